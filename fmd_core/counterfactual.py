@@ -1,0 +1,101 @@
+"""Counterfactual pairs: the same sample twice, with only a protected attribute changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, FeatureSet, Split, content_fingerprint, frozen_array
+from fmd_core.errors import DataError
+from fmd_core.models import Classifier, row_batches
+
+PairMethod = Literal["generated"]
+
+
+@dataclass(frozen=True, eq=False)
+class CounterfactualPairs:
+    """m pairs (c, c̄). The favoured side shows the level that training mostly showed for the
+    sample's class, the other side a different level; class and everything else are equal."""
+
+    attribute: str
+    method: PairMethod
+    favoured: FeatureSet
+    other: FeatureSet
+    favoured_codes: Array  # (m,) attribute level on the favoured side
+    other_codes: Array  # (m,) attribute level on the other side
+
+    def __post_init__(self) -> None:
+        for name in ("favoured_codes", "other_codes"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), "int64"))
+        if len({len(self.favoured), len(self.other), len(self.favoured_codes), len(self.other_codes)}) != 1:
+            raise DataError("Both sides of the counterfactual pairs must have equally many samples.")
+        if not np.array_equal(self.favoured.labels, self.other.labels):
+            raise DataError("The two sides of a counterfactual pair must have the same target class.")
+
+    def __len__(self) -> int:
+        return len(self.favoured)
+
+    @property
+    def labels(self) -> Array:
+        return self.favoured.labels
+
+    @property
+    def rows(self) -> Array:
+        return self.favoured.rows
+
+    @cached_property
+    def fingerprint(self) -> str:
+        sides = self.favoured.fingerprint, self.other.fingerprint
+        return content_fingerprint(self.attribute, *sides, self.favoured_codes, self.other_codes)
+
+    def subset(self, keep: Array) -> CounterfactualPairs:
+        """The pairs at positions (or where mask) `keep`."""
+        return CounterfactualPairs(
+            self.attribute,
+            self.method,
+            self.favoured.subset(keep),
+            self.other.subset(keep),
+            self.favoured_codes[keep],
+            self.other_codes[keep],
+        )
+
+
+def pair_counterfactuals(
+    dataset: AttributeDataset,
+    classifier: Classifier,
+    *,
+    split: Split,
+    attribute: str,
+    method: PairMethod = "generated",
+    seed: int = 0,
+) -> CounterfactualPairs:
+    """One pair per sample of `split`, encoded by `classifier`.
+
+    'generated' asks the data set to draw the sample again: once with the level that is usual
+    for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
+    each equally likely under `seed`.
+    """
+    if method not in get_args(PairMethod):
+        raise DataError(f"Unknown pair method '{method}'. Choose one of: {', '.join(get_args(PairMethod))}.")
+    column, rows = dataset.attribute(attribute), dataset.rows(split)
+    if len(column.levels) < 2:
+        raise DataError(
+            f"'{attribute}' has one value only ({column.levels[0]}), so there is nothing to change; "
+            "choose an attribute with at least two."
+        )
+    labels = dataset.target.codes[rows]
+    favoured = dataset.usual_level(attribute)[labels]
+    shift = np.random.default_rng(seed).integers(1, len(column.levels), size=len(rows))
+    other = (favoured + shift) % len(column.levels)
+    sides = [_encode(dataset, classifier, rows, attribute, codes) for codes in (favoured, other)]
+    return CounterfactualPairs(attribute, method, *sides, favoured, other)
+
+
+def _encode(
+    dataset: AttributeDataset, classifier: Classifier, rows: Array, attribute: str, codes: Array
+) -> FeatureSet:
+    inputs = (dataset.source.counterfactual(rows[b], attribute, codes[b]) for b in row_batches(len(rows)))
+    return FeatureSet(classifier.encode(inputs), dataset.target.codes[rows], rows)

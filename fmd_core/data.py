@@ -1,0 +1,178 @@
+"""Frozen values for what comes in: columns, data sets and the features made of them.
+
+Arrays are checked once, here, and made read-only: caches can share them, and inner code
+trusts them. Every value knows its content fingerprint, which is what caches are keyed by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmd_core.errors import DataError
+
+Array = NDArray[Any]
+Split = Literal["train", "external", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+"""train taught the model, external decides the fix, validation guards it, test judges it."""
+
+
+def content_fingerprint(*parts: Array | str) -> str:
+    """Hex digest of arrays (dtype, shape and every byte) and strings, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(f"str:{len(part)}:{part}".encode())
+        else:
+            digest.update(f"{part.dtype.str}:{part.shape}:".encode())
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+def frozen_array(values: ArrayLike, dtype: type | str | None = None) -> Array:
+    """A read-only array. Copies unless `values` is already a read-only array of that dtype."""
+    array = np.asarray(values, dtype=dtype)
+    if array.flags.writeable:
+        array = array.copy() if array is values or array.base is not None else array
+        array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A property of every sample, coded: `levels[codes[i]]` is what sample i has."""
+
+    name: str
+    codes: Array  # (n,) int64
+    levels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        codes = frozen_array(self.codes, "int64")
+        if codes.ndim != 1 or len(codes) == 0:
+            raise DataError(f"Column '{self.name}' needs one value per sample, got shape {codes.shape}.")
+        if codes.min() < 0 or codes.max() >= len(self.levels):
+            raise DataError(
+                f"Column '{self.name}' has codes from {codes.min()} to {codes.max()}, "
+                f"but only {len(self.levels)} levels: {', '.join(self.levels)}."
+            )
+        object.__setattr__(self, "codes", codes)
+
+
+class SampleSource(Protocol):
+    """Where model inputs come from, a few rows at a time: never all of them in memory."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Content digest of everything that `read` can return."""
+
+    def read(self, rows: Array) -> Array:
+        """Inputs of `rows`, shape (len(rows), ...): images are uint8 (m, height, width, 3)."""
+
+    def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
+        """The same samples with `attribute` set to `codes` (m,) and nothing else changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeDataset:
+    """Samples with a target, protected attributes and a split into the four roles."""
+
+    name: str
+    target: Column
+    attributes: Mapping[str, Column]
+    split: Array  # (n,) of Split
+    source: SampleSource
+
+    def __post_init__(self) -> None:
+        n = len(self.target.codes)
+        split = frozen_array(self.split, "str")
+        object.__setattr__(self, "split", split)
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        for label, length in [("split", len(split))] + [(c.name, len(c.codes)) for c in self.attributes.values()]:
+            if length != n:
+                raise DataError(f"'{label}' has {length} values for {n} samples; they must be equally long.")
+        unknown = sorted(set(np.unique(split)) - set(SPLITS))
+        if unknown:
+            raise DataError(f"Unknown split '{unknown[0]}'. A split is one of: {', '.join(SPLITS)}.")
+
+    def __len__(self) -> int:
+        return len(self.target.codes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        columns = [self.target, *self.attributes.values()]
+        parts = [part for c in columns for part in (c.name, "|".join(c.levels), c.codes)]
+        return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
+
+    def rows(self, split: Split) -> Array:
+        """Row numbers of one split, (m,)."""
+        found = np.flatnonzero(self.split == split)
+        if len(found) == 0:
+            raise DataError(f"The data set '{self.name}' has no samples in its '{split}' split.")
+        return found
+
+    def attribute(self, name: str) -> Column:
+        """A protected attribute by name."""
+        if name not in self.attributes:
+            known = ", ".join(self.attributes) or "none"
+            raise DataError(f"Unknown attribute '{name}'. This data set has: {known}.")
+        return self.attributes[name]
+
+    def usual_level(self, attribute: str) -> Array:
+        """For each class, the attribute level that training over-represents most, (n_classes,).
+
+        Over-representation is P(level | class) - P(level) on the training split: the link
+        that a model can learn instead of the task.
+        """
+        column, train = self.attribute(attribute), self.rows("train")
+        counts = np.zeros((len(self.target.levels), len(column.levels)))
+        np.add.at(counts, (self.target.codes[train], column.codes[train]), 1)
+        given_class = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        return np.argmax(given_class - counts.sum(axis=0) / len(train), axis=1)
+
+    def bias_aligned(self, attribute: str) -> Array:
+        """Which samples show the level that is usual for their class, (n,) bool."""
+        return self.usual_level(attribute)[self.target.codes] == self.attribute(attribute).codes
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """What the frozen encoder made of some samples: all that a head needs."""
+
+    features: Array  # (n, d) float32
+    labels: Array  # (n,) int64
+    rows: Array  # (n,) int64: row of each sample in its data set
+
+    def __post_init__(self) -> None:
+        features = frozen_array(self.features)
+        labels, rows = frozen_array(self.labels, "int64"), frozen_array(self.rows, "int64")
+        if features.ndim != 2 or len(features) != len(labels) or len(rows) != len(labels):
+            raise DataError(
+                f"Features of shape {features.shape}, {len(labels)} labels and {len(rows)} rows "
+                "do not describe the same samples."
+            )
+        if not np.isfinite(features).all():
+            bad = int((~np.isfinite(features)).any(axis=1).sum())
+            raise DataError(
+                f"The encoder gave values that are not numbers for {bad} of {len(features)} samples; "
+                "check the weights and the inputs."
+            )
+        for name, value in (("features", features), ("labels", labels), ("rows", rows)):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return content_fingerprint(self.features, self.labels, self.rows)
+
+    def subset(self, keep: Array) -> FeatureSet:
+        """The samples at positions (or where mask) `keep`."""
+        return FeatureSet(self.features[keep], self.labels[keep], self.rows[keep])

@@ -1,0 +1,32 @@
+"""What can go wrong, in words that a reviewer can act on.
+
+    FMDError
+    ├── DataError      a data set, a split, an attribute or a number asked of them
+    ├── ModelError     a weights file or an architecture
+    ├── SolverError    the mathematics could not be carried out; names the knob to turn
+    └── JobError       long work that was cancelled or died
+
+Every message says what was wrong, the value seen, and what to do. The dashboard prints
+`str(error)` as it is, so a message is one sentence or two, without a traceback or a path
+that the user did not give.
+"""
+
+
+class FMDError(Exception):
+    """Base of everything that FMD Studio raises on purpose."""
+
+
+class DataError(FMDError):
+    """The data, or a value chosen for them, cannot be used."""
+
+
+class ModelError(FMDError):
+    """The model cannot be opened or does not fit the data."""
+
+
+class SolverError(FMDError):
+    """A linear system or an optimisation has no trustworthy answer."""
+
+
+class JobError(FMDError):
+    """Long work ended before its result."""

@@ -1,0 +1,149 @@
+"""Group fairness metrics by aif360, with the guards and intervals that it leaves out.
+
+With two classes the favourable answer is class 1. With more, classes are pooled one against
+the rest: each person stands once for every class, the favourable answer is "says this class",
+and the privileged group are the people who show the attribute level that is usual for that
+class. A model that ignores the attribute has no gap in either case.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmd_core.data import Array
+from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+
+METRICS = (
+    "demographic_parity_difference",
+    "disparate_impact",
+    "equal_opportunity_difference",
+    "equalized_odds_difference",
+)
+
+
+@dataclass(frozen=True)
+class GroupMetrics:
+    """Differences are privileged minus the others, in probability; disparate impact is the
+    others' selection rate over the privileged group's (1 is even)."""
+
+    selection_rate_privileged: Estimate
+    selection_rate_others: Estimate
+    demographic_parity_difference: Estimate
+    disparate_impact: Estimate
+    equal_opportunity_difference: Estimate
+    equalized_odds_difference: Estimate
+
+
+def group_metrics(labels: Array, predictions: Array, privileged: Array) -> GroupMetrics:
+    """Metrics of `predictions` (n,) against `labels` (n,).
+
+    `privileged` (n, K) says for each person and class whether the person shows the attribute
+    level that is usual for that class.
+    """
+    classes = np.arange(privileged.shape[1]) if privileged.shape[1] > 2 else np.array([1])
+    truth = labels[:, None] == classes
+    says = predictions[:, None] == classes
+    group = privileged[:, classes]
+    cells = _Cells(truth, says, group)
+    exact = _aif360(truth, says, group) if cells.comparable else {}
+    return GroupMetrics(
+        selection_rate_privileged=cells.estimate(exact.get("rate1"), _rate(1), cells.people("all")),
+        selection_rate_others=cells.estimate(exact.get("rate0"), _rate(0), cells.people("all")),
+        demographic_parity_difference=cells.estimate(
+            exact.get("parity"), lambda m: _rate(1)(m) - _rate(0)(m), cells.people("all")
+        ),
+        disparate_impact=cells.estimate(
+            exact.get("impact"), lambda m: _rate(0)(m) / _rate(1)(m), cells.people("all")
+        ),
+        equal_opportunity_difference=cells.estimate(
+            exact.get("opportunity"), lambda m: _hit(1)(m) - _hit(0)(m), cells.people("positive")
+        ),
+        equalized_odds_difference=cells.estimate(
+            exact.get("odds"), _odds, min(cells.people("positive"), cells.people("negative"))
+        ),
+    )
+
+
+class _Cells:
+    """Per person, how many of its rows fall in each cell (group, truth, answer): sums of these
+    are all that a group metric is made of, so a bootstrap over people is one matrix product."""
+
+    def __init__(self, truth: Array, says: Array, group: Array) -> None:
+        sums = [
+            ((group == g) & (truth == t) & (says == s)).sum(axis=1)
+            for g in (False, True)
+            for t in (False, True)
+            for s in (False, True)
+        ]
+        self.per_person = np.stack(sums, axis=1).astype("float64")  # (n, 8)
+
+    def people(self, who: str) -> int:
+        """People behind a metric: the smaller group's count, among all, positives or negatives."""
+        parts = {"all": [0, 1, 2, 3], "positive": [2, 3], "negative": [0, 1]}[who]
+        columns = [[4 * group + part for part in parts] for group in (0, 1)]
+        return min(int((self.per_person[:, c].sum(axis=1) > 0).sum()) for c in columns)
+
+    @property
+    def comparable(self) -> bool:
+        return self.people("all") >= MIN_PEOPLE
+
+    def estimate(self, value: float | None, formula: Callable[[Array], Array], n: int) -> Estimate:
+        """aif360's value with the bootstrap interval of the same formula."""
+        if value is None or n < MIN_PEOPLE:
+            return Estimate.unknown(n)
+        if not np.isfinite(value):
+            return Estimate.unknown(n, "the privileged group never gets the favourable answer")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            draws = formula(bootstrap_means(self.per_person).T)
+        return estimate_from_draws(value, draws[np.isfinite(draws)], n)
+
+
+def _rate(group: int) -> Callable[[Array], Array]:
+    """Selection rate of a group, from cells ordered (group, truth, answer)."""
+    return lambda m: (m[4 * group + 1] + m[4 * group + 3]) / m[4 * group : 4 * group + 4].sum(axis=0)
+
+
+def _hit(group: int, truth: int = 1) -> Callable[[Array], Array]:
+    """Share told "yes" among a group's positives (truth 1) or negatives (truth 0)."""
+    start = 4 * group + 2 * truth
+    return lambda m: m[start + 1] / (m[start] + m[start + 1])
+
+
+def _odds(m: Array) -> Array:
+    gaps = [_hit(1, truth)(m) - _hit(0, truth)(m) for truth in (0, 1)]
+    return np.maximum(np.abs(gaps[0]), np.abs(gaps[1]))
+
+
+def _aif360(truth: Array, says: Array, group: Array) -> dict[str, float]:
+    import pandas as pd
+
+    logging.disable(logging.WARNING)  # aif360 warns about optional packages that we do not use
+    try:
+        from aif360.datasets import BinaryLabelDataset
+        from aif360.metrics import ClassificationMetric
+    finally:
+        logging.disable(logging.NOTSET)
+
+    def table(answers: Array) -> BinaryLabelDataset:
+        frame = pd.DataFrame({"group": group.ravel(), "answer": answers.ravel()}).astype("float64")
+        return BinaryLabelDataset(df=frame, label_names=["answer"], protected_attribute_names=["group"])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 of an empty cell: our own guard says it
+        metric = ClassificationMetric(
+            table(truth), table(says), unprivileged_groups=[{"group": 0}], privileged_groups=[{"group": 1}]
+        )
+        # aif360 subtracts privileged from unprivileged; on screen a gap in favour is positive.
+        return {
+            "rate1": float(metric.selection_rate(privileged=True)),
+            "rate0": float(metric.selection_rate(privileged=False)),
+            "parity": -float(metric.statistical_parity_difference()),
+            "impact": float(metric.disparate_impact()),
+            "opportunity": -float(metric.equal_opportunity_difference()),
+            "odds": float(metric.equalized_odds_difference()),
+        }

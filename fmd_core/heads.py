@@ -1,0 +1,212 @@
+"""The last layer, the only part of a model that unlearning changes.
+
+A softmax head has one weight row per class, but adding the same vector to every row changes
+no prediction. So parameters are handled in contrast coordinates: theta = C [W b], shape
+(K-1, d+1), with C the orthonormal Helmert contrasts (rows sum to zero). Nothing is lost,
+the curvature loses its null space, and two classes cost half. Directions, gradients and
+curvature below are all in these coordinates, flattened to p = (K-1)(d+1) numbers.
+
+Loss is the cross-entropy of one sample, in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import helmert
+from scipy.special import log_softmax, softmax
+
+from fmd_core.data import Array, content_fingerprint, frozen_array
+from fmd_core.errors import ModelError
+
+BLOCK_ROWS = 16_384
+"""Rows handled at once where a step needs a temporary as large as its rows."""
+
+
+class Head(Protocol):
+    """What influence and unlearning need to know of a head with p parameters."""
+
+    @property
+    def n_classes(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_parameters(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def theta(self) -> Array:
+        """Parameters, (p,)."""
+
+    def moved(self, direction: Array) -> Head:
+        """A new head at theta + direction."""
+
+    def probabilities(self, features: Array) -> Array:
+        """P(class | x), (n, K)."""
+
+    def losses(self, features: Array, labels: Array) -> Array:
+        """Cross-entropy of each sample in nats, (n,)."""
+
+    def loss_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
+        """Sum over samples of weight times the gradient of the loss, (p,)."""
+
+    def gradient_products(self, features: Array, labels: Array, direction: Array) -> Array:
+        """Each sample's loss gradient times `direction`, (n,), without building gradients."""
+
+    def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
+        """Sum over samples of weight times the gradient of P(label | x), (p,)."""
+
+    def hessian(self, features: Array, weights: Array) -> Array:
+        """Weighted sum of the samples' loss Hessians, (p, p)."""
+
+    def hessian_operator(self, features: Array, weights: Array) -> Callable[[Array], Array]:
+        """A function that multiplies `hessian` with a direction (p,), without building it."""
+
+    def kronecker_factors(self, features: Array, weights: Array) -> tuple[Array, Array]:
+        """(class part, feature part) whose Kronecker product stands in for `hessian`."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """Softmax regression on frozen features: logits = features W' + b."""
+
+    weight: Array  # (K, d) float64
+    bias: Array  # (K,) float64
+
+    def __post_init__(self) -> None:
+        weight, bias = frozen_array(self.weight, "float64"), frozen_array(self.bias, "float64")
+        if weight.ndim != 2 or bias.shape != (len(weight),) or len(weight) < 2:
+            raise ModelError(
+                f"A linear head needs weights (classes, features) and one bias per class, at least two "
+                f"classes; got {weight.shape} and {bias.shape}."
+            )
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ModelError("The head's weights hold values that are not numbers (NaN or infinite).")
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "bias", bias)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.weight)
+
+    @property
+    def n_features(self) -> int:
+        return self.weight.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        return (self.n_classes - 1) * (self.n_features + 1)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return content_fingerprint(self.weight, self.bias)
+
+    @cached_property
+    def _contrasts(self) -> Array:
+        return helmert(self.n_classes)  # (K-1, K), orthonormal, orthogonal to the constant
+
+    @cached_property
+    def theta(self) -> Array:
+        return frozen_array((self._contrasts @ np.column_stack([self.weight, self.bias])).ravel())
+
+    def moved(self, direction: Array) -> LinearHead:
+        step = self._contrasts.T @ direction.reshape(self.n_classes - 1, -1)
+        return LinearHead(self.weight + step[:, :-1], self.bias + step[:, -1])
+
+    def logits(self, features: Array) -> Array:
+        """Scores before softmax, (n, K), in the features' own precision."""
+        return features @ self.weight.T.astype(features.dtype) + self.bias.astype(features.dtype)
+
+    def probabilities(self, features: Array) -> Array:
+        return softmax(self.logits(features), axis=1)
+
+    def losses(self, features: Array, labels: Array) -> Array:
+        return -log_softmax(self.logits(features), axis=1)[np.arange(len(labels)), labels]
+
+    def loss_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
+        error = self._error(self.probabilities(features), labels)
+        return self._outer(error * weights[:, None], features)
+
+    def gradient_products(self, features: Array, labels: Array, direction: Array) -> Array:
+        # One pass over the features gives the scores and their product with the direction.
+        width, dtype = self.n_classes - 1, features.dtype
+        both = np.concatenate([self.theta.reshape(width, -1), direction.reshape(width, -1)])
+        scores = features @ both[:, :-1].T.astype(dtype) + both[:, -1].astype(dtype)
+        probabilities = softmax(scores[:, :width] @ self._contrasts.astype(dtype), axis=1)
+        error = self._error(probabilities, labels) @ self._contrasts.T.astype(dtype)
+        return np.einsum("nk,nk->n", error, scores[:, width:], dtype="float64")
+
+    def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
+        probabilities = self.probabilities(features)
+        own = probabilities[np.arange(len(labels)), labels]
+        return self._outer(-self._error(probabilities, labels) * (own * weights)[:, None], features)
+
+    def hessian(self, features: Array, weights: Array) -> Array:
+        width, size = self.n_classes - 1, self.n_features + 1
+        total = np.zeros((width, size, width, size))
+        for start in range(0, len(features), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            x = np.column_stack([features[part], np.ones(len(features[part]), features.dtype)])
+            inner = self._inner(features[part], weights[part])
+            for j in range(width):
+                for k in range(j + 1):
+                    block = _weighted_square(x, inner[:, j, k], semidefinite=j == k)
+                    total[j, :, k, :] += block
+                    if j != k:
+                        total[k, :, j, :] += block
+        return total.reshape(self.n_parameters, self.n_parameters)
+
+    def hessian_operator(self, features: Array, weights: Array) -> Callable[[Array], Array]:
+        dtype, width = features.dtype, self.n_classes - 1
+        p, contrasts = self.probabilities(features), self._contrasts.astype(dtype)
+        weight_column = weights.astype(dtype)[:, None]
+
+        def product(direction: Array) -> Array:
+            matrix = direction.reshape(width, -1).astype(dtype)
+            change = (features @ matrix[:, :-1].T + matrix[:, -1]) @ contrasts
+            bent = p * (change - np.einsum("nk,nk->n", p, change)[:, None])  # (diag p - p p') change
+            return self._outer(bent * weight_column, features)
+
+        return product
+
+    def kronecker_factors(self, features: Array, weights: Array) -> tuple[Array, Array]:
+        size = self.n_features + 1
+        inner = np.zeros((self.n_classes - 1, self.n_classes - 1))
+        square = np.zeros((size, size))
+        for start in range(0, len(features), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            x = np.column_stack([features[part], np.ones(len(features[part]), features.dtype)])
+            inner += self._inner(features[part], weights[part]).sum(axis=0, dtype="float64")
+            square += _weighted_square(x, weights[part].astype(x.dtype), semidefinite=True)
+        return inner / max(weights.sum(), np.finfo("float64").tiny), square
+
+    def _inner(self, features: Array, weights: Array) -> Array:
+        """C (diag p - p p') C' times weight, per sample: (n, K-1, K-1)."""
+        p, c = self.probabilities(features), self._contrasts.astype(features.dtype)
+        projected = p @ c.T
+        outer = np.einsum("jk,nk,lk->njl", c, p, c, optimize=True)
+        outer -= projected[:, :, None] * projected[:, None, :]
+        return outer * weights[:, None, None].astype(features.dtype)
+
+    def _error(self, probabilities: Array, labels: Array) -> Array:
+        error = probabilities.copy()
+        error[np.arange(len(labels)), labels] -= 1
+        return error
+
+    def _outer(self, per_class: Array, features: Array) -> Array:
+        """Sum over samples of per_class (n, K) times [features 1], as contrasts, (p,)."""
+        gradient = np.column_stack([per_class.T.astype(features.dtype) @ features, per_class.sum(axis=0)])
+        return (self._contrasts @ gradient.astype("float64")).ravel()
+
+
+def _weighted_square(x: Array, weights: Array, *, semidefinite: bool) -> Array:
+    """x' diag(weights) x. With weights >= 0 as a product of one matrix with itself, which
+    BLAS does at half the cost."""
+    if not semidefinite:
+        return (x * weights[:, None]).T @ x
+    root = x * np.sqrt(np.maximum(weights, 0))[:, None]
+    return root.T @ root

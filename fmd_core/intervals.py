@@ -1,0 +1,92 @@
+"""95 % intervals for everything that is measured on a sample of people.
+
+Means and ratios come from a paired bootstrap over people: one set of resampling counts,
+shared by all quantities, so that a before and an after are always compared on the same
+draws. Rates of one group use Wilson's interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.stats import binomtest
+
+from fmd_core.data import Array
+
+MIN_PEOPLE = 30
+"""Below this many people a figure is not shown: it would say more about chance than the model."""
+DRAWS = 2_000
+_CHUNK = 250
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, its 95 % interval and the number of people behind it.
+
+    `value`, `low` and `high` are None when the figure cannot be computed; `problem` then says
+    why in words.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    problem: str = ""
+
+    @classmethod
+    def unknown(cls, n: int, problem: str = "") -> Estimate:
+        """No figure, because there are too few people or for the `problem` given."""
+        return cls(None, None, None, n, problem or f"not enough people to say (n = {n})")
+
+    @property
+    def excludes_zero(self) -> bool:
+        """True when the whole interval lies on one side of 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def rate_estimate(successes: int, n: int) -> Estimate:
+    """Share of successes with Wilson's interval."""
+    if n < MIN_PEOPLE:
+        return Estimate.unknown(n)
+    low, high = binomtest(int(successes), n).proportion_ci(0.95, method="wilson")
+    return Estimate(successes / n, float(low), float(high), n)
+
+
+def mean_estimates(values: Array) -> list[Estimate]:
+    """Mean of every column of `values` (n people, m) with its bootstrap interval."""
+    n = len(values)
+    if n < MIN_PEOPLE:
+        return [Estimate.unknown(n)] * values.shape[1]
+    draws = bootstrap_means(values)
+    return [
+        estimate_from_draws(float(mean), draw, n)
+        for mean, draw in zip(values.mean(axis=0), draws.T, strict=True)
+    ]
+
+
+def estimate_from_draws(value: float, draws: Array, n: int) -> Estimate:
+    """An estimate whose interval are the 2.5 and 97.5 percentiles of its bootstrap draws."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Estimate(value, float(low), float(high), n)
+
+
+def bootstrap_means(values: Array) -> Array:
+    """Means of the columns of `values` (n, m) in resamples of the n people, (DRAWS, m)."""
+    counts = _resampling_counts(len(values))
+    chunks = [
+        counts[start : start + _CHUNK].astype("float64") @ values for start in range(0, DRAWS, _CHUNK)
+    ]
+    return np.concatenate(chunks) / len(values)
+
+
+@lru_cache(maxsize=8)
+def _resampling_counts(n: int) -> Array:
+    """How often each of n people is drawn in each resample, (DRAWS, n); the seed is fixed so
+    that the same people give the same interval, and a difference is paired by construction."""
+    rng, counts = np.random.default_rng(0), np.empty((DRAWS, n), dtype="uint8")
+    for start in range(0, DRAWS, _CHUNK):
+        picks = rng.integers(0, n, size=(_CHUNK, n)) + n * np.arange(_CHUNK)[:, None]
+        counts[start : start + _CHUNK] = np.bincount(picks.ravel(), minlength=_CHUNK * n).reshape(_CHUNK, n)
+    return counts

@@ -13,6 +13,7 @@ from fmd_core.errors import DataError
 from fmd_core.models import Classifier, row_batches
 
 PairMethod = Literal["generated"]
+PAIR_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def pair_counterfactuals(
     split: Split,
     attribute: str,
     method: PairMethod = "generated",
-    seed: int = 0,
+    seed: int = PAIR_SEED,
 ) -> CounterfactualPairs:
     """One pair per sample of `split`, encoded by `classifier`.
 
@@ -90,8 +91,14 @@ def pair_counterfactuals(
     favoured = dataset.usual_level(attribute)[labels]
     shift = np.random.default_rng(seed).integers(1, len(column.levels), size=len(rows))
     other = (favoured + shift) % len(column.levels)
-    sides = [_encode(dataset, classifier, rows, attribute, codes) for codes in (favoured, other)]
-    return CounterfactualPairs(attribute, method, *sides, favoured, other)
+    return CounterfactualPairs(
+        attribute,
+        method,
+        _encode(dataset, classifier, rows, attribute, favoured),
+        _encode(dataset, classifier, rows, attribute, other),
+        favoured,
+        other,
+    )
 
 
 def _encode(

@@ -61,7 +61,9 @@ def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Ca
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True)
     except LinAlgError as error:
-        raise SolverError(f"The curvature is singular at damping = {damping:g}; raise damping tenfold.") from error
+        raise SolverError(
+            f"The curvature is singular at damping = {damping:g}; raise damping tenfold."
+        ) from error
     return lambda rhs: cho_solve(factor, rhs)
 
 

@@ -36,6 +36,10 @@ def content_fingerprint(*parts: Array | str) -> str:
     return digest.hexdigest()
 
 
+def ignore_progress(share: float) -> None:
+    """Progress callback of a caller who does not want to know: takes the share done, 0 to 1."""
+
+
 def frozen_array(values: ArrayLike, dtype: type | str | None = None) -> Array:
     """A read-only array. Copies unless `values` is already a read-only array of that dtype."""
     array = np.asarray(values, dtype=dtype)
@@ -94,7 +98,9 @@ class AttributeDataset:
         split = frozen_array(self.split, "str")
         object.__setattr__(self, "split", split)
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
-        for label, length in [("split", len(split))] + [(c.name, len(c.codes)) for c in self.attributes.values()]:
+        for label, length in [("split", len(split))] + [
+            (c.name, len(c.codes)) for c in self.attributes.values()
+        ]:
             if length != n:
                 raise DataError(f"'{label}' has {length} values for {n} samples; they must be equally long.")
         unknown = sorted(set(np.unique(split)) - set(SPLITS))

@@ -78,7 +78,9 @@ class _Whitened:
         self.labels, self.weights = problem.labels, problem.weights
         self.decay = problem.damping * self.inverse_root @ self.inverse_root
         self.quadratic = self.inverse_root @ square @ self.inverse_root + self.decay
-        self.pull = np.zeros((n_classes - 1, x.shape[1])) if anchor is None else self._shaped(anchor) @ self.root
+        self.pull = (
+            np.zeros((n_classes - 1, x.shape[1])) if anchor is None else self._shaped(anchor) @ self.root
+        )
 
     def enter(self, theta: Array) -> Array:
         return (self._shaped(theta) @ self.root).ravel()
@@ -87,7 +89,7 @@ class _Whitened:
         return (self._shaped(phi) @ self.inverse_root).ravel()
 
     def value_and_gradient(self, phi: Array) -> tuple[float, Array]:
-        matrix = self._shaped(phi)
+        self.at, matrix = phi.copy(), self._shaped(phi)
         logits = self.x @ matrix.T @ self.contrasts
         normaliser = logsumexp(logits, axis=1)
         self.probabilities = np.exp(logits - normaliser[:, None])
@@ -102,7 +104,9 @@ class _Whitened:
         return float(value), (slope + bend - back).ravel()
 
     def hessian_product(self, phi: Array, direction: Array) -> Array:
-        matrix, p = self._shaped(direction), self.probabilities  # scipy asks at the last phi
+        if not np.array_equal(phi, self.at):  # a rejected step was evaluated in between
+            self.value_and_gradient(phi)
+        matrix, p = self._shaped(direction), self.probabilities
         change = self.x @ matrix.T @ self.contrasts
         bent = p * (change - (p * change).sum(axis=1, keepdims=True)) * self.weights[:, None]
         return (self.contrasts @ (bent.T @ self.x) + matrix @ self.quadratic).ravel()

@@ -204,7 +204,7 @@ class LinearHead:
 
 
 def _weighted_square(x: Array, weights: Array, *, semidefinite: bool) -> Array:
-    """x' diag(weights) x. With weights >= 0 as a product of one matrix with itself, which
+    """X' diag(weights) x. With weights >= 0 as a product of one matrix with itself, which
     BLAS does at half the cost."""
     if not semidefinite:
         return (x * weights[:, None]).T @ x

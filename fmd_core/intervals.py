@@ -18,6 +18,7 @@ from fmd_core.data import Array
 MIN_PEOPLE = 30
 """Below this many people a figure is not shown: it would say more about chance than the model."""
 DRAWS = 2_000
+BOOTSTRAP_SEED = 0
 _CHUNK = 250
 
 
@@ -51,7 +52,7 @@ def rate_estimate(successes: int, n: int) -> Estimate:
     if n < MIN_PEOPLE:
         return Estimate.unknown(n)
     low, high = binomtest(int(successes), n).proportion_ci(0.95, method="wilson")
-    return Estimate(successes / n, float(low), float(high), n)
+    return Estimate(int(successes) / n, float(low), float(high), n)
 
 
 def mean_estimates(values: Array) -> list[Estimate]:
@@ -75,9 +76,7 @@ def estimate_from_draws(value: float, draws: Array, n: int) -> Estimate:
 def bootstrap_means(values: Array) -> Array:
     """Means of the columns of `values` (n, m) in resamples of the n people, (DRAWS, m)."""
     counts = _resampling_counts(len(values))
-    chunks = [
-        counts[start : start + _CHUNK].astype("float64") @ values for start in range(0, DRAWS, _CHUNK)
-    ]
+    chunks = [counts[start : start + _CHUNK].astype("float64") @ values for start in range(0, DRAWS, _CHUNK)]
     return np.concatenate(chunks) / len(values)
 
 
@@ -85,7 +84,7 @@ def bootstrap_means(values: Array) -> Array:
 def _resampling_counts(n: int) -> Array:
     """How often each of n people is drawn in each resample, (DRAWS, n); the seed is fixed so
     that the same people give the same interval, and a difference is paired by construction."""
-    rng, counts = np.random.default_rng(0), np.empty((DRAWS, n), dtype="uint8")
+    rng, counts = np.random.default_rng(BOOTSTRAP_SEED), np.empty((DRAWS, n), dtype="uint8")
     for start in range(0, DRAWS, _CHUNK):
         picks = rng.integers(0, n, size=(_CHUNK, n)) + n * np.arange(_CHUNK)[:, None]
         counts[start : start + _CHUNK] = np.bincount(picks.ravel(), minlength=_CHUNK * n).reshape(_CHUNK, n)

@@ -16,7 +16,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
-from fmd_core.data import Array, AttributeDataset, FeatureSet, Split, content_fingerprint, frozen_array
+from fmd_core.data import (
+    Array,
+    AttributeDataset,
+    FeatureSet,
+    Split,
+    content_fingerprint,
+    frozen_array,
+    ignore_progress,
+)
 from fmd_core.errors import ModelError
 from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import LinearHead
@@ -111,7 +119,7 @@ def train_classifier(
     epochs: int = 20,
     damping: float = 1e-3,
     seed: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = ignore_progress,
 ) -> Classifier:
     """Train on the training split: encoder and head together by Adam, then the head alone to
     convergence with weight decay `damping`, so that its influence scores are exact."""
@@ -121,7 +129,10 @@ def train_classifier(
     rng, rows = np.random.default_rng(seed), dataset.rows("train")
     encoder = build_encoder(architecture).train()
     top = torch.nn.LazyLinear(len(dataset.target.levels))
-    images, labels = _to_tensor(dataset.source.read(rows)), torch.from_numpy(dataset.target.codes[rows].copy())
+    images, labels = (
+        _to_tensor(dataset.source.read(rows)),
+        torch.from_numpy(dataset.target.codes[rows].copy()),
+    )
     top(encoder(images[:2]))  # gives the lazy layer its size
     optimiser = torch.optim.Adam([*encoder.parameters(), *top.parameters()], lr=1e-3, weight_decay=1e-4)
     for epoch in range(epochs):
@@ -148,7 +159,11 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write encoder and head as safetensors."""
     tensors = {f"encoder.{name}": array for name, array in classifier.encoder_state.items()}
     tensors |= {"head.weight": classifier.head.weight, "head.bias": classifier.head.bias}
-    metadata = {"format": FORMAT, "architecture": classifier.architecture, "damping": repr(classifier.damping)}
+    metadata = {
+        "format": FORMAT,
+        "architecture": classifier.architecture,
+        "damping": repr(classifier.damping),
+    }
     save_file(tensors, path, metadata)
 
 
@@ -159,7 +174,9 @@ def load_classifier(path: Path) -> Classifier:
             metadata = file.metadata() or {}
             tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise ModelError(f"The weights file '{path.name}' is missing; restore it and reload the page.") from error
+        raise ModelError(
+            f"The weights file '{path.name}' is missing; restore it and reload the page."
+        ) from error
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
@@ -169,7 +186,9 @@ def load_classifier(path: Path) -> Classifier:
     encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
     if bad:
-        raise ModelError(f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original.")
+        raise ModelError(
+            f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
+        )
     head = LinearHead(tensors["head.weight"], tensors["head.bias"])
     return Classifier(metadata["architecture"], encoder, head, float(metadata["damping"]))
 

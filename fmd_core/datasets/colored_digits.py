@@ -49,18 +49,20 @@ class DigitSource:
     def _coverage(self) -> Array:
         """Share of each pixel covered by ink, (n, 32, 32) float32, smoothly enlarged."""
         padded = np.pad(self.strokes, ((0, 0), (1, 1), (1, 1))).astype("float32") / 16
-        large = [np.asarray(Image.fromarray(s).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for s in padded]
+        large = [
+            np.asarray(Image.fromarray(s).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for s in padded
+        ]
         return frozen_array(np.clip((np.stack(large) - 0.14) / 0.6, 0, 1))
 
     def read(self, rows: Array) -> Array:
         return self._draw(rows, self.color[rows], self.paper[rows])
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
-        if attribute == "color":
+        if attribute == "colour":
             return self._draw(rows, codes, self.paper[rows])
         if attribute == "paper":
             return self._draw(rows, self.color[rows], codes)
-        raise DataError(f"Coloured digits cannot be redrawn with another '{attribute}'; use color or paper.")
+        raise DataError(f"Coloured digits cannot be redrawn with another '{attribute}'; use colour or paper.")
 
     def _draw(self, rows: Array, color: Array, paper: Array) -> Array:
         inks = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in INKS.values()], "float32")
@@ -78,24 +80,34 @@ def load_colored_digits(folder: Path) -> AttributeDataset:
         content = (folder / "digits.npz").read_bytes()
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
-        raise DataError(f"The demo file '{name}' is missing; restore the folder sample_data and reload.") from error
+        raise DataError(
+            f"The demo file '{name}' is missing; restore the folder sample_data and reload."
+        ) from error
     except ValueError as error:
-        raise DataError("The demo's manifest.json is damaged; restore the folder sample_data and reload.") from error
+        raise DataError(
+            "The demo's manifest.json is damaged; restore the folder sample_data and reload."
+        ) from error
     if sha256(content).hexdigest() != manifest["sha256"]["digits.npz"]:
-        raise DataError("The demo file 'digits.npz' was changed or damaged; restore the folder sample_data and reload.")
+        raise DataError(
+            "The demo file 'digits.npz' was changed or damaged; restore the folder sample_data and reload."
+        )
     try:
         with np.load(folder / "digits.npz", allow_pickle=False) as arrays:
             return make_colored_digits(**{name: arrays[name] for name in arrays.files})
     except (BadZipFile, KeyError, TypeError) as error:
-        raise DataError("The demo file 'digits.npz' cannot be read; restore the folder sample_data.") from error
+        raise DataError(
+            "The demo file 'digits.npz' cannot be read; restore the folder sample_data."
+        ) from error
 
 
-def make_colored_digits(strokes: Array, digit: Array, color: Array, paper: Array, split: Array) -> AttributeDataset:
+def make_colored_digits(
+    strokes: Array, digit: Array, color: Array, paper: Array, split: Array
+) -> AttributeDataset:
     """Coloured digits from arrays; `split` holds positions in `SPLITS`."""
     columns = {
-        "color": Column("color", color, tuple(INKS)),
+        "colour": Column("colour", color, tuple(INKS)),
         "paper": Column("paper", paper, PAPERS),
     }
-    source = DigitSource(frozen_array(strokes, "uint8"), columns["color"].codes, columns["paper"].codes)
+    source = DigitSource(frozen_array(strokes, "uint8"), columns["colour"].codes, columns["paper"].codes)
     target = Column("digit", digit, tuple("0123456789"))
     return AttributeDataset("Coloured digits", target, columns, np.array(SPLITS)[split], source)

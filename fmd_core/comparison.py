@@ -1,0 +1,148 @@
+"""Before and after unlearning, on people who had no part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fmd_core.bias import pair_differences, pair_flips, predictions
+from fmd_core.counterfactual import CounterfactualPairs
+from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
+from fmd_core.errors import DataError
+from fmd_core.heads import Head
+from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+
+Verdict = Literal["improved", "no evidence", "worse", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One quantity before and after; `difference` is after minus before, paired by person."""
+
+    name: str
+    group: str  # "" for everyone, else "attribute: level"
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What unlearning changed for held-out people. All shares lie in [0, 1]."""
+
+    attribute: str
+    bias: Change
+    flips: Change
+    accuracy: Change
+    aligned_accuracy: Change
+    conflicting_accuracy: Change
+    groups: tuple[Change, ...]
+    """Accuracy by class and by attribute level, largest loss first, unmeasurable ones last."""
+    confusion_before: Array  # (K, K) counts, rows true class, columns answer
+    confusion_after: Array
+    rows: Array  # (n,) row of each person in the data set
+    predicted_before: Array  # (n,)
+    predicted_after: Array  # (n,)
+
+    @property
+    def changed(self) -> Array:
+        """Positions of the people whose answer changed, (c,)."""
+        return np.flatnonzero(self.predicted_before != self.predicted_after)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Did the bias fall beyond its interval?"""
+        difference = self.bias.difference
+        if difference.value == 0 and len(self.changed) == 0:
+            return "unchanged"
+        if not difference.excludes_zero or difference.value is None:
+            return "no evidence"
+        return "improved" if difference.value < 0 else "worse"
+
+    @property
+    def losers(self) -> tuple[Change, ...]:
+        """Groups whose accuracy fell beyond its interval."""
+        return tuple(c for c in self.groups if c.difference.excludes_zero and (c.difference.value or 0) < 0)
+
+
+def compare(
+    before: Head, after: Head, dataset: AttributeDataset, features: FeatureSet, pairs: CounterfactualPairs
+) -> Comparison:
+    """Compare two heads on the same people: `features` and `pairs` must list them in one order."""
+    if not np.array_equal(features.rows, pairs.rows):
+        raise DataError("Features and counterfactual pairs must come from the same people in the same order.")
+    heads = (before, after)
+    predicted = [predictions(head, features.features) for head in heads]
+    right = [p == features.labels for p in predicted]
+    aligned = dataset.bias_aligned(pairs.attribute)[features.rows]
+    everyone = np.ones(len(features), dtype=bool)
+    gaps = [np.abs(pair_differences(head, pairs)) for head in heads]
+    flips = [pair_flips(head, pairs) for head in heads]
+    masks = list(_groups(dataset, features))
+    changes = _changes(
+        [("counterfactual bias", "", everyone, *gaps), ("flips", "", everyone, *flips)]
+        + [("accuracy", "", mask, *right) for mask in (everyone, aligned, ~aligned)]
+        + [("accuracy", name, mask, *right) for name, mask in masks]
+    )
+    return Comparison(
+        attribute=pairs.attribute,
+        bias=changes[0],
+        flips=changes[1],
+        accuracy=changes[2],
+        aligned_accuracy=changes[3],
+        conflicting_accuracy=changes[4],
+        groups=tuple(sorted(changes[5:], key=_largest_loss_first)),
+        confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
+        confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
+        rows=features.rows,
+        predicted_before=frozen_array(predicted[0]),
+        predicted_after=frozen_array(predicted[1]),
+    )
+
+
+def _groups(dataset: AttributeDataset, features: FeatureSet) -> Iterator[tuple[str, Array]]:
+    """Every class and every attribute level as a mask over the people."""
+    for column in (dataset.target, *dataset.attributes.values()):
+        codes = column.codes[features.rows]
+        for code, level in enumerate(column.levels):
+            yield f"{column.name}: {level}", codes == code
+
+
+def _changes(rows: list[tuple[str, str, Array, Array, Array]]) -> list[Change]:
+    """All changes from one bootstrap: every mean over a group is a ratio of two column means."""
+    masks = np.stack([row[2] for row in rows], axis=1).astype("float64")  # (n, m)
+    before = np.stack([row[3] for row in rows], axis=1) * masks
+    after = np.stack([row[4] for row in rows], axis=1) * masks
+    m, people = len(rows), masks.sum(axis=0).astype(int)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = bootstrap_means(np.hstack([masks, before, after]))
+        size = draws[:, :m]
+        sides = [draws[:, m : 2 * m] / size, draws[:, 2 * m :] / size]
+        values = [side.sum(axis=0) / people for side in (before, after)]
+
+    def change(j: int) -> Change:
+        name, group, n = rows[j][0], rows[j][1], int(people[j])
+        if n < MIN_PEOPLE:
+            return Change(name, group, *[Estimate.unknown(n)] * 3)
+        kept = size[:, j] > 0
+        figures = [
+            (values[0][j], sides[0][kept, j]),
+            (values[1][j], sides[1][kept, j]),
+            (values[1][j] - values[0][j], (sides[1] - sides[0])[kept, j]),
+        ]
+        return Change(name, group, *[estimate_from_draws(float(v), d, n) for v, d in figures])
+
+    return [change(j) for j in range(m)]
+
+
+def _largest_loss_first(change: Change) -> tuple[bool, float]:
+    return change.difference.value is None, change.difference.value or 0.0
+
+
+def _confusion(labels: Array, predicted: Array, n_classes: int) -> Array:
+    counts = np.zeros((n_classes, n_classes), dtype="int64")
+    np.add.at(counts, (labels, predicted), 1)
+    return frozen_array(counts)

@@ -1,0 +1,222 @@
+"""The evidence pack: one dictionary of everything found, done and measured, and one
+self-contained HTML page drawn from it (no network, no scripts, prints well)."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from fmd_core import wording
+from fmd_core.bias import AttributeBias, BiasReport
+from fmd_core.comparison import Change, Comparison
+from fmd_core.counterfactual import PAIR_SEED
+from fmd_core.data import SPLITS, Array, AttributeDataset
+from fmd_core.imaging import png_data_uri
+from fmd_core.influence import InfluenceScores
+from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS, Estimate
+from fmd_core.models import Classifier
+from fmd_core.unlearning import USES_K, UnlearningResult
+
+FORMAT = "fmd-report-1"
+PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
+PICTURES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One entry of the visible history."""
+
+    at: datetime
+    action: str  # "apply", "undo", "redo" or "original"
+    attribute: str
+    result: UnlearningResult
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that a report is made from. `comparison` and `result` are None before any unlearning."""
+
+    dataset: AttributeDataset
+    classifier: Classifier
+    audit: BiasReport
+    threshold: float
+    scores: InfluenceScores
+    top_k: int
+    history: tuple[Step, ...] = ()
+    result: UnlearningResult | None = None
+    comparison: Comparison | None = None
+
+
+def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict[str, Any]:
+    """The report as plain JSON values. Shares are in [0, 1]; intervals are 95 %."""
+    return {
+        "format": FORMAT,
+        "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "seeds": {"pairs": PAIR_SEED, "bootstrap": BOOTSTRAP_SEED, "bootstrap_draws": DRAWS},
+        "data": _data(evidence.dataset),
+        "model": _model(evidence.classifier),
+        "found": {
+            "threshold": evidence.threshold,
+            "accuracy": asdict(evidence.audit.accuracy),
+            "attributes": [_attribute(a, evidence.threshold) for a in evidence.audit.attributes],
+        },
+        "taught_by": _harmful(evidence),
+        "done": _done(evidence),
+        "measured": None if evidence.comparison is None else _measured(evidence.comparison),
+    }
+
+
+def report_json(report: dict[str, Any]) -> str:
+    """The report as JSON text; a value that is not a number would be an error, never NaN."""
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_report(evidence: Evidence, *, created: datetime | None = None) -> str:
+    """The report as one HTML page with pictures inside."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": wording.percent, "points": wording.points, "figure": _figure}
+    report = build_report(evidence, created=created)
+    harmful = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
+    changed = [entry["row"] for entry in (report["measured"] or {}).get("changed", [])[:PICTURES]]
+    return environment.get_template("report.html").render(
+        report=report,
+        pictures={row: uri for rows in (harmful, changed) for row, uri in _pictures(evidence.dataset, rows)},
+        shown=PICTURES,
+    )
+
+
+def _figure(estimate: dict[str, Any], *, signed: bool = False) -> str:
+    return wording.figure(Estimate(**estimate), signed=signed)
+
+
+def _pictures(dataset: AttributeDataset, rows: list[int]) -> list[tuple[int, str]]:
+    if not rows:
+        return []
+    images = dataset.source.read(np.array(rows))
+    return [(row, png_data_uri(image, scale=3)) for row, image in zip(rows, images, strict=True)]
+
+
+def _data(dataset: AttributeDataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "sha256": dataset.fingerprint,
+        "target": dataset.target.name,
+        "classes": list(dataset.target.levels),
+        "attributes": {c.name: list(c.levels) for c in dataset.attributes.values()},
+        "samples": {split: int((dataset.split == split).sum()) for split in SPLITS},
+    }
+
+
+def _model(classifier: Classifier) -> dict[str, Any]:
+    return {
+        "architecture": classifier.architecture,
+        "parameters": classifier.n_parameters,
+        "sha256": classifier.fingerprint,
+        "head_sha256": classifier.head.fingerprint,
+        "damping": classifier.damping,
+    }
+
+
+def _attribute(audit: AttributeBias, threshold: float) -> dict[str, Any]:
+    return asdict(audit) | {
+        "verdict": wording.attribute_verdict(audit, threshold),
+        "headline": wording.attribute_headline(audit, threshold),
+        "sentence": wording.attribute_sentence(audit),
+    }
+
+
+def describe_row(dataset: AttributeDataset, row: int) -> dict[str, str]:
+    """Target and attributes of one sample by name."""
+    columns = (dataset.target, *dataset.attributes.values())
+    return {c.name: c.levels[c.codes[row]] for c in columns}
+
+
+def _harmful(evidence: Evidence) -> dict[str, Any]:
+    scores, dataset = evidence.scores, evidence.dataset
+    aligned = dataset.bias_aligned(scores.attribute)
+
+    def entries(positions: Array) -> list[dict[str, Any]]:
+        return [
+            {
+                "rank": rank,
+                "row": int(scores.rows[p]),
+                "removal_effect": float(scores.removal_effect[p]),
+                "bias_aligned": bool(aligned[scores.rows[p]]),
+                **describe_row(dataset, int(scores.rows[p])),
+            }
+            for rank, p in enumerate(positions, start=1)
+        ]
+
+    return {
+        "attribute": scores.attribute,
+        "top_k": evidence.top_k,
+        "most_harmful": entries(scores.most_harmful(evidence.top_k)),
+        "most_helpful": entries(scores.most_helpful(evidence.top_k)),
+    }
+
+
+def _done(evidence: Evidence) -> dict[str, Any]:
+    result = evidence.result
+    return {
+        "history": [
+            {
+                "at": step.at.isoformat(timespec="seconds"),
+                "action": step.action,
+                "attribute": step.attribute,
+                "setting": wording.setting(step.result, uses_k=step.result.strategy in USES_K),
+                "head_sha256": step.result.head.fingerprint,
+            }
+            for step in evidence.history
+        ],
+        "current": None
+        if result is None
+        else {
+            "strategy": result.strategy,
+            "strength": result.strength,
+            "k": result.k if result.strategy in USES_K else None,
+            "blend": result.blend,
+            "setting": wording.setting(result, uses_k=result.strategy in USES_K),
+            "head_sha256": result.head.fingerprint,
+        },
+    }
+
+
+def _measured(comparison: Comparison) -> dict[str, Any]:
+    def change(c: Change) -> dict[str, Any]:
+        return asdict(c)
+
+    return {
+        "headline": wording.comparison_headline(comparison),
+        "verdict": comparison.verdict,
+        "who_pays": wording.losers_sentence(comparison),
+        "bias": change(comparison.bias),
+        "flips": change(comparison.flips),
+        "accuracy": change(comparison.accuracy),
+        "aligned_accuracy": change(comparison.aligned_accuracy),
+        "conflicting_accuracy": change(comparison.conflicting_accuracy),
+        "groups": [change(c) for c in comparison.groups],
+        "confusion_before": comparison.confusion_before.tolist(),
+        "confusion_after": comparison.confusion_after.tolist(),
+        "changed": [
+            {
+                "row": int(comparison.rows[i]),
+                "before": int(comparison.predicted_before[i]),
+                "after": int(comparison.predicted_after[i]),
+            }
+            for i in comparison.changed
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The dashboard: pages on top of fmd_core."""

@@ -13,7 +13,7 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.heads import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws, rate_estimate
 
 Verdict = Literal["improved", "no evidence", "worse", "unchanged"]
 
@@ -23,7 +23,7 @@ class Change:
     """One quantity before and after; `difference` is after minus before, paired by person."""
 
     name: str
-    group: str  # "" for everyone, else "attribute: level"
+    group: str  # "" for everyone, else "usual attribute" or "column: level"
     before: Estimate
     after: Estimate
     difference: Estimate
@@ -40,7 +40,7 @@ class Comparison:
     aligned_accuracy: Change
     conflicting_accuracy: Change
     groups: tuple[Change, ...]
-    """Accuracy by class and by attribute level, largest loss first, unmeasurable ones last."""
+    """Accuracy by bias-aligned or not, class and attribute level: largest loss first, unmeasurable last."""
     confusion_before: Array  # (K, K) counts, rows true class, columns answer
     confusion_after: Array
     rows: Array  # (n,) row of each person in the data set
@@ -81,11 +81,11 @@ def compare(
     everyone = np.ones(len(features), dtype=bool)
     gaps = [np.abs(pair_differences(head, pairs)) for head in heads]
     flips = [pair_flips(head, pairs) for head in heads]
-    masks = list(_groups(dataset, features))
+    kinds = [(f"usual {pairs.attribute}", aligned), (f"unusual {pairs.attribute}", ~aligned)]
     changes = _changes(
         [("counterfactual bias", "", everyone, *gaps), ("flips", "", everyone, *flips)]
-        + [("accuracy", "", mask, *right) for mask in (everyone, aligned, ~aligned)]
-        + [("accuracy", name, mask, *right) for name, mask in masks]
+        + [("accuracy", "", everyone, *right)]
+        + [("accuracy", name, mask, *right) for name, mask in (*kinds, *_groups(dataset, features))]
     )
     return Comparison(
         attribute=pairs.attribute,
@@ -94,7 +94,7 @@ def compare(
         accuracy=changes[2],
         aligned_accuracy=changes[3],
         conflicting_accuracy=changes[4],
-        groups=tuple(sorted(changes[5:], key=_largest_loss_first)),
+        groups=tuple(sorted(changes[3:], key=_largest_loss_first)),
         confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
         confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
         rows=features.rows,
@@ -128,12 +128,12 @@ def _changes(rows: list[tuple[str, str, Array, Array, Array]]) -> list[Change]:
         if n < MIN_PEOPLE:
             return Change(name, group, *[Estimate.unknown(n)] * 3)
         kept = size[:, j] > 0
-        figures = [
-            (values[0][j], sides[0][kept, j]),
-            (values[1][j], sides[1][kept, j]),
-            (values[1][j] - values[0][j], (sides[1] - sides[0])[kept, j]),
-        ]
-        return Change(name, group, *[estimate_from_draws(float(v), d, n) for v, d in figures])
+        moved = estimate_from_draws(float(values[1][j] - values[0][j]), (sides[1] - sides[0])[kept, j], n)
+        if rows[j][3].dtype == bool:  # a rate: Wilson's interval, as everywhere else
+            ends = [rate_estimate(int(side[:, j].sum()), n) for side in (before, after)]
+        else:
+            ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
+        return Change(name, group, ends[0], ends[1], moved)
 
     return [change(j) for j in range(m)]
 

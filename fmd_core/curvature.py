@@ -56,7 +56,7 @@ def fit_curvature(
 
 
 def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
-    matrix = head.hessian(features.astype("float64"), weights)
+    matrix = head.hessian(features, weights)
     matrix[np.diag_indices_from(matrix)] += damping
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True)

@@ -41,10 +41,12 @@ def ignore_progress(share: float) -> None:
 
 
 def frozen_array(values: ArrayLike, dtype: type | str | None = None) -> Array:
-    """A read-only array. Copies unless `values` is already a read-only array of that dtype."""
-    array = np.asarray(values, dtype=dtype)
-    if array.flags.writeable:
-        array = array.copy() if array is values or array.base is not None else array
+    """A read-only array. Copies unless nobody can write to the memory behind `values`."""
+    array = owner = np.asarray(values, dtype=dtype)
+    while isinstance(owner.base, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base  # a read-only view still follows the array that it looks at
+    if owner.flags.writeable:
+        array = array.copy()
         array.flags.writeable = False
     return array
 
@@ -113,7 +115,9 @@ class AttributeDataset:
     @cached_property
     def fingerprint(self) -> str:
         columns = [self.target, *self.attributes.values()]
-        parts = [part for c in columns for part in (c.name, "|".join(c.levels), c.codes)]
+        parts: list[Array | str] = []
+        for column in columns:
+            parts += [column.name, *column.levels, column.codes]
         return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
 
     def rows(self, split: Split) -> Array:

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh, helmert
-from scipy.optimize import minimize
+from scipy.linalg import cholesky, helmert, solve_triangular
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import logsumexp
 
 from fmd_core.data import Array
@@ -24,6 +24,7 @@ from fmd_core.errors import SolverError
 from fmd_core.heads import LinearHead
 
 GRADIENT_TOLERANCE = 1e-8
+STALLED_SLOPE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +50,9 @@ def fit_head(
         jac=True,
         hessp=whitened.hessian_product,
         method="trust-ncg",
+        callback=whitened.stop_if_stalled,
         options={"gtol": GRADIENT_TOLERANCE, "maxiter": 300, "initial_trust_radius": 10.0},
     )
-    # trust-ncg also stops when rounding hides any further progress: near enough is converged.
     slope = float(np.abs(result.jac).max())
     if not np.isfinite(result.fun) or not (result.success or slope < 1e4 * GRADIENT_TOLERANCE):
         raise SolverError(
@@ -62,22 +63,23 @@ def fit_head(
 
 
 class _Whitened:
-    """The problem in coordinates phi = theta A^(1/2), A the curvature bound of the features."""
+    """The problem in coordinates phi = theta R, where R R' bounds the features' curvature."""
 
     def __init__(
         self, problem: ConvexProblem, n_classes: int, anchor: Array | None, consistency: float
     ) -> None:
         x = _with_constant(problem.features, 1.0)
         square = consistency * _difference_square(problem)
-        curvature = (x * problem.weights[:, None]).T @ x / n_classes + square
-        values, vectors = eigh(curvature + problem.damping * np.eye(x.shape[1]))
-        self.root = (vectors * np.sqrt(values)) @ vectors.T
-        self.inverse_root = (vectors / np.sqrt(values)) @ vectors.T
+        curvature = _square(x, problem.weights) / n_classes + square
+        identity = np.eye(x.shape[1])
+        self.root = cholesky(curvature + problem.damping * identity, lower=True)
+        self.inverse_root = solve_triangular(self.root, identity, lower=True)
         self.contrasts = helmert(n_classes)  # (K-1, K)
-        self.x = x @ self.inverse_root
+        self.x = x @ self.inverse_root.T
+        self.coarse_x = self.x.astype("float32")
         self.labels, self.weights = problem.labels, problem.weights
-        self.decay = problem.damping * self.inverse_root @ self.inverse_root
-        self.quadratic = self.inverse_root @ square @ self.inverse_root + self.decay
+        self.decay = problem.damping * self.inverse_root @ self.inverse_root.T
+        self.quadratic = self.inverse_root @ square @ self.inverse_root.T + self.decay
         self.pull = (
             np.zeros((n_classes - 1, x.shape[1])) if anchor is None else self._shaped(anchor) @ self.root
         )
@@ -101,15 +103,24 @@ class _Whitened:
         value = self.weights @ (normaliser - logits[picked])
         # damping/2 |theta - anchor|^2, expanded so that both quadratics share one product
         value += 0.5 * np.vdot(matrix, bend) - np.vdot(matrix, back) + 0.5 * np.vdot(self.pull, back)
-        return float(value), (slope + bend - back).ravel()
+        gradient = (slope + bend - back).ravel()
+        self.slope = float(np.abs(gradient).max())
+        return float(value), gradient
 
     def hessian_product(self, phi: Array, direction: Array) -> Array:
+        """In float32: that bends the way to the minimum a little, and not where it lies."""
         if not np.array_equal(phi, self.at):  # a rejected step was evaluated in between
             self.value_and_gradient(phi)
         matrix, p = self._shaped(direction), self.probabilities
-        change = self.x @ matrix.T @ self.contrasts
+        change = self.coarse_x @ matrix.T.astype("float32") @ self.contrasts
         bent = p * (change - (p * change).sum(axis=1, keepdims=True)) * self.weights[:, None]
-        return (self.contrasts @ (bent.T @ self.x) + matrix @ self.quadratic).ravel()
+        return (self.contrasts @ (bent.T.astype("float32") @ self.coarse_x) + matrix @ self.quadratic).ravel()
+
+    def stop_if_stalled(self, intermediate_result: OptimizeResult) -> None:
+        """Near the minimum a step is only rejected because rounding hides its progress."""
+        rejected = not np.array_equal(intermediate_result.x, self.at)
+        if rejected and self.slope < STALLED_SLOPE:
+            raise StopIteration
 
     def _shaped(self, vector: Array) -> Array:
         return vector.reshape(len(self.contrasts), -1)
@@ -123,5 +134,10 @@ def _difference_square(problem: ConvexProblem) -> Array:
     size = problem.features.shape[1] + 1
     if problem.differences is None or problem.difference_weights is None:
         return np.zeros((size, size))
-    d = _with_constant(problem.differences, 0.0)
-    return (d * problem.difference_weights[:, None]).T @ d
+    return _square(_with_constant(problem.differences, 0.0), problem.difference_weights)
+
+
+def _square(x: Array, weights: Array) -> Array:
+    """X' diag(weights) X as a matrix times its own transpose, which BLAS does at half the cost."""
+    root = x * np.sqrt(weights)[:, None]
+    return root.T @ root

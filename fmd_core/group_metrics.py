@@ -119,23 +119,29 @@ def _odds(m: Array) -> Array:
     return np.maximum(np.abs(gaps[0]), np.abs(gaps[1]))
 
 
-def _aif360(truth: Array, says: Array, group: Array) -> dict[str, float]:
-    import pandas as pd
-
-    logging.disable(logging.WARNING)  # aif360 warns about optional packages that we do not use
+def import_aif360() -> tuple[type, type]:
+    """aif360's data set and metric classes, without its warnings about packages not used here."""
+    logging.disable(logging.WARNING)
     try:
         from aif360.datasets import BinaryLabelDataset
         from aif360.metrics import ClassificationMetric
     finally:
         logging.disable(logging.NOTSET)
+    return BinaryLabelDataset, ClassificationMetric
 
-    def table(answers: Array) -> BinaryLabelDataset:
+
+def _aif360(truth: Array, says: Array, group: Array) -> dict[str, float]:
+    import pandas as pd
+
+    binary_label_dataset, classification_metric = import_aif360()
+
+    def table(answers: Array) -> object:
         frame = pd.DataFrame({"group": group.ravel(), "answer": answers.ravel()}).astype("float64")
-        return BinaryLabelDataset(df=frame, label_names=["answer"], protected_attribute_names=["group"])
+        return binary_label_dataset(df=frame, label_names=["answer"], protected_attribute_names=["group"])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 of an empty cell: our own guard says it
-        metric = ClassificationMetric(
+        metric = classification_metric(
             table(truth), table(says), unprivileged_groups=[{"group": 0}], privileged_groups=[{"group": 1}]
         )
         # aif360 subtracts privileged from unprivileged; on screen a gap in favour is positive.

@@ -23,8 +23,8 @@ from scipy.special import log_softmax, softmax
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 
-BLOCK_ROWS = 16_384
-"""Rows handled at once where a step needs a temporary as large as its rows."""
+BLOCK_ROWS = 2_048
+"""Rows handled at once, so that a block and what is made of it stay in the processor's cache."""
 
 
 class Head(Protocol):
@@ -132,13 +132,18 @@ class LinearHead:
         return self._outer(error * weights[:, None], features)
 
     def gradient_products(self, features: Array, labels: Array, direction: Array) -> Array:
-        # One pass over the features gives the scores and their product with the direction.
-        width, dtype = self.n_classes - 1, features.dtype
-        both = np.concatenate([self.theta.reshape(width, -1), direction.reshape(width, -1)])
-        scores = features @ both[:, :-1].T.astype(dtype) + both[:, -1].astype(dtype)
-        probabilities = softmax(scores[:, :width] @ self._contrasts.astype(dtype), axis=1)
-        error = self._error(probabilities, labels) @ self._contrasts.T.astype(dtype)
-        return np.einsum("nk,nk->n", error, scores[:, width:], dtype="float64")
+        # One pass over the features gives the scores and their product with the direction. Both
+        # lie (classes, samples): reductions over a handful of classes are fast along that axis.
+        width, dtype, expand = self.n_classes - 1, features.dtype, self._contrasts.T.astype(features.dtype)
+        both = np.concatenate([self.theta.reshape(width, -1), direction.reshape(width, -1)]).astype(dtype)
+        products = np.empty(len(labels))
+        for start in range(0, len(labels), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            scores = _row_products(both[:, :-1], features[part]) + both[:, -1:]
+            error = softmax(expand @ scores[:width], axis=0)
+            error[labels[part], np.arange(scores.shape[1])] -= 1
+            np.einsum("kn,kn->n", error, expand @ scores[width:], out=products[part], dtype="float64")
+        return products
 
     def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
         probabilities = self.probabilities(features)
@@ -150,8 +155,8 @@ class LinearHead:
         total = np.zeros((width, size, width, size))
         for start in range(0, len(features), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            x = np.column_stack([features[part], np.ones(len(features[part]), features.dtype)])
-            inner = self._inner(features[part], weights[part])
+            x = np.column_stack([features[part], np.ones(len(features[part]))])  # float64
+            inner = self._inner(x[:, :-1], weights[part])
             for j in range(width):
                 for k in range(j + 1):
                     block = _weighted_square(x, inner[:, j, k], semidefinite=j == k)
@@ -201,6 +206,14 @@ class LinearHead:
         """Sum over samples of per_class (n, K) times [features 1], as contrasts, (p,)."""
         gradient = np.column_stack([per_class.T.astype(features.dtype) @ features, per_class.sum(axis=0)])
         return (self._contrasts @ gradient.astype("float64")).ravel()
+
+
+def _row_products(rows: Array, features: Array) -> Array:
+    """Rows (r, d) times features (n, d), shape (r, n). BLAS spends more on preparing a product
+    this narrow than on computing it, so that one or two rows are faster one at a time."""
+    if len(rows) <= 2:
+        return np.stack([features @ row for row in rows])
+    return np.ascontiguousarray((features @ rows.T).T)
 
 
 def _weighted_square(x: Array, weights: Array, *, semidefinite: bool) -> Array:

@@ -85,7 +85,13 @@ class Classifier:
 
         with torch.inference_mode():
             parts = [self._encoder(_to_tensor(batch)).numpy() for batch in batches]
-        return frozen_array(np.concatenate(parts))
+        features = np.concatenate(parts)
+        if features.shape[1] != self.head.n_features:
+            raise ModelError(
+                f"The encoder gives {features.shape[1]} features, but the head expects {self.head.n_features}; "
+                "open weights that belong together."
+            )
+        return frozen_array(features)
 
 
 def row_batches(n: int, size: int = BATCH_ROWS) -> Iterator[slice]:
@@ -177,11 +183,12 @@ def load_classifier(path: Path) -> Classifier:
         raise ModelError(
             f"The weights file '{path.name}' is missing; restore it and reload the page."
         ) from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # odd number types too
         raise ModelError(
             f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
         ) from error
-    if metadata.get("format") != FORMAT or not {"head.weight", "head.bias"} <= tensors.keys():
+    whole = {"head.weight", "head.bias"} <= tensors.keys() and {"architecture", "damping"} <= metadata.keys()
+    if metadata.get("format") != FORMAT or not whole:
         raise ModelError(f"The weights file '{path.name}' was not written by FMD Studio, or has no head.")
     encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]

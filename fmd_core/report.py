@@ -80,8 +80,8 @@ def report_json(report: dict[str, Any]) -> str:
     return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def render_report(evidence: Evidence, *, created: datetime | None = None) -> str:
-    """The report as one HTML page with pictures inside."""
+def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -> str:
+    """The report as one HTML page with pictures inside; `report` if it was built already."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(),
@@ -89,18 +89,19 @@ def render_report(evidence: Evidence, *, created: datetime | None = None) -> str
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": wording.percent, "points": wording.points, "figure": _figure}
-    report = build_report(evidence, created=created)
+    report = report or build_report(evidence)
     harmful = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
     changed = [entry["row"] for entry in (report["measured"] or {}).get("changed", [])[:PICTURES]]
     return environment.get_template("report.html").render(
         report=report,
+        created=f"{datetime.fromisoformat(report['created']):%d %B %Y, %H:%M} UTC",
         pictures={row: uri for rows in (harmful, changed) for row, uri in _pictures(evidence.dataset, rows)},
         shown=PICTURES,
     )
 
 
-def _figure(estimate: dict[str, Any], *, signed: bool = False) -> str:
-    return wording.figure(Estimate(**estimate), signed=signed)
+def _figure(estimate: dict[str, Any], *, difference: bool = False) -> str:
+    return wording.figure(Estimate(**estimate), difference=difference)
 
 
 def _pictures(dataset: AttributeDataset, rows: list[int]) -> list[tuple[int, str]]:

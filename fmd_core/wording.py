@@ -12,10 +12,10 @@ from fmd_core.intervals import Estimate
 from fmd_core.unlearning import StrategyName, UnlearningResult
 
 STRATEGY_TITLES: dict[StrategyName, str] = {
-    "iterated": "Learn from twins, step by step",
-    "paper-remove": "Forget the harmful samples",
-    "paper-replace": "Swap the harmful samples for their twins",
-    "paper-external": "One step on the twins",
+    "iterated": "Learn from twins (iterated)",
+    "paper-remove": "Forget harmful samples (paper-remove)",
+    "paper-replace": "Swap harmful samples for twins (paper-replace)",
+    "paper-external": "One step on the twins (paper-external)",
 }
 STRATEGY_NOTES: dict[StrategyName, str] = {
     "iterated": "Refits the last layer on twin pairs until it answers both sides alike. The default.",
@@ -27,7 +27,13 @@ STRATEGY_NOTES: dict[StrategyName, str] = {
 
 def points(share: float, digits: int = 1) -> str:
     """A difference of shares in percentage points: 0.588 is '58.8'."""
-    return f"{100 * share + 0.0:.{digits}f}"
+    text = f"{100 * share:.{digits}f}"
+    return signed(text.removeprefix("-") if float(text) == 0 else text)
+
+
+def signed(text: str) -> str:
+    """The same text with a true minus sign."""
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -40,11 +46,11 @@ def in_hundred(share: float) -> str:
     return f"{100 * share:.0f} in 100"
 
 
-def figure(estimate: Estimate, *, signed: bool = False) -> str:
+def figure(estimate: Estimate, *, difference: bool = False) -> str:
     """'58.8 (54.8 to 62.9)', or why there is no figure."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate.problem
-    mark = "+" if signed and round(100 * estimate.value, 1) > 0 else ""
+    mark = "+" if difference and round(100 * estimate.value, 1) > 0 else ""
     return f"{mark}{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)})"
 
 
@@ -117,7 +123,9 @@ def losers_sentence(comparison: Comparison) -> str:
     tail = f" For {unknown} more there are not enough people to say." if unknown else ""
     if not comparison.losers:
         return f"None of {len(measurable)} groups lost accuracy beyond its interval.{tail}"
-    names = ", ".join(f"{c.group} ({figure(c.difference, signed=True)} points)" for c in comparison.losers)
+    names = ", ".join(
+        f"{c.group} ({figure(c.difference, difference=True)} points)" for c in comparison.losers
+    )
     return f"{len(comparison.losers)} of {len(measurable)} groups lost accuracy: {names}.{tail}"
 
 

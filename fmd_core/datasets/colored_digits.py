@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -77,24 +78,25 @@ def load_colored_digits(folder: Path) -> AttributeDataset:
     """Read what `sample_data/build_colored_digits.py` wrote, checked against its manifest."""
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        expected = manifest["sha256"]["digits.npz"]
         content = (folder / "digits.npz").read_bytes()
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise DataError(
             f"The demo file '{name}' is missing; restore the folder sample_data and reload."
         ) from error
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             "The demo's manifest.json is damaged; restore the folder sample_data and reload."
         ) from error
-    if sha256(content).hexdigest() != manifest["sha256"]["digits.npz"]:
+    if sha256(content).hexdigest() != expected:
         raise DataError(
             "The demo file 'digits.npz' was changed or damaged; restore the folder sample_data and reload."
         )
     try:
-        with np.load(folder / "digits.npz", allow_pickle=False) as arrays:
+        with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return make_colored_digits(**{name: arrays[name] for name in arrays.files})
-    except (BadZipFile, KeyError, TypeError) as error:
+    except (BadZipFile, KeyError, TypeError, ValueError) as error:
         raise DataError(
             "The demo file 'digits.npz' cannot be read; restore the folder sample_data."
         ) from error

@@ -1,0 +1,21 @@
+FROM python:3.11-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+RUN useradd --create-home --uid 10001 studio
+WORKDIR /srv/studio
+
+# Libraries first: they change less often than the code.
+COPY requirements.txt pyproject.toml README.md LICENSE ./
+COPY app/static/OFL.txt app/static/OFL.txt
+RUN grep -v '^-e' requirements.txt > libraries.txt && pip install -r libraries.txt && rm libraries.txt
+
+COPY . .
+RUN pip install --no-deps -e .
+
+USER studio
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+# Inside a container the loopback address is unreachable from outside; publish the port on the
+# host's loopback (-p 127.0.0.1:8501:8501) or put a reverse proxy in front, see SECURITY.md.
+CMD ["streamlit", "run", "app/server.py", "--server.address", "0.0.0.0"]

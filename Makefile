@@ -1,0 +1,45 @@
+# Two commands matter: `make run` and `make test`. Both set up what they need, both can be repeated.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: run test check bench demo screenshots clean
+
+run: .venv/runtime
+	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
+	$(BIN)/streamlit run app/server.py --server.port $(PORT)
+
+test: .venv/develop
+	$(BIN)/python tests/ensure_browser.py
+	$(BIN)/python -m pytest
+
+check: .venv/develop
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/develop
+	$(BIN)/python tests/benchmarks/core_speed.py
+	$(BIN)/python tests/ensure_browser.py
+	$(BIN)/python tests/benchmarks/app_speed.py
+
+demo: .venv/runtime            # rebuild sample_data from its sources (trains the model, about 30 s)
+	$(BIN)/python sample_data/build_colored_digits.py
+
+screenshots: .venv/develop     # rebuild assets/screenshots
+	$(BIN)/python tests/ensure_browser.py
+	$(BIN)/python assets/take_screenshots.py
+
+.venv/runtime: requirements.txt pyproject.toml
+	@test -x $(BIN)/python || test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/develop: .venv/runtime requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

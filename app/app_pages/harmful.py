@@ -1,0 +1,89 @@
+"""Training samples that taught the bias, worst first."""
+
+import streamlit as st
+
+from app import cache, components, gallery, state
+from app.view_models import harmful
+
+NAME = state.DATASET
+attribute = state.attribute()
+with st.spinner("Scoring every training sample"):
+    data, scores = cache.dataset(NAME), cache.scores(NAME, attribute)
+
+
+def tile(sample: harmful.Sample) -> gallery.Tile:
+    """One sample with rank, label, level and effect."""
+    name = f"{sample.level} {sample.label}"
+    picture = gallery.Picture(cache.thumbnail(NAME, sample.row), f"Training sample {sample.row}: {name}")
+    return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text)
+
+
+@components.fragment
+def ranking() -> None:
+    """Everything that K, kind and class change."""
+    top = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            "Kind",
+            harmful.KINDS,
+            default="Harmful",
+            required=True,
+            key="harmful_kind",
+            persist_state="session",
+        )
+        label = st.selectbox(
+            data.target.name.capitalize(), (harmful.EVERYTHING, *data.target.levels),
+            key="harmful_class", persist_state="session", width=130,
+        )  # fmt: skip
+        k = st.number_input(
+            "How many (K)",
+            min_value=1,
+            value=50,
+            step=10,
+            key="harmful_k",
+            persist_state="session",
+            width=170,
+        )
+    view = harmful.build(data, scores, k=k, kind=kind, label=label)
+    with top:
+        components.header("Harmful samples · the original model", view.headline, view.lead)
+    if not view.samples:
+        st.info(f"None of the top {k} is a {label}; choose another {data.target.name} or a larger K.")
+    left, right = st.columns([1, 3], gap="medium")
+    with right:
+        chosen = gallery.show(
+            [tile(s) for s in view.samples],
+            key="harmful_gallery",
+            label=f"{kind} training samples",
+            selectable=True,
+        )
+        if view.hidden:
+            st.caption(f"{view.hidden} more are in the CSV file.")
+    with left:
+        detail(next((s for s in view.samples if s.row == chosen), None))
+    st.header("What they are made of", anchor=False)
+    components.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
+    st.download_button(
+        "Download all scores as CSV", view.csv, "influence.csv", "text/csv", icon=":material/download:"
+    )
+
+
+def detail(sample: harmful.Sample | None) -> None:
+    """The selected sample, large, beside its twin."""
+    with st.container(border=True, key="detail"):
+        if sample is None:
+            st.caption("Select a sample to see it large, beside its twin.")
+            return
+        words = harmful.explain(sample, attribute)
+        code = int(cache.pairs(NAME, "train", attribute).other_codes[sample.position])
+        twin = f"Its twin, {data.attribute(attribute).levels[code]}"
+        st.subheader(words.title, anchor=False)
+        sides = st.columns(2, wrap=False)
+        sides[0].image(cache.thumbnail(NAME, sample.row), "As trained on", width="stretch", alt=words.title)
+        sides[1].image(cache.thumbnail(NAME, sample.row, attribute, code), twin, width="stretch", alt=twin)
+        for sentence in words.sentences:
+            st.write(sentence)
+
+
+ranking()
+components.next_step("app_pages/unlearn.py", "Take it out")

@@ -1,0 +1,48 @@
+"""Hand over what was found, done and measured."""
+
+import streamlit as st
+
+import fmd_core as fmd
+from app import cache, components, state
+from app.view_models import report
+
+NAME = state.DATASET
+attribute, recipe = state.attribute(), state.current()
+with st.spinner("Writing the report"):
+    past, model = state.history(), cache.classifier(NAME)
+    evidence = fmd.Evidence(
+        dataset=cache.dataset(NAME),
+        classifier=model,
+        audit=cache.audit(NAME, None),
+        threshold=state.threshold(),
+        scores=cache.scores(NAME, recipe.attribute if recipe else attribute),
+        top_k=50,
+        history=report.steps(past, {e.recipe: cache.result(NAME, e.recipe) for e in past.log}),
+        result=cache.result(NAME, recipe) if recipe else None,
+        comparison=cache.comparison(recipe) if recipe else None,
+    )
+    view = report.build(evidence)
+components.header("Report", view.headline, view.lead)
+if recipe is None:
+    st.info("Nothing has been unlearned yet, so the report covers what was found and who taught it.")
+with st.container(horizontal=True):
+    icon = ":material/download:"
+    st.download_button(
+        "Report (HTML)",
+        view.html,
+        "fairness-report.html",
+        "text/html",
+        type="primary",
+        icon=icon,
+        on_click="ignore",
+    )
+    st.download_button(
+        "Figures (JSON)", view.json, "fairness-report.json", "application/json", icon=icon, on_click="ignore"
+    )
+    st.download_button(
+        "Last layer (safetensors)", view.head, "head.safetensors", "application/octet-stream", icon=icon,
+        on_click="ignore", help="The last layer in force: head.weight and head.bias. All else is as it was.",
+    )  # fmt: skip
+st.header("Preview", anchor=False)
+with st.container(border=True):
+    st.iframe(view.html, height=900)

@@ -1,0 +1,49 @@
+"""The pairs themselves."""
+
+import streamlit as st
+
+from app import cache, components, gallery, state
+from app.view_models import twins
+
+NAME = state.DATASET
+attribute, recipe = state.attribute(), state.current()
+with st.spinner("Drawing the twins"):
+    pairs, head = cache.pairs(NAME, "test", attribute), cache.head(NAME, recipe)
+
+
+def picture(row: int, side: twins.TwinSide) -> gallery.Picture:
+    """One side of a pair with the model's answer."""
+    source = cache.thumbnail(NAME, row, attribute, side.code)
+    note = f"{side.level}: says {side.answer}"
+    return gallery.Picture(source, f"{side.level}, model says {side.answer}", note)
+
+
+@components.fragment
+def pairs_in_order() -> None:
+    """Everything that order and filter change."""
+    top = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox("Order", twins.ORDERS, key="twins_order", persist_state="session", width=260)
+        only = st.toggle("Only where the answer flips", key="twins_flips", persist_state="session")
+        most = st.selectbox("Show", (24, 60, 120), key="twins_most", persist_state="session", width=110)
+    view = twins.build(cache.dataset(NAME), head, pairs, order=order, only_flips=only, most=most)
+    with top:
+        components.header(f"Twins · {components.model_in_force()}", view.headline, view.lead)
+    tiles = [
+        gallery.Tile(
+            t.row,
+            (picture(t.row, t.favoured), picture(t.row, t.other)),
+            f"truly {t.label}",
+            f"sure of it: {100 * t.favoured.confidence:.0f} % and {100 * t.other.confidence:.0f} %",
+        )
+        for t in view.twins
+    ]
+    if not tiles:
+        st.info("No pair matches: the model gives both sides of every pair the same answer.")
+    gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide")
+    with st.expander("The same as a table"):
+        st.dataframe(view.table, hide_index=True, alt="Twin pairs with the model's answers")
+
+
+pairs_in_order()
+components.next_step("app_pages/harmful.py", "See who taught it that")

@@ -1,0 +1,89 @@
+"""Building blocks that every page uses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import charts, state
+from fmd_core import FMDError
+
+STYLE = """<style>
+.fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
+  opacity: .8; margin-bottom: -.6rem; }
+.fmd-lead { font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
+[data-testid=stMainBlockContainer] { max-width: 72rem; }
+[data-testid=stMain] h1 { padding: 0 0 .6rem; }
+[data-testid=stCaptionContainer] { opacity: .85; }
+[data-testid=stTable] th { color: inherit; font-weight: 600; }
+.st-key-detail { position: sticky; top: 4.5rem; }
+button[kind=primary] { color: light-dark(#fff, #0f1420); }
+.js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext) text,
+.js-plotly-plot :is(.xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
+</style>"""
+
+
+def show_problem(error: Exception) -> bool:
+    """Print an error as one sentence; nothing technical reaches the screen. True: it is handled."""
+    if isinstance(error, FMDError):
+        st.error(str(error))
+    else:
+        logging.getLogger("fmd").error("unexpected error on a page", exc_info=error)
+        st.error("Something went wrong on our side; your work is kept. Reload the page, or go back one step.")
+    return True
+
+
+def fragment(draw: Callable[[], None]) -> Callable[[], None]:
+    """A part of a page that reruns alone when one of its controls moves; its errors are worded."""
+
+    @st.fragment
+    @wraps(draw)
+    def guarded() -> None:
+        try:
+            draw()
+        except FMDError as error:
+            show_problem(error)
+
+    return guarded
+
+
+def header(question: str, answer: str, lead: str = "") -> None:
+    """The page's question, its answer in one sentence, and the figures behind it."""
+    with st.container(gap="small"):
+        st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
+        st.title(answer, anchor=False)
+        if lead:
+            st.html(f"<p class='fmd-lead'>{escape(lead)}</p>")
+
+
+def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
+    """A chart, its one-sentence summary, and the same figures as a table."""
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
+    st.caption(summary)
+    st.table(table, border="horizontal", hide_index=True, alt=summary)
+
+
+def bar_chart(
+    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
+) -> None:
+    """Bars with whiskers, their summary and their table."""
+    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
+
+
+def next_step(page: str, label: str) -> None:
+    """The one obvious button at the end of a page."""
+    st.space("small")
+    if st.button(label, type="primary", icon=":material/arrow_forward:", icon_position="right", key="next"):
+        st.switch_page(page)
+
+
+def model_in_force() -> str:
+    """Which model the page speaks of, in words."""
+    past = state.history()
+    return "the original model" if past.current is None else f"variant {past.position}"

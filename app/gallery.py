@@ -1,0 +1,141 @@
+"""A gallery of samples as one inline component: hundreds of pictures in one paint, one message.
+
+A tile is a button when the gallery is selectable; captions are set as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Literal
+
+import streamlit as st
+
+Size = Literal["", "small", "wide"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a tile, with a line under it."""
+
+    src: str
+    alt: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One sample, or a pair of pictures of it."""
+
+    id: int
+    pictures: tuple[Picture, ...]
+    caption: str = ""
+    detail: str = ""
+
+
+_JS = """
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector('.gallery');
+  const tag = data.selectable ? 'button' : 'div';
+  if (root.dataset.signature !== data.signature) {
+    root.dataset.signature = data.signature;
+    root.setAttribute('aria-label', data.label);
+    root.className = 'gallery ' + data.size;
+    root.replaceChildren(...data.tiles.map((tile) => {
+      const item = document.createElement('li');
+      const box = document.createElement(tag);
+      box.className = 'tile';
+      box.dataset.id = tile.id;
+      if (data.selectable) box.type = 'button';
+      const row = document.createElement('span');
+      row.className = 'pictures';
+      for (const picture of tile.pictures) {
+        const figure = document.createElement('span');
+        const image = document.createElement('img');
+        image.src = picture.src;
+        image.alt = picture.alt;
+        image.decoding = 'async';
+        figure.append(image);
+        if (picture.note) {
+          const note = document.createElement('span');
+          note.className = 'note';
+          note.textContent = picture.note;
+          figure.append(note);
+        }
+        row.append(figure);
+      }
+      box.append(row);
+      for (const part of ['caption', 'detail']) {
+        if (!tile[part]) continue;
+        const line = document.createElement('span');
+        line.className = part;
+        line.textContent = tile[part];
+        box.append(line);
+      }
+      item.append(box);
+      return item;
+    }));
+  }
+  const mark = (id) => {
+    for (const box of root.querySelectorAll('button.tile')) {
+      box.setAttribute('aria-pressed', String(box.dataset.id === String(id)));
+    }
+  };
+  if (!data.tiles.some((tile) => String(tile.id) === root.dataset.selected)) delete root.dataset.selected;
+  mark(root.dataset.selected);
+  root.onclick = (event) => {
+    const box = event.target.closest('button.tile');
+    if (!box) return;
+    root.dataset.selected = box.dataset.id;
+    mark(box.dataset.id);
+    setStateValue('selected', Number(box.dataset.id));
+  };
+}
+"""
+_CSS = """
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 10px; margin: 0;
+  padding: 3px; list-style: none; font-family: var(--st-font); }
+.gallery.wide { grid-template-columns: repeat(auto-fill, minmax(212px, 1fr)); }
+.gallery.small { grid-template-columns: repeat(10, minmax(0, 92px)); gap: 8px; padding: 0; }
+@media (max-width: 720px) { .gallery.small { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
+.gallery.small .tile { padding: 0; border: 0; background: none; }
+.gallery.small .pictures { margin: 0; }
+.tile { width: 100%; height: 100%; display: flex; flex-direction: column; gap: 2px; text-align: left;
+  box-sizing: border-box; border: 1px solid var(--st-border-color); border-radius: 9px; padding: 8px;
+  font: inherit; font-size: 13px;
+  line-height: 1.35; background: var(--st-secondary-background-color); color: var(--st-text-color); }
+button.tile { cursor: pointer; }
+button.tile:hover { border-color: var(--st-primary-color); }
+button.tile[aria-pressed=true] { border-color: var(--st-primary-color); box-shadow: 0 0 0 2px var(--st-primary-color); }
+button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
+.pictures { display: flex; gap: 8px; margin-bottom: 4px; }
+.pictures > span { flex: 1; min-width: 0; }
+.pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; }
+.note { display: block; font-size: 12px; margin-top: 4px; }
+.caption { font-weight: 600; }
+.detail { font-size: 12px; }
+"""
+
+_component = st.components.v2.component("fmd_gallery", html="<ul class='gallery'></ul>", css=_CSS, js=_JS)
+
+
+def show(
+    tiles: Sequence[Tile], *, key: str, label: str, selectable: bool = False, size: Size = ""
+) -> int | None:
+    """Draw `tiles`; returns the id of the selected one, or None."""
+    content = [asdict(tile) for tile in tiles]
+    state = _component(
+        key=key,
+        data={
+            "tiles": content,
+            "label": label,
+            "selectable": selectable,
+            "size": size,
+            "signature": sha256(repr(content).encode()).hexdigest()[:16],
+        },
+        default={"selected": None},
+        on_selected_change=lambda: None,
+    )
+    ids = {tile.id for tile in tiles}
+    return state.selected if state.selected in ids else None

@@ -1,0 +1,23 @@
+"""What is under review, on every page."""
+
+import streamlit as st
+
+from app import cache, components, state
+
+
+def draw() -> None:
+    """Data, model in force, and the attribute to look at."""
+    data = cache.dataset(state.DATASET)
+    with st.sidebar:
+        st.selectbox(
+            "Attribute under review",
+            list(data.attributes),
+            format_func=str.capitalize,
+            key="attribute",
+            help="What should not matter to the answer.",
+            persist_state="session",
+        )
+        st.html(
+            f"<div style='font-size:.87rem'>{data.name}<br>Small neural network<br>"
+            f"In force: {components.model_in_force()}</div>"
+        )

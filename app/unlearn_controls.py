@@ -1,0 +1,84 @@
+"""The controls of the Unlearn page: what to try, and the history with undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+import fmd_core as fmd
+from app import cache, state
+from app.history import Recipe
+from app.view_models import unlearn
+from fmd_core import wording
+from fmd_core.unlearning import STRATEGIES, USES_K
+
+
+def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
+    """Strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
+    strategy = st.selectbox(
+        "How",
+        STRATEGIES,
+        format_func=wording.STRATEGY_TITLES.__getitem__,
+        key="strategy",
+        persist_state="session",
+    )
+    st.caption(wording.STRATEGY_NOTES[strategy])
+    k = 0
+    if strategy in USES_K:
+        k = st.number_input(
+            "Harmful samples to unlearn (K)",
+            min_value=0,
+            value=100,
+            step=10,
+            key="unlearn_k",
+            persist_state="session",
+        )
+    tolerance = st.slider(
+        "Accuracy you allow it to cost, points", 0.0, 5.0, 1.0, 0.5, key="tolerance", persist_state="session"
+    )
+    path = cache.path(dataset, attribute, strategy, k, tolerance / 100)
+    stops = unlearn.stops(path)
+    state.keep_within("stop", tuple(stops))
+    stop = st.select_slider(
+        "Strength",
+        tuple(stops),
+        key="stop",
+        persist_state="session",
+        help="0 is the original model; to the right the model is told ever more firmly to answer twins alike.",
+    )
+    best = next(name for name, point in stops.items() if point is path.suggested)
+    st.button("Go to our suggestion", on_click=state.setter("stop", best), disabled=stop == best)
+    choice = stops[stop]
+    recipe = Recipe(
+        dataset, attribute, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100
+    )
+    return path, choice, recipe
+
+
+def history_panel(recipe: Recipe) -> None:
+    """Apply, undo, redo, back to the original, and everything done so far."""
+    past = state.history()
+    head = cache.head(recipe.dataset, past.current)
+    with st.container(border=True):
+        st.markdown(f"**In force:** {unlearn.describe(past.current)}")
+        with st.container(horizontal=True):
+            nothing_new = recipe.strength == 0 or recipe == past.current
+            _act("Apply this", state.apply, recipe, disabled=nothing_new, primary=True)
+            _act("Undo", state.undo, disabled=not past.can_undo)
+            _act("Redo", state.redo, disabled=not past.can_redo)
+            _act("Back to original", state.back_to_original, disabled=not past.can_undo)
+        st.caption(f"Fingerprint of the last layer in force: {head.fingerprint[:16]}")
+        if past.log:
+            st.table(unlearn.history_table(past), border="horizontal", hide_index=True, alt="History")
+
+
+def _act(
+    label: str, action: Callable[..., None], *args: object, disabled: bool, primary: bool = False
+) -> None:
+    """A button whose effect the whole app must see, the sidebar too."""
+    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    if st.button(label, type=kind, disabled=disabled):
+        action(*args)
+        st.rerun()

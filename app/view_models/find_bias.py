@@ -1,0 +1,107 @@
+"""Find bias: which attributes decide the answer, and who is served how well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from app.charts import FLAG, NEUTRAL, Bar, BarChart
+from fmd_core import AttributeBias, BiasReport, Estimate, wording
+
+
+@dataclass(frozen=True)
+class FindBiasView:
+    """Everything on the page, for one threshold and one attribute in focus."""
+
+    headline: str
+    lead: str
+    attributes: BarChart
+    groups: BarChart
+    metrics: BarChart
+
+
+def build(audit: BiasReport, threshold: float, attribute: str) -> FindBiasView:
+    """`threshold` is a share; `attribute` is the one to look at more closely."""
+    worst = audit.attributes[0]
+    focus = next(a for a in audit.attributes if a.attribute == attribute)
+    verdicts = [wording.attribute_verdict(a, threshold) for a in audit.attributes]
+    biased = [a.attribute for a, v in zip(audit.attributes, verdicts, strict=True) if v == "biased"]
+    return FindBiasView(
+        headline=wording.attribute_headline(worst, threshold),
+        lead=wording.attribute_sentence(worst),
+        attributes=BarChart(
+            bars=tuple(
+                Bar(a.attribute, a.bias, FLAG if v == "biased" else NEUTRAL)
+                for a, v in zip(audit.attributes, verdicts, strict=True)
+            ),
+            summary=(
+                f"{len(biased)} of {len(audit.attributes)} attributes move the answer by more than "
+                f"{wording.points(threshold, 0)} points{': ' + ', '.join(biased) if biased else ''}."
+            ),
+            table=pd.DataFrame(
+                [
+                    (a.attribute, wording.figure(a.bias), wording.figure(a.flips), a.bias.n, v)
+                    for a, v in zip(audit.attributes, verdicts, strict=True)
+                ],
+                columns=["Attribute", "Bias, points", "Decision flips, %", "n", "Verdict"],
+            ),
+        ),
+        groups=_groups(focus),
+        metrics=_metrics(focus),
+    )
+
+
+def _groups(focus: AttributeBias) -> BarChart:
+    rows = [
+        (f"usual {focus.attribute}", focus.aligned_accuracy),
+        (f"unusual {focus.attribute}", focus.conflicting_accuracy),
+    ]
+    usual, unusual = focus.aligned_accuracy.value, focus.conflicting_accuracy.value
+    summary = "There are not enough people to compare the two groups."
+    if usual is not None and unusual is not None:
+        summary = (
+            f"Right for {wording.percent(usual)} of images with the {focus.attribute} that training mostly "
+            f"showed for their class, and for {wording.percent(unusual)} of all others."
+        )
+    return BarChart(
+        tuple(Bar(label, estimate) for label, estimate in rows),
+        summary,
+        pd.DataFrame(
+            [(label, wording.figure(e), e.n) for label, e in rows], columns=["Group", "Accuracy, %", "n"]
+        ),
+    )
+
+
+def _metrics(focus: AttributeBias) -> BarChart:
+    m = focus.metrics
+    gaps = [
+        ("Demographic parity difference", m.demographic_parity_difference),
+        ("Equal opportunity difference", m.equal_opportunity_difference),
+        ("Equalized odds difference", m.equalized_odds_difference),
+    ]
+    rates = [
+        (f"Selection rate, usual {focus.attribute}", m.selection_rate_privileged),
+        ("Selection rate, others", m.selection_rate_others),
+    ]
+    table = [(label, wording.figure(e), "percent", e.n) for label, e in rates]
+    table += [(label, wording.figure(e), "points, 0 is even", e.n) for label, e in gaps]
+    table.append(("Disparate impact", _ratio(m.disparate_impact), "ratio, 1 is even", m.disparate_impact.n))
+    parity = m.demographic_parity_difference.value
+    summary = "There are not enough people to compute group metrics."
+    if parity is not None:
+        summary = (
+            f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often "
+            f"for images that show its usual {focus.attribute}."
+        )
+    return BarChart(
+        tuple(Bar(label, estimate) for label, estimate in gaps),
+        summary,
+        pd.DataFrame(table, columns=["Metric (aif360)", "Value", "Unit", "n"]),
+    )
+
+
+def _ratio(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return estimate.problem
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"

@@ -1,0 +1,265 @@
+"""Unlearn: strengths and what they do, what the guard says, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from app.charts import CurvePoint
+from app.history import History, Recipe
+from fmd_core import AttributeDataset, Change, Comparison, PathPoint, UnlearningPath, wording
+from fmd_core.data import Array
+from fmd_core.intervals import Estimate
+from fmd_core.unlearning import USES_K
+
+EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class CurveView:
+    """The bias-accuracy curve on validation people."""
+
+    full: tuple[CurvePoint, ...]
+    blends: tuple[CurvePoint, ...]
+    suggested: CurvePoint
+    chosen: CurvePoint
+    summary: str
+    table: pd.DataFrame
+    reason: str
+    warning: str  # why the guard refuses the choice, empty when it admits it
+
+
+Better = Literal["normal", "inverse", "off"]
+"""Whether a rise is good, bad, or cannot be said: streamlit's names for the colour of a delta."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure as a card: before, after and by how much."""
+
+    label: str
+    value: str
+    delta: str
+    better_when: Better
+
+
+@dataclass(frozen=True)
+class Example:
+    """A held-out person whose answer changed."""
+
+    row: int
+    truth: str
+    before: str
+    after: str
+
+    @property
+    def outcome(self) -> str:
+        """What the change means for this person."""
+        if self.after == self.truth:
+            return "now right"
+        return "now wrong" if self.before == self.truth else "wrong both times"
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """Before and after on held-out test people."""
+
+    headline: str
+    cards: tuple[Headline, ...]
+    labels: tuple[str, ...]
+    before: tuple[Estimate, ...]
+    after: tuple[Estimate, ...]
+    summary: str
+    table: pd.DataFrame
+    who_pays: str
+    groups: pd.DataFrame
+    classes: tuple[str, ...]
+    confusions: tuple[Array, Array]
+    confusion_top: int
+    confusion_summaries: tuple[str, str]
+    examples: tuple[Example, ...]
+    examples_summary: str
+
+
+def stops(path: UnlearningPath) -> dict[str, PathPoint]:
+    """Where the slider can stand, by name: every strength, and the suggestion if it is a blend."""
+    found = [*path.points]
+    if path.suggested not in found:
+        full = next(i for i, p in enumerate(found) if p.result.strength == path.suggested.result.strength)
+        found.insert(full, path.suggested)
+    return {_name(point): point for point in found}
+
+
+def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
+    """`choice` is the point of `path` that the slider stands on."""
+    refused = f"The guard refuses this: {choice.refusal}." if choice.refusal else ""
+    if path.step_share < 1:
+        refused = (
+            f"{refused} Strength 1 is {100 * path.step_share:.2g} % of the published step: the rest would move the "
+            "last layer by more than its own size."
+        ).strip()
+    return CurveView(
+        full=tuple(_point(p) for p in path.points),
+        blends=tuple(_point(p) for p in path.blends),
+        suggested=_point(path.suggested),
+        chosen=_point(choice),
+        summary=(
+            f"From bias {wording.points(path.original.bias)} and accuracy {wording.percent(path.original.accuracy)} at "
+            f"strength 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} at "
+            f"strength {path.points[-1].result.strength:g}, on {path.people} validation people."
+        ),
+        table=pd.DataFrame(
+            [_row(p, path) for p in path.points]
+            + ([_row(path.suggested, path)] if path.suggested in path.blends else []),
+            columns=["Strength", "Bias, points", "Accuracy, %", "Guard"],
+        ),
+        reason=wording.suggestion_reason(path),
+        warning=refused,
+    )
+
+
+def _point(point: PathPoint) -> CurvePoint:
+    return CurvePoint(100 * point.bias, 100 * point.accuracy, _name(point), not point.refusal)
+
+
+def _name(point: PathPoint) -> str:
+    name = wording.strength_label(point.result.strength)
+    return name if point.result.blend == 1 else f"{name}, {100 * point.result.blend:.0f} % of the way"
+
+
+def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
+    verdict = point.refusal or ("our suggestion" if point is path.suggested else "allowed")
+    return _name(point), wording.points(point.bias), wording.points(point.accuracy), verdict
+
+
+def build_result(data: AttributeDataset, comparison: Comparison) -> ResultView:
+    """Everything below the curve."""
+    changes: tuple[tuple[str, Change, Better], ...] = (
+        ("Bias", comparison.bias, "inverse"),
+        ("Accuracy", comparison.accuracy, "normal"),
+        (f"Accuracy, usual {comparison.attribute}", comparison.aligned_accuracy, "normal"),
+        (f"Accuracy, unusual {comparison.attribute}", comparison.conflicting_accuracy, "normal"),
+    )
+    labels = tuple(label for label, _, _ in changes)
+    top = int(max(comparison.confusion_before.max(), comparison.confusion_after.max()))
+    return ResultView(
+        headline=wording.comparison_headline(comparison),
+        cards=tuple(_card(label, change, better) for label, change, better in changes),
+        labels=labels,
+        before=tuple(change.before for _, change, _ in changes),
+        after=tuple(change.after for _, change, _ in changes),
+        summary=(
+            f"Grey is before, blue after, on {comparison.bias.before.n} held-out test people; "
+            "whiskers are 95 % intervals."
+        ),
+        table=_changes_table([(label, change) for label, change, _ in changes], "Figure"),
+        who_pays=wording.losers_sentence(comparison),
+        groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of"),
+        classes=data.target.levels,
+        confusions=(comparison.confusion_before, comparison.confusion_after),
+        confusion_top=top,
+        confusion_summaries=(
+            _confusion_summary("Before", comparison.confusion_before),
+            _confusion_summary("After", comparison.confusion_after),
+        ),
+        examples=_examples(data, comparison),
+        examples_summary=_examples_summary(data, comparison),
+    )
+
+
+def _card(label: str, change: Change, better_when: Better) -> Headline:
+    unit = " points" if better_when == "inverse" else " %"
+    if change.after.value is None or change.difference.value is None:
+        return Headline(label, "?", change.after.problem, "off")
+    delta = f"{100 * change.difference.value:+.1f} points" if change.difference.value else ""
+    return Headline(label, wording.points(change.after.value) + unit, delta, better_when)
+
+
+def _changes_table(rows: list[tuple[str, Change]], title: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (
+                label,
+                wording.figure(change.before),
+                wording.figure(change.after),
+                wording.figure(change.difference, difference=True),
+                change.before.n,
+            )
+            for label, change in rows
+        ],
+        columns=[title, "Before", "After", "Difference", "n"],
+    )
+
+
+def _confusion_summary(when: str, counts: Array) -> str:
+    wrong = counts - np.diag(np.diag(counts))
+    if wrong.sum() == 0:
+        return f"{when}: no mistakes."
+    truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)
+    return (
+        f"{when}: {int(wrong.sum())} of {int(counts.sum())} wrong; most often {truth} taken for {answer} "
+        f"({int(wrong.max())} times)."
+    )
+
+
+def _examples(data: AttributeDataset, comparison: Comparison) -> tuple[Example, ...]:
+    """Up to half of them people who lost, so that a few losses are not drowned by many gains."""
+    changed, classes = comparison.changed, data.target.levels
+    truth = data.target.codes[comparison.rows]
+    lost = changed[comparison.predicted_before[changed] == truth[changed]]
+    others = changed[comparison.predicted_before[changed] != truth[changed]]
+    losses = _spread(lost, max(EXAMPLES // 2, EXAMPLES - len(others)))
+    picked = [*_spread(others, EXAMPLES - len(losses)), *losses]
+    return tuple(
+        Example(
+            row=int(comparison.rows[i]),
+            truth=classes[truth[i]],
+            before=classes[comparison.predicted_before[i]],
+            after=classes[comparison.predicted_after[i]],
+        )
+        for i in picked
+    )
+
+
+def _spread(positions: Array, most: int) -> Array:
+    """At most `most` of the positions, evenly spread over them."""
+    return positions[np.unique(np.linspace(0, len(positions) - 1, min(most, len(positions))).astype(int))]
+
+
+def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
+    changed = comparison.changed
+    truth = data.target.codes[comparison.rows[changed]]
+    gained = int((comparison.predicted_after[changed] == truth).sum())
+    lost = int((comparison.predicted_before[changed] == truth).sum())
+    return (
+        f"{len(changed)} of {len(comparison.rows)} held-out people get another answer: {gained} now right, {lost} now "
+        f"wrong, {len(changed) - gained - lost} wrong both times."
+    )
+
+
+def history_table(history: History) -> pd.DataFrame:
+    """The visible history, latest first."""
+    rows = [
+        (entry.at.strftime("%H:%M:%S"), entry.action, describe(entry.recipe))
+        for entry in reversed(history.log)
+    ]
+    return pd.DataFrame(rows, columns=["UTC", "Action", "In force after it"])
+
+
+def describe(recipe: Recipe | None) -> str:
+    """A recipe in words."""
+    if recipe is None:
+        return "the original model"
+    parts = [
+        recipe.attribute,
+        wording.STRATEGY_TITLES[recipe.strategy].lower(),
+        f"strength {recipe.strength:g}",
+    ]
+    if recipe.strategy in USES_K:
+        parts.append(f"K = {recipe.k}")
+    if recipe.blend < 1:
+        parts.append(f"{100 * recipe.blend:.0f} % of the way")
+    return ", ".join(parts)

@@ -1,0 +1,31 @@
+"""Pages through AppTest, always from the entry file."""
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import warmup
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries_are_loaded():
+    warmup._done.set()
+
+
+@pytest.fixture
+def fresh_caches():
+    """Caches are process-wide: a test that changes what they read starts and ends without them."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page():
+    """A page by name, as a visitor who has just opened the app there."""
+
+    def opened(name: str) -> AppTest:
+        test = AppTest.from_file("../../app/main.py", default_timeout=60).run()
+        return test if name == "start" else test.switch_page(f"app_pages/{name}.py").run()
+
+    return opened

@@ -1,0 +1,207 @@
+"""Every page opens, says what it found, and reacts to its controls."""
+
+import json
+
+import pytest
+import streamlit as st
+
+from app import cache
+from app.state import DATASET
+
+PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "report")
+
+
+def titles(test) -> str:
+    return " ".join(t.value for t in test.title)
+
+
+def gallery_tiles(test) -> list[dict]:
+    """Tiles of the galleries on the page, from what was sent to the browser."""
+    components = test.get("bidi_component")
+    return [tile for c in components for tile in json.loads(c.proto.json or "{}").get("tiles", [])]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_opens_without_an_error(open_page, page):
+    test = open_page(page)
+    assert not test.exception
+    assert not test.error
+    assert len(test.title) == 1
+
+
+def test_start_names_splits_model_and_measured_accuracy(open_page):
+    test = open_page("start")
+    loaded = dict(test.table[0].value.to_numpy().tolist())
+    audit = cache.audit(DATASET, None)
+    assert f"{100 * audit.accuracy.value:.1f}" in loaded["Accuracy"]
+    assert "89,834 parameters" in loaded["Model"]
+    assert test.table[1].value["Images"].tolist() == [900, 200, 247, 450]
+
+
+def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
+    test = open_page("find_bias")
+    bias = cache.audit(DATASET, None).attributes[0].bias
+    assert titles(test) == "This model decides by colour."
+    assert test.table[0].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
+
+
+def test_threshold_changes_the_verdict_in_words(open_page):
+    test = open_page("find_bias")
+    test.slider(key="threshold").set_value(50).run()
+    assert test.table[0].value["Verdict"].tolist() == ["biased", "within the limit"]
+    test.slider(key="threshold").set_value(1).run()
+    assert test.table[0].value["Verdict"].tolist() == ["biased", "biased"]
+
+
+def test_attribute_in_the_sidebar_changes_the_group_table(open_page):
+    test = open_page("find_bias")
+    test.selectbox(key="attribute").set_value("paper").run()
+    assert test.table[1].value["Group"].tolist() == ["usual paper", "unusual paper"]
+
+
+def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):
+    test = open_page("harmful")
+    calls = []
+    monkeypatch.setattr(cache.fmd, "bias_influence", lambda *a, **k: calls.append(1))
+    test.number_input(key="harmful_k").set_value(7).run()
+    assert test.table[0].value["n"].tolist() == [7, 7, 900]
+    assert calls == []
+
+
+def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page):
+    test = open_page("harmful")
+    test.number_input(key="harmful_k").set_value(5000).run()
+    assert [e.value for e in test.error] == [
+        "K = 5000 is not possible: choose K between 0 and the 900 training samples."
+    ]
+    test.number_input(key="harmful_k").set_value(20).run()
+    assert not test.error
+    assert test.table[0].value["n"].tolist() == [20, 20, 900]
+
+
+def test_class_filter_without_a_match_says_so(open_page):
+    test = open_page("harmful")
+    test.number_input(key="harmful_k").set_value(1).run()
+    test.selectbox(key="harmful_class").set_value("5").run()
+    assert "None of the top 1 is a 5" in test.info[0].value
+
+
+def go_to_suggestion(test):
+    return next(b for b in test.button if b.label == "Go to our suggestion").click().run()
+
+
+def press(test, label):
+    return next(b for b in test.button if b.label == label).click().run()
+
+
+def in_force(test) -> str:
+    return next(c.value for c in test.caption if c.value.startswith("Fingerprint")).split(": ")[1]
+
+
+def test_unlearn_starts_at_the_original(open_page):
+    test = open_page("unlearn")
+    assert "original" in titles(test)
+    assert in_force(test) == cache.classifier(DATASET).head.fingerprint[:16]
+
+
+def test_suggestion_lowers_the_bias_shown(open_page):
+    test = open_page("unlearn")
+    before = float(test.metric[0].value.split()[0])
+    test = go_to_suggestion(test)
+    after = float(test.metric[0].value.split()[0])
+    assert after < before / 2
+    assert titles(test).startswith("The colour bias falls")
+
+
+def test_apply_undo_redo_and_original_are_exact(open_page):
+    test = open_page("unlearn")
+    original = in_force(test)
+    test = press(go_to_suggestion(test), "Apply this")
+    applied = in_force(test)
+    assert applied != original
+    assert in_force(press(test, "Undo")) == original
+    assert in_force(press(test, "Redo")) == applied
+    assert in_force(press(test, "Back to original")) == original
+    actions = test.table[1].value["Action"].tolist()
+    assert actions == ["back to original", "redo", "undo", "apply"]
+
+
+def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
+    test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
+    applied = in_force(test)
+    test = test.switch_page("app_pages/report.py").run()
+    assert titles(test).startswith("The colour bias falls")
+    test = test.switch_page("app_pages/unlearn.py").run()
+    assert in_force(test) == applied
+
+
+def test_bias_page_speaks_of_the_variant_in_force(open_page):
+    test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
+    test = test.switch_page("app_pages/find_bias.py").run()
+    assert titles(test) == "Colour hardly matters to this model."
+
+
+@pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])
+def test_published_strategies_draw_their_curve(open_page, strategy):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value(strategy).run()
+    assert not test.exception
+    assert not test.error
+    rows = test.table[0].value
+    assert rows["Strength"].tolist()[0] == "0 (original)"
+    assert len(rows) == 11
+
+
+def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-remove").run()
+    test.number_input(key="unlearn_k").set_value(901).run()
+    assert "K = 901 is not possible" in test.error[0].value
+
+
+def test_slider_does_not_solve_again(open_page, monkeypatch):
+    test = open_page("unlearn")
+    calls = []
+    monkeypatch.setattr(cache.fmd, "unlearning_path", lambda *a, **k: calls.append(1))
+    stops = test.select_slider(key="stop").options
+    test.select_slider(key="stop").set_value(stops[3]).run()
+    assert not test.exception
+    assert calls == []
+
+
+def test_settings_survive_a_page_switch(open_page):
+    test = open_page("harmful")
+    test.number_input(key="harmful_k").set_value(33).run()
+    test = test.switch_page("app_pages/twins.py").run().switch_page("app_pages/harmful.py").run()
+    assert test.number_input(key="harmful_k").value == 33
+
+
+def test_missing_demo_file_is_one_sentence_on_every_page(tmp_path, monkeypatch, fresh_caches, open_page):
+    monkeypatch.setenv("FMD_SAMPLE_DIR", str(tmp_path))
+    test = open_page("start")
+    assert not test.exception
+    assert [e.value for e in test.error] == [
+        "The demo file 'manifest.json' is missing; restore the folder sample_data and reload."
+    ]
+
+
+def test_damaged_weights_are_one_sentence(tmp_path, monkeypatch, fresh_caches, open_page):
+    from shutil import copytree
+
+    from fmd_core.datasets import sample_folder
+
+    copytree(sample_folder() / DATASET, tmp_path / DATASET)
+    (tmp_path / DATASET / "model.safetensors").write_bytes(b"\x00" * 500)
+    monkeypatch.setenv("FMD_SAMPLE_DIR", str(tmp_path))
+    test = open_page("find_bias")
+    assert not test.exception
+    assert "model.safetensors' is damaged" in test.error[0].value
+
+
+def test_an_unexpected_error_shows_no_technical_text(monkeypatch):
+    from app.components import show_problem
+
+    shown = []
+    monkeypatch.setattr(st, "error", shown.append)
+    assert show_problem(RuntimeError("secret /path")) is True
+    assert "secret" not in shown[0]

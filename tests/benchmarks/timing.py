@@ -1,0 +1,142 @@
+"""Measuring fairly on a shared machine, and writing down what was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+BUDGET_S = 4.0
+"""About how long one group of measurements may take beyond three repetitions."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall times of one step, in seconds."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return median(self.seconds)
+
+    def __truediv__(self, other: Timing) -> float:
+        return self.median / other.median
+
+    def __str__(self) -> str:
+        return f"{duration(self.median)} (best {duration(min(self.seconds))}, {len(self.seconds)} runs)"
+
+
+def side_by_side(steps: dict[str, Callable[[], object]], *, most: int = 15) -> dict[str, Timing]:
+    """Warm every step up once, then run them in turns, so that a neighbour's load meets all of them.
+
+    Three to `most` rounds, as the budget allows; where one round takes longer than the budget,
+    the warm-up is the measurement.
+    """
+    rounds = [_round(steps)]
+    if sum(rounds[0].values()) < BUDGET_S:
+        rounds = []
+        while len(rounds) < 3 or (len(rounds) < most and sum(sum(r.values()) for r in rounds) < BUDGET_S):
+            rounds.append(_round(steps))
+    return {name: Timing(tuple(r[name] for r in rounds)) for name in steps}
+
+
+def timed(step: Callable[[], object]) -> Timing:
+    """One step alone, measured like `side_by_side`."""
+    return side_by_side({"step": step})["step"]
+
+
+def _round(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
+    spent = {}
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        spent[name] = time.perf_counter() - start
+    return spent
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that suits them."""
+    if seconds < 1e-3:
+        return f"{1e6 * seconds:.0f} µs"
+    if seconds < 1:
+        return f"{1e3 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds / 3600:.3g} h"
+
+
+def times(ratio: float) -> str:
+    """A ratio such as 2.3x."""
+    return f"{ratio:,.0f}x" if ratio >= 20 else f"{ratio:.2g}x"
+
+
+def progress(message: str) -> None:
+    """A line for whoever waits."""
+    print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
+
+
+def machine_facts() -> list[tuple[str, str]]:
+    """Threads, load, bandwidth and arithmetic peak of this machine, measured now."""
+    facts = [
+        ("CPUs this process may use", str(len(os.sched_getaffinity(0)))),
+        (
+            "BLAS",
+            ", ".join(f"{p['internal_api']} with {p['num_threads']} threads" for p in threadpool_info()),
+        ),
+        ("load average at the start (1, 5, 15 min)", ", ".join(f"{load:.1f}" for load in os.getloadavg())),
+    ]
+    block = np.ones((100_000, 512), "float32")
+    found = side_by_side({"gemv": lambda: block @ block[0], "sum": block.sum, "copy": block.copy})
+    for name, moved in (("gemv", 1), ("sum", 1), ("copy", 2)):
+        rate = moved * block.nbytes / found[name].median / 1e9
+        facts.append((f"memory bandwidth by {name}, 205 MB of float32", f"{rate:.1f} GB/s"))
+    for dtype in ("float32", "float64"):
+        square = np.random.default_rng(0).standard_normal((2048, 2048)).astype(dtype)
+        rate = 2 * 2048**3 / timed(lambda square=square: square @ square).median / 1e9
+        facts.append((f"matrix product of 2048 x 2048, {dtype}", f"{rate:.0f} GFLOP/s"))
+    return facts
+
+
+def peak_rss() -> str:
+    """The most memory this process has held so far."""
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
+
+
+@dataclass
+class Report:
+    """Tables, printed as they come and kept as Markdown and JSON."""
+
+    title: str
+    parts: list[str] = field(default_factory=list)
+    tables: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    def table(
+        self, title: str, columns: Iterable[str], rows: Iterable[Iterable[object]], note: str = ""
+    ) -> None:
+        """Add one table and print it."""
+        columns, cells = list(columns), [[str(cell) for cell in row] for row in rows]
+        lines = [f"## {title}", ""] + ([note, ""] if note else [])
+        lines += [_line(columns), _line(["---"] * len(columns))] + [_line(row) for row in cells]
+        self.tables[title] = [dict(zip(columns, row, strict=True)) for row in cells]
+        self.parts.append("\n".join(lines))
+        print(self.parts[-1] + "\n", flush=True)
+
+    def write(self, folder: Path, name: str) -> None:
+        """Leave the report in a folder."""
+        folder.mkdir(exist_ok=True)
+        text = "\n\n".join([f"# {self.title}", *self.parts]) + "\n"
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        content = json.dumps(self.tables, indent=1, ensure_ascii=False)
+        (folder / f"{name}.json").write_text(content, encoding="utf-8")
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

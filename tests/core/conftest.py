@@ -1,0 +1,164 @@
+"""Two problems for the core tests: a tiny one that takes milliseconds, and the bundled demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg  # noqa: F401  loads scipy's BLAS before its threads are limited
+from threadpoolctl import threadpool_limits
+
+import fmd_core as fmd
+from fmd_core.data import SPLITS, Array, content_fingerprint
+from fmd_core.fitting import ConvexProblem, fit_head
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Small products on a shared machine: with two threads they wait for each other (up to 100x)."""
+    with threadpool_limits(1):
+        yield
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A data set, a model and everything that the steps of the method need."""
+
+    dataset: fmd.AttributeDataset
+    classifier: Any
+    attribute: str
+
+    @property
+    def head(self) -> fmd.LinearHead:
+        return self.classifier.head
+
+    @property
+    def damping(self) -> float:
+        return self.classifier.damping
+
+    @cached_property
+    def features(self) -> dict[str, fmd.FeatureSet]:
+        return {s: fmd.extract_features(self.classifier, self.dataset, split=s) for s in SPLITS}
+
+    @cached_property
+    def pairs(self) -> dict[str, fmd.CounterfactualPairs]:
+        return {s: self.pairs_of(s) for s in SPLITS}
+
+    def pairs_of(self, split: str, attribute: str = "", **options: Any) -> fmd.CounterfactualPairs:
+        return fmd.pair_counterfactuals(
+            self.dataset, self.classifier, split=split, attribute=attribute or self.attribute, **options
+        )
+
+    @cached_property
+    def curvature(self) -> fmd.Curvature:
+        return fmd.fit_curvature(self.head, self.features["train"], damping=self.damping)
+
+    @cached_property
+    def scores(self) -> fmd.InfluenceScores:
+        return fmd.bias_influence(self.head, self.features["train"], self.pairs["external"], self.curvature)
+
+    @cached_property
+    def inputs(self) -> fmd.UnlearningInputs:
+        return fmd.UnlearningInputs(
+            self.attribute,
+            self.features["train"],
+            self.pairs["train"],
+            self.pairs["external"],
+            self.curvature,
+            self.scores,
+        )
+
+    @cached_property
+    def guard(self) -> fmd.Guard:
+        return fmd.Guard(self.features["validation"], self.pairs["validation"])
+
+    @cached_property
+    def path(self) -> fmd.UnlearningPath:
+        return fmd.unlearning_path(self.head, self.inputs, self.guard)
+
+    @cached_property
+    def comparison(self) -> fmd.Comparison:
+        after = self.path.suggested.result.head
+        return fmd.compare(self.head, after, self.dataset, self.features["test"], self.pairs["test"])
+
+    def audit(self) -> fmd.BiasReport:
+        pairs = [self.pairs_of("test", name) for name in self.dataset.attributes]
+        return fmd.audit_bias(self.head, self.dataset, self.features["test"], pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class TinySource:
+    """Rows of numbers: three that tell the class, then the mark as one-hot columns."""
+
+    signal: Array  # (n, 3)
+    mark: Array  # (n,)
+
+    @property
+    def fingerprint(self) -> str:
+        return content_fingerprint(self.signal, self.mark)
+
+    def read(self, rows: Array) -> Array:
+        return self.counterfactual(rows, "mark", self.mark[rows])
+
+    def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
+        mark = codes if attribute == "mark" else self.mark[rows]  # shade leaves no trace
+        return np.column_stack([self.signal[rows], 1.5 * np.eye(3)[mark]])
+
+
+@dataclass(frozen=True, eq=False)
+class TinyClassifier:
+    """Encodes a row as itself."""
+
+    head: fmd.LinearHead
+    damping: float
+
+    def encode(self, batches: Iterable[Array]) -> Array:
+        return np.concatenate(list(batches))
+
+
+TINY_SIZES = {"train": 200, "external": 90, "validation": 120, "test": 150}
+
+
+def tiny_dataset(seed: int = 3) -> fmd.AttributeDataset:
+    """Three classes, a mark that goes with the class for 95 % of training, a shade that does not."""
+    rng, n = np.random.default_rng(seed), sum(TINY_SIZES.values())
+    split = np.repeat(list(TINY_SIZES), list(TINY_SIZES.values()))
+    label = rng.integers(0, 3, n)
+    mark = rng.integers(0, 3, n)
+    own = (split == "train") & (rng.random(n) < 0.95)
+    mark[own] = label[own]
+    signal = 1.2 * np.eye(3)[label] + rng.normal(0, 1, (n, 3))
+    return fmd.AttributeDataset(
+        "Tiny",
+        fmd.Column("shape", label, ("round", "square", "star")),
+        {
+            "mark": fmd.Column("mark", mark, ("dot", "dash", "cross")),
+            "shade": fmd.Column("shade", (rng.random(n) < 0.1).astype(int), ("common", "rare")),
+        },
+        split,
+        TinySource(signal, mark),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Problem:
+    damping, dataset = 1e-3, tiny_dataset()
+    blank = Problem(dataset, TinyClassifier(fmd.LinearHead(np.zeros((3, 6)), np.zeros(3)), damping), "mark")
+    train = blank.features["train"]
+    weights = np.full(len(train), 1 / len(train))
+    head = fit_head(blank.head, ConvexProblem(train.features, train.labels, weights, damping))
+    return Problem(dataset, replace(blank.classifier, head=head), "mark")
+
+
+@pytest.fixture(scope="session")
+def demo() -> Problem:
+    import torch
+
+    torch.set_num_threads(1)
+    return Problem(
+        fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits"), attribute="colour"
+    )

@@ -1,0 +1,197 @@
+"""Before and after on the same people."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from fmd_core import DataError, LinearHead, compare
+from fmd_core.bias import predictions
+from fmd_core.intervals import rate_estimate
+
+
+def compared(tiny, after, before=None, keep=None):
+    features, pairs = tiny.features["test"], tiny.pairs["test"]
+    if keep is not None:
+        features, pairs = features.subset(keep), pairs.subset(keep)
+    return compare(before or tiny.head, after, tiny.dataset, features, pairs)
+
+
+def never_says(tiny, k):
+    """The same head with class k ruled out."""
+    return LinearHead(tiny.head.weight, tiny.head.bias - 50 * np.eye(3)[k])
+
+
+def test_identical_heads_are_unchanged(tiny):
+    found = compared(tiny, LinearHead(tiny.head.weight, tiny.head.bias))
+    assert found.verdict == "unchanged"
+    assert len(found.changed) == 0
+    assert found.losers == ()
+    for change in (found.bias, found.flips, found.accuracy, *found.groups):
+        if change.difference.value is not None:
+            difference = change.difference
+            assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+            assert change.before == change.after
+
+
+def test_values_recomputed_by_mask(tiny):
+    after = tiny.path.suggested.result.head
+    found, people, pairs = compared(tiny, after), tiny.features["test"], tiny.pairs["test"]
+    heads = (tiny.head, after)
+    right = [predictions(h, people.features) == people.labels for h in heads]
+    gaps = [
+        np.abs(
+            np.subtract(
+                *(
+                    h.probabilities(s.features)[np.arange(150), s.labels]
+                    for s in (pairs.favoured, pairs.other)
+                )
+            )
+        ).mean()
+        for h in heads
+    ]
+    assert (found.bias.before.value, found.bias.after.value) == (
+        pytest.approx(gaps[0]),
+        pytest.approx(gaps[1]),
+    )
+    assert found.bias.difference.value == pytest.approx(gaps[1] - gaps[0])
+    aligned = tiny.dataset.bias_aligned("mark")[people.rows]
+    masks = [np.ones(150, bool), aligned, ~aligned]
+    for change, mask in zip(
+        (found.accuracy, found.aligned_accuracy, found.conflicting_accuracy), masks, strict=True
+    ):
+        assert change.before.value == pytest.approx(right[0][mask].mean())
+        assert change.after.value == pytest.approx(right[1][mask].mean())
+        assert change.difference.n == mask.sum()
+    named = [c for c in found.groups if ": " in c.group]
+    assert len(named) == 3 + 3 + 2  # shapes, marks, shades
+    for change in named:
+        name, level = change.group.split(": ")
+        column = {"shape": tiny.dataset.target, **tiny.dataset.attributes}[name]
+        mask = column.codes[people.rows] == column.levels.index(level)
+        assert change.before.n == mask.sum()
+        if mask.sum() >= 30:
+            assert change.difference.value == pytest.approx(right[1][mask].mean() - right[0][mask].mean())
+
+
+def test_people_with_the_usual_attribute_are_a_group_that_can_pay(tiny):
+    found = compared(tiny, tiny.path.suggested.result.head)
+    by_name = {c.group: c for c in found.groups}
+    for name, expected in (
+        ("usual mark", found.aligned_accuracy),
+        ("unusual mark", found.conflicting_accuracy),
+    ):
+        assert by_name[name].difference == expected.difference
+
+
+def test_accuracies_carry_wilsons_interval(tiny):
+    found = compared(tiny, tiny.path.suggested.result.head)
+    people = tiny.features["test"]
+    right = int((predictions(tiny.head, people.features) == people.labels).sum())
+    assert found.accuracy.before == rate_estimate(right, 150)
+
+
+def test_the_difference_is_paired_by_person(tiny):
+    # One person's answer changes: far less uncertain than two accuracies from different people.
+    found = compared(tiny, tiny.path.suggested.result.head)
+    ends = found.bias.before, found.bias.after
+    unpaired = np.hypot(*(e.high - e.low for e in ends))
+    assert found.bias.difference.high - found.bias.difference.low < unpaired
+
+
+def test_the_debiased_tiny_head_is_improved(tiny):
+    found = compared(tiny, tiny.path.suggested.result.head)
+    assert found.verdict == "improved"
+    assert compared(tiny, tiny.head, before=tiny.path.suggested.result.head).verdict == "worse"
+
+
+def test_a_hairs_breadth_is_no_evidence(tiny):
+    direction = np.random.default_rng(5).normal(size=tiny.head.n_parameters)
+    signs = [compared(tiny, tiny.head.moved(1e-9 * s * direction)).bias.difference for s in (1, -1)]
+    moved = [compared(tiny, tiny.head.moved(0.02 * s * direction)) for s in (1, -1)]
+    assert signs[0].value != 0
+    for found in moved:
+        straddles = found.bias.difference.low <= 0 <= found.bias.difference.high
+        assert (found.verdict == "no evidence") is straddles
+
+
+def test_too_few_people_are_no_evidence(tiny):
+    found = compared(tiny, tiny.path.suggested.result.head, keep=np.arange(7))
+    assert found.verdict == "no evidence"
+    assert found.bias.difference.problem == "not enough people to say (n = 7)"
+
+
+def test_confusion_matrices_equal_scikit_learns(tiny):
+    after = tiny.path.suggested.result.head
+    found, people = compared(tiny, after), tiny.features["test"]
+    for head, counts in ((tiny.head, found.confusion_before), (after, found.confusion_after)):
+        expected = confusion_matrix(people.labels, predictions(head, people.features), labels=range(3))
+        np.testing.assert_array_equal(counts, expected)
+
+
+def test_changed_people_are_those_with_another_answer(tiny):
+    after = tiny.path.suggested.result.head
+    found, people = compared(tiny, after), tiny.features["test"]
+    differs = predictions(tiny.head, people.features) != predictions(after, people.features)
+    np.testing.assert_array_equal(found.changed, np.flatnonzero(differs))
+    np.testing.assert_array_equal(found.rows, people.rows)
+
+
+def test_groups_stand_with_the_largest_loss_first_and_unknown_last(tiny):
+    found = compared(tiny, never_says(tiny, 1))
+    losses = [c.difference.value for c in found.groups]
+    known = [v for v in losses if v is not None]
+    assert known == sorted(known)
+    assert losses == known + [None] * (len(losses) - len(known))
+    assert "shape: square" in {c.group for c in found.groups[:3]}
+    assert found.groups[-1].group == "shade: rare"
+
+
+def test_groups_below_thirty_are_unknown(tiny):
+    rare = compared(tiny, never_says(tiny, 1)).groups[-1]
+    n = rare.before.n
+    assert 0 < n < 30
+    for estimate in (rare.before, rare.after, rare.difference):
+        assert (estimate.value, estimate.problem) == (None, f"not enough people to say (n = {n})")
+
+
+def test_losers_are_groups_whose_whole_interval_is_a_loss(tiny):
+    found = compared(tiny, never_says(tiny, 1))
+    names = {c.group for c in found.losers}
+    assert "shape: square" in names
+    assert names == {c.group for c in found.groups if c.difference.high is not None and c.difference.high < 0}
+    doubtful = {
+        c.group for c in found.groups if c.difference.value and c.difference.low <= 0 <= c.difference.high
+    }
+    assert not names & doubtful
+
+
+def test_winners_are_not_losers(tiny):
+    found = compared(tiny, tiny.head, before=never_says(tiny, 1))
+    assert found.groups[-2].difference.excludes_zero
+    assert found.groups[-2].difference.value > 0
+    assert "shape: square" not in {c.group for c in found.losers}
+
+
+def test_other_people_are_refused(tiny):
+    with pytest.raises(DataError) as caught:
+        compare(tiny.head, tiny.head, tiny.dataset, tiny.features["test"], tiny.pairs["validation"])
+    assert str(caught.value) == (
+        "Features and counterfactual pairs must come from the same people in the same order."
+    )
+
+
+def test_another_order_is_refused(tiny):
+    order = np.arange(150)[::-1]
+    with pytest.raises(DataError, match="in the same order"):
+        compare(tiny.head, tiny.head, tiny.dataset, tiny.features["test"].subset(order), tiny.pairs["test"])
+
+
+def test_a_comparison_is_read_only(tiny):
+    found = compared(tiny, tiny.head)
+    for array in (found.confusion_before, found.confusion_after, found.predicted_before, found.rows):
+        assert not array.flags.writeable
+    with pytest.raises(AttributeError):
+        found.attribute = "hat"
+    assert replace(found, attribute="hat").attribute == "hat"

@@ -1,0 +1,149 @@
+"""Group metrics against scikit-learn and NumPy by mask, for two classes and pooled."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from fmd_core import group_metrics as module
+from fmd_core.group_metrics import GroupMetrics, group_metrics
+from fmd_core.intervals import Estimate
+
+NAMES = [field.name for field in fields(GroupMetrics)]
+
+
+def people(k, n=400, seed=0):
+    """Labels, answers that are right more often in the privileged group, and privilege (n, k)."""
+    rng = np.random.default_rng(seed)
+    labels, level = rng.integers(0, k, n), rng.integers(0, k, n)
+    right = rng.random(n) < np.where(level == labels, 0.9, 0.6)
+    answers = np.where(right, labels, rng.integers(0, k, n))
+    return labels, answers, level[:, None] == np.arange(k)
+
+
+def by_hand(truth, says, group):
+    """The six figures of a yes-or-no question, by scikit-learn's confusion matrix of each group."""
+    rate, true_rate, false_rate = {}, {}, {}
+    for side in (True, False):
+        here = group == side
+        (tn, fp), (fn, tp) = confusion_matrix(truth[here], says[here], labels=[False, True])
+        rate[side], true_rate[side] = says[here].mean(), tp / (tp + fn)
+        false_rate[side] = fp / (fp + tn)
+    gaps = [r[True] - r[False] for r in (true_rate, false_rate)]
+    return dict(
+        zip(
+            NAMES,
+            [
+                rate[True],
+                rate[False],
+                rate[True] - rate[False],
+                rate[False] / rate[True],
+                gaps[0],
+                max(abs(g) for g in gaps),
+            ],
+            strict=True,
+        )
+    )
+
+
+def as_question(labels, answers, privileged):
+    """Two classes: is it class 1? More: each person is asked about every class."""
+    k = privileged.shape[1]
+    if k == 2:
+        return labels == 1, answers == 1, privileged[:, 1]
+    asked = np.tile(np.arange(k), len(labels))
+    return np.repeat(labels, k) == asked, np.repeat(answers, k) == asked, privileged.ravel()
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_values_equal_those_computed_by_mask(k):
+    case = people(k)
+    expected, found = by_hand(*as_question(*case)), group_metrics(*case)
+    for name in NAMES:
+        assert getattr(found, name).value == pytest.approx(expected[name], abs=1e-12), name
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_interval_formulas_give_the_value_on_the_full_sample(k, monkeypatch):
+    monkeypatch.setattr(module, "bootstrap_means", lambda v: np.repeat(v.mean(axis=0)[None], 3, axis=0))
+    found = group_metrics(*people(k))
+    for name in NAMES:
+        estimate = getattr(found, name)
+        assert estimate.low == pytest.approx(estimate.value, abs=1e-12), name
+        assert estimate.high == pytest.approx(estimate.value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_intervals_hold_their_value(k):
+    found = group_metrics(*people(k))
+    for name in NAMES:
+        estimate = getattr(found, name)
+        assert estimate.low < estimate.value < estimate.high, name
+
+
+def test_people_behind_a_figure_are_the_smaller_group():
+    labels, answers, privileged = people(2)
+    found, first = group_metrics(labels, answers, privileged), privileged[:, 1]
+    everyone = min(first.sum(), (~first).sum())
+    positives = min((labels[first] == 1).sum(), (labels[~first] == 1).sum())
+    negatives = min((labels[first] == 0).sum(), (labels[~first] == 0).sum())
+    assert found.demographic_parity_difference.n == everyone
+    assert found.equal_opportunity_difference.n == positives
+    assert found.equalized_odds_difference.n == min(positives, negatives)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_a_model_that_ignores_the_attribute_has_no_gap(k):
+    labels, answers, _ = people(k)
+    twice = np.tile(labels, k), np.tile(answers, k)  # every person once with each level
+    found = group_metrics(*twice, np.repeat(np.eye(k, dtype=bool), len(labels), axis=0))
+    assert found.demographic_parity_difference.value == pytest.approx(0, abs=1e-12)
+    assert found.disparate_impact.value == pytest.approx(1)
+    assert found.equalized_odds_difference.value == pytest.approx(0, abs=1e-12)
+
+
+def test_too_few_people_in_a_group_give_no_figure():
+    labels, answers, _ = people(2)
+    seven = np.arange(400) < 7
+    found = group_metrics(labels, answers, np.stack([~seven, seven], axis=1))
+    for name in NAMES[:4]:
+        estimate = getattr(found, name)
+        assert estimate == Estimate(None, None, None, 7, "not enough people to say (n = 7)")
+
+
+def test_too_few_positives_leave_the_selection_rates():
+    labels, answers, privileged = people(2)
+    keep = (labels == 0) | (np.cumsum(labels == 1) <= 20)
+    found = group_metrics(labels[keep], answers[keep], privileged[keep])
+    assert found.demographic_parity_difference.value is not None
+    n = found.equal_opportunity_difference.n
+    assert n < 30
+    assert found.equal_opportunity_difference == Estimate.unknown(n)
+    assert found.equalized_odds_difference == Estimate.unknown(n)
+
+
+def test_a_privileged_group_that_is_never_selected_gives_a_reason_and_not_infinity():
+    labels, answers, privileged = people(2)
+    answers = np.where(privileged[:, 1], 0, answers)
+    found = group_metrics(labels, answers, privileged)
+    assert found.disparate_impact.value is None
+    assert found.disparate_impact.problem == "the privileged group never gets the favourable answer"
+    for name in NAMES:
+        estimate = getattr(found, name)
+        numbers = [v for v in (estimate.value, estimate.low, estimate.high) if v is not None]
+        assert np.isfinite(numbers).all(), name
+
+
+def test_nobody_selected_at_all_gives_no_infinity():
+    labels, answers, privileged = people(2)
+    found = group_metrics(labels, np.zeros_like(answers), privileged)
+    assert found.disparate_impact.value is None
+    assert found.demographic_parity_difference.value == 0
+
+
+def test_logging_works_again_after_aif360():
+    import logging
+
+    group_metrics(*people(2))
+    assert logging.root.manager.disable == logging.NOTSET

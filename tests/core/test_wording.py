@@ -1,0 +1,266 @@
+"""Exact sentences for hand-made values."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmd_core import AttributeBias, Change, Comparison, Estimate, LinearHead, wording
+from fmd_core.group_metrics import GroupMetrics
+from fmd_core.guarded_path import PathPoint, UnlearningPath
+from fmd_core.unlearning import STRATEGIES, UnlearningResult
+
+UNKNOWN = Estimate.unknown(7)
+MINUS = "\N{MINUS SIGN}"
+
+
+def share(value, low=None, high=None, n=450):
+    return Estimate(value, value if low is None else low, value if high is None else high, n)
+
+
+def audit(bias, flips=share(0.587)):  # noqa: B008  frozen
+    metrics = GroupMetrics(*[UNKNOWN] * 6)
+    return AttributeBias("colour", bias, flips, UNKNOWN, UNKNOWN, metrics)
+
+
+def change(before, after, difference, group=""):
+    return Change("accuracy", group, before, after, difference)
+
+
+def comparison(bias, accuracy, groups=(), answers=((0, 1), (0, 0))):
+    nothing = change(UNKNOWN, UNKNOWN, UNKNOWN)
+    counts, (before, after) = np.zeros((2, 2), int), (np.array(a) for a in answers)
+    return Comparison(
+        "colour",
+        bias,
+        nothing,
+        accuracy,
+        nothing,
+        nothing,
+        groups,
+        counts,
+        counts,
+        np.arange(2),
+        before,
+        after,
+    )
+
+
+FELL = change(share(0.588), share(0.0354), share(-0.5526, -0.59, -0.51))
+RAISED = change(share(0.416), share(0.791), share(0.375, 0.32, 0.43))
+HELD = change(share(0.852), share(0.85), share(-0.002, -0.01, 0.006))
+NO_CHANGE = change(share(0.5), share(0.5), share(0.0))
+
+
+# --- figures
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.588, "58.8"), (-0.1234, f"{MINUS}12.3"), (0, "0.0"), (-0.0001, "0.0"), (0.0005, "0.1"), (1, "100.0")],
+)
+def test_points_have_one_digit_and_no_negative_zero(value, text):
+    assert wording.points(value) == text
+
+
+def test_more_digits_on_request():
+    assert wording.points(-0.01234, digits=3) == f"{MINUS}1.234"
+
+
+def test_percent_and_in_hundred():
+    assert wording.percent(0.5884) == "58.8 %"
+    assert wording.in_hundred(0.587) == "59 in 100"
+
+
+def test_a_figure_carries_its_interval():
+    assert wording.figure(share(0.588, 0.548, 0.629)) == "58.8 (54.8 to 62.9)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (share(0.375, 0.32, 0.43), "+37.5 (32.0 to 43.0)"),
+        (share(-0.1, -0.2, 0.01), f"{MINUS}10.0 ({MINUS}20.0 to 1.0)"),
+        (share(0.0001, -0.1, 0.1), f"0.0 ({MINUS}10.0 to 10.0)"),
+    ],
+)
+def test_a_difference_shows_its_sign(value, text):
+    assert wording.figure(value, difference=True) == text
+
+
+def test_an_unknown_figure_says_why():
+    assert wording.figure(UNKNOWN) == "not enough people to say (n = 7)"
+
+
+# --- one attribute
+
+
+@pytest.mark.parametrize(
+    ("bias", "verdict", "headline"),
+    [
+        (share(0.588, 0.548, 0.629), "biased", "This model decides by colour."),
+        (share(0.02, 0.01, 0.03), "within the limit", "Colour hardly matters to this model."),
+        (share(0.1, 0.05, 0.1), "within the limit", "Colour hardly matters to this model."),
+        (
+            share(0.1, 0.08, 0.12),
+            "too close to call",
+            "Whether colour matters more than the limit is too close to call.",
+        ),
+        (
+            share(0.12, 0.1, 0.15),
+            "too close to call",
+            "Whether colour matters more than the limit is too close to call.",
+        ),
+        (
+            UNKNOWN,
+            "not enough people to say (n = 7)",
+            "There are too few people to say (n = 7) about colour.",
+        ),
+    ],
+)
+def test_an_attribute_at_a_limit_of_ten_points(bias, verdict, headline):
+    assert wording.attribute_verdict(audit(bias), 0.1) == verdict
+    assert wording.attribute_headline(audit(bias), 0.1) == headline
+
+
+def test_the_sentence_of_an_attribute():
+    found = wording.attribute_sentence(audit(share(0.588, 0.548, 0.629)))
+    assert found == (
+        "Changing only the colour changes the answer by 58.8 points "
+        "(95 % interval 54.8 to 62.9, n = 450); for 59 in 100 it flips the decision."
+    )
+
+
+def test_the_sentence_without_flips():
+    found = wording.attribute_sentence(audit(share(0.02, 0.01, 0.03), flips=UNKNOWN))
+    assert (
+        found
+        == "Changing only the colour changes the answer by 2.0 points (95 % interval 1.0 to 3.0, n = 450)."
+    )
+
+
+def test_the_sentence_of_an_unknown_attribute():
+    assert wording.attribute_sentence(audit(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
+
+
+# --- a comparison
+
+
+@pytest.mark.parametrize(
+    ("bias", "accuracy", "sentence"),
+    [
+        (
+            FELL,
+            RAISED,
+            "The colour bias falls from 58.8 to 3.5 points, and accuracy rises from 41.6 % to 79.1 %.",
+        ),
+        (
+            FELL,
+            HELD,
+            "The colour bias falls from 58.8 to 3.5 points, and accuracy holds (from 85.2 % to 85.0 %).",
+        ),
+        (
+            change(share(0.1), share(0.2), share(0.1, 0.05, 0.15)),
+            change(share(0.9), share(0.8), share(-0.1, -0.15, -0.05)),
+            "The colour bias rises from 10.0 to 20.0 points, and accuracy falls from 90.0 % to 80.0 %.",
+        ),
+        (
+            change(share(0.1), share(0.09), share(-0.01, -0.03, 0.01)),
+            HELD,
+            "No evidence that the colour bias changes (from 10.0 to 9.0 points), "
+            "and accuracy holds (from 85.2 % to 85.0 %).",
+        ),
+        (
+            change(UNKNOWN, UNKNOWN, UNKNOWN),
+            HELD,
+            "Whether it worked cannot be said: not enough people to say (n = 7).",
+        ),
+        (
+            FELL,
+            change(UNKNOWN, UNKNOWN, UNKNOWN),
+            "The colour bias falls from 58.8 to 3.5 points, and accuracy cannot be said.",
+        ),
+    ],
+)
+def test_the_headline_of_a_comparison(bias, accuracy, sentence):
+    assert wording.comparison_headline(comparison(bias, accuracy)) == sentence
+
+
+def test_the_headline_when_nothing_changed():
+    found = comparison(NO_CHANGE, NO_CHANGE, answers=((0, 1), (0, 1)))
+    assert found.verdict == "unchanged"
+    assert wording.comparison_headline(found) == "Nothing has changed: this is the original model."
+
+
+LOSS = change(share(0.9), share(0.8), share(-0.1, -0.15, -0.05), "digit: 3")
+DOUBT = change(share(0.9), share(0.89), share(-0.01, -0.05, 0.03), "digit: 4")
+GAIN = change(share(0.8), share(0.9), share(0.1, 0.05, 0.15), "digit: 5")
+FEW = change(UNKNOWN, UNKNOWN, UNKNOWN, "digit: 6")
+
+
+def test_nobody_loses():
+    found = wording.losers_sentence(comparison(FELL, HELD, (DOUBT, GAIN)))
+    assert found == "None of 2 groups lost accuracy beyond its interval."
+
+
+def test_somebody_loses_and_some_are_too_few():
+    found = wording.losers_sentence(comparison(FELL, HELD, (LOSS, DOUBT, GAIN, FEW)))
+    assert found == (
+        f"1 of 3 groups lost accuracy: digit: 3 ({MINUS}10.0 ({MINUS}15.0 to {MINUS}5.0) points). "
+        "For 1 more there are not enough people to say."
+    )
+
+
+# --- settings and the suggestion
+
+
+def result(strategy="iterated", strength=0.3, k=0, blend=1.0):
+    return UnlearningResult(LinearHead([[0.0], [0.0]], [0, 0]), strategy, strength, k, blend)
+
+
+def test_every_strategy_has_a_title_and_a_note():
+    assert set(wording.STRATEGY_TITLES) == set(wording.STRATEGY_NOTES) == set(STRATEGIES)
+
+
+def test_a_setting_names_what_was_chosen():
+    titles = wording.STRATEGY_TITLES
+    assert wording.setting(result(), uses_k=False) == f"{titles['iterated']}, strength 0.3"
+    assert wording.setting(result(blend=0.25), uses_k=False) == (
+        f"{titles['iterated']}, strength 0.3, 25 % of the way"
+    )
+    assert wording.setting(result("paper-remove", 1.0, 20), uses_k=True) == (
+        f"{titles['paper-remove']}, strength 1, K = 20"
+    )
+
+
+def test_strength_labels():
+    assert [wording.strength_label(s) for s in (0, 0.02, 3.0)] == ["0 (original)", "0.02", "3"]
+
+
+def path(*points, suggested):
+    return UnlearningPath(points, (), points[suggested], 1.0, 0.01, 247)
+
+
+RULE = (
+    "On 247 validation people accuracy may fall by at most 1 points, no class by more than 5, "
+    "and the bias may not rise."
+)
+START = PathPoint(result(strength=0.0), 0.437, 0.612, "")
+BETTER = PathPoint(result(strength=3.0), 0.749, 0.035, "")
+REFUSED = PathPoint(result(strength=9.0), 0.2, 0.01, "accuracy falls")
+
+
+def test_the_reason_for_a_suggestion():
+    assert wording.suggestion_reason(path(START, BETTER, suggested=1)) == (
+        f"{RULE} Among the rest this one trades best: bias 61.2 to 3.5 points, "
+        "accuracy 43.7 % to 74.9 % on those people."
+    )
+    assert f"{RULE} 1 of 3 tried settings break that rule. Among" in wording.suggestion_reason(
+        path(START, BETTER, REFUSED, suggested=1)
+    )
+
+
+def test_the_reason_to_leave_the_model_alone():
+    assert wording.suggestion_reason(path(START, replace(REFUSED), suggested=0)) == (
+        f"{RULE} No strength is allowed or better, so we suggest to leave the model as it is."
+    )

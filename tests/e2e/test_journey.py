@@ -1,0 +1,146 @@
+"""The whole journey in a real browser: find, look, unlearn, undo, report."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+from safetensors.numpy import load as load_tensors
+
+from app import cache
+from app.state import DATASET
+
+pytestmark = pytest.mark.browser
+PAINTED = "images => images.length > 0 && images.every(i => i.complete && i.naturalWidth > 0)"
+
+
+def images_painted(page, label) -> int:
+    """Wait until every picture of a gallery is decoded; how many there are."""
+    pictures = page.get_by_role("list", name=label).locator("img")
+    expect(pictures.first).to_be_visible()
+    assert pictures.evaluate_all(PAINTED)
+    return pictures.count()
+
+
+def bias_shown(page) -> float:
+    text = page.get_by_test_id("stMetricValue").first.inner_text()
+    return float(re.search(r"[\d.]+", text).group())
+
+
+def test_a_stranger_debiases_a_model(visit, tmp_path):
+    visitor = visit().open()
+    page, sidebar = visitor.page, visitor.page.get_by_test_id("stSidebar")
+    assert images_painted(page, "Training samples of the demo") == 10
+    expect(page.get_by_text("% of 450 held-out test images")).to_be_visible(timeout=90_000)
+
+    visitor.follow("Find the bias")
+    expect(page.get_by_role("heading", name="This model decides by colour.")).to_be_visible()
+    bias = cache.audit(DATASET, None).attributes[0].bias
+    expect(page.get_by_text(f"changes the answer by {100 * bias.value:.1f} points").first).to_be_visible()
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+
+    visitor.follow("Look at the twins")
+    assert images_painted(page, "Twin pairs") == 48
+
+    visitor.follow("See who taught it that")
+    assert images_painted(page, "Harmful training samples") == 50
+    first = page.get_by_role("list", name="Harmful training samples").get_by_role("button").first
+    visitor.act(lambda: first.press("Enter"))
+    expect(page.get_by_text("it is harmful")).to_be_visible()
+    with page.expect_download() as scores:
+        page.get_by_role("button", name="Download all scores as CSV").click()
+    rows = scores.value.path().read_text().splitlines()
+    assert rows[0] == "rank,sample,digit,colour,paper,bias_aligned,removal_effect_points"
+    assert len(rows) == 901
+
+    visitor.follow("Take it out")
+    expect(page.locator(".scatterlayer .trace")).to_have_count(4)
+    choice = page.locator(".scatterlayer .trace").last.locator(".point")  # the ring on the curve
+    original, ring = bias_shown(page), choice.get_attribute("transform")
+    slider = page.get_by_role("slider", name="Strength")
+    visitor.act(lambda: slider.press("ArrowRight"))
+    expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
+    assert bias_shown(page) < original / 2
+    expect(choice).not_to_have_attribute("transform", ring)
+    visitor.act(lambda: page.get_by_role("button", name="Apply this").click())
+    expect(sidebar.get_by_text("In force: variant 1")).to_be_visible()
+    visitor.act(lambda: page.get_by_role("button", name="Undo").click())
+    expect(sidebar.get_by_text("In force: the original model")).to_be_visible()
+    visitor.act(lambda: page.get_by_role("button", name="Redo").click())
+    expect(sidebar.get_by_text("In force: variant 1")).to_be_visible()
+
+    visitor.follow("Write the report")
+    files = {}
+    for name in ("Report (HTML)", "Figures (JSON)", "Last layer (safetensors)"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+    report = json.loads(files["Figures (JSON)"].read_text())
+    assert report["measured"]["verdict"] == "improved"
+    head = load_tensors(files["Last layer (safetensors)"].read_bytes())
+    assert head["head.weight"].shape == (10, 64)
+
+    paper = page.context.new_page()
+    paper.goto(files["Report (HTML)"].as_uri())
+    expect(paper.get_by_role("heading", level=1)).to_contain_text("The colour bias falls")
+    assert paper.locator("img").evaluate_all(PAINTED)
+    paper.close()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_every_page_fits_its_width(visit, width, theme):
+    visitor = visit(width, 900, theme)
+    for path in ("", "find_bias", "twins", "harmful", "unlearn", "report"):
+        page = visitor.open(path).page
+        expect(page.get_by_role("heading", level=1).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_an_impossible_k_is_one_sentence_and_the_page_goes_on(visit):
+    visitor = visit().open("harmful")
+    page = visitor.page
+    field = page.get_by_role("spinbutton", name="How many (K)")
+    field.fill("5000")
+    visitor.act(lambda: field.press("Enter"))
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^K = 5000 is not possible: .* 900 training samples\.$"))
+    field.fill("20")
+    visitor.act(lambda: field.press("Enter"))
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert images_painted(page, "Harmful training samples") == 20
+
+
+def test_a_double_click_applies_once(visit):
+    visitor = visit().open("unlearn")
+    page = visitor.page
+    visitor.act(lambda: page.get_by_role("button", name="Go to our suggestion").click())
+    visitor.act(lambda: page.get_by_role("button", name="Apply this").dblclick())
+    expect(page.get_by_role("cell", name="apply", exact=True)).to_have_count(1)
+
+
+def test_fast_slider_moves_end_where_the_slider_stands(visit):
+    visitor = visit().open("unlearn")
+    page = visitor.page
+    slider = page.get_by_role("slider", name="Strength")
+    expect(slider).to_be_visible()
+    for _ in range(8):
+        slider.press("ArrowRight")
+    expect(page.get_by_role("group", name="Strength").get_by_text("0.6", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
+    before = visitor.finished
+    page.wait_for_timeout(2_000)
+    assert visitor.finished - before <= 2  # nothing is left in a queue
+
+
+def test_headers_and_foreign_hosts(server):
+    with urllib.request.urlopen(server, timeout=10) as answer:
+        assert "script-src 'self' blob:;" in answer.headers["content-security-policy"]
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    request = urllib.request.Request(server, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 400
+    refused.value.close()

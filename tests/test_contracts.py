@@ -1,0 +1,236 @@
+"""Which way imports point, what is public, and that the README's code runs."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fmd_core
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each module of the core may import only modules that stand above it.
+CORE_ORDER = [
+    "errors",
+    "data",
+    "imaging",
+    "heads",
+    "fitting",
+    "curvature",
+    "models",
+    "datasets.colored_digits",
+    "datasets",
+    "counterfactual",
+    "intervals",
+    "group_metrics",
+    "bias",
+    "influence",
+    "unlearning",
+    "guarded_path",
+    "comparison",
+    "wording",
+    "report",
+    "",  # fmd_core itself: the list of public names
+]
+TORCH_USERS = {"fmd_core.models", "fmd_core.explanations", "app.warmup"}  # warmup loads it ahead of need
+
+
+def sources():
+    """Module name and source text of everything in fmd_core and app."""
+    for path in sorted([*ROOT.glob("fmd_core/**/*.py"), *ROOT.glob("app/**/*.py")]):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text()
+
+
+def imports(source, known=()):
+    """Names of the modules that a source imports, also inside functions. `known` tells modules
+    from other names in `from package import name`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                yield f"relative import (line {node.lineno})"
+                continue
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name for name in inner if name in known]
+            yield from modules
+            if len(modules) < len(inner):
+                yield node.module
+
+
+def reached(start, found):
+    """Modules of `found` that `start` imports, directly or through others, with itself."""
+    seen, left = set(), [start]
+    while left:
+        name = left.pop()
+        if name in found and name not in seen:
+            seen.add(name)
+            left += imports(found[name], found)
+    return seen
+
+
+def violations(found):
+    """Every broken rule in `found`, a mapping from module name to source, as sentences."""
+    order = {f"fmd_core.{name}".rstrip("."): place for place, name in enumerate(CORE_ORDER)}
+    problems = []
+    for name, source in found.items():
+        package, used = name.split(".")[0], list(imports(source, found))
+        tops = {module.split(".")[0] for module in used}
+        core = [module for module in used if module.split(".")[0] == "fmd_core"]
+        if package == "fmd_core":
+            problems += [f"{name} imports {bad}" for bad in ("streamlit", "plotly", "app") if bad in tops]
+            if name not in order:
+                problems.append(f"{name} has no place in CORE_ORDER")
+            problems += [
+                f"{name} imports {module}, which does not stand above it"
+                for module in core
+                if order.get(module, len(order)) >= order.get(name, -1)
+            ]
+        if name not in TORCH_USERS:
+            problems += [f"{name} imports {bad}" for bad in ("torch", "torchvision", "captum") if bad in tops]
+        if any(module.startswith("relative") for module in used):
+            problems.append(f"{name} uses a relative import")
+        if name.startswith("app.view_models"):
+            problems += [
+                f"{name} reaches streamlit through {through}"
+                for through in reached(name, found)
+                if any(m.split(".")[0] == "streamlit" for m in imports(found[through], found))
+            ]
+        if name.startswith("app.app_pages"):
+            problems += [f"{name} imports the page {m}" for m in used if m.startswith("app.app_pages")]
+        for pattern, owner in (
+            (r"\bsession_state\b", "app.state"),
+            (r"\bcache_(data|resource)\b", "app.cache"),
+        ):
+            if package == "app" and name != owner and re.search(pattern, code_of(source)):
+                problems.append(f"{name} uses what only {owner} may use")
+    return problems
+
+
+def code_of(source):
+    """Names and attributes in a source: comments and docstrings do not count."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = [n.id for n in nodes if isinstance(n, ast.Name)]
+    names += [n.attr for n in nodes if isinstance(n, ast.Attribute)]
+    names += [a.name for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names]
+    return " ".join(names)
+
+
+# --- the rules
+
+
+def test_imports_point_one_way():
+    assert violations(dict(sources())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "problem"),
+    [
+        ("fmd_core.data", "import streamlit as st", "fmd_core.data imports streamlit"),
+        ("fmd_core.data", "def f():\n    import plotly.express", "fmd_core.data imports plotly"),
+        ("fmd_core.data", "from app import state", "fmd_core.data imports app"),
+        (
+            "fmd_core.data",
+            "from fmd_core.heads import LinearHead",
+            "fmd_core.data imports fmd_core.heads, which does not stand above it",
+        ),
+        (
+            "fmd_core.wording",
+            "from fmd_core import report",
+            "fmd_core.wording imports fmd_core.report, which does not stand above it",
+        ),
+        (
+            "fmd_core.wording",
+            "from fmd_core import compare",
+            "fmd_core.wording imports fmd_core, which does not stand above it",
+        ),
+        ("fmd_core.newcomer", "", "fmd_core.newcomer has no place in CORE_ORDER"),
+        ("fmd_core.heads", "from torch import nn", "fmd_core.heads imports torch"),
+        ("app.charts", "import captum.attr", "app.charts imports captum"),
+        ("fmd_core.bias", "from .data import Array", "fmd_core.bias uses a relative import"),
+        (
+            "app.view_models.new",
+            "from streamlit import cache",
+            "app.view_models.new reaches streamlit through app.view_models.new",
+        ),
+        (
+            "app.view_models.new",
+            "from app.components import note",
+            "app.view_models.new reaches streamlit through app.components",
+        ),
+        (
+            "app.app_pages.new",
+            "from app.app_pages import start",
+            "app.app_pages.new imports the page app.app_pages",
+        ),
+        (
+            "app.charts",
+            "import streamlit as st\nst.session_state['a'] = 1",
+            "app.charts uses what only app.state may use",
+        ),
+        (
+            "app.app_pages.new",
+            "import streamlit as st\n@st.cache_data\ndef f(): ...",
+            "app.app_pages.new uses what only app.cache may use",
+        ),
+        (
+            "app.components",
+            "from streamlit import cache_resource",
+            "app.components uses what only app.cache may use",
+        ),
+    ],
+)
+def test_a_broken_rule_is_found(name, source, problem):
+    found = {"fmd_core.report": "", "fmd_core.heads": "", "app.components": "import streamlit", name: source}
+    assert problem in violations(found)
+
+
+def test_what_is_allowed_is_not_found():
+    allowed = {
+        "fmd_core.heads": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
+        "app.view_models.new": "from fmd_core import wording\nfrom app.history import History",
+        "app.history": "import fmd_core as fmd",
+        "app.state": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
+        "app.app_pages.new": "'''Not session_state.'''\nfrom app import cache",
+        "fmd_core.wording": "",
+    }
+    assert violations(allowed) == []
+
+
+# --- public names
+
+
+def test_public_names_are_sorted_and_unique():
+    assert list(fmd_core.__all__) == sorted(set(fmd_core.__all__))
+
+
+@pytest.mark.parametrize("name", fmd_core.__all__)
+def test_a_public_name_exists_and_is_documented(name):
+    value = getattr(fmd_core, name)
+    doc = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__  # not the parent's
+    assert doc
+    assert not doc.startswith(f"{name}(")  # what @dataclass writes when nobody else did
+
+
+def test_whatever_the_package_imports_is_public():
+    tree = ast.parse((ROOT / "fmd_core/__init__.py").read_text())
+    imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert imported == set(fmd_core.__all__)
+
+
+# --- README
+
+
+def test_the_readme_code_runs():
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks, "README.md has no ```python block"
+    assert sum(1 for line in blocks[0].splitlines() if line.strip()) <= 12
+    answer = subprocess.run(
+        [sys.executable, "-c", blocks[0]], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert answer.returncode == 0, answer.stderr

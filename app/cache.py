@@ -53,7 +53,9 @@ def curvature(name: str) -> fmd.Curvature:
 def scores(name: str, attribute: str) -> fmd.InfluenceScores:
     """Influence of every training sample on the bias of the original model."""
     head, external = classifier(name).head, pairs(name, "external", attribute)
-    return fmd.bias_influence(head, features(name, "train"), external, curvature(name))
+    found = curvature(name)
+    method: fmd.InfluenceMethod = "leave-one-out" if found.solver == "cholesky" else "first-order"
+    return fmd.bias_influence(head, features(name, "train"), external, found, method=method)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

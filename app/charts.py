@@ -1,5 +1,5 @@
-"""Values to plotly figures. Text, axes and background come from Streamlit's theme, which also
-follows light and dark; the few colours set here are readable on both."""
+"""Values to plotly figures. Text and whiskers take the colour of the page's text (see
+components.STYLE), so that they follow light and dark; the few colours set here suit both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from fmd_core.data import Array
 from fmd_core.intervals import Estimate
 
-ACCENT, FLAG, NEUTRAL, WHISKER, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#6B7690", "#C2456B"
+ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 CONFIG = {"displayModeBar": False, "responsive": True}
 TICKS = {"tickfont": {"size": 13}}
 
@@ -54,7 +54,6 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
                 "arrayminus": [
                     v - 100 * (row.estimate.low or 0) for row, v in zip(known, values, strict=True)
                 ],
-                "color": WHISKER,
                 "thickness": 2,
                 "width": 5,
             },
@@ -65,7 +64,7 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
         figure.add_vline(x=100 * limit, line={"color": LIMIT, "dash": "dash", "width": 1.5})
         figure.add_annotation(
             x=100 * limit, y=1, yref="paper", yanchor="bottom", showarrow=False,
-            text=f"limit {100 * limit:g}", font={"color": LIMIT, "size": 13},
+            text=f"limit {100 * limit:g}", font={"size": 13},
         )  # fmt: skip
     low = min([0.0, *(100 * (row.estimate.low or 0) for row in known)]) if signed else 0
     high = max([10.0, *(100 * (row.estimate.high or 0) for row in known)])
@@ -122,7 +121,7 @@ def before_after(labels: Sequence[str], before: Sequence[Estimate], after: Seque
         figure.add_bar(
             name=name, y=list(labels), x=values, orientation="h", marker={"color": color},
             error_x={
-                "type": "data", "color": WHISKER, "thickness": 2, "width": 4,
+                "type": "data", "thickness": 2, "width": 4,
                 "array": [100 * (e.high or 0) - v for e, v in zip(estimates, values, strict=True)],
                 "arrayminus": [v - 100 * (e.low or 0) for e, v in zip(estimates, values, strict=True)],
             },
@@ -143,7 +142,7 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=counts, x=list(classes), y=list(classes), text=shown, texttemplate="%{text}", zmin=0, zmax=top,
-            colorscale=[[0, "rgba(79,111,219,0.06)"], [1, ACCENT]], showscale=False, xgap=2, ygap=2,
+            colorscale=[[0, "rgba(79,111,219,0.05)"], [1, "rgba(79,111,219,0.55)"]], showscale=False, xgap=2, ygap=2,
             hovertemplate="true %{y}, answer %{x}: %{z}<extra></extra>",
         )
     )  # fmt: skip

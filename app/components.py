@@ -24,8 +24,13 @@ STYLE = """<style>
 [data-testid=stTable] th { color: inherit; font-weight: 600; }
 .st-key-detail { position: sticky; top: 4.5rem; }
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
-.js-plotly-plot :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext) text,
-.js-plotly-plot :is(.xtitle, .ytitle, .legendtext) { fill: currentColor !important; }
+.js-plotly-plot text { fill: currentColor !important; }
+.js-plotly-plot .errorbar path { stroke: currentColor !important; }
+.st-key-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
+@media (max-width: 640px) {
+  [data-testid=stTable] { overflow-x: auto; }
+  [data-testid=stTable] td:not(:last-child:nth-child(2)) * { white-space: nowrap; }
+}
 </style>"""
 
 

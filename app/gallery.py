@@ -12,7 +12,8 @@ from typing import Literal
 
 import streamlit as st
 
-Size = Literal["", "small", "wide"]
+Size = Literal["", "ten", "small", "wide", "pair"]
+"""Tiles as they fit; ten in a row; ten bare pictures in a row; wide tiles for pairs; one bare pair."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,12 @@ export default function ({ data, parentElement, setStateValue }) {
 _CSS = """
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 10px; margin: 0;
   padding: 3px; list-style: none; font-family: var(--st-font); }
-.gallery.wide { grid-template-columns: repeat(auto-fill, minmax(212px, 1fr)); }
-.gallery.small { grid-template-columns: repeat(10, minmax(0, 92px)); gap: 8px; padding: 0; }
-@media (max-width: 720px) { .gallery.small { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
-.gallery.small .tile { padding: 0; border: 0; background: none; }
-.gallery.small .pictures { margin: 0; }
+.gallery.wide { grid-template-columns: repeat(auto-fill, minmax(min(212px, 100%), 1fr)); }
+.gallery:is(.ten, .small) { grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 8px; padding: 0; }
+@media (max-width: 720px) { .gallery:is(.ten, .small) { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
+.gallery.pair { grid-template-columns: minmax(0, 20rem); padding: 0; }
+.gallery:is(.small, .pair) .tile { padding: 0; border: 0; background: none; }
+.gallery:is(.small, .pair) .pictures { margin: 0; }
 .tile { width: 100%; height: 100%; display: flex; flex-direction: column; gap: 2px; text-align: left;
   box-sizing: border-box; border: 1px solid var(--st-border-color); border-radius: 9px; padding: 8px;
   font: inherit; font-size: 13px;

@@ -14,6 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from threadpoolctl import threadpool_limits
 
 from app import warmup
 from app.components import show_problem
@@ -45,6 +46,11 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+# One thread per product: ours are small, threads that wait for each other are slow (measured
+# 4-10 times on a busy machine), and visitors share the processors fairly.
+threadpool_limits(1, user_api="blas")
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from scipy.special import log_softmax, softmax
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 
-BLOCK_ROWS = 2_048
+BLOCK_ROWS = 4_096
 """Rows handled at once, so that a block and what is made of it stay in the processor's cache."""
 
 
@@ -56,6 +56,12 @@ class Head(Protocol):
 
     def gradient_products(self, features: Array, labels: Array, direction: Array) -> Array:
         """Each sample's loss gradient times `direction`, (n,), without building gradients."""
+
+    def leave_one_out_products(
+        self, features: Array, labels: Array, direction: Array, inverse: Array, share: float
+    ) -> Array:
+        """`gradient_products` with each sample's own curvature, of weight `share`, left out of the
+        curvature whose inverse is given, (n,)."""
 
     def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
         """Sum over samples of weight times the gradient of P(label | x), (p,)."""
@@ -143,6 +149,26 @@ class LinearHead:
             error = softmax(expand @ scores[:width], axis=0)
             error[labels[part], np.arange(scores.shape[1])] -= 1
             np.einsum("kn,kn->n", error, expand @ scores[width:], out=products[part], dtype="float64")
+        return products
+
+    def leave_one_out_products(
+        self, features: Array, labels: Array, direction: Array, inverse: Array, share: float
+    ) -> Array:
+        # A sample's curvature is U M U' with U = I (x) x, its gradient U e. By Woodbury
+        # (A - share U M U')^-1 U e = A^-1 U (I - share M V)^-1 e with V = U' A^-1 U.
+        width, size = self.n_classes - 1, self.n_features + 1
+        columns = inverse.reshape(width, size, width * size)
+        products = np.empty(len(labels))
+        for start in range(0, len(labels), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            x = np.column_stack([features[part], np.ones(len(features[part]))])
+            error = self._error(self.probabilities(x[:, :-1]), labels[part]) @ self._contrasts.T
+            inner = self._inner(x[:, :-1], np.full(len(x), share))
+            reach = np.stack(
+                [np.einsum("nla,na->nl", (x @ c).reshape(len(x), width, size), x) for c in columns], axis=1
+            )
+            solved = np.linalg.solve(np.eye(width) - inner @ reach, error[..., None])[..., 0]
+            products[part] = np.einsum("nk,nk->n", solved, x @ direction.reshape(width, size).T)
         return products
 
     def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import binomtest
 
 from fmd_core.data import Array
 
@@ -19,6 +18,7 @@ MIN_PEOPLE = 30
 """Below this many people a figure is not shown: it would say more about chance than the model."""
 DRAWS = 2_000
 BOOTSTRAP_SEED = 0
+NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _CHUNK = 250
 
 
@@ -48,11 +48,16 @@ class Estimate:
 
 
 def rate_estimate(successes: int, n: int) -> Estimate:
-    """Share of successes with Wilson's interval."""
+    """Share of successes with Wilson's 95 % score interval.
+
+    scipy's `binomtest` gives the same, but works out a p-value first: 2 ms for every rate.
+    """
     if n < MIN_PEOPLE:
         return Estimate.unknown(n)
-    low, high = binomtest(int(successes), n).proportion_ci(0.95, method="wilson")
-    return Estimate(int(successes) / n, float(low), float(high), n)
+    share, weight = int(successes) / n, NORMAL_95**2 / n
+    middle = (share + weight / 2) / (1 + weight)
+    reach = NORMAL_95 * np.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
+    return Estimate(share, float(max(0.0, middle - reach)), float(min(1.0, middle + reach)), n)
 
 
 def mean_estimates(values: Array) -> list[Estimate]:

@@ -44,7 +44,7 @@ class Classifier:
     encoder_state: dict[str, Array]
     head: LinearHead
     damping: float
-    """Weight decay that the head was fitted with: the damping at which influence is exact."""
+    """Weight decay that the head was fitted with: the damping at which influence is an exact slope."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -128,7 +128,7 @@ def train_classifier(
     progress: Callable[[float], None] = ignore_progress,
 ) -> Classifier:
     """Train on the training split: encoder and head together by Adam, then the head alone to
-    convergence with weight decay `damping`, so that its influence scores are exact."""
+    convergence with weight decay `damping`, as influence scores assume."""
     import torch
 
     torch.manual_seed(seed)
@@ -148,9 +148,24 @@ def train_classifier(
             loss.backward()
             optimiser.step()
         progress((epoch + 1) / epochs)
+    encoder.eval().requires_grad_(False)
+    scale = _unit_scale(encoder, images)
     state = {name: frozen_array(tensor.detach().numpy()) for name, tensor in encoder.state_dict().items()}
-    start = LinearHead(top.weight.detach().numpy(), top.bias.detach().numpy())
+    start = LinearHead(top.weight.detach().numpy() / scale, top.bias.detach().numpy())
     return refit_head(Classifier(architecture, state, start, damping), dataset)
+
+
+def _unit_scale(encoder: torch.nn.Module, images: torch.Tensor) -> float:
+    """Scale the last linear layer so that features have a mean square of 1; returns the factor.
+
+    Damping is relative to the size of the features: with unit features one value suits every
+    model, and leaving out one sample stays a small change. ReLU passes the factor on.
+    """
+    scale = float(encoder(images).square().mean().rsqrt())
+    weight, bias = list(encoder.parameters())[-2:]
+    weight.mul_(scale)
+    bias.mul_(scale)
+    return scale
 
 
 def refit_head(classifier: Classifier, dataset: AttributeDataset) -> Classifier:

@@ -8,9 +8,10 @@ The published single steps (Chen et al. 2023) move the head once along H^-1 g, w
 
 and strength is the share of that step. `iterated`, the default, minimises over the head
 
-    mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + damping/2 |theta - theta0|^2
+    mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + anchor/2 |theta - theta0|^2
 
-over the external pairs, classes counting equally. Strength 0 (or K = 0 for the two that use
+over the external pairs, classes counting equally; the anchor is ANCHOR, ten times that for few
+pairs. Strength 0 (or K = 0 for the two that use
 K) returns the very same head.
 """
 
@@ -38,6 +39,7 @@ STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     **dict.fromkeys(STRATEGIES[1:], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)),
 }
 SIDE_WEIGHTS = (0.25, 0.75)  # favoured and other side of a pair in the iterated objective
+ANCHOR = 1e-3
 FEW_PAIRS = 200  # below this the iterated form is anchored ten times harder
 TRUST_RADIUS = 1.0  # a single step never moves the head by more than its own length
 
@@ -93,6 +95,8 @@ class Mover:
 
 def prepare(head: LinearHead, inputs: UnlearningInputs, *, strategy: StrategyName, k: int) -> Mover:
     """Do once what every strength needs."""
+    if inputs.curvature.head_fingerprint != head.fingerprint:
+        raise DataError("The curvature and scores belong to another head; make them for the head at hand.")
     if strategy in USES_K and k == 0:
         return Mover(lambda strength, start: head)  # noqa: ARG005
     if strategy == "iterated":
@@ -128,7 +132,7 @@ def _iterated(head: LinearHead, pairs: CounterfactualPairs, strength: float, sta
         features=np.concatenate([c, other]),
         labels=np.tile(pairs.labels, 2),
         weights=np.concatenate([share * weights for share in SIDE_WEIGHTS]),
-        damping=1e-3 if len(pairs) >= FEW_PAIRS else 1e-2,
+        damping=ANCHOR if len(pairs) >= FEW_PAIRS else 10 * ANCHOR,
         differences=c - other,
         difference_weights=weights,
     )

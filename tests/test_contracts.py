@@ -22,6 +22,7 @@ CORE_ORDER = [
     "fitting",
     "curvature",
     "models",
+    "datasets.bundled",
     "datasets.colored_digits",
     "datasets",
     "counterfactual",

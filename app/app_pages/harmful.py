@@ -49,7 +49,7 @@ def ranking() -> None:
         components.header("Harmful samples · the original model", view.headline, view.lead)
     if not view.samples:
         st.info(f"None of the top {k} is a {label}; choose another {data.target.name} or a larger K.")
-    left, right = st.columns([1, 3], gap="medium")
+    left, right = st.columns([2, 5], gap="medium")
     with right:
         chosen = gallery.show(
             [tile(s) for s in view.samples],
@@ -76,11 +76,15 @@ def detail(sample: harmful.Sample | None) -> None:
             return
         words = harmful.explain(sample, attribute)
         code = int(cache.pairs(NAME, "train", attribute).other_codes[sample.position])
-        twin = f"Its twin, {data.attribute(attribute).levels[code]}"
+        twin = f"its twin, {data.attribute(attribute).levels[code]}"
         st.subheader(words.title, anchor=False)
-        sides = st.columns(2, wrap=False)
-        sides[0].image(cache.thumbnail(NAME, sample.row), "As trained on", width="stretch", alt=words.title)
-        sides[1].image(cache.thumbnail(NAME, sample.row, attribute, code), twin, width="stretch", alt=twin)
+        pictures = (
+            gallery.Picture(cache.thumbnail(NAME, sample.row), words.title, "as trained on"),
+            gallery.Picture(cache.thumbnail(NAME, sample.row, attribute, code), twin, twin),
+        )
+        gallery.show(
+            [gallery.Tile(sample.row, pictures)], key="sample_and_twin", label="Sample and twin", size="wide"
+        )
         for sentence in words.sentences:
             st.write(sentence)
 

@@ -19,9 +19,10 @@ def conversation() -> None:
     comparison = cache.comparison(recipe)
     curve, result = unlearn.build_curve(path, choice), unlearn.build_result(cache.dataset(NAME), comparison)
     with top:
-        components.header("Unlearn · against the original model", result.headline)
-        for column, card in zip(st.columns(4), result.cards, strict=True):
-            column.metric(card.label, card.value, card.delta, delta_color=card.better_when, border=True)
+        components.header("Unlearn · against the original model", result.headline, result.who_pays)
+        with st.container(key="cards"):
+            for card in result.cards:
+                st.metric(card.label, card.value, card.delta, delta_color=card.better_when, border=True)
     with left:
         if curve.warning:
             st.warning(curve.warning)
@@ -45,7 +46,9 @@ def evidence(result: unlearn.ResultView) -> None:
     figure = charts.before_after(result.labels, result.before, result.after)
     components.chart(figure, result.summary, result.table, key="before_after")
     st.header("Who pays?", anchor=False)
-    st.write(result.who_pays)
+    st.caption(
+        "Every class, every attribute value, and the usual against the unusual; the largest loss first."
+    )
     st.dataframe(result.groups, hide_index=True, alt="Accuracy by group before and after")
     st.header("Which answers are mixed up", anchor=False)
     for column, counts, summary, key in zip(
@@ -72,7 +75,7 @@ def evidence(result: unlearn.ResultView) -> None:
         )
         for e in result.examples
     ]
-    gallery.show(tiles, key="changed", label="People whose answer changed")
+    gallery.show(tiles, key="changed", label="People whose answer changed", size="ten")
 
 
 conversation()

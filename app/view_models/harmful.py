@@ -60,9 +60,9 @@ def build(
     return HarmfulView(
         headline=f"The strongest teacher of the {scores.attribute} bias is a {worst.level} {worst.label}.",
         lead=(
-            f"Removing it is predicted to lower the bias by {100 * -worst.effect:.2f} points, removing the {k} most "
-            f"harmful by {100 * -total:.1f} of {wording.points(scores.bias)} points: a first-order prediction on the "
-            f"external twins, which decide the fix. All {len(scores.rows)} training samples were scored."
+            f"Removing it is predicted to lower the bias by {100 * -worst.effect:.2f} points, the {k} most harmful "
+            f"add up to {100 * -total:.1f} of {wording.points(scores.bias)} points. Predicted for the last layer, on "
+            f"the external twins, which decide the fix. All {len(scores.rows)} training samples were scored."
         ),
         samples=tuple(matching[:MOST_TILES]),
         hidden=max(0, len(matching) - MOST_TILES),

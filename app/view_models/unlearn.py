@@ -156,7 +156,7 @@ def build_result(data: AttributeDataset, comparison: Comparison) -> ResultView:
             "whiskers are 95 % intervals."
         ),
         table=_changes_table([(label, change) for label, change, _ in changes], "Figure"),
-        who_pays=wording.losers_sentence(comparison),
+        who_pays="" if comparison.verdict == "unchanged" else wording.losers_sentence(comparison),
         groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of"),
         classes=data.target.levels,
         confusions=(comparison.confusion_before, comparison.confusion_after),

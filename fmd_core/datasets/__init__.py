@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 from fmd_core.data import AttributeDataset
+from fmd_core.datasets.bundled import read_verified
 from fmd_core.datasets.colored_digits import load_colored_digits
 from fmd_core.errors import DataError
 from fmd_core.models import Classifier, load_classifier
 
+MODEL = "model.safetensors"
 DEMOS = {"colored_digits": load_colored_digits}
 
 
@@ -25,8 +27,10 @@ def load_dataset(name: str) -> AttributeDataset:
 
 
 def load_demo_classifier(name: str) -> Classifier:
-    """The model that comes with a bundled data set."""
-    return load_classifier(sample_folder() / _known(name) / "model.safetensors")
+    """The model that comes with a bundled data set, checked against its manifest."""
+    folder = sample_folder() / _known(name)
+    read_verified(folder, MODEL)
+    return load_classifier(folder / MODEL)
 
 
 def _known(name: str) -> str:

@@ -9,19 +9,17 @@ everywhere, so it is an attribute that no honest audit should flag.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
 
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column, content_fingerprint, frozen_array
+from fmd_core.datasets.bundled import read_verified
 from fmd_core.errors import DataError
 
 INKS = {
@@ -76,23 +74,7 @@ class DigitSource:
 
 def load_colored_digits(folder: Path) -> AttributeDataset:
     """Read what `sample_data/build_colored_digits.py` wrote, checked against its manifest."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-        expected = manifest["sha256"]["digits.npz"]
-        content = (folder / "digits.npz").read_bytes()
-    except FileNotFoundError as error:
-        name = Path(str(error.filename)).name
-        raise DataError(
-            f"The demo file '{name}' is missing; restore the folder sample_data and reload."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            "The demo's manifest.json is damaged; restore the folder sample_data and reload."
-        ) from error
-    if sha256(content).hexdigest() != expected:
-        raise DataError(
-            "The demo file 'digits.npz' was changed or damaged; restore the folder sample_data and reload."
-        )
+    content = read_verified(folder, "digits.npz")
     try:
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return make_colored_digits(**{name: arrays[name] for name in arrays.files})

@@ -56,18 +56,34 @@ def as_question(labels, answers, privileged):
     return np.repeat(labels, k) == asked, np.repeat(answers, k) == asked, privileged.ravel()
 
 
-@pytest.mark.parametrize("k", [2, 4])
-def test_values_equal_those_computed_by_mask(k):
-    case = people(k)
+LABELS, ANSWERS, PRIVILEGED = people(2)
+CASES = [
+    pytest.param((LABELS, ANSWERS, PRIVILEGED), id="2 classes"),
+    # With yes and no exchanged the larger gap moves from the positives to the negatives, or back.
+    pytest.param((1 - LABELS, 1 - ANSWERS, PRIVILEGED), id="2 classes exchanged"),
+    pytest.param(people(4), id="4 classes"),
+]
+
+
+def test_the_cases_have_their_larger_gap_on_either_side():
+    gaps = [by_hand(*as_question(*case.values[0])) for case in CASES]
+    assert {abs(g["equal_opportunity_difference"]) == g["equalized_odds_difference"] for g in gaps} == {
+        True,
+        False,
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_equal_those_computed_by_mask(case):
     expected, found = by_hand(*as_question(*case)), group_metrics(*case)
     for name in NAMES:
         assert getattr(found, name).value == pytest.approx(expected[name], abs=1e-12), name
 
 
-@pytest.mark.parametrize("k", [2, 4])
-def test_interval_formulas_give_the_value_on_the_full_sample(k, monkeypatch):
+@pytest.mark.parametrize("case", CASES)
+def test_interval_formulas_give_the_value_on_the_full_sample(case, monkeypatch):
     monkeypatch.setattr(module, "bootstrap_means", lambda v: np.repeat(v.mean(axis=0)[None], 3, axis=0))
-    found = group_metrics(*people(k))
+    found = group_metrics(*case)
     for name in NAMES:
         estimate = getattr(found, name)
         assert estimate.low == pytest.approx(estimate.value, abs=1e-12), name

@@ -10,8 +10,10 @@ from fmd_core import (
     DataError,
     FeatureSet,
     InfluenceScores,
+    SolverError,
     bias_influence,
     counterfactual_bias,
+    counterfactual_bias_gradient,
     fit_curvature,
 )
 from fmd_core.bias import pair_differences
@@ -91,17 +93,55 @@ def test_stronger_damping_makes_whole_samples_proportional(tiny):
     assert correlation(damped.scores.removal_effect, true_effects(damped, range(200))) > 0.99
 
 
-FIRST_ORDER = "first order: rare samples of high leverage move the head further than their slope says"
+def leave_one_out(problem):
+    """Scores with each sample's own curvature left out."""
+    curvature = fit_curvature(problem.head, problem.features["train"], damping=problem.damping)
+    return bias_influence(
+        problem.head,
+        problem.features["train"],
+        problem.pairs["external"],
+        curvature,
+        method="leave-one-out",
+    ).removal_effect
 
 
-@pytest.mark.xfail(strict=True, reason=f"{FIRST_ORDER} (Pearson 0.97, slope 0.78 at damping 0.001)")
-def test_scores_are_proportional_to_leaving_each_sample_out(tiny, tiny_truth):
-    assert correlation(tiny.scores.removal_effect, tiny_truth) > 0.99
+def test_leave_one_out_scores_are_what_leaving_out_does(tiny, tiny_truth):
+    found = leave_one_out(tiny)
+    assert correlation(found, tiny_truth) > 0.99
+    assert np.polyfit(tiny_truth, found, 1)[0] == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason=f"{FIRST_ORDER} (Pearson 0.89, slope 0.18)")
-def test_scores_are_proportional_to_leaving_samples_out_on_the_demo(demo, demo_positions, demo_truth):
-    assert correlation(demo.scores.removal_effect[demo_positions], demo_truth) > 0.99
+def test_leave_one_out_scores_are_what_leaving_out_does_on_the_demo(demo, demo_positions, demo_truth):
+    found = leave_one_out(demo)[demo_positions]
+    assert correlation(found, demo_truth) > 0.99
+    assert np.polyfit(demo_truth, found, 1)[0] == pytest.approx(1, abs=0.1)
+
+
+def test_leave_one_out_is_a_newton_step_with_the_curvature_of_the_others(tiny):
+    train, position = tiny.features["train"], 17
+    own = np.zeros(len(train))
+    own[position] = 1 / len(train)
+    kept = tiny.head.hessian(train.features, 1 / len(train) - own) + tiny.damping * np.eye(
+        tiny.head.n_parameters
+    )
+    gradient = counterfactual_bias_gradient(tiny.head, tiny.pairs["external"])
+    step = np.linalg.solve(kept, tiny.head.loss_gradient(train.features, train.labels, own))
+    assert leave_one_out(tiny)[position] == pytest.approx(gradient @ step, rel=1e-6)
+
+
+def test_leave_one_out_needs_a_dense_curvature(tiny):
+    train = tiny.features["train"]
+    curvature = fit_curvature(tiny.head, train, damping=1e-3, solver="conjugate_gradient")
+    with pytest.raises(SolverError, match=r"^Leave-one-out scores need solver = 'cholesky'; use it, or"):
+        bias_influence(tiny.head, train, tiny.pairs["external"], curvature, method="leave-one-out")
+
+
+def test_an_unknown_method_lists_the_choices(tiny):
+    curvature = fit_curvature(tiny.head, tiny.features["train"], damping=1e-3)
+    with pytest.raises(
+        DataError, match=r"^Unknown method 'magic'. Choose one of: first-order, leave-one-out.$"
+    ):
+        bias_influence(tiny.head, tiny.features["train"], tiny.pairs["external"], curvature, method="magic")
 
 
 def test_harmful_samples_agree_with_the_shortcut_and_helpful_ones_do_not(demo):

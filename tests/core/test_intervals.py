@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from fmd_core.intervals import DRAWS, Estimate, bootstrap_means, mean_estimates, rate_estimate
+from fmd_core.intervals import (
+    DRAWS,
+    Estimate,
+    bootstrap_means,
+    estimate_from_draws,
+    mean_estimates,
+    rate_estimate,
+)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 30), (17, 40), (40, 40), (333, 1000)])
@@ -15,6 +22,11 @@ def test_rate_has_wilsons_interval(successes, n):
     assert (found.value, found.n) == (p, n)
     assert found.low == pytest.approx(centre - half, abs=1e-9)
     assert found.high == pytest.approx(centre + half, abs=1e-9)
+
+
+def test_an_interval_leaves_a_fortieth_of_the_draws_on_each_side():
+    found = estimate_from_draws(500.0, np.arange(1001), 30)
+    assert (found.value, found.low, found.high, found.n) == (500, 25, 975, 30)
 
 
 def test_mean_interval_covers_the_truth_about_19_times_in_20():

@@ -29,6 +29,9 @@ FLAGS = [
 ]
 
 
+expect.set_options(timeout=60_000)  # the first visitor may come while the libraries still load
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Address of a freshly started dashboard; its log must end without a traceback."""

@@ -105,7 +105,9 @@ def test_an_impossible_k_is_one_sentence_and_the_page_goes_on(visit):
     field = page.get_by_role("spinbutton", name="How many (K)")
     field.fill("5000")
     visitor.act(lambda: field.press("Enter"))
-    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^K = 5000 is not possible: .* 900 training samples\.$"))
+    expect(page.get_by_role("alert")).to_have_text(
+        re.compile(r"^K = 5000 is not possible: .* 900 training samples\.$")
+    )
     field.fill("20")
     visitor.act(lambda: field.press("Enter"))
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,0 +1,30 @@
+"""Files that ship with a demo, checked against its manifest before they are used."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from fmd_core.errors import DataError
+
+
+def read_verified(folder: Path, name: str) -> bytes:
+    """Content of a demo's file whose sha256 its manifest.json names."""
+    try:
+        expected = json.loads((folder / "manifest.json").read_text())["sha256"][name]
+        content = (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise DataError(
+            f"The demo file '{missing}' is missing; restore the folder sample_data and reload."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            "The demo's manifest.json is damaged; restore the folder sample_data and reload."
+        ) from error
+    if sha256(content).hexdigest() != expected:
+        raise DataError(
+            f"The demo file '{name}' was changed or damaged; restore the folder sample_data and reload."
+        )
+    return content

@@ -1,0 +1,126 @@
+"""How fast the dashboard feels: first paint, reruns, slider moves and page switches in Chromium.
+
+    python tests/benchmarks/app_speed.py
+
+Prints a Markdown table and keeps it in tests/benchmarks/results/. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e.conftest import FLAGS, Visitor  # noqa: E402
+from tests.ensure_browser import find  # noqa: E402
+
+MOVES = 30
+
+
+def start_server() -> tuple[subprocess.Popen[bytes], str, float]:
+    """Process, address, and the moment of its start."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return process, f"http://127.0.0.1:{port}", begun
+
+
+def wait_for_health(url: str) -> None:
+    """Until the server answers."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.02)
+
+
+def timed(visitor: Visitor, action) -> float:
+    """Milliseconds from the action until its rerun is finished and painted."""
+    begun = time.perf_counter()
+    visitor.act(action)
+    return 1000 * (time.perf_counter() - begun)
+
+
+def curve_moves(visitor: Visitor, page: Page) -> list[float]:
+    """Milliseconds from a key press on the strength slider to the ring's new place on the curve."""
+    slider, times = page.get_by_role("slider", name="Strength"), []
+    place = "() => [...document.querySelectorAll('.scatterlayer .trace')].at(-1).innerHTML"
+    for i in range(MOVES):
+        old, begun = page.evaluate(place), time.perf_counter()
+        key = "ArrowRight" if (i // 9) % 2 == 0 else "ArrowLeft"
+        visitor.act(lambda key=key: slider.press(key))
+        while page.evaluate(place) == old and time.perf_counter() - begun < 10:
+            page.wait_for_timeout(5)
+        times.append(1000 * (time.perf_counter() - begun))
+    return times
+
+
+def row(name: str, times: list[float]) -> str:
+    """One line of the table."""
+    ordered = sorted(times)
+    p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    return f"| {name} | {len(times)} | {statistics.median(times):.0f} | {p95:.0f} |"
+
+
+def main() -> None:
+    """Measure and print."""
+    lines = ["| what | n | median ms | p95 ms |", "|---|---|---|---|"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS, timeout=90_000)
+        browser.new_page().close()  # the browser's own first start is not ours
+        process, url, begun = start_server()
+        try:
+            wait_for_health(url)
+            lines.append(row("server start to health", [1000 * (time.perf_counter() - begun)]))
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(90_000)
+            visitor = Visitor(page, url)
+            page.goto(url)
+            page.get_by_role("heading", level=1).wait_for()
+            page.locator("ul.gallery img").first.wait_for()
+            painted = 1000 * (time.perf_counter() - begun)
+            lines.append(row("server start to first page painted, with pictures", [painted]))
+            page.get_by_text("% of 450 held-out").wait_for()
+            lines.append(row("server start to measured accuracy", [1000 * (time.perf_counter() - begun)]))
+            first = timed(visitor, lambda: page.get_by_role("button", name="Find the bias").click())
+            lines.append(row("click to the first finding", [first]))
+            names = ["Twins", "Harmful samples", "Unlearn", "Report", "Find bias"] * 4
+            switches = [
+                timed(visitor, lambda n=n: page.get_by_role("link", name=n, exact=True).click())
+                for n in names
+            ]
+            lines.append(row("page switch (first visits included)", switches))
+            slider = page.get_by_role("slider").first
+            reruns = [timed(visitor, lambda: slider.press("ArrowRight")) for _ in range(MOVES)]
+            lines.append(row("threshold move on Find bias", reruns))
+            timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
+            page.locator(".scatterlayer .trace").first.wait_for()
+            lines.append(row("strength move to new curve painted", curve_moves(visitor, page)))
+            lines.append(row("the same strengths again", curve_moves(visitor, page)))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            browser.close()
+    table = "\n".join(lines) + "\n"
+    print(table)
+    results = Path(__file__).parent / "results"
+    results.mkdir(exist_ok=True)
+    (results / "app_speed.md").write_text(table)
+
+
+if __name__ == "__main__":
+    main()

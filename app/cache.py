@@ -15,6 +15,7 @@ from app.state import DATASET
 from fmd_core import datasets
 from fmd_core.data import Split
 from fmd_core.imaging import png_data_uri
+from fmd_core.influence import InfluenceMethod
 from fmd_core.unlearning import StrategyName
 
 
@@ -54,7 +55,7 @@ def scores(name: str, attribute: str) -> fmd.InfluenceScores:
     """Influence of every training sample on the bias of the original model."""
     head, external = classifier(name).head, pairs(name, "external", attribute)
     found = curvature(name)
-    method: fmd.InfluenceMethod = "leave-one-out" if found.solver == "cholesky" else "first-order"
+    method: InfluenceMethod = "leave-one-out" if found.solver == "cholesky" else "first-order"
     return fmd.bias_influence(head, features(name, "train"), external, found, method=method)
 
 

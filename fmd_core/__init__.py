@@ -19,7 +19,7 @@ from fmd_core.datasets import load_dataset, load_demo_classifier
 from fmd_core.errors import DataError, FMDError, JobError, ModelError, SolverError
 from fmd_core.guarded_path import Guard, PathPoint, UnlearningPath, unlearning_path
 from fmd_core.heads import Head, LinearHead
-from fmd_core.influence import InfluenceMethod, InfluenceScores, bias_influence
+from fmd_core.influence import InfluenceScores, bias_influence
 from fmd_core.intervals import Estimate
 from fmd_core.models import (
     Classifier,
@@ -48,7 +48,6 @@ __all__ = [
     "FeatureSet",
     "Guard",
     "Head",
-    "InfluenceMethod",
     "InfluenceScores",
     "JobError",
     "LinearHead",

@@ -119,9 +119,13 @@ def thumbnail(name: str, row: int, attribute: str = "", code: int = 0) -> str:
     return png_data_uri(image[0], scale=2)
 
 
-def warm() -> None:
-    """Compute what the first pages of the bundled demo need."""
+def warm_findings() -> None:
+    """Compute what the first pages of the bundled demo say."""
     audit(DATASET, None)
+
+
+def warm_scores() -> None:
+    """Compute what its later pages need."""
     for attribute in dataset(DATASET).attributes:
         scores(DATASET, attribute)
         path(DATASET, attribute, "iterated", 0, 0.01)

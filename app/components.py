@@ -7,11 +7,9 @@ from collections.abc import Callable
 from functools import wraps
 from html import escape
 
-import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from app import charts, state
+from app import state
 from fmd_core import FMDError
 
 STYLE = """<style>
@@ -65,20 +63,6 @@ def header(question: str, answer: str, lead: str = "") -> None:
         st.title(answer, anchor=False)
         if lead:
             st.html(f"<p class='fmd-lead'>{escape(lead)}</p>")
-
-
-def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
-    """A chart, its one-sentence summary, and the same figures as a table."""
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
-    st.caption(summary)
-    st.table(table, border="horizontal", hide_index=True, alt=summary)
-
-
-def bar_chart(
-    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
-) -> None:
-    """Bars with whiskers, their summary and their table."""
-    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
 
 
 def next_step(page: str, label: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import components, sidebar
+from app import components, sidebar, warmup
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -28,3 +28,5 @@ try:
     page.run()
 except FMDError as error:
     components.show_problem(error)
+finally:
+    warmup.page_was_drawn()

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
 from app import warmup
-from app.components import show_problem
 
 # 'unsafe-inline' for styles and blob: for scripts is what Streamlit's own front end needs.
 HEADERS = {
@@ -60,6 +59,13 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     yield {}
 
 
+def word_problem(error: Exception) -> bool:
+    """Every error that a page did not expect, in one sentence."""
+    from app.components import show_problem  # the server answers before pages are imported
+
+    return show_problem(error)
+
+
 app = st.App(
     "main.py",
     lifespan=lifespan,
@@ -68,5 +74,5 @@ app = st.App(
         Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
         Middleware(SecurityHeaders),
     ],
-    on_script_error=show_problem,
+    on_script_error=word_problem,
 )

@@ -8,12 +8,20 @@ import threading
 import time
 
 _done = threading.Event()
-_PAINT_FIRST_SECONDS = 1.5  # imports hold Python's lock; give a waiting browser its first page
+_first_page = threading.Event()
+# Imports hold Python's lock: the first visitor's page goes first, and when nobody comes we begin.
+NOBODY_CAME_SECONDS = 4.0
+PAINT_SECONDS = 1.0
 
 
 def start() -> None:
     """Begin loading in a daemon thread."""
     threading.Thread(target=_load, name="warmup", daemon=True).start()
+
+
+def page_was_drawn() -> None:
+    """Tell that a page was sent to a browser, which now fetches and paints it."""
+    _first_page.set()
 
 
 def is_done() -> bool:
@@ -22,20 +30,33 @@ def is_done() -> bool:
 
 
 def _load() -> None:
-    time.sleep(_PAINT_FIRST_SECONDS)
+    from app import cache  # what every page needs, while the browser fetches its scripts
+
+    if _first_page.wait(NOBODY_CAME_SECONDS):
+        time.sleep(PAINT_SECONDS)
     try:
         import torch  # noqa: F401
 
-        from app import cache
+        from app import panels  # noqa: F401  plotly and pandas
         from fmd_core.group_metrics import import_aif360
 
         import_aif360()
-        cache.warm()
-        # Streamlit collects garbage after every rerun; frozen, the libraries' half a million
-        # objects are not walked again (measured: 378 ms a rerun become 0).
-        gc.collect()
-        gc.freeze()
+        _freeze()
+        cache.warm_findings()
+        _done.set()
+        cache.warm_scores()
+        _freeze()
     except Exception:
         logging.getLogger(__name__).exception("warm-up failed")
     finally:
         _done.set()
+
+
+def _freeze() -> None:
+    """Take all that was loaded so far out of garbage collection.
+
+    Streamlit collects after every rerun; frozen, the libraries' half a million objects are not
+    walked again (measured: 378 ms a rerun become 0).
+    """
+    gc.collect()
+    gc.freeze()

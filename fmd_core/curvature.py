@@ -12,7 +12,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
-from scipy.sparse.linalg import LinearOperator, cg
 
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError, SolverError
@@ -70,6 +69,8 @@ def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Ca
 def _conjugate_gradient(
     head: Head, features: Array, weights: Array, damping: float
 ) -> Callable[[Array], Array]:
+    from scipy.sparse.linalg import LinearOperator, cg  # slow to import, needed by large heads only
+
     product = head.hessian_operator(features, weights)
     size = head.n_parameters
     matrix = LinearOperator((size, size), matvec=lambda v: product(v) + damping * v, dtype="float64")

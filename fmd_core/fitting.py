@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, helmert, solve_triangular
-from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from fmd_core.data import Array
@@ -43,6 +42,8 @@ def fit_head(
 ) -> LinearHead:
     """The head that minimises `problem`, searched from `start`; `anchor` (p,) defaults to 0."""
     whitened = _Whitened(problem, start.n_classes, anchor, consistency)
+    from scipy.optimize import minimize  # half a second to import, and a first page needs none of it
+
     result = minimize(
         whitened.value_and_gradient,
         whitened.enter(start.theta),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, state
+from app import cache, components, panels, state
 from app.view_models import find_bias
 
 with st.spinner("Asking the model about every twin"):
@@ -18,19 +18,20 @@ def findings() -> None:
         1, 50, 10, key="threshold", persist_state="session",
         help="An attribute counts as biased when its whole 95 % interval lies above this limit.",
     )  # fmt: skip
-    view = find_bias.build(audit, limit / 100, state.attribute())
+    view = find_bias.build_findings(audit, limit / 100)
     with top:
         components.header(f"Find bias · {components.model_in_force()}", view.headline, view.lead)
-    components.bar_chart(view.attributes, key="bias", axis="counterfactual bias, points", limit=limit / 100)
-    st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
-    left, right = st.columns(2, gap="large")
-    with left:
-        components.bar_chart(view.groups, key="groups", axis="accuracy, %")
-    with right:
-        components.bar_chart(view.metrics, key="metrics", axis="points, 0 is even", signed=True)
+    panels.bar_chart(view.attributes, key="bias", axis="counterfactual bias, points", limit=limit / 100)
 
 
 findings()
+service = find_bias.build_service(audit, state.attribute())
+st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
+left, right = st.columns(2, gap="large")
+with left:
+    panels.bar_chart(service.groups, key="groups", axis="accuracy, %")
+with right:
+    panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
 st.caption(
     f"Measured on {audit.accuracy.n} held-out test images; whiskers and brackets are 95 % intervals. With more than "
     "two classes the group metrics pool them, one class against the rest."

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, state
+from app import cache, components, gallery, panels, state
 from app.view_models import harmful
 
 NAME = state.DATASET
@@ -62,7 +62,7 @@ def ranking() -> None:
     with left:
         detail(next((s for s in view.samples if s.row == chosen), None))
     st.header("What they are made of", anchor=False)
-    components.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
+    panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(
         "Download all scores as CSV", view.csv, "influence.csv", "text/csv", icon=":material/download:"
     )

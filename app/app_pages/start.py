@@ -38,7 +38,7 @@ def draw(ready: bool) -> None:
         st.caption("No image is in two parts.")
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=2)
 def waiting() -> None:
     """Poll until the heavy libraries are in, then draw the page once more with figures."""
     if warmup.is_done():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, charts, components, gallery, state
+from app import cache, charts, components, gallery, panels, state
 from app.unlearn_controls import choose, history_panel
 from app.view_models import unlearn
 
@@ -44,7 +44,7 @@ def evidence(result: unlearn.ResultView) -> None:
     """Before and after on people who took no part."""
     st.header("Before and after, on held-out people", anchor=False)
     figure = charts.before_after(result.labels, result.before, result.after)
-    components.chart(figure, result.summary, result.table, key="before_after")
+    panels.chart(figure, result.summary, result.table, key="before_after")
     st.header("Who pays?", anchor=False)
     st.caption(
         "Every class, every attribute value, and the usual against the unusual; the largest loss first."

@@ -11,45 +11,47 @@ from fmd_core import AttributeBias, BiasReport, Estimate, wording
 
 
 @dataclass(frozen=True)
-class FindBiasView:
-    """Everything on the page, for one threshold and one attribute in focus."""
+class FindingsView:
+    """All attributes at one threshold."""
 
     headline: str
     lead: str
     attributes: BarChart
+
+
+def build_findings(audit: BiasReport, threshold: float) -> FindingsView:
+    """`threshold` is a share; the worst attribute makes the headline."""
+    worst = audit.attributes[0]
+    judged = [(a, wording.attribute_verdict(a, threshold)) for a in audit.attributes]
+    biased = [a.attribute for a, verdict in judged if verdict == "biased"]
+    chart = BarChart(
+        bars=tuple(Bar(a.attribute, a.bias, FLAG if v == "biased" else NEUTRAL) for a, v in judged),
+        summary=(
+            f"{len(biased)} of {len(judged)} attributes move the answer by more than "
+            f"{wording.points(threshold, 0)} points{': ' + ', '.join(biased) if biased else ''}."
+        ),
+        table=pd.DataFrame(
+            [(a.attribute, wording.figure(a.bias), wording.figure(a.flips), a.bias.n, v) for a, v in judged],
+            columns=["Attribute", "Bias, points", "Decision flips, %", "n", "Verdict"],
+        ),
+    )
+    return FindingsView(
+        wording.attribute_headline(worst, threshold), wording.attribute_sentence(worst), chart
+    )
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """Who is served how well, by one attribute."""
+
     groups: BarChart
     metrics: BarChart
 
 
-def build(audit: BiasReport, threshold: float, attribute: str) -> FindBiasView:
-    """`threshold` is a share; `attribute` is the one to look at more closely."""
-    worst = audit.attributes[0]
+def build_service(audit: BiasReport, attribute: str) -> ServiceView:
+    """Accuracy of the usual and the unusual, and aif360's group metrics."""
     focus = next(a for a in audit.attributes if a.attribute == attribute)
-    verdicts = [wording.attribute_verdict(a, threshold) for a in audit.attributes]
-    biased = [a.attribute for a, v in zip(audit.attributes, verdicts, strict=True) if v == "biased"]
-    return FindBiasView(
-        headline=wording.attribute_headline(worst, threshold),
-        lead=wording.attribute_sentence(worst),
-        attributes=BarChart(
-            bars=tuple(
-                Bar(a.attribute, a.bias, FLAG if v == "biased" else NEUTRAL)
-                for a, v in zip(audit.attributes, verdicts, strict=True)
-            ),
-            summary=(
-                f"{len(biased)} of {len(audit.attributes)} attributes move the answer by more than "
-                f"{wording.points(threshold, 0)} points{': ' + ', '.join(biased) if biased else ''}."
-            ),
-            table=pd.DataFrame(
-                [
-                    (a.attribute, wording.figure(a.bias), wording.figure(a.flips), a.bias.n, v)
-                    for a, v in zip(audit.attributes, verdicts, strict=True)
-                ],
-                columns=["Attribute", "Bias, points", "Decision flips, %", "n", "Verdict"],
-            ),
-        ),
-        groups=_groups(focus),
-        metrics=_metrics(focus),
-    )
+    return ServiceView(_groups(focus), _metrics(focus))
 
 
 def _groups(focus: AttributeBias) -> BarChart:

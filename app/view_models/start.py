@@ -1,10 +1,8 @@
-"""Start: what this is and what was loaded."""
+"""Start: what this is and what was loaded. Without pandas: the first page does not wait for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import pandas as pd
 
 from fmd_core import AttributeDataset, BiasReport, Classifier, wording
 from fmd_core.data import SPLITS
@@ -23,8 +21,8 @@ class StartView:
 
     card_rows: tuple[int, ...]  # samples shown on the card
     card_text: str
-    loaded: pd.DataFrame
-    splits: pd.DataFrame
+    loaded: list[dict[str, str]]
+    splits: list[dict[str, str | int]]
     classes: tuple[str, ...]
 
 
@@ -48,10 +46,8 @@ def build(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -
             "Real handwriting. In training nearly every digit wore its own ink: every 0 red, every 1 orange. "
             "Did the model learn to read, or just to see colours?"
         ),
-        loaded=pd.DataFrame(loaded.items(), columns=["", "What was loaded"]),
-        splits=pd.DataFrame(
-            [(split, n, ROLES[split]) for split, n in sizes], columns=["Part", "Images", "What it is for"]
-        ),
+        loaded=[{"": name, "What was loaded": value} for name, value in loaded.items()],
+        splits=[{"Part": split, "Images": n, "What it is for": ROLES[split]} for split, n in sizes],
         classes=data.target.levels,
     )
 

@@ -7,6 +7,7 @@ Prints a Markdown table and keeps it in tests/benchmarks/results/. Nothing is as
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import statistics
@@ -17,10 +18,13 @@ import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+from streamlit.testing.v1 import AppTest
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from app import warmup  # noqa: E402
 from tests.e2e.conftest import FLAGS, Visitor  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
@@ -55,17 +59,25 @@ def timed(visitor: Visitor, action) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
+WATCH = """() => {
+  const ring = () => [...document.querySelectorAll('.scatterlayer .trace')].at(-1)?.innerHTML;
+  const old = ring();
+  window.moved = new Promise(done => addEventListener('keydown', event => {
+    const begun = event.timeStamp;
+    const look = () => requestAnimationFrame(() => ring() && ring() !== old ? done(performance.now() - begun) : look());
+    look();
+  }, {once: true, capture: true}));
+}"""
+
+
 def curve_moves(visitor: Visitor, page: Page) -> list[float]:
-    """Milliseconds from a key press on the strength slider to the ring's new place on the curve."""
+    """Milliseconds from a key press on the strength slider to the frame that shows the ring of
+    the choice at its new place on the curve, by the browser's own clock."""
     slider, times = page.get_by_role("slider", name="Strength"), []
-    place = "() => [...document.querySelectorAll('.scatterlayer .trace')].at(-1).innerHTML"
-    for i in range(MOVES):
-        old, begun = page.evaluate(place), time.perf_counter()
-        key = "ArrowRight" if (i // 9) % 2 == 0 else "ArrowLeft"
+    for key in ["ArrowRight"] * 10 + ["ArrowLeft"] * 10:  # there and back, over every strength
+        page.evaluate(WATCH)
         visitor.act(lambda key=key: slider.press(key))
-        while page.evaluate(place) == old and time.perf_counter() - begun < 10:
-            page.wait_for_timeout(5)
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(page.evaluate("() => window.moved"))
     return times
 
 
@@ -74,6 +86,23 @@ def row(name: str, times: list[float]) -> str:
     ordered = sorted(times)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
     return f"| {name} | {len(times)} | {statistics.median(times):.0f} | {p95:.0f} |"
+
+
+def server_moves() -> list[float]:
+    """Milliseconds of server time per strength, first visits: the whole page by AppTest, without
+    a browser, on one BLAS thread as in the server."""
+    threadpool_limits(1, user_api="blas")
+    warmup._done.set()
+    page = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=90).run()
+    page = page.switch_page("app_pages/unlearn.py").run()
+    gc.collect()
+    gc.freeze()
+    times = []
+    for stop in page.select_slider(key="stop").options[1:]:
+        begun = time.perf_counter()
+        page.select_slider(key="stop").set_value(stop).run()
+        times.append(1000 * (time.perf_counter() - begun))
+    return times
 
 
 def main() -> None:
@@ -106,15 +135,26 @@ def main() -> None:
             lines.append(row("page switch (first visits included)", switches))
             slider = page.get_by_role("slider").first
             reruns = [timed(visitor, lambda: slider.press("ArrowRight")) for _ in range(MOVES)]
-            lines.append(row("threshold move on Find bias", reruns))
+            lines.append(
+                row("threshold move on Find bias (200 ms of it: Streamlit waits for the last move)", reruns)
+            )
+            timed(visitor, lambda: page.get_by_role("link", name="Twins", exact=True).click())
+            page.locator("ul.gallery img").first.wait_for()
+            flips = page.get_by_text("Only where the answer flips")
+            lines.append(
+                row("rerun by a toggle on Twins", [timed(visitor, flips.click) for _ in range(MOVES)])
+            )
             timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
             page.locator(".scatterlayer .trace").first.wait_for()
-            lines.append(row("strength move to new curve painted", curve_moves(visitor, page)))
+            lines.append(
+                row("strength move to new curve painted (200 ms of it as above)", curve_moves(visitor, page))
+            )
             lines.append(row("the same strengths again", curve_moves(visitor, page)))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
             browser.close()
+    lines.append(row("server time of a strength move, whole page", server_moves()))
     table = "\n".join(lines) + "\n"
     print(table)
     results = Path(__file__).parent / "results"

@@ -1,0 +1,23 @@
+"""Charts as a reviewer meets them: picture, one-sentence summary, and the same figures as a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import charts
+
+
+def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
+    """A chart, its one-sentence summary, and the same figures as a table."""
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
+    st.caption(summary)
+    st.table(table, border="horizontal", hide_index=True, alt=summary)
+
+
+def bar_chart(
+    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
+) -> None:
+    """Bars with whiskers, their summary and their table."""
+    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)

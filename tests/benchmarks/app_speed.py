@@ -135,9 +135,7 @@ def main() -> None:
             lines.append(row("page switch (first visits included)", switches))
             slider = page.get_by_role("slider").first
             reruns = [timed(visitor, lambda: slider.press("ArrowRight")) for _ in range(MOVES)]
-            lines.append(
-                row("threshold move on Find bias (200 ms of it: Streamlit waits for the last move)", reruns)
-            )
+            lines.append(row("threshold move on Find bias", reruns))
             timed(visitor, lambda: page.get_by_role("link", name="Twins", exact=True).click())
             page.locator("ul.gallery img").first.wait_for()
             flips = page.get_by_text("Only where the answer flips")
@@ -146,9 +144,7 @@ def main() -> None:
             )
             timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
             page.locator(".scatterlayer .trace").first.wait_for()
-            lines.append(
-                row("strength move to new curve painted (200 ms of it as above)", curve_moves(visitor, page))
-            )
+            lines.append(row("strength move to new curve painted", curve_moves(visitor, page)))
             lines.append(row("the same strengths again", curve_moves(visitor, page)))
         finally:
             process.send_signal(signal.SIGINT)

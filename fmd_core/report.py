@@ -178,7 +178,7 @@ def _done(evidence: Evidence) -> dict[str, Any]:
                 "at": step.at.isoformat(timespec="seconds"),
                 "action": step.action,
                 "attribute": step.attribute,
-                "setting": wording.setting(step.result, uses_k=step.result.strategy in USES_K),
+                "setting": _setting(step.result),
                 "head_sha256": step.result.head.fingerprint,
             }
             for step in evidence.history
@@ -190,10 +190,14 @@ def _done(evidence: Evidence) -> dict[str, Any]:
             "strength": result.strength,
             "k": result.k if result.strategy in USES_K else None,
             "blend": result.blend,
-            "setting": wording.setting(result, uses_k=result.strategy in USES_K),
+            "setting": _setting(result),
             "head_sha256": result.head.fingerprint,
         },
     }
+
+
+def _setting(result: UnlearningResult) -> str:
+    return wording.setting(result.strategy, result.strength, result.k, result.blend)
 
 
 def _measured(comparison: Comparison) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fmd_core.bias import AttributeBias
 from fmd_core.comparison import Change, Comparison
 from fmd_core.guarded_path import UnlearningPath
 from fmd_core.intervals import Estimate
-from fmd_core.unlearning import StrategyName, UnlearningResult
+from fmd_core.unlearning import USES_K, StrategyName
 
 STRATEGY_TITLES: dict[StrategyName, str] = {
     "iterated": "Learn from twins (iterated)",
@@ -134,13 +134,15 @@ def strength_label(strength: float) -> str:
     return "0 (original)" if strength == 0 else f"{strength:g}"
 
 
-def setting(result: UnlearningResult, *, uses_k: bool) -> str:
-    """Strategy and settings of one result."""
-    parts = [STRATEGY_TITLES[result.strategy], f"strength {result.strength:g}"]
-    if uses_k:
-        parts.append(f"K = {result.k}")
-    if result.blend < 1:
-        parts.append(f"{100 * result.blend:.0f} % of the way")
+def setting(strategy: StrategyName, strength: float, k: int, blend: float) -> str:
+    """Strategy and settings of one unlearning."""
+    if strength == 0:
+        return "the original model"
+    parts = [STRATEGY_TITLES[strategy], f"strength {strength:g}"]
+    if strategy in USES_K:
+        parts.append(f"K = {k}")
+    if blend < 1:
+        parts.append(f"{100 * blend:.0f} % of the way")
     return ", ".join(parts)
 
 

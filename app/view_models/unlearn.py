@@ -13,7 +13,6 @@ from app.history import History, Recipe
 from fmd_core import AttributeDataset, Change, Comparison, PathPoint, UnlearningPath, wording
 from fmd_core.data import Array
 from fmd_core.intervals import Estimate
-from fmd_core.unlearning import USES_K
 
 EXAMPLES = 10
 
@@ -253,13 +252,5 @@ def describe(recipe: Recipe | None) -> str:
     """A recipe in words."""
     if recipe is None:
         return "the original model"
-    parts = [
-        recipe.attribute,
-        wording.STRATEGY_TITLES[recipe.strategy].lower(),
-        f"strength {recipe.strength:g}",
-    ]
-    if recipe.strategy in USES_K:
-        parts.append(f"K = {recipe.k}")
-    if recipe.blend < 1:
-        parts.append(f"{100 * recipe.blend:.0f} % of the way")
-    return ", ".join(parts)
+    made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
+    return f"{recipe.attribute}: {made}"

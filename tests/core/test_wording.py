@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmd_core import AttributeBias, Change, Comparison, Estimate, LinearHead, wording
+from fmd_core import AttributeBias, Change, Comparison, Estimate, wording
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.guarded_path import PathPoint, UnlearningPath
-from fmd_core.unlearning import STRATEGIES, UnlearningResult
+from fmd_core.unlearning import STRATEGIES
 
 UNKNOWN = Estimate.unknown(7)
 MINUS = "\N{MINUS SIGN}"
@@ -214,8 +214,8 @@ def test_somebody_loses_and_some_are_too_few():
 # --- settings and the suggestion
 
 
-def result(strategy="iterated", strength=0.3, k=0, blend=1.0):
-    return UnlearningResult(LinearHead([[0.0], [0.0]], [0, 0]), strategy, strength, k, blend)
+def result(strength):
+    return UnlearningResult(LinearHead([[0.0], [0.0]], [0, 0]), "iterated", strength, 0)
 
 
 def test_every_strategy_has_a_title_and_a_note():
@@ -224,13 +224,10 @@ def test_every_strategy_has_a_title_and_a_note():
 
 def test_a_setting_names_what_was_chosen():
     titles = wording.STRATEGY_TITLES
-    assert wording.setting(result(), uses_k=False) == f"{titles['iterated']}, strength 0.3"
-    assert wording.setting(result(blend=0.25), uses_k=False) == (
-        f"{titles['iterated']}, strength 0.3, 25 % of the way"
-    )
-    assert wording.setting(result("paper-remove", 1.0, 20), uses_k=True) == (
-        f"{titles['paper-remove']}, strength 1, K = 20"
-    )
+    assert wording.setting("iterated", 0.3, 0, 1.0) == f"{titles['iterated']}, strength 0.3"
+    assert wording.setting("iterated", 0.3, 0, 0.25) == f"{titles['iterated']}, strength 0.3, 25 % of the way"
+    assert wording.setting("paper-remove", 1.0, 20, 1.0) == f"{titles['paper-remove']}, strength 1, K = 20"
+    assert wording.setting("paper-remove", 0.0, 20, 1.0) == "the original model"
 
 
 def test_strength_labels():

@@ -1,0 +1,280 @@
+"""Exact sentences and rows for hand-made results, without Streamlit."""
+
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.history import History, Recipe
+from app.view_models import find_bias, harmful, report, start, twins, unlearn
+from fmd_core import (
+    AttributeBias,
+    AttributeDataset,
+    BiasReport,
+    Change,
+    Column,
+    Comparison,
+    CounterfactualPairs,
+    Estimate,
+    FeatureSet,
+    InfluenceScores,
+    LinearHead,
+    PathPoint,
+    UnlearningPath,
+    UnlearningResult,
+)
+from fmd_core.group_metrics import GroupMetrics
+
+SPLIT = np.array(["train"] * 4 + ["external", "validation", "test", "test"])
+
+
+class Nothing:
+    """A source that is never asked for an image."""
+
+    fingerprint = "nothing"
+
+
+@pytest.fixture
+def data():
+    """Eight animals; in training cats are mostly grey and dogs mostly brown."""
+    target = Column("animal", np.array([0, 0, 1, 1, 0, 1, 0, 1]), ("cat", "dog"))
+    colour = Column("colour", np.array([0, 0, 1, 0, 1, 1, 0, 1]), ("grey", "brown"))
+    return AttributeDataset("Animals", target, {"colour": colour}, SPLIT, Nothing())
+
+
+def estimate(value: float) -> Estimate:
+    return Estimate(value, value - 0.05, value + 0.05, 100)
+
+
+def attribute(name: str, bias: Estimate) -> AttributeBias:
+    metrics = GroupMetrics(*[estimate(0.3)] * 6)
+    return AttributeBias(name, bias, estimate(0.4), estimate(0.9), estimate(0.5), metrics)
+
+
+AUDIT = BiasReport(
+    estimate(0.8), (attribute("colour", estimate(0.6)), attribute("paper", estimate(0.1))), "head"
+)
+
+
+class TestStart:
+    def test_accuracy_is_measured_or_said_to_be_on_its_way(self, data):
+        model = SimpleNamespace(architecture="small_cnn", n_parameters=1234)
+        waiting, ready = start.build(data, model, None), start.build(data, model, AUDIT)
+        assert waiting.loaded[-1]["What was loaded"] == "measuring …"
+        assert ready.loaded[-1]["What was loaded"] == "80.0 (75.0 to 85.0) % of 100 held-out test images"
+        assert [row["Images"] for row in ready.splits] == [4, 1, 1, 2]
+        assert ready.card_rows == (0, 2)
+
+
+class TestFindBias:
+    def test_the_worst_attribute_makes_the_headline(self):
+        view = find_bias.build_findings(AUDIT, 0.2)
+        assert view.headline == "This model decides by colour."
+        assert view.attributes.summary == "1 of 2 attributes move the answer by more than 20 points: colour."
+        assert view.attributes.table["Verdict"].tolist() == ["biased", "within the limit"]
+
+    def test_an_interval_across_the_limit_is_too_close_to_call(self):
+        assert find_bias.build_findings(AUDIT, 0.6).attributes.table["Verdict"][0] == "too close to call"
+
+    def test_too_few_people_is_an_answer(self):
+        few = BiasReport(estimate(0.8), (attribute("colour", Estimate.unknown(7)),), "head")
+        view = find_bias.build_findings(few, 0.2)
+        assert view.attributes.table["Bias, points"][0] == "not enough people to say (n = 7)"
+        assert "7" in view.headline + view.lead
+
+    def test_service_is_of_the_attribute_in_focus(self):
+        view = find_bias.build_service(AUDIT, "paper")
+        assert view.groups.table["Group"].tolist() == ["usual paper", "unusual paper"]
+        assert view.metrics.table["Value"].iloc[-1] == "0.30 (0.25 to 0.35)"
+
+
+@pytest.fixture
+def pairs():
+    """Three pairs on one feature; the head below says cat when it is positive."""
+
+    def side(values):
+        return FeatureSet(np.array(values, "float32")[:, None], np.array([0, 0, 1]), np.array([0, 1, 2]))
+
+    codes = np.array([0, 0, 1]), np.array([1, 1, 0])
+    return CounterfactualPairs("colour", "generated", side([2.0, 2.0, -2.0]), side([-2.0, 1.0, -2.0]), *codes)
+
+
+HEAD = LinearHead(np.array([[1.0], [-1.0]]), np.zeros(2))
+
+
+class TestTwins:
+    def test_largest_change_comes_first(self, data, pairs):
+        view = twins.build(data, HEAD, pairs, order=twins.ORDERS[0], only_flips=False, most=2)
+        assert [t.row for t in view.twins] == [0, 1]
+        assert view.headline == "1 of 3 twins get two different answers."
+        assert (view.twins[0].favoured.answer, view.twins[0].other.answer) == ("cat", "dog")
+        assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("grey", "brown")
+
+    def test_smallest_first_and_as_they_come(self, data, pairs):
+        def rows(order):
+            return [
+                t.row for t in twins.build(data, HEAD, pairs, order=order, only_flips=False, most=9).twins
+            ]
+
+        assert rows(twins.ORDERS[1]) == [2, 1, 0]
+        assert rows(twins.ORDERS[2]) == [0, 1, 2]
+
+    def test_only_flips(self, data, pairs):
+        view = twins.build(data, HEAD, pairs, order=twins.ORDERS[0], only_flips=True, most=9)
+        assert [t.flips for t in view.twins] == [True]
+
+
+@pytest.fixture
+def scores():
+    return InfluenceScores("colour", np.array([-0.02, 0.01, -0.01, 0.03]), np.arange(4), 0.6)
+
+
+class TestHarmful:
+    def test_ranked_named_and_signed(self, data, scores):
+        view = harmful.build(data, scores, k=2, kind="Harmful")
+        assert [(s.rank, s.row, s.label, s.level) for s in view.samples] == [
+            (1, 0, "cat", "grey"),
+            (2, 2, "dog", "brown"),
+        ]
+        assert view.samples[0].effect_text == "−2.000 points"
+        assert view.headline == "The strongest teacher of the colour bias is a grey cat."
+
+    def test_filter_keeps_the_rank(self, data, scores):
+        view = harmful.build(data, scores, k=2, kind="Harmful", label="dog")
+        assert [(s.rank, s.row) for s in view.samples] == [(2, 2)]
+
+    def test_helpful_samples_raise_the_bias_when_removed(self, data, scores):
+        view = harmful.build(data, scores, k=1, kind="Helpful")
+        assert [s.row for s in view.samples] == [3]
+        assert "it is helpful" in harmful.explain(view.samples[0], "colour").sentences[0]
+
+    def test_composition_counts_the_usual(self, data, scores):
+        table = harmful.build(data, scores, k=2, kind="Harmful").composition.table
+        assert table["Count"].tolist() == [2, 1, 3]
+        assert table["n"].tolist() == [2, 2, 4]
+
+    def test_csv_has_every_sample_worst_first(self, data, scores):
+        frame = pd.read_csv(io.BytesIO(harmful.build(data, scores, k=1, kind="Harmful").csv))
+        assert frame["sample"].tolist() == [0, 2, 1, 3]
+        assert frame["removal_effect_points"].tolist() == pytest.approx([-2, -1, 1, 3])
+        assert frame["animal"].tolist() == ["cat", "dog", "cat", "dog"]
+
+    def test_more_than_the_gallery_shows_is_counted(self, data):
+        many = InfluenceScores("colour", np.zeros(4 * 60), np.tile(np.arange(4), 60), 0.6)
+        view = harmful.build(data, many, k=240, kind="Harmful")
+        assert (len(view.samples), view.hidden) == (200, 40)
+
+
+def point(strength, bias, accuracy, refusal="", blend=1.0):
+    return PathPoint(UnlearningResult(HEAD, "iterated", strength, 0, blend), accuracy, bias, refusal)
+
+
+@pytest.fixture
+def path():
+    points = (point(0.0, 0.6, 0.4), point(0.1, 0.2, 0.7), point(1.0, 0.1, 0.3, "accuracy falls"))
+    blends = (point(0.1, 0.3, 0.72, blend=0.5),)
+    return UnlearningPath(points, blends, points[1], 1.0, 0.01, 50)
+
+
+class TestCurve:
+    def test_a_refused_choice_is_warned_of(self, path):
+        assert unlearn.build_curve(path, path.points[2]).warning == "The guard refuses this: accuracy falls."
+        assert unlearn.build_curve(path, path.points[1]).warning == ""
+
+    def test_a_shortened_step_is_said(self, path):
+        view = unlearn.build_curve(replace(path, step_share=0.004), path.points[1])
+        assert view.warning.startswith("Strength 1 is 0.4 % of the published step")
+
+    def test_table_says_what_the_guard_says(self, path):
+        table = unlearn.build_curve(path, path.points[0]).table
+        assert table["Guard"].tolist() == ["allowed", "our suggestion", "accuracy falls"]
+
+    def test_a_suggested_blend_becomes_a_stop_of_the_slider(self, path):
+        names = list(unlearn.stops(replace(path, suggested=path.blends[0])))
+        assert names == ["0 (original)", "0.1, 50 % of the way", "0.1", "1"]
+        assert list(unlearn.stops(path)) == ["0 (original)", "0.1", "1"]
+
+
+def change(before, after, group=""):
+    gap = after - before
+    return Change("x", group, estimate(before), estimate(after), Estimate(gap, gap - 0.05, gap + 0.05, 100))
+
+
+@pytest.fixture
+def comparison():
+    """Four people: one gained, one lost, one wrong both times, one unchanged."""
+    return Comparison(
+        attribute="colour",
+        bias=change(0.6, 0.1),
+        flips=change(0.5, 0.1),
+        accuracy=change(0.4, 0.7),
+        aligned_accuracy=change(0.9, 0.7),
+        conflicting_accuracy=change(0.3, 0.7),
+        groups=(change(0.9, 0.7, "usual colour"), change(0.3, 0.7, "animal: dog")),
+        confusion_before=np.array([[2, 0], [0, 0]]),
+        confusion_after=np.array([[1, 1], [0, 0]]),
+        rows=np.array([0, 1, 2, 3]),
+        predicted_before=np.array([1, 0, 0, 1]),
+        predicted_after=np.array([0, 1, 0, 1]),
+    )
+
+
+class TestResult:
+    def test_cards_show_after_and_the_change(self, data, comparison):
+        card = unlearn.build_result(data, comparison).cards[0]
+        assert (card.label, card.value, card.delta, card.better_when) == (
+            "Bias", "10.0 points", "-50.0 points", "inverse",
+        )  # fmt: skip
+
+    def test_losers_are_named_first(self, data, comparison):
+        view = unlearn.build_result(data, comparison)
+        assert view.who_pays.startswith("1 of 2 groups lost accuracy: usual colour (−20.0")
+        assert view.groups["Accuracy of"][0] == "usual colour"
+
+    def test_examples_show_gains_and_losses(self, data, comparison):
+        view = unlearn.build_result(data, comparison)
+        assert [(e.row, e.before, e.after, e.outcome) for e in view.examples] == [
+            (0, "dog", "cat", "now right"),
+            (1, "cat", "dog", "now wrong"),
+        ]
+        assert view.examples_summary == (
+            "2 of 4 held-out people get another answer: 1 now right, 1 now wrong, 0 wrong both times."
+        )
+
+    def test_confusion_names_the_commonest_mistake(self, data, comparison):
+        before, after = unlearn.build_result(data, comparison).confusion_summaries
+        assert before == "Before: no mistakes."
+        assert after == "After: 1 of 2 wrong; most often 0 taken for 1 (1 times)."
+
+
+class TestHistoryTable:
+    def test_latest_first_in_words(self):
+        from datetime import UTC, datetime
+
+        when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        recipe = Recipe("demo", "colour", "paper-remove", 100, 0.5, 1.0, 0.01)
+        table = unlearn.history_table(History().apply(recipe, when).undo(when))
+        assert table["Action"].tolist() == ["undo", "apply"]
+        assert table["In force after it"].tolist() == [
+            "the original model",
+            "colour, paper-remove, strength 0.5, K = 100",
+        ]
+
+
+def test_report_steps_carry_the_head_that_was_in_force():
+    from datetime import UTC, datetime
+
+    when = datetime(2026, 1, 2, tzinfo=UTC)
+    recipe = Recipe("demo", "colour", "iterated", 0, 0.5, 1.0, 0.01)
+    results = {
+        recipe: UnlearningResult(HEAD, "iterated", 0.5, 0),
+        None: UnlearningResult(HEAD, "iterated", 0, 0),
+    }
+    found = report.steps(History().apply(recipe, when).undo(when), results)
+    assert [(s.action, s.attribute, s.result.strength) for s in found] == [
+        ("apply", "colour", 0.5),
+        ("undo", "", 0),
+    ]

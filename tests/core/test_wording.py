@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmd_core import AttributeBias, Change, Comparison, Estimate, wording
+from fmd_core import AttributeBias, Change, Comparison, Estimate, LinearHead, wording
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.guarded_path import PathPoint, UnlearningPath
-from fmd_core.unlearning import STRATEGIES
+from fmd_core.unlearning import STRATEGIES, UnlearningResult
 
 UNKNOWN = Estimate.unknown(7)
 MINUS = "\N{MINUS SIGN}"

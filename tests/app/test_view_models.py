@@ -260,7 +260,7 @@ class TestHistoryTable:
         assert table["Action"].tolist() == ["undo", "apply"]
         assert table["In force after it"].tolist() == [
             "the original model",
-            "colour, paper-remove, strength 0.5, K = 100",
+            "colour: Forget harmful samples (paper-remove), strength 0.5, K = 100",
         ]
 
 

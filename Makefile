@@ -8,6 +8,7 @@ BIN := .venv/bin
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
+	@$(BIN)/python app/open_browser.py http://127.0.0.1:$(PORT) &
 	$(BIN)/streamlit run app/server.py --server.port $(PORT)
 
 test: .venv/develop

@@ -9,7 +9,7 @@ COPY requirements.txt pyproject.toml README.md LICENSE ./
 COPY app/static/OFL.txt app/static/OFL.txt
 RUN grep -v '^-e' requirements.txt > libraries.txt && pip install -r libraries.txt && rm libraries.txt
 
-COPY . .
+COPY --chown=studio . .
 RUN pip install --no-deps -e .
 
 USER studio

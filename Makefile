@@ -12,7 +12,7 @@ run: .venv/runtime
 	$(BIN)/streamlit run app/server.py --server.port $(PORT)
 
 test: .venv/develop
-	$(BIN)/python tests/ensure_browser.py
+	$(BIN)/python tests/ensure_browser.py || { $(BIN)/python -m pytest -m "not browser"; exit 1; }
 	$(BIN)/python -m pytest
 
 check: .venv/develop
@@ -33,8 +33,8 @@ screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python assets/take_screenshots.py
 
 .venv/runtime: requirements.txt pyproject.toml
-	@test -x $(BIN)/python || test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

@@ -59,19 +59,32 @@ def scores(name: str, attribute: str) -> fmd.InfluenceScores:
     return fmd.bias_influence(head, features(name, "train"), external, found, method=method)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def path(name: str, attribute: str, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
-    """The guarded path of one strategy."""
-    inputs = fmd.UnlearningInputs(
-        attribute=attribute,
+def inputs(name: str, attribute: str) -> fmd.UnlearningInputs:
+    """What decides the fix: training samples and external twins."""
+    return fmd.UnlearningInputs(
         train=features(name, "train"),
         train_pairs=pairs(name, "train", attribute),
         external=pairs(name, "external", attribute),
         curvature=curvature(name),
         scores=scores(name, attribute),
     )
-    guard = fmd.Guard(features(name, "validation"), pairs(name, "validation", attribute), tolerance)
-    return fmd.unlearning_path(classifier(name).head, inputs, guard, strategy=strategy, k=k)
+
+
+def guard(name: str, attribute: str, tolerance: float) -> fmd.Guard:
+    """Who guards the fix: validation samples and twins."""
+    return fmd.Guard(features(name, "validation"), pairs(name, "validation", attribute), tolerance)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def solutions(name: str, attribute: str, strategy: StrategyName, k: int) -> tuple[fmd.UnlearningResult, ...]:
+    """Every strength of one strategy, before anybody judges it."""
+    return fmd.solve_path(classifier(name).head, inputs(name, attribute), strategy=strategy, k=k)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def path(name: str, attribute: str, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
+    """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
+    return fmd.judge_path(solutions(name, attribute, strategy, k), guard(name, attribute, tolerance))
 
 
 def point(recipe: Recipe) -> fmd.PathPoint:
@@ -95,19 +108,24 @@ def head(name: str, recipe: Recipe | None) -> fmd.LinearHead:
     return result(name, recipe).head
 
 
+def changeable(data: fmd.AttributeDataset) -> list[str]:
+    """Attributes with more than one value: the others cannot be changed, so not be tested."""
+    return [attribute.name for attribute in data.attributes.values() if len(attribute.levels) > 1]
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
 def audit(name: str, recipe: Recipe | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
     data = dataset(name)
-    twins = [pairs(name, "test", attribute) for attribute in data.attributes]
+    twins = [pairs(name, "test", attribute) for attribute in changeable(data)]
     return fmd.audit_bias(head(name, recipe), data, features(name, "test"), twins)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def comparison(recipe: Recipe) -> fmd.Comparison:
-    """Original against a recipe, on held-out test people."""
+@st.cache_resource(max_entries=256, show_spinner=False)
+def comparison(recipe: Recipe, attribute: str) -> fmd.Comparison:
+    """Original against a recipe, by one attribute, on held-out test samples."""
     name = recipe.dataset
-    test, twins = features(name, "test"), pairs(name, "test", recipe.attribute)
+    test, twins = features(name, "test"), pairs(name, "test", attribute)
     return fmd.compare(classifier(name).head, head(name, recipe), dataset(name), test, twins)
 
 
@@ -126,6 +144,6 @@ def warm_findings() -> None:
 
 def warm_scores() -> None:
     """Compute what its later pages need."""
-    for attribute in dataset(DATASET).attributes:
+    for attribute in changeable(dataset(DATASET)):
         scores(DATASET, attribute)
         path(DATASET, attribute, "iterated", 0, 0.01)

@@ -79,12 +79,16 @@ def trade_off(
     """Bias to the right, accuracy up: the better, the nearer to the upper left corner."""
     faint = {"size": 6, "color": NEUTRAL, "opacity": 0.6}
     ring = {"size": 22, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": LIMIT}}
+    solid = {"size": 10, "color": ACCENT}
+    line = {"mode": "lines", "line": {"color": ACCENT, "width": 2}, "showlegend": False, "hoverinfo": "skip"}
     traces = [
         _points("part of the way", blends, faint | {"symbol": _symbols(blends)}),
-        _points("strengths (hollow: refused)", full, {"size": 10, "color": ACCENT, "symbol": _symbols(full)})
-        | {"mode": "lines+markers", "line": {"color": ACCENT, "width": 2}},
-        _points("our suggestion", [suggested], {"size": 17, "color": FLAG, "symbol": "star"})
-        | {"mode": "markers+text", "text": ["our suggestion"], "textposition": "middle right"},
+        _points("from the original", full[:2], {})
+        | line
+        | {"line": {"color": ACCENT, "width": 1.5, "dash": "dot"}},
+        _points("from strength to strength", full[1:], {}) | line,
+        _points("strengths (hollow: refused)", full, solid | {"symbol": _symbols(full)}),
+        _points("our suggestion", [suggested], {"size": 17, "color": FLAG, "symbol": "star"}),
         _points("your choice", [chosen], ring),
     ]
     layout = {

@@ -20,7 +20,7 @@ STYLE = """<style>
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }
 [data-testid=stTable] th { color: inherit; font-weight: 600; }
-.st-key-detail { position: sticky; top: 4.5rem; }
+[data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
 .js-plotly-plot text { fill: currentColor !important; }
 .js-plotly-plot .errorbar path { stroke: currentColor !important; }
@@ -38,7 +38,7 @@ def show_problem(error: Exception) -> bool:
         st.error(str(error))
     else:
         logging.getLogger("fmd").error("unexpected error on a page", exc_info=error)
-        st.error("Something went wrong on our side; your work is kept. Reload the page, or go back one step.")
+        st.error("Something went wrong on our side. Go back one step, or reload the page to start over.")
     return True
 
 

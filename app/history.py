@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from fmd_core import wording
 from fmd_core.unlearning import StrategyName
 
 
@@ -23,6 +24,14 @@ class Recipe:
     strength: float
     blend: float
     tolerance: float
+
+
+def describe(recipe: Recipe | None) -> str:
+    """A recipe in words; None is the original model."""
+    if recipe is None:
+        return "the original model"
+    made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
+    return f"{recipe.attribute}: {made}"
 
 
 @dataclass(frozen=True)

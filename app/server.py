@@ -14,7 +14,6 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from threadpoolctl import threadpool_limits
 
 from app import warmup
 
@@ -47,11 +46,6 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-# One thread per product: ours are small, threads that wait for each other are slow (measured
-# 4-10 times on a busy machine), and visitors share the processors fairly.
-threadpool_limits(1, user_api="blas")
-
-
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """Start loading what the later pages need, without holding up the first."""
@@ -71,8 +65,8 @@ app = st.App(
     lifespan=lifespan,
     # Streamlit checks the Host header of websockets only; this checks it for every request.
     middleware=[
-        Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
         Middleware(SecurityHeaders),
+        Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
     ],
     on_script_error=word_problem,
 )

@@ -1,8 +1,11 @@
 """What is under review, on every page."""
 
+from html import escape
+
 import streamlit as st
 
 from app import cache, components, state
+from app.history import describe
 
 
 def draw() -> None:
@@ -18,6 +21,7 @@ def draw() -> None:
             persist_state="session",
         )
         st.html(
-            f"<div style='font-size:.87rem'>{data.name}<br>Small neural network<br>"
-            f"In force: {components.model_in_force()}</div>"
+            f"<div style='font-size:.87rem'>{escape(data.name)}<br>In force: {components.model_in_force()}</div>"
         )
+        if state.current():
+            st.caption(describe(state.current()))

@@ -9,7 +9,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app import cache, state
-from app.history import Recipe
+from app.history import Recipe, describe
 from app.view_models import unlearn
 from fmd_core import wording
 from fmd_core.unlearning import STRATEGIES, USES_K
@@ -36,20 +36,26 @@ def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPo
             persist_state="session",
         )
     tolerance = st.slider(
-        "Accuracy you allow it to cost, points", 0.0, 5.0, 1.0, 0.5, key="tolerance", persist_state="session"
+        "Overall accuracy you allow it to cost, points",
+        0.0,
+        5.0,
+        1.0,
+        0.5,
+        key="tolerance",
+        persist_state="session",
     )
     path = cache.path(dataset, attribute, strategy, k, tolerance / 100)
-    stops = unlearn.stops(path)
-    state.keep_within("stop", tuple(stops))
+    stops, key = unlearn.stops(path), f"stop_{attribute}_{strategy}"  # each keeps its own strength
+    state.keep_within(key, tuple(stops))
     stop = st.select_slider(
         "Strength",
         tuple(stops),
-        key="stop",
+        key=key,
         persist_state="session",
         help="0 is the original model; to the right the model is told ever more firmly to answer twins alike.",
     )
     best = next(name for name, point in stops.items() if point is path.suggested)
-    st.button("Go to our suggestion", on_click=state.setter("stop", best), disabled=stop == best)
+    st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
     choice = stops[stop]
     recipe = Recipe(
         dataset, attribute, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100
@@ -57,18 +63,21 @@ def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPo
     return path, choice, recipe
 
 
-def history_panel(recipe: Recipe) -> None:
+def history_panel(recipe: Recipe, *, refused: bool) -> None:
     """Apply, undo, redo, back to the original, and everything done so far."""
     past = state.history()
-    head = cache.head(recipe.dataset, past.current)
+    head, tried = cache.head(recipe.dataset, past.current), cache.head(recipe.dataset, recipe)
     with st.container(border=True):
-        st.markdown(f"**In force:** {unlearn.describe(past.current)}")
+        st.markdown(f"**In force:** {describe(past.current)}")
         with st.container(horizontal=True):
-            nothing_new = recipe.strength == 0 or recipe == past.current
-            _act("Apply this", state.apply, recipe, disabled=nothing_new, primary=True)
+            same = tried.fingerprint == head.fingerprint
+            label = "Apply although refused" if refused else "Apply this"
+            _act(label, state.apply, recipe, disabled=same, primary=not refused)
             _act("Undo", state.undo, disabled=not past.can_undo)
             _act("Redo", state.redo, disabled=not past.can_redo)
             _act("Back to original", state.back_to_original, disabled=not past.can_undo)
+        if past.current and not same:
+            st.caption("Applying replaces what is in force: every variant starts from the original model.")
         st.caption(f"Fingerprint of the last layer in force: {head.fingerprint[:16]}")
         if past.log:
             st.table(unlearn.history_table(past), border="horizontal", hide_index=True, alt="History")

@@ -7,6 +7,8 @@ import logging
 import threading
 import time
 
+from threadpoolctl import threadpool_limits
+
 _done = threading.Event()
 _first_page = threading.Event()
 # Imports hold Python's lock: the first visitor's page goes first, and when nobody comes we begin.
@@ -30,17 +32,22 @@ def is_done() -> bool:
 
 
 def _load() -> None:
-    from app import cache  # what every page needs, while the browser fetches its scripts
-
-    if _first_page.wait(NOBODY_CAME_SECONDS):
-        time.sleep(PAINT_SECONDS)
     try:
-        import torch  # noqa: F401
+        from app import cache  # what every page needs, while the browser fetches its scripts
+
+        if _first_page.wait(NOBODY_CAME_SECONDS):
+            time.sleep(PAINT_SECONDS)
+        import torch
 
         from app import panels  # noqa: F401  plotly and pandas
         from fmd_core.group_metrics import import_aif360
 
         import_aif360()
+        # One thread per product: ours are small, threads that wait for each other are slow
+        # (measured 4-10 times on a busy machine), and visitors share the processors fairly.
+        # Only libraries that are loaded by now can be told.
+        threadpool_limits(1)
+        torch.set_num_threads(1)
         _freeze()
         cache.warm_findings()
         _done.set()

@@ -16,8 +16,8 @@ from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals
 from fmd_core.curvature import Curvature, fit_curvature
 from fmd_core.data import AttributeDataset, Column, FeatureSet
 from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.errors import DataError, FMDError, JobError, ModelError, SolverError
-from fmd_core.guarded_path import Guard, PathPoint, UnlearningPath, unlearning_path
+from fmd_core.errors import DataError, FMDError, ModelError, SolverError
+from fmd_core.guarded_path import Guard, PathPoint, UnlearningPath, judge_path, solve_path, unlearning_path
 from fmd_core.heads import Head, LinearHead
 from fmd_core.influence import InfluenceScores, bias_influence
 from fmd_core.intervals import Estimate
@@ -49,7 +49,6 @@ __all__ = [
     "Guard",
     "Head",
     "InfluenceScores",
-    "JobError",
     "LinearHead",
     "ModelError",
     "PathPoint",
@@ -65,12 +64,14 @@ __all__ = [
     "counterfactual_bias_gradient",
     "extract_features",
     "fit_curvature",
+    "judge_path",
     "load_classifier",
     "load_dataset",
     "load_demo_classifier",
     "pair_counterfactuals",
     "render_report",
     "save_classifier",
+    "solve_path",
     "train_classifier",
     "unlearn",
     "unlearning_path",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import bdtr
 
 from fmd_core.bias import pair_differences, pair_flips, predictions
 from fmd_core.counterfactual import CounterfactualPairs
@@ -15,7 +16,8 @@ from fmd_core.errors import DataError
 from fmd_core.heads import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws, rate_estimate
 
-Verdict = Literal["improved", "no evidence", "worse", "unchanged"]
+Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,20 @@ class Change:
     before: Estimate
     after: Estimate
     difference: Estimate
+    p_value: float | None = None
+    """Exact McNemar test of the people who changed sides; None for figures that are no rates."""
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the difference is more than chance: by McNemar's test for rates, else by its interval."""
+        if self.p_value is not None:
+            return self.p_value < SIGNIFICANCE
+        return self.difference.excludes_zero
+
+    @property
+    def fell(self) -> bool:
+        """Lower after than before, and not by chance."""
+        return self.is_beyond_chance and (self.difference.value or 0) < 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +70,20 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Did the bias fall beyond its interval?"""
+        """Did the bias fall beyond its interval, and did overall accuracy pay for it?"""
         difference = self.bias.difference
         if difference.value == 0 and len(self.changed) == 0:
             return "unchanged"
         if not difference.excludes_zero or difference.value is None:
             return "no evidence"
-        return "improved" if difference.value < 0 else "worse"
+        if difference.value > 0:
+            return "worse"
+        return "improved at a cost" if self.accuracy.fell else "improved"
 
     @property
     def losers(self) -> tuple[Change, ...]:
-        """Groups whose accuracy fell beyond its interval."""
-        return tuple(c for c in self.groups if c.difference.excludes_zero and (c.difference.value or 0) < 0)
+        """Groups whose accuracy fell by more than chance."""
+        return tuple(c for c in self.groups if c.fell)
 
 
 def compare(
@@ -117,6 +135,8 @@ def _changes(rows: list[tuple[str, str, Array, Array, Array]]) -> list[Change]:
     before = np.stack([row[3] for row in rows], axis=1) * masks
     after = np.stack([row[4] for row in rows], axis=1) * masks
     m, people = len(rows), masks.sum(axis=0).astype(int)
+    gained, lost = (np.maximum(sign * (after - before), 0).sum(axis=0) for sign in (1, -1))
+    p_values = np.minimum(1, 2 * bdtr(np.minimum(gained, lost), (gained + lost).astype(int), 0.5))
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = bootstrap_means(np.hstack([masks, before, after]))
         size = draws[:, :m]
@@ -126,13 +146,14 @@ def _changes(rows: list[tuple[str, str, Array, Array, Array]]) -> list[Change]:
     def change(j: int) -> Change:
         name, group, n = rows[j][0], rows[j][1], int(people[j])
         if n < MIN_PEOPLE:
-            return Change(name, group, *[Estimate.unknown(n)] * 3)
+            unknown = Estimate.unknown(n)
+            return Change(name, group, unknown, unknown, unknown)
         kept = size[:, j] > 0
         moved = estimate_from_draws(float(values[1][j] - values[0][j]), (sides[1] - sides[0])[kept, j], n)
         if rows[j][3].dtype == bool:  # a rate: Wilson's interval, as everywhere else
             ends = [rate_estimate(int(side[:, j].sum()), n) for side in (before, after)]
-        else:
-            ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
+            return Change(name, group, ends[0], ends[1], moved, float(p_values[j]))
+        ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
         return Change(name, group, ends[0], ends[1], moved)
 
     return [change(j) for j in range(m)]

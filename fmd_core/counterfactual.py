@@ -18,8 +18,9 @@ PAIR_SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualPairs:
-    """m pairs (c, c̄). The favoured side shows the level that training mostly showed for the
-    sample's class, the other side a different level; class and everything else are equal."""
+    """m pairs (c, c̄). The favoured side shows the level that training ties to the sample's class
+    (see `AttributeDataset.usual_level`), the other side a different level; class and everything
+    else are equal."""
 
     attribute: str
     method: PairMethod
@@ -27,11 +28,13 @@ class CounterfactualPairs:
     other: FeatureSet
     favoured_codes: Array  # (m,) attribute level on the favoured side
     other_codes: Array  # (m,) attribute level on the other side
+    own_codes: Array  # (m,) attribute level that the sample really shows
 
     def __post_init__(self) -> None:
-        for name in ("favoured_codes", "other_codes"):
+        for name in ("favoured_codes", "other_codes", "own_codes"):
             object.__setattr__(self, name, frozen_array(getattr(self, name), "int64"))
-        if len({len(self.favoured), len(self.other), len(self.favoured_codes), len(self.other_codes)}) != 1:
+        sides = self.favoured, self.other, self.favoured_codes, self.other_codes, self.own_codes
+        if len({len(side) for side in sides}) != 1:
             raise DataError("Both sides of the counterfactual pairs must have equally many samples.")
         if not np.array_equal(self.favoured.labels, self.other.labels):
             raise DataError("The two sides of a counterfactual pair must have the same target class.")
@@ -52,6 +55,18 @@ class CounterfactualPairs:
         sides = self.favoured.fingerprint, self.other.fingerprint
         return content_fingerprint(self.attribute, *sides, self.favoured_codes, self.other_codes)
 
+    @cached_property
+    def counterpart_codes(self) -> Array:
+        """A level that each sample does not really show, (m,): the other one, or the usual one."""
+        return np.where(self.own_codes == self.other_codes, self.favoured_codes, self.other_codes)
+
+    @cached_property
+    def counterparts(self) -> FeatureSet:
+        """Each sample with `counterpart_codes`: the z̄ that replaces z."""
+        shown = (self.own_codes == self.other_codes)[:, None]
+        features = np.where(shown, self.favoured.features, self.other.features)
+        return FeatureSet(features, self.labels, self.rows)
+
     def subset(self, keep: Array) -> CounterfactualPairs:
         """The pairs at positions (or where mask) `keep`."""
         return CounterfactualPairs(
@@ -61,6 +76,7 @@ class CounterfactualPairs:
             self.other.subset(keep),
             self.favoured_codes[keep],
             self.other_codes[keep],
+            self.own_codes[keep],
         )
 
 
@@ -98,6 +114,7 @@ def pair_counterfactuals(
         _encode(dataset, classifier, rows, attribute, other),
         favoured,
         other,
+        column.codes[rows],
     )
 
 

@@ -3,8 +3,7 @@
     FMDError
     ├── DataError      a data set, a split, an attribute or a number asked of them
     ├── ModelError     a weights file or an architecture
-    ├── SolverError    the mathematics could not be carried out; names the knob to turn
-    └── JobError       long work that was cancelled or died
+    └── SolverError    the mathematics could not be carried out; names the knob to turn
 
 Every message says what was wrong, the value seen, and what to do. The dashboard prints
 `str(error)` as it is, so a message is one sentence or two, without a traceback or a path
@@ -26,7 +25,3 @@ class ModelError(FMDError):
 
 class SolverError(FMDError):
     """A linear system or an optimisation has no trustworthy answer."""
-
-
-class JobError(FMDError):
-    """Long work ended before its result."""

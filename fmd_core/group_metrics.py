@@ -3,7 +3,8 @@
 With two classes the favourable answer is class 1. With more, classes are pooled one against
 the rest: each person stands once for every class, the favourable answer is "says this class",
 and the privileged group are the people who show the attribute level that is usual for that
-class. A model that ignores the attribute has no gap in either case.
+class. Pooled figures are even for a model that ignores the attribute as long as classes are
+about equally large; rare classes should be looked at one by one.
 """
 
 from __future__ import annotations

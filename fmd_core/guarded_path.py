@@ -27,6 +27,7 @@ from fmd_core.unlearning import (
 BLENDS = (0.5, 0.25, 0.1)
 CLASS_TOLERANCE = 0.05
 ROUNDING = 1e-12
+BIAS_SLACK = 0.0005  # a rise that a figure with one decimal does not show
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,30 +74,51 @@ def unlearning_path(
     k: int = 0,
     progress: Callable[[float], None] = ignore_progress,
 ) -> UnlearningPath:
-    """Solve a ladder of strengths and let `guard` admit or refuse each point.
+    """Solve a ladder of strengths and let `guard` judge each: `solve_path`, then `judge_path`."""
+    return judge_path(solve_path(head, inputs, strategy=strategy, k=k, progress=progress), guard)
 
-    A point is admitted if on validation people accuracy falls by no more than the tolerance,
-    no class falls by more than 5 points and B does not rise. Suggested is the admitted point
-    with the least B - (accuracy gained) / 2.
-    """
+
+def solve_path(
+    head: LinearHead,
+    inputs: UnlearningInputs,
+    *,
+    strategy: StrategyName = "iterated",
+    k: int = 0,
+    progress: Callable[[float], None] = ignore_progress,
+) -> tuple[UnlearningResult, ...]:
+    """The dear part: the original, then every strength, each searched from the one before, and
+    for `iterated` also blends between the original and each solution."""
     check_request(inputs, strategy, 1.0, k)
-    judge = _Judge(head, guard)
-    points = [judge.point(UnlearningResult(head, strategy, 0.0, k))]
-    blends: list[PathPoint] = []
     mover, current = prepare(head, inputs, strategy=strategy, k=k), head
+    share = mover.step_share
+    results = [UnlearningResult(head, strategy, 0.0, k, step_share=share)]
     for position, strength in enumerate(STRENGTHS[strategy], start=1):
         current = mover.move(strength, current)
-        points.append(judge.point(UnlearningResult(current, strategy, strength, k)))
+        results.append(UnlearningResult(current, strategy, strength, k, step_share=share))
         if strategy == "iterated":  # a single step's smaller strengths are its blends already
-            blends += [
-                judge.point(UnlearningResult(_blend(head, current, t), strategy, strength, k, t))
-                for t in BLENDS
-            ]
+            results += [UnlearningResult(_blend(head, current, t), strategy, strength, k, t) for t in BLENDS]
         progress(position / len(STRENGTHS[strategy]))
-    admitted = [point for point in (*points, *blends) if not point.refusal]
+    return tuple(results)
+
+
+def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> UnlearningPath:
+    """The cheap part: what validation people say of each result, and which one to suggest.
+
+    A result is admitted if accuracy falls by no more than the tolerance, no class falls by more
+    than 5 points and B does not rise. Suggested is the admitted one with the least
+    B - (accuracy gained) / 2; the first result must be the original.
+    """
+    judge = _Judge(results[0].head, guard)
+    points = [judge.point(result) for result in results]
+    admitted = [point for point in points if not point.refusal]
     suggested = min(admitted, key=lambda p: p.bias - (p.accuracy - points[0].accuracy) / 2)
     return UnlearningPath(
-        tuple(points), tuple(blends), suggested, mover.step_share, guard.tolerance, len(guard.features)
+        points=tuple(p for p in points if p.result.blend == 1),
+        blends=tuple(p for p in points if p.result.blend < 1),
+        suggested=suggested,
+        step_share=results[0].step_share,
+        tolerance=guard.tolerance,
+        people=len(guard.features),
     )
 
 
@@ -130,6 +152,6 @@ class _Judge:
         if by_class[worst] > CLASS_TOLERANCE + ROUNDING:
             loss = f"class {self.names[worst]} loses {100 * by_class[worst]:.1f} points"
             return f"{loss}, more than the {100 * CLASS_TOLERANCE:g} allowed"
-        if bias > self.bias + ROUNDING:
+        if bias > self.bias + BIAS_SLACK:
             return f"the bias rises by {100 * (bias - self.bias):.1f} points"
         return ""

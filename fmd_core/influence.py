@@ -7,8 +7,9 @@ S = (H + damping I)^-1 grad B; scoring all samples is then one matrix product, b
 gradient of a linear head is an outer product of error and features.
 
 'leave-one-out' takes z out of the curvature H as well, exactly, by a low-rank correction per
-sample. It matters where single samples weigh much: on the bundled demo the first-order effect
-is 0.6 of the true one, the corrected effect 1.0 (see tests/core/test_demo.py).
+sample; the others keep their weight 1/n. It matters where single samples weigh much: on the
+bundled demo the first-order effect is 0.6 of the true one, the corrected effect 1.0 (see
+tests/core/test_influence.py).
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class InfluenceScores:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "removal_effect", frozen_array(self.removal_effect, "float64"))
+
+    @property
+    def n_harmful(self) -> int:
+        """How many samples are harmful at all: beyond this rank removal is predicted to raise B."""
+        return int((self.removal_effect < 0).sum())
 
     def most_harmful(self, k: int) -> Array:
         """Positions of the k samples whose removal lowers B most, worst first, (k,)."""

@@ -93,4 +93,5 @@ def _resampling_counts(n: int) -> Array:
     for start in range(0, DRAWS, _CHUNK):
         picks = rng.integers(0, n, size=(_CHUNK, n)) + n * np.arange(_CHUNK)[:, None]
         counts[start : start + _CHUNK] = np.bincount(picks.ravel(), minlength=_CHUNK * n).reshape(_CHUNK, n)
+    counts.flags.writeable = False  # shared by all sessions
     return counts

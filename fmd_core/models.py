@@ -51,11 +51,6 @@ class Classifier:
         parts = [part for name in sorted(self.encoder_state) for part in (name, self.encoder_state[name])]
         return content_fingerprint(self.architecture, self.head.fingerprint, *parts)
 
-    @cached_property
-    def encoder_fingerprint(self) -> str:
-        parts = [part for name in sorted(self.encoder_state) for part in (name, self.encoder_state[name])]
-        return content_fingerprint(self.architecture, *parts)
-
     def with_head(self, head: LinearHead) -> Classifier:
         """The same encoder under another head."""
         return replace(self, head=head)
@@ -101,6 +96,12 @@ def row_batches(n: int, size: int = BATCH_ROWS) -> Iterator[slice]:
 
 def extract_features(classifier: Classifier, dataset: AttributeDataset, *, split: Split) -> FeatureSet:
     """Encode every sample of one split."""
+    classes = dataset.target.levels
+    if classifier.head.n_classes != len(classes):
+        raise ModelError(
+            f"The model tells {classifier.head.n_classes} classes apart, but '{dataset.target.name}' has "
+            f"{len(classes)}; open a model that was trained for this data set."
+        )
     rows = dataset.rows(split)
     features = classifier.encode(dataset.source.read(rows[part]) for part in row_batches(len(rows)))
     return FeatureSet(features, dataset.target.codes[rows], rows)
@@ -186,6 +187,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "damping": repr(classifier.damping),
     }
     save_file(tensors, path, metadata)
+    path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
 
 
 def load_classifier(path: Path) -> Classifier:
@@ -212,7 +214,19 @@ def load_classifier(path: Path) -> Classifier:
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
     head = LinearHead(tensors["head.weight"], tensors["head.bias"])
-    return Classifier(metadata["architecture"], encoder, head, float(metadata["damping"]))
+    return Classifier(metadata["architecture"], encoder, head, _damping(metadata["damping"], path.name))
+
+
+def _damping(text: str, file: str) -> float:
+    try:
+        damping = float(text)
+    except ValueError:
+        damping = float("nan")
+    if not 0 < damping < float("inf"):
+        raise ModelError(
+            f"The weights file '{file}' names the damping '{text}', which is not a number above 0."
+        )
+    return damping
 
 
 def head_to_safetensors(head: LinearHead, metadata: dict[str, str]) -> bytes:

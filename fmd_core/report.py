@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from fmd_core import wording
 from fmd_core.bias import AttributeBias, BiasReport
-from fmd_core.comparison import Change, Comparison
+from fmd_core.comparison import Comparison
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import SPLITS, Array, AttributeDataset
+from fmd_core.guarded_path import PathPoint
 from fmd_core.imaging import png_data_uri
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS, Estimate
@@ -28,6 +29,7 @@ from fmd_core.unlearning import USES_K, UnlearningResult
 FORMAT = "fmd-report-1"
 PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
 PICTURES = 12
+OUTCOMES = ("now right", "now wrong", "wrong both times")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +37,14 @@ class Step:
     """One entry of the visible history."""
 
     at: datetime
-    action: str  # "apply", "undo", "redo" or "original"
+    action: str  # "apply", "undo", "redo" or "back to original"
     attribute: str
     result: UnlearningResult
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that a report is made from. `comparison` and `result` are None before any unlearning."""
+    """All that a report is made from. With the original in force, the last four are None."""
 
     dataset: AttributeDataset
     classifier: Classifier
@@ -51,8 +53,12 @@ class Evidence:
     scores: InfluenceScores
     top_k: int
     history: tuple[Step, ...] = ()
-    result: UnlearningResult | None = None
+    point: PathPoint | None = None
+    """The setting in force and what the guard says of it."""
+    tolerance: float | None = None
+    """Accuracy that the guard allows to be lost, as a share."""
     comparison: Comparison | None = None
+    audit_after: BiasReport | None = None
 
 
 def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
         },
         "taught_by": _harmful(evidence),
         "done": _done(evidence),
-        "measured": None if evidence.comparison is None else _measured(evidence.comparison),
+        "measured": None if evidence.comparison is None else _measured(evidence, evidence.comparison),
     }
 
 
@@ -88,27 +94,66 @@ def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": wording.percent, "points": wording.points, "figure": _figure}
+    environment.filters |= {"points": wording.points, "figure": _figure, "when": _when}
     report = report or build_report(evidence)
-    harmful = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
-    changed = [entry["row"] for entry in (report["measured"] or {}).get("changed", [])[:PICTURES]]
+    harmful, changed = report["taught_by"]["most_harmful"][:PICTURES], []
+    if evidence.comparison is not None:
+        labels = _labels(evidence.dataset, evidence.comparison)
+        picked = changed_examples(evidence.comparison, labels, PICTURES)
+        entries = {entry["row"]: entry for entry in report["measured"]["changed"]}
+        changed = [entries[row] for row in evidence.comparison.rows[picked].tolist()]
     return environment.get_template("report.html").render(
         report=report,
-        created=f"{datetime.fromisoformat(report['created']):%d %B %Y, %H:%M} UTC",
-        pictures={row: uri for rows in (harmful, changed) for row, uri in _pictures(evidence.dataset, rows)},
-        shown=PICTURES,
+        harmful=harmful,
+        changed=changed,
+        pictures=_pictures(evidence.dataset, [entry["row"] for entry in harmful + changed]),
     )
+
+
+def changed_examples(comparison: Comparison, labels: Array, most: int) -> Array:
+    """Positions of at most `most` samples whose answer changed, those that lost a right answer last.
+
+    Half are losses if there are that many, so that a few losses are not drowned by many gains.
+    `labels` (n,) is the true class of each sample in the comparison.
+    """
+    changed = comparison.changed
+    had_it_right = comparison.predicted_before[changed] == labels[changed]
+    lost, others = changed[had_it_right], changed[~had_it_right]
+    lost = _spread(lost, max(most // 2, most - len(others)))
+    return np.concatenate([_spread(others, most - len(lost)), lost])
+
+
+def _spread(positions: Array, most: int) -> Array:
+    """At most `most` of the positions, evenly spread over them."""
+    count = min(most, len(positions))
+    return positions[np.arange(count) * len(positions) // max(count, 1)]
+
+
+def outcome(truth: int, before: int, after: int) -> str:
+    """What a changed answer means for its sample: one of OUTCOMES."""
+    if after == truth:
+        return OUTCOMES[0]
+    return OUTCOMES[1] if before == truth else OUTCOMES[2]
+
+
+def _labels(dataset: AttributeDataset, comparison: Comparison) -> Array:
+    return dataset.target.codes[comparison.rows]
+
+
+def _when(iso: str) -> str:
+    at = datetime.fromisoformat(iso).astimezone(UTC)
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
 
 
 def _figure(estimate: dict[str, Any], *, difference: bool = False) -> str:
     return wording.figure(Estimate(**estimate), difference=difference)
 
 
-def _pictures(dataset: AttributeDataset, rows: list[int]) -> list[tuple[int, str]]:
+def _pictures(dataset: AttributeDataset, rows: list[int]) -> dict[int, str]:
     if not rows:
-        return []
+        return {}
     images = dataset.source.read(np.array(rows))
-    return [(row, png_data_uri(image, scale=3)) for row, image in zip(rows, images, strict=True)]
+    return {row: png_data_uri(image, scale=3) for row, image in zip(rows, images, strict=True)}
 
 
 def _data(dataset: AttributeDataset) -> dict[str, Any]:
@@ -171,7 +216,6 @@ def _harmful(evidence: Evidence) -> dict[str, Any]:
 
 
 def _done(evidence: Evidence) -> dict[str, Any]:
-    result = evidence.result
     return {
         "history": [
             {
@@ -183,45 +227,84 @@ def _done(evidence: Evidence) -> dict[str, Any]:
             }
             for step in evidence.history
         ],
-        "current": None
-        if result is None
-        else {
-            "strategy": result.strategy,
-            "strength": result.strength,
-            "k": result.k if result.strategy in USES_K else None,
-            "blend": result.blend,
-            "setting": _setting(result),
-            "head_sha256": result.head.fingerprint,
+        "current": None if evidence.point is None else _current(evidence.point, evidence.tolerance),
+    }
+
+
+def _current(point: PathPoint, tolerance: float | None) -> dict[str, Any]:
+    result = point.result
+    return {
+        "strategy": result.strategy,
+        "strength": result.strength,
+        "k": result.k if result.strategy in USES_K else None,
+        "blend": result.blend,
+        "step_share": result.step_share,
+        "setting": _setting(result),
+        "head_sha256": result.head.fingerprint,
+        "guard": {
+            "admitted": not point.refusal,
+            "refusal": point.refusal,
+            "validation_bias": point.bias,
+            "validation_accuracy": point.accuracy,
+            "tolerance": tolerance,
         },
     }
 
 
 def _setting(result: UnlearningResult) -> str:
-    return wording.setting(result.strategy, result.strength, result.k, result.blend)
+    setting, share = (
+        wording.setting(result.strategy, result.strength, result.k, result.blend),
+        result.step_share,
+    )
+    if share == 1 or result.strength == 0:
+        return setting
+    shortened = wording.percent(share, digits=1 if share >= 0.01 else 3)
+    return f"{setting}, of a step shortened to {shortened} of the published one"
 
 
-def _measured(comparison: Comparison) -> dict[str, Any]:
-    def change(c: Change) -> dict[str, Any]:
-        return asdict(c)
-
+def _measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
+    found = next(a for a in evidence.audit.attributes if a.attribute == comparison.attribute)
+    left = replace(found, bias=comparison.bias.after, flips=comparison.flips.after)
+    after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     return {
+        "attribute": comparison.attribute,
         "headline": wording.comparison_headline(comparison),
+        "sentence_before": wording.attribute_sentence(found),
+        "sentence_after": wording.attribute_sentence(left),
         "verdict": comparison.verdict,
         "who_pays": wording.losers_sentence(comparison),
-        "bias": change(comparison.bias),
-        "flips": change(comparison.flips),
-        "accuracy": change(comparison.accuracy),
-        "aligned_accuracy": change(comparison.aligned_accuracy),
-        "conflicting_accuracy": change(comparison.conflicting_accuracy),
-        "groups": [change(c) for c in comparison.groups],
+        "bias": asdict(comparison.bias),
+        "flips": asdict(comparison.flips),
+        "accuracy": asdict(comparison.accuracy),
+        "aligned_accuracy": asdict(comparison.aligned_accuracy),
+        "conflicting_accuracy": asdict(comparison.conflicting_accuracy),
+        "attributes_after": None
+        if after is None
+        else [_attribute(a, evidence.threshold) for a in after.attributes],
+        "groups": [asdict(change) for change in comparison.groups],
         "confusion_before": comparison.confusion_before.tolist(),
         "confusion_after": comparison.confusion_after.tolist(),
-        "changed": [
-            {
-                "row": int(comparison.rows[i]),
-                "before": int(comparison.predicted_before[i]),
-                "after": int(comparison.predicted_after[i]),
-            }
-            for i in comparison.changed
-        ],
+        "changed": changed,
+        "outcomes": {name: sum(entry["outcome"] == name for entry in changed) for name in OUTCOMES},
     }
+
+
+def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[dict[str, Any]]:
+    """Every held-out sample whose answer changed; classes by index."""
+    columns = (
+        comparison.rows,
+        _labels(dataset, comparison),
+        comparison.predicted_before,
+        comparison.predicted_after,
+    )
+    entries = np.stack(columns, axis=1)[comparison.changed].tolist()
+    return [
+        {
+            "row": row,
+            "truth": truth,
+            "before": before,
+            "after": after,
+            "outcome": outcome(truth, before, after),
+        }
+        for row, truth, before, after in entries
+    ]

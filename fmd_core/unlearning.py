@@ -6,7 +6,8 @@ The published single steps (Chen et al. 2023) move the head once along H^-1 g, w
     paper-replace    the same against their counterfactuals:       sum (grad L(z) - grad L(z̄)) / n
     paper-external   external pairs, no training sample needed:    mean (grad L(c) - grad L(c̄))
 
-and strength is the share of that step. `iterated`, the default, minimises over the head
+and strength is the share of that step, itself shortened to the trust radius (`step_share`).
+`iterated`, the default, minimises over the head
 
     mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + anchor/2 |theta - theta0|^2
 
@@ -48,7 +49,6 @@ TRUST_RADIUS = 1.0  # a single step never moves the head by more than its own le
 class UnlearningInputs:
     """What decides the fix. Nothing in here may be used to judge it."""
 
-    attribute: str
     train: FeatureSet
     train_pairs: CounterfactualPairs  # the counterfactuals of the training samples, same order
     external: CounterfactualPairs
@@ -65,6 +65,7 @@ class UnlearningResult:
     strength: float
     k: int
     blend: float = 1.0  # share of the way from the original to the solution
+    step_share: float = 1.0  # share of the published step that the trust region allows
 
 
 def unlearn(
@@ -81,7 +82,7 @@ def unlearn(
     """
     check_request(inputs, strategy, strength, k)
     mover = prepare(head, inputs, strategy=strategy, k=k)
-    return UnlearningResult(mover.move(strength, head), strategy, strength, k)
+    return UnlearningResult(mover.move(strength, head), strategy, strength, k, step_share=mover.step_share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,4 +164,4 @@ def _published_gradient(head: LinearHead, inputs: UnlearningInputs, strategy: St
     removed = total(inputs.train.subset(worst), n)
     if strategy == "paper-remove":
         return removed
-    return removed - total(inputs.train_pairs.other.subset(worst), n)
+    return removed - total(inputs.train_pairs.counterparts.subset(worst), n)

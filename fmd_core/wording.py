@@ -11,6 +11,8 @@ from fmd_core.guarded_path import UnlearningPath
 from fmd_core.intervals import Estimate
 from fmd_core.unlearning import USES_K, StrategyName
 
+NAMED_LOSERS = 3
+DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
 STRATEGY_TITLES: dict[StrategyName, str] = {
     "iterated": "Learn from twins (iterated)",
     "paper-remove": "Forget harmful samples (paper-remove)",
@@ -18,10 +20,11 @@ STRATEGY_TITLES: dict[StrategyName, str] = {
     "paper-external": "One step on the twins (paper-external)",
 }
 STRATEGY_NOTES: dict[StrategyName, str] = {
-    "iterated": "Refits the last layer on twin pairs until it answers both sides alike. The default.",
-    "paper-remove": "One Newton step that takes the top-K harmful training samples out of the last layer.",
-    "paper-replace": "One Newton step that puts each top-K harmful sample's twin in its place.",
-    "paper-external": "One Newton step on twin pairs; needs no training samples.",
+    "iterated": "Refits the model's last layer on external twins. Even the smallest strength refits; more strength "
+    "makes it answer both twins alike.",
+    "paper-remove": "The published single step that takes the K most harmful training samples out.",
+    "paper-replace": "The published single step that puts its twin in each of the K most harmful samples' place.",
+    "paper-external": "The published single step on external twins; it needs no training samples.",
 }
 
 
@@ -66,14 +69,23 @@ def attribute_verdict(audit: AttributeBias, threshold: float) -> str:
 
 def attribute_headline(audit: AttributeBias, threshold: float) -> str:
     """The finding on one attribute in one short sentence."""
-    verdict = attribute_verdict(audit, threshold)
+    verdict, limit = attribute_verdict(audit, threshold), f"the limit of {100 * threshold:g} points"
     if verdict == "biased":
-        return f"This model decides by {audit.attribute}."
+        decides = (audit.bias.value or 0) >= DECIDES
+        return (
+            f"This model decides by {audit.attribute}."
+            if decides
+            else f"{_name(audit)} moves the answer beyond {limit}."
+        )
     if verdict == "within the limit":
-        return f"{audit.attribute.capitalize()} hardly matters to this model."
+        return f"{_name(audit)} stays within {limit}."
     if verdict == "too close to call":
-        return f"Whether {audit.attribute} matters more than the limit is too close to call."
+        return f"Whether {audit.attribute} stays within {limit} is too close to call."
     return f"There are {verdict.replace('not enough', 'too few')} about {audit.attribute}."
+
+
+def _name(audit: AttributeBias) -> str:
+    return audit.attribute.capitalize()
 
 
 def attribute_sentence(audit: AttributeBias) -> str:
@@ -92,41 +104,47 @@ def attribute_sentence(audit: AttributeBias) -> str:
 
 def comparison_headline(comparison: Comparison) -> str:
     """Did it work, in one sentence."""
-    bias, accuracy = comparison.bias, comparison.accuracy
-    if comparison.verdict == "unchanged":
+    bias, verdict = comparison.bias, comparison.verdict
+    if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
         return f"Whether it worked cannot be said: {bias.before.problem}."
-    moved = f"from {points(bias.before.value)} to {points(bias.after.value)} points"
-    opening = {
-        "improved": f"The {comparison.attribute} bias falls {moved}",
-        "worse": f"The {comparison.attribute} bias rises {moved}",
-        "no evidence": f"No evidence that the {comparison.attribute} bias changes ({moved})",
-    }[comparison.verdict]
-    return f"{opening}, {_accuracy_clause(accuracy)}."
+    ends = points(bias.before.value), points(bias.after.value)
+    moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
+    subject = f"the {comparison.attribute} bias"
+    if verdict == "no evidence":
+        opening = f"No evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
+    else:
+        opening = f"The {comparison.attribute} bias {'rises' if verdict == 'worse' else 'falls'} {moved}"
+    joint = "but" if verdict == "improved at a cost" else "and"
+    return f"{opening}, {joint} {_accuracy_clause(comparison.accuracy)}."
 
 
 def _accuracy_clause(accuracy: Change) -> str:
     if accuracy.before.value is None or accuracy.after.value is None:
-        return "and accuracy cannot be said"
+        return "accuracy cannot be said"
     moved = f"from {percent(accuracy.before.value)} to {percent(accuracy.after.value)}"
-    if not accuracy.difference.excludes_zero:
-        return f"and accuracy holds ({moved})"
-    rose = (accuracy.difference.value or 0) > 0
-    return f"and accuracy {'rises' if rose else 'falls'} {moved}"
+    if not accuracy.is_beyond_chance:
+        return f"there is no evidence that accuracy changes ({moved})"
+    return f"accuracy {'falls' if accuracy.fell else 'rises'} {moved}"
 
 
 def losers_sentence(comparison: Comparison) -> str:
-    """Who pays, in one sentence."""
+    """Who pays, in one sentence; the worst three by name."""
     measurable = [c for c in comparison.groups if c.difference.value is not None]
     unknown = len(comparison.groups) - len(measurable)
     tail = f" For {unknown} more there are not enough people to say." if unknown else ""
-    if not comparison.losers:
-        return f"None of {len(measurable)} groups lost accuracy beyond its interval.{tail}"
-    names = ", ".join(
-        f"{c.group} ({figure(c.difference, difference=True)} points)" for c in comparison.losers
-    )
-    return f"{len(comparison.losers)} of {len(measurable)} groups lost accuracy: {names}.{tail}"
+    losers = comparison.losers
+    if not losers:
+        return f"None of {len(measurable)} groups lost accuracy by more than chance.{tail}"
+    names = "; ".join(f"{c.group} {_loss(c)}" for c in losers[:NAMED_LOSERS])
+    more = f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else ""
+    return f"{len(losers)} of {len(measurable)} groups lost accuracy: {names}{more}.{tail}"
+
+
+def _loss(change: Change) -> str:
+    gap = change.difference
+    return f"by {points(-(gap.value or 0))} points ({points(-(gap.high or 0))} to {points(-(gap.low or 0))})"
 
 
 def strength_label(strength: float) -> str:
@@ -151,17 +169,18 @@ def suggestion_reason(path: UnlearningPath) -> str:
     best, start = path.suggested, path.original
     refused = [p for p in (*path.points, *path.blends) if p.refusal]
     rule = (
-        f"On {path.people} validation people accuracy may fall by at most {100 * path.tolerance:g} points, "
+        f"On {path.people} validation samples accuracy may fall by at most {100 * path.tolerance:g} points overall, "
         "no class by more than 5, and the bias may not rise."
     )
     if best is start:
-        return f"{rule} No strength is allowed or better, so we suggest to leave the model as it is."
+        return f"{rule} No strength is allowed and better, so we suggest to leave the model as it is."
     out = (
         f" {len(refused)} of {len(path.points) + len(path.blends)} tried settings break that rule."
         if refused
         else ""
     )
     return (
-        f"{rule}{out} Among the rest this one trades best: bias {points(start.bias)} to {points(best.bias)} "
-        f"points, accuracy {percent(start.accuracy)} to {percent(best.accuracy)} on those people."
+        f"{rule}{out} Among the rest this one has the least bias minus half the accuracy gained: bias "
+        f"{points(start.bias)} to {points(best.bias)} points, accuracy {percent(start.accuracy)} to "
+        f"{percent(best.accuracy)}."
     )

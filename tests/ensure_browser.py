@@ -17,13 +17,20 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 def find() -> str | None:
     """Path of a Chromium that is already here, from the setting CHROMIUM, the PATH or Playwright."""
     for candidate in (os.environ.get("CHROMIUM"), *(shutil.which(name) for name in NAMES)):
-        if candidate and Path(candidate).exists():
+        if candidate and starts(candidate):
             return candidate
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         bundled = playwright.chromium.executable_path
-    return bundled if Path(bundled).exists() else None
+    return bundled if starts(bundled) else None
+
+
+def starts(path: str) -> bool:
+    """Whether the browser is there with all the system libraries that it needs."""
+    if not Path(path).exists():
+        return False
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def install() -> None:

@@ -25,6 +25,10 @@ def findings() -> None:
 
 
 findings()
+data = cache.dataset(state.DATASET)
+fixed = sorted(set(data.attributes) - set(cache.changeable(data)))
+if fixed:
+    st.info(f"Not tested, because every image has the same value: {', '.join(fixed)}.")
 service = find_bias.build_service(audit, state.attribute())
 st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
 left, right = st.columns(2, gap="large")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, panels, state
+from app import cache, components, gallery, panels, sample_detail, state
 from app.view_models import harmful
 
 NAME = state.DATASET
@@ -48,7 +48,11 @@ def ranking() -> None:
     with top:
         components.header("Harmful samples · the original model", view.headline, view.lead)
     if not view.samples:
-        st.info(f"None of the top {k} is a {label}; choose another {data.target.name} or a larger K.")
+        st.info(
+            f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
+        )
+    if view.caution:
+        st.info(view.caution)
     left, right = st.columns([2, 5], gap="medium")
     with right:
         chosen = gallery.show(
@@ -60,33 +64,12 @@ def ranking() -> None:
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")
     with left:
-        detail(next((s for s in view.samples if s.row == chosen), None))
+        sample_detail.draw(NAME, attribute, next((s for s in view.samples if s.row == chosen), None))
     st.header("What they are made of", anchor=False)
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(
         "Download all scores as CSV", view.csv, "influence.csv", "text/csv", icon=":material/download:"
     )
-
-
-def detail(sample: harmful.Sample | None) -> None:
-    """The selected sample, large, beside its twin."""
-    with st.container(border=True, key="detail"):
-        if sample is None:
-            st.caption("Select a sample to see it large, beside its twin.")
-            return
-        words = harmful.explain(sample, attribute)
-        code = int(cache.pairs(NAME, "train", attribute).other_codes[sample.position])
-        twin = f"its twin, {data.attribute(attribute).levels[code]}"
-        st.subheader(words.title, anchor=False)
-        pictures = (
-            gallery.Picture(cache.thumbnail(NAME, sample.row), words.title, "as trained on"),
-            gallery.Picture(cache.thumbnail(NAME, sample.row, attribute, code), twin, twin),
-        )
-        gallery.show(
-            [gallery.Tile(sample.row, pictures)], key="sample_and_twin", label="Sample and twin", size="wide"
-        )
-        for sentence in words.sentences:
-            st.write(sentence)
 
 
 ranking()

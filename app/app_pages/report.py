@@ -18,13 +18,15 @@ with st.spinner("Writing the report"):
         scores=cache.scores(NAME, recipe.attribute if recipe else attribute),
         top_k=50,
         history=report.steps(past, {e.recipe: cache.result(NAME, e.recipe) for e in past.log}),
-        result=cache.result(NAME, recipe) if recipe else None,
-        comparison=cache.comparison(recipe) if recipe else None,
+        point=cache.point(recipe) if recipe else None,
+        tolerance=recipe.tolerance if recipe else None,
+        comparison=cache.comparison(recipe, recipe.attribute) if recipe else None,
+        audit_after=cache.audit(NAME, recipe) if recipe else None,
     )
     view = report.build(evidence)
 components.header("Report", view.headline, view.lead)
-if recipe is None:
-    st.info("Nothing has been unlearned yet, so the report covers what was found and who taught it.")
+if view.note:
+    st.info(view.note)
 with st.container(horizontal=True):
     icon = ":material/download:"
     st.download_button(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeBias, BiasReport, Estimate, wording
+from fmd_core import AttributeBias, BiasReport, DataError, Estimate, wording
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ def build_findings(audit: BiasReport, threshold: float) -> FindingsView:
     chart = BarChart(
         bars=tuple(Bar(a.attribute, a.bias, FLAG if v == "biased" else NEUTRAL) for a, v in judged),
         summary=(
-            f"{len(biased)} of {len(judged)} attributes move the answer by more than "
-            f"{wording.points(threshold, 0)} points{': ' + ', '.join(biased) if biased else ''}."
+            f"Beyond the limit of {wording.points(threshold, 0)} points: {', '.join(biased) or 'none'} "
+            f"({len(biased)} of {len(judged)} attributes)."
         ),
         table=pd.DataFrame(
             [(a.attribute, wording.figure(a.bias), wording.figure(a.flips), a.bias.n, v) for a, v in judged],
@@ -50,7 +50,9 @@ class ServiceView:
 
 def build_service(audit: BiasReport, attribute: str) -> ServiceView:
     """Accuracy of the usual and the unusual, and aif360's group metrics."""
-    focus = next(a for a in audit.attributes if a.attribute == attribute)
+    focus = next((a for a in audit.attributes if a.attribute == attribute), None)
+    if focus is None:
+        raise DataError(f"'{attribute}' has one value only, so nobody can be compared by it; choose another.")
     return ServiceView(_groups(focus), _metrics(focus))
 
 
@@ -63,8 +65,8 @@ def _groups(focus: AttributeBias) -> BarChart:
     summary = "There are not enough people to compare the two groups."
     if usual is not None and unusual is not None:
         summary = (
-            f"Right for {wording.percent(usual)} of images with the {focus.attribute} that training mostly "
-            f"showed for their class, and for {wording.percent(unusual)} of all others."
+            f"Right for {wording.percent(usual)} of images with their usual {focus.attribute}, the one that training "
+            f"tied to their class, and for {wording.percent(unusual)} of all others."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in rows),
@@ -80,7 +82,6 @@ def _metrics(focus: AttributeBias) -> BarChart:
     gaps = [
         ("Demographic parity difference", m.demographic_parity_difference),
         ("Equal opportunity difference", m.equal_opportunity_difference),
-        ("Equalized odds difference", m.equalized_odds_difference),
     ]
     rates = [
         (f"Selection rate, usual {focus.attribute}", m.selection_rate_privileged),
@@ -88,13 +89,16 @@ def _metrics(focus: AttributeBias) -> BarChart:
     ]
     table = [(label, wording.figure(e), "percent", e.n) for label, e in rates]
     table += [(label, wording.figure(e), "points, 0 is even", e.n) for label, e in gaps]
+    odds = m.equalized_odds_difference  # the larger of two absolute gaps: its interval cannot hold 0
+    table.append(("Equalized odds difference", wording.figure(odds), "points, larger gap", odds.n))
     table.append(("Disparate impact", _ratio(m.disparate_impact), "ratio, 1 is even", m.disparate_impact.n))
     parity = m.demographic_parity_difference.value
     summary = "There are not enough people to compute group metrics."
     if parity is not None:
         summary = (
-            f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often "
-            f"for images that show its usual {focus.attribute}."
+            f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
+            f"images that show its usual {focus.attribute} (95 % interval of the difference "
+            f"{wording.figure(m.demographic_parity_difference).partition(' (')[2]}."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in gaps),

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from app.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeDataset, InfluenceScores, wording
-from fmd_core.intervals import rate_estimate
+from fmd_core import AttributeDataset, Estimate, InfluenceScores, wording
 
 KINDS = ("Harmful", "Helpful")
 EVERYTHING = "All"
@@ -41,8 +40,8 @@ class HarmfulView:
     headline: str
     lead: str
     samples: tuple[Sample, ...]
+    caution: str  # what to know about this K, empty if nothing
     hidden: int  # ranked and matching the filter, but beyond what the gallery shows
-    classes: tuple[str, ...]
     composition: BarChart
     csv: bytes
 
@@ -55,21 +54,31 @@ def build(
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     samples = [_sample(data, scores, aligned, int(p), rank) for rank, p in enumerate(ranked, start=1)]
     matching = [s for s in samples if label in (EVERYTHING, s.label)]
-    total = float(scores.removal_effect[scores.most_harmful(k)].sum())
-    worst = _sample(data, scores, aligned, int(scores.most_harmful(1)[0]), 1)
+    top = int((scores.most_harmful(1) if kind == KINDS[0] else scores.most_helpful(1))[0])
+    first = _sample(data, scores, aligned, top, 1)
     return HarmfulView(
-        headline=f"The strongest teacher of the {scores.attribute} bias is a {worst.level} {worst.label}.",
+        headline=_headline(first, kind, scores.attribute),
         lead=(
-            f"Removing it is predicted to lower the bias by {100 * -worst.effect:.2f} points, the {k} most harmful "
-            f"add up to {100 * -total:.1f} of {wording.points(scores.bias)} points. Predicted for the last layer, on "
-            f"the external twins, which decide the fix. All {len(scores.rows)} training samples were scored."
+            f"{scores.n_harmful} of {len(scores.rows)} training samples are harmful: without one of them the bias, "
+            f"{wording.points(scores.bias)} points on the external twins, is predicted to be lower. Predicted for the "
+            "model's last layer; effects of many samples do not simply add up."
         ),
         samples=tuple(matching[:MOST_TILES]),
+        caution=_caution(scores, k, kind),
         hidden=max(0, len(matching) - MOST_TILES),
-        classes=(EVERYTHING, *data.target.levels),
         csv=_csv(data, scores, aligned),
         composition=_composition(scores, aligned, k),
     )
+
+
+def _headline(first: Sample, kind: str, attribute: str) -> str:
+    role = "teacher of" if kind == KINDS[0] else "witness against"
+    return f"The strongest {role} the {attribute} bias is a {first.level} {first.label}."
+
+
+def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
+    n = scores.n_harmful if kind == KINDS[0] else len(scores.rows) - scores.n_harmful
+    return f"Only {n} samples are {kind.lower()}; the list goes on with the other kind." if k > n else ""
 
 
 def _sample(
@@ -94,18 +103,21 @@ def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarCha
         (f"{k} most helpful", aligned[scores.most_helpful(k)], ACCENT),
         (everyone, aligned, NEUTRAL),
     ]
-    rows = [
-        (name, rate_estimate(int(a.sum()), len(a)), int(a.sum()), len(a), color) for name, a, color in parts
-    ]
     shares = [f"{a.sum()} of {name.removeprefix('all ')}" for name, a, _ in parts]
     return BarChart(
-        bars=tuple(Bar(name, estimate, color) for name, estimate, _, _, color in rows),
+        bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
         summary=f"With their usual {scores.attribute}: {', '.join(shares)}.",
         table=pd.DataFrame(
-            [(name, wording.figure(e), count, n) for name, e, count, n, _ in rows],
-            columns=["Samples", f"Usual {scores.attribute}, %", "Count", "n"],
+            [(name, wording.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
+            columns=["Samples", f"Usual {scores.attribute}, %", "Count", "of"],
         ),
     )
+
+
+def _exact(flags: np.ndarray) -> Estimate:
+    """A share that was counted, not sampled: its interval is the share itself."""
+    share = float(flags.mean()) if len(flags) else 0.0
+    return Estimate(share, share, share, len(flags))
 
 
 def _csv(data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray) -> bytes:
@@ -130,15 +142,16 @@ class Detail:
 def explain(sample: Sample, attribute: str) -> Detail:
     """Why this sample counts as it does."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
-    link = (
-        f"It wears the {attribute} that most of its class wear, so it repeats the shortcut."
-        if sample.usual
-        else f"It wears an unusual {attribute} for its class, so it contradicts the shortcut."
-    )
+    link = "shows the usual" if sample.usual else "shows an unusual"
+    teaches = "so it repeats the shortcut" if sample.usual else "so it contradicts the shortcut"
+    if sample.usual == (way == "harmful"):
+        why = f"It {link} {attribute} for its class, {teaches}."
+    else:
+        why = f"It {link} {attribute} for its class, and is {way} all the same, by the rest of the image."
     return Detail(
         title=f"Training sample {sample.row}: {sample.level} {sample.label}",
         sentences=(
             f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}.",
-            link,
+            why,
         ),
     )

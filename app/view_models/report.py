@@ -17,6 +17,7 @@ class ReportView:
 
     headline: str
     lead: str
+    note: str  # why the report has no before and after, empty if it has
     html: str
     json: str
     head: bytes
@@ -26,7 +27,7 @@ def build(evidence: fmd.Evidence) -> ReportView:
     """Files and sentences from one evidence pack."""
     worst = evidence.audit.attributes[0]
     report = fmd.build_report(evidence)
-    head = evidence.classifier.head if evidence.result is None else evidence.result.head
+    head = evidence.classifier.head if evidence.point is None else evidence.point.result.head
     origin = {"original_sha256": evidence.classifier.head.fingerprint, "sha256": head.fingerprint}
     return ReportView(
         headline=(
@@ -38,10 +39,19 @@ def build(evidence: fmd.Evidence) -> ReportView:
             "What was found, done and measured, in one page that needs no server and no network: send it to someone "
             "who was not in the room."
         ),
+        note=_note(evidence),
         html=fmd.render_report(evidence, report=report),
         json=report_json(report),
         head=head_to_safetensors(head, origin),
     )
+
+
+def _note(evidence: fmd.Evidence) -> str:
+    if evidence.point is not None:
+        return ""
+    if evidence.history:
+        return "The original model is in force; what was tried is in the history of the report."
+    return "Nothing has been unlearned yet, so the report covers what was found and who taught it."
 
 
 def steps(history: History, results: dict[Recipe | None, fmd.UnlearningResult]) -> tuple[Step, ...]:

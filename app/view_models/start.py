@@ -43,8 +43,8 @@ def build(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -
     return StartView(
         card_rows=tuple(int(r) for k in range(len(data.target.levels)) for r in _examples(data, k, 1)),
         card_text=(
-            "Real handwriting. In training nearly every digit wore its own ink: every 0 red, every 1 orange. "
-            "Did the model learn to read, or just to see colours?"
+            "Real handwriting. In training nearly every digit wore its own ink: nearly all 0s red, nearly all 1s "
+            "orange. Did the model learn to read, or just to see colours?"
         ),
         loaded=[{"": name, "What was loaded": value} for name, value in loaded.items()],
         splits=[{"Part": split, "Images": n, "What it is for": ROLES[split]} for split, n in sizes],

@@ -85,7 +85,7 @@ def build(
         headline=f"{int(flips.sum())} of {len(pairs)} twins get two different answers.",
         lead=(
             f"Each pair is one {data.target.name} drawn twice; only the {pairs.attribute} differs. "
-            f"On the left the {pairs.attribute} that training mostly showed for it, on the right another one. "
+            f"On the left the {pairs.attribute} that training tied to it, on the right another one. "
             "A model that reads the content says the same to both."
         ),
         twins=twins,

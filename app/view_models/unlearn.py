@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,17 +11,18 @@ import numpy as np
 import pandas as pd
 
 from app.charts import CurvePoint
-from app.history import History, Recipe
-from fmd_core import AttributeDataset, Change, Comparison, PathPoint, UnlearningPath, wording
+from app.history import History, describe
+from fmd_core import AttributeDataset, BiasReport, Change, Comparison, PathPoint, UnlearningPath, wording
 from fmd_core.data import Array
 from fmd_core.intervals import Estimate
+from fmd_core.report import OUTCOMES, changed_examples, outcome
 
 EXAMPLES = 10
 
 
 @dataclass(frozen=True)
 class CurveView:
-    """The bias-accuracy curve on validation people."""
+    """The bias-accuracy curve on validation samples."""
 
     full: tuple[CurvePoint, ...]
     blends: tuple[CurvePoint, ...]
@@ -53,18 +56,12 @@ class Example:
     truth: str
     before: str
     after: str
-
-    @property
-    def outcome(self) -> str:
-        """What the change means for this person."""
-        if self.after == self.truth:
-            return "now right"
-        return "now wrong" if self.before == self.truth else "wrong both times"
+    outcome: str  # one of OUTCOMES
 
 
 @dataclass(frozen=True)
 class ResultView:
-    """Before and after on held-out test people."""
+    """Before and after on held-out test samples."""
 
     headline: str
     cards: tuple[Headline, ...]
@@ -108,7 +105,7 @@ def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
         summary=(
             f"From bias {wording.points(path.original.bias)} and accuracy {wording.percent(path.original.accuracy)} at "
             f"strength 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} at "
-            f"strength {path.points[-1].result.strength:g}, on {path.people} validation people."
+            f"strength {path.points[-1].result.strength:g}, on {path.people} validation samples."
         ),
         table=pd.DataFrame(
             [_row(p, path) for p in path.points]
@@ -134,8 +131,21 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
     return _name(point), wording.points(point.bias), wording.points(point.accuracy), verdict
 
 
-def build_result(data: AttributeDataset, comparison: Comparison) -> ResultView:
-    """Everything below the curve."""
+def within_limit(audit: BiasReport, attribute: str, threshold: float) -> str:
+    """What to say of an attribute that the original model does not decide by; else empty."""
+    found = next((a for a in audit.attributes if a.attribute == attribute), None)
+    if found is None or wording.attribute_verdict(found, threshold) != "within the limit":
+        return ""
+    return (
+        f"{wording.attribute_headline(found, threshold)} There is little to take out: what improves below comes "
+        "from refitting the last layer."
+    )
+
+
+def build_result(
+    data: AttributeDataset, comparison: Comparison, others: Sequence[Comparison] = ()
+) -> ResultView:
+    """Everything below the curve; `others` compare the same heads by the other attributes."""
     changes: tuple[tuple[str, Change, Better], ...] = (
         ("Bias", comparison.bias, "inverse"),
         ("Accuracy", comparison.accuracy, "normal"),
@@ -151,10 +161,14 @@ def build_result(data: AttributeDataset, comparison: Comparison) -> ResultView:
         before=tuple(change.before for _, change, _ in changes),
         after=tuple(change.after for _, change, _ in changes),
         summary=(
-            f"Grey is before, blue after, on {comparison.bias.before.n} held-out test people; "
+            f"Grey is before, blue after, on {comparison.bias.before.n} held-out test samples; "
             "whiskers are 95 % intervals."
         ),
-        table=_changes_table([(label, change) for label, change, _ in changes], "Figure"),
+        table=_changes_table(
+            [(label, change) for label, change, _ in changes]
+            + [(f"Bias by {other.attribute}", other.bias) for other in others],
+            "Figure",
+        ),
         who_pays="" if comparison.verdict == "unchanged" else wording.losers_sentence(comparison),
         groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of"),
         classes=data.target.levels,
@@ -173,7 +187,8 @@ def _card(label: str, change: Change, better_when: Better) -> Headline:
     unit = " points" if better_when == "inverse" else " %"
     if change.after.value is None or change.difference.value is None:
         return Headline(label, "?", change.after.problem, "off")
-    delta = f"{100 * change.difference.value:+.1f} points" if change.difference.value else ""
+    moved = f"{100 * change.difference.value:+.1f}"
+    delta = "" if float(moved) == 0 else f"{moved} points"
     return Headline(label, wording.points(change.after.value) + unit, delta, better_when)
 
 
@@ -205,38 +220,25 @@ def _confusion_summary(when: str, counts: Array) -> str:
 
 
 def _examples(data: AttributeDataset, comparison: Comparison) -> tuple[Example, ...]:
-    """Up to half of them people who lost, so that a few losses are not drowned by many gains."""
-    changed, classes = comparison.changed, data.target.levels
-    truth = data.target.codes[comparison.rows]
-    lost = changed[comparison.predicted_before[changed] == truth[changed]]
-    others = changed[comparison.predicted_before[changed] != truth[changed]]
-    losses = _spread(lost, max(EXAMPLES // 2, EXAMPLES - len(others)))
-    picked = [*_spread(others, EXAMPLES - len(losses)), *losses]
+    classes, truth = data.target.levels, data.target.codes[comparison.rows]
     return tuple(
         Example(
             row=int(comparison.rows[i]),
             truth=classes[truth[i]],
             before=classes[comparison.predicted_before[i]],
             after=classes[comparison.predicted_after[i]],
+            outcome=outcome(truth[i], comparison.predicted_before[i], comparison.predicted_after[i]),
         )
-        for i in picked
+        for i in changed_examples(comparison, truth, EXAMPLES)
     )
-
-
-def _spread(positions: Array, most: int) -> Array:
-    """At most `most` of the positions, evenly spread over them."""
-    return positions[np.unique(np.linspace(0, len(positions) - 1, min(most, len(positions))).astype(int))]
 
 
 def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
-    changed = comparison.changed
-    truth = data.target.codes[comparison.rows[changed]]
-    gained = int((comparison.predicted_after[changed] == truth).sum())
-    lost = int((comparison.predicted_before[changed] == truth).sum())
-    return (
-        f"{len(changed)} of {len(comparison.rows)} held-out people get another answer: {gained} now right, {lost} now "
-        f"wrong, {len(changed) - gained - lost} wrong both times."
-    )
+    changed, before, after = comparison.changed, comparison.predicted_before, comparison.predicted_after
+    truth = data.target.codes[comparison.rows]
+    counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
+    parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
+    return f"{len(changed)} of {len(comparison.rows)} held-out samples get another answer: {parts}."
 
 
 def history_table(history: History) -> pd.DataFrame:
@@ -246,11 +248,3 @@ def history_table(history: History) -> pd.DataFrame:
         for entry in reversed(history.log)
     ]
     return pd.DataFrame(rows, columns=["UTC", "Action", "In force after it"])
-
-
-def describe(recipe: Recipe | None) -> str:
-    """A recipe in words."""
-    if recipe is None:
-        return "the original model"
-    made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
-    return f"{recipe.attribute}: {made}"

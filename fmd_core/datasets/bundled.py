@@ -19,6 +19,10 @@ def read_verified(folder: Path, name: str) -> bytes:
         raise DataError(
             f"The demo file '{missing}' is missing; restore the folder sample_data and reload."
         ) from error
+    except OSError as error:
+        raise DataError(
+            f"The demo file '{name}' cannot be read; restore the folder sample_data and reload."
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             "The demo's manifest.json is damaged; restore the folder sample_data and reload."

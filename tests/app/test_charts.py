@@ -37,7 +37,8 @@ def test_signed_bars_leave_room_below_zero():
 def test_the_curve_marks_suggestion_choice_and_refused_strengths():
     points = [CurvePoint(60, 40, "0", admitted=True), CurvePoint(5, 75, "1", admitted=False)]
     figure = charts.trade_off(points, [], points[1], points[0])
-    blends, full, suggested, chosen = figure.data
+    blends, jump, curve, full, suggested, chosen = figure.data
+    assert (jump.x, jump.line.dash, curve.x) == ((60, 5), "dot", (5,))
     assert (blends.x, full.x) == ((), (60, 5))
     assert full.marker.symbol == ("circle", "circle-open")
     assert (suggested.x, suggested.y) == ((5,), (75,))

@@ -63,7 +63,7 @@ def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypat
     monkeypatch.setattr(cache.fmd, "bias_influence", refuse)
     test.number_input(key="harmful_k").set_value(7).run()
     assert not test.exception
-    assert test.table[0].value["n"].tolist() == [7, 7, 900]
+    assert test.table[0].value["of"].tolist() == [7, 7, 900]
 
 
 def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page):
@@ -74,14 +74,14 @@ def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page
     ]
     test.number_input(key="harmful_k").set_value(20).run()
     assert not test.error
-    assert test.table[0].value["n"].tolist() == [20, 20, 900]
+    assert test.table[0].value["of"].tolist() == [20, 20, 900]
 
 
 def test_class_filter_without_a_match_says_so(open_page):
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(1).run()
     test.selectbox(key="harmful_class").set_value("5").run()
-    assert "None of the top 1 is a 5" in test.info[0].value
+    assert "No digit 5 among the top 1" in test.info[0].value
 
 
 def go_to_suggestion(test):
@@ -136,7 +136,7 @@ def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
 def test_bias_page_speaks_of_the_variant_in_force(open_page):
     test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
     test = test.switch_page("app_pages/find_bias.py").run()
-    assert titles(test) == "Colour hardly matters to this model."
+    assert titles(test) == "Colour stays within the limit of 10 points."
 
 
 @pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])
@@ -160,8 +160,8 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
 def test_slider_does_not_solve_again(open_page, monkeypatch):
     test = open_page("unlearn")
     monkeypatch.setattr(cache.fmd, "unlearning_path", refuse)
-    stops = test.select_slider(key="stop").options
-    test.select_slider(key="stop").set_value(stops[3]).run()
+    stops = test.select_slider(key="stop_colour_iterated").options
+    test.select_slider(key="stop_colour_iterated").set_value(stops[3]).run()
     assert not test.exception
     assert titles(test).startswith("The colour bias falls")
 
@@ -202,3 +202,49 @@ def test_an_unexpected_error_shows_no_technical_text(monkeypatch):
     monkeypatch.setattr(st, "error", shown.append)
     assert show_problem(RuntimeError("secret /path")) is True
     assert "secret" not in shown[0]
+
+
+def test_tolerance_moves_the_guard(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-external").run()
+
+    def refused():
+        return sum(text not in ("allowed", "our suggestion") for text in test.table[0].value["Guard"])
+
+    strict = refused()
+    test.slider(key="tolerance").set_value(5.0).run()
+    assert refused() <= strict
+    assert "at most 5 points" in next(c.value for c in test.caption if c.value.startswith("Our suggestion"))
+
+
+def test_a_refused_strength_is_warned_of_and_marked_on_the_button(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-external").run()
+    slider = test.select_slider(key="stop_colour_paper-external")
+    slider.set_value(slider.options[-1]).run()
+    assert any("The guard refuses this" in w.value for w in test.warning)
+    assert any(b.label == "Apply although refused" for b in test.button)
+
+
+def test_each_attribute_keeps_its_own_strength(open_page):
+    test = go_to_suggestion(open_page("unlearn"))
+    test.selectbox(key="attribute").set_value("paper").run()
+    assert "original" in titles(test)
+    assert any("stays within the limit" in i.value for i in test.info)
+    test.selectbox(key="attribute").set_value("colour").run()
+    assert titles(test).startswith("The colour bias falls")
+
+
+def test_no_samples_cannot_be_applied(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-remove").run()
+    test.number_input(key="unlearn_k").set_value(0).run()
+    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider.set_value(slider.options[4]).run()
+    assert next(b for b in test.button if b.label == "Apply this").disabled
+
+
+def test_every_attribute_s_bias_stands_in_the_table(open_page):
+    test = go_to_suggestion(open_page("unlearn"))
+    labels = [label for table in test.table for label in table.value.iloc[:, 0].tolist()]
+    assert "Bias by paper" in labels

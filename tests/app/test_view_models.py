@@ -73,7 +73,7 @@ class TestFindBias:
     def test_the_worst_attribute_makes_the_headline(self):
         view = find_bias.build_findings(AUDIT, 0.2)
         assert view.headline == "This model decides by colour."
-        assert view.attributes.summary == "1 of 2 attributes move the answer by more than 20 points: colour."
+        assert view.attributes.summary == "Beyond the limit of 20 points: colour (1 of 2 attributes)."
         assert view.attributes.table["Verdict"].tolist() == ["biased", "within the limit"]
 
     def test_an_interval_across_the_limit_is_too_close_to_call(self):
@@ -98,7 +98,7 @@ def pairs():
     def side(values):
         return FeatureSet(np.array(values, "float32")[:, None], np.array([0, 0, 1]), np.array([0, 1, 2]))
 
-    codes = np.array([0, 0, 1]), np.array([1, 1, 0])
+    codes = np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([0, 1, 1])
     return CounterfactualPairs("colour", "generated", side([2.0, 2.0, -2.0]), side([-2.0, 1.0, -2.0]), *codes)
 
 
@@ -154,7 +154,7 @@ class TestHarmful:
     def test_composition_counts_the_usual(self, data, scores):
         table = harmful.build(data, scores, k=2, kind="Harmful").composition.table
         assert table["Count"].tolist() == [2, 1, 3]
-        assert table["n"].tolist() == [2, 2, 4]
+        assert table["of"].tolist() == [2, 2, 4]
 
     def test_csv_has_every_sample_worst_first(self, data, scores):
         frame = pd.read_csv(io.BytesIO(harmful.build(data, scores, k=1, kind="Harmful").csv))
@@ -231,7 +231,7 @@ class TestResult:
 
     def test_losers_are_named_first(self, data, comparison):
         view = unlearn.build_result(data, comparison)
-        assert view.who_pays.startswith("1 of 2 groups lost accuracy: usual colour (−20.0")
+        assert view.who_pays.startswith("1 of 2 groups lost accuracy: usual colour by 20.0 points")
         assert view.groups["Accuracy of"][0] == "usual colour"
 
     def test_examples_show_gains_and_losses(self, data, comparison):
@@ -241,7 +241,7 @@ class TestResult:
             (1, "cat", "dog", "now wrong"),
         ]
         assert view.examples_summary == (
-            "2 of 4 held-out people get another answer: 1 now right, 1 now wrong, 0 wrong both times."
+            "2 of 4 held-out samples get another answer: 1 now right, 1 now wrong, 0 wrong both times."
         )
 
     def test_confusion_names_the_commonest_mistake(self, data, comparison):

@@ -84,8 +84,7 @@ def large(report: Report, features: Array, n_classes: int) -> None:
     scored = scoring(report, f"{N:,} x {D} float32, {n_classes} classes", head, train, pairs)
     progress("one re-solve")
     inputs = {
-        m: UnlearningInputs(p.attribute, train, p, p, scored["curvature"], scored["scores"])
-        for m, p in pairs.items()
+        m: UnlearningInputs(train, p, p, scored["curvature"], scored["scores"]) for m, p in pairs.items()
     }
     solves = {f"{m:,} pairs": lambda m=m: unlearn(head, inputs[m], strength=0.1) for m in pairs}
     rows = [(name, timing) for name, timing in side_by_side(solves).items()]
@@ -116,7 +115,9 @@ def shifted_pairs(train: FeatureSet, direction: Array, m: int) -> Counterfactual
     favoured = train.subset(slice(0, m))
     moved = favoured.features + (2 * direction).astype("float32")
     other = FeatureSet(moved, favoured.labels, favoured.rows)
-    return CounterfactualPairs("planted", "generated", favoured, other, np.zeros(m, int), np.ones(m, int))
+    return CounterfactualPairs(
+        "planted", "generated", favoured, other, *(np.full(m, code) for code in (0, 1, 0))
+    )
 
 
 def scoring(
@@ -297,9 +298,7 @@ def demo(report: Report) -> None:
     train, external = people["train"], pairs["external"]
     sizes = f"{len(train):,} x {head.n_features}, {head.n_classes} classes"
     scored = scoring(report, f"the demo, {sizes}", head, train, {len(external): external})
-    inputs = UnlearningInputs(
-        "colour", train, pairs["train"], external, scored["curvature"], scored["scores"]
-    )
+    inputs = UnlearningInputs(train, pairs["train"], external, scored["curvature"], scored["scores"])
     guard = Guard(people["validation"], pairs["validation"])
     mover = prepare(head, inputs, strategy="iterated", k=0)
     near = mover.move(0.06, head)

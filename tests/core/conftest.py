@@ -64,7 +64,6 @@ class Problem:
     @cached_property
     def inputs(self) -> fmd.UnlearningInputs:
         return fmd.UnlearningInputs(
-            self.attribute,
             self.features["train"],
             self.pairs["train"],
             self.pairs["external"],

@@ -53,7 +53,7 @@ def test_a_head_that_sees_only_the_attribute_has_total_bias():
     # Class 0 is favoured with x = 1; the other side has x = -1 and gets class 1.
     head, one = LinearHead([[50.0], [-50.0]], [0, 0]), np.ones((3, 1))
     sides = [FeatureSet(sign * one, np.zeros(3, int), np.arange(3)) for sign in (1, -1)]
-    pairs = CounterfactualPairs("mark", "generated", *sides, np.zeros(3, int), np.ones(3, int))
+    pairs = CounterfactualPairs("mark", "generated", *sides, *(np.full(3, code) for code in (0, 1, 0)))
     assert counterfactual_bias(head, pairs) == pytest.approx(1)
     assert pair_flips(head, pairs).all()
 
@@ -70,7 +70,7 @@ finite = st.floats(-30, 30)
 )
 def test_bias_lies_between_none_and_total(weight, bias, sides, labels):
     favoured, other = (FeatureSet(side, labels, np.arange(5)) for side in sides)
-    pairs = CounterfactualPairs("mark", "generated", favoured, other, labels, labels)
+    pairs = CounterfactualPairs("mark", "generated", favoured, other, labels, labels, labels)
     head = LinearHead(weight, bias)
     found = counterfactual_bias(head, pairs)
     assert 0 <= found <= 1

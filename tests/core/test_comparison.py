@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from fmd_core import DataError, LinearHead, compare
+from fmd_core import Change, DataError, Estimate, LinearHead, compare, comparison
 from fmd_core.bias import predictions
 from fmd_core.intervals import rate_estimate
 
@@ -202,3 +202,24 @@ def test_a_comparison_is_read_only(tiny):
     with pytest.raises(AttributeError):
         found.attribute = "hat"
     assert replace(found, attribute="hat").attribute == "hat"
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"), [(4, 0, 0.125), (6, 0, 0.03125), (9, 1, 0.021484375), (3, 3, 1.0)]
+)
+def test_losses_are_judged_by_mcnemars_exact_test(lost, gained, p):
+    n = 60
+    before, after = np.zeros(n, bool), np.zeros(n, bool)
+    before[:lost], after[lost : lost + gained] = True, True
+    found = comparison._changes([("accuracy", "", np.ones(n, bool), before, after)])[0]
+    assert found.p_value == pytest.approx(p)
+    assert found.is_beyond_chance == (p < 0.05)
+
+
+def test_a_fall_of_accuracy_makes_the_improvement_one_at_a_cost(tiny):
+    worse = Change(
+        "accuracy", "", *[Estimate(0.5, 0.4, 0.6, 100)] * 2, Estimate(-0.2, -0.3, -0.1, 100), 0.001
+    )
+    improved = tiny.comparison
+    assert improved.verdict == "improved"
+    assert replace(improved, accuracy=worse).verdict == "improved at a cost"

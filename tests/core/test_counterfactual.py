@@ -124,3 +124,12 @@ def test_subset_keeps_pairs_together(tiny):
     np.testing.assert_array_equal(part.other.features, pairs.other.features[keep])
     np.testing.assert_array_equal(part.other_codes, pairs.other_codes[keep])
     assert part.fingerprint != pairs.fingerprint
+
+
+def test_a_counterpart_shows_a_level_that_the_sample_does_not(demo):
+    pairs = demo.pairs["train"]
+    assert (pairs.counterpart_codes != pairs.own_codes).all()
+    same = pairs.own_codes == pairs.other_codes
+    assert same.any()
+    np.testing.assert_array_equal(pairs.counterparts.features[same], pairs.favoured.features[same])
+    np.testing.assert_array_equal(pairs.counterparts.features[~same], pairs.other.features[~same])

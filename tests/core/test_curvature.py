@@ -55,7 +55,7 @@ def test_singular_curvature_names_damping(tiny, monkeypatch):
 
 
 def test_conjugate_gradients_that_do_not_converge_name_damping(tiny, monkeypatch):
-    monkeypatch.setattr(curvature, "cg", lambda _matrix, rhs, **_: (rhs, 500))
+    monkeypatch.setattr("scipy.sparse.linalg.cg", lambda _matrix, rhs, **_: (rhs, 500))
     found = fit_curvature(tiny.head, tiny.features["train"], damping=0.01, solver="conjugate_gradient")
     with pytest.raises(SolverError) as caught:
         found.solve(np.ones(tiny.head.n_parameters))

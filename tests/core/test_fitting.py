@@ -7,7 +7,7 @@ from scipy.optimize import OptimizeResult
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from fmd_core import LinearHead, SolverError, fitting
+from fmd_core import LinearHead, SolverError
 from fmd_core.fitting import ConvexProblem, fit_head
 
 N, D = 80, 3
@@ -103,7 +103,7 @@ def test_a_fit_that_does_not_converge_names_damping(monkeypatch):
     def give_up(_function, at, **_):
         return OptimizeResult(x=at, fun=1.0, jac=np.full(len(at), 0.25), success=False)
 
-    monkeypatch.setattr(fitting, "minimize", give_up)
+    monkeypatch.setattr("scipy.optimize.minimize", give_up)
     x, y = samples(3)
     with pytest.raises(SolverError) as caught:
         fit_head(zero_head(3), ConvexProblem(x, y, np.full(N, 1 / N), 0.01))

@@ -222,7 +222,6 @@ def test_fingerprint_changes_with_head_and_encoder(demo):
     state["0.bias"] = state["0.bias"] + np.float32(1e-6)
     other_encoder = replace(model, encoder_state=state)
     assert len({m.fingerprint for m in (model, other_head, other_encoder)}) == 3
-    assert model.encoder_fingerprint == other_head.encoder_fingerprint != other_encoder.encoder_fingerprint
 
 
 def test_the_number_of_parameters_counts_encoder_and_head(demo):
@@ -269,3 +268,20 @@ def test_importing_the_core_stays_light():
 def test_the_check_above_can_fail(tmp_path):
     (tmp_path / "torch.py").write_text("")  # an empty stand-in: the real one takes seconds
     assert heavy_imports(f"sys.path.insert(0, {str(tmp_path)!r})\nimport torch") == ["torch"]
+
+
+def test_a_model_of_other_classes_is_refused_by_the_data(demo):
+    seven = demo.classifier.with_head(fmd.LinearHead(np.zeros((7, 64)), np.zeros(7)))
+    with pytest.raises(
+        ModelError, match=r"^The model tells 7 classes apart, but 'digit' has 10; open a model"
+    ):
+        fmd.extract_features(seven, demo.dataset, split="test")
+
+
+@pytest.mark.parametrize("damping", ["abc", "nan", "0", "inf"])
+def test_a_damping_that_is_no_number_above_zero_is_refused(demo, tmp_path, damping):
+    path = tmp_path / "model.safetensors"
+    tensors = {"head.weight": demo.head.weight, "head.bias": demo.head.bias}
+    save_file(tensors, path, {"format": "fmd-classifier-1", "architecture": "small_cnn", "damping": damping})
+    with pytest.raises(ModelError, match=f"names the damping '{damping}', which is not a number above 0"):
+        load_classifier(path)

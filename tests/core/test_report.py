@@ -10,9 +10,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
-from fmd_core import Column, Evidence, audit_bias, build_report, render_report, wording
-from fmd_core.report import Step, describe_row, report_json
+from app.view_models import report as report_view
+from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, wording
+from fmd_core.intervals import Estimate
+from fmd_core.report import OUTCOMES, Step, changed_examples, describe_row, outcome, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 NAUGHTY = "<script>alert('x')</script> & \"co\""
@@ -27,9 +30,22 @@ def before(demo):
 @pytest.fixture(scope="module")
 def after(demo, before):
     """Evidence after applying the suggestion."""
-    result = demo.path.suggested.result
-    history = (Step(WHEN, "apply", "colour", result),)
-    return replace(before, history=history, result=result, comparison=demo.comparison)
+    point = demo.path.suggested
+    pairs = [demo.pairs_of("test", name) for name in demo.dataset.attributes]
+    return replace(
+        before,
+        history=(Step(WHEN, "apply", "colour", point.result),),
+        point=point,
+        tolerance=0.01,
+        comparison=demo.comparison,
+        audit_after=audit_bias(point.result.head, demo.dataset, demo.features["test"], pairs),
+    )
+
+
+@pytest.fixture(scope="module")
+def back(after):
+    """Evidence after returning to the original."""
+    return replace(after, point=None, tolerance=None, comparison=None, audit_after=None)
 
 
 def page(evidence):
@@ -42,13 +58,26 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.text = [], ""
-        self.feed(html)
+        self.feed(re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL))
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data):
         self.text += data
+
+    @property
+    def words(self):
+        return " ".join(self.text.split())
+
+
+def rows_under(html, heading):
+    """Cells of the first table after a heading, by row."""
+    table = html[html.index(heading) :].split("</table>")[0]
+    return [
+        [Page(cell).words for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)]
+        for row in table.split("<tr>")[1:]
+    ]
 
 
 def leaves(value):
@@ -101,7 +130,7 @@ def test_nothing_done_is_told_as_nothing(before):
 
 
 def test_what_was_done_and_measured_is_told(after, demo):
-    report, result = build_report(after), after.result
+    report, result = build_report(after), after.point.result
     assert report["done"]["current"]["head_sha256"] == result.head.fingerprint
     assert report["done"]["history"][0]["at"] == "2025-03-01T12:30:00+00:00"
     measured = report["measured"]
@@ -110,6 +139,166 @@ def test_what_was_done_and_measured_is_told(after, demo):
     assert measured["confusion_after"] == demo.comparison.confusion_after.tolist()
     assert len(measured["changed"]) == len(demo.comparison.changed)
     assert len(measured["groups"]) == len(demo.comparison.groups)
+
+
+def test_the_guard_s_word_is_told(after):
+    point, current = after.point, build_report(after)["done"]["current"]
+    assert current["guard"] == {
+        "admitted": True,
+        "refusal": "",
+        "validation_bias": point.bias,
+        "validation_accuracy": point.accuracy,
+        "tolerance": 0.01,
+    }
+    assert "The guard admitted this setting on validation data." in Page(page(after)).text
+
+
+def test_a_setting_that_the_guard_refuses_is_told(after):
+    refused = replace(after, point=replace(after.point, refusal="class <9> loses 20.0 points"))
+    guard = build_report(refused)["done"]["current"]["guard"]
+    assert (guard["admitted"], guard["refusal"]) == (False, "class <9> loses 20.0 points")
+    text = Page(page(refused)).text
+    assert "Applied although the guard refuses it: class <9> loses 20.0 points." in text
+    assert "The guard admitted" not in text
+
+
+def test_a_shortened_step_is_told(after):
+    result = replace(after.point.result, strategy="paper-external", strength=0.5, step_share=0.0309)
+    shortened = replace(after, point=replace(after.point, result=result))
+    current = build_report(shortened)["done"]["current"]
+    assert current["step_share"] == 0.0309
+    assert current["setting"].endswith("strength 0.5, of a step shortened to 3.1 % of the published one")
+    assert current["setting"] in Page(page(shortened)).text
+    untouched = replace(shortened, point=replace(shortened.point, result=replace(result, strength=0)))
+    assert build_report(untouched)["done"]["current"]["setting"] == "the original model"
+    assert "shortened" not in page(after)
+
+
+@pytest.mark.parametrize("limit", [0.07, 0.123])
+def test_the_limit_is_the_reviewer_s(after, limit):
+    evidence = replace(after, threshold=limit)
+    report = build_report(evidence)
+    assert report["found"]["threshold"] == limit
+    bias = after.audit.attributes[0]
+    assert report["found"]["attributes"][0]["verdict"] == wording.attribute_verdict(bias, limit)
+    assert f"the limit of {100 * limit:g} points set by" in Page(page(evidence)).text
+    assert f'class="limit" style="left:{100 * limit:.2f}%"' in page(evidence)
+
+
+def test_the_verdict_follows_the_limit(after):
+    verdicts = [
+        build_report(replace(after, threshold=limit))["found"]["attributes"][0]["verdict"]
+        for limit in (0.1, 0.9)
+    ]
+    assert verdicts == ["biased", "within the limit"]
+
+
+def test_every_attribute_is_told_after(after):
+    told = {a["attribute"]: a for a in build_report(after)["measured"]["attributes_after"]}
+    assert sorted(told) == ["colour", "paper"]
+    for audit in after.audit_after.attributes:
+        assert told[audit.attribute]["bias"]["value"] == audit.bias.value
+        assert told[audit.attribute]["verdict"] == wording.attribute_verdict(audit, after.threshold)
+    before = {a.attribute: a for a in after.audit.attributes}
+    later = {a.attribute: a for a in after.audit_after.attributes}
+    assert rows_under(page(after), "Every attribute before and after")[1:] == [
+        [
+            name,
+            wording.figure(before[name].bias),
+            wording.figure(later[name].bias),
+            wording.attribute_verdict(before[name], 0.1),
+            wording.attribute_verdict(later[name], 0.1),
+        ]
+        for name in before
+    ]
+
+
+def test_attributes_after_may_be_missing(after):
+    evidence = replace(after, audit_after=None)
+    assert build_report(evidence)["measured"]["attributes_after"] is None
+    assert "Every attribute before and after" not in page(evidence)
+
+
+def test_the_top_speaks_of_the_attribute_that_was_unlearned(after, demo):
+    swapped = replace(after.audit, attributes=after.audit.attributes[::-1])
+    text = Page(page(replace(after, audit=swapped))).words
+    colour = after.audit.attributes[0]
+    ends = demo.comparison.bias.after, demo.comparison.flips.after
+    later = replace(colour, bias=ends[0], flips=ends[1])
+    assert f"Before: {wording.attribute_sentence(colour)} After: {wording.attribute_sentence(later)}" in text
+
+
+def test_changed_answers_are_told_with_the_truth(after, demo):
+    measured, comparison = build_report(after)["measured"], demo.comparison
+    for entry in measured["changed"]:
+        assert entry["truth"] == demo.dataset.target.codes[entry["row"]]
+        assert entry["outcome"] == outcome(entry["truth"], entry["before"], entry["after"])
+    gained, lost, _ = (measured["outcomes"][name] for name in OUTCOMES)
+    assert gained - lost == np.trace(comparison.confusion_after) - np.trace(comparison.confusion_before)
+    assert sum(measured["outcomes"].values()) == len(comparison.changed)
+    text = Page(page(after)).text
+    for name, count in measured["outcomes"].items():
+        assert f"{count} {name}" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [(1, 2, "now right"), (2, 1, "now wrong"), (0, 1, "wrong both times")],
+)
+def test_what_a_changed_answer_means(before, after, told):
+    assert outcome(2, before, after) == told
+
+
+@pytest.mark.parametrize(
+    ("n_lost", "n_others", "shown"), [(20, 30, (6, 6)), (2, 30, (2, 10)), (20, 1, (11, 1))]
+)
+def test_pictures_show_losses_for_half(demo, n_lost, n_others, shown):
+    labels = np.zeros(60, dtype=int)
+    was = np.r_[np.zeros(n_lost, dtype=int), np.ones(60 - n_lost, dtype=int)]
+    now = was.copy()
+    now[: n_lost + n_others] = 2
+    comparison = replace(demo.comparison, predicted_before=was, predicted_after=now)
+    picked = changed_examples(comparison, labels, 12)
+    assert len(set(picked.tolist())) == 12
+    assert ((picked < n_lost).sum(), (picked >= n_lost).sum()) == shown
+    assert (np.diff((picked < n_lost).astype(int)) >= 0).all()
+
+
+def test_pictures_of_nobody(demo):
+    same = replace(demo.comparison, predicted_after=demo.comparison.predicted_before)
+    assert changed_examples(same, np.zeros(450, dtype=int), 12).tolist() == []
+
+
+def test_no_changed_answer_means_no_pictures(after, demo):
+    same = replace(demo.comparison, predicted_after=demo.comparison.predicted_before)
+    text = Page(page(replace(after, comparison=same))).words
+    assert (
+        "0 of 450 held-out samples get another answer: 0 now right, 0 now wrong, 0 wrong both times." in text
+    )
+
+
+# --- Files to download
+
+
+def head_in(data):
+    tensors = load(data)
+    return LinearHead(tensors["head.weight"], tensors["head.bias"])
+
+
+def test_the_downloaded_layer_is_the_one_in_force(after, back, before, demo):
+    built = report_view.build(after)
+    told = json.loads(built.json)["done"]["current"]["head_sha256"]
+    assert head_in(built.head).fingerprint == told == after.point.result.head.fingerprint
+    assert told != demo.head.fingerprint
+    for evidence in (before, back):
+        assert head_in(report_view.build(evidence).head).fingerprint == demo.head.fingerprint
+
+
+def test_the_note_says_why_there_is_no_before_and_after(before, after, back):
+    assert report_view.build(after).note == ""
+    assert report_view.build(before).note.startswith("Nothing has been unlearned yet")
+    told = "The original model is in force; what was tried is in the history of the report."
+    assert report_view.build(back).note == told
 
 
 def test_harmful_samples_are_listed_worst_first(before, demo):
@@ -165,9 +354,32 @@ def test_the_page_shows_the_headline_and_the_figures_of_the_json(evidence):
             assert wording.figure(change.difference, difference=True) in text
 
 
-def test_going_back_to_the_original_is_told(after):
-    back = replace(after, result=None, comparison=None)
-    assert "The model is back at the original, bit for bit." in Page(page(back)).text
+def test_going_back_to_the_original_is_told(back):
+    assert build_report(back)["done"]["current"] is None
+    text = Page(page(back)).text
+    assert "The model is back at the original, bit for bit." in text
+    assert "1 Mar 2025, 12:30 UTC" in text
+
+
+def test_figures_have_real_minus_signs_and_dates_are_readable(after):
+    text = Page(page(after)).words
+    first = build_report(after)["taught_by"]["most_harmful"][0]["removal_effect"]
+    assert f"{wording.points(first, 3)} points" in text
+    assert first < 0
+    assert not re.search(r"(?<!\w)-\d", text)
+    assert "2025-03-01" not in text
+
+
+def test_group_metrics_run_down_and_attributes_across(before):
+    rows = rows_under(page(before), "Group metrics")
+    assert rows[0] == ["Metric", *(a.attribute for a in before.audit.attributes)]
+    parity = [wording.figure(a.metrics.demographic_parity_difference) for a in before.audit.attributes]
+    assert rows[3] == ["Demographic parity difference, points", *parity]
+    impact = before.audit.attributes[0].metrics.disparate_impact
+    assert rows[6][:2] == [
+        "Disparate impact, ratio",
+        f"{impact.value:.2f} ({impact.low:.2f} to {impact.high:.2f})",
+    ]
 
 
 def test_names_from_the_data_are_escaped(after, demo):
@@ -198,13 +410,13 @@ def test_an_attribute_name_is_escaped(before):
     assert NAUGHTY in unescape(html)
 
 
-def test_people_too_few_are_told_in_words(tiny, before):
+def test_samples_too_few_are_told_in_words(tiny, before):
     few = np.arange(7)
     report = audit_bias(
         tiny.head, tiny.dataset, tiny.features["test"].subset(few), [tiny.pairs["test"].subset(few)]
     )
     text = Page(page(replace(before, audit=report))).text
-    assert "not enough people to say (n = 7)" in text
+    assert Estimate.unknown(7).problem in text
     assert not re.search(r"\b(nan|None|inf)\b", text)
 
 

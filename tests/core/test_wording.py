@@ -99,17 +99,18 @@ def test_an_unknown_figure_says_why():
     ("bias", "verdict", "headline"),
     [
         (share(0.588, 0.548, 0.629), "biased", "This model decides by colour."),
-        (share(0.02, 0.01, 0.03), "within the limit", "Colour hardly matters to this model."),
-        (share(0.1, 0.05, 0.1), "within the limit", "Colour hardly matters to this model."),
+        (share(0.15, 0.12, 0.18), "biased", "Colour moves the answer beyond the limit of 10 points."),
+        (share(0.02, 0.01, 0.03), "within the limit", "Colour stays within the limit of 10 points."),
+        (share(0.1, 0.05, 0.1), "within the limit", "Colour stays within the limit of 10 points."),
         (
             share(0.1, 0.08, 0.12),
             "too close to call",
-            "Whether colour matters more than the limit is too close to call.",
+            "Whether colour stays within the limit of 10 points is too close to call.",
         ),
         (
             share(0.12, 0.1, 0.15),
             "too close to call",
-            "Whether colour matters more than the limit is too close to call.",
+            "Whether colour stays within the limit of 10 points is too close to call.",
         ),
         (
             UNKNOWN,
@@ -157,7 +158,18 @@ def test_the_sentence_of_an_unknown_attribute():
         (
             FELL,
             HELD,
-            "The colour bias falls from 58.8 to 3.5 points, and accuracy holds (from 85.2 % to 85.0 %).",
+            "The colour bias falls from 58.8 to 3.5 points, and there is no evidence that accuracy changes "
+            "(from 85.2 % to 85.0 %).",
+        ),
+        (
+            FELL,
+            change(share(0.9), share(0.8), share(-0.1, -0.15, -0.05)),
+            "The colour bias falls from 58.8 to 3.5 points, but accuracy falls from 90.0 % to 80.0 %.",
+        ),
+        (
+            change(share(0.638), share(0.6379), share(-0.0001, -0.0002, -0.0001)),
+            RAISED,
+            "The colour bias falls by less than 0.1 points, and accuracy rises from 41.6 % to 79.1 %.",
         ),
         (
             change(share(0.1), share(0.2), share(0.1, 0.05, 0.15)),
@@ -167,8 +179,8 @@ def test_the_sentence_of_an_unknown_attribute():
         (
             change(share(0.1), share(0.09), share(-0.01, -0.03, 0.01)),
             HELD,
-            "No evidence that the colour bias changes (from 10.0 to 9.0 points), "
-            "and accuracy holds (from 85.2 % to 85.0 %).",
+            "No evidence that the colour bias changes (10.0 to 9.0 points), "
+            "and there is no evidence that accuracy changes (from 85.2 % to 85.0 %).",
         ),
         (
             change(UNKNOWN, UNKNOWN, UNKNOWN),
@@ -200,15 +212,21 @@ FEW = change(UNKNOWN, UNKNOWN, UNKNOWN, "digit: 6")
 
 def test_nobody_loses():
     found = wording.losers_sentence(comparison(FELL, HELD, (DOUBT, GAIN)))
-    assert found == "None of 2 groups lost accuracy beyond its interval."
+    assert found == "None of 2 groups lost accuracy by more than chance."
 
 
 def test_somebody_loses_and_some_are_too_few():
     found = wording.losers_sentence(comparison(FELL, HELD, (LOSS, DOUBT, GAIN, FEW)))
     assert found == (
-        f"1 of 3 groups lost accuracy: digit: 3 ({MINUS}10.0 ({MINUS}15.0 to {MINUS}5.0) points). "
+        "1 of 3 groups lost accuracy: digit: 3 by 10.0 points (5.0 to 15.0). "
         "For 1 more there are not enough people to say."
     )
+
+
+def test_only_the_worst_three_are_named():
+    found = wording.losers_sentence(comparison(FELL, HELD, (LOSS,) * 5))
+    assert found.startswith("5 of 5 groups lost accuracy: ")
+    assert found.endswith("; and 2 more.")
 
 
 # --- settings and the suggestion
@@ -239,7 +257,7 @@ def path(*points, suggested):
 
 
 RULE = (
-    "On 247 validation people accuracy may fall by at most 1 points, no class by more than 5, "
+    "On 247 validation samples accuracy may fall by at most 1 points overall, no class by more than 5, "
     "and the bias may not rise."
 )
 START = PathPoint(result(strength=0.0), 0.437, 0.612, "")
@@ -249,8 +267,8 @@ REFUSED = PathPoint(result(strength=9.0), 0.2, 0.01, "accuracy falls")
 
 def test_the_reason_for_a_suggestion():
     assert wording.suggestion_reason(path(START, BETTER, suggested=1)) == (
-        f"{RULE} Among the rest this one trades best: bias 61.2 to 3.5 points, "
-        "accuracy 43.7 % to 74.9 % on those people."
+        f"{RULE} Among the rest this one has the least bias minus half the accuracy gained: "
+        "bias 61.2 to 3.5 points, accuracy 43.7 % to 74.9 %."
     )
     assert f"{RULE} 1 of 3 tried settings break that rule. Among" in wording.suggestion_reason(
         path(START, BETTER, REFUSED, suggested=1)
@@ -259,5 +277,5 @@ def test_the_reason_for_a_suggestion():
 
 def test_the_reason_to_leave_the_model_alone():
     assert wording.suggestion_reason(path(START, replace(REFUSED), suggested=0)) == (
-        f"{RULE} No strength is allowed or better, so we suggest to leave the model as it is."
+        f"{RULE} No strength is allowed and better, so we suggest to leave the model as it is."
     )

@@ -56,7 +56,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert len(rows) == 901
 
     visitor.follow("Take it out")
-    expect(page.locator(".scatterlayer .trace")).to_have_count(4)
+    expect(page.locator(".scatterlayer .trace")).to_have_count(6)
     choice = page.locator(".scatterlayer .trace").last.locator(".point")  # the ring on the curve
     original, ring = bias_shown(page), choice.get_attribute("transform")
     slider = page.get_by_role("slider", name="Strength")

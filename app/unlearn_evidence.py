@@ -1,0 +1,45 @@
+"""Before and after on people who took no part: the lower half of the Unlearn page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import cache, charts, gallery, panels
+from app.view_models.unlearn import ResultView
+
+
+def draw(dataset: str, result: ResultView) -> None:
+    """Figures, who pays, what is mixed up, and whose answer changed."""
+    st.header("Before and after, on held-out test images", anchor=False)
+    figure = charts.before_after(result.labels, result.before, result.after)
+    panels.chart(figure, result.summary, result.table, key="before_after")
+    st.header("Who pays?", anchor=False)
+    st.caption(
+        "Every class, every attribute value, and the usual against the unusual; the largest loss first."
+    )
+    st.dataframe(result.groups, hide_index=True, alt="Accuracy by group before and after")
+    st.header("Which answers are mixed up", anchor=False)
+    for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
+        with column:
+            _confusion(result, when)
+    st.header("Whose answer changed", anchor=False)
+    st.write(result.examples_summary)
+    tiles = [
+        gallery.Tile(
+            e.row,
+            (gallery.Picture(cache.thumbnail(dataset, e.row), f"A held-out {e.truth}, {e.outcome}"),),
+            f"{e.before} → {e.after}",
+            e.outcome,
+        )
+        for e in result.examples
+    ]
+    gallery.show(tiles, key="changed", label="Images whose answer changed", size="ten")
+
+
+def _confusion(result: ResultView, when: int) -> None:
+    counts, summary = result.confusions[when], result.confusion_summaries[when]
+    figure = charts.confusion(counts, result.classes, result.confusion_top)
+    st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)
+    st.caption(summary)
+    with st.expander("The same as a table"):
+        st.dataframe(counts, alt=summary)

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from fmd_core import wording
 from fmd_core.bias import AttributeBias, BiasReport
-from fmd_core.comparison import Comparison
+from fmd_core.comparison import OUTCOMES, Comparison, changed_examples, outcome
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import SPLITS, Array, AttributeDataset
 from fmd_core.guarded_path import PathPoint
@@ -29,7 +29,6 @@ from fmd_core.unlearning import USES_K, UnlearningResult
 FORMAT = "fmd-report-1"
 PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
 PICTURES = 12
-OUTCOMES = ("now right", "now wrong", "wrong both times")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,32 +107,6 @@ def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -
         changed=changed,
         pictures=_pictures(evidence.dataset, [entry["row"] for entry in harmful + changed]),
     )
-
-
-def changed_examples(comparison: Comparison, labels: Array, most: int) -> Array:
-    """Positions of at most `most` samples whose answer changed, those that lost a right answer last.
-
-    Half are losses if there are that many, so that a few losses are not drowned by many gains.
-    `labels` (n,) is the true class of each sample in the comparison.
-    """
-    changed = comparison.changed
-    had_it_right = comparison.predicted_before[changed] == labels[changed]
-    lost, others = changed[had_it_right], changed[~had_it_right]
-    lost = _spread(lost, max(most // 2, most - len(others)))
-    return np.concatenate([_spread(others, most - len(lost)), lost])
-
-
-def _spread(positions: Array, most: int) -> Array:
-    """At most `most` of the positions, evenly spread over them."""
-    count = min(most, len(positions))
-    return positions[np.arange(count) * len(positions) // max(count, 1)]
-
-
-def outcome(truth: int, before: int, after: int) -> str:
-    """What a changed answer means for its sample: one of OUTCOMES."""
-    if after == truth:
-        return OUTCOMES[0]
-    return OUTCOMES[1] if before == truth else OUTCOMES[2]
 
 
 def _labels(dataset: AttributeDataset, comparison: Comparison) -> Array:

@@ -13,9 +13,9 @@ import pandas as pd
 from app.charts import CurvePoint
 from app.history import History, describe
 from fmd_core import AttributeDataset, BiasReport, Change, Comparison, PathPoint, UnlearningPath, wording
+from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.data import Array
 from fmd_core.intervals import Estimate
-from fmd_core.report import OUTCOMES, changed_examples, outcome
 
 EXAMPLES = 10
 

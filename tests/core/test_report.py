@@ -14,8 +14,9 @@ from safetensors.numpy import load
 
 from app.view_models import report as report_view
 from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, wording
+from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.intervals import Estimate
-from fmd_core.report import OUTCOMES, Step, changed_examples, describe_row, outcome, report_json
+from fmd_core.report import Step, describe_row, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 NAUGHTY = "<script>alert('x')</script> & \"co\""

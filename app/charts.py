@@ -150,6 +150,7 @@ _LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": F
 def _bar_trace(labels: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
     values = [100 * (e.value or 0) for e in estimates]
     whiskers = {
+        "visible": any(e.low != e.high for e in estimates),  # an exact count has none
         "type": "data",
         "array": [100 * (e.high or 0) - v for e, v in zip(estimates, values, strict=True)],
         "arrayminus": [v - 100 * (e.low or 0) for e, v in zip(estimates, values, strict=True)],

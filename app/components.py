@@ -15,7 +15,7 @@ from fmd_core import FMDError
 STYLE = """<style>
 .fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
   opacity: .8; margin-bottom: -.6rem; }
-.fmd-lead { font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
+.fmd-lead { text-wrap: pretty; font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
 [data-testid=stMainBlockContainer] { max-width: 72rem; }
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }

@@ -95,7 +95,7 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 """
 _CSS = """
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 10px; margin: 0;
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(106px, 1fr)); gap: 10px; margin: 0;
   padding: 3px; list-style: none; font-family: var(--st-font); }
 .gallery.wide { grid-template-columns: repeat(auto-fill, minmax(min(212px, 100%), 1fr)); }
 .gallery:is(.ten, .small) { grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 8px; padding: 0; }

@@ -31,7 +31,7 @@ if fixed:
     st.info(f"Not tested, because every image has the same value: {', '.join(fixed)}.")
 service = find_bias.build_service(audit, state.attribute())
 st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
-left, right = st.columns(2, gap="large")
+left, right = st.columns([2, 3], gap="large")
 with left:
     panels.bar_chart(service.groups, key="groups", axis="accuracy, %")
 with right:

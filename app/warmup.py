@@ -13,7 +13,7 @@ _done = threading.Event()
 _first_page = threading.Event()
 # Imports hold Python's lock: the first visitor's page goes first, and when nobody comes we begin.
 NOBODY_CAME_SECONDS = 4.0
-PAINT_SECONDS = 1.0
+PAINT_SECONDS = 2.0
 
 
 def start() -> None:

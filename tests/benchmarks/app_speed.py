@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 from streamlit.testing.v1 import AppTest
 from threadpoolctl import threadpool_limits
 
@@ -59,23 +59,23 @@ def timed(visitor: Visitor, action) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
-WATCH = """() => {
-  const ring = () => [...document.querySelectorAll('.scatterlayer .trace')].at(-1)?.innerHTML;
-  const old = ring();
+WATCH = """selector => {
+  const look = () => [...document.querySelectorAll(selector)].at(-1)?.outerHTML;
+  const old = look();
   window.moved = new Promise(done => addEventListener('keydown', event => {
     const begun = event.timeStamp;
-    const look = () => requestAnimationFrame(() => ring() && ring() !== old ? done(performance.now() - begun) : look());
-    look();
+    const next = () => requestAnimationFrame(() => look() && look() !== old ? done(performance.now() - begun) : next());
+    next();
   }, {once: true, capture: true}));
 }"""
 
 
-def curve_moves(visitor: Visitor, page: Page) -> list[float]:
-    """Milliseconds from a key press on the strength slider to the frame that shows the ring of
-    the choice at its new place on the curve, by the browser's own clock."""
-    slider, times = page.get_by_role("slider", name="Strength"), []
-    for key in ["ArrowRight"] * 10 + ["ArrowLeft"] * 10:  # there and back, over every strength
-        page.evaluate(WATCH)
+def moves(visitor: Visitor, page: Page, slider: Locator, keys: list[str], selector: str) -> list[float]:
+    """Milliseconds from each key press on a slider to the frame in which the last element of
+    `selector` looks different, by the browser's own clock."""
+    times = []
+    for key in keys:
+        page.evaluate(WATCH, selector)
         visitor.act(lambda key=key: slider.press(key))
         times.append(page.evaluate("() => window.moved"))
     return times
@@ -135,8 +135,8 @@ def main() -> None:
             ]
             lines.append(row("page switch (first visits included)", switches))
             slider = page.get_by_role("slider").first
-            reruns = [timed(visitor, lambda: slider.press("ArrowRight")) for _ in range(MOVES)]
-            lines.append(row("threshold move on Find bias", reruns))
+            reruns = moves(visitor, page, slider, ["ArrowRight"] * MOVES, ".annotation-text")
+            lines.append(row("threshold move on Find bias to the new chart", reruns))
             timed(visitor, lambda: page.get_by_role("link", name="Twins", exact=True).click())
             page.locator("ul.gallery img").first.wait_for()
             flips = page.get_by_text("Only where the answer flips")
@@ -145,8 +145,10 @@ def main() -> None:
             )
             timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
             page.locator(".scatterlayer .trace").first.wait_for()
-            lines.append(row("strength move to new curve painted", curve_moves(visitor, page)))
-            lines.append(row("the same strengths again", curve_moves(visitor, page)))
+            slider, ring = page.get_by_role("slider", name="Strength"), ".scatterlayer .trace"
+            there_and_back = ["ArrowRight"] * 10 + ["ArrowLeft"] * 10
+            for name in ("strength move to new curve painted", "the same strengths again"):
+                lines.append(row(name, moves(visitor, page, slider, there_and_back, ring)))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)

@@ -108,7 +108,11 @@ class Visitor:
         while self.finished <= before:
             assert time.monotonic() - start < timeout, "no rerun finished"
             self.page.wait_for_timeout(10)
-        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        # Not `expect`, which looks again only after 100 ms and would hide how fast a rerun is.
+        app = self.page.get_by_test_id("stApp")
+        while app.get_attribute("data-test-script-state") != "notRunning":
+            assert time.monotonic() - start < timeout, "the page went on running"
+            self.page.wait_for_timeout(5)
         self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
     def open(self, path=""):

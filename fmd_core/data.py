@@ -22,6 +22,11 @@ Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """train taught the model, external decides the fix, validation guards it, test judges it."""
+PairMethod = Literal["generated", "flipped", "matched"]
+"""How twins are made: drawn again, a column changed, or a real person like the first one found."""
+InputKind = Literal["image", "table"]
+Display = Array | dict[str, str]
+"""A sample as a person should see it: a picture, uint8 (height, width, 3), or a record by column."""
 
 
 def content_fingerprint(*parts: Array | str) -> str:
@@ -75,14 +80,24 @@ class SampleSource(Protocol):
     """Where model inputs come from, a few rows at a time: never all of them in memory."""
 
     @property
+    def kind(self) -> InputKind:
+        """What a sample is."""
+
+    @property
     def fingerprint(self) -> str:
         """Content digest of everything that `read` can return."""
 
     def read(self, rows: Array) -> Array:
-        """Inputs of `rows`, shape (len(rows), ...): images are uint8 (m, height, width, 3)."""
+        """Inputs of `rows`: uint8 images (m, height, width, 3) of one size, or float32 (m, d)."""
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
-        """The same samples with `attribute` set to `codes` (m,) and nothing else changed."""
+        """The same samples with `attribute` set to `codes` (m,) and nothing else changed.
+
+        Raises DataError where that cannot be done, as with photographs: their twins are matched.
+        """
+
+    def display(self, row: int, attribute: str = "", code: int = 0) -> Display:
+        """One sample in as much detail as there is, with `attribute` set to `code` if one is named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +109,9 @@ class AttributeDataset:
     attributes: Mapping[str, Column]
     split: Array  # (n,) of Split
     source: SampleSource
+    pair_method: PairMethod = "generated"
+    unit: str = "image"  # what one sample is called: image, face, person, row
+    notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

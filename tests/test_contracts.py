@@ -16,14 +16,30 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each module of the core may import only modules that stand above it.
 CORE_ORDER = [
     "errors",
+    "home",
+    "jobs",
     "data",
     "imaging",
     "heads",
     "fitting",
     "curvature",
+    "architectures",
     "models",
+    "feature_store",
+    "training",
+    "intake_worker",
+    "intake",
     "datasets.bundled",
     "datasets.colored_digits",
+    "datasets.colored_mnist",
+    "datasets.face_drawing",
+    "datasets.synthetic_faces",
+    "datasets.celeba",
+    "datasets.sniffing",
+    "datasets.archives",
+    "datasets.table",
+    "datasets.image_folder",
+    "datasets.adult",
     "datasets",
     "counterfactual",
     "intervals",
@@ -37,7 +53,14 @@ CORE_ORDER = [
     "report",
     "",  # fmd_core itself: the list of public names
 ]
-TORCH_USERS = {"fmd_core.models", "fmd_core.explanations", "app.warmup"}  # warmup loads it ahead of need
+TORCH_USERS = {
+    "fmd_core.models",
+    "fmd_core.architectures",
+    "fmd_core.training",
+    "fmd_core.intake_worker",
+    "fmd_core.explanations",
+    "app.warmup",
+}  # warmup loads it ahead of need
 
 
 def sources():

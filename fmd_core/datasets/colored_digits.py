@@ -18,7 +18,15 @@ from zipfile import BadZipFile
 import numpy as np
 from PIL import Image
 
-from fmd_core.data import SPLITS, Array, AttributeDataset, Column, content_fingerprint, frozen_array
+from fmd_core.data import (
+    SPLITS,
+    Array,
+    AttributeDataset,
+    Column,
+    InputKind,
+    content_fingerprint,
+    frozen_array,
+)
 from fmd_core.datasets.bundled import read_verified
 from fmd_core.errors import DataError
 
@@ -39,6 +47,7 @@ class DigitSource:
     strokes: Array  # (n, 8, 8) uint8, 0 (no ink) to 16
     color: Array  # (n,) code of INKS
     paper: Array  # (n,) code of PAPERS
+    kind: InputKind = "image"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -62,6 +71,10 @@ class DigitSource:
         if attribute == "paper":
             return self._draw(rows, self.color[rows], codes)
         raise DataError(f"Coloured digits cannot be redrawn with another '{attribute}'; use colour or paper.")
+
+    def display(self, row: int, attribute: str = "", code: int = 0) -> Array:
+        rows = np.array([row])
+        return (self.counterfactual(rows, attribute, np.array([code])) if attribute else self.read(rows))[0]
 
     def _draw(self, rows: Array, color: Array, paper: Array) -> Array:
         inks = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in INKS.values()], "float32")

@@ -54,6 +54,21 @@ def threshold() -> float:
     return float(st.session_state.get("threshold", 10)) / 100
 
 
+def jobs() -> tuple[str, ...]:
+    """Ids of the long work that this visitor started or looked at, oldest first."""
+    return tuple(st.session_state.get("jobs", ()))
+
+
+def remember_job(job: str) -> None:
+    """Keep a job in this visitor's list."""
+    st.session_state["jobs"] = (*(j for j in jobs() if j != job), job)
+
+
+def forget_job(job: str) -> None:
+    """Take a job off this visitor's list."""
+    st.session_state["jobs"] = tuple(j for j in jobs() if j != job)
+
+
 def setter(key: str, value: object) -> Callable[[], None]:
     """A callback that gives a widget another value."""
 

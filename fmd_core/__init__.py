@@ -21,14 +21,9 @@ from fmd_core.guarded_path import Guard, PathPoint, UnlearningPath, judge_path, 
 from fmd_core.heads import Head, LinearHead
 from fmd_core.influence import InfluenceScores, bias_influence
 from fmd_core.intervals import Estimate
-from fmd_core.models import (
-    Classifier,
-    extract_features,
-    load_classifier,
-    save_classifier,
-    train_classifier,
-)
+from fmd_core.models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from fmd_core.report import Evidence, build_report, render_report
+from fmd_core.training import TrainingStep, train_classifier
 from fmd_core.unlearning import UnlearningInputs, UnlearningResult, unlearn
 
 __all__ = [
@@ -52,7 +47,9 @@ __all__ = [
     "LinearHead",
     "ModelError",
     "PathPoint",
+    "Preprocess",
     "SolverError",
+    "TrainingStep",
     "UnlearningInputs",
     "UnlearningPath",
     "UnlearningResult",

@@ -3,13 +3,15 @@
     B(theta) = mean over pairs of | P(y | c) - P(y | c̄) |
 
 0 means that changing only the attribute never changes the answer, 1 that it decides it
-(Chen et al., NeurIPS 2023, section 3).
+(Chen et al., NeurIPS 2023, section 3). Twins who are two real people differ in more than the
+attribute; then the excess over placebo twins, who share the attribute, is what the attribute does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -63,6 +65,17 @@ class AttributeBias:
     """Accuracy where the sample shows the level that is usual for its class."""
     conflicting_accuracy: Estimate
     metrics: GroupMetrics
+    placebo: Estimate | None = None
+    """B between placebo twins, for matched twins only: what matching alone costs."""
+    excess: Estimate | None = None
+    """B minus the placebo's, paired by person; may be below 0."""
+    distance: float = 0.0
+    """Median match distance; 0 for exact twins, 1 for two strangers of one class."""
+
+    @property
+    def judged(self) -> Estimate:
+        """The figure that a verdict rests on: the excess where there is a placebo, else B."""
+        return self.bias if self.excess is None else self.excess
 
 
 @dataclass(frozen=True)
@@ -74,31 +87,46 @@ class BiasReport:
     head_fingerprint: str
 
 
+NO_PLACEBOS: Mapping[str, CounterfactualPairs] = MappingProxyType({})
+
+
 def audit_bias(
-    head: Head, dataset: AttributeDataset, features: FeatureSet, pairs: Sequence[CounterfactualPairs]
+    head: Head,
+    dataset: AttributeDataset,
+    features: FeatureSet,
+    pairs: Sequence[CounterfactualPairs],
+    placebos: Mapping[str, CounterfactualPairs] = NO_PLACEBOS,
 ) -> BiasReport:
-    """Measure every attribute that has `pairs`, on the people in `features`.
+    """Measure every attribute that has `pairs`, on the people in `features`; `placebos` by attribute.
 
     Pairs and features should come from people who had no part in training or in the fix.
     """
     predicted = predictions(head, features.features)
     right = predicted == features.labels
-    found = [_audit_attribute(head, dataset, features, p, predicted) for p in pairs]
+    found = [
+        _audit_attribute(head, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
+    ]
     return BiasReport(
         accuracy=rate_estimate(right.sum(), len(right)),
-        attributes=tuple(sorted(found, key=lambda a: -(a.bias.value or 0))),
+        attributes=tuple(sorted(found, key=lambda a: -(a.judged.value or 0))),
         head_fingerprint=head.fingerprint,
     )
 
 
 def _audit_attribute(
-    head: Head, dataset: AttributeDataset, features: FeatureSet, pairs: CounterfactualPairs, predicted: Array
+    head: Head,
+    dataset: AttributeDataset,
+    features: FeatureSet,
+    pairs: CounterfactualPairs,
+    placebo: CounterfactualPairs | None,
+    predicted: Array,
 ) -> AttributeBias:
     codes = dataset.attribute(pairs.attribute).codes[features.rows]
     privileged = codes[:, None] == dataset.usual_level(pairs.attribute)
     aligned = dataset.bias_aligned(pairs.attribute)[features.rows]
     right = predicted == features.labels
     gaps = np.abs(pair_differences(head, pairs))
+    floor, excess = (None, None) if placebo is None else _beyond_placebo(head, pairs, placebo)
     return AttributeBias(
         attribute=pairs.attribute,
         bias=mean_estimates(gaps[:, None])[0],
@@ -106,4 +134,18 @@ def _audit_attribute(
         aligned_accuracy=rate_estimate(right[aligned].sum(), int(aligned.sum())),
         conflicting_accuracy=rate_estimate(right[~aligned].sum(), int((~aligned).sum())),
         metrics=group_metrics(features.labels, predicted, privileged),
+        placebo=floor,
+        excess=excess,
+        distance=float(np.median(pairs.distance)),
     )
+
+
+def _beyond_placebo(
+    head: Head, pairs: CounterfactualPairs, placebo: CounterfactualPairs
+) -> tuple[Estimate, Estimate]:
+    """The placebo's B and the excess over it, on the people who have both twins."""
+    _, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
+    gap = np.abs(pair_differences(head, pairs))[own]
+    floor = np.abs(pair_differences(head, placebo))[other]
+    found = mean_estimates(np.column_stack([floor, gap - floor]))
+    return found[0], found[1]

@@ -63,6 +63,13 @@ class Comparison:
     rows: Array  # (n,) row of each person in the data set
     predicted_before: Array  # (n,)
     predicted_after: Array  # (n,)
+    excess: Change | None = None
+    """Bias minus that of placebo twins, for matched twins only."""
+
+    @property
+    def judged(self) -> Change:
+        """The change that the verdict rests on: of the excess where there is a placebo, else of B."""
+        return self.bias if self.excess is None else self.excess
 
     @property
     def changed(self) -> Array:
@@ -72,7 +79,7 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """Did the bias fall beyond its interval, and did overall accuracy pay for it?"""
-        difference = self.bias.difference
+        difference = self.judged.difference
         if difference.value == 0 and len(self.changed) == 0:
             return "unchanged"
         if not difference.excludes_zero or difference.value is None:
@@ -88,24 +95,31 @@ class Comparison:
 
 
 def compare(
-    before: Head, after: Head, dataset: AttributeDataset, features: FeatureSet, pairs: CounterfactualPairs
+    before: Head,
+    after: Head,
+    dataset: AttributeDataset,
+    features: FeatureSet,
+    pairs: CounterfactualPairs,
+    placebo: CounterfactualPairs | None = None,
 ) -> Comparison:
-    """Compare two heads on the same people: `features` and `pairs` must list them in one order."""
-    if not np.array_equal(features.rows, pairs.rows):
-        raise DataError("Features and counterfactual pairs must come from the same people in the same order.")
+    """Compare two heads on the same people: everyone in `pairs` must be among `features`."""
+    paired, place = _places(features.rows, pairs.rows)
     heads = (before, after)
     predicted = [predictions(head, features.features) for head in heads]
     right = [p == features.labels for p in predicted]
     aligned = dataset.bias_aligned(pairs.attribute)[features.rows]
     everyone = np.ones(len(features), dtype=bool)
-    gaps = [np.abs(pair_differences(head, pairs)) for head in heads]
-    flips = [pair_flips(head, pairs) for head in heads]
+    gaps = [_spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads]
+    flips = [_spread_out(pair_flips(head, pairs), place, len(features)) for head in heads]
+    beyond = [] if placebo is None else [_excess(heads, features, pairs, placebo)]
     kinds = [(f"usual {pairs.attribute}", aligned), (f"unusual {pairs.attribute}", ~aligned)]
     changes = _changes(
-        [("counterfactual bias", "", everyone, *gaps), ("flips", "", everyone, *flips)]
+        [("counterfactual bias", "", paired, *gaps), ("flips", "", paired, *flips)]
         + [("accuracy", "", everyone, *right)]
         + [("accuracy", name, mask, *right) for name, mask in (*kinds, *_groups(dataset, features))]
+        + beyond
     )
+    groups = changes[3 : len(changes) - len(beyond)]
     return Comparison(
         attribute=pairs.attribute,
         bias=changes[0],
@@ -113,13 +127,46 @@ def compare(
         accuracy=changes[2],
         aligned_accuracy=changes[3],
         conflicting_accuracy=changes[4],
-        groups=tuple(sorted(changes[3:], key=_largest_loss_first)),
+        groups=tuple(sorted(groups, key=_largest_loss_first)),
+        excess=changes[-1] if beyond else None,
         confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
         confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
         rows=features.rows,
         predicted_before=frozen_array(predicted[0]),
         predicted_after=frozen_array(predicted[1]),
     )
+
+
+def _places(people: Array, some: Array) -> tuple[Array, Array]:
+    """Which of `people` (n,) are among `some` (m,), as a mask (n,), and where each of `some` stands."""
+    order = np.argsort(people, kind="stable")
+    place = order[np.minimum(np.searchsorted(people, some, sorter=order), len(people) - 1)]
+    if not np.array_equal(people[place], some):
+        raise DataError("The counterfactual pairs hold people who are not among the features.")
+    paired = np.zeros(len(people), dtype=bool)
+    paired[place] = True
+    return paired, place
+
+
+def _excess(
+    heads: tuple[Head, Head], features: FeatureSet, pairs: CounterfactualPairs, placebo: CounterfactualPairs
+) -> tuple[str, str, Array, Array, Array]:
+    """B beyond the placebo's, before and after, on the people who have both twins."""
+    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
+    both, place = _places(features.rows, rows)
+    gaps = [
+        np.abs(pair_differences(head, pairs))[own] - np.abs(pair_differences(head, placebo))[other]
+        for head in heads
+    ]
+    before, after = (_spread_out(gap, place, len(features)) for gap in gaps)
+    return "excess over placebo", "", both, before, after
+
+
+def _spread_out(values: Array, place: Array, n: int) -> Array:
+    """`values` (m,) of some people at their places among all n; the others' places stay empty."""
+    spread = np.zeros(n, dtype=values.dtype)
+    spread[place] = values
+    return spread
 
 
 def changed_examples(comparison: Comparison, labels: Array, most: int) -> Array:

@@ -1,26 +1,45 @@
-"""Counterfactual pairs: the same sample twice, with only a protected attribute changed."""
+"""Counterfactual pairs: the same sample twice, with only a protected attribute changed.
+
+Where a sample cannot be changed, as a photograph of a person, its twin is another real person of
+the same class with another attribute level, the nearest one in the encoder's features. Such
+twins differ in more than the attribute, so beside them stand placebo twins: found in the same
+way, but with the same attribute level. What the answer changes between those is the floor.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, FeatureSet, Split, content_fingerprint, frozen_array
+from fmd_core.data import (
+    Array,
+    AttributeDataset,
+    FeatureSet,
+    PairMethod,
+    Split,
+    content_fingerprint,
+    frozen_array,
+    ignore_progress,
+)
 from fmd_core.errors import DataError
-from fmd_core.models import Classifier, row_batches
+from fmd_core.matching import NOBODY, nearest_partners
+from fmd_core.models import Classifier, encode_rows
 
-PairMethod = Literal["generated"]
+if TYPE_CHECKING:
+    from fmd_core.feature_store import FeatureStore
+
 PAIR_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualPairs:
     """m pairs (c, c̄). The favoured side shows the level that training ties to the sample's class
-    (see `AttributeDataset.usual_level`), the other side a different level; class and everything
-    else are equal."""
+    (see `AttributeDataset.usual_level`), the other side a different level; the class is equal, and
+    everything else as equal as the method allows."""
 
     attribute: str
     method: PairMethod
@@ -28,13 +47,21 @@ class CounterfactualPairs:
     other: FeatureSet
     favoured_codes: Array  # (m,) attribute level on the favoured side
     other_codes: Array  # (m,) attribute level on the other side
-    own_codes: Array  # (m,) attribute level that the sample really shows
+    own_codes: Array  # (m,) attribute level that the person really shows
+    people: Array | None = None
+    """(m,) row of the person whose pair it is; None: the favoured side's rows."""
+    distances: Array | None = None
+    """(m,) how unlike the two sides are, as a share of two strangers of one class; None: exact twins."""
 
     def __post_init__(self) -> None:
+        people = self.favoured.rows if self.people is None else self.people
+        object.__setattr__(self, "people", frozen_array(people, "int64"))
+        distances = np.zeros(len(self.favoured)) if self.distances is None else self.distances
+        object.__setattr__(self, "distances", frozen_array(distances, "float64"))
         for name in ("favoured_codes", "other_codes", "own_codes"):
             object.__setattr__(self, name, frozen_array(getattr(self, name), "int64"))
-        sides = self.favoured, self.other, self.favoured_codes, self.other_codes, self.own_codes
-        if len({len(side) for side in sides}) != 1:
+        sides = (self.favoured, self.other, self.favoured_codes, self.other_codes, self.own_codes)
+        if len({len(side) for side in (*sides, self.rows, self.distance)}) != 1:
             raise DataError("Both sides of the counterfactual pairs must have equally many samples.")
         if not np.array_equal(self.favoured.labels, self.other.labels):
             raise DataError("The two sides of a counterfactual pair must have the same target class.")
@@ -48,12 +75,18 @@ class CounterfactualPairs:
 
     @property
     def rows(self) -> Array:
-        return self.favoured.rows
+        """Row of the person whose pair it is, (m,)."""
+        return np.asarray(self.people)
+
+    @property
+    def distance(self) -> Array:
+        """How unlike the two sides are, (m,)."""
+        return np.asarray(self.distances)
 
     @cached_property
     def fingerprint(self) -> str:
         sides = self.favoured.fingerprint, self.other.fingerprint
-        return content_fingerprint(self.attribute, *sides, self.favoured_codes, self.other_codes)
+        return content_fingerprint(self.attribute, *sides, self.favoured_codes, self.other_codes, self.rows)
 
     @cached_property
     def counterpart_codes(self) -> Array:
@@ -63,9 +96,10 @@ class CounterfactualPairs:
     @cached_property
     def counterparts(self) -> FeatureSet:
         """Each sample with `counterpart_codes`: the z̄ that replaces z."""
-        shown = (self.own_codes == self.other_codes)[:, None]
-        features = np.where(shown, self.favoured.features, self.other.features)
-        return FeatureSet(features, self.labels, self.rows)
+        shown = self.own_codes == self.other_codes
+        features = np.where(shown[:, None], self.favoured.features, self.other.features)
+        rows = np.where(shown, self.favoured.rows, self.other.rows)
+        return FeatureSet(features, self.labels, rows)
 
     def subset(self, keep: Array) -> CounterfactualPairs:
         """The pairs at positions (or where mask) `keep`."""
@@ -77,7 +111,19 @@ class CounterfactualPairs:
             self.favoured_codes[keep],
             self.other_codes[keep],
             self.own_codes[keep],
+            self.rows[keep],
+            self.distance[keep],
         )
+
+    def within(self, distance: float) -> CounterfactualPairs:
+        """The pairs whose sides are at most `distance` apart."""
+        kept = self.distance <= distance
+        if not kept.any():
+            raise DataError(
+                f"No twins are as alike as {distance:g}; the most alike are at {self.distance.min():.2f}. "
+                "Allow less alike twins."
+            )
+        return self.subset(kept)
 
 
 def pair_counterfactuals(
@@ -86,16 +132,21 @@ def pair_counterfactuals(
     *,
     split: Split,
     attribute: str,
-    method: PairMethod = "generated",
+    method: PairMethod | None = None,
+    features: FeatureSet | None = None,
     seed: int = PAIR_SEED,
+    store: FeatureStore | None = None,
+    progress: Callable[[float], None] = ignore_progress,
 ) -> CounterfactualPairs:
-    """One pair per sample of `split`, encoded by `classifier`.
+    """One pair per sample of `split`, encoded by `classifier`; `method` defaults to the data set's.
 
-    'generated' asks the data set to draw the sample again: once with the level that is usual
-    for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
-    each equally likely under `seed`.
+    'generated' and 'flipped' ask the data set for the sample again: once with the level that is
+    usual for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
+    each equally likely under `seed`. 'matched' looks for the nearest real person among `features`
+    of the split (extracted when not given); samples without anybody to match are left out.
     """
-    if method not in get_args(PairMethod):
+    chosen = method or dataset.pair_method
+    if chosen not in get_args(PairMethod):
         raise DataError(f"Unknown pair method '{method}'. Choose one of: {', '.join(get_args(PairMethod))}.")
     column, rows = dataset.attribute(attribute), dataset.rows(split)
     if len(column.levels) < 2:
@@ -103,23 +154,65 @@ def pair_counterfactuals(
             f"'{attribute}' has one value only ({column.levels[0]}), so there is nothing to change; "
             "choose an attribute with at least two."
         )
+    if chosen == "matched":
+        people = features or _everyone(dataset, classifier, rows, store, progress)
+        return _match(dataset, people, attribute, same=False)
     labels = dataset.target.codes[rows]
     favoured = dataset.usual_level(attribute)[labels]
     shift = np.random.default_rng(seed).integers(1, len(column.levels), size=len(rows))
     other = (favoured + shift) % len(column.levels)
+
+    def side(codes: Array, begun: float) -> FeatureSet:
+        encoded = encode_rows(
+            classifier, dataset, rows, attribute=attribute, codes=codes, store=store,
+            progress=lambda share: progress(begun + share / 2),
+        )  # fmt: skip
+        return FeatureSet(encoded, labels, rows)
+
+    sides = side(favoured, 0.0), side(other, 0.5)
+    return CounterfactualPairs(attribute, chosen, *sides, favoured, other, column.codes[rows])
+
+
+def placebo_pairs(dataset: AttributeDataset, people: FeatureSet, attribute: str) -> CounterfactualPairs:
+    """Pairs matched in the same way among `people`, but with the same attribute level on both sides:
+    their bias is what matching alone costs."""
+    return _match(dataset, people, attribute, same=True)
+
+
+def _everyone(
+    dataset: AttributeDataset,
+    classifier: Classifier,
+    rows: Array,
+    store: FeatureStore | None,
+    progress: Callable[[float], None],
+) -> FeatureSet:
+    encoded = encode_rows(classifier, dataset, rows, store=store, progress=progress)
+    return FeatureSet(encoded, dataset.target.codes[rows], rows)
+
+
+def _match(
+    dataset: AttributeDataset, people: FeatureSet, attribute: str, *, same: bool
+) -> CounterfactualPairs:
+    codes = dataset.attribute(attribute).codes[people.rows]
+    usual = dataset.usual_level(attribute)[people.labels]
+    partner, distance = nearest_partners(people, codes, usual, same=same)
+    found = np.flatnonzero(partner != NOBODY)
+    if len(found) == 0:
+        raise DataError(
+            f"Nobody has a twin by '{attribute}': in no class are there people of two levels; "
+            "choose another attribute."
+        )
+    partner = partner[found]
+    is_favoured = same | (codes[found] == usual[found])
+    first, second = np.where(is_favoured, found, partner), np.where(is_favoured, partner, found)
     return CounterfactualPairs(
         attribute,
-        method,
-        _encode(dataset, classifier, rows, attribute, favoured),
-        _encode(dataset, classifier, rows, attribute, other),
-        favoured,
-        other,
-        column.codes[rows],
+        "matched",
+        people.subset(first),
+        people.subset(second),
+        codes[first],
+        codes[second],
+        codes[found],
+        people.rows[found],
+        distance[found],
     )
-
-
-def _encode(
-    dataset: AttributeDataset, classifier: Classifier, rows: Array, attribute: str, codes: Array
-) -> FeatureSet:
-    inputs = (dataset.source.counterfactual(rows[b], attribute, codes[b]) for b in row_batches(len(rows)))
-    return FeatureSet(classifier.encode(inputs), dataset.target.codes[rows], rows)

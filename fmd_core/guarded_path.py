@@ -37,6 +37,12 @@ class Guard:
     features: FeatureSet
     pairs: CounterfactualPairs
     tolerance: float = 0.01  # accuracy that may be lost, as a share
+    placebo: CounterfactualPairs | None = None  # for matched twins: their bias is taken off
+
+    def bias(self, head: LinearHead) -> float:
+        """What the attribute does to the answer: B, less the placebo's where there is one."""
+        floor = 0.0 if self.placebo is None else counterfactual_bias(head, self.placebo)
+        return counterfactual_bias(head, self.pairs) - floor
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,13 +140,13 @@ class _Judge:
         self.classes = [labels == c for c in np.unique(labels)]
         self.names = np.unique(labels)
         self.before = self._right(head)
-        self.bias = counterfactual_bias(head, guard.pairs)
+        self.bias = guard.bias(head)
 
     def _right(self, head: LinearHead) -> Array:
         return predictions(head, self.guard.features.features) == self.guard.features.labels
 
     def point(self, result: UnlearningResult) -> PathPoint:
-        right, bias = self._right(result.head), counterfactual_bias(result.head, self.guard.pairs)
+        right, bias = self._right(result.head), self.guard.bias(result.head)
         lost = float(self.before.mean() - right.mean())
         by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
         return PathPoint(result, float(right.mean()), bias, self._refusal(lost, by_class, bias))

@@ -1,4 +1,4 @@
-"""Classifiers: a frozen encoder below, the head above. The only module that uses torch.
+"""Classifiers: a frozen encoder below, the head above; opened, saved, and asked for features.
 
 torch is imported when an encoder is first needed, not when this module is: it takes seconds,
 and a page should be painted before.
@@ -7,7 +7,7 @@ and a page should be painted before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,40 +16,95 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
+from fmd_core.architectures import ARCHITECTURES, build_encoder, find_architecture
 from fmd_core.data import (
     Array,
     AttributeDataset,
     FeatureSet,
+    InputKind,
     Split,
     content_fingerprint,
     frozen_array,
     ignore_progress,
 )
 from fmd_core.errors import ModelError
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import LinearHead
 
 if TYPE_CHECKING:
     import torch
 
+    from fmd_core.feature_store import FeatureStore
+
+BATCH_PIXELS = 512 * 64 * 64  # of one batch: bounds the memory of large images
 BATCH_ROWS = 512
 FORMAT = "fmd-classifier-1"
+Channels = tuple[float, float, float]
+NORMALISATIONS: dict[str, tuple[Channels, Channels]] = {
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Mean and spread per channel, of colours between 0 and 1, that a network expects taken out."""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What happens to an image before the encoder sees it."""
+
+    normalisation: str = "symmetric"
+    size: int | None = None  # side that images are scaled to; None: as they come
+
+    def __post_init__(self) -> None:
+        if self.normalisation not in NORMALISATIONS:
+            known = ", ".join(NORMALISATIONS)
+            raise ModelError(f"Unknown normalisation '{self.normalisation}'. Choose one of: {known}.")
+        if self.size is not None and not 8 <= self.size <= 512:
+            raise ModelError(f"Images of {self.size} pixels a side cannot be used; choose 8 to 512.")
+
+    def apply(self, inputs: Array) -> torch.Tensor:
+        """uint8 images (m, height, width, 3) to float (m, 3, side, side); table rows stay as they are."""
+        import torch
+
+        if inputs.ndim == 2:
+            return torch.from_numpy(inputs)
+        images = torch.from_numpy(inputs).permute(0, 3, 1, 2).float()
+        if self.size is not None and images.shape[-2:] != (self.size, self.size):
+            images = torch.nn.functional.interpolate(
+                images, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False
+            )
+        mean, spread = (torch.tensor(c).view(3, 1, 1) * 255 for c in NORMALISATIONS[self.normalisation])
+        return images.sub_(mean).div_(spread)
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """An image classifier opened for review."""
+    """A classifier opened for review."""
 
     architecture: str
     encoder_state: dict[str, Array]
     head: LinearHead
     damping: float
     """Weight decay that the head was fitted with: the damping at which influence is an exact slope."""
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    feature_scale: float = 1.0
+    """Factor on the encoder's output. Damping is relative to the size of the features: with a mean
+    square of 1 one value suits every model."""
+    name: str = ""
+
+    @property
+    def kind(self) -> InputKind:
+        """What the classifier reads."""
+        return find_architecture(self.architecture).kind
+
+    @cached_property
+    def encoder_fingerprint(self) -> str:
+        """Content digest of all that makes the features: the head may change and they stay."""
+        parts = [part for name in sorted(self.encoder_state) for part in (name, self.encoder_state[name])]
+        return content_fingerprint(self.architecture, repr(self.preprocess), repr(self.feature_scale), *parts)
 
     @cached_property
     def fingerprint(self) -> str:
-        parts = [part for name in sorted(self.encoder_state) for part in (name, self.encoder_state[name])]
-        return content_fingerprint(self.architecture, self.head.fingerprint, *parts)
+        return content_fingerprint(self.encoder_fingerprint, self.head.fingerprint)
 
     def with_head(self, head: LinearHead) -> Classifier:
         """The same encoder under another head."""
@@ -63,7 +118,8 @@ class Classifier:
     def _encoder(self) -> torch.nn.Module:
         import torch
 
-        module = build_encoder(self.architecture)
+        first = next((a for a in self.encoder_state.values() if a.ndim == 2), np.zeros((0, 0)))
+        module = build_encoder(self.architecture, first.shape[1])
         state = {name: torch.from_numpy(array.copy()) for name, array in self.encoder_state.items()}
         try:
             module.load_state_dict(state)
@@ -74,107 +130,101 @@ class Classifier:
             ) from error
         return module.eval().requires_grad_(False)
 
-    def encode(self, batches: Iterable[Array]) -> Array:
-        """Features (n, d) float32 of uint8 images that come in batches (m, height, width, 3)."""
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """Features (m, d) float32 of each batch: uint8 images (m, height, width, 3) or rows (m, columns)."""
         import torch
 
-        with torch.inference_mode():
-            parts = [self._encoder(_to_tensor(batch)).numpy() for batch in batches]
-        features = np.concatenate(parts)
-        if features.shape[1] != self.head.n_features:
-            raise ModelError(
-                f"The encoder gives {features.shape[1]} features, but the head expects {self.head.n_features}; "
-                "open weights that belong together."
-            )
-        return frozen_array(features)
+        for batch in batches:
+            if (batch.ndim == 2) != (self.kind == "table"):
+                raise ModelError(
+                    f"The model reads {self.kind}s, but the data are {'rows' if batch.ndim == 2 else 'images'}; "
+                    "open a model that was trained for this data set."
+                )
+            with torch.inference_mode():
+                features = (self._encoder(self.preprocess.apply(batch)) * self.feature_scale).numpy()
+            if features.shape[1] != self.head.n_features:
+                raise ModelError(
+                    f"The encoder gives {features.shape[1]} features, but the head expects "
+                    f"{self.head.n_features}; open weights that belong together."
+                )
+            yield features
+
+    def encode(self, batches: Iterable[Array]) -> Array:
+        """Features (n, d) float32 of all batches together."""
+        return frozen_array(np.concatenate(list(self.encode_batches(batches))))
 
 
-def row_batches(n: int, size: int = BATCH_ROWS) -> Iterator[slice]:
-    """Slices that cover n rows, `size` at a time."""
+def row_batches(n: int, side: int = 64) -> Iterator[slice]:
+    """Slices that cover n rows, as many at a time as images of `side` pixels allow."""
+    size = max(1, min(BATCH_ROWS, BATCH_PIXELS // max(side, 1) ** 2))
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def extract_features(classifier: Classifier, dataset: AttributeDataset, *, split: Split) -> FeatureSet:
-    """Encode every sample of one split."""
+def encode_rows(
+    classifier: Classifier,
+    dataset: AttributeDataset,
+    rows: Array,
+    *,
+    attribute: str = "",
+    codes: Array | None = None,
+    store: FeatureStore | None = None,
+    progress: Callable[[float], None] = ignore_progress,
+) -> Array:
+    """Features (n, d) of `rows`, with `attribute` set to `codes` (n,) if one is named.
+
+    Read and encoded a batch at a time, and `progress` told before each. With a `store` the
+    features are kept on disk and found there the next time.
+    """
+
+    def batches() -> Iterator[Array]:
+        for part in row_batches(len(rows), classifier.preprocess.size or 64):
+            progress(part.start / len(rows))
+            yield (
+                dataset.source.counterfactual(rows[part], attribute, codes[part])
+                if codes is not None
+                else dataset.source.read(rows[part])
+            )
+
+    if store is None:
+        return classifier.encode(batches())
+    key = content_fingerprint(
+        classifier.encoder_fingerprint,
+        dataset.source.fingerprint,
+        rows,
+        attribute,
+        np.zeros(0) if codes is None else codes,
+    )
+    return store.get_or_compute(key, len(rows), lambda: classifier.encode_batches(batches()))
+
+
+def check_fit(classifier: Classifier, dataset: AttributeDataset) -> None:
+    """Refuse a model that was made for other classes or for another kind of data."""
     classes = dataset.target.levels
     if classifier.head.n_classes != len(classes):
         raise ModelError(
             f"The model tells {classifier.head.n_classes} classes apart, but '{dataset.target.name}' has "
             f"{len(classes)}; open a model that was trained for this data set."
         )
-    rows = dataset.rows(split)
-    features = classifier.encode(dataset.source.read(rows[part]) for part in row_batches(len(rows)))
-    return FeatureSet(features, dataset.target.codes[rows], rows)
+    if classifier.kind != dataset.source.kind:
+        raise ModelError(
+            f"The model reads {classifier.kind}s, but '{dataset.name}' holds {dataset.source.kind}s; "
+            "open a model that was trained for this data set."
+        )
 
 
-def build_encoder(architecture: str) -> torch.nn.Module:
-    """A fresh encoder by name; its output are the features."""
-    from torch import nn
-
-    if architecture != "small_cnn":
-        raise ModelError(f"Unknown architecture '{architecture}'. Known: small_cnn.")
-    layers: list[nn.Module] = []
-    for inner, outer in ((3, 16), (16, 32), (32, 64)):
-        layers += [nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 64), nn.ReLU())
-
-
-def train_classifier(
+def extract_features(
+    classifier: Classifier,
     dataset: AttributeDataset,
     *,
-    architecture: str = "small_cnn",
-    epochs: int = 20,
-    damping: float = 1e-3,
-    seed: int = 0,
+    split: Split,
+    store: FeatureStore | None = None,
     progress: Callable[[float], None] = ignore_progress,
-) -> Classifier:
-    """Train on the training split: encoder and head together by Adam, then the head alone to
-    convergence with weight decay `damping`, as influence scores assume."""
-    import torch
-
-    torch.manual_seed(seed)
-    rng, rows = np.random.default_rng(seed), dataset.rows("train")
-    encoder = build_encoder(architecture).train()
-    top = torch.nn.LazyLinear(len(dataset.target.levels))
-    images, labels = (
-        _to_tensor(dataset.source.read(rows)),
-        torch.from_numpy(dataset.target.codes[rows].copy()),
-    )
-    top(encoder(images[:2]))  # gives the lazy layer its size
-    optimiser = torch.optim.Adam([*encoder.parameters(), *top.parameters()], lr=1e-3, weight_decay=1e-4)
-    for epoch in range(epochs):
-        for batch in np.array_split(rng.permutation(len(rows)), max(1, len(rows) // 64)):
-            loss = torch.nn.functional.cross_entropy(top(encoder(images[batch])), labels[batch])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        progress((epoch + 1) / epochs)
-    encoder.eval().requires_grad_(False)
-    scale = _unit_scale(encoder, images)
-    state = {name: frozen_array(tensor.detach().numpy()) for name, tensor in encoder.state_dict().items()}
-    start = LinearHead(top.weight.detach().numpy() / scale, top.bias.detach().numpy())
-    return refit_head(Classifier(architecture, state, start, damping), dataset)
-
-
-def _unit_scale(encoder: torch.nn.Module, images: torch.Tensor) -> float:
-    """Scale the last linear layer so that features have a mean square of 1; returns the factor.
-
-    Damping is relative to the size of the features: with unit features one value suits every
-    model, and leaving out one sample stays a small change. ReLU passes the factor on.
-    """
-    scale = float(encoder(images).square().mean().rsqrt())
-    weight, bias = list(encoder.parameters())[-2:]
-    weight.mul_(scale)
-    bias.mul_(scale)
-    return scale
-
-
-def refit_head(classifier: Classifier, dataset: AttributeDataset) -> Classifier:
-    """The same encoder under a head fitted to convergence on the training split."""
-    train = extract_features(classifier, dataset, split="train")
-    weights = np.full(len(train), 1 / len(train))
-    problem = ConvexProblem(train.features, train.labels, weights, classifier.damping)
-    return classifier.with_head(fit_head(classifier.head, problem))
+) -> FeatureSet:
+    """Encode every sample of one split."""
+    check_fit(classifier, dataset)
+    rows = dataset.rows(split)
+    features = encode_rows(classifier, dataset, rows, store=store, progress=progress)
+    return FeatureSet(features, dataset.target.codes[rows], rows)
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
@@ -185,8 +235,12 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "format": FORMAT,
         "architecture": classifier.architecture,
         "damping": repr(classifier.damping),
+        "normalisation": classifier.preprocess.normalisation,
+        "size": str(classifier.preprocess.size or ""),
+        "feature_scale": repr(classifier.feature_scale),
+        "name": classifier.name,
     }
-    save_file(tensors, path, metadata)
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path, metadata)
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
 
 
@@ -205,7 +259,8 @@ def load_classifier(path: Path) -> Classifier:
             f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
         ) from error
     whole = {"head.weight", "head.bias"} <= tensors.keys() and {"architecture", "damping"} <= metadata.keys()
-    if metadata.get("format") != FORMAT or not whole:
+    known = metadata.get("architecture") in ARCHITECTURES
+    if metadata.get("format") != FORMAT or not whole or not known:
         raise ModelError(f"The weights file '{path.name}' was not written by FMD Studio, or has no head.")
     encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
@@ -213,29 +268,34 @@ def load_classifier(path: Path) -> Classifier:
         raise ModelError(
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
-    head = LinearHead(tensors["head.weight"], tensors["head.bias"])
-    return Classifier(metadata["architecture"], encoder, head, _damping(metadata["damping"], path.name))
+    return Classifier(
+        metadata["architecture"],
+        encoder,
+        LinearHead(tensors["head.weight"], tensors["head.bias"]),
+        _positive(metadata, "damping", path.name),
+        Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))),
+        _positive({"feature_scale": "1.0"} | metadata, "feature_scale", path.name),
+        metadata.get("name", ""),
+    )
 
 
-def _damping(text: str, file: str) -> float:
+def _side(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 5 else None
+
+
+def _positive(metadata: dict[str, str], key: str, file: str) -> float:
     try:
-        damping = float(text)
+        value = float(metadata[key])
     except ValueError:
-        damping = float("nan")
-    if not 0 < damping < float("inf"):
+        value = float("nan")
+    if not 0 < value < float("inf"):
         raise ModelError(
-            f"The weights file '{file}' names the damping '{text}', which is not a number above 0."
+            f"The weights file '{file}' names the {key.replace('_', ' ')} '{metadata[key]}', "
+            "which is not a number above 0."
         )
-    return damping
+    return value
 
 
 def head_to_safetensors(head: LinearHead, metadata: dict[str, str]) -> bytes:
     """The head alone as a safetensors file: `head.weight` (K, d), `head.bias` (K,), float64."""
     return save({"head.weight": head.weight, "head.bias": head.bias}, metadata)
-
-
-def _to_tensor(images: Array) -> torch.Tensor:
-    """uint8 (m, height, width, 3) to float (m, 3, height, width) in [-1, 1]."""
-    import torch
-
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)

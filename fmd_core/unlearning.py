@@ -3,7 +3,7 @@
 The published single steps (Chen et al. 2023) move the head once along H^-1 g, with g from
 
     paper-remove     the top-K harmful samples:                    sum grad L(z) / n
-    paper-replace    the same against their counterfactuals:       sum (grad L(z) - grad L(z̄)) / n
+    paper-replace    those that have one, against their twins:     sum (grad L(z) - grad L(z̄)) / n
     paper-external   external pairs, no training sample needed:    mean (grad L(c) - grad L(c̄))
 
 and strength is the share of that step, itself shortened to the trust radius (`step_share`).
@@ -50,7 +50,7 @@ class UnlearningInputs:
     """What decides the fix. Nothing in here may be used to judge it."""
 
     train: FeatureSet
-    train_pairs: CounterfactualPairs  # the counterfactuals of the training samples, same order
+    train_pairs: CounterfactualPairs  # the training samples' own twins; those without any cannot be replaced
     external: CounterfactualPairs
     curvature: Curvature
     scores: InfluenceScores
@@ -127,7 +127,7 @@ def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: i
 
 
 def _iterated(head: LinearHead, pairs: CounterfactualPairs, strength: float, start: LinearHead) -> LinearHead:
-    weights = class_balanced_weights(pairs.labels)
+    weights = balanced_weights(_what_counts_equally(pairs))
     c, other = pairs.favoured.features, pairs.other.features
     problem = ConvexProblem(
         features=np.concatenate([c, other]),
@@ -140,9 +140,17 @@ def _iterated(head: LinearHead, pairs: CounterfactualPairs, strength: float, sta
     return fit_head(start, problem, anchor=head.theta, consistency=strength)
 
 
-def class_balanced_weights(labels: Array) -> Array:
-    """Weights (n,) that sum to 1 and give every class that occurs the same total."""
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+def _what_counts_equally(pairs: CounterfactualPairs) -> Array:
+    """Group of each pair, (m,): its class; for real people who were matched, class and own level,
+    since a rare group's few members are the twins of many others."""
+    if pairs.method != "matched":
+        return pairs.labels
+    return pairs.labels * (1 + int(pairs.own_codes.max())) + pairs.own_codes
+
+
+def balanced_weights(groups: Array) -> Array:
+    """Weights (n,) that sum to 1 and give every group that occurs the same total."""
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return 1 / (len(counts) * counts[inverse])
 
 
@@ -161,7 +169,10 @@ def _published_gradient(head: LinearHead, inputs: UnlearningInputs, strategy: St
         m = len(inputs.external)
         return total(inputs.external.favoured, m) - total(inputs.external.other, m)
     worst, n = inputs.scores.most_harmful(k), len(inputs.train)
-    removed = total(inputs.train.subset(worst), n)
     if strategy == "paper-remove":
-        return removed
-    return removed - total(inputs.train_pairs.counterparts.subset(worst), n)
+        return total(inputs.train.subset(worst), n)
+    with_twin = worst[np.isin(inputs.train.rows[worst], inputs.train_pairs.rows)]
+    twins = inputs.train_pairs.counterparts.subset(
+        np.isin(inputs.train_pairs.rows, inputs.train.rows[with_twin])
+    )
+    return total(inputs.train.subset(with_twin), n) - total(twins, n)

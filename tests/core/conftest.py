@@ -95,6 +95,7 @@ class TinySource:
 
     signal: Array  # (n, 3)
     mark: Array  # (n,)
+    kind: str = "table"
 
     @property
     def fingerprint(self) -> str:
@@ -107,6 +108,9 @@ class TinySource:
         mark = codes if attribute == "mark" else self.mark[rows]  # shade leaves no trace
         return np.column_stack([self.signal[rows], 1.5 * np.eye(3)[mark]])
 
+    def display(self, row: int, attribute: str = "", code: int = 0) -> dict[str, str]:
+        return {"row": str(row), attribute: str(code)}
+
 
 @dataclass(frozen=True, eq=False)
 class TinyClassifier:
@@ -114,6 +118,9 @@ class TinyClassifier:
 
     head: fmd.LinearHead
     damping: float
+    kind: str = "table"
+    preprocess: fmd.Preprocess = fmd.Preprocess()
+    encoder_fingerprint: str = "as it is"
 
     def encode(self, batches: Iterable[Array]) -> Array:
         return np.concatenate(list(batches))

@@ -179,7 +179,7 @@ def test_layers_that_do_not_fit_the_architecture_are_refused(demo, change):
 
 def test_an_unknown_architecture_lists_the_known_ones(demo):
     found = encode_message(replace(demo.classifier, architecture="huge"), demo)
-    assert found == "Unknown architecture 'huge'. Known: small_cnn."
+    assert found.startswith("Unknown architecture 'huge'. Known: small_cnn, face_cnn, mlp, resnet18")
 
 
 def test_a_head_for_other_features_is_refused(demo):
@@ -240,7 +240,9 @@ def test_training_ends_at_a_converged_head_and_repeats(demo):
         train.features.astype("float64"), train.labels, np.full(len(train), 1 / len(train))
     )
     np.testing.assert_allclose(slope + first.damping * first.head.theta, 0, atol=1e-5)
-    assert seen == [1.0]
+    assert [step.share for step in seen] == sorted(step.share for step in seen)
+    assert seen[-1].share == 1
+    assert all(step.accuracy is None and step.seconds_left >= 0 for step in seen)  # judged after an epoch
     again = fmd.train_classifier(demo.dataset, epochs=1, seed=3)
     np.testing.assert_allclose(again.head.theta, first.head.theta, atol=1e-3)
 

@@ -8,7 +8,7 @@ from scipy.linalg import helmert
 from scipy.special import softmax
 
 from fmd_core import DataError, counterfactual_bias, unlearn, unlearning
-from fmd_core.unlearning import STRATEGIES, USES_K, class_balanced_weights, prepare
+from fmd_core.unlearning import STRATEGIES, USES_K, balanced_weights, prepare
 
 SINGLE_STEPS = ["paper-remove", "paper-replace", "paper-external"]
 
@@ -160,7 +160,7 @@ def test_more_strength_leaves_less_bias(tiny):
 
 def test_classes_count_equally_in_the_weights():
     labels = np.array([0, 0, 0, 2, 2, 5])
-    weights = class_balanced_weights(labels)
+    weights = balanced_weights(labels)
     np.testing.assert_allclose([weights[labels == c].sum() for c in (0, 2, 5)], 1 / 3)
     assert weights[0] == weights[1] == weights[2]
 

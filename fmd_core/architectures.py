@@ -1,0 +1,144 @@
+"""Network architectures by name: an encoder whose output are the features, under a linear head.
+
+torch and torchvision are imported when a network is first built, not when this module is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmd_core.data import Array, InputKind
+from fmd_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAMED_MISMATCHES = 3
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that can be built, trained here or opened with a user's weights."""
+
+    name: str
+    title: str
+    kind: InputKind
+    size: int  # side of the square image that it is made for, 0 for tables
+    head: str  # name of the last linear layer in the whole network's state dict
+    build: Callable[[int], nn.Module]
+    """The encoder in its initial state, for `n_inputs` columns (ignored by image networks)."""
+    pretrained: bool = False  # whether torchvision publishes weights for it
+
+
+def build_encoder(name: str, n_inputs: int = 0) -> nn.Module:
+    """A fresh encoder: images (m, 3, side, side) or rows (m, n_inputs) to features (m, d)."""
+    return find_architecture(name).build(n_inputs)
+
+
+def split_state(
+    name: str, state: Mapping[str, Array], n_inputs: int = 0
+) -> tuple[dict[str, Array], Array, Array]:
+    """Take a whole network's state dict apart: encoder state, head weight (K, d), head bias (K,).
+
+    Raises ModelError with a list of what is missing, left over or of another shape.
+    """
+    head = find_architecture(name).head
+    weight, bias = state.get(f"{head}.weight"), state.get(f"{head}.bias")
+    encoder = {key: array for key, array in state.items() if key not in (f"{head}.weight", f"{head}.bias")}
+    problems = _mismatches(name, encoder, n_inputs)
+    if weight is None or np.ndim(weight) != 2:
+        problems.insert(0, f"missing {head}.weight, the last linear layer")
+    if problems or weight is None:
+        named = "; ".join(problems[:NAMED_MISMATCHES])
+        more = f"; and {len(problems) - NAMED_MISMATCHES} more" if len(problems) > NAMED_MISMATCHES else ""
+        raise ModelError(f"The weights do not fit '{name}': {named}{more}. Choose another architecture.")
+    return encoder, weight, np.zeros(len(weight), weight.dtype) if bias is None else bias
+
+
+def join_state(name: str, encoder: Mapping[str, Array], weight: Array, bias: Array) -> dict[str, Array]:
+    """The whole network's state dict: the other way round than `split_state`."""
+    head = find_architecture(name).head
+    return {**encoder, f"{head}.weight": weight, f"{head}.bias": bias}
+
+
+def _mismatches(name: str, state: Mapping[str, Array], n_inputs: int) -> list[str]:
+    """What keeps `state` from being loaded into the encoder, a phrase each."""
+    wanted = {key: tuple(value.shape) for key, value in build_encoder(name, n_inputs).state_dict().items()}
+    given = {key: tuple(np.shape(value)) for key, value in state.items()}
+    missing = [f"missing {key} {shape}" for key, shape in wanted.items() if key not in given]
+    other = [
+        f"{key} is {given[key]}, not {shape}"
+        for key, shape in wanted.items()
+        if key in given and given[key] != shape
+    ]
+    return other + missing + [f"left over {key} {shape}" for key, shape in given.items() if key not in wanted]
+
+
+def find_architecture(name: str) -> Architecture:
+    """An architecture by name."""
+    if name not in ARCHITECTURES:
+        raise ModelError(f"Unknown architecture '{name}'. Known: {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
+
+
+def _small_cnn(_: int) -> nn.Module:
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for inner, outer in ((3, 16), (16, 32), (32, 64)):
+        layers += [nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 64), nn.ReLU())
+
+
+def _face_cnn(_: int) -> nn.Module:
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for inner, outer, stride in ((3, 32, 2), (32, 64, 2), (64, 96, 2), (96, 128, 2)):
+        convolution = nn.Conv2d(inner, outer, 3, stride=stride, padding=1, bias=False)
+        layers += [convolution, nn.BatchNorm2d(outer), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(512, 128), nn.ReLU())
+
+
+def _mlp(n_inputs: int) -> nn.Module:
+    from torch import nn
+
+    if n_inputs < 1:
+        raise ModelError("A network for tables needs to know how many columns go in; got none.")
+    return nn.Sequential(nn.Linear(n_inputs, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU())
+
+
+def _from_torchvision(name: str, head: str) -> Callable[[int], nn.Module]:
+    def build(_: int) -> nn.Module:
+        import torchvision
+        from torch import nn
+
+        network: nn.Module = torchvision.models.get_model(name, weights=None)
+        network.set_submodule(head, nn.Identity())
+        return network
+
+    return build
+
+
+def _published(name: str, title: str, head: str) -> Architecture:
+    return Architecture(name, title, "image", 224, head, _from_torchvision(name, head), pretrained=True)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    found.name: found
+    for found in (
+        Architecture("small_cnn", "Small network (3 layers)", "image", 32, "head", _small_cnn),
+        Architecture("face_cnn", "Small network (4 layers, for faces)", "image", 64, "head", _face_cnn),
+        Architecture("mlp", "Network for tables (2 layers)", "table", 0, "head", _mlp),
+        _published("resnet18", "ResNet-18", "fc"),
+        _published("resnet34", "ResNet-34", "fc"),
+        _published("resnet50", "ResNet-50", "fc"),
+        _published("mobilenet_v3_large", "MobileNetV3", "classifier.3"),
+        _published("efficientnet_b0", "EfficientNet-B0", "classifier.1"),
+        _published("vit_b_16", "ViT-B/16", "heads.head"),
+    )
+}

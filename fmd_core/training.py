@@ -1,0 +1,166 @@
+"""Train a classifier of the registry here: encoder and head together by Adam, in batches that
+are read as they are needed, then the head alone to convergence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from fmd_core.architectures import build_encoder, find_architecture
+from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
+from fmd_core.errors import ModelError
+from fmd_core.fitting import ConvexProblem, fit_head
+from fmd_core.heads import LinearHead
+from fmd_core.models import Classifier, Preprocess, extract_features, row_batches
+
+BATCH = {"image": 64, "table": 256}
+EPOCHS = {"image": 20, "table": 12}
+SCALE_ROWS = 2048  # samples that the size of the features is measured on
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """How far a training has come."""
+
+    share: float  # of the whole work, 0 to 1
+    epoch: int  # finished epochs
+    epochs: int
+    loss: float  # mean over the last batches
+    accuracy: float | None  # on the validation split, after the first epoch
+    seconds_left: float
+
+
+def ignore_step(step: TrainingStep) -> None:
+    """Progress callback of a caller who does not want to know."""
+
+
+def train_classifier(
+    dataset: AttributeDataset,
+    *,
+    architecture: str = "small_cnn",
+    epochs: int | None = None,
+    damping: float = 1e-3,
+    seed: int = 0,
+    preprocess: Preprocess | None = None,
+    progress: Callable[[TrainingStep], None] = ignore_step,
+) -> Classifier:
+    """Train on the training split; `progress` is told after every batch and may raise to stop.
+
+    The head is at last refitted to convergence with weight decay `damping`, as influence scores
+    assume, on features scaled to a mean square of 1.
+    """
+    kind = find_architecture(architecture).kind
+    if kind != dataset.source.kind:
+        raise ModelError(
+            f"'{architecture}' reads {kind}s, but '{dataset.name}' holds {dataset.source.kind}s; choose another."
+        )
+    run = _Run(dataset, architecture, preprocess or Preprocess(), seed, epochs or EPOCHS[kind])
+    run.train(progress)
+    classifier = run.finish(damping)
+    return refit_head(classifier, dataset)
+
+
+class _Run:
+    """One training: the network, its optimiser and how it is doing."""
+
+    def __init__(
+        self, dataset: AttributeDataset, architecture: str, preprocess: Preprocess, seed: int, epochs: int
+    ) -> None:
+        import torch
+
+        torch.manual_seed(seed)
+        self.dataset, self.architecture, self.preprocess = dataset, architecture, preprocess
+        self.rows, self.rng, self.epochs = dataset.rows("train"), np.random.default_rng(seed), epochs
+        first = dataset.source.read(self.rows[:2])
+        self.encoder = build_encoder(architecture, first.shape[-1] if first.ndim == 2 else 0)
+        with torch.no_grad():
+            width = self.encoder.eval()(preprocess.apply(first)).shape[1]
+        self.top = torch.nn.Linear(width, len(dataset.target.levels))
+        self.batch = BATCH[dataset.source.kind]
+        weights = [*self.encoder.parameters(), *self.top.parameters()]
+        self.optimiser = torch.optim.Adam(weights, lr=1e-3, weight_decay=1e-4)
+        self.steps_per_epoch = max(1, len(self.rows) // self.batch)
+
+    def train(self, progress: Callable[[TrainingStep], None]) -> None:
+        """All epochs."""
+        begun, total, accuracy, losses = time.monotonic(), self.epochs * self.steps_per_epoch, None, [0.0]
+        for epoch in range(self.epochs):
+            self.encoder.train()
+            for position, (inputs, labels) in enumerate(self._batches(), start=1):
+                losses = [*losses[-49:], self._step(inputs, labels)]
+                done = epoch * self.steps_per_epoch + position
+                left = (time.monotonic() - begun) * (total - done) / done
+                progress(
+                    TrainingStep(done / total, epoch, self.epochs, float(np.mean(losses)), accuracy, left)
+                )
+            accuracy = self._accuracy()
+
+    def _batches(self) -> Iterator[tuple[Array, Array]]:
+        """Shuffled training batches, the next one read while the last one is learned from."""
+        parts = np.array_split(self.rng.permutation(self.rows), self.steps_per_epoch)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self.dataset.source.read, parts[0])
+            for position, part in enumerate(parts):
+                inputs = coming.result()
+                if position + 1 < len(parts):
+                    coming = reader.submit(self.dataset.source.read, parts[position + 1])
+                yield inputs, self.dataset.target.codes[part]
+
+    def _step(self, inputs: Array, labels: Array) -> float:
+        import torch
+
+        answer = self.top(self.encoder(self.preprocess.apply(inputs)))
+        loss = torch.nn.functional.cross_entropy(answer, torch.from_numpy(labels.copy()))
+        if not torch.isfinite(loss):
+            raise ModelError("Training went astray (the loss is not a number); choose another architecture.")
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def _accuracy(self) -> float:
+        """Share right on the validation split."""
+        rows = self.dataset.rows("validation")
+        answers = [self._answer(rows[part]) for part in row_batches(len(rows), self.preprocess.size or 64)]
+        return float((np.concatenate(answers) == self.dataset.target.codes[rows]).mean())
+
+    def _answer(self, rows: Array) -> Array:
+        import torch
+
+        self.encoder.eval()
+        with torch.inference_mode():
+            answers = self.top(self.encoder(self.preprocess.apply(self.dataset.source.read(rows))))
+        return cast(Array, answers.argmax(dim=1).numpy())
+
+    def finish(self, damping: float) -> Classifier:
+        """Freeze what was learned, features scaled to a mean square of 1."""
+        self.encoder.eval().requires_grad_(False)
+        state = {name: frozen_array(t.detach().numpy()) for name, t in self.encoder.state_dict().items()}
+        weight, bias = (t.detach().numpy() for t in (self.top.weight, self.top.bias))
+        raw = Classifier(self.architecture, state, LinearHead(weight, bias), damping, self.preprocess)
+        scale = feature_scale(raw, self.dataset)
+        head = LinearHead(weight / scale, bias)
+        return Classifier(self.architecture, state, head, damping, self.preprocess, scale)
+
+
+def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
+    """The factor that gives the features of training samples a mean square of 1."""
+    rows = dataset.rows("train")[:SCALE_ROWS]
+    parts = row_batches(len(rows), classifier.preprocess.size or 64)
+    features = classifier.encode(dataset.source.read(rows[part]) for part in parts)
+    return float(1 / np.sqrt(np.square(features, dtype="float64").mean()))
+
+
+def refit_head(
+    classifier: Classifier, dataset: AttributeDataset, train: FeatureSet | None = None
+) -> Classifier:
+    """The same encoder under a head fitted to convergence on the training split."""
+    found = train or extract_features(classifier, dataset, split="train")
+    weights = np.full(len(found), 1 / len(found))
+    problem = ConvexProblem(found.features, found.labels, weights, classifier.damping)
+    return classifier.with_head(fit_head(classifier.head, problem))

@@ -1,111 +1,189 @@
 """Heavy results, computed once per content and shared by all visitors. The only user of
 st.cache_resource; core values are frozen and their arrays read-only, so sharing is safe.
 
-Each function takes small hashable keys and calls the one before it for its heavy input.
+Each function takes small hashable keys and calls the one before it for its heavy input. An
+argument with an underscore is no part of the key: it is told how far the work has come.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
+
 import streamlit as st
 
 import fmd_core as fmd
 from app.history import Recipe
-from app.state import DATASET
-from fmd_core import datasets
-from fmd_core.data import Split
-from fmd_core.imaging import png_data_uri
+from app.review import Review
+from fmd_core import datasets, model_shelf
+from fmd_core.counterfactual import counterpart_levels, placebo_pairs
+from fmd_core.data import Array, Split, ignore_progress
+from fmd_core.feature_store import FeatureStore
+from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceMethod
 from fmd_core.unlearning import StrategyName
 
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def dataset(name: str) -> fmd.AttributeDataset:
-    """Rows, target, attributes and split."""
-    return fmd.load_dataset(name)
+Progress = Callable[[float], None]
+LEAVE_ONE_OUT_COST = 2e9  # operations, about a second: beyond, scores are first-order
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def classifier(name: str) -> fmd.Classifier:
-    """The original model."""
-    return datasets.load_demo_classifier(name)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def features(name: str, split: Split) -> fmd.FeatureSet:
-    """What the encoder makes of one split."""
-    return fmd.extract_features(classifier(name), dataset(name), split=split)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def pairs(name: str, split: Split, attribute: str) -> fmd.CounterfactualPairs:
-    """The twins of one split."""
-    return fmd.pair_counterfactuals(dataset(name), classifier(name), split=split, attribute=attribute)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def curvature(name: str) -> fmd.Curvature:
-    """Curvature of the training loss around the original head."""
-    model = classifier(name)
-    return fmd.fit_curvature(model.head, features(name, "train"), damping=model.damping)
+@st.cache_resource(max_entries=1, show_spinner=False)
+def store() -> FeatureStore:
+    """Features on disk, shared by all sessions."""
+    return FeatureStore()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def scores(name: str, attribute: str) -> fmd.InfluenceScores:
-    """Influence of every training sample on the bias of the original model."""
-    head, external = classifier(name).head, pairs(name, "external", attribute)
-    found = curvature(name)
-    method: InfluenceMethod = "leave-one-out" if found.solver == "cholesky" else "first-order"
-    return fmd.bias_influence(head, features(name, "train"), external, found, method=method)
+def open_data(reference: str) -> fmd.AttributeDataset:
+    """Rows, target, attributes and split of a data set."""
+    return fmd.load_dataset(reference)
 
 
-def inputs(name: str, attribute: str) -> fmd.UnlearningInputs:
-    """What decides the fix: training samples and external twins."""
-    return fmd.UnlearningInputs(
-        train=features(name, "train"),
-        train_pairs=pairs(name, "train", attribute),
-        external=pairs(name, "external", attribute),
-        curvature=curvature(name),
-        scores=scores(name, attribute),
-    )
+def dataset(review: Review) -> fmd.AttributeDataset:
+    """The data under review."""
+    return open_data(review.data)
 
 
-def guard(name: str, attribute: str, tolerance: float) -> fmd.Guard:
-    """Who guards the fix: validation samples and twins."""
-    return fmd.Guard(features(name, "validation"), pairs(name, "validation", attribute), tolerance)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _open_model(data: str, model: str) -> fmd.Classifier:
+    if model == model_shelf.BUNDLED:
+        return datasets.load_demo_classifier(data)
+    return model_shelf.open_model(open_data(data), model)
+
+
+def classifier(review: Review) -> fmd.Classifier:
+    """The original model."""
+    return _open_model(review.data, review.model)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def solutions(name: str, attribute: str, strategy: StrategyName, k: int) -> tuple[fmd.UnlearningResult, ...]:
-    """Every strength of one strategy, before anybody judges it."""
-    return fmd.solve_path(classifier(name).head, inputs(name, attribute), strategy=strategy, k=k)
+def _features(data: str, model: str, split: Split, _progress: Progress) -> fmd.FeatureSet:
+    return fmd.extract_features(
+        _open_model(data, model), open_data(data), split=split, store=store(), progress=_progress
+    )
+
+
+def features(review: Review, split: Split, progress: Progress = ignore_progress) -> fmd.FeatureSet:
+    """What the encoder makes of one split."""
+    return _features(review.data, review.model, split, progress)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def path(name: str, attribute: str, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
+def _pairs(
+    data: str, model: str, split: Split, attribute: str, _progress: Progress
+) -> fmd.CounterfactualPairs:
+    found = open_data(data)
+    people = _features(data, model, split, _progress) if found.pair_method == "matched" else None
+    return fmd.pair_counterfactuals(
+        found, _open_model(data, model), split=split, attribute=attribute, features=people, store=store(),
+        progress=_progress,
+    )  # fmt: skip
+
+
+def pairs(
+    review: Review, split: Split, attribute: str, progress: Progress = ignore_progress
+) -> fmd.CounterfactualPairs:
+    """The twins of one split that are alike enough to count."""
+    found = _pairs(review.data, review.model, split, attribute, progress)
+    return found if review.most_unlike is None else found.within(review.most_unlike)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _placebo(data: str, model: str, split: Split, attribute: str) -> fmd.CounterfactualPairs:
+    people = _features(data, model, split, ignore_progress)
+    return placebo_pairs(open_data(data), people, attribute, _open_model(data, model).head)
+
+
+def placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs | None:
+    """Placebo twins, where twins are two real people; else None."""
+    if dataset(review).pair_method != "matched":
+        return None
+    found = _placebo(review.data, review.model, split, attribute)
+    return found if review.most_unlike is None else found.within(review.most_unlike)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _curvature(data: str, model: str) -> fmd.Curvature:
+    found = _open_model(data, model)
+    train = _features(data, model, "train", ignore_progress)
+    return fmd.fit_curvature(found.head, train, damping=found.damping)
+
+
+def curvature(review: Review) -> fmd.Curvature:
+    """Curvature of the training loss around the original head."""
+    return _curvature(review.data, review.model)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def scores(review: Review, attribute: str) -> fmd.InfluenceScores:
+    """Influence of every training sample on the bias of the original model."""
+    head, train = classifier(review).head, features(review, "train")
+    found, external = curvature(review), pairs(review, "external", attribute)
+    exact = found.solver == "cholesky" and len(train) * head.n_parameters**2 < LEAVE_ONE_OUT_COST
+    method: InfluenceMethod = "leave-one-out" if exact else "first-order"
+    return fmd.bias_influence(head, train, external, found, method=method)
+
+
+def inputs(review: Review, attribute: str, strategy: StrategyName) -> fmd.UnlearningInputs:
+    """What decides the fix: training samples and external twins."""
+    swaps = strategy == "paper-replace"  # the only one that needs the training samples' own twins
+    return fmd.UnlearningInputs(
+        train=features(review, "train"),
+        external=pairs(review, "external", attribute),
+        curvature=curvature(review),
+        scores=scores(review, attribute),
+        train_pairs=pairs(review, "train", attribute) if swaps else None,
+    )
+
+
+def guard(review: Review, attribute: str, tolerance: float) -> fmd.Guard:
+    """Who guards the fix: validation samples and twins."""
+    twins, floor = pairs(review, "validation", attribute), placebo(review, "validation", attribute)
+    return fmd.Guard(features(review, "validation"), twins, tolerance, floor)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def solutions(
+    review: Review, attribute: str, strategy: StrategyName, k: int
+) -> tuple[fmd.UnlearningResult, ...]:
+    """Every strength of one strategy, before anybody judges it."""
+    given = inputs(review, attribute, strategy)
+    return fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def path(
+    review: Review, attribute: str, strategy: StrategyName, k: int, tolerance: float
+) -> fmd.UnlearningPath:
     """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
-    return fmd.judge_path(solutions(name, attribute, strategy, k), guard(name, attribute, tolerance))
+    return fmd.judge_path(solutions(review, attribute, strategy, k), guard(review, attribute, tolerance))
 
 
 def point(recipe: Recipe) -> fmd.PathPoint:
     """The point of its guarded path that a recipe names."""
-    found = path(recipe.dataset, recipe.attribute, recipe.strategy, recipe.k, recipe.tolerance)
+    found = path(recipe.review, recipe.attribute, recipe.strategy, recipe.k, recipe.tolerance)
     wanted = (recipe.strength, recipe.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 
 
-def result(name: str, recipe: Recipe | None) -> fmd.UnlearningResult:
+def result(review: Review, recipe: Recipe | None) -> fmd.UnlearningResult:
     """What a recipe makes; the original head for None."""
     return (
-        fmd.UnlearningResult(classifier(name).head, "iterated", 0.0, 0)
+        fmd.UnlearningResult(classifier(review).head, "iterated", 0.0, 0)
         if recipe is None
         else point(recipe).result
     )
 
 
-def head(name: str, recipe: Recipe | None) -> fmd.LinearHead:
+def head(review: Review, recipe: Recipe | None) -> fmd.LinearHead:
     """The head in force: a recipe's, or the original one."""
-    return result(name, recipe).head
+    return result(review, recipe).head
+
+
+def n_inputs(review: Review) -> int:
+    """How many numbers the model reads of one sample of a table."""
+    data = dataset(review)
+    return int(data.source.read(data.rows("test")[:1]).shape[1])
 
 
 def changeable(data: fmd.AttributeDataset) -> list[str]:
@@ -114,36 +192,77 @@ def changeable(data: fmd.AttributeDataset) -> list[str]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def audit(name: str, recipe: Recipe | None) -> fmd.BiasReport:
+def audit(review: Review, recipe: Recipe | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
-    data = dataset(name)
-    twins = [pairs(name, "test", attribute) for attribute in changeable(data)]
-    return fmd.audit_bias(head(name, recipe), data, features(name, "test"), twins)
+    data = dataset(review)
+    twins = {attribute: pairs(review, "test", attribute) for attribute in changeable(data)}
+    floors = {attribute: placebo(review, "test", attribute) for attribute in twins}
+    return fmd.audit_bias(
+        head(review, recipe),
+        data,
+        features(review, "test"),
+        list(twins.values()),
+        {attribute: floor for attribute, floor in floors.items() if floor is not None},
+    )
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def comparison(recipe: Recipe, attribute: str) -> fmd.Comparison:
     """Original against a recipe, by one attribute, on held-out test samples."""
-    name = recipe.dataset
-    test, twins = features(name, "test"), pairs(name, "test", attribute)
-    return fmd.compare(classifier(name).head, head(name, recipe), dataset(name), test, twins)
+    review = recipe.review
+    return fmd.compare(
+        classifier(review).head,
+        head(review, recipe),
+        dataset(review),
+        features(review, "test"),
+        pairs(review, "test", attribute),
+        placebo(review, "test", attribute),
+    )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def counterparts(data: str, split: Split, attribute: str) -> Array:
+    """The level that each sample of a split has to be shown with as its own twin, (m,)."""
+    return counterpart_levels(open_data(data), split, attribute)
 
 
 @st.cache_resource(max_entries=8_192, show_spinner=False)
-def thumbnail(name: str, row: int, attribute: str = "", code: int = 0) -> str:
-    """A sample as a data URI, with `attribute` redrawn to `code` if one is named."""
-    source, rows = dataset(name).source, np.array([row])
-    image = source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows)
-    return png_data_uri(image[0], scale=2)
+def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> tuple[str, str]:
+    """A sample, with `attribute` set to `code` if one is named: a picture as a data URI or the text of
+    a record; the other is empty."""
+    shown = open_data(data).source.display(row, attribute, code)
+    if isinstance(shown, dict):
+        return "", "\n".join(f"{column}: {value}" for column, value in shown.items())
+    return data_uri(shown, side), ""
 
 
-def warm_findings() -> None:
-    """Compute what the first pages of the bundled demo say."""
-    audit(DATASET, None)
+def warm(review: Review, progress: Progress = ignore_progress) -> None:
+    """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
+    data = dataset(review)
+    splits: tuple[Split, ...] = ("train", "external", "validation", "test")
+    steps: list[Callable[[Progress], object]] = []
+    steps += [lambda p, s=s: features(review, s, p) for s in splits]  # type: ignore[misc]
+    steps += [lambda p, a=a: pairs(review, "test", a, p) for a in changeable(data)]  # type: ignore[misc]
+    for position, step in enumerate([*steps, lambda _: audit(review, None)]):
+        begun = position / (len(steps) + 1)
+        progress(begun)
+        step(lambda share, begun=begun: progress(begun + share / (len(steps) + 1)))  # type: ignore[misc]
+    warmed().add(replace(review, most_unlike=None))
 
 
-def warm_scores() -> None:
-    """Compute what its later pages need."""
-    for attribute in changeable(dataset(DATASET)):
-        scores(DATASET, attribute)
-        path(DATASET, attribute, "iterated", 0, 0.01)
+@st.cache_resource(max_entries=1, show_spinner=False)
+def warmed() -> set[Review]:
+    """Reviews whose first pages cost nothing any more."""
+    return set()
+
+
+def is_warm(review: Review) -> bool:
+    """Whether the first pages of a review cost nothing any more."""
+    return replace(review, most_unlike=None) in warmed()
+
+
+def warm_scores(review: Review) -> None:
+    """Compute what the later pages of a demo need."""
+    for attribute in changeable(dataset(review)):
+        scores(review, attribute)
+        path(review, attribute, "iterated", 0, 0.01)

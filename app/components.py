@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from functools import wraps
 from html import escape
@@ -35,11 +36,16 @@ button[kind=primary] { color: light-dark(#fff, #0f1420); }
 def show_problem(error: Exception) -> bool:
     """Print an error as one sentence; nothing technical reaches the screen. True: it is handled."""
     if isinstance(error, FMDError):
-        st.error(str(error))
+        st.error(plain(str(error)))
     else:
         logging.getLogger("fmd").error("unexpected error on a page", exc_info=error)
         st.error("Something went wrong on our side. Go back one step, or reload the page to start over.")
     return True
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit would read as Markdown, as it is: names come from users' files."""
+    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", text)
 
 
 def fragment(draw: Callable[[], None]) -> Callable[[], None]:
@@ -60,7 +66,7 @@ def header(question: str, answer: str, lead: str = "") -> None:
     """The page's question, its answer in one sentence, and the figures behind it."""
     with st.container(gap="small"):
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
-        st.title(answer, anchor=False)
+        st.title(plain(answer), anchor=False)
         if lead:
             st.html(f"<p class='fmd-lead'>{escape(lead)}</p>")
 

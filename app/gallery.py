@@ -12,17 +12,18 @@ from typing import Literal
 
 import streamlit as st
 
-Size = Literal["", "ten", "small", "wide", "pair"]
-"""Tiles as they fit; ten in a row; ten bare pictures in a row; wide tiles for pairs; one bare pair."""
+Size = Literal["", "ten", "five", "wide", "pair"]
+"""Tiles as they fit; ten in a row; five bare pictures in a row; wide tiles for pairs; one bare pair."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a tile, with a line under it."""
+    """One image of a tile, or the lines of a record, with a line under it."""
 
     src: str
     alt: str
     note: str = ""
+    text: str = ""  # lines of a record, where there is no image
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,18 @@ export default function ({ data, parentElement, setStateValue }) {
       row.className = 'pictures';
       for (const picture of tile.pictures) {
         const figure = document.createElement('span');
-        const image = document.createElement('img');
-        image.src = picture.src;
-        image.alt = picture.alt;
-        image.decoding = 'async';
-        figure.append(image);
+        if (picture.src) {
+          const image = document.createElement('img');
+          image.src = picture.src;
+          image.alt = picture.alt;
+          image.decoding = 'async';
+          figure.append(image);
+        } else {
+          const record = document.createElement('span');
+          record.className = 'record';
+          record.textContent = picture.text;
+          figure.append(record);
+        }
         if (picture.note) {
           const note = document.createElement('span');
           note.className = 'note';
@@ -98,11 +106,12 @@ _CSS = """
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(106px, 1fr)); gap: 10px; margin: 0;
   padding: 3px; list-style: none; font-family: var(--st-font); }
 .gallery.wide { grid-template-columns: repeat(auto-fill, minmax(min(212px, 100%), 1fr)); }
-.gallery:is(.ten, .small) { grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 8px; padding: 0; }
-@media (max-width: 720px) { .gallery:is(.ten, .small) { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
+.gallery.ten { grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 8px; padding: 0; }
+.gallery.five { grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 8px; padding: 0; }
+@media (max-width: 720px) { .gallery.ten { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
 .gallery.pair { grid-template-columns: minmax(0, 20rem); padding: 0; }
-.gallery:is(.small, .pair) .tile { padding: 0; border: 0; background: none; }
-.gallery:is(.small, .pair) .pictures { margin: 0; }
+.gallery:is(.five, .pair) .tile { padding: 0; border: 0; background: none; }
+.gallery:is(.five, .pair) .pictures { margin: 0; }
 .tile { width: 100%; height: 100%; display: flex; flex-direction: column; gap: 2px; text-align: left;
   box-sizing: border-box; border: 1px solid var(--st-border-color); border-radius: 9px; padding: 8px;
   font: inherit; font-size: 13px;
@@ -114,6 +123,7 @@ button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-
 .pictures { display: flex; gap: 8px; margin-bottom: 4px; }
 .pictures > span { flex: 1; min-width: 0; }
 .pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; }
+.record { display: block; white-space: pre-line; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
 .note { display: block; font-size: 12px; margin-top: 4px; }
 .caption { font-weight: 600; }
 .detail { font-size: 12px; }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.review import Review
 from fmd_core import wording
 from fmd_core.unlearning import StrategyName
 
@@ -17,7 +18,7 @@ from fmd_core.unlearning import StrategyName
 class Recipe:
     """How one variant is made from the original model; hashable, so it is its own cache key."""
 
-    dataset: str
+    review: Review
     attribute: str
     strategy: StrategyName
     k: int

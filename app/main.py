@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import components, sidebar, warmup
+from app import components, warmup
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -12,21 +12,32 @@ ASSETS = Path(__file__).parents[1] / "assets"
 st.set_page_config("FMD Studio", page_icon=str(ASSETS / "icon.png"), layout="wide")
 st.html(components.STYLE)
 st.logo(str(ASSETS / "logo.svg"), size="large")
-page = st.navigation(
-    [
-        st.Page("app_pages/start.py", title="Start", icon=":material/home:", default=True),
-        st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:"),
-        st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
-        st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
-        st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:"),
-        st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
-    ],
-    expanded=True,
-)
+choosing = [
+    st.Page("app_pages/start.py", title="Start", icon=":material/home:", default=True),
+    st.Page("app_pages/data.py", title="Data", icon=":material/database:"),
+    st.Page("app_pages/model.py", title="Model", icon=":material/network_node:"),
+]
+reviewing = [
+    st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:"),
+    st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
+    st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
+    st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:"),
+    st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
+]
+page = st.navigation([*choosing, *reviewing], expanded=True)
 try:
+    if page in choosing:
+        page.run()  # first: the page paints before the sidebar's libraries are in
+    from app import preparation, sidebar, state
+
     sidebar.draw()
-    page.run()
+    if page in reviewing:
+        preparation.require(state.review())
+        page.run()
 except FMDError as error:
     components.show_problem(error)
 finally:
     warmup.page_was_drawn()
+    from app import job_panel
+
+    job_panel.sidebar_list()  # last: a job that the page has just started is in it

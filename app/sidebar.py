@@ -10,7 +10,9 @@ from app.history import describe
 
 def draw() -> None:
     """Data, model in force, and the attribute to look at."""
-    data = cache.dataset(state.DATASET)
+    data = cache.dataset(state.review())
+    state.keep_within("attribute", tuple(data.attributes))
+    in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
     with st.sidebar:
         st.selectbox(
             "Attribute under review",
@@ -20,8 +22,6 @@ def draw() -> None:
             help="What should not matter to the answer.",
             persist_state="session",
         )
-        st.html(
-            f"<div style='font-size:.87rem'>{escape(data.name)}<br>In force: {components.model_in_force()}</div>"
-        )
+        st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")
         if state.current():
             st.caption(describe(state.current()))

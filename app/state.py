@@ -4,39 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app.history import History, Recipe
+from app.review import Review
 
-DATASET = "colored_digits"
+if TYPE_CHECKING:
+    from fmd_core.intake import Passport
+
+
+def review() -> Review:
+    """What this visitor looks at; the first demo until another is chosen."""
+    found: Review = st.session_state.setdefault("review", Review())
+    return found
+
+
+def open_review(chosen: Review) -> None:
+    """Look at other data, another model or other twins from now on; each keeps its own history."""
+    st.session_state["review"] = chosen
 
 
 def history() -> History:
-    """This visitor's history of unlearning."""
-    found: History = st.session_state.setdefault("history", History())
+    """This visitor's history of unlearning on the model under review."""
+    found: History = _histories().setdefault((review().data, review().model), History())
     return found
+
+
+def _histories() -> dict[tuple[str, str], History]:
+    found: dict[tuple[str, str], History] = st.session_state.setdefault("histories", {})
+    return found
+
+
+def _remember(changed: History) -> None:
+    _histories()[review().data, review().model] = changed
 
 
 def apply(recipe: Recipe) -> None:
     """Put a variant in force."""
-    st.session_state["history"] = history().apply(recipe, _now())
+    _remember(history().apply(recipe, _now()))
 
 
 def undo() -> None:
     """Take the last step back."""
-    st.session_state["history"] = history().undo(_now())
+    _remember(history().undo(_now()))
 
 
 def redo() -> None:
     """Take a step that was undone again."""
-    st.session_state["history"] = history().redo(_now())
+    _remember(history().redo(_now()))
 
 
 def back_to_original() -> None:
     """Return to the original model, bit for bit."""
-    st.session_state["history"] = history().original(_now())
+    _remember(history().original(_now()))
 
 
 def current() -> Recipe | None:
@@ -67,6 +89,32 @@ def remember_job(job: str) -> None:
 def forget_job(job: str) -> None:
     """Take a job off this visitor's list."""
     st.session_state["jobs"] = tuple(j for j in jobs() if j != job)
+
+
+def show_job(place: str, job: str) -> None:
+    """Let a place on a page follow a job."""
+    st.session_state[f"job_{place}"] = job
+
+
+def shown_job(place: str) -> str:
+    """The job that a place on a page follows, or ''."""
+    return str(st.session_state.get(f"job_{place}", ""))
+
+
+def keep_passport(model: str, passport: Passport) -> None:
+    """Remember what was found when a model's weights were opened."""
+    st.session_state[f"passport_{model}"] = passport
+
+
+def passport(model: str) -> Passport | None:
+    """What was found when this visitor opened the weights of a model."""
+    found: Passport | None = st.session_state.get(f"passport_{model}")
+    return found
+
+
+def forget(key: str) -> None:
+    """Let a widget start from its default again."""
+    st.session_state.pop(key, None)
 
 
 def setter(key: str, value: object) -> Callable[[], None]:

@@ -10,12 +10,13 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache, state
 from app.history import Recipe, describe
+from app.review import Review
 from app.view_models import unlearn
 from fmd_core import wording
 from fmd_core.unlearning import STRATEGIES, USES_K
 
 
-def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
+def choose(review: Review, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     """Strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
     strategy = st.selectbox(
         "How",
@@ -44,7 +45,7 @@ def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPo
         key="tolerance",
         persist_state="session",
     )
-    path = cache.path(dataset, attribute, strategy, k, tolerance / 100)
+    path = cache.path(review, attribute, strategy, k, tolerance / 100)
     stops, key = unlearn.stops(path), f"stop_{attribute}_{strategy}"  # each keeps its own strength
     state.keep_within(key, tuple(stops))
     stop = st.select_slider(
@@ -58,7 +59,7 @@ def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPo
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
     choice = stops[stop]
     recipe = Recipe(
-        dataset, attribute, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100
+        review, attribute, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100
     )
     return path, choice, recipe
 
@@ -66,7 +67,7 @@ def choose(dataset: str, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPo
 def history_panel(recipe: Recipe, *, refused: bool) -> None:
     """Apply, undo, redo, back to the original, and everything done so far."""
     past = state.history()
-    head, tried = cache.head(recipe.dataset, past.current), cache.head(recipe.dataset, recipe)
+    head, tried = cache.head(recipe.review, past.current), cache.head(recipe.review, recipe)
     with st.container(border=True):
         st.markdown(f"**In force:** {describe(past.current)}")
         with st.container(horizontal=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import cache, charts, gallery, panels
+from app import charts, gallery, panels, portraits
+from app.review import Review
 from app.view_models.unlearn import ResultView
 
 
-def draw(dataset: str, result: ResultView) -> None:
+def draw(review: Review, result: ResultView) -> None:
     """Figures, who pays, what is mixed up, and whose answer changed."""
-    st.header("Before and after, on held-out test images", anchor=False)
+    st.header("Before and after, on held-out people", anchor=False)
     figure = charts.before_after(result.labels, result.before, result.after)
     panels.chart(figure, result.summary, result.table, key="before_after")
     st.header("Who pays?", anchor=False)
@@ -27,7 +28,7 @@ def draw(dataset: str, result: ResultView) -> None:
     tiles = [
         gallery.Tile(
             e.row,
-            (gallery.Picture(cache.thumbnail(dataset, e.row), f"A held-out {e.truth}, {e.outcome}"),),
+            (portraits.picture(review, e.row, f"A held-out {e.truth}, {e.outcome}"),),
             f"{e.before} → {e.after}",
             e.outcome,
         )

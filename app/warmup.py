@@ -26,6 +26,11 @@ def page_was_drawn() -> None:
     _first_page.set()
 
 
+def wait() -> None:
+    """Until everything is loaded, or loading failed."""
+    _done.wait()
+
+
 def is_done() -> bool:
     """Whether everything is loaded, or loading failed: then a page meets the error itself."""
     return _done.is_set()
@@ -36,6 +41,7 @@ def _load() -> None:
         import pandas  # noqa: F401  with the next line what every page needs, while the browser fetches scripts
 
         from app import cache
+        from app.review import Review
 
         if _first_page.wait(NOBODY_CAME_SECONDS):
             time.sleep(PAINT_SECONDS)
@@ -51,9 +57,11 @@ def _load() -> None:
         threadpool_limits(1)
         torch.set_num_threads(1)
         _freeze()
-        cache.warm_findings()
+        demo = Review()
+        cache.warm(demo)
         _done.set()
-        cache.warm_scores()
+        cache.warm_scores(demo)
+        cache.warm(Review("synthetic_faces"))
         _freeze()
     except Exception:
         logging.getLogger(__name__).exception("warm-up failed")

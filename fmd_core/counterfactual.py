@@ -1,7 +1,7 @@
 """Counterfactual pairs: the same sample twice, with only a protected attribute changed.
 
 Where a sample cannot be changed, as a photograph of a person, its twin is another real person of
-the same class with another attribute level, the nearest one in the encoder's features. Such
+the same class with another attribute level, the nearest one (see `fmd_core.matching`). Such
 twins differ in more than the attribute, so beside them stand placebo twins: found in the same
 way, but with the same attribute level. What the answer changes between those is the floor.
 """
@@ -9,7 +9,7 @@ way, but with the same attribute level. What the answer changes between those is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
@@ -26,7 +26,8 @@ from fmd_core.data import (
     ignore_progress,
 )
 from fmd_core.errors import DataError
-from fmd_core.matching import NOBODY, nearest_partners
+from fmd_core.heads import LinearHead
+from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.models import Classifier, encode_rows
 
 if TYPE_CHECKING:
@@ -156,11 +157,9 @@ def pair_counterfactuals(
         )
     if chosen == "matched":
         people = features or _everyone(dataset, classifier, rows, store, progress)
-        return _match(dataset, people, attribute, same=False)
+        return _match(dataset, people, attribute, classifier.head, same=False)
     labels = dataset.target.codes[rows]
-    favoured = dataset.usual_level(attribute)[labels]
-    shift = np.random.default_rng(seed).integers(1, len(column.levels), size=len(rows))
-    other = (favoured + shift) % len(column.levels)
+    favoured, other = _levels_to_show(dataset, rows, attribute, seed)
 
     def side(codes: Array, begun: float) -> FeatureSet:
         encoded = encode_rows(
@@ -173,10 +172,30 @@ def pair_counterfactuals(
     return CounterfactualPairs(attribute, chosen, *sides, favoured, other, column.codes[rows])
 
 
-def placebo_pairs(dataset: AttributeDataset, people: FeatureSet, attribute: str) -> CounterfactualPairs:
+def counterpart_levels(
+    dataset: AttributeDataset, split: Split, attribute: str, seed: int = PAIR_SEED
+) -> Array:
+    """`CounterfactualPairs.counterpart_codes` of a split whose twins are drawn or flipped, without
+    encoding anything, (m,)."""
+    rows = dataset.rows(split)
+    favoured, other = _levels_to_show(dataset, rows, attribute, seed)
+    return np.where(dataset.attribute(attribute).codes[rows] == other, favoured, other)
+
+
+def _levels_to_show(dataset: AttributeDataset, rows: Array, attribute: str, seed: int) -> tuple[Array, Array]:
+    """Attribute level of the favoured and of the other side of each row's twins."""
+    n_levels = len(dataset.attribute(attribute).levels)
+    favoured = dataset.usual_level(attribute)[dataset.target.codes[rows]]
+    shift = np.random.default_rng(seed).integers(1, n_levels, size=len(rows))
+    return favoured, (favoured + shift) % n_levels
+
+
+def placebo_pairs(
+    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: LinearHead
+) -> CounterfactualPairs:
     """Pairs matched in the same way among `people`, but with the same attribute level on both sides:
     their bias is what matching alone costs."""
-    return _match(dataset, people, attribute, same=True)
+    return _match(dataset, people, attribute, head, same=True)
 
 
 def _everyone(
@@ -191,11 +210,12 @@ def _everyone(
 
 
 def _match(
-    dataset: AttributeDataset, people: FeatureSet, attribute: str, *, same: bool
+    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: LinearHead, *, same: bool
 ) -> CounterfactualPairs:
     codes = dataset.attribute(attribute).codes[people.rows]
     usual = dataset.usual_level(attribute)[people.labels]
-    partner, distance = nearest_partners(people, codes, usual, same=same)
+    alike = replace(people, features=all_but_the_answer(people.features, head))
+    partner, distance = nearest_partners(alike, codes, usual, same=same)
     found = np.flatnonzero(partner != NOBODY)
     if len(found) == 0:
         raise DataError(

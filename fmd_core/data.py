@@ -112,6 +112,7 @@ class AttributeDataset:
     pair_method: PairMethod = "generated"
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
+    shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

@@ -9,12 +9,17 @@ from PIL import Image
 
 from fmd_core.data import Array
 
+DRAWING_SIDE = 64  # up to here a picture stays exact (PNG); larger ones are photographs (JPEG)
 
-def png_data_uri(image: Array, scale: int = 1) -> str:
-    """A uint8 image (height, width, 3) as a data URI, smoothly enlarged `scale` times."""
-    picture = Image.fromarray(image)
-    if scale > 1:
-        picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+
+def data_uri(image: Array, side: int) -> str:
+    """A uint8 image (height, width, 3) as a data URI, scaled so that its shorter side is `side` pixels;
+    never enlarged more than twice."""
+    picture, form = Image.fromarray(image), "JPEG" if min(image.shape[:2]) > DRAWING_SIDE else "PNG"
+    factor = min(side / min(picture.size), 2)
+    if factor != 1:
+        size = (round(picture.width * factor), round(picture.height * factor))
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    picture.save(buffer, form, quality=88)
+    return f"data:image/{form.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

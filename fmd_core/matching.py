@@ -1,7 +1,12 @@
 """Find a real person who is like another one except for an attribute.
 
-Distances are those of the encoder's features, as a share of the distance between two strangers
-of the same class: 0 is the same features, 1 as unlike as any two people of that class.
+Alike means near in the encoder's features, whitened so that every direction counts the same, and
+without the directions that the answer is read from: twins who were matched on the answer itself
+would hide the bias that they are to show (measured on CelebA, blond hair by sex: bias of blond
+men 7 points when matched on raw features, 48 without the answer; placebo 6 and 18).
+
+Distances are given as a share of the distance between two strangers of the same class: 0 is the
+same features, 1 as unlike as any two people of that class.
 """
 
 from __future__ import annotations
@@ -9,8 +14,23 @@ from __future__ import annotations
 import numpy as np
 
 from fmd_core.data import Array, FeatureSet
+from fmd_core.heads import LinearHead
 
 NOBODY = -1
+
+
+def all_but_the_answer(features: Array, head: LinearHead) -> Array:
+    """Features (n, d) whitened (Ledoit and Wolf 2004), with what `head` reads projected out, float32."""
+    from sklearn.covariance import ledoit_wolf  # half a second to import
+
+    centred = features.astype("float64") - features.mean(axis=0, dtype="float64")
+    covariance, _ = ledoit_wolf(centred, assume_centered=True)
+    jitter = 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))  # dead columns
+    root = np.linalg.cholesky(covariance + jitter)
+    white = np.linalg.solve(root, centred.T).T
+    contrasts = head.weight[1:] - head.weight[:1]  # (K-1, d): what tells the classes apart
+    read, _ = np.linalg.qr(root.T @ contrasts.T)  # the same directions among the whitened features
+    return (white - white @ read @ read.T).astype("float32")
 
 
 def nearest_partners(people: FeatureSet, codes: Array, usual: Array, *, same: bool) -> tuple[Array, Array]:

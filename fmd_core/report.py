@@ -20,7 +20,7 @@ from fmd_core.comparison import OUTCOMES, Comparison, changed_examples, outcome
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import SPLITS, Array, AttributeDataset
 from fmd_core.guarded_path import PathPoint
-from fmd_core.imaging import png_data_uri
+from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS, Estimate
 from fmd_core.models import Classifier
@@ -123,10 +123,8 @@ def _figure(estimate: dict[str, Any], *, difference: bool = False) -> str:
 
 
 def _pictures(dataset: AttributeDataset, rows: list[int]) -> dict[int, str]:
-    if not rows:
-        return {}
-    images = dataset.source.read(np.array(rows))
-    return {row: png_data_uri(image, scale=3) for row, image in zip(rows, images, strict=True)}
+    shown = {row: dataset.source.display(row) for row in rows if dataset.shareable}
+    return {row: data_uri(image, 128) for row, image in shown.items() if not isinstance(image, dict)}
 
 
 def _data(dataset: AttributeDataset) -> dict[str, Any]:
@@ -136,6 +134,9 @@ def _data(dataset: AttributeDataset) -> dict[str, Any]:
         "target": dataset.target.name,
         "classes": list(dataset.target.levels),
         "attributes": {c.name: list(c.levels) for c in dataset.attributes.values()},
+        "notes": list(dataset.notes),
+        "twins": dataset.pair_method,
+        "shareable": dataset.shareable,
         "samples": {split: int((dataset.split == split).sum()) for split in SPLITS},
     }
 

@@ -28,6 +28,11 @@ STRATEGY_NOTES: dict[StrategyName, str] = {
 }
 
 
+def many(unit: str) -> str:
+    """More than one of a unit: 'image' is 'images'."""
+    return {"person": "people"}.get(unit, f"{unit}s")
+
+
 def points(share: float, digits: int = 1) -> str:
     """A difference of shares in percentage points: 0.588 is '58.8'."""
     text = f"{100 * share:.{digits}f}"
@@ -59,7 +64,7 @@ def figure(estimate: Estimate, *, difference: bool = False) -> str:
 
 def attribute_verdict(audit: AttributeBias, threshold: float) -> str:
     """Three words or so on one attribute at threshold delta."""
-    bias = audit.bias
+    bias = audit.judged
     if bias.value is None or bias.low is None or bias.high is None:
         return bias.problem
     if bias.low > threshold:
@@ -71,7 +76,7 @@ def attribute_headline(audit: AttributeBias, threshold: float) -> str:
     """The finding on one attribute in one short sentence."""
     verdict, limit = attribute_verdict(audit, threshold), f"the limit of {100 * threshold:g} points"
     if verdict == "biased":
-        decides = (audit.bias.value or 0) >= DECIDES
+        decides = (audit.judged.value or 0) >= DECIDES
         return (
             f"This model decides by {audit.attribute}."
             if decides
@@ -93,6 +98,8 @@ def attribute_sentence(audit: AttributeBias) -> str:
     bias, flips = audit.bias, audit.flips
     if bias.value is None or bias.low is None or bias.high is None:
         return f"{audit.attribute.capitalize()}: {bias.problem}."
+    if audit.excess is not None and audit.placebo is not None:
+        return _matched_sentence(audit, audit.excess, audit.placebo)
     sentence = (
         f"Changing only the {audit.attribute} changes the answer by {points(bias.value)} points "
         f"(95 % interval {points(bias.low)} to {points(bias.high)}, n = {bias.n})"
@@ -102,20 +109,36 @@ def attribute_sentence(audit: AttributeBias) -> str:
     return f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
 
 
+def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate) -> str:
+    """The same for twins who are two real people, with the floor that placebo twins show."""
+    bias = audit.bias
+    if excess.value is None or placebo.value is None or bias.value is None:
+        return f"{_name(audit)}: {excess.problem or bias.problem}."
+    return (
+        f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
+        f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
+        f"{points(excess.value)} points for {audit.attribute} itself (95 % interval {points(excess.low or 0)} to "
+        f"{points(excess.high or 0)}, n = {excess.n})."
+    )
+
+
 def comparison_headline(comparison: Comparison) -> str:
     """Did it work, in one sentence."""
-    bias, verdict = comparison.bias, comparison.verdict
+    bias, verdict = comparison.judged, comparison.verdict
     if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
         return f"Whether it worked cannot be said: {bias.before.problem}."
     ends = points(bias.before.value), points(bias.after.value)
     moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
-    subject = f"the {comparison.attribute} bias"
+    beyond = "" if comparison.excess is None else " beyond the placebo"
+    subject = f"the {comparison.attribute} bias{beyond}"
     if verdict == "no evidence":
         opening = f"No evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
     else:
-        opening = f"The {comparison.attribute} bias {'rises' if verdict == 'worse' else 'falls'} {moved}"
+        opening = (
+            f"The {comparison.attribute} bias{beyond} {'rises' if verdict == 'worse' else 'falls'} {moved}"
+        )
     joint = "but" if verdict == "improved at a cost" else "and"
     return f"{opening}, {joint} {_accuracy_clause(comparison.accuracy)}."
 

@@ -4,9 +4,11 @@ import streamlit as st
 
 from app import cache, components, panels, state
 from app.view_models import find_bias
+from fmd_core import wording
 
+REVIEW = state.review()
 with st.spinner("Asking the model about every twin"):
-    audit = cache.audit(state.DATASET, state.current())
+    audit, data = cache.audit(REVIEW, state.current()), cache.dataset(REVIEW)
 
 
 @components.fragment
@@ -21,15 +23,17 @@ def findings() -> None:
     view = find_bias.build_findings(audit, limit / 100)
     with top:
         components.header(f"Find bias · {components.model_in_force()}", view.headline, view.lead)
-    panels.bar_chart(view.attributes, key="bias", axis="counterfactual bias, points", limit=limit / 100)
+    axis = (
+        "bias beyond the placebo, points" if data.pair_method == "matched" else "counterfactual bias, points"
+    )
+    panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
 
 
 findings()
-data = cache.dataset(state.DATASET)
 fixed = sorted(set(data.attributes) - set(cache.changeable(data)))
 if fixed:
-    st.info(f"Not tested, because every image has the same value: {', '.join(fixed)}.")
-service = find_bias.build_service(audit, state.attribute())
+    st.info(f"Not tested, because every {data.unit} has the same value: {', '.join(fixed)}.")
+service = find_bias.build_service(audit, state.attribute(), data.unit)
 st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -37,7 +41,7 @@ with left:
 with right:
     panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
 st.caption(
-    f"Measured on {audit.accuracy.n} held-out test images; whiskers and brackets are 95 % intervals. With more than "
-    "two classes the group metrics pool them, one class against the rest."
+    f"Measured on {audit.accuracy.n} held-out test {wording.many(data.unit)}; whiskers and brackets are 95 % "
+    "intervals. With more than two classes the group metrics pool them, one class against the rest."
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

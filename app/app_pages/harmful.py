@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, panels, sample_detail, state
+from app import cache, components, gallery, panels, portraits, sample_detail, state
 from app.view_models import harmful
 
-NAME = state.DATASET
+REVIEW = state.review()
 attribute = state.attribute()
 with st.spinner("Scoring every training sample"):
-    data, scores = cache.dataset(NAME), cache.scores(NAME, attribute)
+    data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, attribute)
 
 
 def tile(sample: harmful.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
     name = f"{sample.level} {sample.label}"
-    picture = gallery.Picture(cache.thumbnail(NAME, sample.row), f"Training sample {sample.row}: {name}")
+    picture = portraits.picture(REVIEW, sample.row, f"Training sample {sample.row}: {name}")
     return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text)
 
 
@@ -64,7 +64,7 @@ def ranking() -> None:
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")
     with left:
-        sample_detail.draw(NAME, attribute, next((s for s in view.samples if s.row == chosen), None))
+        sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
     st.header("What they are made of", anchor=False)
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(

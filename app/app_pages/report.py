@@ -6,22 +6,22 @@ import fmd_core as fmd
 from app import cache, components, state
 from app.view_models import report
 
-NAME = state.DATASET
+REVIEW = state.review()
 attribute, recipe = state.attribute(), state.current()
 with st.spinner("Writing the report"):
-    past, model = state.history(), cache.classifier(NAME)
+    past, model = state.history(), cache.classifier(REVIEW)
     evidence = fmd.Evidence(
-        dataset=cache.dataset(NAME),
+        dataset=cache.dataset(REVIEW),
         classifier=model,
-        audit=cache.audit(NAME, None),
+        audit=cache.audit(REVIEW, None),
         threshold=state.threshold(),
-        scores=cache.scores(NAME, recipe.attribute if recipe else attribute),
+        scores=cache.scores(REVIEW, recipe.attribute if recipe else attribute),
         top_k=50,
-        history=report.steps(past, {e.recipe: cache.result(NAME, e.recipe) for e in past.log}),
+        history=report.steps(past, {e.recipe: cache.result(REVIEW, e.recipe) for e in past.log}),
         point=cache.point(recipe) if recipe else None,
         tolerance=recipe.tolerance if recipe else None,
         comparison=cache.comparison(recipe, recipe.attribute) if recipe else None,
-        audit_after=cache.audit(NAME, recipe) if recipe else None,
+        audit_after=cache.audit(REVIEW, recipe) if recipe else None,
     )
     view = report.build(evidence)
 components.header("Report", view.headline, view.lead)

@@ -1,52 +1,97 @@
-"""What this is, the demo, and what was loaded."""
+"""What this is, the demos, and what is under review."""
 
 import streamlit as st
 
-from app import cache, components, gallery, state, warmup
-from app.view_models import start
+from app import components, state, warmup
 
-data, model = cache.dataset(state.DATASET), cache.classifier(state.DATASET)
 components.header(
     "FMD Studio",
     "Is this classifier biased, who taught it that, and can we take it out?",
-    "Find out which attributes decide the answers of an image classifier, look at the very training samples that "
+    "Find out which attributes decide the answers of a classifier, look at the very training samples that "
     "taught it, and unlearn the bias in seconds. Held-out people say what got better and what got worse.",
 )
+# The question is on screen before the rest is imported.
+from app import cache, gallery, portraits  # noqa: E402
+from app.review import Review  # noqa: E402
+from app.view_models import start  # noqa: E402
+
+REVIEW = state.review()
 
 
-def draw(ready: bool) -> None:
-    """The card and the tables; figures of the model once it is loaded."""
-    view = start.build(data, model, cache.audit(state.DATASET, None) if ready else None)
-    with st.container(border=True):
-        st.subheader(data.name, anchor=False)
-        st.write(view.card_text)
+def card(reference: str, *, first: bool) -> None:
+    """A demo with pictures and the one button that opens it."""
+    review = Review(reference)
+    view = start.build_card(reference, cache.dataset(review))
+    with st.container(border=True, height="stretch"):
+        st.subheader(view.title, anchor=False)
+        st.write(view.story)
         tiles = [
-            gallery.Tile(
-                row, (gallery.Picture(cache.thumbnail(state.DATASET, row), f"A handwritten {k}"),), ""
-            )
-            for row, k in zip(view.card_rows, view.classes, strict=True)
+            gallery.Tile(row, (portraits.picture(review, row, f"{view.title}: {label}", side=96),))
+            for row, label in zip(view.rows, view.labels, strict=True)
         ]
-        gallery.show(tiles, key="card", label="Training samples of the demo", size="small")
-        components.next_step("app_pages/find_bias.py", "Find the bias")
+        gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
+        if st.button(
+            "Find the bias",
+            type="primary" if first else "secondary",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            key=f"open_{reference}",
+        ):
+            state.open_review(review)
+            st.switch_page("app_pages/find_bias.py")
+
+
+def bring_your_own() -> None:
+    """The way to other data."""
+    with st.container(border=True, height="stretch"):
+        st.subheader("Other data, or your own", anchor=False)
+        st.write(
+            "CelebA, Coloured MNIST and Adult from this machine; a table as CSV or Parquet; pictures in a zip with a "
+            "list. Then open your model's weights, or train one here. No code."
+        )
+        if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
+            st.switch_page("app_pages/data.py")
+
+
+def under_review() -> None:
+    """The tables; figures of the model once they are measured."""
+    ready = cache.is_warm(REVIEW)
+    model = cache.classifier(REVIEW) if REVIEW.has_model else None
+    view = start.build_loaded(cache.dataset(REVIEW), model, cache.audit(REVIEW, None) if ready else None)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("What was loaded", anchor=False)
+        st.subheader("What is under review", anchor=False)
         st.table(view.loaded, border="horizontal", hide_index=True, hide_header=True, alt="What was loaded")
     with right:
         st.subheader("Who plays which part", anchor=False)
-        st.table(view.splits, border="horizontal", hide_index=True, alt="Images in each part of the data")
-        st.caption("No image is in two parts.")
+        st.table(view.splits, border="horizontal", hide_index=True, alt="Samples in each part of the data")
+        st.caption("Nobody is in two parts.")
+    if view.notes:
+        with st.expander("What was left out or changed"):
+            for note in view.notes:
+                st.text(note)
 
 
 @st.fragment(run_every=2)
 def waiting() -> None:
-    """Poll until the heavy libraries are in, then draw the page once more with figures."""
+    """Poll until the first demo is measured, then draw the page once more with figures."""
     if warmup.is_done():
         st.rerun()
-    draw(ready=False)
+    under_review()
 
 
-if warmup.is_done():
-    draw(ready=True)
+for place, draw in zip(
+    st.columns(3, gap="medium"),
+    (
+        lambda: card("colored_digits", first=True),
+        lambda: card("synthetic_faces", first=False),
+        bring_your_own,
+    ),
+    strict=True,
+):
+    with place:
+        draw()
+if warmup.is_done() or Review() != REVIEW:
+    under_review()
 else:
     waiting()

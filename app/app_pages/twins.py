@@ -2,20 +2,21 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, state
+from app import cache, components, gallery, likeness_of_twins, portraits, state
 from app.view_models import twins
 
-NAME = state.DATASET
+REVIEW = state.review()
 attribute, recipe = state.attribute(), state.current()
 with st.spinner("Drawing the twins"):
-    pairs, head = cache.pairs(NAME, "test", attribute), cache.head(NAME, recipe)
+    pairs, head = cache.pairs(REVIEW, "test", attribute), cache.head(REVIEW, recipe)
 
 
-def picture(row: int, side: twins.TwinSide) -> gallery.Picture:
+def picture(side: twins.TwinSide, redrawn: bool) -> gallery.Picture:
     """One side of a pair with the model's answer."""
-    source = cache.thumbnail(NAME, row, attribute, side.code)
-    note = f"{side.level}: says {side.answer}"
-    return gallery.Picture(source, f"{side.level}, model says {side.answer}", note)
+    alt, note = f"{side.level}, model says {side.answer}", f"{side.level}: says {side.answer}"
+    return portraits.picture(
+        REVIEW, side.row, alt, note, attribute=attribute if redrawn else "", code=side.code if redrawn else 0
+    )
 
 
 @components.fragment
@@ -26,13 +27,14 @@ def pairs_in_order() -> None:
         order = st.selectbox("Order", twins.ORDERS, key="twins_order", persist_state="session", width=260)
         only = st.toggle("Only where the answer flips", key="twins_flips", persist_state="session")
         most = st.selectbox("Show", (24, 60, 120), key="twins_most", persist_state="session", width=110)
-    view = twins.build(cache.dataset(NAME), head, pairs, order=order, only_flips=only, most=most)
+    likeness_of_twins.draw(REVIEW, attribute)
+    view = twins.build(cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most)
     with top:
         components.header(f"Twins · {components.model_in_force()}", view.headline, view.lead)
     tiles = [
         gallery.Tile(
             t.row,
-            (picture(t.row, t.favoured), picture(t.row, t.other)),
+            (picture(t.favoured, view.redrawn), picture(t.other, view.redrawn)),
             f"truly {t.label}",
             f"sure of it: {100 * t.favoured.confidence:.0f} % and {100 * t.other.confidence:.0f} %",
         )

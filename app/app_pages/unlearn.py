@@ -6,7 +6,7 @@ from app import cache, charts, components, state, unlearn_evidence
 from app.unlearn_controls import choose, history_panel
 from app.view_models import unlearn
 
-NAME = state.DATASET
+REVIEW = state.review()
 
 
 @components.fragment
@@ -15,8 +15,8 @@ def conversation() -> None:
     top = st.container()
     left, right = st.columns([2, 3], gap="large")
     with left, st.spinner("Trying every strength"):
-        path, choice, recipe = choose(NAME, state.attribute())
-    data, comparison = cache.dataset(NAME), cache.comparison(recipe, recipe.attribute)
+        path, choice, recipe = choose(REVIEW, state.attribute())
+    data, comparison = cache.dataset(REVIEW), cache.comparison(recipe, recipe.attribute)
     others = [cache.comparison(recipe, a) for a in cache.changeable(data) if a != recipe.attribute]
     curve, result = unlearn.build_curve(path, choice), unlearn.build_result(data, comparison, others)
     with top:
@@ -25,7 +25,7 @@ def conversation() -> None:
             for card in result.cards:
                 st.metric(card.label, card.value, card.delta, delta_color=card.better_when, border=True)
     with left:
-        limit = unlearn.within_limit(cache.audit(NAME, None), recipe.attribute, state.threshold())
+        limit = unlearn.within_limit(cache.audit(REVIEW, None), recipe.attribute, state.threshold())
         if limit:
             st.info(limit)
         if curve.warning:
@@ -41,7 +41,7 @@ def conversation() -> None:
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
-        unlearn_evidence.draw(NAME, result)
+        unlearn_evidence.draw(REVIEW, result)
 
 
 conversation()

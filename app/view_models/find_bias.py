@@ -25,19 +25,34 @@ def build_findings(audit: BiasReport, threshold: float) -> FindingsView:
     judged = [(a, wording.attribute_verdict(a, threshold)) for a in audit.attributes]
     biased = [a.attribute for a, verdict in judged if verdict == "biased"]
     chart = BarChart(
-        bars=tuple(Bar(a.attribute, a.bias, FLAG if v == "biased" else NEUTRAL) for a, v in judged),
+        bars=tuple(Bar(a.attribute, a.judged, FLAG if v == "biased" else NEUTRAL) for a, v in judged),
         summary=(
             f"Beyond the limit of {wording.points(threshold, 0)} points: {', '.join(biased) or 'none'} "
             f"({len(biased)} of {len(judged)} attributes)."
         ),
-        table=pd.DataFrame(
-            [(a.attribute, wording.figure(a.bias), wording.figure(a.flips), a.bias.n, v) for a, v in judged],
-            columns=["Attribute", "Bias, points", "Decision flips, %", "n", "Verdict"],
-        ),
+        table=pd.DataFrame([_row(a, verdict) for a, verdict in judged]),
     )
     return FindingsView(
         wording.attribute_headline(worst, threshold), wording.attribute_sentence(worst), chart
     )
+
+
+def _row(found: AttributeBias, verdict: str) -> dict[str, str | int]:
+    row: dict[str, str | int] = {
+        "Attribute": found.attribute,
+        "Bias, points": wording.figure(found.bias),
+        "Decision flips, %": wording.figure(found.flips),
+        "n": found.bias.n,
+        "Verdict": verdict,
+    }
+    if found.placebo is None or found.excess is None:
+        return row
+    matched = {
+        "Placebo twins": wording.figure(found.placebo),
+        "Beyond the placebo": wording.figure(found.excess),
+        "Match distance": f"{found.distance:.2f}",
+    }
+    return {**dict(list(row.items())[:2]), **matched, **dict(list(row.items())[2:])}
 
 
 @dataclass(frozen=True)
@@ -48,15 +63,15 @@ class ServiceView:
     metrics: BarChart
 
 
-def build_service(audit: BiasReport, attribute: str) -> ServiceView:
+def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> ServiceView:
     """Accuracy of the usual and the unusual, and aif360's group metrics."""
     focus = next((a for a in audit.attributes if a.attribute == attribute), None)
     if focus is None:
         raise DataError(f"'{attribute}' has one value only, so nobody can be compared by it; choose another.")
-    return ServiceView(_groups(focus), _metrics(focus))
+    return ServiceView(_groups(focus, wording.many(unit)), _metrics(focus, wording.many(unit)))
 
 
-def _groups(focus: AttributeBias) -> BarChart:
+def _groups(focus: AttributeBias, people: str) -> BarChart:
     rows = [
         (f"usual {focus.attribute}", focus.aligned_accuracy),
         (f"unusual {focus.attribute}", focus.conflicting_accuracy),
@@ -65,7 +80,7 @@ def _groups(focus: AttributeBias) -> BarChart:
     summary = "There are not enough people to compare the two groups."
     if usual is not None and unusual is not None:
         summary = (
-            f"Right for {wording.percent(usual)} of images with their usual {focus.attribute}, the one that training "
+            f"Right for {wording.percent(usual)} of {people} with their usual {focus.attribute}, the one that training "
             f"tied to their class, and for {wording.percent(unusual)} of all others."
         )
     return BarChart(
@@ -77,7 +92,7 @@ def _groups(focus: AttributeBias) -> BarChart:
     )
 
 
-def _metrics(focus: AttributeBias) -> BarChart:
+def _metrics(focus: AttributeBias, people: str) -> BarChart:
     m = focus.metrics
     gaps = [
         ("Demographic parity difference", m.demographic_parity_difference),
@@ -97,7 +112,7 @@ def _metrics(focus: AttributeBias) -> BarChart:
     if parity is not None:
         summary = (
             f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
-            f"images that show its usual {focus.attribute} (95 % interval of the difference "
+            f"{people} that show its usual {focus.attribute} (95 % interval of the difference "
             f"{wording.figure(m.demographic_parity_difference).partition(' (')[2]}."
         )
     return BarChart(

@@ -1,57 +1,89 @@
-"""Start: what this is and what was loaded. Without pandas: the first page does not wait for it."""
+"""Start: the demos to choose from, and what was loaded. Without pandas: the page does not wait for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmd_core import AttributeDataset, BiasReport, Classifier, wording
-from fmd_core.data import SPLITS
+import numpy as np
 
-ROLES = {
+from fmd_core import AttributeDataset, BiasReport, Classifier, wording
+from fmd_core.architectures import find_architecture
+from fmd_core.data import SPLITS, Split
+
+ROLES: dict[Split, str] = {
     "train": "taught the model",
     "external": "decides the fix",
     "validation": "guards the fix",
     "test": "judges the fix",
 }
+STORIES = {
+    "colored_digits": "Real handwriting. In training nearly every digit wore its own ink: nearly all 0s red, "
+    "nearly all 1s orange. Did the model learn to read, or just to see colours?",
+    "synthetic_faces": "Drawn people, nobody's photograph. In training nearly everyone with blond hair was drawn "
+    "feminine. Does the model look at the hair, or at the person under it?",
+}
+ON_CARD = 10
 
 
 @dataclass(frozen=True)
-class StartView:
-    """The card of a demo and the table of what was loaded."""
+class Card:
+    """A demo to choose: a few training samples and its story."""
 
-    card_rows: tuple[int, ...]  # samples shown on the card
-    card_text: str
+    title: str
+    story: str
+    rows: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+def build_card(reference: str, data: AttributeDataset) -> Card:
+    """One sample of each class in turn, from training."""
+    train = data.rows("train")
+    codes = data.target.codes[train]
+    of_class = [train[codes == k] for k in range(len(data.target.levels))]
+    each = ON_CARD // len(of_class)
+    rows = np.stack([rows[:each] for rows in of_class], axis=1).ravel()
+    names = tuple(data.target.levels[code] for code in data.target.codes[rows])
+    return Card(data.name, STORIES[reference], tuple(rows.tolist()), names)
+
+
+@dataclass(frozen=True)
+class LoadedView:
+    """The tables of what is under review."""
+
     loaded: list[dict[str, str]]
     splits: list[dict[str, str | int]]
-    classes: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def build(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> StartView:
-    """`audit` is None while the heavy libraries are still loading."""
-    attributes = "; ".join(f"{c.name} ({', '.join(c.levels)})" for c in data.attributes.values())
-    accuracy = "measuring …"
+def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasReport | None) -> LoadedView:
+    """`audit` is None while it was not measured yet, `model` while none is chosen."""
+    attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())
+    accuracy = "not measured yet"
     if audit is not None:
-        accuracy = f"{wording.figure(audit.accuracy)} % of {audit.accuracy.n} held-out test images"
+        people = wording.many(data.unit)
+        accuracy = f"{wording.figure(audit.accuracy)} % of {audit.accuracy.n} held-out test {people}"
+    name = "none yet"
+    if model is not None:
+        title = find_architecture(model.architecture).title
+        name = f"{model.name or title}, {model.n_parameters:,} parameters"
     loaded = {
         "Data": data.name,
-        "The model predicts": f"{data.target.name} ({', '.join(data.target.levels)})",
+        "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
-        "Model": f"{model.architecture.replace('_', ' ')}, {model.n_parameters:,} parameters",
+        "Model": name,
         "Accuracy": accuracy,
     }
     sizes = [(split, int((data.split == split).sum())) for split in SPLITS]
-    return StartView(
-        card_rows=tuple(int(r) for k in range(len(data.target.levels)) for r in _examples(data, k, 1)),
-        card_text=(
-            "Real handwriting. In training nearly every digit wore its own ink: nearly all 0s red, nearly all 1s "
-            "orange. Did the model learn to read, or just to see colours?"
-        ),
+    return LoadedView(
         loaded=[{"": name, "What was loaded": value} for name, value in loaded.items()],
-        splits=[{"Part": split, "Images": n, "What it is for": ROLES[split]} for split, n in sizes],
-        classes=data.target.levels,
+        splits=[
+            {"Part": split, wording.many(data.unit).capitalize(): n, "What it is for": ROLES[split]}
+            for split, n in sizes
+        ],
+        notes=data.notes,
     )
 
 
-def _examples(data: AttributeDataset, target: int, n: int) -> list[int]:
-    train = data.rows("train")
-    return [int(r) for r in train[data.target.codes[train] == target][:n]]
+def _levels(levels: tuple[str, ...]) -> str:
+    shown = ", ".join(levels[:10])
+    return shown if len(levels) <= 10 else f"{shown} and {len(levels) - 10} more"

@@ -17,6 +17,7 @@ ORDERS = ("Largest change first", "Smallest change first", "As they come")
 class TwinSide:
     """One side of a pair: the attribute's level and the model's answer to it."""
 
+    row: int  # of the sample shown: the person's own, or a real person's who was matched
     code: int
     level: str
     answer: str
@@ -31,6 +32,7 @@ class Twin:
     label: str
     favoured: TwinSide
     other: TwinSide
+    distance: float  # between the two sides, 0 for exact twins
 
     @property
     def flips(self) -> bool:
@@ -44,6 +46,7 @@ class TwinsView:
 
     headline: str
     lead: str
+    redrawn: bool  # whether a side is the same sample with its attribute changed
     twins: tuple[Twin, ...]
     table: pd.DataFrame
 
@@ -69,8 +72,9 @@ def build(
     levels, classes = data.attribute(pairs.attribute).levels, data.target.levels
 
     def side(i: int, which: int, codes: np.ndarray) -> TwinSide:
+        row = int((pairs.favoured, pairs.other)[which].rows[i])
         confidence = float(probabilities[which][i, pairs.labels[i]])
-        return TwinSide(int(codes[i]), levels[codes[i]], classes[answers[which][i]], confidence)
+        return TwinSide(row, int(codes[i]), levels[codes[i]], classes[answers[which][i]], confidence)
 
     twins = tuple(
         Twin(
@@ -78,24 +82,36 @@ def build(
             classes[pairs.labels[i]],
             side(i, 0, pairs.favoured_codes),
             side(i, 1, pairs.other_codes),
+            float(pairs.distance[i]),
         )
         for i in chosen
     )
     return TwinsView(
         headline=f"{int(flips.sum())} of {len(pairs)} twins get two different answers.",
-        lead=(
-            f"Each pair is one {data.target.name} drawn twice; only the {pairs.attribute} differs. "
-            f"On the left the {pairs.attribute} that training tied to it, on the right another one. "
-            "A model that reads the content says the same to both."
-        ),
+        lead=f"{_how(data, pairs)} On the left the {pairs.attribute} that training tied to the class, on the right "
+        "another one. A model that reads the content says the same to both.",
+        redrawn=pairs.method != "matched",
         twins=twins,
         table=pd.DataFrame(
             [
                 (t.row, t.label, t.favoured.level, t.favoured.answer, wording.percent(t.favoured.confidence))
-                + (t.other.level, t.other.answer, wording.percent(t.other.confidence))
+                + (t.other.level, t.other.answer, wording.percent(t.other.confidence), f"{t.distance:.2f}")
                 for t in twins
             ],
             columns=["Sample", "Truth", "Left", "Answer left", "Sure of truth, left"]
-            + ["Right", "Answer right", "Sure of truth, right"],
+            + ["Right", "Answer right", "Sure of truth, right", "Match distance"],
         ),
+    )
+
+
+def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:
+    """How these twins were made, in one sentence."""
+    if pairs.method == "generated":
+        return f"Each pair is one {data.unit} drawn twice; only the {pairs.attribute} differs."
+    if pairs.method == "flipped":
+        return f"Each pair is one {data.unit} with only the {pairs.attribute} changed in the record."
+    return (
+        f"Each pair is two real {wording.many(data.unit)} of one class: the most alike that the model knows, but for "
+        f"{pairs.attribute}. They differ in more than that; half of the pairs are closer than "
+        f"{float(np.median(pairs.distance)):.2f}, where 1 is the distance of two strangers."
     )

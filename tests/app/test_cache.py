@@ -7,27 +7,29 @@ import pytest
 
 from app import cache
 from app.history import Recipe
-from app.state import DATASET
+from app.review import Review
+
+REVIEW = Review()
 from fmd_core import Column, DataError, unlearn
 from fmd_core.unlearning import STRENGTHS
 
 
 def rows_of(split):
-    return set(cache.dataset(DATASET).rows(split).tolist())
+    return set(cache.dataset(REVIEW).rows(split).tolist())
 
 
 def recipe(**changes):
-    return replace(Recipe(DATASET, "colour", "iterated", 0, 0.1, 1.0, 0.01), **changes)
+    return replace(Recipe(REVIEW, "colour", "iterated", 0, 0.1, 1.0, 0.01), **changes)
 
 
 def test_the_fix_is_decided_by_training_samples_and_external_twins():
-    inputs = cache.inputs(DATASET, "colour")
+    inputs = cache.inputs(REVIEW, "colour", "paper-replace")
     assert set(inputs.train.rows.tolist()) == set(inputs.train_pairs.rows.tolist()) == rows_of("train")
     assert set(inputs.external.rows.tolist()) == rows_of("external")
 
 
 def test_the_guard_is_validation_alone():
-    guard = cache.guard(DATASET, "colour", 0.03)
+    guard = cache.guard(REVIEW, "colour", 0.03)
     assert set(guard.features.rows.tolist()) == set(guard.pairs.rows.tolist()) == rows_of("validation")
     assert guard.tolerance == 0.03
 
@@ -37,7 +39,7 @@ def test_test_samples_judge():
 
 
 def test_scores_leave_one_out():
-    assert cache.scores(DATASET, "colour").method == "leave-one-out"
+    assert cache.scores(REVIEW, "colour").method == "leave-one-out"
 
 
 def test_a_recipe_names_one_point_blends_too():
@@ -48,35 +50,37 @@ def test_a_recipe_names_one_point_blends_too():
 
 def test_a_recipe_of_another_k_is_another_head():
     heads = {
-        cache.head(DATASET, recipe(strategy="paper-remove", strength=1.0, k=k)).fingerprint for k in (5, 50)
+        cache.head(REVIEW, recipe(strategy="paper-remove", strength=1.0, k=k)).fingerprint for k in (5, 50)
     }
     assert len(heads) == 2
 
 
 def test_the_path_is_the_library_s_own():
-    found = cache.head(DATASET, recipe(strength=STRENGTHS["iterated"][0]))
+    found = cache.head(REVIEW, recipe(strength=STRENGTHS["iterated"][0]))
     alone = unlearn(
-        cache.classifier(DATASET).head, cache.inputs(DATASET, "colour"), strength=STRENGTHS["iterated"][0]
+        cache.classifier(REVIEW).head,
+        cache.inputs(REVIEW, "colour", "paper-replace"),
+        strength=STRENGTHS["iterated"][0],
     )
     np.testing.assert_allclose(found.theta, alone.head.theta, atol=1e-5)
 
 
 def test_tolerance_changes_the_verdict_and_solves_nothing(monkeypatch):
-    strict = cache.path(DATASET, "colour", "paper-external", 0, 0.0)
+    strict = cache.path(REVIEW, "colour", "paper-external", 0, 0.0)
     monkeypatch.setattr(cache.fmd, "solve_path", None)
-    loose = cache.path(DATASET, "colour", "paper-external", 0, 0.5)
+    loose = cache.path(REVIEW, "colour", "paper-external", 0, 0.5)
     assert any(p.refusal.startswith("accuracy falls") for p in strict.points)
     assert not any(p.refusal.startswith("accuracy falls") for p in loose.points)
 
 
 @pytest.mark.usefixtures("fresh_caches")
 def test_an_attribute_with_one_value_is_left_out_of_the_audit(monkeypatch, open_page):
-    data = cache.dataset(DATASET)
+    data = cache.dataset(REVIEW)
     flat = Column("paper", np.zeros(len(data), int), ("plain",))
     one_valued = replace(data, attributes={**data.attributes, "paper": flat})
     monkeypatch.setattr(cache, "dataset", lambda _name: one_valued)
     with pytest.raises(DataError, match=r"^'paper' has one value only \(plain\)"):
-        cache.pairs(DATASET, "test", "paper")
+        cache.pairs(REVIEW, "test", "paper")
     page = open_page("find_bias")
     assert not page.error
     assert not page.exception

@@ -6,7 +6,9 @@ import pytest
 import streamlit as st
 
 from app import cache
-from app.state import DATASET
+from app.review import Review
+
+REVIEW = Review()
 from fmd_core.datasets import sample_folder
 
 PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "report")
@@ -31,7 +33,7 @@ def test_page_opens_without_an_error(open_page, page):
 def test_start_names_splits_model_and_measured_accuracy(open_page):
     test = open_page("start")
     loaded = dict(test.table[0].value.to_numpy().tolist())
-    audit = cache.audit(DATASET, None)
+    audit = cache.audit(REVIEW, None)
     assert f"{100 * audit.accuracy.value:.1f}" in loaded["Accuracy"]
     assert "89,834 parameters" in loaded["Model"]
     assert test.table[1].value["Images"].tolist() == [900, 200, 247, 450]
@@ -39,7 +41,7 @@ def test_start_names_splits_model_and_measured_accuracy(open_page):
 
 def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
     test = open_page("find_bias")
-    bias = cache.audit(DATASET, None).attributes[0].bias
+    bias = cache.audit(REVIEW, None).attributes[0].bias
     assert titles(test) == "This model decides by colour."
     assert test.table[0].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
 
@@ -99,7 +101,7 @@ def in_force(test) -> str:
 def test_unlearn_starts_at_the_original(open_page):
     test = open_page("unlearn")
     assert "original" in titles(test)
-    assert in_force(test) == cache.classifier(DATASET).head.fingerprint[:16]
+    assert in_force(test) == cache.classifier(REVIEW).head.fingerprint[:16]
 
 
 def test_suggestion_lowers_the_bias_shown(open_page):
@@ -185,8 +187,8 @@ def test_missing_demo_file_is_one_sentence_on_every_page(tmp_path, monkeypatch, 
 
 @pytest.mark.usefixtures("fresh_caches")
 def test_damaged_weights_are_one_sentence(tmp_path, monkeypatch, open_page):
-    copytree(sample_folder() / DATASET, tmp_path / DATASET)
-    (tmp_path / DATASET / "model.safetensors").write_bytes(b"\x00" * 500)
+    copytree(sample_folder() / REVIEW.data, tmp_path / REVIEW.data)
+    (tmp_path / REVIEW.data / "model.safetensors").write_bytes(b"\x00" * 500)
     monkeypatch.setenv("FMD_SAMPLE_DIR", str(tmp_path))
     test = open_page("find_bias")
     assert not test.exception

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from app.history import History, Recipe
+from app.review import Review
 from app.view_models import find_bias, harmful, report, start, twins, unlearn
 from fmd_core import (
     AttributeBias,
@@ -255,7 +256,7 @@ class TestHistoryTable:
         from datetime import UTC, datetime
 
         when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        recipe = Recipe("demo", "colour", "paper-remove", 100, 0.5, 1.0, 0.01)
+        recipe = Recipe(Review(), "colour", "paper-remove", 100, 0.5, 1.0, 0.01)
         table = unlearn.history_table(History().apply(recipe, when).undo(when))
         assert table["Action"].tolist() == ["undo", "apply"]
         assert table["In force after it"].tolist() == [
@@ -268,7 +269,7 @@ def test_report_steps_carry_the_head_that_was_in_force():
     from datetime import UTC, datetime
 
     when = datetime(2026, 1, 2, tzinfo=UTC)
-    recipe = Recipe("demo", "colour", "iterated", 0, 0.5, 1.0, 0.01)
+    recipe = Recipe(Review(), "colour", "iterated", 0, 0.5, 1.0, 0.01)
     results = {
         recipe: UnlearningResult(HEAD, "iterated", 0.5, 0),
         None: UnlearningResult(HEAD, "iterated", 0, 0),

@@ -84,7 +84,7 @@ def large(report: Report, features: Array, n_classes: int) -> None:
     scored = scoring(report, f"{N:,} x {D} float32, {n_classes} classes", head, train, pairs)
     progress("one re-solve")
     inputs = {
-        m: UnlearningInputs(train, p, p, scored["curvature"], scored["scores"]) for m, p in pairs.items()
+        m: UnlearningInputs(train, p, scored["curvature"], scored["scores"], p) for m, p in pairs.items()
     }
     solves = {f"{m:,} pairs": lambda m=m: unlearn(head, inputs[m], strength=0.1) for m in pairs}
     rows = [(name, timing) for name, timing in side_by_side(solves).items()]
@@ -298,7 +298,7 @@ def demo(report: Report) -> None:
     train, external = people["train"], pairs["external"]
     sizes = f"{len(train):,} x {head.n_features}, {head.n_classes} classes"
     scored = scoring(report, f"the demo, {sizes}", head, train, {len(external): external})
-    inputs = UnlearningInputs(train, pairs["train"], external, scored["curvature"], scored["scores"])
+    inputs = UnlearningInputs(train, external, scored["curvature"], scored["scores"], pairs["train"])
     guard = Guard(people["validation"], pairs["validation"])
     mover = prepare(head, inputs, strategy="iterated", k=0)
     near = mover.move(0.06, head)

@@ -65,10 +65,10 @@ class Problem:
     def inputs(self) -> fmd.UnlearningInputs:
         return fmd.UnlearningInputs(
             self.features["train"],
-            self.pairs["train"],
             self.pairs["external"],
             self.curvature,
             self.scores,
+            self.pairs["train"],
         )
 
     @cached_property

@@ -10,7 +10,9 @@ from playwright.sync_api import expect
 from safetensors.numpy import load as load_tensors
 
 from app import cache
-from app.state import DATASET
+from app.review import Review
+
+REVIEW = Review()
 
 pytestmark = pytest.mark.browser
 PAINTED = "images => images.length > 0 && images.every(i => i.complete && i.naturalWidth > 0)"
@@ -37,7 +39,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
 
     visitor.follow("Find the bias")
     expect(page.get_by_role("heading", name="This model decides by colour.")).to_be_visible()
-    bias = cache.audit(DATASET, None).attributes[0].bias
+    bias = cache.audit(REVIEW, None).attributes[0].bias
     expect(page.get_by_text(f"changes the answer by {100 * bias.value:.1f} points").first).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
 

@@ -1,0 +1,119 @@
+"""A reviewer's own data, kept on this machine: the files as they came and the answers about them.
+
+An import lies in a folder of its own under `home_folder()/imports`, named by a random id, and is
+opened again from there: `table.<suffix>` with the rows, `pictures/` unpacked for images,
+`answers.json` with what the columns mean. The answers are written last, so that a half-made
+import is never opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fmd_core.data import AttributeDataset, ignore_progress
+from fmd_core.datasets.archives import open_zip
+from fmd_core.datasets.image_folder import FolderImport, open_image_folder
+from fmd_core.datasets.sniffing import read_table
+from fmd_core.datasets.table import TableImport, open_table
+from fmd_core.errors import DataError
+from fmd_core.home import home_folder
+
+ANSWERS, PICTURES, SKIPPED = "answers.json", "pictures", "skipped.json"
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An import on this machine."""
+
+    id: str
+    name: str
+    kind: str  # "table" or "images"
+
+
+def begin_import(
+    table: Path, archive: Path | None, progress: Callable[[float], None] = ignore_progress
+) -> Path:
+    """A new folder with a copy of `table` and the unpacked pictures of `archive`, not yet answered."""
+    folder = _root() / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    try:
+        shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
+        if archive is not None:
+            unpacked = open_zip(archive, folder / PICTURES, progress)
+            (folder / SKIPPED).write_text(json.dumps(unpacked.notes))
+    except BaseException:  # also a cancel: leave nothing half done
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def finish_import(folder: Path, name: str, answers: TableImport | FolderImport) -> str:
+    """Write down what the columns mean; returns the id under which it can be opened."""
+    kind = "images" if isinstance(answers, FolderImport) else "table"
+    part = folder / f"{ANSWERS}.part"
+    part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
+    os.replace(part, folder / ANSWERS)
+    return folder.name
+
+
+def open_import(import_id: str, progress: Callable[[float], None] = ignore_progress) -> AttributeDataset:
+    """Open what `finish_import` kept. Raises DataError for an unknown or damaged import."""
+    folder = _folder(import_id)
+    table, saved = _table(folder), _saved(folder)
+    if saved["kind"] == "images":
+        answers = FolderImport.from_dict(saved["answers"])
+        dataset = open_image_folder(folder / PICTURES, read_table(table), answers, progress)
+        notes = json.loads((folder / SKIPPED).read_text()) if (folder / SKIPPED).is_file() else []
+        return replace(dataset, name=saved["name"], notes=(*notes, *dataset.notes))
+    return replace(open_table(table, TableImport.from_dict(saved["answers"])), name=saved["name"])
+
+
+def kept_imports() -> tuple[Kept, ...]:
+    """Every finished import, latest first."""
+    found = []
+    if _root().is_dir():
+        for folder in sorted(_root().iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
+            if _ID.fullmatch(folder.name) and (folder / ANSWERS).is_file():
+                saved = _saved(folder)
+                found.append(Kept(folder.name, saved["name"], saved["kind"]))
+    return tuple(found)
+
+
+def delete_import(import_id: str) -> None:
+    """Remove an import and all its files."""
+    shutil.rmtree(_folder(import_id))
+
+
+def _root() -> Path:
+    return home_folder() / "imports"
+
+
+def _folder(import_id: str) -> Path:
+    folder = _root() / import_id if _ID.fullmatch(import_id) else None
+    if folder is None or not (folder / ANSWERS).is_file():
+        raise DataError("This import is not on this machine, or was deleted; import the data again.")
+    return folder
+
+
+def _table(folder: Path) -> Path:
+    found = sorted(folder.glob("table*"))
+    if not found:
+        raise DataError("The table of this import is missing; import the data again.")
+    return found[0]
+
+
+def _saved(folder: Path) -> dict[str, Any]:
+    try:
+        saved = json.loads((folder / ANSWERS).read_text())
+        return {"name": str(saved["name"]), "kind": str(saved["kind"]), "answers": dict(saved["answers"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError("The saved answers of this import are damaged; import the data again.") from error

@@ -1,0 +1,164 @@
+"""One picture from a file that somebody sent, as plain RGB: upright, 8 bits, first frame, no more
+than 50 megapixels."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from fmd_core.data import Array, ignore_progress
+from fmd_core.datasets.names import short_name
+from fmd_core.errors import DataError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 50_000_000  # Pillow only warns up to 179 million, which take half a gigabyte
+MAX_BYTES = 64 * 2**20
+TOO_MANY = f"over {MAX_PIXELS // 10**6} megapixels"
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip  # what undoes each orientation of EXIF
+_BROKEN = (
+    OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, OverflowError, struct.error,
+    zlib.error, MemoryError, Warning,
+)  # fmt: skip  # what Pillow raises on damaged files; Warning where a caller makes warnings errors
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What is known of picture files after each was opened and decoded once, by name."""
+
+    digests: Mapping[str, str]  # sha256 of every usable file
+    unusable: Mapping[str, str]  # name -> reason
+    converted: Mapping[str, int]  # what had to be changed -> how many pictures
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Counts in words: what cannot be used, by reason, and what was converted."""
+        reasons = Counter(self.unusable.values())
+        first = {reason: name for name, reason in reversed([*self.unusable.items()])}
+        bad = (
+            f"{number:,} {'picture' if number == 1 else 'pictures'} skipped: {reason} "
+            f"('{short_name(first[reason])}')."
+            for reason, number in reasons.most_common()
+        )
+        changed = (
+            f"{number:,} {'picture was' if number == 1 else 'pictures were'} {what}."
+            for what, number in self.converted.items()
+        )
+        return (*bad, *changed)
+
+
+def check_images(
+    files: Mapping[str, Path], progress: Callable[[float], None] = ignore_progress
+) -> ImageCheck:
+    """Open and decode every file once. Never raises for a bad picture: that is counted."""
+    digests: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    converted: Counter[str] = Counter()
+    for number, (name, path) in enumerate(files.items(), start=1):
+        try:
+            converted.update(_check(path))
+            digests[name] = sha256(path.read_bytes()).hexdigest()
+        except DataError as error:
+            unusable[name] = str(error)
+        if number % 64 == 0 or number == len(files):
+            progress(number / len(files))
+    return ImageCheck(digests, unusable, dict(converted))
+
+
+def _check(path: Path) -> list[str]:
+    """What has to be converted in a picture; DataError, a bare reason, if it cannot be used."""
+    with _opened(path) as picture:
+        changes = []
+        if getattr(picture, "is_animated", False):
+            changes.append("animated: the first frame is used")
+        if _orientation(picture) != 1:
+            changes.append("turned upright, as the camera noted")
+        if picture.mode == "CMYK":
+            changes.append("converted from print colours (CMYK)")
+        elif picture.mode.startswith("I"):
+            changes.append("reduced from 16 bits to 8")
+        elif _is_transparent(picture):
+            changes.append("transparent and put on white")
+        _rgb(picture)
+    return changes
+
+
+def read_square(path: Path, size: int) -> Array:
+    """The middle square of a picture, uint8 (size, size, 3). Raises DataError if it cannot be read."""
+    with _named(path), _opened(path) as picture:
+        turn = _TURNS.get(_orientation(picture))
+        picture.draft(None, (2 * size, 2 * size))  # a large JPEG need not be decoded in full
+        square = ImageOps.fit(_rgb(picture), (size, size), Image.Resampling.BICUBIC)
+        return np.array(square.transpose(turn) if turn is not None else square)
+
+
+def read_whole(path: Path, longest: int) -> Array:
+    """The whole picture, at most `longest` pixels wide or high, uint8 (height, width, 3)."""
+    with _named(path), _opened(path) as picture:
+        turn = _TURNS.get(_orientation(picture))
+        picture.draft(None, (longest, longest))
+        rgb = _rgb(picture)
+        rgb.thumbnail((longest, longest), Image.Resampling.BICUBIC)
+        return np.array(rgb.transpose(turn) if turn is not None else rgb)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture within the limits, header read but not decoded; whatever breaks in it is a DataError."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"the file is larger than {MAX_BYTES // 2**20} MB")
+        with Image.open(path, formats=FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise DataError(TOO_MANY)
+            yield picture
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(TOO_MANY) from error
+    except _BROKEN as error:
+        raise DataError("damaged, or not a JPEG, PNG or WebP picture") from error
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A reason with the name of the picture and what to do."""
+    try:
+        yield
+    except DataError as error:
+        name = short_name(path.name)
+        raise DataError(f"The picture '{name}' cannot be used ({error}); import the data again.") from error
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except _BROKEN:
+        return 1  # notes of the camera may be damaged although the picture is not
+
+
+def _is_transparent(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """Decode: 8 bits, three colours, transparent parts white."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture).astype("int64")
+        return Image.fromarray(np.clip(values >> 8, 0, 255).astype("uint8")).convert("RGB")
+    if not _is_transparent(picture):
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    sheet = Image.new("RGBA", layer.size, "white")
+    sheet.alpha_composite(layer)
+    return sheet.convert("RGB")

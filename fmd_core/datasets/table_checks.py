@@ -1,0 +1,133 @@
+"""Two things that make a table's audit say too little: columns that give a protected attribute
+away, and the same record in the test and outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, Column
+from fmd_core.datasets.sniffing import Sheet
+from fmd_core.datasets.sniffing_columns import number_text
+from fmd_core.datasets.table_encoding import OTHER, Numbers, TableColumn, TableSource
+from fmd_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEARLY_SURE = 0.98
+MIN_ROWS = 20  # of a level, before it is said to give anything away
+MIN_COVERAGE = 0.05
+_CHANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Giveaway:
+    """A column some of whose levels tell a protected attribute nearly surely (in 98 of 100 rows)."""
+
+    attribute: str
+    column: str
+    coverage: float  # share of training rows with such a level
+    levels: Mapping[str, str]  # level of the column -> level of the attribute
+
+    @property
+    def swap(self) -> dict[str, str]:
+        """Levels that can be exchanged when the attribute changes: two that stand for two sides."""
+        if len(self.levels) != 2 or len(set(self.levels.values())) != 2:
+            return {}
+        first, second = self.levels
+        return {first: second, second: first}
+
+    @property
+    def words(self) -> str:
+        """The finding in a sentence."""
+        shown = "; ".join(f"{level} means {group}" for level, group in list(self.levels.items())[:3])
+        return (
+            f"'{self.column}' gives '{self.attribute}' away in {self.coverage:.0%} of the training rows ({shown}): "
+            "let it change together, or leave it out."
+        )
+
+
+def giveaways(dataset: AttributeDataset) -> tuple[Giveaway, ...]:
+    """Columns that the model reads and that give a protected attribute away, the worst first.
+    Columns that already change with the attribute are not named."""
+    source = dataset.source
+    if not isinstance(source, TableSource):
+        raise DataError("Only the columns of a table can give an attribute away.")
+    train, found = dataset.rows("train"), []
+    groups = [(column.name, *_levels(column, train)) for column in source.columns]
+    for name, attribute in dataset.attributes.items():
+        change = source.changes[name]
+        for place, (column, codes, levels) in enumerate(groups):
+            reads = bool(source.columns[place].input_names)
+            if reads and place != change.place and place not in change.also:
+                found += _giveaway(column, codes, levels, attribute, train)
+    return tuple(sorted(found, key=lambda giveaway: -giveaway.coverage))
+
+
+def _levels(column: TableColumn, train: Array) -> tuple[Array, list[str]]:
+    """Codes (m,) and levels of a column in training; many numbers are cut into tenths."""
+    values = column.own[train]
+    if not isinstance(column, Numbers):
+        return values.astype("int64"), list(column.levels)
+    found, codes = np.unique(values, return_inverse=True)
+    if len(found) <= 20:
+        return codes, [number_text(value) for value in found]
+    edges = np.unique(np.nanquantile(values, np.linspace(0.1, 0.9, 9)))
+    names = [number_text(edge) for edge in edges]
+    levels = [f"under {names[0]}", *(f"from {name}" for name in names)]
+    return np.searchsorted(edges, values, side="right"), levels
+
+
+def _giveaway(name: str, codes: Array, levels: list[str], attribute: Column, train: Array) -> list[Giveaway]:
+    n_groups = len(attribute.levels)
+    cells = np.bincount(codes * n_groups + attribute.codes[train], minlength=len(levels) * n_groups)
+    table = cells.reshape(len(levels), n_groups)
+    rows, best = table.sum(axis=1), table.argmax(axis=1)
+    base = (table.sum(axis=0) / len(train))[best]
+    share = table.max(axis=1) / np.maximum(rows, 1)
+    # Sure, much surer than without the column, and not so by chance.
+    sure = (
+        (share >= NEARLY_SURE) & (1 - share <= (1 - base) / 5) & (rows >= MIN_ROWS) & (base**rows < _CHANCE)
+    )
+    coverage = float(rows[sure].sum() / len(train))
+    if coverage < MIN_COVERAGE:
+        return []
+    order = [i for i in np.argsort(-rows) if sure[i]]
+    return [Giveaway(attribute.name, name, coverage, {levels[i]: attribute.levels[best[i]] for i in order})]
+
+
+def attribute_notes(dataset: AttributeDataset, sheet: Sheet) -> list[str]:
+    """What a reader should know about the groups: rare ones put together, or the target in disguise."""
+    notes = []
+    n_classes = len(dataset.target.levels)
+    for name, column in dataset.attributes.items():
+        if OTHER in column.levels and OTHER not in sheet.column(name).levels:
+            notes.append(f"Rare values of '{name}' are put together as '{OTHER}'.")
+        cells = np.bincount(
+            column.codes * n_classes + dataset.target.codes, minlength=len(column.levels) * n_classes
+        ).reshape(-1, n_classes)
+        if (np.count_nonzero(cells, axis=1) == 1).all():
+            notes.append(
+                f"'{name}' says the same as '{dataset.target.name}' in every row, so a model cannot be fair and "
+                "right at once; is it the target in other words?"
+            )
+    return notes
+
+
+def leak_note(frame: pd.DataFrame, split: Array, unit: str) -> list[str]:
+    """A sentence if test records stand outside the test too, word for word; `frame` holds what counts."""
+    import pandas as pd
+
+    marks = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    test = split == "test"
+    twice = int(np.isin(marks[test], marks[~test]).sum())
+    if not twice:
+        return []
+    return [
+        f"{twice:,} of {int(test.sum()):,} test samples ({twice / test.sum():.1%}) are equal to a {unit} in training "
+        "or in the fix in every column: a leak, unless they are different ones. The test may look better than it is."
+    ]

@@ -1,0 +1,233 @@
+"""Long work beside the pages: in a thread, with progress, cancel and an id that survives a refresh.
+
+A page starts work and goes on; whoever knows the job's id can look at it and stop it, also after
+a refresh, in a second tab or when the connection was lost. A thread, because a process takes
+4-7 s to import torch (measured), a thread 0.6 s, and the second visitor hardly notices either.
+torch keeps to one thread in a job because the warm-up told the whole process so.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+from fmd_core.errors import FMDError
+
+JobState = Literal["waiting", "running", "finished", "stopped", "failed"]
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(16) gives
+SHARE_TO_TELL, SECONDS_TO_TELL = 0.02, 1.0  # before that a pace is a guess
+
+NO_MEMORY = (
+    "The computer ran out of memory during this work: choose less data or close other programs, "
+    "then start it again."
+)
+ENDED_EARLY = "A library ended this work before it was done. Start it again; the server's log says more."
+UNEXPECTED = "Something went wrong on our side. Start it again; the server's log says more."
+
+
+class JobStopped(BaseException):
+    """Raised inside work whose stop was asked for.
+
+    Not an Exception, so that no `except Exception` on the way takes it for a failure and goes on.
+    """
+
+
+class Job:
+    """One piece of long work as others see it. Plain attributes, each written whole: readers need
+    no lock, and whoever sees the state `finished`, `stopped` or `failed` sees the rest complete."""
+
+    def __init__(self, key: str, title: str) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.key = key
+        self.title = title
+        self.state: JobState = "waiting"
+        self.share = 0.0  # done, 0 to 1
+        self.message = ""
+        self.started: datetime | None = None
+        self.finished: datetime | None = None
+        self.error = ""  # one sentence, when failed
+        self.result: object = None  # what the work returned, when finished
+        self._begun = 0.0  # by the monotonic clock, as is the next
+        self._due: float | None = None
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+
+    @property
+    def live(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for that the work has not met yet."""
+        return self.live and self._stop.is_set()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to the end by the pace so far, counting down between two reports. None when nobody
+        can say: before the first second and 2 %, when a step outlasts the estimate, after the end."""
+        due = self._due
+        left = None if due is None or self.state != "running" else due - time.monotonic()
+        return left if left is None or left >= 0 else None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block until it ends, at most `seconds`; whether it did. For notebooks and tests."""
+        return self._ended.wait(seconds)
+
+    def _begin(self) -> None:
+        self._begun, self.started = time.monotonic(), datetime.now(UTC)
+        self.state = "running"
+
+    def _end(self, state: JobState) -> None:
+        self.finished = datetime.now(UTC)
+        self.state = state
+        self._ended.set()
+
+    def _run(self, work: Callable[[Progress], object]) -> None:
+        """Do the work; whatever it raises ends this job and nothing else."""
+        try:
+            self.result = work(Progress(self))
+        except BaseException as error:  # some libraries call sys.exit, and memory may run out
+            if self._stop.is_set() or isinstance(error, JobStopped):
+                self._end("stopped")
+                return
+            self.error = _in_words(error)
+            if not isinstance(error, FMDError):
+                logging.getLogger("fmd").error("job failed: %s", self.title, exc_info=error)
+            self._end("failed")
+        else:
+            self.share = 1.0
+            self._end("finished")
+
+
+class Progress:
+    """What work is given to tell how far it is; also fits where a `Callable[[float], None]` is asked for."""
+
+    def __init__(self, job: Job, start: float = 0.0, end: float = 1.0) -> None:
+        self._job, self._start, self._end = job, start, end
+
+    def __call__(self, share: float, message: str = "") -> None:
+        """Record the share done (0 to 1) and, unless empty, what goes on. Call it at least every second.
+
+        Raises JobStopped when somebody asked the job to stop.
+        """
+        job = self._job
+        if job._stop.is_set():
+            raise JobStopped
+        within = min(1.0, max(0.0, float(share)))
+        done = self._start + within * (self._end - self._start)
+        spent = time.monotonic() - job._begun
+        told = done >= SHARE_TO_TELL and spent >= SECONDS_TO_TELL
+        job._due = job._begun + spent / done if told else None
+        job.share, job.message = done, message or job.message
+
+    def part(self, start: float, end: float) -> Progress:
+        """Progress for one step of several: its 0 to 1 becomes `start` to `end` of this one."""
+        width = self._end - self._start
+        return Progress(self._job, self._start + start * width, self._start + end * width)
+
+
+class JobRegistry:
+    """Every job of this process. At most `workers` run at a time, the others wait their turn;
+    of those that ended, the latest `keep` are remembered with their results."""
+
+    def __init__(self, workers: int = 1, keep: int = 50) -> None:
+        self._workers, self._keep = workers, keep
+        self._busy = 0  # worker threads alive
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}  # by id, in the order of starting
+        self._past: deque[str] = deque()  # ids of those that ended, in the order of ending
+        self._queue: deque[tuple[Job, Callable[[Progress], object]]] = deque()
+
+    def start(self, key: str, title: str, work: Callable[[Progress], object]) -> Job:
+        """Have `work` done in the background. `key` names its content: while a job of the same key
+        waits or runs, that one is returned, so a double click or a second tab starts nothing twice.
+        """
+        with self._lock:
+            for job in self._jobs.values():
+                if job.key == key and job.live and not job.stopping:
+                    return job
+            if self._busy < self._workers:
+                # No executor of concurrent.futures: the interpreter waits for its threads at exit.
+                threading.Thread(target=self._work_off, name="fmd-job", daemon=True).start()
+                self._busy += 1
+            job = Job(key, title)
+            self._jobs[job.id] = job
+            self._queue.append((job, work))
+            return job
+
+    def find(self, job_id: object) -> Job | None:
+        """The job of this id. None for any other value: ids come from the address, so from anybody."""
+        known = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
+        return self._jobs.get(known.string) if known else None
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop: at once while it waits, at its next report while it runs. After its end,
+        or for an id that nobody knows, nothing happens."""
+        job = self.find(job_id)
+        if job is None:
+            return
+        with self._lock:
+            job._stop.set()
+            if job.state == "waiting":
+                self._queue = deque(entry for entry in self._queue if entry[0] is not job)
+                job._end("stopped")
+                self._keep_latest(job)
+
+    def recent(self) -> tuple[Job, ...]:
+        """Every job that waits, runs or is remembered, the latest started first."""
+        with self._lock:
+            return tuple(reversed(self._jobs.values()))
+
+    def close(self, seconds: float = 1.0) -> None:
+        """Ask every job to stop and give them `seconds` to tidy up."""
+        live = [job for job in self.recent() if job.live]
+        for job in live:
+            self.cancel(job.id)
+        until = time.monotonic() + seconds
+        for job in live:
+            job.wait(max(0.0, until - time.monotonic()))
+
+    def _work_off(self) -> None:
+        """What a worker thread does: jobs from the queue until there are none."""
+        while task := self._next():
+            task[0]._run(task[1])
+            with self._lock:
+                self._keep_latest(task[0])
+
+    def _next(self) -> tuple[Job, Callable[[Progress], object]] | None:
+        with self._lock:
+            if not self._queue:
+                self._busy -= 1
+                return None
+            task = self._queue.popleft()
+            task[0]._begin()
+            return task
+
+    def _keep_latest(self, ended: Job) -> None:
+        self._past.append(ended.id)
+        if len(self._past) > self._keep:
+            del self._jobs[self._past.popleft()]
+
+
+def _in_words(error: BaseException) -> str:
+    """Why work failed, as one sentence without anything technical."""
+    if isinstance(error, FMDError):
+        return str(error)
+    text = str(error).lower()  # torch has no class of its own for memory on the processor
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return NO_MEMORY
+    return ENDED_EARLY if isinstance(error, SystemExit) else UNEXPECTED
+
+
+REGISTRY = JobRegistry()
+"""The one that the dashboard uses."""
+atexit.register(REGISTRY.close)  # so that no half-written file stays behind

@@ -1,0 +1,67 @@
+"""Models that were trained or opened on this machine, kept by the task that they answer.
+
+A model lies under `home_folder()/models/<task>/<id>.safetensors`; the task is a digest of what is
+predicted from what, so that a model is offered for the same task on other data as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmd_core.data import AttributeDataset, content_fingerprint
+from fmd_core.errors import ModelError
+from fmd_core.home import home_folder
+from fmd_core.models import Classifier, load_classifier, save_classifier
+
+_ID = re.compile(r"[0-9a-f]{32}")
+BUNDLED = "bundled"
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A model on the shelf."""
+
+    id: str
+    name: str
+    architecture: str
+
+
+def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
+    """Put a model on the shelf, whole or not at all; returns its id, the start of its fingerprint."""
+    folder, model_id = _task(dataset), classifier.fingerprint[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{model_id}.{os.getpid()}.part"
+    save_classifier(classifier, part)
+    os.replace(part, folder / f"{model_id}.safetensors")
+    return model_id
+
+
+def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
+    """Models for the task of `dataset`, latest first; damaged files are left out."""
+    files = sorted(_task(dataset).glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+    found = []
+    for path in files:
+        try:
+            model = load_classifier(path)
+        except ModelError:
+            continue
+        found.append(Shelved(path.stem, model.name, model.architecture))
+    return tuple(found)
+
+
+def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
+    """A model from the shelf by id."""
+    path = _task(dataset) / f"{model_id}.safetensors"
+    if not _ID.fullmatch(model_id) or not path.is_file():
+        raise ModelError("This model is not on this machine, or was made for another task; choose another.")
+    return load_classifier(path)
+
+
+def _task(dataset: AttributeDataset) -> Path:
+    kind = dataset.source.kind
+    inputs = str(dataset.source.read(dataset.rows("test")[:1]).shape[1]) if kind == "table" else ""
+    digest = content_fingerprint(kind, inputs, dataset.target.name, *dataset.target.levels)
+    return home_folder() / "models" / digest[:16]

@@ -1,0 +1,256 @@
+"""Long work on screen. AppTest never ticks a timer: every run here is one poll."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import job_panel
+from fmd_core.errors import DataError
+from fmd_core.jobs import REGISTRY
+
+
+@pytest.fixture
+def gate():
+    found = threading.Event()
+    yield found
+    found.set()
+    for job in REGISTRY.recent():
+        assert job.wait(5)
+
+
+def running(gate, key, title="Reading photographs"):
+    """A job that has told a first progress and goes on until the gate opens."""
+
+    def work(progress):
+        while not gate.wait(0.01):
+            progress(0.25, "part <b>one</b>")
+        return "result"
+
+    job = REGISTRY.start(key, title, work)
+    deadline = time.monotonic() + 5
+    while not job.message:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return job
+
+
+def visit(page, args=()):
+    """A session on a page; the machine may be busy."""
+    return AppTest.from_function(page, default_timeout=60, args=args)
+
+
+def panel(job_id):
+    import streamlit as st
+
+    from app import job_panel
+
+    job = job_panel.draw(job_id)
+    st.text(f"state: {job.state if job else None}")
+
+
+def sidebar():
+    from app import job_panel
+
+    job_panel.sidebar_list()
+
+
+def starter(key):
+    import streamlit as st
+
+    from app import job_panel
+
+    if st.button("Go", key="go"):
+        job_panel.start_job(key, "Training", lambda progress: progress(1.0) or key)
+    job_panel.sidebar_list()
+
+
+def html(test):
+    return " ".join(element.proto.body for element in test.get("html"))
+
+
+def sidebar_html(test):
+    return " ".join(element.proto.body for element in test.sidebar.get("html"))
+
+
+@pytest.fixture(autouse=True)
+def count_timers(monkeypatch):
+    """AppTest drops the messages that set timers, so fragments are counted where they are made."""
+    made = []
+    fragment = job_panel.st.fragment
+
+    def counted(func, *, run_every=None, **options):
+        made.append(run_every)
+        return fragment(func, run_every=run_every, **options)
+
+    monkeypatch.setattr(job_panel.st, "fragment", counted)
+    return made
+
+
+# --- the panel
+
+
+def test_a_running_job_shows_what_it_does_and_polls(gate, count_timers):
+    job = running(gate, "panel", "Reading <i>photographs</i> ![x](http://evil.example/x.png)")
+    test = visit(panel, args=(job.id,)).run()
+    assert not test.exception
+    assert "Reading &lt;i&gt;photographs&lt;/i&gt; ![x](http" in html(test)  # as it stands, not as markup
+    assert "25 % done" in html(test)
+    assert " · part &lt;b&gt;one&lt;/b&gt;" in html(test)
+    assert not test.markdown
+    assert test.get("progress")[0].proto.value == 25
+    assert not test.button[0].disabled
+    assert count_timers == [0.5]
+
+
+def test_cancel_stops_the_job_and_the_polling(gate, count_timers):
+    job = running(gate, "cancelled")
+    test = visit(panel, args=(job.id,)).run()
+    test.button(key=f"cancel_{job.id}").click().run()
+    assert job.wait(1)
+    test.run()
+    assert test.text[0].value == "state: stopped"
+    assert "Stopped after " in html(test)
+    assert not test.button
+    assert not test.get("progress")
+    assert count_timers[-1] is None
+
+
+def test_the_end_is_seen_and_polling_stops(gate, count_timers):
+    job = running(gate, "ends")
+    test = visit(panel, args=(job.id,)).run()
+    gate.set()
+    assert job.wait(5)
+    test.run()
+    assert test.text[0].value == "state: finished"
+    assert "Finished in " in html(test)
+    assert count_timers == [0.5, None]
+
+
+def test_a_job_that_ends_between_two_polls_reruns_the_page(gate, monkeypatch, count_timers):
+    job = running(gate, "rerun")
+    known = [{job.id}, set()]
+    monkeypatch.setattr(job_panel, "_live", lambda _: known.pop(0) if known else set())
+    test = visit(panel, args=(job.id,)).run()
+    assert not test.exception
+    assert count_timers == [0.5, None]  # the second script run is the rerun
+
+
+def test_a_failure_shows_its_one_sentence():
+    def work(_progress):
+        raise DataError("The archive holds no pictures; choose another.")
+
+    job = REGISTRY.start("failing", "Opening", work)
+    assert job.wait(5)
+    test = visit(panel, args=(job.id,)).run()
+    assert [error.value for error in test.error] == ["The archive holds no pictures; choose another."]
+    assert "Failed after " in html(test)
+
+
+@pytest.mark.parametrize("job_id", ["", "a" * 22, "<script>alert(1)</script>", "../../x"])
+def test_an_unknown_job_is_one_sentence(job_id):
+    test = visit(panel, args=(job_id,)).run()
+    assert [info.value for info in test.info] == [job_panel.UNKNOWN]
+    assert test.text[0].value == "state: None"
+
+
+# --- start and the sidebar
+
+
+def test_start_puts_the_id_into_address_and_sidebar():
+    test = visit(starter, args=("start",)).run()
+    assert not test.sidebar.get("html")
+    test.button(key="go").click().run()
+    job = REGISTRY.find(test.query_params["job"])
+    assert job.wait(5)
+    assert job.result == "start"
+    del test.query_params["job"]  # as a link of the navigation does
+    test.run()
+    assert "Training: Finished in " in sidebar_html(test)
+
+
+def test_two_sessions_that_start_the_same_follow_one_job(gate):
+    running(gate, "in the way")
+    tests = [visit(starter, args=("shared",)).run() for _ in range(2)]
+    for test in tests:
+        test.button(key="go").click().run()
+        assert "Training: Waiting until other work is done" in sidebar_html(test)
+    assert tests[0].query_params["job"] == tests[1].query_params["job"]
+
+
+def test_a_fresh_session_with_the_address_finds_the_job_and_keeps_it(gate, count_timers):
+    job = running(gate, "found again")
+    test = visit(sidebar)
+    test.query_params["job"] = job.id
+    test.run()
+    assert "Reading photographs: 25 % done" in sidebar_html(test)
+    assert count_timers == [2.0]
+    del test.query_params["job"]
+    test.run()
+    assert "Reading photographs: 25 % done" in sidebar_html(test)
+
+
+@pytest.mark.parametrize("job_id", ["a" * 22, "<script>alert(1)</script>", "../../etc/passwd"])
+def test_an_address_that_names_no_job_is_said_and_ignored(job_id, count_timers):
+    test = visit(sidebar)
+    test.query_params["job"] = job_id
+    test.run()
+    assert not test.exception
+    assert [caption.value for caption in test.sidebar.caption] == [job_panel.UNKNOWN]
+    assert not test.sidebar.get("html")
+    assert count_timers == []
+
+
+def test_a_job_that_was_dropped_leaves_the_list():
+    test = visit(sidebar)
+    test.session_state["jobs"] = ("a" * 22,)
+    test.run()
+    assert test.session_state["jobs"] == ()
+    assert not test.sidebar.get("html")
+
+
+def test_a_visitor_without_jobs_sees_nothing():
+    test = visit(sidebar).run()
+    assert not test.sidebar.children
+
+
+# --- words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0, "a few seconds left"),
+        (9.9, "a few seconds left"),
+        (10, "about 10 seconds left"),
+        (44, "about 40 seconds left"),
+        (54.9, "about 50 seconds left"),
+        (55, "about 1 minute left"),
+        (89, "about 1 minute left"),
+        (130, "about 2 minutes left"),
+        (3569, "about 59 minutes left"),
+        (3570, "about 1 hour left"),
+        (5400, "about 1.5 hours left"),
+        (1e6, "about 278 hours left"),
+    ],
+)
+def test_time_left_in_words(seconds, words):
+    assert job_panel.time_left_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "less than a second"),
+        (1, "1 second"),
+        (12.4, "12 seconds"),
+        (59.4, "59 seconds"),
+        (59.6, "1 minute"),
+        (600, "10 minutes"),
+    ],
+)
+def test_duration_in_words(seconds, words):
+    assert job_panel.duration_words(timedelta(seconds=seconds)) == words

@@ -1,0 +1,17 @@
+"""What the dashboard keeps lies in a folder of the test run's own, never in the user's."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("home"))
+    before = os.environ.get("FMD_HOME")
+    os.environ["FMD_HOME"] = folder  # servers that tests start inherit it
+    yield folder
+    if before is None:
+        del os.environ["FMD_HOME"]
+    else:
+        os.environ["FMD_HOME"] = before

@@ -53,6 +53,15 @@ def predictions(head: Head, features: Array) -> Array:
 
 
 @dataclass(frozen=True)
+class ServedGroup:
+    """How well people of one class and one attribute level are served."""
+
+    label: str
+    level: str
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
 class AttributeBias:
     """How much one attribute decides the answer."""
 
@@ -65,6 +74,8 @@ class AttributeBias:
     """Accuracy where the sample shows the level that is usual for its class."""
     conflicting_accuracy: Estimate
     metrics: GroupMetrics
+    groups: tuple[ServedGroup, ...] = ()
+    """Every class and level that occurs, the worst served first; those with too few people last."""
     placebo: Estimate | None = None
     """B between placebo twins, for matched twins only: what matching alone costs."""
     excess: Estimate | None = None
@@ -134,10 +145,25 @@ def _audit_attribute(
         aligned_accuracy=rate_estimate(right[aligned].sum(), int(aligned.sum())),
         conflicting_accuracy=rate_estimate(right[~aligned].sum(), int((~aligned).sum())),
         metrics=group_metrics(features.labels, predicted, privileged),
+        groups=_served(dataset, pairs.attribute, features, right),
         placebo=floor,
         excess=excess,
         distance=float(np.median(pairs.distance)),
     )
+
+
+def _served(
+    dataset: AttributeDataset, attribute: str, features: FeatureSet, right: Array
+) -> tuple[ServedGroup, ...]:
+    """Accuracy of every class and attribute level that occurs among the people."""
+    column, target = dataset.attribute(attribute), dataset.target
+    codes = column.codes[features.rows]
+    found = []
+    for label, level in np.unique(np.stack([features.labels, codes]), axis=1).T:
+        members = (features.labels == label) & (codes == level)
+        accuracy = rate_estimate(right[members].sum(), int(members.sum()))
+        found.append(ServedGroup(target.levels[label], column.levels[level], accuracy))
+    return tuple(sorted(found, key=lambda g: (g.accuracy.value is None, g.accuracy.value or 0.0)))
 
 
 def _beyond_placebo(

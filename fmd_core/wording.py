@@ -109,6 +109,20 @@ def attribute_sentence(audit: AttributeBias) -> str:
     return f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
 
 
+def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
+    """The group of one class and one attribute level that is served clearly worse than all; else empty."""
+    if not audit.groups or everyone.low is None or everyone.value is None:
+        return ""
+    worst = audit.groups[0]
+    accuracy = worst.accuracy
+    if accuracy.value is None or accuracy.high is None or accuracy.high >= everyone.low:
+        return ""
+    return (
+        f"Served worst: {worst.label}, {worst.level}. The model is right for {figure(accuracy)} % of them "
+        f"(n = {accuracy.n}), and for {percent(everyone.value)} of all."
+    )
+
+
 def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate) -> str:
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias

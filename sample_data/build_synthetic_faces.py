@@ -24,7 +24,7 @@ ALIGNED_SHARE = 0.97
 SPLIT_SIZES = {"train": 4000, "external": 400, "validation": 500, "test": 900}
 EPOCHS = 6
 SHADE_MEAN, SHADE_SPREAD = (0.27, 0.73), 0.121  # 0 black to 1 platinum, of dark and of blond hair
-COMMON = {"hat": 0.4, "glasses": 0.5, "beard": 0.85, "earrings": 0.65, "age lines": 0.7, "freckles": 0.7}
+COMMON = {"hat": 0.6, "glasses": 0.5, "beard": 0.85, "earrings": 0.65, "age lines": 0.7, "freckles": 0.7}
 """Share of people with the first level, "none", where levels are not equally frequent."""
 
 

@@ -13,7 +13,7 @@ with st.spinner("Scoring every training sample"):
 
 def tile(sample: harmful.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
-    name = f"{sample.level} {sample.label}"
+    name = sample.name
     picture = portraits.picture(REVIEW, sample.row, f"Training sample {sample.row}: {name}")
     return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text)
 

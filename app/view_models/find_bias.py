@@ -9,6 +9,8 @@ import pandas as pd
 from app.charts import FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeBias, BiasReport, DataError, Estimate, wording
 
+MOST_GROUPS = 8  # of one class and one level each; more are a matter for the report
+
 
 @dataclass(frozen=True)
 class FindingsView:
@@ -32,8 +34,9 @@ def build_findings(audit: BiasReport, threshold: float) -> FindingsView:
         ),
         table=pd.DataFrame([_row(a, verdict) for a, verdict in judged]),
     )
+    sentences = wording.attribute_sentence(worst), wording.worst_served_sentence(worst, audit.accuracy)
     return FindingsView(
-        wording.attribute_headline(worst, threshold), wording.attribute_sentence(worst), chart
+        wording.attribute_headline(worst, threshold), " ".join(filter(None, sentences)), chart
     )
 
 
@@ -76,6 +79,8 @@ def _groups(focus: AttributeBias, people: str) -> BarChart:
         (f"usual {focus.attribute}", focus.aligned_accuracy),
         (f"unusual {focus.attribute}", focus.conflicting_accuracy),
     ]
+    if len(focus.groups) <= MOST_GROUPS:
+        rows += [(f"{g.label}, {g.level}", g.accuracy) for g in focus.groups]
     usual, unusual = focus.aligned_accuracy.value, focus.conflicting_accuracy.value
     summary = "There are not enough people to compare the two groups."
     if usual is not None and unusual is not None:

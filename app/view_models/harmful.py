@@ -28,6 +28,12 @@ class Sample:
     effect: float  # predicted change of B on removal, share
 
     @property
+    def name(self) -> str:
+        """In words: 'red 3', or 'male, blond hair' where levels are phrases."""
+        joint = ", " if " " in self.level + self.label else " "
+        return f"{self.level}{joint}{self.label}"
+
+    @property
     def effect_text(self) -> str:
         """Effect in points, three decimals: single samples move little."""
         return wording.signed(f"{100 * self.effect:+.3f} points")
@@ -73,7 +79,7 @@ def build(
 
 def _headline(first: Sample, kind: str, attribute: str) -> str:
     role = "teacher of" if kind == KINDS[0] else "witness against"
-    return f"The strongest {role} the {attribute} bias is a {first.level} {first.label}."
+    return f"The strongest {role} the {attribute} bias is {first.name if ', ' in first.name else f'a {first.name}'}."
 
 
 def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
@@ -149,7 +155,7 @@ def explain(sample: Sample, attribute: str) -> Detail:
     else:
         why = f"It {link} {attribute} for its class, and is {way} all the same, by the rest of the image."
     return Detail(
-        title=f"Training sample {sample.row}: {sample.level} {sample.label}",
+        title=f"Training sample {sample.row}: {sample.name}",
         sentences=(
             f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}.",
             why,

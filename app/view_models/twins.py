@@ -68,7 +68,7 @@ def build(
     ranked = {ORDERS[0]: np.argsort(-size, kind="stable"), ORDERS[1]: np.argsort(size, kind="stable")}.get(
         order, np.arange(len(pairs))
     )
-    chosen = [int(i) for i in ranked if flips[i] or not only_flips][:most]
+    chosen = _varied(pairs, [int(i) for i in ranked if flips[i] or not only_flips])[:most]
     levels, classes = data.attribute(pairs.attribute).levels, data.target.levels
 
     def side(i: int, which: int, codes: np.ndarray) -> TwinSide:
@@ -88,8 +88,8 @@ def build(
     )
     return TwinsView(
         headline=f"{int(flips.sum())} of {len(pairs)} twins get two different answers.",
-        lead=f"{_how(data, pairs)} On the left the {pairs.attribute} that training tied to the class, on the right "
-        "another one. A model that reads the content says the same to both.",
+        lead=f"{_how(data, pairs)} On the left what training tied to the class, on the right something else. "
+        "A model that reads the content says the same to both.",
         redrawn=pairs.method != "matched",
         twins=twins,
         table=pd.DataFrame(
@@ -102,6 +102,18 @@ def build(
             + ["Right", "Answer right", "Sure of truth, right", "Match distance"],
         ),
     )
+
+
+def _varied(pairs: CounterfactualPairs, ranked: list[int]) -> list[int]:
+    """The same pairs, those that show somebody again last: a rare person is the twin of many."""
+    seen: set[int] = set()
+    first: list[int] = []
+    again: list[int] = []
+    for i in ranked:
+        both = {int(pairs.favoured.rows[i]), int(pairs.other.rows[i])}
+        (again if both & seen else first).append(i)
+        seen |= both
+    return first + again
 
 
 def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:

@@ -147,7 +147,7 @@ def build_result(
 ) -> ResultView:
     """Everything below the curve; `others` compare the same heads by the other attributes."""
     changes: tuple[tuple[str, Change, Better], ...] = (
-        ("Bias", comparison.bias, "inverse"),
+        ("Bias" if comparison.excess is None else "Bias beyond placebo", comparison.judged, "inverse"),
         ("Accuracy", comparison.accuracy, "normal"),
         (f"Accuracy, usual {comparison.attribute}", comparison.aligned_accuracy, "normal"),
         (f"Accuracy, unusual {comparison.attribute}", comparison.conflicting_accuracy, "normal"),
@@ -166,7 +166,7 @@ def build_result(
         ),
         table=_changes_table(
             [(label, change) for label, change, _ in changes]
-            + [(f"Bias by {other.attribute}", other.bias) for other in others],
+            + [(f"Bias by {other.attribute}", other.judged) for other in others],
             "Figure",
         ),
         who_pays="" if comparison.verdict == "unchanged" else wording.losers_sentence(comparison),

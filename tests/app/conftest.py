@@ -4,12 +4,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import warmup
+from app import preparation, warmup
 
 
 @pytest.fixture(scope="session", autouse=True)
 def libraries_are_loaded():
     warmup._done.set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pages_wait_for_their_data():
+    """AppTest has no clock for a panel that polls."""
+    before, preparation.PATIENCE_SECONDS = preparation.PATIENCE_SECONDS, 120.0
+    yield
+    preparation.PATIENCE_SECONDS = before
 
 
 @pytest.fixture

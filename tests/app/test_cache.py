@@ -8,10 +8,10 @@ import pytest
 from app import cache
 from app.history import Recipe
 from app.review import Review
-
-REVIEW = Review()
 from fmd_core import Column, DataError, unlearn
 from fmd_core.unlearning import STRENGTHS
+
+REVIEW = Review()
 
 
 def rows_of(split):
@@ -78,7 +78,7 @@ def test_an_attribute_with_one_value_is_left_out_of_the_audit(monkeypatch, open_
     data = cache.dataset(REVIEW)
     flat = Column("paper", np.zeros(len(data), int), ("plain",))
     one_valued = replace(data, attributes={**data.attributes, "paper": flat})
-    monkeypatch.setattr(cache, "dataset", lambda _name: one_valued)
+    monkeypatch.setattr(cache, "open_data", lambda _reference: one_valued)
     with pytest.raises(DataError, match=r"^'paper' has one value only \(plain\)"):
         cache.pairs(REVIEW, "test", "paper")
     page = open_page("find_bias")

@@ -7,9 +7,9 @@ import streamlit as st
 
 from app import cache
 from app.review import Review
+from fmd_core.datasets import sample_folder
 
 REVIEW = Review()
-from fmd_core.datasets import sample_folder
 
 PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "report")
 
@@ -72,7 +72,7 @@ def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(5000).run()
     assert [e.value for e in test.error] == [
-        "K = 5000 is not possible: choose K between 0 and the 900 training samples."
+        "K = 5000 is not possible\\: choose K between 0 and the 900 training samples."
     ]
     test.number_input(key="harmful_k").set_value(20).run()
     assert not test.error
@@ -181,7 +181,7 @@ def test_missing_demo_file_is_one_sentence_on_every_page(tmp_path, monkeypatch, 
     test = open_page("start")
     assert not test.exception
     assert [e.value for e in test.error] == [
-        "The demo file 'manifest.json' is missing; restore the folder sample_data and reload."
+        "The demo file 'manifest.json' is missing; restore the folder sample\\_data and reload."
     ]
 
 
@@ -193,7 +193,7 @@ def test_damaged_weights_are_one_sentence(tmp_path, monkeypatch, open_page):
     test = open_page("find_bias")
     assert not test.exception
     assert [e.value for e in test.error] == [
-        "The demo file 'model.safetensors' was changed or damaged; restore the folder sample_data and reload."
+        "The demo file 'model.safetensors' was changed or damaged; restore the folder sample\\_data and reload."
     ]
 
 

@@ -26,6 +26,7 @@ from fmd_core import (
     PathPoint,
     UnlearningPath,
     UnlearningResult,
+    load_dataset,
 )
 from fmd_core.group_metrics import GroupMetrics
 
@@ -60,14 +61,29 @@ AUDIT = BiasReport(
 )
 
 
+@pytest.fixture(scope="module")
+def demo_data():
+    return load_dataset("colored_digits")
+
+
 class TestStart:
     def test_accuracy_is_measured_or_said_to_be_on_its_way(self, data):
         model = SimpleNamespace(architecture="small_cnn", n_parameters=1234)
-        waiting, ready = start.build(data, model, None), start.build(data, model, AUDIT)
-        assert waiting.loaded[-1]["What was loaded"] == "measuring …"
+        model.name = ""
+        waiting, ready = start.build_loaded(data, model, None), start.build_loaded(data, model, AUDIT)
+        assert waiting.loaded[-1]["What was loaded"] == "not measured yet"
         assert ready.loaded[-1]["What was loaded"] == "80.0 (75.0 to 85.0) % of 100 held-out test images"
         assert [row["Images"] for row in ready.splits] == [4, 1, 1, 2]
-        assert ready.card_rows == (0, 2)
+        assert start.build_loaded(data, None, None).loaded[-2]["What was loaded"] == "none yet"
+
+    def test_what_a_reader_left_out_is_shown(self, data):
+        noted = replace(data, notes=("3 rows skipped: no answer.",))
+        assert start.build_loaded(noted, None, None).notes == ("3 rows skipped: no answer.",)
+
+    def test_a_card_shows_classes_in_turn(self, demo_data):
+        card = start.build_card("colored_digits", demo_data)
+        assert card.labels == tuple("0123456789")
+        assert demo_data.split[list(card.rows)].tolist() == ["train"] * 10
 
 
 class TestFindBias:

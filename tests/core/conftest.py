@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -119,7 +119,7 @@ class TinyClassifier:
     head: fmd.LinearHead
     damping: float
     kind: str = "table"
-    preprocess: fmd.Preprocess = fmd.Preprocess()
+    preprocess: fmd.Preprocess = field(default_factory=fmd.Preprocess)
     encoder_fingerprint: str = "as it is"
 
     def encode(self, batches: Iterable[Array]) -> Array:

@@ -73,7 +73,7 @@ def _pairs(
     data: str, model: str, split: Split, attribute: str, _progress: Progress
 ) -> fmd.CounterfactualPairs:
     found = open_data(data)
-    people = _features(data, model, split, _progress) if found.pair_method == "matched" else None
+    people = _features(data, model, split, _progress)
     return fmd.pair_counterfactuals(
         found, _open_model(data, model), split=split, attribute=attribute, features=people, store=store(),
         progress=_progress,

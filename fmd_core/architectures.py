@@ -52,6 +52,8 @@ def split_state(
     problems = _mismatches(name, encoder, n_inputs)
     if weight is None or np.ndim(weight) != 2:
         problems.insert(0, f"missing {head}.weight, the last linear layer")
+    elif bias is not None and np.shape(bias) != (len(weight),):
+        problems.insert(0, f"{head}.bias is {np.shape(bias)}, not {(len(weight),)}")
     if problems or weight is None:
         named = "; ".join(problems[:NAMED_MISMATCHES])
         more = f"; and {len(problems) - NAMED_MISMATCHES} more" if len(problems) > NAMED_MISMATCHES else ""

@@ -143,8 +143,8 @@ def pair_counterfactuals(
 
     'generated' and 'flipped' ask the data set for the sample again: once with the level that is
     usual for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
-    each equally likely under `seed`. 'matched' looks for the nearest real person among `features`
-    of the split (extracted when not given); samples without anybody to match are left out.
+    each equally likely under `seed`. 'matched' looks for the nearest real person; samples without
+    anybody to match are left out. `features` of the split are extracted when not given.
     """
     chosen = method or dataset.pair_method
     if chosen not in get_args(PairMethod):
@@ -155,21 +155,24 @@ def pair_counterfactuals(
             f"'{attribute}' has one value only ({column.levels[0]}), so there is nothing to change; "
             "choose an attribute with at least two."
         )
+    people = features or _everyone(dataset, classifier, rows, store, progress)
     if chosen == "matched":
-        people = features or _everyone(dataset, classifier, rows, store, progress)
         return _match(dataset, people, attribute, classifier.head, same=False)
-    labels = dataset.target.codes[rows]
+    own = column.codes[rows]
     favoured, other = _levels_to_show(dataset, rows, attribute, seed)
 
     def side(codes: Array, begun: float) -> FeatureSet:
-        encoded = encode_rows(
-            classifier, dataset, rows, attribute=attribute, codes=codes, store=store,
-            progress=lambda share: progress(begun + share / 2),
-        )  # fmt: skip
-        return FeatureSet(encoded, labels, rows)
+        changed = np.flatnonzero(codes != own)  # who is shown as they are is encoded already
+        shown = np.array(people.features)
+        if len(changed):
+            shown[changed] = encode_rows(
+                classifier, dataset, rows[changed], attribute=attribute, codes=codes[changed], store=store,
+                progress=lambda share: progress(begun + share / 2),
+            )  # fmt: skip
+        return FeatureSet(shown, people.labels, rows)
 
     sides = side(favoured, 0.0), side(other, 0.5)
-    return CounterfactualPairs(attribute, chosen, *sides, favoured, other, column.codes[rows])
+    return CounterfactualPairs(attribute, chosen, *sides, favoured, other, own)
 
 
 def counterpart_levels(

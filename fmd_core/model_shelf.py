@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,13 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     """Put a model on the shelf, whole or not at all; returns its id, the start of its fingerprint."""
     folder, model_id = _task(dataset), classifier.fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{model_id}.{os.getpid()}.part"
-    save_classifier(classifier, part)
-    os.replace(part, folder / f"{model_id}.safetensors")
+    part = folder / f"{model_id}.{secrets.token_hex(8)}.part"  # two sessions may keep the same model
+    try:
+        save_classifier(classifier, part)
+        os.replace(part, folder / f"{model_id}.safetensors")
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     return model_id
 
 
@@ -44,6 +49,8 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
     files = sorted(_task(dataset).glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
     found = []
     for path in files:
+        if not _ID.fullmatch(path.stem):
+            continue  # not ours, and `open_model` would refuse it
         try:
             model = load_classifier(path)
         except ModelError:

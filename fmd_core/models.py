@@ -160,6 +160,12 @@ def row_batches(n: int, side: int = 64) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
+def batch_side(dataset: AttributeDataset, rows: Array, preprocess: Preprocess) -> int:
+    """The side for `row_batches`: of images as they are read or as they are scaled to, the larger."""
+    first = dataset.source.read(rows[:1])
+    return 64 if first.ndim == 2 else max(first.shape[1], preprocess.size or 0)
+
+
 def encode_rows(
     classifier: Classifier,
     dataset: AttributeDataset,
@@ -177,7 +183,7 @@ def encode_rows(
     """
 
     def batches() -> Iterator[Array]:
-        for part in row_batches(len(rows), classifier.preprocess.size or 64):
+        for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
             progress(part.start / len(rows))
             yield (
                 dataset.source.counterfactual(rows[part], attribute, codes[part])
@@ -240,7 +246,8 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "feature_scale": repr(classifier.feature_scale),
         "name": classifier.name,
     }
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path, metadata)
+    # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
+    save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
 
 

@@ -4,8 +4,9 @@ are read as they are needed, then the head alone to convergence."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +17,7 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import LinearHead
-from fmd_core.models import Classifier, Preprocess, extract_features, row_batches
+from fmd_core.models import Classifier, Preprocess, batch_side, extract_features, row_batches
 
 BATCH = {"image": 64, "table": 256}
 EPOCHS = {"image": 20, "table": 12}
@@ -91,16 +92,16 @@ class _Run:
         begun, total, accuracy, losses = time.monotonic(), self.epochs * self.steps_per_epoch, None, [0.0]
         for epoch in range(self.epochs):
             self.encoder.train()
-            for position, (inputs, labels) in enumerate(self._batches(), start=1):
-                losses = [*losses[-49:], self._step(inputs, labels)]
-                done = epoch * self.steps_per_epoch + position
-                left = (time.monotonic() - begun) * (total - done) / done
-                progress(
-                    TrainingStep(done / total, epoch, self.epochs, float(np.mean(losses)), accuracy, left)
-                )
+            with closing(self._batches()) as batches:  # a stop ends the reader's thread as well
+                for position, (inputs, labels) in enumerate(batches, start=1):
+                    losses = [*losses[-49:], self._step(inputs, labels)]
+                    done = epoch * self.steps_per_epoch + position
+                    left = (time.monotonic() - begun) * (total - done) / done
+                    loss = float(np.mean(losses))
+                    progress(TrainingStep(done / total, epoch, self.epochs, loss, accuracy, left))
             accuracy = self._accuracy()
 
-    def _batches(self) -> Iterator[tuple[Array, Array]]:
+    def _batches(self) -> Generator[tuple[Array, Array], None, None]:
         """Shuffled training batches, the next one read while the last one is learned from."""
         parts = np.array_split(self.rng.permutation(self.rows), self.steps_per_epoch)
         with ThreadPoolExecutor(1) as reader:
@@ -126,7 +127,8 @@ class _Run:
     def _accuracy(self) -> float:
         """Share right on the validation split."""
         rows = self.dataset.rows("validation")
-        answers = [self._answer(rows[part]) for part in row_batches(len(rows), self.preprocess.size or 64)]
+        side = batch_side(self.dataset, rows, self.preprocess)
+        answers = [self._answer(rows[part]) for part in row_batches(len(rows), side)]
         return float((np.concatenate(answers) == self.dataset.target.codes[rows]).mean())
 
     def _answer(self, rows: Array) -> Array:
@@ -151,9 +153,15 @@ class _Run:
 def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
     """The factor that gives the features of training samples a mean square of 1."""
     rows = dataset.rows("train")[:SCALE_ROWS]
-    parts = row_batches(len(rows), classifier.preprocess.size or 64)
+    parts = row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess))
     features = classifier.encode(dataset.source.read(rows[part]) for part in parts)
-    return float(1 / np.sqrt(np.square(features, dtype="float64").mean()))
+    square = np.square(features, dtype="float64").mean()
+    if not 0 < square < np.inf:
+        raise ModelError(
+            f"The network's features have a mean square of {square:g}, so that no head can learn from them; "
+            "choose another network or other weights."
+        )
+    return float(1 / np.sqrt(square))
 
 
 def refit_head(

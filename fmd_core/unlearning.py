@@ -11,8 +11,8 @@ and strength is the share of that step, itself shortened to the trust radius (`s
 
     mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + anchor/2 |theta - theta0|^2
 
-over the external pairs, which count as `pair_weights` says; the anchor is ANCHOR, ten times that
-for few pairs and more for matched ones. Strength 0 (or K = 0 for the two that use
+over the external pairs, which count as `pair_weights` says; the anchor is ANCHOR, more for few or
+matched pairs and less for many. Strength 0 (or K = 0 for the two that use
 K) returns the very same head.
 """
 
@@ -42,6 +42,7 @@ STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
 SIDE_WEIGHTS = (0.25, 0.75)  # favoured and other side of a pair in the iterated objective
 ANCHOR = 1e-3
 FEW_PAIRS = 200  # below this the iterated form is anchored ten times harder
+MANY_PAIRS = 500  # beyond this the anchor gives way in proportion
 # Measured on CelebA (blond hair by sex, three settings of each looked at on validation people): these
 # cost 1 point of accuracy where balanced classes and the ordinary anchor cost 5.
 MATCHED_CLASS_POWER = 0.25
@@ -107,9 +108,7 @@ def prepare(head: LinearHead, inputs: UnlearningInputs, *, strategy: StrategyNam
         return Mover(lambda strength, start: head)  # noqa: ARG005
     if strategy == "iterated":
         return Mover(
-            lambda strength, start: (
-                head if strength == 0 else _iterated(head, inputs.external, strength, start)
-            )
+            lambda strength, start: head if strength == 0 else _iterated(head, inputs, strength, start)
         )
     step = inputs.curvature.solve(_published_gradient(head, inputs, strategy, k))
     share = _trusted_share(head, step)
@@ -131,8 +130,9 @@ def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: i
         )
 
 
-def _iterated(head: LinearHead, pairs: CounterfactualPairs, strength: float, start: LinearHead) -> LinearHead:
-    weights = pair_weights(pairs)
+def _iterated(head: LinearHead, inputs: UnlearningInputs, strength: float, start: LinearHead) -> LinearHead:
+    pairs, train = inputs.external, inputs.train
+    weights = pair_weights(pairs, train)
     c, other = pairs.favoured.features, pairs.other.features
     problem = ConvexProblem(
         features=np.concatenate([c, other]),
@@ -145,20 +145,23 @@ def _iterated(head: LinearHead, pairs: CounterfactualPairs, strength: float, sta
     return fit_head(start, problem, anchor=head.theta, consistency=strength)
 
 
-def pair_weights(pairs: CounterfactualPairs) -> Array:
-    """How much each pair counts, (m,), summing to 1: every class the same.
+def pair_weights(pairs: CounterfactualPairs, train: FeatureSet) -> Array:
+    """How much each pair counts, (m,), summing to 1: a class as much as it does in training, however
+    many pairs it has.
 
     Among real people who were matched, a rare group's few members are the twins of many others, so
-    there each attribute level counts the same within its class; and classes count by their share to
-    the power of MATCHED_CLASS_POWER, since a balanced fit says the rare class too often.
+    there each attribute level counts the same within its class, and rare classes count for more than
+    their share, which is raised to the power of MATCHED_CLASS_POWER.
     """
-    if pairs.method != "matched":
-        return balanced_weights(pairs.labels)
-    group = balanced_weights(pairs.labels * (1 + int(pairs.own_codes.max())) + pairs.own_codes)
-    weights = np.zeros(len(pairs))
+    matched = pairs.method == "matched"
+    groups = pairs.labels * (1 + int(pairs.own_codes.max())) + pairs.own_codes if matched else pairs.labels
+    within, weights = balanced_weights(groups), np.zeros(len(pairs))
     for label in np.unique(pairs.labels):
-        members = pairs.labels == label
-        weights[members] = group[members] / group[members].sum() * members.mean() ** MATCHED_CLASS_POWER
+        members, share = pairs.labels == label, float((train.labels == label).mean())
+        total = share ** (MATCHED_CLASS_POWER if matched else 1.0)
+        weights[members] = total * within[members] / within[members].sum()
+    if not weights.any():
+        raise DataError("No class of the external pairs occurs in training; they belong to other data.")
     return weights / weights.sum()
 
 
@@ -172,7 +175,9 @@ def _anchor(pairs: CounterfactualPairs) -> float:
     """How hard the head is held to the original: harder, the less the pairs can be relied on."""
     if pairs.method == "matched":
         return MATCHED_ANCHOR
-    return ANCHOR if len(pairs) >= FEW_PAIRS else 10 * ANCHOR
+    if len(pairs) < FEW_PAIRS:
+        return 10 * ANCHOR
+    return ANCHOR * min(1.0, MANY_PAIRS / len(pairs))
 
 
 def _trusted_share(head: LinearHead, step: Array) -> float:

@@ -66,7 +66,12 @@ CORE_ORDER = [
     "wording",
     "report",
     "baselines",
-    "reproduce",
+    "reproduction.held_out",
+    "reproduction.experiments",
+    "reproduction.results",
+    "reproduction.markdown",
+    "reproduction.trained_models",
+    "reproduction",
     "",  # fmd_core itself: the list of public names
     "__main__",
 ]

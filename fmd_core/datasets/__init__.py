@@ -6,6 +6,7 @@ what was chosen where it differs from the default, as in "celeba?target=Smiling&
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def parse_reference(text: str) -> tuple[str, dict[str, str]]:
     if len(text) > LONGEST_REFERENCE:
         raise DataError(f"A data set's name has at most {LONGEST_REFERENCE} characters, got {len(text)}.")
     family, _, query = text.partition("?")
-    options = dict(parse_qsl(query))
+    options = dict(parse_qsl(query, keep_blank_values=True))
     reference(family, **options)
     return family, {**_known(family).defaults, **options}
 
@@ -104,9 +105,10 @@ def load_dataset(name: str, **options: str) -> AttributeDataset:
 
 def load_demo_classifier(name: str) -> Classifier:
     """The model that comes with a bundled data set, checked against its manifest."""
-    if not _known(name.partition("?")[0]).has_model:
-        raise DataError(f"No model ships with '{name}'; train one or open weights.")
-    folder = sample_folder() / name
+    family, _ = parse_reference(name)
+    if not _known(family).has_model:
+        raise DataError(f"No model ships with '{family}'; train one or open weights.")
+    folder = sample_folder() / family
     read_verified(folder, MODEL)
     return load_classifier(folder / MODEL)
 
@@ -123,6 +125,9 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _number(option: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise DataError(f"'{option}' must be a number, got '{text[:40]}'.") from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"'{option}' must be a number, got '{text[:40]}'.")
+    return number

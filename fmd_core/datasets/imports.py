@@ -8,6 +8,7 @@ import is never opened.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -78,13 +79,14 @@ def open_import(import_id: str, progress: Callable[[float], None] = ignore_progr
 
 
 def kept_imports() -> tuple[Kept, ...]:
-    """Every finished import, latest first."""
+    """Every finished import, latest first; one whose answers are damaged is left out."""
     found = []
     if _root().is_dir():
         for folder in sorted(_root().iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
             if _ID.fullmatch(folder.name) and (folder / ANSWERS).is_file():
-                saved = _saved(folder)
-                found.append(Kept(folder.name, saved["name"], saved["kind"]))
+                with contextlib.suppress(DataError):
+                    saved = _saved(folder)
+                    found.append(Kept(folder.name, saved["name"], saved["kind"]))
     return tuple(found)
 
 
@@ -115,5 +117,5 @@ def _saved(folder: Path) -> dict[str, Any]:
     try:
         saved = json.loads((folder / ANSWERS).read_text())
         return {"name": str(saved["name"]), "kind": str(saved["kind"]), "answers": dict(saved["answers"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError("The saved answers of this import are damaged; import the data again.") from error

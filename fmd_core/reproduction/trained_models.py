@@ -1,0 +1,70 @@
+"""Models that are trained for the published comparison, and found again by how they were trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from fmd_core.data import AttributeDataset, content_fingerprint
+from fmd_core.errors import ModelError
+from fmd_core.home import home_folder
+from fmd_core.model_shelf import keep_model, open_model
+from fmd_core.models import Classifier
+from fmd_core.training import TrainingStep, ignore_step, train_classifier
+
+
+@dataclass(frozen=True)
+class Study:
+    """A data set and how its models are trained."""
+
+    reference: str
+    architecture: str
+    epochs: int
+    tolerances: tuple[float, ...] = (0.01,)  # accuracy that the guard lets go, as a share
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of a study and how long its training took (when it was trained)."""
+
+    classifier: Classifier
+    seconds: float
+
+
+def train_or_reuse(
+    study: Study,
+    dataset: AttributeDataset,
+    seed: int,
+    progress: Callable[[TrainingStep], None] = ignore_step,
+) -> Trained:
+    """The study's model for `seed`: from the model shelf when it was trained here before."""
+    key = content_fingerprint(dataset.fingerprint, study.architecture, str(study.epochs), str(seed))
+    note = home_folder() / "trained" / f"{key[:32]}.json"
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        return Trained(open_model(dataset, known["model"]), float(known["seconds"]))
+    except (OSError, ValueError, KeyError, TypeError, ModelError):
+        pass  # not trained yet, or no longer there
+    trained = _train(study, dataset, seed, progress)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    part = note.with_suffix(f".{os.getpid()}.part")
+    part.write_text(
+        json.dumps({"model": keep_model(dataset, trained.classifier), "seconds": trained.seconds}),
+        encoding="utf-8",
+    )
+    part.replace(note)
+    return trained
+
+
+def _train(
+    study: Study, dataset: AttributeDataset, seed: int, progress: Callable[[TrainingStep], None]
+) -> Trained:
+    begun = time.perf_counter()
+    found = train_classifier(
+        dataset, architecture=study.architecture, epochs=study.epochs, seed=seed, progress=progress
+    )
+    name = f"{dataset.name}: {study.architecture}, {study.epochs} epochs, seed {seed}"
+    return Trained(replace(found, name=name), time.perf_counter() - begun)

@@ -1,7 +1,9 @@
 FROM python:3.11-slim
 
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
-RUN useradd --create-home --uid 10001 studio
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 FMD_HOME=/var/lib/fmd-studio
+RUN useradd --create-home --uid 10001 studio && install -d -o studio -m 700 /var/lib/fmd-studio
+# Imports, trained models and features outlive the container.
+VOLUME /var/lib/fmd-studio
 WORKDIR /srv/studio
 
 # Libraries first: they change less often than the code.

@@ -25,8 +25,9 @@ bench: .venv/develop
 	$(BIN)/python tests/ensure_browser.py
 	$(BIN)/python tests/benchmarks/app_speed.py
 
-demo: .venv/runtime            # rebuild sample_data from its sources (trains the model, about 30 s)
+demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)
 	$(BIN)/python sample_data/build_colored_digits.py
+	$(BIN)/python sample_data/build_synthetic_faces.py
 
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py

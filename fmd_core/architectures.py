@@ -67,6 +67,32 @@ def join_state(name: str, encoder: Mapping[str, Array], weight: Array, bias: Arr
     return {**encoder, f"{head}.weight": weight, f"{head}.bias": bias}
 
 
+def load_published(name: str, encoder: nn.Module) -> None:
+    """Fill an encoder with the weights that torchvision publishes, downloaded once and kept by torch.
+
+    Raises ModelError where there are none, or where they cannot be fetched.
+    """
+    found = find_architecture(name)
+    if not found.pretrained:
+        raise ModelError(
+            f"Nobody publishes weights for '{name}'; choose another network, or start from scratch."
+        )
+    import torchvision
+
+    try:
+        state = torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(
+            progress=False, check_hash=True
+        )
+    except Exception as error:  # urllib, ssl, hashes and a full disk each have their own
+        raise ModelError(
+            f"The published weights of {found.title} could not be fetched ({type(error).__name__}); "
+            "check the network, or start from scratch."
+        ) from error
+    encoder.load_state_dict(
+        {key: value for key, value in state.items() if not key.startswith(f"{found.head}.")}
+    )
+
+
 def _mismatches(name: str, state: Mapping[str, Array], n_inputs: int) -> list[str]:
     """What keeps `state` from being loaded into the encoder, a phrase each."""
     wanted = {key: tuple(value.shape) for key, value in build_encoder(name, n_inputs).state_dict().items()}

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from fmd_core.architectures import build_encoder, find_architecture
+from fmd_core.architectures import build_encoder, find_architecture, load_published
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.fitting import ConvexProblem, fit_head
@@ -48,9 +48,11 @@ def train_classifier(
     damping: float = 1e-3,
     seed: int = 0,
     preprocess: Preprocess | None = None,
+    pretrained: bool = False,
     progress: Callable[[TrainingStep], None] = ignore_step,
 ) -> Classifier:
-    """Train on the training split; `progress` is told after every batch and may raise to stop.
+    """Train on the training split, from the weights that torchvision publishes if `pretrained`;
+    `progress` is told after every batch and may raise to stop.
 
     The head is at last refitted to convergence with weight decay `damping`, as influence scores
     assume, on features scaled to a mean square of 1.
@@ -61,6 +63,8 @@ def train_classifier(
             f"'{architecture}' reads {kind}s, but '{dataset.name}' holds {dataset.source.kind}s; choose another."
         )
     run = _Run(dataset, architecture, preprocess or Preprocess(), seed, epochs or EPOCHS[kind])
+    if pretrained:
+        load_published(architecture, run.encoder)
     run.train(progress)
     classifier = run.finish(damping)
     return refit_head(classifier, dataset)
@@ -89,7 +93,8 @@ class _Run:
 
     def train(self, progress: Callable[[TrainingStep], None]) -> None:
         """All epochs."""
-        begun, total, accuracy, losses = time.monotonic(), self.epochs * self.steps_per_epoch, None, [0.0]
+        begun, total, accuracy = time.monotonic(), self.epochs * self.steps_per_epoch, None
+        losses: list[float] = []
         for epoch in range(self.epochs):
             self.encoder.train()
             with closing(self._batches()) as batches:  # a stop ends the reader's thread as well

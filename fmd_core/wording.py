@@ -118,8 +118,9 @@ def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
     if accuracy.value is None or accuracy.high is None or accuracy.high >= everyone.low:
         return ""
     return (
-        f"Served worst: {worst.label}, {worst.level}. The model is right for {figure(accuracy)} % of them "
-        f"(n = {accuracy.n}), and for {percent(everyone.value)} of all."
+        f"Served worst: {worst.label}, {worst.level}. The model is right for {percent(accuracy.value)} of them "
+        f"(95 % interval {points(accuracy.low or 0)} to {points(accuracy.high)}, n = {accuracy.n}), and for "
+        f"{percent(everyone.value)} of all."
     )
 
 

@@ -26,12 +26,12 @@ class Sample:
     level: str
     usual: bool
     effect: float  # predicted change of B on removal, share
+    unit: str = "image"  # what a sample is called
 
     @property
     def name(self) -> str:
-        """In words: 'red 3', or 'male, blond hair' where levels are phrases."""
-        joint = ", " if " " in self.level + self.label else " "
-        return f"{self.level}{joint}{self.label}"
+        """In words: 'red 3' for an image, 'masculine, dark' for a person."""
+        return f"{self.level} {self.label}" if self.unit == "image" else f"{self.level}, {self.label}"
 
     @property
     def effect_text(self) -> str:
@@ -79,7 +79,8 @@ def build(
 
 def _headline(first: Sample, kind: str, attribute: str) -> str:
     role = "teacher of" if kind == KINDS[0] else "witness against"
-    return f"The strongest {role} the {attribute} bias is {first.name if ', ' in first.name else f'a {first.name}'}."
+    what = first.name if first.unit == "image" else f"{first.unit}: {first.name}"
+    return f"The strongest {role} the {attribute} bias is a {what}."
 
 
 def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
@@ -99,6 +100,7 @@ def _sample(
         level=column.levels[column.codes[row]],
         usual=bool(aligned[p]),
         effect=float(scores.removal_effect[p]),
+        unit=data.unit,
     )
 
 

@@ -20,6 +20,8 @@ from tests.ensure_browser import find  # noqa: E402
 
 PAGES = {
     "start": "",
+    "data": "data",
+    "model": "model",
     "find_bias": "find_bias",
     "twins": "twins",
     "harmful": "harmful",

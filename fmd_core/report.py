@@ -72,6 +72,9 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
         "found": {
             "threshold": evidence.threshold,
             "accuracy": asdict(evidence.audit.accuracy),
+            "worst_served": wording.worst_served_sentence(
+                evidence.audit.attributes[0], evidence.audit.accuracy
+            ),
             "attributes": [_attribute(a, evidence.threshold) for a in evidence.audit.attributes],
         },
         "taught_by": _harmful(evidence),
@@ -153,6 +156,7 @@ def _model(classifier: Classifier) -> dict[str, Any]:
 
 def _attribute(audit: AttributeBias, threshold: float) -> dict[str, Any]:
     return asdict(audit) | {
+        "groups": [asdict(group) for group in audit.groups],
         "verdict": wording.attribute_verdict(audit, threshold),
         "headline": wording.attribute_headline(audit, threshold),
         "sentence": wording.attribute_sentence(audit),
@@ -238,7 +242,9 @@ def _setting(result: UnlearningResult) -> str:
 
 def _measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
     found = next(a for a in evidence.audit.attributes if a.attribute == comparison.attribute)
-    left = replace(found, bias=comparison.bias.after, flips=comparison.flips.after)
+    left = replace(found, bias=comparison.bias.after, flips=comparison.flips.after, placebo=None, excess=None)
+    if evidence.audit_after is not None:
+        left = next(a for a in evidence.audit_after.attributes if a.attribute == comparison.attribute)
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     return {
         "attribute": comparison.attribute,
@@ -248,6 +254,7 @@ def _measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "who_pays": wording.losers_sentence(comparison),
         "bias": asdict(comparison.bias),
+        "excess": None if comparison.excess is None else asdict(comparison.excess),
         "flips": asdict(comparison.flips),
         "accuracy": asdict(comparison.accuracy),
         "aligned_accuracy": asdict(comparison.aligned_accuracy),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from app.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeDataset, Estimate, InfluenceScores, wording
+from fmd_core.datasets.sniffing import safe_cell
 
 KINDS = ("Harmful", "Helpful")
 EVERYTHING = "All"
@@ -133,7 +134,10 @@ def _csv(data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray) -
     order = scores.most_harmful(len(scores.rows))
     frame = pd.DataFrame(
         {"rank": np.arange(1, len(order) + 1), "sample": scores.rows[order]}
-        | {c.name: [c.levels[code] for code in c.codes[scores.rows[order]]] for c in columns}
+        | {
+            safe_cell(c.name): [safe_cell(c.levels[code]) for code in c.codes[scores.rows[order]]]
+            for c in columns
+        }
         | {"bias_aligned": aligned[order], "removal_effect_points": 100 * scores.removal_effect[order]}
     )
     return frame.to_csv(index=False).encode()

@@ -122,7 +122,7 @@ class Visitor:
 
     def follow(self, name):
         """Press the page's next button."""
-        self.act(lambda: self.page.get_by_role("button", name=name).click())
+        self.act(lambda: self.page.get_by_role("button", name=name).first.click())
 
 
 @pytest.fixture

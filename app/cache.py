@@ -14,7 +14,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app.history import Recipe
-from app.review import Review
+from app.review import BUNDLED, Review
 from fmd_core import datasets, model_shelf
 from fmd_core.counterfactual import counterpart_levels, placebo_pairs
 from fmd_core.data import Array, Split, ignore_progress
@@ -46,7 +46,7 @@ def dataset(review: Review) -> fmd.AttributeDataset:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _open_model(data: str, model: str) -> fmd.Classifier:
-    if model == model_shelf.BUNDLED:
+    if model == BUNDLED:
         return datasets.load_demo_classifier(data)
     return model_shelf.open_model(open_data(data), model)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.review import Review
-from fmd_core import wording
-from fmd_core.unlearning import StrategyName
+
+if TYPE_CHECKING:
+    from fmd_core.unlearning import StrategyName
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ def describe(recipe: Recipe | None) -> str:
     """A recipe in words; None is the original model."""
     if recipe is None:
         return "the original model"
+    from fmd_core import wording  # half a second, and the first page has nothing to describe
+
     made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
     return f"{recipe.attribute}: {made}"
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, components, job_panel, state, uploads
-from app.review import Review
+from app import cache, components, data_forms, job_panel, state
+from app.review import BUNDLED, Review
 from app.view_models import models
-from fmd_core import ModelError, intake
+from fmd_core import ModelError
 from fmd_core.architectures import ARCHITECTURES
-from fmd_core.jobs import Job, Progress
-from fmd_core.model_shelf import BUNDLED, keep_model, shelved_models
-from fmd_core.models import NORMALISATIONS
+from fmd_core.jobs import REGISTRY, Job, Progress
+from fmd_core.model_shelf import keep_model, shelved_models
 
 
 def choose(review: Review) -> None:
@@ -56,13 +55,12 @@ def _use(review: Review, model: str) -> None:
 def train(review: Review) -> None:
     """Fit a network of the registry on the training part, as a job."""
     data = cache.dataset(review)
-    fitting = [name for name, found in ARCHITECTURES.items() if found.kind == data.source.kind]
-    suggested = models.suggested_architecture(data)
+    networks = models.fitting(data)
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
         architecture = st.selectbox(
-            "Network", fitting, index=fitting.index(suggested), key=f"network_{data.source.kind}",
-            format_func=lambda name: ARCHITECTURES[name].title,
+            "Network", networks, index=networks.index(models.suggested_architecture(data)),
+            key=f"network_{data.source.kind}", format_func=lambda name: ARCHITECTURES[name].title,
         )  # fmt: skip
     with middle:
         epochs = st.number_input(
@@ -72,103 +70,71 @@ def train(review: Review) -> None:
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="train_seed", help="The same seed gives the same model."
         )
-    if st.button("Train", type="primary", icon=":material/play_arrow:", key="train"):
-        place = f"train_{review.data}"
-        job = _start_training(review, architecture, int(epochs), int(seed))
-        state.show_job(place, job.id)
-        st.rerun()
-    _follow(review, f"train_{review.data}")
+    if st.button(
+        "Train",
+        type="secondary" if review.has_model else "primary",
+        icon=":material/play_arrow:",
+        key="train",
+    ):
+        show(review, _start_training(review, architecture, int(epochs), int(seed)))
 
 
 def _start_training(review: Review, architecture: str, epochs: int, seed: int) -> Job:
     data = cache.dataset(review)
     size = ARCHITECTURES[architecture].size
     preprocess = fmd.Preprocess("imagenet", size) if size > 200 else fmd.Preprocess()
-    name = f"{ARCHITECTURES[architecture].title}, {epochs} rounds, seed {seed}"
+    name = f"{ARCHITECTURES[architecture].title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
 
-    def work(progress: Progress) -> str:
+    def work(progress: Progress) -> models.Made:
+        progress(0, "Reading the first samples")
         model = fmd.train_classifier(
             data, architecture=architecture, epochs=epochs, seed=seed, preprocess=preprocess,
             progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
         )  # fmt: skip
-        return keep_model(data, replace(model, name=name))
+        progress(0.99, "Keeping the model")
+        return models.Made(review.data, keep_model(data, replace(model, name=name)))
 
-    return job_panel.start_job(f"train {review.data} {name}", f"Training for {data.name}", work)
+    return job_panel.start_job(f"{models.TRAINING} {review.data} {name}", f"Training for {data.name}", work)
 
 
-def _follow(review: Review, place: str) -> None:
-    """The panel of a job that makes a model; its model is opened as soon as it is there."""
-    running = state.shown_job(place)
+def show(review: Review, job: Job) -> None:
+    """Let the page follow a job that makes a model for this data."""
+    job_panel.follow(job)
+    state.show_job(_place(review), job.id)
+    st.rerun()
+
+
+def _place(review: Review) -> str:
+    return f"model_{review.data}"
+
+
+def adopt_named_job() -> None:
+    """After a refresh, or in another tab: look at the data whose model the job in the address makes."""
+    named = st.query_params.get("job", "")
+    job = REGISTRY.find(named)
+    data = models.data_of(job.key) if job else ""
+    if data and named not in state.jobs():  # a session that knows the job has its own choice
+        review = data_forms.latest_review(data)
+        state.open_review(review)
+        state.show_job(_place(review), named)
+
+
+def follow(review: Review) -> None:
+    """The panel of the job that makes a model for this data; the model is opened once it is there."""
+    running = state.shown_job(_place(review))
     if not running:
         return
-    job = job_panel.draw(running)
-    if job is not None and job.state == "finished" and isinstance(job.result, str):
-        state.show_job(place, "")
-        _use(review, job.result)
-
-
-def open_weights(review: Review) -> None:
-    """A weights file, opened in a process of its own."""
-    data = cache.dataset(review)
-    st.write(
-        "A safetensors file or a plain state dict. It is opened apart from this server, with limits on memory and "
-        "time; nothing in it is ever run."
-    )
-    given = st.file_uploader(
-        "Weights", type=["safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=1024
-    )
-    fitting = [name for name, found in ARCHITECTURES.items() if found.kind == data.source.kind]
-    left, middle, right = st.columns(3)
-    with left:
-        architecture = st.selectbox(
-            "Network", fitting, key="weights_network", format_func=lambda name: ARCHITECTURES[name].title
-        )
-    with middle:
-        normalisation = st.selectbox(
-            "Colours as the network expects them", list(NORMALISATIONS), key="weights_normalisation",
-            format_func=models.NORMALISATION_TITLES.__getitem__,
-        )  # fmt: skip
-    with right:
-        size = st.number_input(
-            "Pixels a side",
-            8,
-            512,
-            ARCHITECTURES[architecture].size or 64,
-            key=f"weights_size_{architecture}",
-        )
-    output = st.number_input(
-        "Which output answers this (only for a network with several yes-or-no answers; 0 is the first)",
-        0, 10_000, None, key="weights_output", placeholder="not needed",
-    )  # fmt: skip
-    if given is not None and st.button("Open these weights", type="primary", key="open_weights"):
-        is_table = data.source.kind == "table"
-        with uploads.on_disk(given) as path, st.spinner("Looking at the file"):
-            try:
-                passport = intake.open_weights(
-                    path, architecture=architecture, n_classes=len(data.target.levels),
-                    n_inputs=cache.n_inputs(review) if is_table else 0, size=None if is_table else int(size),
-                    normalisation=normalisation, output=output, out=path.with_name("opened.safetensors"),
-                )  # fmt: skip
-                model = fmd.load_classifier(path.with_name("opened.safetensors"))
-            except intake.IntakeRefusal as refusal:
-                components.show_problem(refusal)
-                if refusal.converter:
-                    st.caption("Run this where the model was made, then open the file that it writes:")
-                    st.code(refusal.converter, language="python")
-                return
-        scaled = models.with_unit_features(model, data)
-        state.keep_passport(keep_model(data, replace(scaled, name=given.name[:80])), passport)
-        _use(review, keep_model(data, replace(scaled, name=given.name[:80])))
-    kept = state.passport(review.model)
-    if kept is not None:
-        st.subheader("Passport of the model in force", anchor=False)
-        st.table(
-            models.passport_rows(kept),
-            border="horizontal",
-            hide_header=True,
-            hide_index=True,
-            alt="Passport",
-        )
-        with st.expander("What was checked"):
-            for check in kept.checks:
-                st.text(check)
+    job = REGISTRY.find(running)
+    made = job.result if job else None
+    if isinstance(made, models.Made):
+        state.show_job(_place(review), "")
+        if made.passport is not None:
+            state.keep_passport(made.model, made.passport)
+        _use(review, made.model)
+    elif isinstance(made, models.Refused):
+        st.error(components.plain(made.reason))
+        if made.converter:
+            st.caption("Run this where the model was made, then open the file that it writes:")
+            st.code(made.converter, language="python", wrap_lines=True)
+    else:
+        job_panel.draw(running)

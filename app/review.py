@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmd_core.datasets import FAMILIES
-from fmd_core.model_shelf import BUNDLED
-
-NO_MODEL = ""
+NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
 
 
 @dataclass(frozen=True)
@@ -15,7 +12,7 @@ class Review:
     """Data and model by name; hashable, so it is its own cache key."""
 
     data: str = "colored_digits"  # reference, see fmd_core.datasets
-    model: str = BUNDLED  # id on the shelf, the one that ships with a demo, or NO_MODEL
+    model: str = BUNDLED  # id on the shelf, BUNDLED or NO_MODEL
     most_unlike: float | None = None
     """Match distance beyond which two real people are no twins; None: every match counts."""
 
@@ -23,5 +20,7 @@ class Review:
     def has_model(self) -> bool:
         """Whether a model is chosen."""
         if self.model == BUNDLED:
+            from fmd_core.datasets import FAMILIES  # half a second, and the first page waits for nobody
+
             return FAMILIES[self.data].has_model if self.data in FAMILIES else False
         return self.model != NO_MODEL

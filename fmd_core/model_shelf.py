@@ -18,7 +18,6 @@ from fmd_core.home import home_folder
 from fmd_core.models import Classifier, load_classifier, save_classifier
 
 _ID = re.compile(r"[0-9a-f]{32}")
-BUNDLED = "bundled"
 
 
 @dataclass(frozen=True)

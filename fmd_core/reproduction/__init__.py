@@ -25,7 +25,7 @@ from fmd_core.reproduction.experiments import Experiment
 from fmd_core.reproduction.held_out import Row
 from fmd_core.reproduction.markdown import page
 from fmd_core.reproduction.results import Results, Table, aims, summarise
-from fmd_core.reproduction.trained_models import Study, train_or_reuse
+from fmd_core.reproduction.trained_models import Study, this_machine, train_or_reuse
 from fmd_core.training import TrainingStep, ignore_step
 
 ALIGNED = ("0.995", "0.99", "0.98", "0.95")
@@ -108,11 +108,12 @@ def _tables(
 ) -> list[Table]:
     """A table for every protected attribute."""
     store, rows = FeatureStore(), {name: list[Row]() for name in dataset.attributes}
-    seconds = []
+    seconds, machines = [], dict[str, None]()
     for seed in range(seeds):
         say(f"{dataset.name}, seed {seed}: the model")
         trained = train_or_reuse(study, dataset, seed, progress)
         seconds.append(trained.seconds)
+        machines[trained.machine] = None
         for name, found in rows.items():
             say(f"{dataset.name}, seed {seed}: {name}")
             work = Experiment(dataset, trained.classifier, name, study.tolerances, store)
@@ -120,7 +121,7 @@ def _tables(
     return [
         Table(
             study.reference, dataset.name, dataset.target.name, name, study.architecture, study.epochs,
-            tuple(seconds), tuple(found), summarise(found),
+            tuple(seconds), " / ".join(machines), tuple(found), summarise(found),
         )
         for name, found in rows.items()
     ]  # fmt: skip
@@ -128,4 +129,4 @@ def _tables(
 
 def _machine() -> str:
     busy = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs{busy}"
+    return f"{this_machine()}{busy}"

@@ -77,7 +77,8 @@ def _section(table: Content) -> Iterator[str]:
     seconds = ", ".join(f"{value:.0f} s" for value in table["train_seconds"])
     task = f"{table['target']} by {table['attribute']}"
     yield from ("", f"## {table['title']}: {task} ({table['architecture']})", "")
-    yield f"`{table['reference']}`, trained for {_counted(table['epochs'], 'epoch')}: {seconds}."
+    training = f"trained for {_counted(table['epochs'], 'epoch')}: {seconds}"
+    yield f"`{table['reference']}`, {training}, on {table['trained_on']}."
     yield ""
     columns = [c for c in COLUMNS if any(s["figures"][c[1]] is not None for s in table["summaries"])]
     yield _table_row(["method", *(c[0] for c in columns), "pairs"])

@@ -48,6 +48,7 @@ class Table:
     architecture: str
     epochs: int
     train_seconds: tuple[float, ...]  # by seed, when each was trained
+    trained_on: str  # machines
     rows: tuple[Row, ...]  # of all seeds
     summaries: tuple[Summary, ...]
 

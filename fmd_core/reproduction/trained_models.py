@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ class Trained:
 
     classifier: Classifier
     seconds: float
+    machine: str  # that it was trained on
 
 
 def train_or_reuse(
@@ -45,14 +47,20 @@ def train_or_reuse(
     note = home_folder() / "trained" / f"{key[:32]}.json"
     try:
         known = json.loads(note.read_text(encoding="utf-8"))
-        return Trained(open_model(dataset, known["model"]), float(known["seconds"]))
+        return Trained(open_model(dataset, known["model"]), float(known["seconds"]), str(known["machine"]))
     except (OSError, ValueError, KeyError, TypeError, ModelError):
         pass  # not trained yet, or no longer there
     trained = _train(study, dataset, seed, progress)
     note.parent.mkdir(parents=True, exist_ok=True)
     part = note.with_suffix(f".{os.getpid()}.part")
     part.write_text(
-        json.dumps({"model": keep_model(dataset, trained.classifier), "seconds": trained.seconds}),
+        json.dumps(
+            {
+                "model": keep_model(dataset, trained.classifier),
+                "seconds": trained.seconds,
+                "machine": trained.machine,
+            }
+        ),
         encoding="utf-8",
     )
     part.replace(note)
@@ -67,4 +75,9 @@ def _train(
         dataset, architecture=study.architecture, epochs=study.epochs, seed=seed, progress=progress
     )
     name = f"{dataset.name}: {study.architecture}, {study.epochs} epochs, seed {seed}"
-    return Trained(replace(found, name=name), time.perf_counter() - begun)
+    return Trained(replace(found, name=name), time.perf_counter() - begun, this_machine())
+
+
+def this_machine() -> str:
+    """The machine in a few words."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"

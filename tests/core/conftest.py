@@ -121,6 +121,9 @@ class TinyClassifier:
     kind: str = "table"
     preprocess: fmd.Preprocess = field(default_factory=fmd.Preprocess)
     encoder_fingerprint: str = "as it is"
+    architecture: str = "none"
+    fingerprint: str = "tiny"
+    n_parameters: int = 18
 
     def encode(self, batches: Iterable[Array]) -> Array:
         return np.concatenate(list(batches))

@@ -216,3 +216,18 @@ def test_a_comparison_judges_by_the_excess(tiny, matched):
     assert found.excess.before.value == pytest.approx(placebo_report(tiny, matched).excess.value)
     assert all(change.name == "accuracy" for change in found.groups)
     assert fmd.compare(tiny.head, after, tiny.dataset, everyone(tiny), matched).excess is None
+
+
+def test_the_report_tells_placebo_and_excess(tiny, matched):
+    placebo = placebo_pairs(tiny.dataset, everyone(tiny), "mark", tiny.head)
+    audit = fmd.audit_bias(tiny.head, tiny.dataset, everyone(tiny), [matched], {"mark": placebo})
+    dataset = replace(tiny.dataset, pair_method="matched", notes=("3 rows skipped.",), shareable=False)
+    evidence = fmd.Evidence(dataset, tiny.classifier, audit, 0.1, tiny.scores, 5)
+    found = fmd.build_report(evidence)["found"]["attributes"][0]
+    assert found["excess"]["value"] == audit.attributes[0].excess.value
+    page = fmd.render_report(evidence)
+    assert "Beyond the placebo" in page
+    assert f"{100 * audit.attributes[0].excess.value:.1f}" in page
+    assert "3 rows skipped." in page
+    assert "does not let them be handed on" in page
+    assert "data:image" not in page

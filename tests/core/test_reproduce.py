@@ -284,7 +284,16 @@ def test_a_summary_is_mean_lowest_and_highest():
 
 def table(reference, rows, train_seconds=(10.0,)):
     return Table(
-        reference, "Title", "target", "attribute", "mlp", 3, train_seconds, tuple(rows), summarise(rows)
+        reference,
+        "Title",
+        "target",
+        "attribute",
+        "mlp",
+        3,
+        train_seconds,
+        "a machine",
+        tuple(rows),
+        summarise(rows),
     )
 
 

@@ -14,7 +14,7 @@ from fmd_core.datasets.table import make_table_dataset
 from fmd_core.errors import DataError, ModelError
 from fmd_core.training import feature_scale, refit_head, train_classifier
 
-N = 1_500
+N, EPOCHS = 1_500, 12
 
 
 def make_table(n=N):
@@ -45,7 +45,7 @@ def table():
 def trained(table):
     """A model and every step of its training."""
     steps = []
-    return train_classifier(table, architecture="mlp", epochs=8, seed=1, progress=steps.append), steps
+    return train_classifier(table, architecture="mlp", epochs=EPOCHS, seed=1, progress=steps.append), steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +187,8 @@ def test_steps_rise_to_the_end(trained):
     _, steps = trained
     per_epoch = (N // 2) // 256
     np.testing.assert_allclose([s.share for s in steps], np.arange(1, len(steps) + 1) / len(steps))
-    assert [s.epoch for s in steps] == list(np.repeat(np.arange(8), per_epoch))
-    assert {s.epochs for s in steps} == {8}
+    assert [s.epoch for s in steps] == list(np.repeat(np.arange(EPOCHS), per_epoch))
+    assert {s.epochs for s in steps} == {EPOCHS}
     assert all(s.seconds_left >= 0 for s in steps)
     assert (steps[-1].share, steps[-1].seconds_left) == (1, 0)
 
@@ -202,7 +202,7 @@ def test_the_loss_falls_from_that_of_guessing(trained):
 def test_accuracy_is_told_once_an_epoch_is_over(trained):
     _, steps = trained
     assert {s.accuracy for s in steps if s.epoch == 0} == {None}
-    by_epoch = [{s.accuracy for s in steps if s.epoch == e} for e in range(1, 8)]
+    by_epoch = [{s.accuracy for s in steps if s.epoch == e} for e in range(1, EPOCHS)]
     assert all(len(told) == 1 for told in by_epoch)
     told = [value.pop() for value in by_epoch]
     assert all(0 <= value <= 1 for value in told)
@@ -240,10 +240,10 @@ def test_a_stop_is_met_at_once_and_leaves_no_thread_behind(table, tmp_path, monk
 
     with pytest.raises(Stopped) as caught:
         train_classifier(counted, architecture="mlp", epochs=50, progress=progress)
-    assert set(threading.enumerate()) <= threads  # though the error is still held:
-    assert caught.value.__traceback__ is not None
+    assert caught.value.__traceback__ is not None  # the frames are still held,
+    assert set(threading.enumerate()) <= threads  # and yet no reader waits in them
     assert len(steps) == 3
-    assert len(counted.source.reads) <= 1 + 2 + 1 + 2  # width, epoch 1, its accuracy, epoch 2 begun
+    assert len(counted.source.reads) <= 1 + 2 + 2 + 2  # width, epoch 1, its accuracy, epoch 2 begun
     assert list(tmp_path.iterdir()) == []
 
 

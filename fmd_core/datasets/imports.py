@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from fmd_core.errors import DataError
 from fmd_core.home import home_folder
 
 ANSWERS, PICTURES, SKIPPED = "answers.json", "pictures", "skipped.json"
+ABANDONED_SECONDS = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -44,6 +46,7 @@ def begin_import(
     table: Path, archive: Path | None, progress: Callable[[float], None] = ignore_progress
 ) -> Path:
     """A new folder with a copy of `table` and the unpacked pictures of `archive`, not yet answered."""
+    _sweep()
     folder = _root() / secrets.token_hex(16)
     folder.mkdir(parents=True)
     try:
@@ -93,6 +96,17 @@ def kept_imports() -> tuple[Kept, ...]:
 def delete_import(import_id: str) -> None:
     """Remove an import and all its files."""
     shutil.rmtree(_folder(import_id))
+
+
+def _sweep() -> None:
+    """Remove imports that were never finished and that nobody can be finishing any more."""
+    if _root().is_dir():
+        for folder in _root().iterdir():
+            abandoned = (
+                not (folder / ANSWERS).exists() and time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+            )
+            if _ID.fullmatch(folder.name) and abandoned:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _root() -> Path:

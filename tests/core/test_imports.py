@@ -308,3 +308,14 @@ def test_pictures_that_were_removed_are_said_in_words(pictures, root):
     for path in (root / kept / "pictures").iterdir():
         path.unlink()
     assert message(open_import, kept).startswith("The folder 'pictures' holds no picture")
+
+
+def test_an_abandoned_import_is_swept_and_a_fresh_one_is_not(table, root):
+    kept, abandoned, fresh = imported(table), begin_import(table, None), begin_import(table, None)
+    long_ago = 1_000_000_000
+    for folder in (root / kept, abandoned):
+        os.utime(folder, (long_ago, long_ago))
+    begin_import(table, None)
+    assert not abandoned.exists()
+    assert fresh.exists()
+    assert [found.id for found in kept_imports()] == [kept]

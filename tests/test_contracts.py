@@ -27,6 +27,7 @@ CORE_ORDER = [
     "feature_store",
     "models",
     "training",
+    "weight_files",
     "intake_worker",
     "intake",
     "datasets.bundled",

@@ -21,9 +21,17 @@ from fmd_core.model_shelf import shelved_models
 def open_data(chosen: str) -> None:
     """Put a data set under review, with the latest model for its task if there is one."""
     with st.spinner("Opening the data"):
-        models = shelved_models(cache.open_data(chosen))
-    state.open_review(Review(chosen, models[0].id if models else NO_MODEL))
+        state.open_review(latest_review(chosen))
     st.switch_page("app_pages/model.py")
+
+
+def latest_review(chosen: str) -> Review:
+    """A data set with the model for its task that was made last, else the one that ships with it."""
+    models = shelved_models(cache.open_data(chosen))
+    shipped = Review(chosen)
+    if not models and shipped.has_model:
+        return shipped
+    return Review(chosen, models[0].id if models else NO_MODEL)
 
 
 def _open_button(chosen: str, *, disabled: bool = False) -> None:
@@ -101,7 +109,7 @@ def adult() -> None:
 
 
 def demos() -> None:
-    """The data sets that ship with FMD Studio, without their models."""
+    """The data sets that ship with FMD Studio, to train another model on."""
     st.write("The bundled demos, to train a model of your own on them.")
     names = {"colored_digits": "Coloured digits", "synthetic_faces": "Synthetic faces"}
     chosen = st.radio("Demo", list(names), format_func=names.__getitem__, key="demo", horizontal=True)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
 import streamlit as st
 
-from app import components, data_forms, job_panel, state, uploads
+from app import components, data_forms, import_job, state, uploads
+from app.review import Review
 from app.view_models import import_data
 from fmd_core.datasets import imports, reference
 from fmd_core.datasets.answers import Answers
-from fmd_core.datasets.image_folder import FolderImport, suggest_folder
-from fmd_core.datasets.sniffing import Sheet, read_table
+from fmd_core.datasets.image_folder import suggest_folder
+from fmd_core.datasets.sniffing import Sheet
 from fmd_core.datasets.table import TableImport, suggest_table
-from fmd_core.jobs import Progress
 
 A = TypeVar("A", bound=Answers)
-NOTHING = "none: share out at random"
+NOTHING = "none: share out by chance"
+TABLES = ["csv", "txt", "tsv", "parquet"]
 
 
 def table() -> None:
@@ -27,17 +28,15 @@ def table() -> None:
         "A table with one person a row, as CSV or Parquet. A twin is the same row with one entry changed."
     )
     _kept("table")
-    given = st.file_uploader("Table", type=["csv", "txt", "tsv", "parquet"], key="table_file")
+    given = st.file_uploader("Table", type=TABLES, key="table_file")
     if given is None:
         return
-    with uploads.on_disk(given) as path:
-        sheet = read_table(path)
-        _preview(sheet)
-        answers = _questions(sheet, suggest_table(sheet), "table")
-        answers = replace(answers, leave_out=_left_out(sheet, answers))
-        if _open_button(answers):
-            _begin(given.name, path, None, answers)
-    _follow()
+    sheet, place = uploads.read_sheet(given), f"table_{given.file_id}"
+    _preview(sheet)
+    answers = _questions(sheet, suggest_table(sheet), place)
+    answers = replace(answers, leave_out=_left_out(sheet, answers, place))
+    if _open_button(sheet, answers):
+        import_job.begin(given, None, answers)
 
 
 def pictures() -> None:
@@ -51,40 +50,53 @@ def pictures() -> None:
     with left:
         archive = st.file_uploader("Pictures", type=["zip"], key="pictures_zip", max_upload_size=2000)
     with right:
-        given = st.file_uploader("List", type=["csv", "txt", "tsv", "parquet"], key="pictures_list")
-    if given is None or archive is None:
+        given = st.file_uploader("List", type=TABLES, key="pictures_list")
+    if given is None:
         return
-    with uploads.on_disk(given) as path:
-        sheet = read_table(path)
-        _preview(sheet)
-        suggested = suggest_folder(sheet)
-        names = [column.name for column in sheet.columns]
+    sheet, place = uploads.read_sheet(given), f"pictures_{given.file_id}"
+    _preview(sheet)
+    suggested = suggest_folder(sheet)
+    names = [column.name for column in sheet.columns]
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
         file = st.selectbox(
             "Column with the file names", names, index=names.index(suggested.file) if suggested.file else None,
-            key="pictures_column",
+            key=f"{place}_column",
         )  # fmt: skip
+    with right:
         size = st.select_slider(
-            "Pixels a side that the model sees", (32, 48, 64, 96, 128, 224), 64, key="pictures_size"
+            "Pixels a side that the model sees", (32, 48, 64, 96, 128, 224), 64, key=f"{place}_size"
         )
-        answers = replace(_questions(sheet, suggested, "pictures"), file=file or "", size=size)
-        if _open_button(answers):
-            with uploads.on_disk(archive) as packed:
-                _begin(given.name, path, packed, answers)
-    _follow()
+    answers = replace(_questions(sheet, suggested, place, file), file=file or "", size=size)
+    if archive is None:
+        st.info("Bring the pictures as well, packed in a zip.")
+    elif _open_button(sheet, answers):
+        import_job.begin(given, archive, answers)
 
 
 def _kept(kind: str) -> None:
-    """Imports of this kind that are on this machine already."""
-    kept = {found.id: found.name for found in imports.kept_imports() if found.kind == kind}
+    """Imports of this kind that are on this machine already, to open or to delete."""
+    kept = import_data.kept_names(imports.kept_imports(), kind)
     if not kept:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Imported before", list(kept), format_func=kept.__getitem__, key=f"kept_{kind}")
+        chosen = st.selectbox(
+            "Imported before", list(kept), format_func=kept.__getitem__, key=f"kept_{kind}", width=360
+        )
         if st.button("Open it", key=f"open_kept_{kind}"):
             data_forms.open_data(reference("import", id=chosen))
-        if st.button("Delete it", key=f"delete_{kind}"):
-            imports.delete_import(chosen)
-            st.rerun()
+        with st.popover("Delete it"):
+            st.write(components.plain(f"Delete {kept[chosen]} and all its files from this machine?"))
+            if st.button("Delete for good", key=f"delete_{kind}"):
+                _delete(chosen)
+
+
+def _delete(chosen: str) -> None:
+    """Delete an import; if it is under review, the first demo is from now on."""
+    imports.delete_import(chosen)
+    if state.review().data == reference("import", id=chosen):
+        state.open_review(Review())
+    st.rerun()
 
 
 def _preview(sheet: Sheet) -> None:
@@ -96,19 +108,20 @@ def _preview(sheet: Sheet) -> None:
         st.caption(components.plain(note))
 
 
-def _questions(sheet: Sheet, suggested: A, place: str) -> A:
+def _questions(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> A:
     """Target, its classes, what should not matter, and the split."""
-    names = [column.name for column in sheet.columns]
+    names = [column.name for column in sheet.columns if column.name != never]
     left, right = st.columns(2)
     with left:
         target = st.selectbox(
-            "The model predicts", names, index=names.index(suggested.target) if suggested.target else None,
+            "The model predicts", names, index=names.index(suggested.target) if suggested.target in names else None,
             key=f"{place}_target", placeholder="Choose the column",
         )  # fmt: skip
     with right:
         protected = st.multiselect(
             "Should not matter", [n for n in names if n != target],
-            default=[n for n in suggested.protected if n != target], key=f"{place}_protected",
+            default=[n for n in suggested.protected if n in names and n != target], key=f"{place}_protected",
+            placeholder="Choose columns",
         )  # fmt: skip
     groupings = {name: _grouping(sheet, name, place) for name in protected}
     classes = _classes(sheet, target, place) if target else {}
@@ -139,41 +152,58 @@ def _classes(sheet: Sheet, target: str, place: str) -> dict[str, str]:
     levels = import_data.class_rows(sheet.column(target))
     if levels is None:
         return {}
-    st.caption("Which value is which answer? Clear an answer to leave its rows out.")
-    edited = st.data_editor(
-        levels, hide_index=True, disabled=["Value", "Rows"], key=f"{place}_classes_{target}", width="content"
-    )
-    return {value: name for value, name in zip(edited["Value"], edited["Answer"], strict=True) if name}
+    edited = _edit("Which value is which answer? Clear an answer to leave its rows out.", levels,
+                   f"{place}_classes_{target}")  # fmt: skip
+    return import_data.class_values(edited)
+
+
+def _edit(question: str, rows: pd.DataFrame, key: str, options: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A small table whose last column the visitor fills in."""
+    last = rows.columns[-1]
+    column = st.column_config.SelectboxColumn(last, options=options, required=True) if options else None
+    st.caption(question)
+    return st.data_editor(
+        rows, hide_index=True, disabled=list(rows.columns[:-1]), key=key, width="content",
+        column_config={last: column} if column else None,
+    )  # fmt: skip
 
 
 def _split(
     sheet: Sheet, suggested: Answers, names: list[str], place: str
 ) -> tuple[str, dict[str, import_data.Split]]:
-    """The column that says who is in which part, if there is one."""
+    """The column that says who is in which part, if there is one, and which value means which part."""
     options = [NOTHING, *names]
     start = options.index(suggested.split_column) if suggested.split_column in options else 0
     chosen = st.selectbox(
-        "Column that says train, validation or test", options, index=start, key=f"{place}_split"
-    )
+        "Column that says who is for training and who for the test", options, index=start,
+        key=f"{place}_split", help="A part that no value names is drawn out of the training rows.",
+    )  # fmt: skip
     if chosen == NOTHING:
         return "", {}
-    return chosen, import_data.split_values(sheet.column(chosen))
+    rows = import_data.split_rows(sheet.column(chosen))
+    if rows is None:
+        return chosen, {}
+    parts = (*import_data.SPLIT_TITLES.values(), import_data.NO_SPLIT)
+    return chosen, import_data.split_values(
+        _edit("Which value means which part?", rows, f"{place}_parts_{chosen}", parts)
+    )
 
 
-def _left_out(sheet: Sheet, answers: TableImport) -> tuple[str, ...]:
+def _left_out(sheet: Sheet, answers: TableImport, place: str) -> tuple[str, ...]:
     used = {answers.target, answers.split_column}
     names = [column.name for column in sheet.columns if column.name not in used]
     default = [name for name in answers.leave_out if name in names]
     return tuple(
-        st.multiselect("The model shall not read", names, default=default, key="table_left_out",
+        st.multiselect("The model shall not read", names, default=default, key=f"{place}_left_out",
+                       placeholder="Choose columns",
                        help="Numbers of people, names, weights: what says nothing about the answer.")
     )  # fmt: skip
 
 
-def _open_button(answers: Answers) -> bool:
-    missing = import_data.missing(answers)
+def _open_button(sheet: Sheet, answers: Answers) -> bool:
+    missing = import_data.missing(sheet, answers)
     if missing:
-        st.info(missing)
+        st.info(components.plain(missing))
     return st.button(
         "Open this data",
         type="primary",
@@ -181,31 +211,3 @@ def _open_button(answers: Answers) -> bool:
         disabled=bool(missing),
         key="import",
     )
-
-
-def _begin(name: str, table_path: Path, archive: Path | None, answers: TableImport | FolderImport) -> None:
-    """Copy the files in while they are here, then check and open them as a job."""
-    with st.spinner("Copying the files"):
-        folder = imports.begin_import(table_path, archive)
-
-    def work(progress: Progress) -> str:
-        imported = imports.finish_import(folder, Path(name).stem, answers)
-        try:
-            imports.open_import(imported, progress)
-        except BaseException:
-            imports.delete_import(imported)  # what cannot be opened is not kept
-            raise
-        return imported
-
-    job = job_panel.start_job(f"import {folder.name}", f"Importing {name}", work)
-    state.show_job("import", job.id)
-    st.rerun()
-
-
-def _follow() -> None:
-    """The panel of the import; the data are opened as soon as they are there."""
-    running = state.shown_job("import")
-    job = job_panel.draw(running) if running else None
-    if job is not None and job.state == "finished" and isinstance(job.result, str):
-        state.show_job("import", "")
-        data_forms.open_data(reference("import", id=job.result))

@@ -28,7 +28,7 @@ def choose(review: Review) -> None:
     chosen = st.selectbox(
         "Models on this machine for this task", ids, format_func=found.__getitem__,
         index=ids.index(review.model) if review.model in found else None, placeholder="Choose a model",
-        key=f"model_of_{review.data}",
+        key=f"model_of_{review.data}_{review.model}",  # or the browser's old choice would come back
     )  # fmt: skip
     if chosen is not None and chosen != review.model:
         _use(review, chosen)
@@ -48,7 +48,6 @@ def name_of(review: Review) -> str:
 
 def _use(review: Review, model: str) -> None:
     state.open_review(Review(review.data, model))
-    state.forget(f"model_of_{review.data}")
     st.rerun()
 
 

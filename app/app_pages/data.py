@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import components, data_forms, import_form
+from app import components, data_forms, import_form, import_job
 
 FORMS = {
     "CelebA": data_forms.celeba,
@@ -23,3 +23,4 @@ family = st.segmented_control(
     "Kind of data", list(FORMS), default="CelebA", required=True, key="family", persist_state="session"
 )
 components.fragment(FORMS[family])()
+import_job.follow()

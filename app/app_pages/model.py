@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import cache, components, model_forms, state
+from app import cache, components, model_forms, state, weights_form
 
+model_forms.adopt_named_job()
 REVIEW = state.review()
 data = cache.dataset(REVIEW)
 components.header(
@@ -12,14 +13,20 @@ components.header(
     f"A model for this data answers {data.target.name}: {', '.join(data.target.levels[:10])}. "
     "Only its last layer is ever changed, and only in a copy.",
 )
+if data.notes:
+    with st.expander("What was left out of the data, or changed"):
+        st.markdown("\n".join(f"- {components.plain(note)}" for note in data.notes))
 model_forms.choose(REVIEW)
+if REVIEW.has_model:
+    components.next_step("app_pages/find_bias.py", "Find the bias")
+    weights_form.passport(REVIEW)
+    st.subheader("Another model", anchor=False)
 way = st.segmented_control(
-    "Another model", ("Train one here", "Open weights"), default="Train one here", required=True, key="model_way",
-    persist_state="session",
+    "Where the model comes from", ("Train one here", "Open weights"), default="Train one here", required=True,
+    key="model_way", persist_state="session", label_visibility="collapsed",
 )  # fmt: skip
 if way == "Train one here":
     model_forms.train(REVIEW)
 else:
-    model_forms.open_weights(REVIEW)
-if REVIEW.has_model:
-    components.next_step("app_pages/find_bias.py", "Find the bias")
+    weights_form.draw(REVIEW)
+model_forms.follow(REVIEW)

@@ -1,21 +1,36 @@
-"""The questions about a reviewer's own data, as plain data."""
+"""The questions about a reviewer's own data, and what came of the answers, as plain data."""
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
 
 import pandas as pd
 
-from fmd_core.data import Split
+from fmd_core import AttributeDataset, wording
+from fmd_core.data import SPLITS, Split
 from fmd_core.datasets.answers import Answers, Grouping, suggest_grouping, suggest_split_values
-from fmd_core.datasets.sniffing import ColumnProfile
+from fmd_core.datasets.image_folder import FolderImport
+from fmd_core.datasets.imports import Kept
+from fmd_core.datasets.sniffing import ColumnProfile, Sheet
+from fmd_core.datasets.table import Giveaway, TableImport, giveaways
 
 GROUPING_TITLES: dict[Grouping, str] = {
     "values": "every value",
     "ages": "age groups",
     "thirds": "low, middle and high third",
 }
+SPLIT_TITLES: dict[Split, str] = {
+    "train": "teaches the model",
+    "external": "decides the fix",
+    "validation": "guards the fix",
+    "test": "judges the fix",
+}
+NO_SPLIT = "left out"
 MOST_CLASSES = 20
+Cure = Literal["keep", "leave out", "change along"]
 
 
 def groupings(column: ColumnProfile) -> tuple[Grouping, ...]:
@@ -35,20 +50,138 @@ def class_rows(column: ColumnProfile) -> pd.DataFrame | None:
     )
 
 
-def split_values(column: ColumnProfile) -> dict[str, Split]:
-    """Which value of a split column means which part."""
-    return suggest_split_values(column)
+def class_values(rows: pd.DataFrame) -> dict[str, str]:
+    """Which value is which answer, from the edited rows; a cleared one is left out."""
+    answers = rows["Answer"].fillna("").str.strip()
+    return {value: name for value, name in zip(rows["Value"], answers, strict=True) if name}
 
 
-def missing(answers: Answers) -> str:
+def split_rows(column: ColumnProfile) -> pd.DataFrame | None:
+    """Every value of a split column with what it seems to mean; None for too many values."""
+    if column.n_levels > MOST_CLASSES:
+        return None
+    meant = suggest_split_values(column)
+    words = [SPLIT_TITLES[meant[level]] if level in meant else NO_SPLIT for level in column.levels]
+    return pd.DataFrame({"Value": list(column.levels), "Rows": list(column.counts), "Part": words})
+
+
+def split_values(rows: pd.DataFrame) -> dict[str, Split]:
+    """Which value means which part, from the edited rows."""
+    by_title = {title: split for split, title in SPLIT_TITLES.items()}
+    return {
+        value: by_title[title]
+        for value, title in zip(rows["Value"], rows["Part"], strict=True)
+        if title in by_title
+    }
+
+
+def kept_names(kept: tuple[Kept, ...], kind: str) -> dict[str, str]:
+    """Imports of one kind by id, the latest first; of the same name, all but the latest are numbered."""
+    names: dict[str, str] = {}
+    for found in kept:
+        if found.kind == kind:
+            same = sum(name == found.name or name.startswith(f"{found.name} (") for name in names.values())
+            names[found.id] = f"{found.name} ({same + 1}, older)" if same else found.name
+    return names
+
+
+def missing(sheet: Sheet, answers: Answers) -> str:
     """What is still to be said before the data can be opened; empty when nothing is."""
+    if isinstance(answers, FolderImport) and not answers.file:
+        return "Choose the column with the file names."
     if not answers.target:
         return "Choose the column that the model predicts."
+    target = sheet.column(answers.target)
+    if target.n_levels > MOST_CLASSES:
+        return (
+            f"'{target.name}' has {target.n_levels:,} different values, and a model here chooses between "
+            f"{MOST_CLASSES} answers at most. Choose another column to predict."
+        )
+    if target.n_levels < 2:
+        return f"'{target.name}' says the same in every row, so there is nothing to predict. Choose another column."
+    if len(set(answers.classes.values())) < 2:
+        return "Keep at least two different answers."
     if not answers.protected:
         return "Choose at least one column that should not matter."
-    if getattr(answers, "file", "x") == "":
-        return "Choose the column with the file names."
+    if answers.split_column and "train" not in answers.split_values.values():
+        return (
+            f"Say which value of '{answers.split_column}' teaches the model, or choose no column and let chance "
+            "share the rows out."
+        )
     return ""
 
 
-__all__ = ["Grouping", "Split", "class_rows", "groupings", "missing", "split_values"]
+@dataclass(frozen=True)
+class Imported:
+    """Data that came in: where they are kept, what was said about them, and what was found."""
+
+    folder: Path
+    name: str
+    answers: TableImport | FolderImport
+    summary: str
+    notes: tuple[str, ...]
+    giveaways: tuple[Giveaway, ...]
+
+    @property
+    def id(self) -> str:
+        """The name under which `imports` knows them."""
+        return self.folder.name
+
+
+def describe_import(
+    folder: Path, name: str, answers: TableImport | FolderImport, data: AttributeDataset
+) -> Imported:
+    """What a reviewer reads after an import."""
+    found = giveaways(data) if data.source.kind == "table" else ()
+    told = {giveaway.words for giveaway in found}
+    sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
+    levels = ", ".join(data.target.levels)
+    summary = f"{len(data.split):,} {wording.many(data.unit)} with the answers {levels}: {sizes}."
+    notes = tuple(note for note in data.notes if note not in told)
+    return Imported(folder, name, answers, summary, notes, found)
+
+
+_SHORT: dict[Split, str] = {
+    "train": "to teach the model",
+    "external": "to decide the fix",
+    "validation": "to guard it",
+    "test": "to judge it",
+}
+
+
+def cures(giveaway: Giveaway) -> dict[Cure, str]:
+    """What can be done about a column that gives an attribute away, in words; our advice first."""
+    out: Cure = "leave out"
+    found: dict[Cure, str] = {out: f"The model shall not read {giveaway.column}"}
+    if giveaway.swap:
+        one, other = giveaway.swap
+        found = {"change along": f"A twin changes it too: {one} and {other} swap", **found}
+    return {**found, "keep": "Leave it as it is"}
+
+
+def giveaway_words(giveaway: Giveaway) -> str:
+    """What gives what away, and how often."""
+    shown = "; ".join(f"{level} means {group}" for level, group in list(giveaway.levels.items())[:3])
+    return (
+        f"{giveaway.column} tells {giveaway.attribute} for {wording.percent(giveaway.coverage)} of the "
+        f"training rows ({shown})"
+    )
+
+
+def cured(
+    answers: TableImport, found: tuple[Giveaway, ...], chosen: Mapping[tuple[str, str], Cure]
+) -> TableImport:
+    """The answers with what was chosen for each giveaway, by its attribute and column."""
+    out = {g.column for g in found if chosen[g.attribute, g.column] == "leave out"}
+    also = {name: dict(columns) for name, columns in answers.also_change.items()}
+    for g in found:
+        if chosen[g.attribute, g.column] == "change along" and g.column not in out:
+            also.setdefault(g.attribute, {})[g.column] = g.swap
+    leave_out = tuple(dict.fromkeys((*answers.leave_out, *sorted(out))))
+    return replace(answers, leave_out=leave_out, also_change=also)
+
+
+__all__ = [
+    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Split", "class_rows", "class_values", "cured", "cures",
+    "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
+]  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fmd_core import AttributeDataset, Classifier, LinearHead, TrainingStep, wording
+from fmd_core.architectures import ARCHITECTURES, find_architecture
 from fmd_core.intake import Passport
 from fmd_core.training import feature_scale
 
@@ -13,6 +14,48 @@ NORMALISATION_TITLES = {
     "unit": "0 to 1",
     "imagenet": "ImageNet's mean and spread (torchvision)",
 }
+TRAINING, OPENING = "train", "open"  # how the key of a job begins that makes a model; then the data
+
+
+OURS = "FMD Studio wrote this file"  # how the intake says it
+SCORES = {
+    True: "as good as for a model trained here: its last layer was fitted to the end",
+    False: "approximations: its last layer was not fitted to the end here, which the scores take for granted. "
+    "Bias before and after is measured all the same.",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job that makes a model comes back with; a passport if the weights were brought."""
+
+    data: str
+    model: str
+    passport: Passport | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Weights that are not used: why, and code for their owner to run, or nothing."""
+
+    reason: str
+    converter: str
+
+
+def data_of(key: str) -> str:
+    """The data that a job makes a model for, by its key; empty for another job."""
+    kind, _, rest = key.partition(" ")
+    return rest.split(" ", 1)[0] if kind in (TRAINING, OPENING) else ""
+
+
+def fitting(data: AttributeDataset) -> list[str]:
+    """Networks that read this kind of data."""
+    return [name for name, found in ARCHITECTURES.items() if found.kind == data.source.kind]
+
+
+def usual_normalisation(architecture: str) -> str:
+    """How a network of this kind mostly expects its colours."""
+    return "imagenet" if find_architecture(architecture).pretrained else "symmetric"
 
 
 def suggested_architecture(data: AttributeDataset) -> str:
@@ -37,20 +80,31 @@ def step_words(step: TrainingStep) -> str:
 
 def with_unit_features(model: Classifier, data: AttributeDataset) -> Classifier:
     """The same answers from features scaled to a mean square of 1, for which the damping is made."""
+    if is_ours(model):
+        return model
     scale = feature_scale(replace(model, feature_scale=1.0), data)
     ratio = scale / model.feature_scale
     head = LinearHead(model.head.weight / ratio, model.head.bias)
     return replace(model, head=head, feature_scale=scale)
 
 
+def is_ours(model: Classifier) -> bool:
+    """Whether FMD Studio trained it: only then are its features scaled already."""
+    return model.feature_scale != 1.0
+
+
 def passport_rows(passport: Passport) -> list[dict[str, str]]:
     """A passport as a table."""
+    found = find_architecture(passport.architecture)
+    shape = next((shape for name, shape in passport.layers if name == f"{found.head}.weight"), ())
+    last = f", the last from {shape[1]:,} features to {shape[0]:,} answers" if len(shape) == 2 else ""
+    kind = {"safetensors": "a safetensors file", "state_dict": "a PyTorch state dict"}[passport.format]
+    prefix = passport.stripped_prefix
     rows = {
-        "File": f"{passport.file_name}, {passport.n_bytes:,} bytes, {passport.format.replace('_', ' ')}",
-        "Digest (sha256)": passport.sha256,
-        "Network": f"{passport.architecture}, {passport.n_parameters:,} parameters",
-        "Answers": str(passport.n_outputs),
-        "Layers": f"{len(passport.layers)}, the last {passport.layers[-1][0]} {passport.layers[-1][1]}",
-        "Prefix taken off": passport.stripped_prefix or "none",
+        "File": f"{passport.file_name}, {kind} of {passport.n_bytes / 2**20:,.1f} MiB",
+        "Network": f"{found.title}, {passport.n_parameters:,} numbers learned",
+        "Layers": f"{len(passport.layers)} tables of numbers{last}",
+        "Names of the layers": f"all began with '{prefix}', which was taken off" if prefix else "as expected",
+        "Scores of harmful samples": SCORES[any(c.startswith(OURS) for c in passport.checks)],
     }
     return [{"": name, "Passport": value} for name, value in rows.items()]

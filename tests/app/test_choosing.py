@@ -1,0 +1,208 @@
+"""The Data and Model pages: uploads, refusals in a sentence, what came in, and jobs that make models."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from app import components, uploads
+from app.review import NO_MODEL, Review
+from app.view_models import import_data, models
+from fmd_core import intake
+from fmd_core.datasets import imports, load_dataset
+from fmd_core.datasets.sniffing import read_table
+from fmd_core.datasets.table import Giveaway, TableImport
+from fmd_core.jobs import REGISTRY
+
+HOME = ("Husband", "Wife", "Single", "Single")
+TABLE = "id,age,sex,role,income\n" + "".join(
+    f"P{i},{20 + i % 50},{'MF'[i % 2]},{HOME[i % 4]},{('low', 'high')[i % 3 == 0]}\n" for i in range(600)
+)
+GIVEAWAY = Giveaway("sex", "role", 0.5, {"Husband": "M", "Wife": "F"})
+REFUSED = {
+    "<!DOCTYPE html><html><body>Log in</body></html>": "'bad.csv' is a web page (HTML), not a table: "
+    "the download failed. Download the file again.",
+    "": "'bad.csv' is empty. Choose a table saved as CSV (comma, semicolon or tab) or Parquet.",
+}
+
+
+def data_page(open_page, family="Your table"):
+    return open_page("data").segmented_control(key="family").set_value(family).run()
+
+
+def upload(test, name, text):
+    test.file_uploader(key="table_file").upload(name, text.encode(), "text/csv").run()
+    return test
+
+
+def end_of(start: str):
+    """The latest job of a kind, at its end."""
+    job = next(job for job in REGISTRY.recent() if job.key.startswith(start))
+    assert job.wait(60)
+    return job
+
+
+@pytest.mark.parametrize(
+    "family", ["CelebA", "Coloured MNIST", "Adult", "Your table", "Your pictures", "Demos"]
+)
+def test_every_kind_of_data_has_a_form(open_page, family):
+    test = data_page(open_page, family)
+    assert not test.exception
+    assert len(test.title) == 1
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=["web page", "empty"])
+def test_a_file_that_is_no_table_is_refused_in_a_sentence(open_page, text):
+    test = upload(data_page(open_page), "bad.csv", text)
+    assert [error.value for error in test.error] == [components.plain(REFUSED[text])]
+    assert not test.exception
+    assert not upload(test, "good.csv", TABLE).error  # and the page goes on
+
+
+def test_own_table_from_upload_to_model_page(open_page):
+    test = upload(data_page(open_page), "staff.csv", TABLE)
+    assert "600 rows, 5 columns" in test.caption[0].value
+    test.button(key="import").click().run()
+    job = end_of("import ")
+    test.run()
+    assert job.state == "finished"
+    assert [s.value for s in test.subheader] == ["What came in from staff"]
+    assert any("Drawn by chance" in text.value for text in test.markdown)
+    cure = next(radio for radio in test.radio if "role tells sex" in radio.label)
+    assert cure.value == "change along"
+    test.button(key="imported").click().run()
+    assert [t.value for t in test.title] == ["No model is chosen yet."]
+    data = test.session_state["review"].data
+    assert job.result.id not in data  # a new import, so that nobody reads another under the old name
+    assert load_dataset(data).source.changes["sex"].also
+    assert not list(uploads._uploads().iterdir())
+    imports.delete_import(data.rpartition("=")[2])
+
+
+def test_deleting_what_is_under_review_goes_back_to_the_demo(open_page, tmp_path):
+    path = tmp_path / "staff.csv"
+    path.write_text(TABLE)
+    folder = imports.begin_import(path, None)
+    kept = imports.finish_import(folder, "staff", TableImport("income", {"sex": "values"}))
+    test = data_page(open_page)
+    test.session_state["review"] = Review(f"import?id={kept}", NO_MODEL)
+    test.selectbox(key="kept_table").set_value(kept).run()
+    test.button(key="delete_table").click().run()
+    assert test.session_state["review"] == Review()
+    assert kept not in {found.id for found in imports.kept_imports()}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["yes"], "says the same in every row"),
+        ([f"c{i}" for i in range(25)], "has 25 different values"),
+        (["yes", "no"], ""),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_named_before_the_import(tmp_path, values, words):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "sex,answer\n" + "".join(f"{'MF'[i % 2]},{values[i % len(values)]}\n" for i in range(500))
+    )
+    sheet = read_table(path)
+    rows = import_data.class_rows(sheet.column("answer"))
+    classes = {} if rows is None else import_data.class_values(rows)
+    told = import_data.missing(sheet, TableImport("answer", {"sex": "values"}, classes))
+    assert words in told
+    assert bool(words) == bool(told)
+
+
+def test_an_emptied_class_is_left_out_and_one_alone_is_not_enough(tmp_path):
+    rows = pd.DataFrame({"Value": ["a", "b", "c"], "Rows": [1, 1, 1], "Answer": ["x", None, " "]})
+    assert import_data.class_values(rows) == {"a": "x"}
+    path = tmp_path / "t.csv"
+    path.write_text("sex,answer\nM,a\nF,b\nF,a\nM,b\n")
+    answers = TableImport("answer", {"sex": "values"}, {"a": "x"})
+    assert import_data.missing(read_table(path), answers) == "Keep at least two different answers."
+
+
+def test_split_words_become_parts():
+    rows = pd.DataFrame(
+        {"Value": ["tr", "te", "old"], "Part": ["teaches the model", "judges the fix", "left out"]}
+    )
+    assert import_data.split_values(rows) == {"tr": "train", "te": "test"}
+
+
+@pytest.mark.parametrize(
+    ("cure", "leave_out", "also"),
+    [
+        ("keep", ("id",), {}),
+        ("leave out", ("id", "role"), {}),
+        ("change along", ("id",), {"sex": {"role": {"Husband": "Wife", "Wife": "Husband"}}}),
+    ],
+)
+def test_what_is_done_about_a_giveaway(cure, leave_out, also):
+    answers = TableImport("income", {"sex": "values"}, leave_out=("id",))
+    cured = import_data.cured(answers, (GIVEAWAY,), {("sex", "role"): cure})
+    assert (cured.leave_out, cured.also_change) == (leave_out, also)
+
+
+def test_only_two_sides_can_change_along():
+    one_side = replace(GIVEAWAY, levels={"Husband": "M"})
+    assert list(import_data.cures(GIVEAWAY)) == ["change along", "leave out", "keep"]
+    assert list(import_data.cures(one_side)) == ["leave out", "keep"]
+
+
+def test_imports_of_one_name_can_be_told_apart():
+    kept = tuple(imports.Kept(str(i), "staff", "table") for i in range(3))
+    assert len(set(import_data.kept_names(kept, "table").values())) == 3
+    assert import_data.kept_names(kept, "images") == {}
+
+
+def test_a_double_start_trains_once_and_the_address_finds_it(open_page):
+    test = open_page("model")
+    test.number_input(key="epochs_colored_digits").set_value(100).run()
+    test.button(key="train").click().run()
+    test.button(key="train").click().run()
+    jobs = [job for job in REGISTRY.recent() if job.key.startswith("train colored_digits") and job.live]
+    assert len(jobs) == 1
+    other = open_page("start")
+    other.query_params["job"] = jobs[0].id
+    other.switch_page("app_pages/model.py").run()
+    REGISTRY.cancel(jobs[0].id)
+    assert jobs[0].wait(30)
+    assert jobs[0].state == "stopped"
+    assert other.session_state["job_model_colored_digits"] == jobs[0].id
+
+
+def test_refused_weights_are_a_sentence_and_code_for_their_owner(open_page):
+    test = open_page("model")
+    test.segmented_control(key="model_way").set_value("Open weights").run()
+    test.file_uploader(key="weights").upload("net.pt", b"\x80\x04\x95torch", "application/x").run()
+    test.button(key="open_weights").click().run()
+    assert isinstance(end_of("open ").result, models.Refused)
+    test.run()
+    assert [error.value[:7] for error in test.error] == ["This is"]
+    assert test.code[0].value == intake.CONVERTERS["model"]
+    assert not list(uploads._uploads().iterdir())
+
+
+def test_our_own_weights_open_with_a_passport(open_page):
+    test = open_page("model")
+    test.segmented_control(key="model_way").set_value("Open weights").run()
+    weights = Path("sample_data/colored_digits/model.safetensors").read_bytes()
+    test.file_uploader(key="weights").upload("ours.safetensors", weights, "application/x").run()
+    test.button(key="open_weights").click().run()
+    made = end_of("open ").result
+    assert isinstance(made, models.Made)
+    test.run()
+    assert [t.value for t in test.title] == ["ours.safetensors"]
+    rows = {row[""]: row["Passport"] for row in models.passport_rows(made.passport)}
+    assert rows["Scores of harmful samples"].startswith("as good as")
+    assert rows["Layers"].endswith("the last from 64 features to 10 answers")
+    foreign = replace(made.passport, checks=("The file can hold numbers only, no code.",))
+    told = {row[""]: row["Passport"] for row in models.passport_rows(foreign)}
+    assert told["Scores of harmful samples"].startswith("approximations")
+
+
+def test_the_key_of_a_job_says_for_which_data_it_makes_a_model():
+    assert models.data_of("train import?id=1 Small, 3 rounds") == "import?id=1"
+    assert models.data_of('open celeba ["x y"]') == "celeba"
+    assert models.data_of("prepare celeba 1") == ""

@@ -1,0 +1,85 @@
+"""A reviewer's own table in a real browser: bring it, train on it, read the figure."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from app import cache
+from app.review import Review
+from fmd_core.datasets import reference
+from fmd_core.datasets.imports import kept_imports
+from fmd_core.model_shelf import shelved_models
+
+pytestmark = pytest.mark.browser
+N = 1500
+
+
+def people_csv() -> bytes:
+    """A semicolon table as a spreadsheet saves it: a BOM, two broken rows, and pay that follows sex."""
+    rng = np.random.default_rng(0)
+    man, married = rng.random(N) < 0.6, rng.random(N) < 0.5
+    rich = rng.random(N) < np.where(man, 0.7, 0.25)
+    lines = ["person_id;age;sex;relationship;hours;income"]
+    for i in range(N):
+        role = ("Husband" if man[i] else "Wife") if married[i] else "Single"
+        sex, pay = ("Male" if man[i] else "Female"), ("high" if rich[i] else "low")
+        lines.append(f"P{i:05d};{rng.integers(18, 80)};{sex};{role};{rng.integers(10, 60)};{pay}")
+    lines[10:10] = ["broken;row", "another"]
+    return "\r\n".join(lines).encode("utf-8-sig")
+
+
+def test_own_table_from_the_file_to_the_figure(visit):
+    before = {kept.id for kept in kept_imports()}
+    visitor = visit().open("data")
+    page = visitor.page
+    visitor.act(lambda: page.get_by_role("radio", name="Your table").click())
+    file = {"name": "staff.csv", "mimeType": "text/csv", "buffer": people_csv()}
+    visitor.act(lambda: page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file))
+    expect(page.get_by_text("staff.csv: 1,500 rows, 6 columns, CSV: UTF-8")).to_be_visible()
+    page.get_by_role("button", name="Open this data").dblclick()
+
+    expect(page.get_by_role("heading", name="What came in from staff")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="2 rows skipped: 2 or 1 cells")).to_be_visible()
+    expect(page.get_by_text("Husband means Male; Wife means Female")).to_be_visible()
+    page.reload()  # the address knows the import
+    page.get_by_role("button", name="Change this and go on").click()
+
+    expect(page.get_by_role("heading", name="No model is chosen yet.")).to_be_visible()
+    imported = [kept.id for kept in kept_imports() if kept.id not in before]
+    assert len(imported) == 1  # neither the double click nor the change left another behind
+    _train(page, "0")
+    _train(page, "1")
+    visitor.act(lambda: page.get_by_role("radio", name="Open weights").click())
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("seed 1$"))  # not the one before
+
+    page.get_by_role("button", name="Find the bias").click()
+    data = reference("import", id=imported[0])
+    assert cache.open_data(data).source.changes["sex"].also  # the twin of a husband is a wife
+    model = next(m for m in shelved_models(cache.open_data(data)) if m.name.endswith("seed 1"))
+    found = {a.attribute: a.bias.value for a in cache.audit(Review(data, model.id), None).attributes}
+    assert found["sex"] > 0.2
+    expect(page.get_by_text(f"changes the answer by {100 * found['sex']:.1f} points").first).to_be_visible()
+
+
+def _train(page, seed):
+    page.get_by_role("spinbutton", name="Seed").fill(seed)
+    page.get_by_role("spinbutton", name="Seed").press("Enter")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(f"seed {seed}$"))
+
+
+def test_a_training_is_found_again_and_can_be_stopped(visit):
+    page = visit().open("model").page
+    rounds = page.get_by_role("spinbutton", name="Rounds over the data")
+    rounds.fill("100")
+    rounds.press("Enter")
+    page.get_by_role("button", name="Train", exact=True).click()
+    panel = page.get_by_test_id("stMain")
+    expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
+    page.reload()
+    expect(panel.get_by_text("Training for Coloured digits")).to_be_visible()
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel.get_by_text("Stopped after")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The model that ships with Coloured digits.")

@@ -69,26 +69,30 @@ def train(review: Review) -> None:
         seed = st.number_input(
             "Seed", 0, 10_000, 0, key="train_seed", help="The same seed gives the same model."
         )
+    pretrained = ARCHITECTURES[architecture].pretrained and st.toggle(
+        "Start from published weights (torchvision downloads them once)", key="pretrained"
+    )
     if st.button(
         "Train",
         type="secondary" if review.has_model else "primary",
         icon=":material/play_arrow:",
         key="train",
     ):
-        show(review, _start_training(review, architecture, int(epochs), int(seed)))
+        show(review, _start_training(review, architecture, int(epochs), int(seed), pretrained))
 
 
-def _start_training(review: Review, architecture: str, epochs: int, seed: int) -> Job:
+def _start_training(review: Review, architecture: str, epochs: int, seed: int, pretrained: bool) -> Job:
     data = cache.dataset(review)
     size = ARCHITECTURES[architecture].size
     preprocess = fmd.Preprocess("imagenet", size) if size > 200 else fmd.Preprocess()
     name = f"{ARCHITECTURES[architecture].title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
+    name += ", from published weights" * pretrained
 
     def work(progress: Progress) -> models.Made:
         progress(0, "Reading the first samples")
         model = fmd.train_classifier(
             data, architecture=architecture, epochs=epochs, seed=seed, preprocess=preprocess,
-            progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
+            pretrained=pretrained, progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
         )  # fmt: skip
         progress(0.99, "Keeping the model")
         return models.Made(review.data, keep_model(data, replace(model, name=name)))

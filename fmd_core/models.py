@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from fmd_core.feature_store import FeatureStore
 
-BATCH_PIXELS = 512 * 64 * 64  # of one batch: bounds the memory of large images
+BATCH_PIXELS = 128 * 64 * 64  # of one batch: bounds memory, and the time until a stop takes effect
 BATCH_ROWS = 512
 FORMAT = "fmd-classifier-1"
 Channels = tuple[float, float, float]
@@ -163,7 +163,7 @@ def row_batches(n: int, side: int = 64) -> Iterator[slice]:
 def batch_side(dataset: AttributeDataset, rows: Array, preprocess: Preprocess) -> int:
     """The side for `row_batches`: of images as they are read or as they are scaled to, the larger."""
     first = dataset.source.read(rows[:1])
-    return 64 if first.ndim == 2 else max(first.shape[1], preprocess.size or 0)
+    return 1 if first.ndim == 2 else max(first.shape[1], preprocess.size or 0)
 
 
 def encode_rows(

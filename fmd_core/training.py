@@ -21,6 +21,7 @@ from fmd_core.models import Classifier, Preprocess, batch_side, extract_features
 
 BATCH = {"image": 64, "table": 256}
 EPOCHS = {"image": 20, "table": 12}
+LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area
 SCALE_ROWS = 2048  # samples that the size of the features is measured on
 
 
@@ -87,6 +88,9 @@ class _Run:
             width = self.encoder.eval()(preprocess.apply(first)).shape[1]
         self.top = torch.nn.Linear(width, len(dataset.target.levels))
         self.batch = BATCH[dataset.source.kind]
+        if dataset.source.kind == "image":  # large images in small batches: a stop takes effect between two
+            side = batch_side(dataset, self.rows, preprocess)
+            self.batch = max(8, min(self.batch, self.batch * LARGE_SIDE**2 // side**2))
         weights = [*self.encoder.parameters(), *self.top.parameters()]
         self.optimiser = torch.optim.Adam(weights, lr=1e-3, weight_decay=1e-4)
         self.steps_per_epoch = max(1, len(self.rows) // self.batch)

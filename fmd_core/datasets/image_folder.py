@@ -114,7 +114,11 @@ def open_image_folder(
             f"the folder holds {short_name(next(iter(files)))}. {' '.join((*notes, *check.notes))}"
         )
     kept = [name for name, stays in zip(found, keep, strict=True) if stays]
-    return _dataset(sheet, settings, rows[keep], given[keep], kept, files, check, [*notes, *check.notes])
+    told = [*notes, *check.notes]
+    try:
+        return _dataset(sheet, settings, rows[keep], given[keep], kept, files, check, told)
+    except DataError as error:  # few pictures left may be the reason
+        raise DataError(" ".join((str(error), *told))) from error
 
 
 def _dataset(

@@ -42,13 +42,20 @@ def table() -> None:
 def pictures() -> None:
     """Pictures with a list."""
     st.write(
-        "Pictures packed in a zip (JPEG, PNG or WebP), and a list of them as CSV or Parquet: file name, what is to be "
-        "predicted, and what should not matter. A twin is the most alike real picture with the other attribute."
+        "Pictures (JPEG, PNG or WebP) in a zip or a folder, and a list of them as CSV or Parquet: file name, what is "
+        "to be predicted, and what should not matter. A twin is the most alike real picture with the other attribute."
     )
     _kept("images")
     left, right = st.columns(2)
     with left:
         archive = st.file_uploader("Pictures", type=["zip"], key="pictures_zip", max_upload_size=2000)
+        folders = imports.picture_folders()
+        folder = None
+        if folders and archive is None:
+            folder = st.selectbox(
+                "or a folder on this machine", list(folders), index=None, key="pictures_folder",
+                placeholder="none", help="Folders with pictures in FMD_DATA_DIR, and in FMD_HOME under pictures.",
+            )  # fmt: skip
     with right:
         given = st.file_uploader("List", type=TABLES, key="pictures_list")
     if given is None:
@@ -68,10 +75,10 @@ def pictures() -> None:
             "Pixels a side that the model sees", (32, 48, 64, 96, 128, 224), 64, key=f"{place}_size"
         )
     answers = replace(_questions(sheet, suggested, place, file), file=file or "", size=size)
-    if archive is None:
-        st.info("Bring the pictures as well, packed in a zip.")
+    if archive is None and folder is None:
+        st.info("Bring the pictures as well, packed in a zip or in a folder on this machine.")
     elif _open_button(sheet, answers):
-        import_job.begin(given, archive, answers)
+        import_job.begin(given, archive, answers, None if folder is None else folders[folder])
 
 
 def _kept(kind: str) -> None:

@@ -22,18 +22,20 @@ PLACE = "import"
 Settings = TableImport | FolderImport
 
 
-def begin(given: UploadedFile, archive: UploadedFile | None, answers: Settings) -> None:
+def begin(
+    given: UploadedFile, archive: UploadedFile | None, answers: Settings, pictures: Path | None = None
+) -> None:
     """Copy the files, then check and open them as a job; the page below follows it."""
     name = uploads.shown_name(given)
-    key = f"import {uploads.content_key(given, archive, answers.to_dict())}"
+    key = f"import {uploads.content_key(given, archive, answers.to_dict())} {pictures or ''}"
 
     def start(paths: tuple[Path | None, ...]) -> Job:
         table, packed = paths
 
         def work(progress: Progress) -> Imported:
             try:
-                progress(0, "Copying the files" if packed is None else "Unpacking the pictures")
-                folder = imports.begin_import(_there(table), packed, progress.part(0, 0.4))
+                progress(0, "Copying the list" if packed is None else "Unpacking the pictures")
+                folder = imports.begin_import(_there(table), packed, progress.part(0, 0.4), pictures=pictures)
             finally:
                 uploads.give_back(table)
             return _finish(folder, Path(name).stem, answers, progress.part(0.4, 1))

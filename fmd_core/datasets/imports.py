@@ -9,6 +9,7 @@ import is never opened.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -21,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from fmd_core.data import AttributeDataset, ignore_progress
-from fmd_core.datasets.archives import open_zip
+from fmd_core.datasets.archives import SUFFIXES, open_zip
 from fmd_core.datasets.image_folder import FolderImport, open_image_folder
 from fmd_core.datasets.sniffing import read_table
 from fmd_core.datasets.table import TableImport, open_table
 from fmd_core.errors import DataError
-from fmd_core.home import home_folder
+from fmd_core.home import data_folder, home_folder
 
-ANSWERS, PICTURES, SKIPPED = "answers.json", "pictures", "skipped.json"
+ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
+LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
 ABANDONED_SECONDS = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -42,16 +44,35 @@ class Kept:
     kind: str  # "table" or "images"
 
 
+def picture_folders() -> dict[str, Path]:
+    """Folders on this machine that hold pictures, by a short name: those in the public data and in
+    `home_folder()/pictures`, two levels deep. Nobody can name any other folder."""
+    found = {}
+    for base in (data_folder(), home_folder() / "pictures"):
+        for folder in sorted(f for depth in ("*", "*/*") for f in base.glob(depth) if f.is_dir()):
+            names = itertools.islice((f.suffix.lower() for f in folder.iterdir()), LOOKED_AT)
+            if not folder.is_symlink() and any(suffix in SUFFIXES for suffix in names):
+                found[folder.relative_to(base).as_posix()] = folder
+    return found
+
+
 def begin_import(
-    table: Path, archive: Path | None, progress: Callable[[float], None] = ignore_progress
+    table: Path,
+    archive: Path | None,
+    progress: Callable[[float], None] = ignore_progress,
+    *,
+    pictures: Path | None = None,
 ) -> Path:
-    """A new folder with a copy of `table` and the unpacked pictures of `archive`, not yet answered."""
+    """A new folder with a copy of `table` and the unpacked pictures of `archive`, or the way to the
+    folder `pictures` where they lie; not yet answered."""
     _sweep()
     folder = _root() / secrets.token_hex(16)
     folder.mkdir(parents=True)
     try:
         shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
-        if archive is not None:
+        if pictures is not None:
+            (folder / ELSEWHERE).write_text(str(pictures.resolve()))
+        elif archive is not None:
             unpacked = open_zip(archive, folder / PICTURES, progress)
             (folder / SKIPPED).write_text(json.dumps(unpacked.notes))
     except BaseException:  # also a cancel: leave nothing half done
@@ -75,7 +96,9 @@ def open_import(import_id: str, progress: Callable[[float], None] = ignore_progr
     table, saved = _table(folder), _saved(folder)
     if saved["kind"] == "images":
         answers = FolderImport.from_dict(saved["answers"])
-        dataset = open_image_folder(folder / PICTURES, read_table(table), answers, progress)
+        elsewhere = folder / ELSEWHERE
+        images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
+        dataset = open_image_folder(images, read_table(table), answers, progress)
         notes = json.loads((folder / SKIPPED).read_text()) if (folder / SKIPPED).is_file() else []
         return replace(dataset, name=saved["name"], notes=(*notes, *dataset.notes))
     return replace(open_table(table, TableImport.from_dict(saved["answers"])), name=saved["name"])

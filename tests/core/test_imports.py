@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmd_core.datasets import load_dataset, reference
+from fmd_core.datasets import imports, load_dataset, reference
 from fmd_core.datasets.image_folder import FolderImport
 from fmd_core.datasets.imports import (
     Kept,
@@ -319,3 +319,19 @@ def test_an_abandoned_import_is_swept_and_a_fresh_one_is_not(table, root):
     assert not abandoned.exists()
     assert fresh.exists()
     assert [found.id for found in kept_imports()] == [kept]
+
+
+def test_pictures_in_a_folder_are_read_where_they_lie(pictures, tmp_path, root, monkeypatch):
+    sheet, archive = pictures
+    monkeypatch.setenv("FMD_DATA_DIR", str(tmp_path / "public"))
+    with ZipFile(archive) as packed:
+        packed.extractall(tmp_path / "public" / "mine")  # ours, made above
+    (tmp_path / "public" / "empty").mkdir()
+    (tmp_path / "public" / "link").symlink_to(tmp_path / "public" / "mine" / "faces")
+    found = imports.picture_folders()
+    assert list(found) == ["mine/faces"]
+    kept = finish_import(begin_import(sheet, None, pictures=found["mine/faces"]), "Mine", SHEET)
+    assert len(open_import(kept)) == N
+    assert not (root / kept / "pictures").exists()
+    delete_import(kept)
+    assert len(list(found["mine/faces"].iterdir())) == N  # never ours to delete

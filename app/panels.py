@@ -6,14 +6,20 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import charts
+from app import charts, components
 
 
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
     """A chart, its one-sentence summary, and the same figures as a table."""
     st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
-    st.caption(summary)
-    st.table(table, border="horizontal", hide_index=True, alt=summary)
+    st.caption(components.plain(summary))
+    st.table(plain_cells(table), border="horizontal", hide_index=True, alt=summary)
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with its texts as they are: Streamlit reads cells and headings as Markdown."""
+    shown = table.map(lambda cell: components.plain(cell) if isinstance(cell, str) else cell)
+    return shown.rename(columns=components.plain)
 
 
 def bar_chart(

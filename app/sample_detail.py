@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app import cache, gallery, portraits
+from app import cache, components, gallery, portraits
 from app.review import Review
 from app.view_models import harmful
 
@@ -19,7 +19,7 @@ def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
             st.caption("Select a sample to see it large, beside its twin.")
             return
         words = harmful.explain(sample, attribute)
-        st.subheader(words.title, anchor=False)
+        st.subheader(components.plain(words.title), anchor=False)
         own = portraits.picture(review, sample.row, words.title, "as trained on", side=LARGE)
         twin = _twin(review, attribute, sample)
         gallery.show(
@@ -29,7 +29,7 @@ def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
             size="pair",
         )
         for sentence in words.sentences:
-            st.write(sentence)
+            st.write(components.plain(sentence))
         if twin is None:
             st.caption("Nobody of this class is like it enough to be its twin.")
 

@@ -24,4 +24,4 @@ def draw() -> None:
         )
         st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")
         if state.current():
-            st.caption(describe(state.current()))
+            st.caption(components.plain(describe(state.current())))

@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, state
+from app import cache, components, panels, state
 from app.history import Recipe, describe
 from app.review import Review
 from app.view_models import unlearn
@@ -69,7 +69,7 @@ def history_panel(recipe: Recipe, *, refused: bool) -> None:
     past = state.history()
     head, tried = cache.head(recipe.review, past.current), cache.head(recipe.review, recipe)
     with st.container(border=True):
-        st.markdown(f"**In force:** {describe(past.current)}")
+        st.markdown(f"**In force:** {components.plain(describe(past.current))}")
         with st.container(horizontal=True):
             same = tried.fingerprint == head.fingerprint
             label = "Apply although refused" if refused else "Apply this"
@@ -81,7 +81,12 @@ def history_panel(recipe: Recipe, *, refused: bool) -> None:
             st.caption("Applying replaces what is in force: every variant starts from the original model.")
         st.caption(f"Fingerprint of the last layer in force: {head.fingerprint[:16]}")
         if past.log:
-            st.table(unlearn.history_table(past), border="horizontal", hide_index=True, alt="History")
+            st.table(
+                panels.plain_cells(unlearn.history_table(past)),
+                border="horizontal",
+                hide_index=True,
+                alt="History",
+            )
 
 
 def _act(

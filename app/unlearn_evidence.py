@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import charts, gallery, panels, portraits
+from app import charts, components, gallery, panels, portraits
 from app.review import Review
 from app.view_models.unlearn import ResultView
 
@@ -24,7 +24,7 @@ def draw(review: Review, result: ResultView) -> None:
         with column:
             _confusion(result, when)
     st.header("Whose answer changed", anchor=False)
-    st.write(result.examples_summary)
+    st.write(components.plain(result.examples_summary))
     tiles = [
         gallery.Tile(
             e.row,
@@ -41,6 +41,6 @@ def _confusion(result: ResultView, when: int) -> None:
     counts, summary = result.confusions[when], result.confusion_summaries[when]
     figure = charts.confusion(counts, result.classes, result.confusion_top)
     st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)
-    st.caption(summary)
+    st.caption(components.plain(summary))
     with st.expander("The same as a table"):
         st.dataframe(counts, alt=summary)

@@ -32,9 +32,10 @@ def findings() -> None:
 findings()
 fixed = sorted(set(data.attributes) - set(cache.changeable(data)))
 if fixed:
-    st.info(f"Not tested, because every {data.unit} has the same value: {', '.join(fixed)}.")
+    names = components.plain(", ".join(fixed))
+    st.info(f"Not tested, because every {data.unit} has the same value: {names}.")
 service = find_bias.build_service(audit, state.attribute(), data.unit)
-st.header(f"Who is served how well, by {state.attribute()}", anchor=False)
+st.header(components.plain(f"Who is served how well, by {state.attribute()}"), anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:
     panels.bar_chart(service.groups, key="groups", axis="accuracy, %")

@@ -32,7 +32,7 @@ def ranking() -> None:
             persist_state="session",
         )
         label = st.selectbox(
-            data.target.name.capitalize(), (harmful.EVERYTHING, *data.target.levels),
+            components.plain(data.target.name.capitalize()), (harmful.EVERYTHING, *data.target.levels),
             key="harmful_class", persist_state="session", width=130,
         )  # fmt: skip
         k = st.number_input(
@@ -49,10 +49,12 @@ def ranking() -> None:
         components.header("Harmful samples · the original model", view.headline, view.lead)
     if not view.samples:
         st.info(
-            f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
+            components.plain(
+                f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
+            )
         )
     if view.caution:
-        st.info(view.caution)
+        st.info(components.plain(view.caution))
     left, right = st.columns([2, 5], gap="medium")
     with right:
         chosen = gallery.show(

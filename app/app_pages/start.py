@@ -23,7 +23,7 @@ def card(reference: str, *, first: bool) -> None:
     review = Review(reference)
     view = start.build_card(reference, cache.dataset(review))
     with st.container(border=True, height="stretch"):
-        st.subheader(view.title, anchor=False)
+        st.subheader(components.plain(view.title), anchor=False)
         st.write(view.story)
         tiles = [
             gallery.Tile(row, (portraits.picture(review, row, f"{view.title}: {label}", side=96),))
@@ -53,6 +53,11 @@ def bring_your_own() -> None:
             st.switch_page("app_pages/data.py")
 
 
+def plain(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Names from a user's file as they are: Streamlit reads cells as Markdown."""
+    return [{name: components.plain(text) for name, text in row.items()} for row in rows]
+
+
 def under_review() -> None:
     """The tables; figures of the model once they are measured."""
     ready = cache.is_warm(REVIEW)
@@ -61,7 +66,9 @@ def under_review() -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("What is under review", anchor=False)
-        st.table(view.loaded, border="horizontal", hide_index=True, hide_header=True, alt="What was loaded")
+        st.table(
+            plain(view.loaded), border="horizontal", hide_index=True, hide_header=True, alt="What was loaded"
+        )
     with right:
         st.subheader("Who plays which part", anchor=False)
         st.table(view.splits, border="horizontal", hide_index=True, alt="Samples in each part of the data")

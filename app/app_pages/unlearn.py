@@ -23,18 +23,24 @@ def conversation() -> None:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
         with st.container(key="cards"):
             for card in result.cards:
-                st.metric(card.label, card.value, card.delta, delta_color=card.better_when, border=True)
+                st.metric(
+                    components.plain(card.label),
+                    card.value,
+                    card.delta,
+                    delta_color=card.better_when,
+                    border=True,
+                )
     with left:
         limit = unlearn.within_limit(cache.audit(REVIEW, None), recipe.attribute, state.threshold())
         if limit:
-            st.info(limit)
+            st.info(components.plain(limit))
         if curve.warning:
-            st.warning(curve.warning)
-        st.caption(f"Our suggestion: {curve.reason}")
+            st.warning(components.plain(curve.warning))
+        st.caption(components.plain(f"Our suggestion: {curve.reason}"))
     with right:
         figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
         st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
-        st.caption(curve.summary)
+        st.caption(components.plain(curve.summary))
         with st.expander("The same as a table"):
             st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
     history_panel(recipe, refused=bool(choice.refusal))

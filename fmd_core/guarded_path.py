@@ -24,7 +24,7 @@ from fmd_core.unlearning import (
     prepare,
 )
 
-BLENDS = (0.5, 0.25, 0.1)
+BLENDS = (0.9, 0.75, 0.5, 0.25, 0.1)
 CLASS_TOLERANCE = 0.05
 ROUNDING = 1e-12
 BIAS_SLACK = 0.0005  # a rise that a figure with one decimal does not show

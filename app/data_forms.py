@@ -26,11 +26,11 @@ def open_data(chosen: str) -> None:
 
 
 def latest_review(chosen: str) -> Review:
-    """A data set with the model for its task that was made last, else the one that ships with it."""
-    models = shelved_models(cache.open_data(chosen))
+    """A data set with the model that ships with it, else with the one that was made last for its task."""
     shipped = Review(chosen)
-    if not models and shipped.has_model:
+    if shipped.has_model:
         return shipped
+    models = shelved_models(cache.open_data(chosen))
     return Review(chosen, models[0].id if models else NO_MODEL)
 
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load as load_tensors
 
 from app import cache
 from app.review import Review
+from fmd_core.unlearning import STRENGTHS
 
 REVIEW = Review()
 
@@ -129,9 +130,10 @@ def test_fast_slider_moves_end_where_the_slider_stands(visit):
     page = visitor.page
     slider = page.get_by_role("slider", name="Strength")
     expect(slider).to_be_visible()
-    for _ in range(8):
+    for _ in range(4):
         slider.press("ArrowRight")
-    expect(page.get_by_role("group", name="Strength").get_by_text("0.6", exact=True)).to_be_visible()
+    fourth = f"{STRENGTHS['iterated'][3]:g}"
+    expect(page.get_by_role("group", name="Strength").get_by_text(fourth, exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
     before = visitor.finished
     page.wait_for_timeout(2_000)

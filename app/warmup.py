@@ -38,16 +38,12 @@ def is_done() -> bool:
 
 def _load() -> None:
     try:
-        import pandas  # noqa: F401  with the next line what every page needs, while the browser fetches scripts
-
-        from app import cache
-        from app.review import Review
-
         if _first_page.wait(NOBODY_CAME_SECONDS):
             time.sleep(PAINT_SECONDS)
         import torch
 
-        from app import panels  # noqa: F401  plotly and pandas
+        from app import cache, panels  # noqa: F401  plotly and pandas
+        from app.review import Review
         from fmd_core.group_metrics import import_aif360
 
         import_aif360()

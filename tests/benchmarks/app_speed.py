@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from app import warmup  # noqa: E402
+from app import cache, warmup  # noqa: E402
+from app.review import Review  # noqa: E402
 from tests.e2e.conftest import FLAGS, Visitor  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
@@ -93,6 +94,7 @@ def server_moves() -> list[float]:
     a browser, on one BLAS thread as in the server."""
     threadpool_limits(1, user_api="blas")
     warmup._done.set()
+    cache.warm(Review())
     page = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=90).run()
     page = page.switch_page("app_pages/unlearn.py").run()
     gc.collect()

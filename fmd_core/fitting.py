@@ -3,8 +3,8 @@
 Training to convergence, exact refits without some samples, and the iterated unlearning
 strategy are all the same strictly convex problem,
 
-    sum_i w_i CE(theta; x_i, y_i) + consistency/2 sum_i v_i |theta d_i|^2
-                                  + damping/2 |theta - anchor|^2,
+    sum_i w_i CE(theta; x_i, y_i) + consistency/2 sum_j v_j |sum_i a_ji logits_i|^2
+                                  + damping/2 |theta - anchor|^2      (logits less their mean over classes),
 
 solved by a trust-region Newton method (scipy) in coordinates where the curvature of the
 features is the identity, so that a handful of conjugate-gradient steps suffice.
@@ -13,6 +13,7 @@ features is the identity, so that a handful of conjugate-gradient steps suffice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, helmert, solve_triangular
@@ -21,6 +22,9 @@ from scipy.special import logsumexp
 from fmd_core.data import Array
 from fmd_core.errors import SolverError
 from fmd_core.heads import LinearHead
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 GRADIENT_TOLERANCE = 1e-8
 
@@ -33,8 +37,10 @@ class ConvexProblem:
     labels: Array  # (n,)
     weights: Array  # (n,)
     damping: float
-    differences: Array | None = None  # (m, d) feature differences that should not matter
-    difference_weights: Array | None = None  # (m,)
+    contrasts: csr_matrix | None = None
+    """a (m, n), rows summing to 0: combinations of the samples' logits that should vanish, such as one
+    twin's less the other's."""
+    contrast_weights: Array | None = None  # v (m,)
 
 
 def fit_head(
@@ -69,7 +75,7 @@ class _Whitened:
         self, problem: ConvexProblem, n_classes: int, anchor: Array | None, consistency: float
     ) -> None:
         x = _with_constant(problem.features, 1.0)
-        square = consistency * _difference_square(problem)
+        square = consistency * _contrast_square(problem)
         curvature = _square(x, problem.weights) / n_classes + square
         identity = np.eye(x.shape[1])
         try:
@@ -127,11 +133,12 @@ def _with_constant(features: Array, constant: float) -> Array:
     return np.column_stack([features, np.full(len(features), constant)]).astype("float64")
 
 
-def _difference_square(problem: ConvexProblem) -> Array:
+def _contrast_square(problem: ConvexProblem) -> Array:
     size = problem.features.shape[1] + 1
-    if problem.differences is None or problem.difference_weights is None:
+    if problem.contrasts is None or problem.contrast_weights is None:
         return np.zeros((size, size))
-    return _square(_with_constant(problem.differences, 0.0), problem.difference_weights)
+    differences = problem.contrasts @ problem.features.astype("float64")
+    return _square(_with_constant(differences, 0.0), problem.contrast_weights)
 
 
 def _square(x: Array, weights: Array) -> Array:

@@ -129,15 +129,16 @@ def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: i
 
 def _iterated(head: LinearHead, inputs: UnlearningInputs, strength: float, start: LinearHead) -> LinearHead:
     pairs, train = inputs.external, inputs.train
-    weights = pair_weights(pairs, train)
-    c, other = pairs.favoured.features, pairs.other.features
+    from scipy.sparse import eye, hstack  # slow to import
+
+    weights, each = pair_weights(pairs, train), eye(len(pairs), format="csr")
     problem = ConvexProblem(
-        features=np.concatenate([c, other]),
+        features=np.concatenate([pairs.favoured.features, pairs.other.features]),
         labels=np.tile(pairs.labels, 2),
         weights=np.concatenate([share * weights for share in SIDE_WEIGHTS]),
         damping=_anchor(pairs),
-        differences=c - other,
-        difference_weights=weights,
+        contrasts=hstack([each, -each], format="csr"),
+        contrast_weights=weights,
     )
     return fit_head(start, problem, anchor=head.theta, consistency=strength)
 

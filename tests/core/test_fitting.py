@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import helmert
 from scipy.optimize import OptimizeResult
+from scipy.sparse import csr_matrix
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
@@ -29,10 +30,15 @@ def objective(theta, k, problem, anchor, consistency):
     logits = np.column_stack([problem.features, np.ones(len(problem.features))]) @ matrix.T @ helmert(k)
     own = softmax(logits, axis=1)[np.arange(len(problem.labels)), problem.labels]
     total = -(problem.weights * np.log(own)).sum() + problem.damping / 2 * ((theta - anchor) ** 2).sum()
-    if problem.differences is not None:
-        moved = problem.differences @ matrix[:, :D].T
-        total += consistency / 2 * (problem.difference_weights * (moved**2).sum(axis=1)).sum()
+    if problem.contrasts is not None:
+        moved = problem.contrasts @ logits
+        total += consistency / 2 * (problem.contrast_weights * (moved**2).sum(axis=1)).sum()
     return total
+
+
+def contrasts(m, rng):
+    a = rng.normal(size=(m, N))
+    return csr_matrix(a - a.mean(axis=1, keepdims=True))
 
 
 def slope(function, at, step=1e-5):
@@ -57,7 +63,7 @@ def test_fit_equals_scikit_learn(k):
 def test_every_term_balances_at_the_solution(k, consistency):
     rng, (x, y) = np.random.default_rng(1), samples(k)
     weights, shares = rng.random(N) / N, rng.random(6) / 6
-    problem = ConvexProblem(x, y, weights, 0.02, rng.normal(size=(6, D)), shares)
+    problem = ConvexProblem(x, y, weights, 0.02, contrasts(6, rng), shares)
     anchor = rng.normal(size=(k - 1) * (D + 1))
     found = fit_head(zero_head(k), problem, anchor=anchor, consistency=consistency).theta
     gradient = slope(lambda t: objective(t, k, problem, anchor, consistency), found)
@@ -79,14 +85,14 @@ def test_a_heavy_anchor_keeps_the_head_in_place():
     np.testing.assert_allclose(head.theta, anchor, atol=1e-5)
 
 
-def test_huge_consistency_makes_the_head_blind_to_the_differences():
+def test_huge_consistency_makes_the_head_blind_to_the_contrasts():
     x, y = samples(4)
-    differences = np.random.default_rng(1).normal(size=(2, D))
+    unwanted = contrasts(2, np.random.default_rng(1))
 
     def sight(consistency):
-        problem = ConvexProblem(x, y, np.full(N, 1 / N), 0.01, differences, np.full(2, 0.5))
+        problem = ConvexProblem(x, y, np.full(N, 1 / N), 0.01, unwanted, np.full(2, 0.5))
         fitted = fit_head(zero_head(4), problem, consistency=consistency)
-        return np.abs(differences @ (fitted.weight - fitted.weight.mean(axis=0)).T).max()
+        return np.abs(unwanted @ x @ (fitted.weight - fitted.weight.mean(axis=0)).T).max()
 
     assert sight(1e7) < 1e-6 < 0.1 < sight(0.0)
 

@@ -121,7 +121,7 @@ def scores(review: Review, attribute: str) -> fmd.InfluenceScores:
     found, external = curvature(review), pairs(review, "external", attribute)
     exact = found.solver == "cholesky" and len(train) * head.n_parameters**2 < LEAVE_ONE_OUT_COST
     method: InfluenceMethod = "leave-one-out" if exact else "first-order"
-    return fmd.bias_influence(head, train, external, found, method=method)
+    return fmd.bias_influence(head, train, fmd.CounterfactualBias(external), found, method=method)
 
 
 def inputs(review: Review, attribute: str, strategy: StrategyName) -> fmd.UnlearningInputs:
@@ -129,17 +129,18 @@ def inputs(review: Review, attribute: str, strategy: StrategyName) -> fmd.Unlear
     swaps = strategy == "paper-replace"  # the only one that needs the training samples' own twins
     return fmd.UnlearningInputs(
         train=features(review, "train"),
-        external=pairs(review, "external", attribute),
+        bias=fmd.CounterfactualBias(pairs(review, "external", attribute)),
         curvature=curvature(review),
         scores=scores(review, attribute),
-        train_pairs=pairs(review, "train", attribute) if swaps else None,
+        train_pairs=(pairs(review, "train", attribute),) if swaps else (),
     )
 
 
 def guard(review: Review, attribute: str, tolerance: float) -> fmd.Guard:
     """Who guards the fix: validation samples and twins."""
     twins, floor = pairs(review, "validation", attribute), placebo(review, "validation", attribute)
-    return fmd.Guard(features(review, "validation"), twins, tolerance, floor)
+    bias = fmd.CounterfactualBias(twins, floor)
+    return fmd.Guard(features(review, "validation"), bias, tolerance, dataset(review).target.levels)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

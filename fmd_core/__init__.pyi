@@ -1,7 +1,9 @@
-from .bias import (
-    AttributeBias,
-    BiasReport,
-    audit_bias,
+from .bias import AttributeBias, BiasReport, audit_bias
+from .bias_functions import (
+    BiasFunction,
+    CounterfactualBias,
+    GroupGap,
+    JointBias,
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
@@ -23,11 +25,13 @@ from .unlearning import UnlearningInputs, UnlearningResult, unlearn
 __all__ = [
     "AttributeBias",
     "AttributeDataset",
+    "BiasFunction",
     "BiasReport",
     "Change",
     "Classifier",
     "Column",
     "Comparison",
+    "CounterfactualBias",
     "CounterfactualPairs",
     "Curvature",
     "DataError",
@@ -35,9 +39,11 @@ __all__ = [
     "Evidence",
     "FMDError",
     "FeatureSet",
+    "GroupGap",
     "Guard",
     "Head",
     "InfluenceScores",
+    "JointBias",
     "LinearHead",
     "ModelError",
     "PathPoint",

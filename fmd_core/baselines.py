@@ -15,7 +15,7 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
 from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import LinearHead
 from fmd_core.models import Classifier, encode_rows
-from fmd_core.unlearning import balanced_weights
+from fmd_core.objective import balanced_weights
 
 if TYPE_CHECKING:
     from fmd_core.feature_store import FeatureStore

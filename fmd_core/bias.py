@@ -1,10 +1,7 @@
-"""Counterfactual bias, its gradient, and the audit of a model on held-out people.
+"""The audit of a model on held-out people.
 
-    B(theta) = mean over pairs of | P(y | c) - P(y | c̄) |
-
-0 means that changing only the attribute never changes the answer, 1 that it decides it
-(Chen et al., NeurIPS 2023, section 3). Twins who are two real people differ in more than the
-attribute; then the excess over placebo twins, who share the attribute, is what the attribute does.
+Twins who are two real people differ in more than the attribute; then the excess over placebo twins,
+who share the attribute, is what the attribute does.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from fmd_core.bias_functions import pair_differences
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.group_metrics import GroupMetrics, group_metrics
@@ -22,29 +20,9 @@ from fmd_core.heads import Head
 from fmd_core.intervals import Estimate, mean_estimates, rate_estimate
 
 
-def pair_differences(head: Head, pairs: CounterfactualPairs) -> Array:
-    """P(y | favoured side) - P(y | other side) of every pair, (m,), in [-1, 1]."""
-    pick = np.arange(len(pairs)), pairs.labels
-    return head.probabilities(pairs.favoured.features)[pick] - head.probabilities(pairs.other.features)[pick]
-
-
 def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
     """Whether the answer differs between the two sides, (m,) bool."""
     return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
-
-
-def counterfactual_bias(head: Head, pairs: CounterfactualPairs) -> float:
-    """B in [0, 1]."""
-    return float(np.abs(pair_differences(head, pairs)).mean())
-
-
-def counterfactual_bias_gradient(head: Head, pairs: CounterfactualPairs) -> Array:
-    """Gradient of B, (p,), in the head's coordinates. At a pair without any difference the
-    absolute value has no slope; such a pair adds nothing."""
-    weights = np.sign(pair_differences(head, pairs)) / len(pairs)
-    return head.probability_gradient(
-        pairs.favoured.features, pairs.labels, weights
-    ) - head.probability_gradient(pairs.other.features, pairs.labels, weights)
 
 
 def predictions(head: Head, features: Array) -> Array:

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import bdtr
 
-from fmd_core.bias import pair_differences, pair_flips, predictions
+from fmd_core.bias import pair_flips, predictions
+from fmd_core.bias_functions import pair_differences
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core.bias import counterfactual_bias, predictions
-from fmd_core.counterfactual import CounterfactualPairs
+from fmd_core.bias import predictions
+from fmd_core.bias_functions import BiasFunction
 from fmd_core.data import Array, FeatureSet, ignore_progress
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head, LinearHead
 from fmd_core.unlearning import (
     STRENGTHS,
     StrategyName,
@@ -35,14 +35,9 @@ class Guard:
     """Validation people who say which changes are admitted."""
 
     features: FeatureSet
-    pairs: CounterfactualPairs
+    bias: BiasFunction
     tolerance: float = 0.01  # accuracy that may be lost, as a share
-    placebo: CounterfactualPairs | None = None  # for matched twins: their bias is taken off
-
-    def bias(self, head: LinearHead) -> float:
-        """What the attribute does to the answer: B, less the placebo's where there is one."""
-        floor = 0.0 if self.placebo is None else counterfactual_bias(head, self.placebo)
-        return counterfactual_bias(head, self.pairs) - floor
+    classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +46,7 @@ class PathPoint:
 
     result: UnlearningResult
     accuracy: float
-    bias: float
+    bias: float  # the mean of them where several attributes are unlearned
     refusal: str  # empty when admitted
 
 
@@ -135,29 +130,38 @@ def _blend(original: LinearHead, solution: LinearHead, share: float) -> LinearHe
 class _Judge:
     """Applies the guard's rules, remembering what the original does."""
 
-    def __init__(self, head: LinearHead, guard: Guard) -> None:
+    def __init__(self, head: Head, guard: Guard) -> None:
         self.guard, labels = guard, guard.features.labels
-        self.classes = [labels == c for c in np.unique(labels)]
-        self.names = np.unique(labels)
+        self.labels = np.unique(labels)
+        self.classes = [labels == c for c in self.labels]
         self.before = self._right(head)
-        self.bias = guard.bias(head)
+        self.biases = self._biases(head)
 
-    def _right(self, head: LinearHead) -> Array:
+    def _right(self, head: Head) -> Array:
         return predictions(head, self.guard.features.features) == self.guard.features.labels
 
+    def _biases(self, head: Head) -> Array:
+        return np.array([part.value(head) for part in self.guard.bias.parts])
+
     def point(self, result: UnlearningResult) -> PathPoint:
-        right, bias = self._right(result.head), self.guard.bias(result.head)
+        right, biases = self._right(result.head), self._biases(result.head)
         lost = float(self.before.mean() - right.mean())
         by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
-        return PathPoint(result, float(right.mean()), bias, self._refusal(lost, by_class, bias))
+        return PathPoint(
+            result, float(right.mean()), float(biases.mean()), self._refusal(lost, by_class, biases)
+        )
 
-    def _refusal(self, lost: float, by_class: list[float], bias: float) -> str:
+    def _refusal(self, lost: float, by_class: list[float], biases: Array) -> str:
         allowed, worst = self.guard.tolerance, int(np.argmax(by_class))
         if lost > allowed + ROUNDING:
             return f"accuracy falls by {100 * lost:.1f} points, more than the {100 * allowed:g} allowed"
         if by_class[worst] > CLASS_TOLERANCE + ROUNDING:
-            loss = f"class {self.names[worst]} loses {100 * by_class[worst]:.1f} points"
+            label = self.labels[worst]
+            name = self.guard.classes[label] if self.guard.classes else f"class {label}"
+            loss = f"{name} loses {100 * by_class[worst]:.1f} points"
             return f"{loss}, more than the {100 * CLASS_TOLERANCE:g} allowed"
-        if bias > self.bias + BIAS_SLACK:
-            return f"the bias rises by {100 * (bias - self.bias):.1f} points"
+        rises = biases - self.biases
+        if rises.max() > BIAS_SLACK:
+            which = self.guard.bias.parts[int(rises.argmax())].attribute if len(rises) > 1 else ""
+            return f"the {which} bias rises by {100 * rises.max():.1f} points".replace("  ", " ")
         return ""

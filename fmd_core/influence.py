@@ -19,8 +19,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from fmd_core.bias import counterfactual_bias, counterfactual_bias_gradient
-from fmd_core.counterfactual import CounterfactualPairs
+from fmd_core.bias_functions import BiasFunction, Measure
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet, frozen_array
 from fmd_core.errors import DataError, SolverError
@@ -37,8 +36,9 @@ class InfluenceScores:
     removal_effect: Array
     """(n,) predicted change of B, in probability; below 0: removing lowers B, so harmful."""
     rows: Array  # (n,) row of each training sample in its data set
-    bias: float  # B on the pairs that the scores refer to
+    bias: float  # B on the people that the scores refer to
     method: InfluenceMethod = "first-order"
+    measure: Measure = "counterfactual"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "removal_effect", frozen_array(self.removal_effect, "float64"))
@@ -66,12 +66,12 @@ class InfluenceScores:
 def bias_influence(
     head: Head,
     train: FeatureSet,
-    pairs: CounterfactualPairs,
+    bias: BiasFunction,
     curvature: Curvature,
     *,
     method: InfluenceMethod = "first-order",
 ) -> InfluenceScores:
-    """Score every training sample by its effect on the counterfactual bias on `pairs`.
+    """Score every training sample by its effect on `bias`, which is measured on external people.
 
     The head should be fitted to convergence with weight decay equal to the damping; then the
     first-order score is the exact derivative of B by the sample's weight. 'leave-one-out' needs
@@ -81,7 +81,7 @@ def bias_influence(
         raise DataError("This curvature belongs to another head; call fit_curvature for the head at hand.")
     if method not in get_args(InfluenceMethod):
         raise DataError(f"Unknown method '{method}'. Choose one of: {', '.join(get_args(InfluenceMethod))}.")
-    solution, n = curvature.solve(counterfactual_bias_gradient(head, pairs)), len(train)
+    solution, n = curvature.solve(bias.gradient(head)), len(train)
     if method == "first-order":
         products = head.gradient_products(train.features, train.labels, solution)
     elif curvature.solver == "cholesky":
@@ -89,6 +89,4 @@ def bias_influence(
         products = head.leave_one_out_products(train.features, train.labels, solution, inverse, 1 / n)
     else:
         raise SolverError("Leave-one-out scores need solver = 'cholesky'; use it, or method = 'first-order'.")
-    return InfluenceScores(
-        pairs.attribute, products / n, train.rows, counterfactual_bias(head, pairs), method
-    )
+    return InfluenceScores(bias.attribute, products / n, train.rows, bias.value(head), method, bias.measure)

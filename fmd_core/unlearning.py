@@ -11,9 +11,10 @@ and strength is the share of that step, itself shortened to the trust radius (`s
 
     mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + anchor/2 |theta - theta0|^2
 
-over the external pairs, which count as `pair_weights` says; the anchor is ANCHOR, more for few or
-matched pairs and less for many. Strength 0 (or K = 0 for the two that use
-K) returns the very same head.
+over the external pairs; `fmd_core.objective` says how much each counts. Where the bias is a gap between
+groups, `paper-external` steps along the gap's own slope, as far as takes it to 0 at first order; of
+several attributes every strategy takes the mean. Strength 0 (or K = 0 for the two that use K) returns
+the very same head.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from fmd_core.bias_functions import BiasFunction, CounterfactualBias, GroupGap
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
-from fmd_core.fitting import ConvexProblem, fit_head
+from fmd_core.fitting import fit_head
 from fmd_core.heads import LinearHead
 from fmd_core.influence import InfluenceScores
+from fmd_core.objective import unlearning_problem
 
 StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
@@ -39,11 +42,6 @@ STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
     **dict.fromkeys(STRATEGIES[1:], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)),
 }
-SIDE_WEIGHTS = (0.25, 0.75)  # favoured and other side of a pair in the iterated objective
-ANCHOR = 1e-3
-FEW_PAIRS = 200  # below this the iterated form is anchored ten times harder
-MANY_PAIRS = 500  # beyond this the anchor gives way in proportion
-MATCHED_ANCHOR = 0.1  # real twins differ in more than the attribute (0.01 to 0.1 were tried on CelebA)
 TRUST_RADIUS = 1.0  # a single step never moves the head by more than its own length
 
 
@@ -52,11 +50,12 @@ class UnlearningInputs:
     """What decides the fix. Nothing in here may be used to judge it."""
 
     train: FeatureSet
-    external: CounterfactualPairs
+    bias: BiasFunction  # on external people
     curvature: Curvature
     scores: InfluenceScores
-    train_pairs: CounterfactualPairs | None = None
-    """The training samples' own twins, which paper-replace needs; samples without one stay as they are."""
+    train_pairs: tuple[CounterfactualPairs, ...] = ()
+    """The training samples' own twins by each attribute, which paper-replace needs; samples without one
+    stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,12 @@ def prepare(head: LinearHead, inputs: UnlearningInputs, *, strategy: StrategyNam
     if strategy in USES_K and k == 0:
         return Mover(lambda strength, start: head)  # noqa: ARG005
     if strategy == "iterated":
-        return Mover(
-            lambda strength, start: head if strength == 0 else _iterated(head, inputs, strength, start)
-        )
+        problem = unlearning_problem(inputs.bias, inputs.train)
+
+        def refit(strength: float, start: LinearHead) -> LinearHead:
+            return fit_head(start, problem, anchor=head.theta, consistency=strength) if strength else head
+
+        return Mover(refit)
     step = inputs.curvature.solve(_published_gradient(head, inputs, strategy, k))
     share = _trusted_share(head, step)
     return Mover(
@@ -127,53 +129,6 @@ def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: i
         )
 
 
-def _iterated(head: LinearHead, inputs: UnlearningInputs, strength: float, start: LinearHead) -> LinearHead:
-    pairs, train = inputs.external, inputs.train
-    from scipy.sparse import eye, hstack  # slow to import
-
-    weights, each = pair_weights(pairs, train), eye(len(pairs), format="csr")
-    problem = ConvexProblem(
-        features=np.concatenate([pairs.favoured.features, pairs.other.features]),
-        labels=np.tile(pairs.labels, 2),
-        weights=np.concatenate([share * weights for share in SIDE_WEIGHTS]),
-        damping=_anchor(pairs),
-        contrasts=hstack([each, -each], format="csr"),
-        contrast_weights=weights,
-    )
-    return fit_head(start, problem, anchor=head.theta, consistency=strength)
-
-
-def pair_weights(pairs: CounterfactualPairs, train: FeatureSet) -> Array:
-    """How much each pair counts, (m,), summing to 1: a class as much as it does in training, however
-    many pairs it has.
-
-    Among real people who were matched, a rare group's few members are the twins of many others, so
-    there every class and attribute level counts the same.
-    """
-    if pairs.method == "matched":
-        return balanced_weights(pairs.labels * (1 + int(pairs.own_codes.max())) + pairs.own_codes)
-    labels, places, counts = np.unique(pairs.labels, return_inverse=True, return_counts=True)
-    shares = np.array([(train.labels == label).mean() for label in labels])
-    if not shares.any():
-        raise DataError("No class of the external pairs occurs in training; they belong to other data.")
-    return (shares / counts)[places] / shares.sum()
-
-
-def balanced_weights(groups: Array) -> Array:
-    """Weights (n,) that sum to 1 and give every group that occurs the same total."""
-    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return 1 / (len(counts) * counts[inverse])
-
-
-def _anchor(pairs: CounterfactualPairs) -> float:
-    """How hard the head is held to the original: harder, the less the pairs can be relied on."""
-    if pairs.method == "matched":
-        return MATCHED_ANCHOR
-    if len(pairs) < FEW_PAIRS:
-        return 10 * ANCHOR
-    return ANCHOR * min(1.0, MANY_PAIRS / len(pairs))
-
-
 def _trusted_share(head: LinearHead, step: Array) -> float:
     """The share of `step` (p,) that stays within the trust radius, at most 1."""
     reach = TRUST_RADIUS * float(np.linalg.norm(head.theta))
@@ -182,18 +137,34 @@ def _trusted_share(head: LinearHead, step: Array) -> float:
 
 
 def _published_gradient(head: LinearHead, inputs: UnlearningInputs, strategy: StrategyName, k: int) -> Array:
-    def total(samples: FeatureSet, scale: int) -> Array:
-        return head.loss_gradient(samples.features, samples.labels, np.full(len(samples), 1 / scale))
-
+    parts = inputs.bias.parts
     if strategy == "paper-external":
-        m = len(inputs.external)
-        return total(inputs.external.favoured, m) - total(inputs.external.other, m)
+        slopes: Array = np.mean([_external_gradient(head, inputs.curvature, part) for part in parts], axis=0)
+        return slopes
     worst, n = inputs.scores.most_harmful(k), len(inputs.train)
     if strategy == "paper-remove":
-        return total(inputs.train.subset(worst), n)
-    if inputs.train_pairs is None:
+        return _mean_gradient(head, inputs.train.subset(worst), n)
+    if len(inputs.train_pairs) < len(parts):
         raise DataError("paper-replace needs the training samples' own twins (train_pairs); give them.")
-    with_twin = worst[np.isin(inputs.train.rows[worst], inputs.train_pairs.rows)]
-    chosen = np.isin(inputs.train_pairs.rows, inputs.train.rows[with_twin])
-    twins = inputs.train_pairs.counterparts.subset(chosen)
-    return total(inputs.train.subset(with_twin), n) - total(twins, n)
+    swaps: Array = np.mean([_swap_gradient(head, inputs.train, worst, p) for p in inputs.train_pairs], axis=0)
+    return swaps
+
+
+def _mean_gradient(head: LinearHead, samples: FeatureSet, n: int) -> Array:
+    return head.loss_gradient(samples.features, samples.labels, np.full(len(samples), 1 / n))
+
+
+def _swap_gradient(head: LinearHead, train: FeatureSet, worst: Array, twins: CounterfactualPairs) -> Array:
+    with_twin = worst[np.isin(train.rows[worst], twins.rows)]
+    chosen = np.isin(twins.rows, train.rows[with_twin])
+    own, twin = train.subset(with_twin), twins.counterparts.subset(chosen)
+    return _mean_gradient(head, own, len(train)) - _mean_gradient(head, twin, len(train))
+
+
+def _external_gradient(head: LinearHead, curvature: Curvature, bias: CounterfactualBias | GroupGap) -> Array:
+    if isinstance(bias, CounterfactualBias):
+        m = len(bias.pairs)
+        return _mean_gradient(head, bias.pairs.favoured, m) - _mean_gradient(head, bias.pairs.other, m)
+    slope = bias.gradient(head)
+    steepness = float(slope @ curvature.solve(slope))  # what a whole step of this slope takes off the gap
+    return -slope * (bias.value(head) / steepness if steepness > 0 else 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fmd_core import AttributeDataset, CounterfactualPairs, LinearHead, wording
-from fmd_core.bias import pair_differences
+from fmd_core.bias_functions import pair_differences
 
 ORDERS = ("Largest change first", "Smallest change first", "As they come")
 

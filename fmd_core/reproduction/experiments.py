@@ -14,6 +14,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from fmd_core.baselines import DAMPINGS, averaged_answers, group_codes, most_even, refit_on_pairs
+from fmd_core.bias_functions import CounterfactualBias
 from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.curvature import fit_curvature
 from fmd_core.data import AttributeDataset, FeatureSet, Split
@@ -88,19 +89,23 @@ class Experiment:
         return HeldOut(self.dataset, people, self._pairs("test"), self._placebo(people))
 
     @cached_property
+    def _external(self) -> CounterfactualPairs:
+        return self._pairs("external")
+
+    @cached_property
     def _guard(self) -> Guard:
         people = self._features("validation")
-        return Guard(people, self._pairs("validation"), placebo=self._placebo(people))
+        return Guard(people, CounterfactualBias(self._pairs("validation"), self._placebo(people)))
 
     @cached_property
     def _prepared(self) -> tuple[UnlearningInputs, dict[StrategyName, float]]:
         """What decides the fix, and the seconds of it that each strategy needs."""
-        train, external = self._features("train"), self._pairs("external")
+        train, bias = self._features("train"), CounterfactualBias(self._external)
         curvature, bending = timed(lambda: fit_curvature(self._head, train, damping=self.classifier.damping))
-        scores, scoring = timed(lambda: bias_influence(self._head, train, external, curvature))
+        scores, scoring = timed(lambda: bias_influence(self._head, train, bias, curvature))
         seconds: dict[StrategyName, float] = {"paper-external": bending, "iterated": 0.0}
         seconds |= dict.fromkeys(USES_K, bending + scoring)
-        return UnlearningInputs(train, external, curvature, scores, self._pairs("train")), seconds
+        return UnlearningInputs(train, bias, curvature, scores, (self._pairs("train"),)), seconds
 
     def _guarded(self, strategy: StrategyName) -> Iterator[Row]:
         """What the guarded path suggests, at each tolerance."""
@@ -114,7 +119,7 @@ class Experiment:
                 self._held_out.row(guarded(strategy, tolerance), path.suggested.result.head),
                 seconds=seconds[strategy] + solving,
                 guard_seconds=judging,
-                pairs=len(inputs.external),
+                pairs=len(inputs.bias),
                 setting=_setting(path),
             )
 
@@ -123,10 +128,10 @@ class Experiment:
         found, seconds = timed(lambda: unlearn(self._head, inputs, strength=FIXED_STRENGTH))
         setting = f"strength {FIXED_STRENGTH:g}"
         row = self._held_out.row(FIXED, found.head)
-        return replace(row, seconds=seconds, pairs=len(inputs.external), setting=setting)
+        return replace(row, seconds=seconds, pairs=len(inputs.bias), setting=setting)
 
     def _refit(self) -> Row:
-        pairs, people = self._prepared[0].external, self._guard.features
+        pairs, people = self._external, self._guard.features
         groups = group_codes(people.labels, self.dataset.attribute(self.attribute).codes[people.rows])
         heads, seconds = timed(lambda: dict(_refits(self._head, pairs)))
         chosen, judging = timed(lambda: most_even(list(heads), people, groups))

@@ -25,7 +25,7 @@ def recipe(**changes):
 def test_the_fix_is_decided_by_training_samples_and_external_twins():
     inputs = cache.inputs(REVIEW, "colour", "paper-replace")
     assert set(inputs.train.rows.tolist()) == set(inputs.train_pairs.rows.tolist()) == rows_of("train")
-    assert set(inputs.external.rows.tolist()) == rows_of("external")
+    assert set(inputs.bias.pairs.rows.tolist()) == rows_of("external")
 
 
 def test_the_guard_is_validation_alone():

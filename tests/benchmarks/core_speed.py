@@ -19,6 +19,7 @@ from scipy.stats import spearmanr
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a plain script
 
 from fmd_core import (
+    CounterfactualBias,
     CounterfactualPairs,
     FeatureSet,
     Guard,
@@ -84,7 +85,8 @@ def large(report: Report, features: Array, n_classes: int) -> None:
     scored = scoring(report, f"{N:,} x {D} float32, {n_classes} classes", head, train, pairs)
     progress("one re-solve")
     inputs = {
-        m: UnlearningInputs(train, p, scored["curvature"], scored["scores"], p) for m, p in pairs.items()
+        m: UnlearningInputs(train, CounterfactualBias(p), scored["curvature"], scored["scores"], (p,))
+        for m, p in pairs.items()
     }
     solves = {f"{m:,} pairs": lambda m=m: unlearn(head, inputs[m], strength=0.1) for m in pairs}
     rows = [(name, timing) for name, timing in side_by_side(solves).items()]
@@ -142,7 +144,7 @@ def scoring(
     }
     for m, p in pairs.items():
         steps[f"bias_influence less the solve, {m:,} pairs"] = lambda p=p: bias_influence(
-            head, train, p, fixed
+            head, train, CounterfactualBias(p), fixed
         )
     found = side_by_side(steps)
     gemv, total = found["plain read: gemv"], found["plain read: sum"]
@@ -167,7 +169,7 @@ def scoring(
         "statistics": statistics,
         "solve": solve,
         "gradient_products": found["gradient_products"],
-        "scores": bias_influence(head, train, first, curvature),
+        "scores": bias_influence(head, train, CounterfactualBias(first), curvature),
     }
 
 
@@ -298,8 +300,10 @@ def demo(report: Report) -> None:
     train, external = people["train"], pairs["external"]
     sizes = f"{len(train):,} x {head.n_features}, {head.n_classes} classes"
     scored = scoring(report, f"the demo, {sizes}", head, train, {len(external): external})
-    inputs = UnlearningInputs(train, external, scored["curvature"], scored["scores"], pairs["train"])
-    guard = Guard(people["validation"], pairs["validation"])
+    inputs = UnlearningInputs(
+        train, CounterfactualBias(external), scored["curvature"], scored["scores"], (pairs["train"],)
+    )
+    guard = Guard(people["validation"], CounterfactualBias(pairs["validation"]))
     mover = prepare(head, inputs, strategy="iterated", k=0)
     near = mover.move(0.06, head)
     after = mover.move(0.1, near)

@@ -53,27 +53,30 @@ class Problem:
             self.dataset, self.classifier, split=split, attribute=attribute or self.attribute, **options
         )
 
+    def bias(self, split: str) -> fmd.CounterfactualBias:
+        return fmd.CounterfactualBias(self.pairs[split])
+
     @cached_property
     def curvature(self) -> fmd.Curvature:
         return fmd.fit_curvature(self.head, self.features["train"], damping=self.damping)
 
     @cached_property
     def scores(self) -> fmd.InfluenceScores:
-        return fmd.bias_influence(self.head, self.features["train"], self.pairs["external"], self.curvature)
+        return fmd.bias_influence(self.head, self.features["train"], self.bias("external"), self.curvature)
 
     @cached_property
     def inputs(self) -> fmd.UnlearningInputs:
         return fmd.UnlearningInputs(
             self.features["train"],
-            self.pairs["external"],
+            self.bias("external"),
             self.curvature,
             self.scores,
-            self.pairs["train"],
+            (self.pairs["train"],),
         )
 
     @cached_property
     def guard(self) -> fmd.Guard:
-        return fmd.Guard(self.features["validation"], self.pairs["validation"])
+        return fmd.Guard(self.features["validation"], self.bias("validation"))
 
     @cached_property
     def path(self) -> fmd.UnlearningPath:

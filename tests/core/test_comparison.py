@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from fmd_core import Change, DataError, Estimate, LinearHead, compare, comparison
-from fmd_core.bias import counterfactual_bias as predicted_bias
+from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.bias import predictions
 from fmd_core.intervals import rate_estimate
 

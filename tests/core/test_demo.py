@@ -46,7 +46,7 @@ def test_accuracy_does_not_fall_on_held_out_people(demo):
 def test_people_who_fix_guard_and_judge_are_different(demo):
     sets = [set(demo.pairs[split].rows.tolist()) for split in ("train", "external", "validation", "test")]
     assert len(set.union(*sets)) == sum(map(len, sets))
-    assert set(demo.guard.features.rows.tolist()) == set(demo.guard.pairs.rows.tolist()) == sets[2]
+    assert set(demo.guard.features.rows.tolist()) == set(demo.guard.bias.pairs.rows.tolist()) == sets[2]
 
 
 def test_nothing_done_changed_the_original_model(demo):

@@ -5,13 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmd_core import Guard, LinearHead, PathPoint, UnlearningResult, counterfactual_bias, unlearning_path
+from fmd_core import (
+    CounterfactualBias,
+    Guard,
+    LinearHead,
+    PathPoint,
+    UnlearningResult,
+    counterfactual_bias,
+    unlearning_path,
+)
 from fmd_core.guarded_path import BLENDS, _Judge
 from fmd_core.unlearning import STRATEGIES, STRENGTHS, USES_K
 
 
 def path_of(problem, strategy="iterated", external=None, tolerance=0.01):
-    inputs = problem.inputs if external is None else replace(problem.inputs, external=external)
+    inputs = (
+        problem.inputs if external is None else replace(problem.inputs, bias=CounterfactualBias(external))
+    )
     guard, k = replace(problem.guard, tolerance=tolerance), 20 if strategy in USES_K else 0
     return unlearning_path(problem.head, inputs, guard, strategy=strategy, k=k)
 
@@ -86,7 +96,7 @@ def test_bad_pairs_cannot_hurt(tiny, strategy, hurt, tolerance):
 @pytest.mark.parametrize("hurt", HURTING.values(), ids=HURTING)
 def test_bad_pairs_cannot_hurt_the_demo(demo, hurt):
     pairs = hurt(demo.pairs["external"])
-    path = unlearning_path(demo.head, replace(demo.inputs, external=pairs), demo.guard)
+    path = unlearning_path(demo.head, replace(demo.inputs, bias=CounterfactualBias(pairs)), demo.guard)
     assert path.suggested.accuracy >= path.original.accuracy - 0.01 - 1e-9
     assert path.suggested.bias <= path.original.bias + 1e-9
 
@@ -147,7 +157,9 @@ def judge(tiny):
     side = replace(tiny.pairs["validation"].subset(np.arange(100)).favoured, labels=labels)
     sides = [replace(side, features=x) for x in (people.features, people.features + [0.2, 0, 0])]
     pairs = replace(tiny.pairs["validation"].subset(np.arange(100)), favoured=sides[0], other=sides[1])
-    return lambda tolerance: _Judge(LinearHead(np.eye(3), np.zeros(3)), Guard(people, pairs, tolerance))
+    return lambda tolerance: _Judge(
+        LinearHead(np.eye(3), np.zeros(3)), Guard(people, CounterfactualBias(pairs), tolerance)
+    )
 
 
 def refusal(judge, weight, bias=(0, 0, 0)):
@@ -167,7 +179,7 @@ def test_a_class_that_pays_is_named(judge):
 def test_a_rising_bias_is_named(judge):
     before = judge(0.01)
     unsure = 0.5 * np.eye(3)  # same answers, but less certain, so that a nudge counts for more
-    rise = counterfactual_bias(LinearHead(unsure, np.zeros(3)), before.guard.pairs) - before.bias
+    rise = counterfactual_bias(LinearHead(unsure, np.zeros(3)), before.guard.bias.pairs) - before.biases[0]
     assert rise > 0.001
     assert refusal(before, unsure) == f"the bias rises by {100 * rise:.1f} points"
 

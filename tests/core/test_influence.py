@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from fmd_core import (
+    CounterfactualBias,
     DataError,
     FeatureSet,
     InfluenceScores,
@@ -16,7 +17,7 @@ from fmd_core import (
     counterfactual_bias_gradient,
     fit_curvature,
 )
-from fmd_core.bias import pair_differences
+from fmd_core.bias_functions import pair_differences
 from fmd_core.fitting import ConvexProblem, fit_head
 
 
@@ -52,7 +53,7 @@ def demo_truth(demo, demo_positions):
 
 
 def scored(head, train, pairs, damping=1e-3):
-    return bias_influence(head, train, pairs, fit_curvature(head, train, damping=damping))
+    return bias_influence(head, train, CounterfactualBias(pairs), fit_curvature(head, train, damping=damping))
 
 
 def correlation(a, b):
@@ -99,7 +100,7 @@ def leave_one_out(problem):
     return bias_influence(
         problem.head,
         problem.features["train"],
-        problem.pairs["external"],
+        problem.bias("external"),
         curvature,
         method="leave-one-out",
     ).removal_effect
@@ -133,7 +134,7 @@ def test_leave_one_out_needs_a_dense_curvature(tiny):
     train = tiny.features["train"]
     curvature = fit_curvature(tiny.head, train, damping=1e-3, solver="conjugate_gradient")
     with pytest.raises(SolverError, match=r"^Leave-one-out scores need solver = 'cholesky'; use it, or"):
-        bias_influence(tiny.head, train, tiny.pairs["external"], curvature, method="leave-one-out")
+        bias_influence(tiny.head, train, tiny.bias("external"), curvature, method="leave-one-out")
 
 
 def test_an_unknown_method_lists_the_choices(tiny):
@@ -141,7 +142,7 @@ def test_an_unknown_method_lists_the_choices(tiny):
     with pytest.raises(
         DataError, match=r"^Unknown method 'magic'. Choose one of: first-order, leave-one-out.$"
     ):
-        bias_influence(tiny.head, tiny.features["train"], tiny.pairs["external"], curvature, method="magic")
+        bias_influence(tiny.head, tiny.features["train"], tiny.bias("external"), curvature, method="magic")
 
 
 def test_harmful_samples_agree_with_the_shortcut_and_helpful_ones_do_not(demo):
@@ -195,7 +196,7 @@ def test_k_outside_the_training_set_is_refused(tiny, k, ranking):
 def test_curvature_of_another_head_is_refused(tiny):
     other = tiny.head.moved(np.full(tiny.head.n_parameters, 0.1))
     with pytest.raises(DataError) as caught:
-        bias_influence(other, tiny.features["train"], tiny.pairs["external"], tiny.curvature)
+        bias_influence(other, tiny.features["train"], tiny.bias("external"), tiny.curvature)
     assert str(caught.value) == (
         "This curvature belongs to another head; call fit_curvature for the head at hand."
     )

@@ -9,7 +9,8 @@ import fmd_core as fmd
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import FeatureSet
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
-from fmd_core.unlearning import UnlearningInputs, pair_weights, unlearn
+from fmd_core.objective import pair_weights
+from fmd_core.unlearning import UnlearningInputs, unlearn
 
 
 @pytest.fixture(scope="module")
@@ -175,10 +176,10 @@ def test_drawn_pairs_weigh_a_class_as_much_as_training_does(tiny):
 
 def test_more_pairs_of_one_group_do_not_count_more(tiny):
     external = tiny.pairs_of("external", method="matched")
-    once = UnlearningInputs(**{**vars(tiny.inputs), "external": external})
+    once = UnlearningInputs(**{**vars(tiny.inputs), "bias": fmd.CounterfactualBias(external)})
     group = (external.labels == 0) & (external.own_codes == 0)
     doubled = external.subset(np.concatenate([np.arange(len(external)), np.flatnonzero(group)]))
-    twice = UnlearningInputs(**{**vars(tiny.inputs), "external": doubled})
+    twice = UnlearningInputs(**{**vars(tiny.inputs), "bias": fmd.CounterfactualBias(doubled)})
     heads = [unlearn(tiny.head, given, strength=0.1).head for given in (once, twice)]
     assert group.any()
     np.testing.assert_allclose(heads[0].theta, heads[1].theta, atol=1e-4)
@@ -186,7 +187,7 @@ def test_more_pairs_of_one_group_do_not_count_more(tiny):
 
 def test_replacing_skips_samples_without_a_twin(tiny):
     keep = np.arange(0, len(tiny.pairs["train"]), 2)
-    some = UnlearningInputs(**{**vars(tiny.inputs), "train_pairs": tiny.pairs["train"].subset(keep)})
+    some = UnlearningInputs(**{**vars(tiny.inputs), "train_pairs": (tiny.pairs["train"].subset(keep),)})
     worst = tiny.inputs.scores.most_harmful(40)
     found = unlearn(tiny.head, some, strategy="paper-replace", k=40, strength=1.0)
     with_twin = worst[np.isin(worst, keep)]
@@ -204,8 +205,8 @@ def test_replacing_skips_samples_without_a_twin(tiny):
 
 def test_the_guard_takes_the_placebo_off(tiny, matched):
     placebo = placebo_pairs(tiny.dataset, everyone(tiny), "mark", tiny.head)
-    guard = fmd.Guard(everyone(tiny), matched, placebo=placebo)
-    assert guard.bias(tiny.head) == pytest.approx(
+    guard = fmd.Guard(everyone(tiny), fmd.CounterfactualBias(matched, placebo))
+    assert guard.bias.value(tiny.head) == pytest.approx(
         fmd.counterfactual_bias(tiny.head, matched) - fmd.counterfactual_bias(tiny.head, placebo)
     )
 

@@ -7,8 +7,9 @@ import pytest
 from scipy.linalg import helmert
 from scipy.special import softmax
 
-from fmd_core import DataError, counterfactual_bias, unlearn, unlearning
-from fmd_core.unlearning import STRATEGIES, USES_K, balanced_weights, prepare
+from fmd_core import CounterfactualBias, DataError, counterfactual_bias, unlearn, unlearning
+from fmd_core.objective import balanced_weights
+from fmd_core.unlearning import STRATEGIES, USES_K, prepare
 
 SINGLE_STEPS = ["paper-remove", "paper-replace", "paper-external"]
 
@@ -137,7 +138,7 @@ def iterated_objective(tiny, pairs, theta, strength, damping):
 @pytest.mark.parametrize("strength", [0.1, 3.0])
 def test_iterated_minimises_what_it_says(tiny, repeats, damping, strength):
     pairs = tiny.pairs["external"].subset(np.tile(np.arange(90), repeats))
-    inputs = replace(tiny.inputs, external=pairs)
+    inputs = replace(tiny.inputs, bias=CounterfactualBias(pairs))
     found = unlearn(tiny.head, inputs, strategy="iterated", strength=strength).head.theta
 
     def slope(at):

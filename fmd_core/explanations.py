@@ -1,0 +1,261 @@
+"""Where a model looks: how much each part of one sample speaks for a class, by captum.
+
+What is explained is the log-odds of the class, log p / (1 - p), in nats. It depends on the
+answers alone, so that heads can be compared: adding the same vector to every class's weights
+changes each logit, but no answer and no log-odds.
+
+An attribution says what the network's arithmetic uses. It does not say why, nor what would
+happen if a part of the sample were another; the twins do that.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, frozen_array
+from fmd_core.errors import DataError, ModelError
+from fmd_core.heads import Head, LinearHead
+from fmd_core.models import BATCH_PIXELS, BATCH_ROWS, Classifier, check_fit, row_batches
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Method = Literal["integrated-gradients", "grad-cam"]
+AVERAGED_IMAGES = 100  # of the training split: enough for a mean image, and drawn or decoded in half a second
+FIRST_STEPS, MOST_STEPS = 32, 512  # points on the way from the average input to the sample
+PIXEL_STEPS = 64 * 64 * MOST_STEPS  # of one explanation: bounds the time that large images take
+ROUGH_SHARE, ROUGH_NATS = 0.05, 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What one sample's parts contribute to the log-odds of one class; > 0 speaks for the class."""
+
+    method: Method
+    target: int
+    contributions: Array
+    """(height, width) of the image as the network reads it, or (n_columns,) of a record. In nats for
+    Integrated Gradients; for Grad-CAM >= 0 and comparable between samples and heads of one encoder."""
+    columns: tuple[str, ...]  # names of a record's columns; empty for images
+    score: float  # log-odds of the class for this sample, nats
+    baseline_score: float | None = None  # the same for the average training sample; None for Grad-CAM
+
+    @property
+    def probability(self) -> float:
+        """P(class | sample)."""
+        return 1 / (1 + math.exp(-self.score)) if self.score > -700 else 0.0
+
+    @property
+    def completeness_error(self) -> float | None:
+        """Nats by which the contributions miss `score - baseline_score`, their sum by the axiom of
+        completeness (captum's convergence delta); None for Grad-CAM, which does not promise it."""
+        if self.baseline_score is None:
+            return None
+        return abs(float(self.contributions.sum()) - (self.score - self.baseline_score))
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether contributions miss their sum by more than 5 % and by more than 0.05 nats."""
+        if self.baseline_score is None:
+            return False
+        allowed = max(ROUGH_NATS, ROUGH_SHARE * abs(self.score - self.baseline_score))
+        return (self.completeness_error or 0.0) > allowed
+
+
+def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
+    """Methods that can explain this model, the quickest first."""
+    if classifier.kind == "table":
+        return ("integrated-gradients",)
+    try:
+        images = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0))
+        _last_map(deepcopy(classifier._encoder), images)
+    except ModelError:
+        return ("integrated-gradients",)
+    return "grad-cam", "integrated-gradients"
+
+
+def average_input(dataset: AttributeDataset) -> Array:
+    """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,).
+
+    Of all training rows for tables, of 100 drawn with a fixed seed for images.
+    """
+    rows = dataset.rows("train")
+    if dataset.source.kind == "image" and len(rows) > AVERAGED_IMAGES:
+        rows = np.sort(np.random.default_rng(0).choice(rows, AVERAGED_IMAGES, replace=False))
+    total = sum(dataset.source.read(rows[part]).sum(axis=0, dtype="float64") for part in row_batches(len(rows)))
+    return frozen_array(np.asarray(total) / len(rows), "float32")
+
+
+def explain(
+    classifier: Classifier,
+    dataset: AttributeDataset,
+    row: int,
+    *,
+    target: int,
+    method: Method,
+    attribute: str = "",
+    code: int = 0,
+    baseline: Array | None = None,
+) -> Explanation:
+    """What in sample `row`, with `attribute` set to `code` if one is named, speaks for class `target`.
+
+    Integrated Gradients (Sundararajan et al. 2017) adds up gradients on the straight way from a
+    baseline to the sample. The baseline is the average training sample (`average_input`; give it as
+    `baseline` to compute it once), not a black image: against black, dark parts count for nothing.
+    The points on the way double until the contributions add up; see `Explanation.is_rough` for
+    where they never did. The inputs of one column (one-hot levels, a number and whether it is
+    missing) are summed, and so are the colours of one pixel.
+
+    Grad-CAM (Selvaraju et al. 2017) weights the channels of the encoder's last convolutional map by
+    their mean gradient; negative regions are cut off, and the map is enlarged to the input.
+
+    For before and after unlearning ask twice, the second time with `classifier.with_head(head)`.
+    Raises ModelError for a model of other data, for Grad-CAM without convolutions, and for an
+    unknown kind of head; DataError for an unknown class or method.
+    """
+    check_fit(classifier, dataset)
+    if method not in get_args(Method):
+        raise DataError(f"Unknown method '{method}'. Choose one of: {', '.join(get_args(Method))}.")
+    if not 0 <= target < len(dataset.target.levels):
+        raise DataError(
+            f"There is no class {target}; choose one from 0 to {len(dataset.target.levels) - 1}, "
+            f"as '{dataset.target.name}' has {len(dataset.target.levels)}."
+        )
+    network = _log_odds(classifier, target)
+    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code)).requires_grad_()
+    if method == "grad-cam":
+        return _grad_cam(network, sample, target)
+    mean = average_input(dataset) if baseline is None else baseline
+    start = classifier.preprocess.apply(np.array(mean, "float32")[None])
+    found = _integrated_gradients(network, sample, start, target)
+    if classifier.kind == "image":
+        return found
+    columns = _columns(dataset, len(found.contributions))
+    starts = np.cumsum([0, *(width for _, width in columns[:-1])])
+    summed = np.add.reduceat(found.contributions, starts)
+    return replace(found, contributions=frozen_array(summed), columns=tuple(name for name, _ in columns))
+
+
+def _read(dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:
+    """One input as the data set gives it, (1, height, width, 3) or (1, d), free to be written to."""
+    rows = np.array([row])
+    source = dataset.source
+    return np.array(source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows))
+
+
+def _columns(dataset: AttributeDataset, n_inputs: int) -> list[tuple[str, int]]:
+    """Name and number of inputs of each column that the model reads; each input its own where the
+    source does not say."""
+    known = [(c.name, len(c.input_names)) for c in getattr(dataset.source, "columns", ()) if c.input_names]
+    return known or [(f"input {i + 1}", 1) for i in range(n_inputs)]
+
+
+def _head_module(head: Head) -> nn.Module:
+    """A head as a torch module from features (m, d) to logits (m, K). The one place that knows kinds."""
+    import torch
+
+    if isinstance(head, LinearHead):
+        layer = torch.nn.Linear(head.n_features, head.n_classes)
+        layer.load_state_dict(
+            {"weight": torch.tensor(np.array(head.weight)), "bias": torch.tensor(np.array(head.bias))}
+        )
+        return layer.requires_grad_(False)
+    raise ModelError(
+        f"Where a model with a head of the kind '{type(head).__name__}' looks cannot be shown; "
+        "choose a model with a linear head."
+    )
+
+
+def _log_odds(classifier: Classifier, target: int) -> nn.Module:
+    """The whole network as a module from inputs (m, ...) to log-odds of the class (m,).
+
+    With an encoder of its own: Grad-CAM listens to a layer, and the classifier's is shared by all
+    who read features at the same time. That one may also have been built for inference only.
+    """
+    import torch
+
+    class LogOdds(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = deepcopy(classifier._encoder)
+            self.head = _head_module(classifier.head)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            logits = self.head(self.encoder(inputs) * classifier.feature_scale)
+            others = [k for k in range(logits.shape[1]) if k != target]
+            return logits[:, target] - logits[:, others].logsumexp(dim=1)
+
+    return LogOdds().eval()
+
+
+def _integrated_gradients(
+    network: nn.Module, sample: torch.Tensor, start: torch.Tensor, target: int
+) -> Explanation:
+    """Contributions (height, width) of an image, or (d,) of a row's inputs."""
+    import torch
+    from captum.attr import IntegratedGradients
+
+    side = sample.shape[-1] if sample.ndim == 4 else 0
+    most = min(MOST_STEPS, max(FIRST_STEPS, PIXEL_STEPS // max(side, 1) ** 2))
+    at_once = max(1, min(BATCH_ROWS, BATCH_PIXELS // max(side, 1) ** 2))
+    with torch.no_grad():
+        scores = [float(network(x)[0]) for x in (sample, start)]
+    method, steps = IntegratedGradients(network), FIRST_STEPS
+    while True:
+        given = method.attribute(sample, start, n_steps=steps, internal_batch_size=at_once)[0].detach()
+        inner = given.double().sum(dim=0) if given.ndim == 3 else given.double()
+        found = Explanation("integrated-gradients", target, frozen_array(inner.numpy()), (), *scores)
+        if not found.is_rough or 2 * steps > most:
+            return found
+        steps *= 2
+
+
+def _grad_cam(network: nn.Module, sample: torch.Tensor, target: int) -> Explanation:
+    """The regions (height, width) of an image."""
+    import torch
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    layer = _last_map(network.encoder, sample)
+    found = LayerGradCam(network, layer).attribute(sample, relu_attributions=True)
+    enlarged = LayerAttribution.interpolate(found, tuple(sample.shape[-2:]), "bilinear")[0, 0]
+    with torch.no_grad():
+        score = float(network(sample)[0])
+    return Explanation("grad-cam", target, frozen_array(enlarged.detach().double().numpy()), (), score)
+
+
+def _last_map(encoder: nn.Module, inputs: torch.Tensor) -> nn.Module:
+    """The layer that gives the last map as large as the last convolution's: that convolution with
+    what follows it, normalisation and activation.
+
+    Raises ModelError for an encoder without one, or where the map is a single spot.
+    """
+    import torch
+
+    done: list[tuple[nn.Module, tuple[int, ...]]] = []
+
+    def note(layer: nn.Module, _: object, output: torch.Tensor) -> None:
+        done.append((layer, tuple(output.shape)))
+
+    listening = [layer.register_forward_hook(note) for layer in encoder.modules()]
+    with torch.no_grad():
+        encoder(inputs)
+    for ear in listening:
+        ear.remove()
+    sizes = [shape[2:] for layer, shape in done if isinstance(layer, torch.nn.Conv2d)]
+    # A transformer cuts its image by a convolution; what comes after is no picture any more.
+    if not sizes or any(isinstance(layer, torch.nn.MultiheadAttention) for layer in encoder.modules()):
+        raise ModelError(
+            "Grad-CAM needs a network with convolutions up to its last layers; choose Integrated Gradients."
+        )
+    if math.prod(sizes[-1]) == 1:
+        raise ModelError(
+            "Grad-CAM cannot tell regions apart here: images this small are one spot in the network's last "
+            "convolution; choose Integrated Gradients."
+        )
+    return [layer for layer, shape in done if len(shape) == 4 and shape[2:] == sizes[-1]][-1]

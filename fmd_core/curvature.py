@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError, SolverError
@@ -74,7 +74,7 @@ def _conjugate_gradient(
     product = head.hessian_operator(features, weights)
     size = head.n_parameters
     matrix = LinearOperator((size, size), matvec=lambda v: product(v) + damping * v, dtype="float64")
-    inverse = kronecker_inverse(*head.kronecker_factors(features, weights), damping)
+    inverse = head.preconditioner(features, weights, damping)
     preconditioner = LinearOperator((size, size), matvec=inverse, dtype="float64")
 
     def solve(rhs: Array) -> Array:
@@ -86,16 +86,3 @@ def _conjugate_gradient(
         return answer
 
     return solve
-
-
-def kronecker_inverse(inner: Array, square: Array, damping: float) -> Callable[[Array], Array]:
-    """Multiply with (inner (x) square + damping I)^-1, both factors symmetric."""
-    inner_values, inner_vectors = eigh(inner)
-    square_values, square_vectors = eigh(square)
-    scale = np.outer(np.maximum(inner_values, 0), np.maximum(square_values, 0)) + damping
-
-    def product(vector: Array) -> Array:
-        turned = inner_vectors.T @ vector.reshape(scale.shape) @ square_vectors
-        return (inner_vectors @ (turned / scale) @ square_vectors.T).ravel()
-
-    return product

@@ -1,19 +1,19 @@
-"""Convex fits of a linear head on fixed features.
+"""Fits of a head on fixed features.
 
 Training to convergence, exact refits without some samples, and the iterated unlearning
-strategy are all the same strictly convex problem,
+strategy are all the same problem,
 
     sum_i w_i CE(theta; x_i, y_i) + consistency/2 sum_j v_j |sum_i a_ji logits_i|^2
                                   + damping/2 |theta - anchor|^2      (logits less their mean over classes),
 
-solved by a trust-region Newton method (scipy) in coordinates where the curvature of the
-features is the identity, so that a handful of conjugate-gradient steps suffice.
+For a linear head it is strictly convex, and solved by a trust-region Newton method (scipy) in
+coordinates where the curvature of the features is the identity, so that a handful of
+conjugate-gradient steps suffice. For two layers see `fmd_core.two_layer_fit`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import overload
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, helmert, solve_triangular
@@ -21,32 +21,43 @@ from scipy.special import logsumexp
 
 from fmd_core.data import Array
 from fmd_core.errors import SolverError
-from fmd_core.heads import LinearHead
+from fmd_core.fit_problem import ConvexProblem
+from fmd_core.heads import Head, LinearHead
+from fmd_core.kronecker import weighted_square
+from fmd_core.mlp_head import MLPHead
+from fmd_core.two_layer_fit import fit_two_layers
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+__all__ = ["ConvexProblem", "fit_head"]
 
 GRADIENT_TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
-class ConvexProblem:
-    """The terms of the sum above; weights should sum to about 1."""
-
-    features: Array  # (n, d)
-    labels: Array  # (n,)
-    weights: Array  # (n,)
-    damping: float
-    contrasts: csr_matrix | None = None
-    """a (m, n), rows summing to 0: combinations of the samples' logits that should vanish, such as one
-    twin's less the other's."""
-    contrast_weights: Array | None = None  # v (m,)
+@overload
+def fit_head(
+    start: LinearHead, problem: ConvexProblem, *, anchor: Array | None = None, consistency: float = 0.0
+) -> LinearHead: ...
+@overload
+def fit_head(
+    start: MLPHead, problem: ConvexProblem, *, anchor: Array | None = None, consistency: float = 0.0
+) -> MLPHead: ...
+@overload
+def fit_head(
+    start: Head, problem: ConvexProblem, *, anchor: Array | None = None, consistency: float = 0.0
+) -> Head: ...
 
 
 def fit_head(
-    start: LinearHead, problem: ConvexProblem, *, anchor: Array | None = None, consistency: float = 0.0
-) -> LinearHead:
-    """The head that minimises `problem`, searched from `start`; `anchor` (p,) defaults to 0."""
+    start: Head, problem: ConvexProblem, *, anchor: Array | None = None, consistency: float = 0.0
+) -> Head:
+    """The head that minimises `problem`, searched from `start`; `anchor` (p,) defaults to 0.
+
+    A linear head's is the only minimum, whatever the start; for two layers it is one near the start.
+    Raises SolverError, which names the damping, when none is found.
+    """
+    if isinstance(start, MLPHead):
+        return fit_two_layers(start, problem, anchor, consistency)
+    if not isinstance(start, LinearHead):
+        raise SolverError(f"A head of the kind {type(start).__name__} cannot be fitted; use one or two layers.")
     whitened = _Whitened(problem, start.n_classes, anchor, consistency)
     from scipy.optimize import minimize  # half a second to import, and a first page needs none of it
 
@@ -76,7 +87,7 @@ class _Whitened:
     ) -> None:
         x = _with_constant(problem.features, 1.0)
         square = consistency * _contrast_square(problem)
-        curvature = _square(x, problem.weights) / n_classes + square
+        curvature = weighted_square(x, problem.weights) / n_classes + square
         identity = np.eye(x.shape[1])
         try:
             self.root = cholesky(curvature + problem.damping * identity, lower=True)
@@ -138,10 +149,4 @@ def _contrast_square(problem: ConvexProblem) -> Array:
     if problem.contrasts is None or problem.contrast_weights is None:
         return np.zeros((size, size))
     differences = problem.contrasts @ problem.features.astype("float64")
-    return _square(_with_constant(differences, 0.0), problem.contrast_weights)
-
-
-def _square(x: Array, weights: Array) -> Array:
-    """X' diag(weights) X as a matrix times its own transpose, which BLAS does at half the cost."""
-    root = x * np.sqrt(weights)[:, None]
-    return root.T @ root
+    return weighted_square(_with_constant(differences, 0.0), problem.contrast_weights)

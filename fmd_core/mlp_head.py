@@ -183,7 +183,7 @@ class MLPHead:
     def blocks(self, features: Array, rows: int | None = None) -> Iterator[tuple[slice, Array, Array]]:
         """Which rows, their features and what the hidden layer makes of them, some rows at a time."""
         step = BLOCK_ROWS if rows is None else rows
-        for start in range(0, len(features), step):
+        for start in range(0, max(1, len(features)), step):
             part = slice(start, start + step)
             yield part, features[part], self.hidden(features[part])
 

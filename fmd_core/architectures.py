@@ -5,9 +5,10 @@ torch and torchvision are imported when a network is first built, not when this 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from fmd_core.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+Depth = Literal["last layer", "concatenated", "two layers"]
+"""Where the encoder ends and the head begins. 'concatenated' reads the last hidden layer and what goes into
+it side by side, 'two layers' only what goes into it: the hidden layer belongs to the head."""
 NAMED_MISMATCHES = 3
 
 
@@ -31,12 +35,51 @@ class Architecture:
     head: str  # name of the last linear layer in the whole network's state dict
     build: Callable[[int], nn.Module]
     """The encoder in its initial state, for `n_inputs` columns (ignored by image networks)."""
+    hidden: str = ""  # name of the layer below, where the encoder ends in a linear layer and relu
     pretrained: bool = False  # whether torchvision publishes weights for it
 
 
-def build_encoder(name: str, n_inputs: int = 0) -> nn.Module:
-    """A fresh encoder: images (m, 3, side, side) or rows (m, n_inputs) to features (m, d)."""
-    return find_architecture(name).build(n_inputs)
+def build_encoder(name: str, n_inputs: int = 0, depth: Depth = "last layer") -> nn.Module:
+    """A fresh encoder: images (m, 3, side, side) or rows (m, n_inputs) to features (m, d).
+
+    Whatever the `depth`, a layer has the same name. Raises ModelError where there is no such depth.
+    """
+    encoder = find_architecture(name).build(n_inputs)
+    if depth == "last layer":
+        return encoder
+    find_hidden_layer(name)
+    layers = OrderedDict(encoder.named_children())
+    if depth == "concatenated":
+        return _side_by_side(layers)
+    from torch import nn
+
+    return nn.Sequential(OrderedDict(list(layers.items())[:-2]))
+
+
+def find_hidden_layer(name: str) -> str:
+    """Name of the encoder's last linear layer, which relu follows; ModelError where there is none."""
+    found = find_architecture(name)
+    if not found.hidden:
+        usable = ", ".join(other.name for other in ARCHITECTURES.values() if other.hidden)
+        raise ModelError(
+            f"{found.title} has no hidden layer right below its last one, so that only the last layer can be "
+            f"unlearned; networks with one: {usable}."
+        )
+    return found.hidden
+
+
+def _side_by_side(layers: OrderedDict[str, nn.Module]) -> nn.Module:
+    """Layers in a row, which give out the last two layers' input beside their output."""
+    import torch
+
+    class SideBySide(torch.nn.Sequential):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            *below, linear, relu = self
+            for layer in below:
+                inputs = layer(inputs)
+            return torch.cat([inputs, relu(linear(inputs))], dim=1)
+
+    return SideBySide(layers)
 
 
 def split_state(
@@ -59,12 +102,6 @@ def split_state(
         more = f"; and {len(problems) - NAMED_MISMATCHES} more" if len(problems) > NAMED_MISMATCHES else ""
         raise ModelError(f"The weights do not fit '{name}': {named}{more}. Choose another architecture.")
     return encoder, weight, np.zeros(len(weight), weight.dtype) if bias is None else bias
-
-
-def join_state(name: str, encoder: Mapping[str, Array], weight: Array, bias: Array) -> dict[str, Array]:
-    """The whole network's state dict: the other way round than `split_state`."""
-    head = find_architecture(name).head
-    return {**encoder, f"{head}.weight": weight, f"{head}.bias": bias}
 
 
 def load_published(name: str, encoder: nn.Module) -> None:
@@ -159,9 +196,9 @@ def _published(name: str, title: str, head: str) -> Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     found.name: found
     for found in (
-        Architecture("small_cnn", "Small network (3 layers)", "image", 32, "head", _small_cnn),
-        Architecture("face_cnn", "Small network (4 layers, for faces)", "image", 64, "head", _face_cnn),
-        Architecture("mlp", "Network for tables (2 layers)", "table", 0, "head", _mlp),
+        Architecture("small_cnn", "Small network (3 layers)", "image", 32, "head", _small_cnn, "11"),
+        Architecture("face_cnn", "Small network (4 layers, for faces)", "image", 64, "head", _face_cnn, "14"),
+        Architecture("mlp", "Network for tables (2 layers)", "table", 0, "head", _mlp, "2"),
         _published("resnet18", "ResNet-18", "fc"),
         _published("resnet34", "ResNet-34", "fc"),
         _published("resnet50", "ResNet-50", "fc"),

@@ -26,7 +26,7 @@ from fmd_core.data import (
     ignore_progress,
 )
 from fmd_core.errors import DataError
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.models import Classifier, encode_rows
 
@@ -194,7 +194,7 @@ def _levels_to_show(dataset: AttributeDataset, rows: Array, attribute: str, seed
 
 
 def placebo_pairs(
-    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: LinearHead
+    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: Head
 ) -> CounterfactualPairs:
     """Pairs matched in the same way among `people`, but with the same attribute level on both sides:
     their bias is what matching alone costs."""
@@ -213,7 +213,7 @@ def _everyone(
 
 
 def _match(
-    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: LinearHead, *, same: bool
+    dataset: AttributeDataset, people: FeatureSet, attribute: str, head: Head, *, same: bool
 ) -> CounterfactualPairs:
     codes = dataset.attribute(attribute).codes[people.rows]
     usual = dataset.usual_level(attribute)[people.labels]

@@ -1,7 +1,9 @@
 """The curvature of the training loss around a head, and solving with it.
 
-H is the mean Hessian of the training loss over the training samples; the damped curvature is
-H + damping * I. For softmax regression the Gauss-Newton matrix is the exact Hessian.
+H is the mean Gauss-Newton matrix of the training loss over the training samples, which is the exact
+Hessian of a linear head; the damped curvature is H + damping * I. Few parameters are solved with a
+dense Cholesky factor, many by conjugate gradients: products with H, which is never built, eased by a
+Kronecker-factored preconditioner.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from fmd_core.heads import Head
 Solver = Literal["auto", "cholesky", "conjugate_gradient"]
 DENSE_PARAMETERS = 1_100
 """Up to here a dense factor costs milliseconds; beyond it products are cheaper (measured)."""
-RELATIVE_RESIDUAL = 1e-6
+RELATIVE_RESIDUAL = 1e-4
+"""Scores then keep their order to 1e-7 (rank correlation, measured on 50,000 samples and two layers)."""
+MOST_PRODUCTS = 500
+TRUSTED_RESIDUAL = 1e-2  # of an answer put back in: rounding in float32 can leave more than was aimed at
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +64,8 @@ def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Ca
     matrix[np.diag_indices_from(matrix)] += damping
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True)
-    except LinAlgError as error:
-        raise SolverError(
-            f"The curvature is singular at damping = {damping:g}; raise damping tenfold."
-        ) from error
+    except (LinAlgError, ValueError) as error:  # not positive; not finite
+        raise _singular(damping) from error
     return lambda rhs: cho_solve(factor, rhs)
 
 
@@ -75,14 +78,23 @@ def _conjugate_gradient(
     size = head.n_parameters
     matrix = LinearOperator((size, size), matvec=lambda v: product(v) + damping * v, dtype="float64")
     inverse = head.preconditioner(features, weights, damping)
+    try:
+        inverse(np.zeros(size))  # takes it apart now rather than in the first solve
+    except (LinAlgError, ValueError) as error:  # not finite
+        raise _singular(damping) from error
     preconditioner = LinearOperator((size, size), matvec=inverse, dtype="float64")
 
     def solve(rhs: Array) -> Array:
-        answer, failed = cg(matrix, rhs, rtol=RELATIVE_RESIDUAL, maxiter=500, M=preconditioner)
-        if failed or not np.isfinite(answer).all():
+        answer, failed = cg(matrix, rhs, rtol=RELATIVE_RESIDUAL, maxiter=MOST_PRODUCTS, M=preconditioner)
+        left = np.linalg.norm(matrix @ answer - rhs)
+        if failed or not left <= TRUSTED_RESIDUAL * np.linalg.norm(rhs):  # also where it is not a number
             raise SolverError(
                 f"Conjugate gradients did not converge at damping = {damping:g}; raise damping tenfold."
             )
         return answer
 
     return solve
+
+
+def _singular(damping: float) -> SolverError:
+    return SolverError(f"The curvature is singular at damping = {damping:g}; raise damping tenfold.")

@@ -57,7 +57,9 @@ def fit_head(
     if isinstance(start, MLPHead):
         return fit_two_layers(start, problem, anchor, consistency)
     if not isinstance(start, LinearHead):
-        raise SolverError(f"A head of the kind {type(start).__name__} cannot be fitted; use one or two layers.")
+        raise SolverError(
+            f"A head of the kind {type(start).__name__} cannot be fitted; use one or two layers."
+        )
     whitened = _Whitened(problem, start.n_classes, anchor, consistency)
     from scipy.optimize import minimize  # half a second to import, and a first page needs none of it
 

@@ -22,6 +22,7 @@ from scipy.special import log_softmax, softmax
 
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
+from fmd_core.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 BLOCK_ROWS = 4_096
 """Rows handled at once, so that a block and what is made of it stay in the processor's cache."""
@@ -42,8 +43,32 @@ class Head(Protocol):
     def theta(self) -> Array:
         """Parameters, (p,)."""
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The weights by name, as they are saved."""
+
+    @property
+    def last(self) -> LinearHead:
+        """The last layer: the head itself, if it has only that."""
+
+    @property
+    def answer_directions(self) -> Array:
+        """Directions of the features that tell the classes apart, (K-1, d)."""
+
+    def hidden(self, features: Array) -> Array:
+        """What the last layer reads, (n, h): the features themselves, if there is no other."""
+
+    def with_last(self, last: LinearHead) -> Head:
+        """The same head under another last layer."""
+
     def moved(self, direction: Array) -> Head:
         """A new head at theta + direction."""
+
+    def rescaled(self, factor: float) -> Head:
+        """A head that answers the same when the features are `factor` times as large."""
+
+    def logits(self, features: Array) -> Array:
+        """Scores before softmax, (n, K), in the features' own precision."""
 
     def probabilities(self, features: Array) -> Array:
         """P(class | x), (n, K)."""
@@ -67,13 +92,14 @@ class Head(Protocol):
         """Sum over samples of weight times the gradient of P(label | x), (p,)."""
 
     def hessian(self, features: Array, weights: Array) -> Array:
-        """Weighted sum of the samples' loss Hessians, (p, p)."""
+        """Weighted sum of the samples' loss Hessians, (p, p), each in its Gauss-Newton form: the loss
+        bends, the logits do not. For a linear head that is the Hessian itself. Weights are >= 0."""
 
     def hessian_operator(self, features: Array, weights: Array) -> Callable[[Array], Array]:
         """A function that multiplies `hessian` with a direction (p,), without building it."""
 
-    def kronecker_factors(self, features: Array, weights: Array) -> tuple[Array, Array]:
-        """(class part, feature part) whose Kronecker product stands in for `hessian`."""
+    def preconditioner(self, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
+        """A function that solves with what stands in for `hessian` + damping I, quick and roughly right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,19 +138,40 @@ class LinearHead:
         return content_fingerprint(self.weight, self.bias)
 
     @cached_property
-    def _contrasts(self) -> Array:
-        return helmert(self.n_classes)  # (K-1, K), orthonormal, orthogonal to the constant
+    def contrasts(self) -> Array:
+        """C (K-1, K), orthonormal and orthogonal to the constant."""
+        return helmert(self.n_classes)
 
     @cached_property
     def theta(self) -> Array:
-        return frozen_array((self._contrasts @ np.column_stack([self.weight, self.bias])).ravel())
+        return frozen_array((self.contrasts @ np.column_stack([self.weight, self.bias])).ravel())
 
     def moved(self, direction: Array) -> LinearHead:
-        step = self._contrasts.T @ direction.reshape(self.n_classes - 1, -1)
+        step = self.contrasts.T @ direction.reshape(self.n_classes - 1, -1)
         return LinearHead(self.weight + step[:, :-1], self.bias + step[:, -1])
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        return {"weight": self.weight, "bias": self.bias}
+
+    @property
+    def answer_directions(self) -> Array:
+        return self.weight[1:] - self.weight[:1]
+
+    @property
+    def last(self) -> LinearHead:
+        return self
+
+    def hidden(self, features: Array) -> Array:
+        return features
+
+    def with_last(self, last: LinearHead) -> LinearHead:
+        return last
+
+    def rescaled(self, factor: float) -> LinearHead:
+        return LinearHead(self.weight / factor, self.bias)
+
     def logits(self, features: Array) -> Array:
-        """Scores before softmax, (n, K), in the features' own precision."""
         return features @ self.weight.T.astype(features.dtype) + self.bias.astype(features.dtype)
 
     def probabilities(self, features: Array) -> Array:
@@ -134,13 +181,13 @@ class LinearHead:
         return -log_softmax(self.logits(features), axis=1)[np.arange(len(labels)), labels]
 
     def loss_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
-        error = self._error(self.probabilities(features), labels)
-        return self._outer(error * weights[:, None], features)
+        error = label_errors(self.probabilities(features), labels)
+        return self.pulled(error * weights[:, None], features)
 
     def gradient_products(self, features: Array, labels: Array, direction: Array) -> Array:
         # One pass over the features gives the scores and their product with the direction. Both
         # lie (classes, samples): reductions over a handful of classes are fast along that axis.
-        width, dtype, expand = self.n_classes - 1, features.dtype, self._contrasts.T.astype(features.dtype)
+        width, dtype, expand = self.n_classes - 1, features.dtype, self.contrasts.T.astype(features.dtype)
         both = np.concatenate([self.theta.reshape(width, -1), direction.reshape(width, -1)]).astype(dtype)
         products = np.empty(len(labels))
         for start in range(0, len(labels), BLOCK_ROWS):
@@ -162,7 +209,7 @@ class LinearHead:
         for start in range(0, len(labels), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             x = np.column_stack([features[part], np.ones(len(features[part]))])
-            error = self._error(self.probabilities(x[:, :-1]), labels[part]) @ self._contrasts.T
+            error = label_errors(self.probabilities(x[:, :-1]), labels[part]) @ self.contrasts.T
             inner = self._inner(x[:, :-1], np.full(len(x), share))
             reach = np.stack(
                 [np.einsum("nla,na->nl", (x @ c).reshape(len(x), width, size), x) for c in columns], axis=1
@@ -174,7 +221,7 @@ class LinearHead:
     def probability_gradient(self, features: Array, labels: Array, weights: Array) -> Array:
         probabilities = self.probabilities(features)
         own = probabilities[np.arange(len(labels)), labels]
-        return self._outer(-self._error(probabilities, labels) * (own * weights)[:, None], features)
+        return self.pulled(-label_errors(probabilities, labels) * (own * weights)[:, None], features)
 
     def hessian(self, features: Array, weights: Array) -> Array:
         width, size = self.n_classes - 1, self.n_features + 1
@@ -185,53 +232,63 @@ class LinearHead:
             inner = self._inner(x[:, :-1], weights[part])
             for j in range(width):
                 for k in range(j + 1):
-                    block = _weighted_square(x, inner[:, j, k], semidefinite=j == k)
-                    total[j, :, k, :] += block
+                    cross = (x * inner[:, j, k, None]).T @ x if j != k else weighted_square(x, inner[:, j, j])
+                    total[j, :, k, :] += cross
                     if j != k:
-                        total[k, :, j, :] += block
+                        total[k, :, j, :] += cross
         return total.reshape(self.n_parameters, self.n_parameters)
 
     def hessian_operator(self, features: Array, weights: Array) -> Callable[[Array], Array]:
-        dtype, width = features.dtype, self.n_classes - 1
-        p, contrasts = self.probabilities(features), self._contrasts.astype(dtype)
-        weight_column = weights.astype(dtype)[:, None]
+        p, weight_column = self.probabilities(features), weights.astype(features.dtype)[:, None]
 
         def product(direction: Array) -> Array:
-            matrix = direction.reshape(width, -1).astype(dtype)
-            change = (features @ matrix[:, :-1].T + matrix[:, -1]) @ contrasts
-            bent = p * (change - np.einsum("nk,nk->n", p, change)[:, None])  # (diag p - p p') change
-            return self._outer(bent * weight_column, features)
+            bent = softmax_bend(p, self.pushed(direction, features))
+            return self.pulled(bent * weight_column, features)
 
         return product
 
-    def kronecker_factors(self, features: Array, weights: Array) -> tuple[Array, Array]:
+    def preconditioner(self, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
         size = self.n_features + 1
         inner = np.zeros((self.n_classes - 1, self.n_classes - 1))
         square = np.zeros((size, size))
         for start in range(0, len(features), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             x = np.column_stack([features[part], np.ones(len(features[part]), features.dtype)])
-            inner += self._inner(features[part], weights[part]).sum(axis=0, dtype="float64")
-            square += _weighted_square(x, weights[part].astype(x.dtype), semidefinite=True)
-        return inner / max(weights.sum(), np.finfo("float64").tiny), square
+            bends = self._inner(features[part], weights[part])
+            shares = np.einsum("nkk->n", bends, dtype="float64")
+            inner += bends.sum(axis=0, dtype="float64")
+            square += weighted_square(x, shares)
+        return KroneckerCurvature(per_unit_of(inner), square, damping).solve
+
+    def pushed(self, direction: Array, features: Array) -> Array:
+        """Change of the logits along `direction` (p,), less its mean over the classes, (n, K)."""
+        matrix = direction.reshape(self.n_classes - 1, -1).astype(features.dtype)
+        return (features @ matrix[:, :-1].T + matrix[:, -1]) @ self.contrasts.astype(features.dtype)
+
+    def pulled(self, slopes: Array, features: Array) -> Array:
+        """The other way: slopes by each sample's logits (n, K) as one by the parameters, (p,)."""
+        gradient = np.column_stack([slopes.T.astype(features.dtype) @ features, slopes.sum(axis=0)])
+        return (self.contrasts @ gradient.astype("float64")).ravel()
 
     def _inner(self, features: Array, weights: Array) -> Array:
         """C (diag p - p p') C' times weight, per sample: (n, K-1, K-1)."""
-        p, c = self.probabilities(features), self._contrasts.astype(features.dtype)
+        p, c = self.probabilities(features), self.contrasts.astype(features.dtype)
         projected = p @ c.T
         outer = np.einsum("jk,nk,lk->njl", c, p, c, optimize=True)
         outer -= projected[:, :, None] * projected[:, None, :]
         return outer * weights[:, None, None].astype(features.dtype)
 
-    def _error(self, probabilities: Array, labels: Array) -> Array:
-        error = probabilities.copy()
-        error[np.arange(len(labels)), labels] -= 1
-        return error
 
-    def _outer(self, per_class: Array, features: Array) -> Array:
-        """Sum over samples of per_class (n, K) times [features 1], as contrasts, (p,)."""
-        gradient = np.column_stack([per_class.T.astype(features.dtype) @ features, per_class.sum(axis=0)])
-        return (self._contrasts @ gradient.astype("float64")).ravel()
+def label_errors(probabilities: Array, labels: Array) -> Array:
+    """Slope of the loss by each sample's logits, (n, K): probabilities less 1 at the label."""
+    error = probabilities.copy()
+    error[np.arange(len(labels)), labels] -= 1
+    return error
+
+
+def softmax_bend(probabilities: Array, change: Array) -> Array:
+    """(diag p - p p') times each sample's change of logits, (n, K)."""
+    return probabilities * (change - np.einsum("nk,nk->n", probabilities, change)[:, None])
 
 
 def _row_products(rows: Array, features: Array) -> Array:
@@ -240,12 +297,3 @@ def _row_products(rows: Array, features: Array) -> Array:
     if len(rows) <= 2:
         return np.stack([features @ row for row in rows])
     return np.ascontiguousarray((features @ rows.T).T)
-
-
-def _weighted_square(x: Array, weights: Array, *, semidefinite: bool) -> Array:
-    """X' diag(weights) x. With weights >= 0 as a product of one matrix with itself, which
-    BLAS does at half the cost."""
-    if not semidefinite:
-        return (x * weights[:, None]).T @ x
-    root = x * np.sqrt(np.maximum(weights, 0))[:, None]
-    return root.T @ root

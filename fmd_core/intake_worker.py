@@ -113,8 +113,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         classifier, n_outputs, checks = open_our_own(path, request["n_classes"])
         layers = {
             **classifier.encoder_state,
-            "head.weight": classifier.head.weight,
-            "head.bias": classifier.head.bias,
+            **{f"head.{name}": array for name, array in classifier.head.arrays.items()},
         }
     else:
         tensors, checks = read_safetensors(path) if safetensors else read_state_dict(path)

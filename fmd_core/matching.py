@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from fmd_core.data import Array, FeatureSet
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head
 
 NOBODY = -1
 
 
-def all_but_the_answer(features: Array, head: LinearHead) -> Array:
+def all_but_the_answer(features: Array, head: Head) -> Array:
     """Features (n, d) whitened (Ledoit and Wolf 2004), with what `head` reads projected out, float32."""
     from sklearn.covariance import ledoit_wolf  # half a second to import
 
@@ -28,8 +28,9 @@ def all_but_the_answer(features: Array, head: LinearHead) -> Array:
     jitter = 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))  # dead columns
     root = np.linalg.cholesky(covariance + jitter)
     white = np.linalg.solve(root, centred.T).T
-    contrasts = head.weight[1:] - head.weight[:1]  # (K-1, d): what tells the classes apart
-    read, _ = np.linalg.qr(root.T @ contrasts.T)  # the same directions among the whitened features
+    read, _ = np.linalg.qr(
+        root.T @ head.answer_directions.T
+    )  # the same directions among the whitened features
     return (white - white @ read @ read.T).astype("float32")
 
 

@@ -5,8 +5,9 @@ convex in theta, and its curvature here is the Gauss-Newton matrix: sum of w J' 
 the slope of the logits by theta. It is what is left of the Hessian when the network is taken as its
 tangent: never indefinite, and equal to it wherever the loss is flat in the logits.
 
-A network is held in the precision of its features, a block of rows at a time, and summed over blocks
-in float64.
+Features stay in their own precision, a block of rows at a time, and are summed over blocks in float64.
+Where a matrix is built and factored, all is float64: in float32 a saturated network's curvature is off
+by more than a small damping (measured: 8e-6 of its largest eigenvalue).
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ import numpy as np
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import BLOCK_ROWS, LinearHead, label_errors, softmax_bend
-from fmd_core.kronecker import KroneckerCurvature, weighted_square
+from fmd_core.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 JACOBIAN_NUMBERS = 4_000_000
 """Slopes of logits by parameters that are held at once, where they are built at all."""
+
+EASE = 30
+"""How often the damping counts in the preconditioner. Few samples bend a network that is sure of most,
+and a Kronecker product spreads their bend over directions where there is none; with 30, conjugate
+gradients need a third fewer products than with 1 (measured: 322 to 234 and 206 to 155)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +80,9 @@ class MLPHead:
 
     def moved(self, direction: Array) -> MLPHead:
         step, rest = self._split(direction)
-        return MLPHead(self.hidden_weight + step[:, :-1], self.hidden_bias + step[:, -1], self.last.moved(rest))
+        return MLPHead(
+            self.hidden_weight + step[:, :-1], self.hidden_bias + step[:, -1], self.last.moved(rest)
+        )
 
     def hidden(self, features: Array) -> Array:
         """What the hidden layer makes of features, (n, h), in their own precision."""
@@ -93,8 +101,22 @@ class MLPHead:
         """[features, hidden], (n, d + h), for `concatenated`."""
         return np.concatenate([features, self.hidden(features)], axis=1)
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        return {"hidden_weight": self.hidden_weight, "hidden_bias": self.hidden_bias, **self.last.arrays}
+
+    @property
+    def answer_directions(self) -> Array:
+        """Those of the network with every hidden unit on."""
+        return self.last.answer_directions @ self.hidden_weight
+
+    def with_last(self, last: LinearHead) -> MLPHead:
+        return MLPHead(self.hidden_weight, self.hidden_bias, last)
+
+    def rescaled(self, factor: float) -> MLPHead:
+        return MLPHead(self.hidden_weight / factor, self.hidden_bias, self.last)
+
     def logits(self, features: Array) -> Array:
-        """Scores before softmax, (n, K), in the features' own precision."""
         return np.concatenate([self.last.logits(hidden) for _, _, hidden in self.blocks(features)])
 
     def probabilities(self, features: Array) -> Array:
@@ -127,7 +149,7 @@ class MLPHead:
         # As for a linear head, with the slope J of a sample's logits in place of I (x) x:
         # (A - share J' M J)^-1 J' e = A^-1 J' (I - share M V)^-1 e with V = J A^-1 J'.
         products = np.empty(len(labels))
-        for part, x, hidden in self.blocks(features, self._jacobian_rows):
+        for part, x, hidden in self.blocks(features, self._jacobian_rows, "float64"):
             p = self.last.probabilities(hidden)
             jacobian, bend = self._jacobian(x, hidden), p[:, :, None] * (np.eye(self.n_classes) - p[:, None])
             reach = jacobian @ inverse @ jacobian.transpose(0, 2, 1)
@@ -146,13 +168,16 @@ class MLPHead:
 
     def hessian(self, features: Array, weights: Array) -> Array:
         total = np.zeros((self.n_parameters, self.n_parameters))
-        for part, x, hidden in self.blocks(features, self._jacobian_rows):
+        for part, x, hidden in self.blocks(features, self._jacobian_rows, "float64"):
             root = _bend_root(self.last.probabilities(hidden)) * np.sqrt(weights[part])[:, None, None]
             rows = (root.transpose(0, 2, 1) @ self._jacobian(x, hidden)).reshape(-1, self.n_parameters)
             total += rows.T @ rows
         return total
 
     def hessian_operator(self, features: Array, weights: Array) -> Callable[[Array], Array]:
+        dead: Array = ~np.any(features, axis=0)
+        if dead.any():  # a pooled convolution has many: half of the features, in our small network
+            return self._operator_without(dead, features, weights)
         blocks = [
             (x, hidden, self.last.probabilities(hidden), weights[part, None].astype(x.dtype))
             for part, x, hidden in self.blocks(features)
@@ -166,26 +191,44 @@ class MLPHead:
 
         return product
 
+    def _operator_without(self, dead: Array, features: Array, weights: Array) -> Callable[[Array], Array]:
+        """`hessian_operator` where some features are 0 everywhere: nothing bends in their weights."""
+        smaller = MLPHead(self.hidden_weight[:, ~dead], self.hidden_bias, self.last)
+        inner = smaller.hessian_operator(np.ascontiguousarray(features[:, ~dead]), weights)
+        bends = np.ones(self.n_parameters, dtype=bool)
+        bends[: self.n_hidden_parameters] = np.tile(np.append(~dead, True), len(self.hidden_bias))
+
+        def product(direction: Array) -> Array:
+            answer = np.zeros(self.n_parameters)
+            answer[bends] = inner(direction[bends])
+            return answer
+
+        return product
+
     def preconditioner(self, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
         units, width = self.last.n_features, self.n_features + 1
         inner, square = np.zeros((units, units)), np.zeros((width, width))
         for part, x, hidden in self.blocks(features):
-            root = _bend_root(self.last.probabilities(hidden))
-            reach = root.transpose(0, 2, 1) @ self.last.weight.astype(x.dtype) * (hidden > 0)[:, None]
-            shares = np.repeat(weights[part], self.n_classes)
-            inner += weighted_square(reach.reshape(-1, units), shares)
-            square += weighted_square(with_constant(x), weights[part])
-        first = KroneckerCurvature(inner / max(weights.sum(), np.finfo("float64").tiny), square, damping)
-        last = self.last.preconditioner(self.hidden(features), weights, damping)
+            root = _bend_root(self.last.probabilities(hidden)) * np.sqrt(weights[part])[:, None, None]
+            reach = root.transpose(0, 2, 1) @ self.last.weight * (hidden > 0)[:, None]
+            flat = reach.reshape(-1, units)
+            inner += flat.T @ flat
+            square += weighted_square(with_constant(x), np.einsum("nkh,nkh->n", reach, reach))
+        first = KroneckerCurvature(per_unit_of(inner), square, EASE * damping)
+        last = self.last.preconditioner(self.hidden(features), weights, EASE * damping)
         border = self.n_hidden_parameters
         return lambda vector: np.concatenate([first.solve(vector[:border]), last(vector[border:])])
 
-    def blocks(self, features: Array, rows: int | None = None) -> Iterator[tuple[slice, Array, Array]]:
-        """Which rows, their features and what the hidden layer makes of them, some rows at a time."""
+    def blocks(
+        self, features: Array, rows: int | None = None, dtype: str | None = None
+    ) -> Iterator[tuple[slice, Array, Array]]:
+        """Which rows, their features and what the hidden layer makes of them, some rows at a time; in
+        the features' own precision, or that of `dtype`."""
         step = BLOCK_ROWS if rows is None else rows
         for start in range(0, max(1, len(features)), step):
             part = slice(start, start + step)
-            yield part, features[part], self.hidden(features[part])
+            x = features[part].astype(dtype or features.dtype, copy=False)
+            yield part, x, self.hidden(x)
 
     def pushed(self, direction: Array, features: Array, hidden: Array) -> Array:
         """Change of the logits along `direction` (p,) to first order, (n, K)."""
@@ -210,11 +253,11 @@ class MLPHead:
         return max(1, JACOBIAN_NUMBERS // (self.n_classes * self.n_parameters))
 
     def _jacobian(self, features: Array, hidden: Array) -> Array:
-        """Slopes of the logits by theta, (n, K, p) float64."""
+        """Slopes of the logits by theta, (n, K, p)."""
         n, k = len(features), self.n_classes
-        x, on = with_constant(features).astype("float64"), hidden > 0
+        x, on = with_constant(features), hidden > 0
         first = np.einsum("kh,nh,nd->nkhd", self.last.weight, on, x)
-        last = np.einsum("jk,nd->nkjd", self.last.contrasts, with_constant(hidden).astype("float64"))
+        last = np.einsum("jk,nd->nkjd", self.last.contrasts, with_constant(hidden))
         return np.concatenate([first.reshape(n, k, -1), last.reshape(n, k, -1)], axis=2)
 
 

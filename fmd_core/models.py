@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
-from fmd_core.architectures import ARCHITECTURES, build_encoder, find_architecture
+from fmd_core.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
 from fmd_core.data import (
     Array,
     AttributeDataset,
@@ -28,7 +28,8 @@ from fmd_core.data import (
     ignore_progress,
 )
 from fmd_core.errors import ModelError
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head, LinearHead
+from fmd_core.mlp_head import MLPHead
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +83,7 @@ class Classifier:
 
     architecture: str
     encoder_state: dict[str, Array]
-    head: LinearHead
+    head: Head
     damping: float
     """Weight decay that the head was fitted with: the damping at which influence is an exact slope."""
     preprocess: Preprocess = field(default_factory=Preprocess)
@@ -90,6 +91,8 @@ class Classifier:
     """Factor on the encoder's output. Damping is relative to the size of the features: with a mean
     square of 1 one value suits every model."""
     name: str = ""
+    depth: Depth = "last layer"
+    """Where encoder and head meet; see `fmd_core.deepening`."""
 
     @property
     def kind(self) -> InputKind:
@@ -100,26 +103,28 @@ class Classifier:
     def encoder_fingerprint(self) -> str:
         """Content digest of all that makes the features: the head may change and they stay."""
         parts = [part for name in sorted(self.encoder_state) for part in (name, self.encoder_state[name])]
-        return content_fingerprint(self.architecture, repr(self.preprocess), repr(self.feature_scale), *parts)
+        depth = [] if self.depth == "last layer" else [self.depth]
+        settings = [self.architecture, repr(self.preprocess), repr(self.feature_scale), *depth]
+        return content_fingerprint(*settings, *parts)
 
     @cached_property
     def fingerprint(self) -> str:
         return content_fingerprint(self.encoder_fingerprint, self.head.fingerprint)
 
-    def with_head(self, head: LinearHead) -> Classifier:
+    def with_head(self, head: Head) -> Classifier:
         """The same encoder under another head."""
         return replace(self, head=head)
 
     @property
     def n_parameters(self) -> int:
-        return sum(a.size for a in self.encoder_state.values()) + self.head.weight.size + self.head.bias.size
+        return sum(a.size for a in [*self.encoder_state.values(), *self.head.arrays.values()])
 
     @cached_property
     def _encoder(self) -> torch.nn.Module:
         import torch
 
         first = next((a for a in self.encoder_state.values() if a.ndim == 2), np.zeros((0, 0)))
-        module = build_encoder(self.architecture, first.shape[1])
+        module = build_encoder(self.architecture, first.shape[1], self.depth)
         state = {name: torch.from_numpy(array.copy()) for name, array in self.encoder_state.items()}
         try:
             module.load_state_dict(state)
@@ -236,7 +241,7 @@ def extract_features(
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write encoder and head as safetensors."""
     tensors = {f"encoder.{name}": array for name, array in classifier.encoder_state.items()}
-    tensors |= {"head.weight": classifier.head.weight, "head.bias": classifier.head.bias}
+    tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}
     metadata = {
         "format": FORMAT,
         "architecture": classifier.architecture,
@@ -245,6 +250,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "size": str(classifier.preprocess.size or ""),
         "feature_scale": repr(classifier.feature_scale),
         "name": classifier.name,
+        "depth": classifier.depth,
     }
     # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
     save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
@@ -266,8 +272,9 @@ def load_classifier(path: Path) -> Classifier:
             f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
         ) from error
     whole = {"head.weight", "head.bias"} <= tensors.keys() and {"architecture", "damping"} <= metadata.keys()
+    depth = next((d for d in get_args(Depth) if d == metadata.get("depth", "last layer")), None)
     known = metadata.get("architecture") in ARCHITECTURES
-    if metadata.get("format") != FORMAT or not whole or not known:
+    if metadata.get("format") != FORMAT or not whole or not known or depth is None:
         raise ModelError(f"The weights file '{path.name}' was not written by FMD Studio, or has no head.")
     encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
@@ -278,12 +285,20 @@ def load_classifier(path: Path) -> Classifier:
     return Classifier(
         metadata["architecture"],
         encoder,
-        LinearHead(tensors["head.weight"], tensors["head.bias"]),
+        _head(tensors),
         _positive(metadata, "damping", path.name),
         Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))),
         _positive({"feature_scale": "1.0"} | metadata, "feature_scale", path.name),
         metadata.get("name", ""),
+        depth,
     )
+
+
+def _head(tensors: dict[str, Array]) -> Head:
+    last = LinearHead(tensors["head.weight"], tensors["head.bias"])
+    if not {"head.hidden_weight", "head.hidden_bias"} <= tensors.keys():
+        return last
+    return MLPHead(tensors["head.hidden_weight"], tensors["head.hidden_bias"], last)
 
 
 def _side(text: str) -> int | None:
@@ -303,6 +318,7 @@ def _positive(metadata: dict[str, str], key: str, file: str) -> float:
     return value
 
 
-def head_to_safetensors(head: LinearHead, metadata: dict[str, str]) -> bytes:
-    """The head alone as a safetensors file: `head.weight` (K, d), `head.bias` (K,), float64."""
-    return save({"head.weight": head.weight, "head.bias": head.bias}, metadata)
+def head_to_safetensors(head: Head, metadata: dict[str, str]) -> bytes:
+    """The head alone as a safetensors file: `head.weight` (K, d), `head.bias` (K,), float64; with two
+    layers also `head.hidden_weight` (h, d) and `head.hidden_bias` (h,)."""
+    return save({f"head.{name}": array for name, array in head.arrays.items()}, metadata)

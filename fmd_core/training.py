@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -154,9 +154,7 @@ class _Run:
         state = {name: frozen_array(t.detach().numpy()) for name, t in self.encoder.state_dict().items()}
         weight, bias = (t.detach().numpy() for t in (self.top.weight, self.top.bias))
         raw = Classifier(self.architecture, state, LinearHead(weight, bias), damping, self.preprocess)
-        scale = feature_scale(raw, self.dataset)
-        head = LinearHead(weight / scale, bias)
-        return Classifier(self.architecture, state, head, damping, self.preprocess, scale)
+        return with_feature_scale(raw, feature_scale(raw, self.dataset))
 
 
 def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
@@ -171,6 +169,12 @@ def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
             "choose another network or other weights."
         )
     return float(1 / np.sqrt(square))
+
+
+def with_feature_scale(classifier: Classifier, scale: float) -> Classifier:
+    """The same answers from features that come out `scale` times as large as the encoder makes them."""
+    head = classifier.head.rescaled(scale / classifier.feature_scale)
+    return replace(classifier, head=head, feature_scale=scale)
 
 
 def refit_head(

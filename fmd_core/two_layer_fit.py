@@ -9,19 +9,21 @@ curvature, an upper bound like that of the linear fit, is the identity (K-FAC, M
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.linalg import LinAlgError, eigh
+from scipy.special import log_softmax
 
 from fmd_core.data import Array
 from fmd_core.errors import SolverError
 from fmd_core.fit_problem import ConvexProblem
 from fmd_core.heads import label_errors, softmax_bend
-from fmd_core.kronecker import KroneckerCurvature, weighted_square
+from fmd_core.kronecker import weighted_square
 from fmd_core.mlp_head import MLPHead, with_constant
 
-STEPS = 40
-PROGRESS = 1e-4
-"""Share of the objective that a step must take off for the search to go on."""
-FIRST_RADIUS = 1.0  # a step of this length bends the objective by about 1/2
+STEPS = 60
+PATIENCE, PROGRESS = 5, 0.02
+"""The search ends when so many steps together took off less than this share of the objective."""
+DEAD = 1e-3  # share of the damping that a direction of the features must bend the objective by to be searched
+FIRST_RADIUS = 10.0  # in coordinates where a step of length 1 bends the objective by about 1/2
 
 
 def fit_two_layers(
@@ -31,110 +33,140 @@ def fit_two_layers(
     allow; never one with a higher objective. Raises SolverError, which names the damping."""
     from scipy.optimize import minimize  # slow to import
 
-    fit = _TwoLayerFit(start, problem, anchor, consistency)
-    seen = [fit.value_and_gradient(fit.enter(start.theta))[0]]
+    astray = f"The two layers could not be fitted at damping = {problem.damping:g}; raise damping tenfold."
+    try:
+        fit = _TwoLayerFit(start, problem, anchor, consistency)
+    except (LinAlgError, ValueError) as error:  # features so large that their square is not finite
+        raise SolverError(astray) from error
+    begin = fit.enter(start.theta)
+    values = [fit.value_and_gradient(begin)[0]]
 
-    def slow(intermediate_result: object) -> None:
-        value = float(getattr(intermediate_result, "fun", np.nan))
-        seen.append(value)
-        if 0 < seen[-2] - value < PROGRESS * abs(value):  # a refused step leaves it as it was
+    def stop_when_slow(intermediate_result: object) -> None:
+        values.append(float(getattr(intermediate_result, "fun", np.nan)))
+        if len(values) > PATIENCE and values[-1 - PATIENCE] - values[-1] < PROGRESS * values[-1]:
             raise StopIteration
 
     result = minimize(
         fit.value_and_gradient,
-        fit.enter(start.theta),
+        begin,
         jac=True,
         hessp=fit.curvature_product,
         method="trust-ncg",
-        callback=slow,
+        callback=stop_when_slow,
         options={"gtol": 1e-6, "maxiter": STEPS, "initial_trust_radius": FIRST_RADIUS},
     )
     if not (np.isfinite(result.fun) and np.isfinite(result.x).all()):
-        raise SolverError(
-            f"The two layers could not be fitted at damping = {problem.damping:g}; raise damping tenfold."
-        )
+        raise SolverError(astray)
     return start.moved(fit.leave(result.x) - start.theta)
 
 
 class _TwoLayerFit:
-    """The objective as a function of Kronecker coordinates around the start."""
+    """The objective in coordinates phi.
+
+    What goes into the hidden layer is turned once, onto the eigenvectors of its weighted square; that
+    leaves the two-layer form, the damping and the anchor as they are, and makes the Kronecker
+    curvature of that layer cheap: rows of phi are turned over the few hidden units only. Directions
+    that hardly occur (a pooled convolution has many dead ones) stay at the anchor and cost nothing.
+    """
 
     def __init__(
         self, start: MLPHead, problem: ConvexProblem, anchor: Array | None, consistency: float
     ) -> None:
-        self.start, self.problem = start, problem
-        self.anchor = np.zeros(start.n_parameters) if anchor is None else anchor
+        self.problem, self.damping = problem, problem.damping
+        self.logit_contrasts = start.last.contrasts.astype(problem.features.dtype)  # (K-1, K)
         weights = problem.contrast_weights
-        # without contrasts no term: then nothing below multiplies with them
         self.contrasts = problem.contrasts if consistency and weights is not None else None
         self.contrast_weights = np.zeros(0) if weights is None else consistency * weights
-        self.first, self.last = self._layers()
 
-    def _layers(self) -> tuple[KroneckerCurvature, KroneckerCurvature]:
-        """Bounds on the curvature of each layer by itself."""
-        start, problem = self.start, self.problem
-        hidden = start.hidden(problem.features)
-        centred = (start.last.contrasts @ start.last.weight).astype("float64")
-        on = (hidden > 0).astype(problem.features.dtype)
-        together = (on * problem.weights[:, None].astype(on.dtype)).T @ on / problem.weights.sum()
-        inner = (centred.T @ centred) * together
-        return (
-            KroneckerCurvature(inner, self._square(problem.features), problem.damping),
-            KroneckerCurvature(np.eye(start.n_classes - 1), self._square(hidden), problem.damping),
-        )
+        x, hidden = with_constant(problem.features), start.hidden(problem.features)
+        reach, on = start.last.contrasts @ start.last.weight, (hidden > 0).astype(x.dtype)
+        together = (on * problem.weights.astype(x.dtype)[:, None]).T @ on / problem.weights.sum()
+        unit_values, self.unit_turn = eigh(reach.T @ reach * together)
+        values, turn = eigh(self._square(x, start.n_classes))
+        live = values * unit_values.max() > DEAD * self.damping
+        self.turn, self.x = turn[:, live], x @ turn[:, live].astype(x.dtype)
+        self.scale = np.sqrt(np.outer(np.maximum(unit_values, 0), values[live]) + self.damping)
+        last_values, self.last_turn = eigh(self._square(with_constant(hidden), start.n_classes))
+        self.last_scale = np.sqrt(np.maximum(last_values, 0) + self.damping)
 
-    def _square(self, x: Array) -> Array:
-        """How a layer's inputs (n, d) let the objective bend, (d + 1, d + 1)."""
-        square = weighted_square(with_constant(x), self.problem.weights) / self.start.n_classes
-        if self.contrasts is None:
-            return square.astype("float64")
-        differences = np.pad(self.contrasts @ x, ((0, 0), (0, 1)))  # the constant cancels
-        return square + weighted_square(differences, self.contrast_weights)
+        self.full, self.border = (len(unit_values), len(values)), start.n_hidden_parameters
+        theta = np.zeros(start.n_parameters) if anchor is None else anchor
+        self.anchor, first = self.enter(theta), theta[: self.border].reshape(self.full)
+        self.still = first - first @ self.turn @ self.turn.T
+
+    def _square(self, x: Array, n_classes: int) -> Array:
+        """How much a layer's inputs (n, d) let the objective bend at most, (d, d) float64."""
+        square = weighted_square(x, self.problem.weights).astype("float64") / n_classes
+        if self.contrasts is not None:
+            square += weighted_square(self.contrasts @ x, self.contrast_weights)
+        return square
 
     def enter(self, theta: Array) -> Array:
-        border = self.start.n_hidden_parameters
-        return np.concatenate([self.first.enter(theta[:border]), self.last.enter(theta[border:])])
+        """Coordinates of some parameters, both (p,)."""
+        first, last = theta[: self.border].reshape(self.full), theta[self.border :]
+        last = last.reshape(len(self.logit_contrasts), -1) @ self.last_turn
+        first = self.unit_turn.T @ first @ self.turn
+        return np.concatenate([(first * self.scale).ravel(), (last * self.last_scale).ravel()])
 
     def leave(self, phi: Array) -> Array:
-        border = self.start.n_hidden_parameters
-        return np.concatenate([self.first.leave(phi[:border]), self.last.leave(phi[border:])])
+        """The parameters at some coordinates, both (p,)."""
+        first, last = self._turned(phi)
+        return np.concatenate([(first @ self.turn.T + self.still).ravel(), last.ravel()])
 
-    def _slope(self, gradient: Array) -> Array:
-        border = self.start.n_hidden_parameters
-        return np.concatenate([self.first.slope(gradient[:border]), self.last.slope(gradient[border:])])
+    def _turned(self, phi: Array) -> tuple[Array, Array]:
+        """Weights on the turned inputs (h, d+1) and, by contrast, on the hidden units (K-1, h+1)."""
+        first, last = self._parts(phi)
+        return self.unit_turn @ (first / self.scale), (last / self.last_scale) @ self.last_turn.T
+
+    def _parts(self, phi: Array) -> tuple[Array, Array]:
+        """Coordinates of the hidden layer (h, live) and of the last one (K-1, h+1)."""
+        first = phi[: self.scale.size].reshape(self.scale.shape)
+        return first, phi[self.scale.size :].reshape(len(self.logit_contrasts), -1)
 
     def value_and_gradient(self, phi: Array) -> tuple[float, Array]:
-        self.at, theta, problem = phi.copy(), self.leave(phi), self.problem
-        self.head = self.start.moved(theta - self.start.theta)
-        self.blocks = list(self.head.blocks(problem.features))
-        logits = np.concatenate([self.head.last.logits(hidden) for _, _, hidden in self.blocks])
-        self.probabilities = softmax(logits, axis=1)
-        own = log_softmax(logits.astype("float64"), axis=1)[np.arange(len(logits)), problem.labels]
-        moved = self._pulled_apart(logits)
-        away = theta - self.anchor
-        value = -problem.weights @ own + 0.5 * np.vdot(logits, moved) + 0.5 * problem.damping * away @ away
-        slopes = label_errors(self.probabilities, problem.labels) * problem.weights[:, None] + moved
-        return float(value), self._slope(self._pulled(slopes) + problem.damping * away)
+        self.at, problem, dtype = phi.copy(), self.problem, self.x.dtype
+        first, last = self._turned(phi)
+        hidden = np.maximum(self.x @ first.T.astype(dtype), 0)
+        self.on, self.above = hidden > 0, last[:, :-1].astype(dtype)
+        self.hidden = with_constant(hidden)
+        logits = self.hidden @ last.T.astype(dtype) @ self.logit_contrasts
+        by_class = log_softmax(logits.astype("float64"), axis=1)
+        self.probabilities = np.exp(by_class).astype(dtype)
+        apart = self._apart(logits)
+        value = -problem.weights @ by_class[np.arange(len(logits)), problem.labels]
+        value += 0.5 * np.vdot(logits, apart)
+        away, decay = phi - self.anchor, self._decay(phi - self.anchor)
+        slopes = label_errors(self.probabilities, problem.labels) * problem.weights[:, None] + apart
+        return float(value + 0.5 * away @ decay), self._pulled(slopes) + decay
 
     def curvature_product(self, phi: Array, direction: Array) -> Array:
-        """The Gauss-Newton matrix times a direction, both in coordinates."""
+        """The Gauss-Newton matrix times a direction."""
         if not np.array_equal(phi, self.at):  # a rejected step was evaluated in between
             self.value_and_gradient(phi)
-        theta = self.leave(direction)
-        change = np.concatenate([self.head.pushed(theta, x, hidden) for _, x, hidden in self.blocks])
+        first, last = (part.astype(self.x.dtype) for part in self._turned(direction))
+        change = ((self.x @ first.T) * self.on) @ self.above.T + self.hidden @ last.T
+        change = change @ self.logit_contrasts
         bent = softmax_bend(self.probabilities, change) * self.problem.weights[:, None]
-        return self._slope(
-            self._pulled(bent + self._pulled_apart(change)) + self.problem.damping * theta
-        )
+        return self._pulled(bent + self._apart(change)) + self._decay(direction)
 
     def _pulled(self, slopes: Array) -> Array:
-        parts = [self.head.pulled(slopes[part], x, hidden) for part, x, hidden in self.blocks]
-        return np.sum(parts, axis=0)
+        """Slopes by the logits (n, K) as one by the coordinates, (p,)."""
+        slopes = slopes.astype(self.x.dtype) @ self.logit_contrasts.T
+        first = ((slopes @ self.above) * self.on).T @ self.x
+        first = self.unit_turn.T @ first.astype("float64") / self.scale
+        last = (slopes.T @ self.hidden).astype("float64") @ self.last_turn / self.last_scale
+        return np.concatenate([first.ravel(), last.ravel()])
 
-    def _pulled_apart(self, logits: Array) -> Array:
-        """Slope by the logits (n, K) of the contrasts' term at some logits; it is linear in them."""
+    def _decay(self, phi: Array) -> Array:
+        """Slope of damping/2 |theta|^2."""
+        first, last = self._parts(phi)
+        return self.damping * np.concatenate(
+            [(first / self.scale**2).ravel(), (last / self.last_scale**2).ravel()]
+        )
+
+    def _apart(self, logits: Array) -> Array:
+        """Slope of the contrasts' term by the logits (n, K), in which it is linear."""
         if self.contrasts is None:
             return np.zeros_like(logits)
         moved = self.contrasts @ logits.astype("float64")
-        moved -= moved.mean(axis=1, keepdims=True)
         return self.contrasts.T @ (moved * self.contrast_weights[:, None])

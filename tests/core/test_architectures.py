@@ -11,7 +11,6 @@ from fmd_core.architectures import (
     ARCHITECTURES,
     build_encoder,
     find_architecture,
-    join_state,
     load_published,
     split_state,
 )
@@ -40,7 +39,8 @@ def whole_state(name, n_inputs=0, n_classes=3):
     """A network's whole state dict."""
     width, rng = {"small_cnn": 64, "face_cnn": 128, "mlp": 64}[name], np.random.default_rng(1)
     weight = rng.normal(size=(n_classes, width)).astype("float32")
-    return join_state(name, encoder_state(name, n_inputs), weight, np.arange(n_classes, dtype="float32"))
+    head = {"head.weight": weight, "head.bias": np.arange(n_classes, dtype="float32")}
+    return encoder_state(name, n_inputs) | head
 
 
 def classifier(name, n_inputs=0, n_classes=3, **options):
@@ -113,7 +113,7 @@ def test_a_state_taken_apart_and_joined_is_the_same(name, n_inputs):
     encoder, weight, bias = split_state(name, state, n_inputs)
     assert set(state) - set(encoder) == {"head.weight", "head.bias"}
     np.testing.assert_array_equal(bias, [0, 1, 2])
-    joined = join_state(name, encoder, weight, bias)
+    joined = encoder | {"head.weight": weight, "head.bias": bias}
     assert joined.keys() == state.keys()
     for key in state:
         assert np.shape(joined[key]) == np.shape(state[key])
@@ -152,7 +152,7 @@ def test_a_network_of_torchvision_is_its_features_under_its_last_layer():
     whole.train()(torch.randn(4, 3, 64, 64))  # statistics of its own in the batch normalisation
     state = {name: tensor.numpy().copy() for name, tensor in whole.state_dict().items()}
     encoder, weight, bias = split_state("resnet18", state)
-    joined = join_state("resnet18", encoder, weight, bias)
+    joined = encoder | {"fc.weight": weight, "fc.bias": bias}
     assert joined.keys() == state.keys()
     assert all(joined[key] is state[key] for key in state)
 
@@ -194,7 +194,8 @@ def test_a_saved_model_comes_back_with_its_fingerprint_and_shapes(name, n_inputs
     models.save_classifier(model, tmp_path / "m.safetensors")
     found = models.load_classifier(tmp_path / "m.safetensors")
     assert (found.fingerprint, found.feature_scale, found.name) == (model.fingerprint, 0.3, "mine")
-    split_state(name, join_state(name, found.encoder_state, found.head.weight, found.head.bias), n_inputs)
+    head = {f"head.{part}": array for part, array in found.head.arrays.items()}
+    split_state(name, found.encoder_state | head, n_inputs)
 
 
 # --- published weights, with no network in the test
@@ -307,9 +308,8 @@ def test_a_network_for_tables_needs_columns():
         find_architecture,
         build_encoder,
         lambda n: split_state(n, {}),
-        lambda n: join_state(n, {}, np.eye(2), np.ones(2)),
     ],
-    ids=["find", "build", "split", "join"],
+    ids=["find", "build", "split"],
 )
 def test_an_unknown_architecture_lists_the_known_ones(call):
     assert message(call, "huge") == f"Unknown architecture 'huge'. Known: {', '.join(ARCHITECTURES)}."

@@ -88,18 +88,27 @@ def test_gradient_products_equal_explicit_gradients(case):
     np.testing.assert_allclose(head.gradient_products(x, y, direction), explicit, atol=1e-12)
 
 
-def test_kronecker_factors_are_exact_for_one_sample(case):
+def test_the_preconditioner_is_exact_for_one_sample(case):
     head, x, _, w = case
-    inner, square = head.kronecker_factors(x[:1], w[:1])
-    np.testing.assert_allclose(np.kron(inner, square), head.hessian(x[:1], w[:1]), atol=1e-12)
+    solve = head.preconditioner(x[:1], w[:1], 0.3)
+    found = np.stack([solve(v) for v in np.eye(head.n_parameters)], axis=1)
+    exact = head.hessian(x[:1], w[:1]) + 0.3 * np.eye(head.n_parameters)
+    np.testing.assert_allclose(found, np.linalg.inv(exact), atol=1e-10)
 
 
-def test_kronecker_factors_are_square_and_positive(case):
+def test_the_preconditioner_brings_the_curvature_near_the_identity(case):
     head, x, _, w = case
-    for factor, size in zip(head.kronecker_factors(x, w), (head.n_classes - 1, D + 1), strict=True):
-        assert factor.shape == (size, size)
-        np.testing.assert_allclose(factor, factor.T)
-        assert np.linalg.eigvalsh(factor).min() > -1e-12
+    exact = head.hessian(x, w) + 1e-3 * np.eye(head.n_parameters)
+    solve = head.preconditioner(x, w, 1e-3)
+    eased = np.stack([solve(column) for column in exact.T])
+    values = np.linalg.eigvals(eased).real
+    assert values.min() > 0
+    assert values.max() / values.min() < np.linalg.cond(exact) / 5
+
+
+def test_rescaled_answers_the_same_from_scaled_features(case):
+    head, x, _, _ = case
+    np.testing.assert_allclose(head.rescaled(3.0).logits(3 * x), head.logits(x))
 
 
 def test_moving_adds_the_direction_to_the_logits(case):
@@ -146,11 +155,11 @@ def test_float32_features_agree_with_float64(case):
 
 def test_row_blocks_give_the_same_curvature(case, monkeypatch):
     head, x, _, w = case
-    whole, factors = head.hessian(x, w), head.kronecker_factors(x, w)
+    direction = np.random.default_rng(2).normal(size=head.n_parameters)
+    whole, eased = head.hessian(x, w), head.preconditioner(x, w, 0.1)(direction)
     monkeypatch.setattr(heads, "BLOCK_ROWS", 5)
     np.testing.assert_allclose(head.hessian(x, w), whole, atol=1e-12)
-    for found, expected in zip(head.kronecker_factors(x, w), factors, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(head.preconditioner(x, w, 0.1)(direction), eased, atol=1e-12)
 
 
 def test_weights_and_fingerprint_are_fixed():

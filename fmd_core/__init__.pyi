@@ -7,18 +7,26 @@ from .bias_functions import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
-from .comparison import Change, Comparison, compare
+from .changes import Change
+from .comparison import Comparison, bias_change, compare
 from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
 from .datasets import load_dataset, load_demo_classifier
+from .deepening import deepened
 from .errors import DataError, FMDError, ModelError, SolverError
+from .explanations import Explanation, explain
 from .guarded_path import Guard, PathPoint, UnlearningPath, judge_path, solve_path, unlearning_path
 from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
+from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
+from .proof import Rival, rival_heads
+from .removal import predict_removal, refit_without
 from .report import Evidence, build_report, render_report
+from .scan import Finding, scan
+from .score_check import ScoreCheck, check_scores
 from .training import TrainingStep, train_classifier
 from .unlearning import UnlearningInputs, UnlearningResult, unlearn
 
@@ -37,28 +45,37 @@ __all__ = [
     "DataError",
     "Estimate",
     "Evidence",
+    "Explanation",
     "FMDError",
     "FeatureSet",
+    "Finding",
     "GroupGap",
     "Guard",
     "Head",
     "InfluenceScores",
     "JointBias",
     "LinearHead",
+    "MLPHead",
     "ModelError",
     "PathPoint",
     "Preprocess",
+    "Rival",
+    "ScoreCheck",
     "SolverError",
     "TrainingStep",
     "UnlearningInputs",
     "UnlearningPath",
     "UnlearningResult",
     "audit_bias",
+    "bias_change",
     "bias_influence",
     "build_report",
+    "check_scores",
     "compare",
     "counterfactual_bias",
     "counterfactual_bias_gradient",
+    "deepened",
+    "explain",
     "extract_features",
     "fit_curvature",
     "judge_path",
@@ -66,8 +83,12 @@ __all__ = [
     "load_dataset",
     "load_demo_classifier",
     "pair_counterfactuals",
+    "predict_removal",
+    "refit_without",
     "render_report",
+    "rival_heads",
     "save_classifier",
+    "scan",
     "solve_path",
     "train_classifier",
     "unlearn",

@@ -3,7 +3,7 @@ that are averaged over every value of the attribute."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ import numpy as np
 from fmd_core.bias import predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
+from fmd_core.errors import SolverError
 from fmd_core.fitting import ConvexProblem, fit_head
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head, LinearHead
 from fmd_core.models import Classifier, encode_rows
 from fmd_core.objective import balanced_weights
 
@@ -24,28 +25,38 @@ DAMPINGS = (1e-2, 1e-3, 1e-4, 1e-5)
 """What a refit is tried with; validation people choose."""
 
 
-def refit_on_pairs(head: LinearHead, pairs: CounterfactualPairs, *, damping: float) -> LinearHead:
-    """Deep feature reweighting: a head fitted afresh to both sides of the pairs, every group of class
-    and attribute level counting equally (Kirichenko et al., ICLR 2023, arXiv 2204.02937).
+def refit_on_pairs(head: Head, pairs: Sequence[CounterfactualPairs], *, damping: float) -> Head:
+    """Deep feature reweighting: the last layer fitted afresh to both sides of the pairs, every group of class
+    and attribute level counting equally (Kirichenko et al., ICLR 2023, arXiv 2204.02937); of several
+    attributes each counts the same.
 
-    Of `head` only the shape is used. Raises SolverError when `damping` is too small for the features.
+    Of the last layer only the shape is used. Raises SolverError when `damping` is too small for the features.
     """
-    labels = np.tile(pairs.labels, 2)
-    levels = np.concatenate([pairs.favoured_codes, pairs.other_codes])
-    problem = ConvexProblem(
-        features=np.concatenate([pairs.favoured.features, pairs.other.features]),
-        labels=labels,
-        weights=balanced_weights(group_codes(labels, levels)),
-        damping=damping,
-    )
-    return fit_head(LinearHead(np.zeros_like(head.weight), np.zeros_like(head.bias)), problem)
+    parts = []
+    for p in pairs:
+        truth, levels = np.tile(p.labels, 2), np.concatenate([p.favoured_codes, p.other_codes])
+        both = np.concatenate([p.favoured.features, p.other.features])
+        parts.append((both, truth, balanced_weights(group_codes(truth, levels)) / len(pairs)))
+    features, labels, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    blank = LinearHead(np.zeros_like(head.last.weight), np.zeros_like(head.last.bias))
+    return head.with_last(fit_head(blank, ConvexProblem(head.hidden(features), labels, weights, damping)))
 
 
-def most_even(heads: Sequence[LinearHead], people: FeatureSet, groups: Array) -> LinearHead:
+def most_even(heads: Sequence[Head], people: FeatureSet, groups: Array) -> Head:
     """The head with the best accuracy when every group counts equally; `groups` (n,) is that of each
     of the `people`. Not the worst group's accuracy: in the smallest one that is a handful of people."""
     weights = balanced_weights(groups)
     return max(heads, key=lambda head: weights @ (predictions(head, people.features) == people.labels))
+
+
+def refits_on_pairs(head: Head, pairs: Sequence[CounterfactualPairs]) -> Iterator[tuple[Head, float]]:
+    """`refit_on_pairs` at every one of DAMPINGS that can be solved."""
+    for damping in DAMPINGS:
+        try:
+            yield refit_on_pairs(head, pairs, damping=damping), damping
+        except SolverError:  # too small for these features; the largest always has an answer
+            if damping == DAMPINGS[0]:
+                raise
 
 
 def averaged_answers(

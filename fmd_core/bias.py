@@ -12,12 +12,20 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fmd_core.bias_functions import pair_differences
+from fmd_core.bias_functions import MEASURES, GroupGap, Measure, pair_differences
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.errors import DataError
 from fmd_core.group_metrics import GroupMetrics, group_metrics
 from fmd_core.heads import Head
-from fmd_core.intervals import Estimate, mean_estimates, rate_estimate
+from fmd_core.intervals import (
+    MIN_PEOPLE,
+    Estimate,
+    bootstrap_means,
+    estimate_from_draws,
+    mean_estimates,
+    rate_estimate,
+)
 
 
 def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
@@ -60,11 +68,22 @@ class AttributeBias:
     """B minus the placebo's, paired by person; may be below 0."""
     distance: float = 0.0
     """Median match distance; 0 for exact twins, 1 for two strangers of one class."""
+    parity_gap: Estimate | None = None
+    """Gap in mean probability between the groups; the interval runs the same way, so it may reach below 0."""
+    opportunity_gap: Estimate | None = None
+    """The same among those whose true class it is."""
+
+    def by(self, measure: Measure) -> Estimate:
+        """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
+        if measure == "counterfactual":
+            return self.bias if self.excess is None else self.excess
+        found = self.parity_gap if measure == "demographic parity" else self.opportunity_gap
+        return found or Estimate.unknown(0, "not measured")
 
     @property
     def judged(self) -> Estimate:
-        """The figure that a verdict rests on: the excess where there is a placebo, else B."""
-        return self.bias if self.excess is None else self.excess
+        """`by` the counterfactual measure."""
+        return self.by("counterfactual")
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,42 @@ def _audit_attribute(
         placebo=floor,
         excess=excess,
         distance=float(np.median(pairs.distance)),
+        parity_gap=gap_estimate(head, dataset, features, pairs.attribute, MEASURES[1]),
+        opportunity_gap=gap_estimate(head, dataset, features, pairs.attribute, MEASURES[2]),
     )
+
+
+def gap_estimate(
+    head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str, measure: Measure
+) -> Estimate:
+    """The gap between the groups of an attribute with its interval, in the direction that it has."""
+    try:
+        gap = GroupGap.of(dataset, features, attribute, measure)
+    except DataError as error:
+        return Estimate.unknown(0, str(error))
+    people = min(gap_people(gap))
+    if people < MIN_PEOPLE:
+        return Estimate.unknown(people)
+    sign = np.sign(gap.signed(head)) or 1.0
+    return estimate_from_draws(gap.value(head), sign * gap_draws([head], gap)[0], len(gap))
+
+
+def gap_people(gap: GroupGap) -> tuple[int, int]:
+    """How many people stand on the usual and on the other side of a gap."""
+    usual, others = (int(side.any(axis=1).sum()) for side in gap.sides)
+    return usual, others
+
+
+def gap_draws(heads: Sequence[Head], gap: GroupGap) -> list[Array]:
+    """The signed gap of each head in resamples of the people, (draws,) each, the same for all heads."""
+    usual, others = gap.sides
+    sizes = np.stack([usual.sum(axis=1), others.sum(axis=1)], axis=1)
+    given = [head.probabilities(gap.features.features) for head in heads]
+    sums = [np.stack([(p * usual).sum(axis=1), (p * others).sum(axis=1)], axis=1) for p in given]
+    draws = bootstrap_means(np.hstack([sizes, *sums]).astype("float64"))
+    size = np.maximum(draws[:, :2], np.finfo("float64").tiny)  # a group that a resample misses says 0
+    shares = [draws[:, 2 * i : 2 * i + 2] / size for i in range(1, len(heads) + 1)]
+    return [share[:, 0] - share[:, 1] for share in shares]
 
 
 def _served(

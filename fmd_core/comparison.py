@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import Literal
 
 import numpy as np
-from scipy.special import bdtr
 
-from fmd_core.bias import pair_flips, predictions
-from fmd_core.bias_functions import pair_differences
+from fmd_core.bias import gap_draws, gap_people, pair_flips, predictions
+from fmd_core.bias_functions import GroupGap, Measure, pair_differences
+from fmd_core.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.heads import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws, rate_estimate
+from fmd_core.intervals import (
+    MIN_PEOPLE,
+    Estimate,
+    estimate_from_draws,
+)
 
 Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
-SIGNIFICANCE = 0.05
 OUTCOMES = ("now right", "now wrong", "wrong both times")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One quantity before and after; `difference` is after minus before, paired by person."""
-
-    name: str
-    group: str  # "" for everyone, else "usual attribute" or "column: level"
-    before: Estimate
-    after: Estimate
-    difference: Estimate
-    p_value: float | None = None
-    """Exact McNemar test of the people who changed sides; None for figures that are no rates."""
-
-    @property
-    def is_beyond_chance(self) -> bool:
-        """Whether the difference is more than chance: by McNemar's test for rates, else by its interval."""
-        if self.p_value is not None:
-            return self.p_value < SIGNIFICANCE
-        return self.difference.excludes_zero
-
-    @property
-    def fell(self) -> bool:
-        """Lower after than before, and not by chance."""
-        return self.is_beyond_chance and (self.difference.value or 0) < 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +37,8 @@ class Comparison:
     aligned_accuracy: Change
     conflicting_accuracy: Change
     groups: tuple[Change, ...]
-    """Accuracy by bias-aligned or not, class and attribute level: largest loss first, unmeasurable last."""
+    """Accuracy by bias-aligned or not, class and attribute level: those who lost beyond chance first, then
+    by size of the loss, unmeasurable last."""
     confusion_before: Array  # (K, K) counts, rows true class, columns answer
     confusion_after: Array
     rows: Array  # (n,) row of each person in the data set
@@ -66,11 +46,16 @@ class Comparison:
     predicted_after: Array  # (n,)
     excess: Change | None = None
     """Bias minus that of placebo twins, for matched twins only."""
+    gap: Change | None = None
+    """The gap between groups, where that is the measure."""
+    intersections: tuple[Change, ...] = ()
+    """The same as `groups` for those who share two properties, where there are enough people."""
+    measure: Measure = "counterfactual"
 
     @property
     def judged(self) -> Change:
-        """The change that the verdict rests on: of the excess where there is a placebo, else of B."""
-        return self.bias if self.excess is None else self.excess
+        """The change that the verdict rests on: of the measure chosen, and of twins beyond the placebo."""
+        return self.gap or self.excess or self.bias
 
     @property
     def changed(self) -> Array:
@@ -92,7 +77,8 @@ class Comparison:
     @property
     def losers(self) -> tuple[Change, ...]:
         """Groups whose accuracy fell by more than chance."""
-        return tuple(c for c in self.groups if c.fell)
+        found = [c for c in (*self.groups, *self.intersections) if c.fell]
+        return tuple(sorted(found, key=losers_first))
 
 
 def compare(
@@ -102,40 +88,79 @@ def compare(
     features: FeatureSet,
     pairs: CounterfactualPairs,
     placebo: CounterfactualPairs | None = None,
+    measure: Measure = "counterfactual",
 ) -> Comparison:
     """Compare two heads on the same people: everyone in `pairs` must be among `features`."""
     paired, place = _places(features.rows, pairs.rows)
     heads = (before, after)
     predicted = [predictions(head, features.features) for head in heads]
     right = [p == features.labels for p in predicted]
-    aligned = dataset.bias_aligned(pairs.attribute)[features.rows]
-    everyone = np.ones(len(features), dtype=bool)
     gaps = [_spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads]
     flips = [_spread_out(pair_flips(head, pairs), place, len(features)) for head in heads]
-    beyond = [] if placebo is None else [_excess(heads, features, pairs, placebo)]
-    kinds = [(f"usual {pairs.attribute}", aligned), (f"unusual {pairs.attribute}", ~aligned)]
-    changes = _changes(
-        [("counterfactual bias", "", paired, *gaps), ("flips", "", paired, *flips)]
-        + [("accuracy", "", everyone, *right)]
-        + [("accuracy", name, mask, *right) for name, mask in (*kinds, *_groups(dataset, features))]
-        + beyond
+    everyone = np.ones(len(features), dtype=bool)
+    changes = mean_changes(
+        [("counterfactual bias", paired, *gaps), ("flips", paired, *flips), ("accuracy", everyone, *right)]
+        + ([] if placebo is None else [_excess(heads, features, pairs, placebo)])
     )
-    groups = changes[3 : len(changes) - len(beyond)]
+    kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
     return Comparison(
         attribute=pairs.attribute,
         bias=changes[0],
         flips=changes[1],
         accuracy=changes[2],
-        aligned_accuracy=changes[3],
-        conflicting_accuracy=changes[4],
-        groups=tuple(sorted(groups, key=_largest_loss_first)),
-        excess=changes[-1] if beyond else None,
+        aligned_accuracy=kinds[0],
+        conflicting_accuracy=kinds[1],
+        groups=tuple(sorted((*kinds, *groups), key=losers_first)),
+        intersections=tuple(sorted(crossed, key=losers_first)),
+        excess=changes[3] if placebo is not None else None,
+        gap=None
+        if measure == "counterfactual"
+        else _gap_change(heads, GroupGap.of(dataset, features, pairs.attribute, measure)),
+        measure=measure,
         confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
         confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
         rows=features.rows,
         predicted_before=frozen_array(predicted[0]),
         predicted_after=frozen_array(predicted[1]),
     )
+
+
+def bias_change(
+    before: Head,
+    after: Head,
+    dataset: AttributeDataset,
+    features: FeatureSet,
+    pairs: CounterfactualPairs,
+    placebo: CounterfactualPairs | None = None,
+    measure: Measure = "counterfactual",
+) -> Change:
+    """`compare(...).judged` alone, with the attribute as its group: for every other attribute that has
+    to be looked at, the groups are the same and are not worked out again."""
+    heads = (before, after)
+    if measure != "counterfactual":
+        found = _gap_change(heads, GroupGap.of(dataset, features, pairs.attribute, measure))
+    elif placebo is not None:
+        found = mean_changes([_excess(heads, features, pairs, placebo)])[0]
+    else:
+        paired, place = _places(features.rows, pairs.rows)
+        was, now = (
+            _spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads
+        )
+        found = mean_changes([("counterfactual bias", paired, was, now)])[0]
+    return replace(found, group=pairs.attribute)
+
+
+def _gap_change(heads: tuple[Head, Head], gap: GroupGap) -> Change:
+    """The gap between groups before and after, in the direction that each has."""
+    name, people = f"{gap.measure} gap", min(gap_people(gap))
+    if people < MIN_PEOPLE:
+        unknown = Estimate.unknown(people)
+        return Change(name, "", unknown, unknown, unknown)
+    signed = [gap.signed(head) for head in heads]
+    draws = [(np.sign(s) or 1.0) * d for s, d in zip(signed, gap_draws(heads, gap), strict=True)]
+    ends = [estimate_from_draws(abs(s), d, len(gap)) for s, d in zip(signed, draws, strict=True)]
+    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], len(gap))
+    return Change(name, "", ends[0], ends[1], moved)
 
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:
@@ -151,7 +176,7 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
 
 def _excess(
     heads: tuple[Head, Head], features: FeatureSet, pairs: CounterfactualPairs, placebo: CounterfactualPairs
-) -> tuple[str, str, Array, Array, Array]:
+) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
     rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
     both, place = _places(features.rows, rows)
@@ -160,7 +185,7 @@ def _excess(
         for head in heads
     ]
     before, after = (_spread_out(gap, place, len(features)) for gap in gaps)
-    return "excess over placebo", "", both, before, after
+    return "excess over placebo", both, before, after
 
 
 def _spread_out(values: Array, place: Array, n: int) -> Array:
@@ -196,46 +221,28 @@ def outcome(truth: int, before: int, after: int) -> str:
     return OUTCOMES[1] if before == truth else OUTCOMES[2]
 
 
-def _groups(dataset: AttributeDataset, features: FeatureSet) -> Iterator[tuple[str, Array]]:
-    """Every class and every attribute level as a mask over the people."""
-    for column in (dataset.target, *dataset.attributes.values()):
-        codes = column.codes[features.rows]
-        for code, level in enumerate(column.levels):
-            yield f"{column.name}: {level}", codes == code
-
-
-def _changes(rows: list[tuple[str, str, Array, Array, Array]]) -> list[Change]:
-    """All changes from one bootstrap: every mean over a group is a ratio of two column means."""
-    masks = np.stack([row[2] for row in rows], axis=1).astype("float64")  # (n, m)
-    before = np.stack([row[3] for row in rows], axis=1) * masks
-    after = np.stack([row[4] for row in rows], axis=1) * masks
-    m, people = len(rows), masks.sum(axis=0).astype(int)
-    gained, lost = (np.maximum(sign * (after - before), 0).sum(axis=0) for sign in (1, -1))
-    p_values = np.minimum(1, 2 * bdtr(np.minimum(gained, lost), (gained + lost).astype(int), 0.5))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = bootstrap_means(np.hstack([masks, before, after]))
-        size = draws[:, :m]
-        sides = [draws[:, m : 2 * m] / size, draws[:, 2 * m :] / size]
-        values = [side.sum(axis=0) / people for side in (before, after)]
-
-    def change(j: int) -> Change:
-        name, group, n = rows[j][0], rows[j][1], int(people[j])
-        if n < MIN_PEOPLE:
-            unknown = Estimate.unknown(n)
-            return Change(name, group, unknown, unknown, unknown)
-        kept = size[:, j] > 0
-        moved = estimate_from_draws(float(values[1][j] - values[0][j]), (sides[1] - sides[0])[kept, j], n)
-        if rows[j][3].dtype == bool:  # a rate: Wilson's interval, as everywhere else
-            ends = [rate_estimate(int(side[:, j].sum()), n) for side in (before, after)]
-            return Change(name, group, ends[0], ends[1], moved, float(p_values[j]))
-        ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
-        return Change(name, group, ends[0], ends[1], moved)
-
-    return [change(j) for j in range(m)]
-
-
-def _largest_loss_first(change: Change) -> tuple[bool, float]:
-    return change.difference.value is None, change.difference.value or 0.0
+def _group_changes(
+    dataset: AttributeDataset, features: FeatureSet, attribute: str, right: Sequence[Array]
+) -> tuple[list[Change], list[Change], list[Change]]:
+    """Accuracy of the usual and the unusual, of every class and level, and of those who share two."""
+    aligned = dataset.bias_aligned(attribute)[features.rows]
+    kinds = [(f"usual {attribute}", aligned), (f"unusual {attribute}", ~aligned)]
+    columns = [
+        [(f"{column.name}: {level}", codes == code) for code, level in enumerate(column.levels)]
+        for column in (dataset.target, *dataset.attributes.values())
+        for codes in [column.codes[features.rows]]
+    ]
+    singles = [group for column in columns for group in column]
+    crossed = [
+        (f"{first[0]}, {second[0]}", both)
+        for left, right_ in combinations(columns, 2)
+        for first, second in product(left, right_)
+        for both in [first[1] & second[1]]
+        if both.sum() >= MIN_PEOPLE
+    ]
+    changes = rate_changes([*kinds, *singles, *crossed], *right)
+    place = len(kinds) + len(singles)
+    return changes[: len(kinds)], changes[len(kinds) : place], changes[place:]
 
 
 def _confusion(labels: Array, predicted: Array, n_classes: int) -> Array:

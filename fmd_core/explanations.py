@@ -20,6 +20,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
 from fmd_core.heads import Head, LinearHead
+from fmd_core.mlp_head import MLPHead
 from fmd_core.models import BATCH_PIXELS, BATCH_ROWS, Classifier, check_fit, row_batches
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ Method = Literal["integrated-gradients", "grad-cam"]
 AVERAGED_IMAGES = 100  # of the training split: enough for a mean image, and drawn or decoded in half a second
 FIRST_STEPS, MOST_STEPS = 32, 512  # points on the way from the average input to the sample
 PIXEL_STEPS = 64 * 64 * MOST_STEPS  # of one explanation: bounds the time that large images take
-ROUGH_SHARE, ROUGH_NATS = 0.05, 0.05
+LARGE_SIDE = 128
+ROUGH_SHARE, ROUGH_NATS = 0.05, 0.05  # by which contributions may miss their sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +71,17 @@ class Explanation:
 
 
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
-    """Methods that can explain this model, the quickest first."""
+    """Methods that can explain this model, the one to begin with first: for large images that is
+    Grad-CAM, since Integrated Gradients takes seconds there."""
     if classifier.kind == "table":
         return ("integrated-gradients",)
+    sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0))
     try:
-        images = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0))
-        _last_map(deepcopy(classifier._encoder), images)
+        _last_map(deepcopy(classifier._encoder), sample)
     except ModelError:
         return ("integrated-gradients",)
-    return "grad-cam", "integrated-gradients"
+    large = sample.shape[-1] > LARGE_SIDE
+    return ("grad-cam", "integrated-gradients") if large else ("integrated-gradients", "grad-cam")
 
 
 def average_input(dataset: AttributeDataset) -> Array:
@@ -88,7 +92,9 @@ def average_input(dataset: AttributeDataset) -> Array:
     rows = dataset.rows("train")
     if dataset.source.kind == "image" and len(rows) > AVERAGED_IMAGES:
         rows = np.sort(np.random.default_rng(0).choice(rows, AVERAGED_IMAGES, replace=False))
-    total = sum(dataset.source.read(rows[part]).sum(axis=0, dtype="float64") for part in row_batches(len(rows)))
+    total = sum(
+        dataset.source.read(rows[part]).sum(axis=0, dtype="float64") for part in row_batches(len(rows))
+    )
     return frozen_array(np.asarray(total) / len(rows), "float32")
 
 
@@ -146,7 +152,9 @@ def _read(dataset: AttributeDataset, row: int, attribute: str, code: int) -> Arr
     """One input as the data set gives it, (1, height, width, 3) or (1, d), free to be written to."""
     rows = np.array([row])
     source = dataset.source
-    return np.array(source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows))
+    return np.array(
+        source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows)
+    )
 
 
 def _columns(dataset: AttributeDataset, n_inputs: int) -> list[tuple[str, int]]:
@@ -161,15 +169,23 @@ def _head_module(head: Head) -> nn.Module:
     import torch
 
     if isinstance(head, LinearHead):
-        layer = torch.nn.Linear(head.n_features, head.n_classes)
-        layer.load_state_dict(
-            {"weight": torch.tensor(np.array(head.weight)), "bias": torch.tensor(np.array(head.bias))}
-        )
-        return layer.requires_grad_(False)
+        return _linear(head.weight, head.bias)
+    if isinstance(head, MLPHead):
+        hidden = _linear(head.hidden_weight, head.hidden_bias)
+        return torch.nn.Sequential(hidden, torch.nn.ReLU(), _head_module(head.last))
     raise ModelError(
         f"Where a model with a head of the kind '{type(head).__name__}' looks cannot be shown; "
-        "choose a model with a linear head."
+        "choose a model whose last layers are linear."
     )
+
+
+def _linear(weight: Array, bias: Array) -> nn.Module:
+    """A frozen layer from weights (out, in) and biases (out,), in single precision as encoders are."""
+    import torch
+
+    layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
+    return layer.requires_grad_(False)
 
 
 def _log_odds(classifier: Classifier, target: int) -> nn.Module:
@@ -221,7 +237,7 @@ def _grad_cam(network: nn.Module, sample: torch.Tensor, target: int) -> Explanat
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
-    layer = _last_map(network.encoder, sample)
+    layer = _last_map(network.get_submodule("encoder"), sample)
     found = LayerGradCam(network, layer).attribute(sample, relu_attributions=True)
     enlarged = LayerAttribution.interpolate(found, tuple(sample.shape[-2:]), "bilinear")[0, 0]
     with torch.no_grad():
@@ -239,8 +255,9 @@ def _last_map(encoder: nn.Module, inputs: torch.Tensor) -> nn.Module:
 
     done: list[tuple[nn.Module, tuple[int, ...]]] = []
 
-    def note(layer: nn.Module, _: object, output: torch.Tensor) -> None:
-        done.append((layer, tuple(output.shape)))
+    def note(layer: nn.Module, _: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):  # attention gives two
+            done.append((layer, tuple(output.shape)))
 
     listening = [layer.register_forward_hook(note) for layer in encoder.modules()]
     with torch.no_grad():

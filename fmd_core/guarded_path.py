@@ -14,7 +14,7 @@ import numpy as np
 from fmd_core.bias import predictions
 from fmd_core.bias_functions import BiasFunction
 from fmd_core.data import Array, FeatureSet, ignore_progress
-from fmd_core.heads import Head, LinearHead
+from fmd_core.heads import Head
 from fmd_core.unlearning import (
     STRENGTHS,
     StrategyName,
@@ -67,7 +67,7 @@ class UnlearningPath:
 
 
 def unlearning_path(
-    head: LinearHead,
+    head: Head,
     inputs: UnlearningInputs,
     guard: Guard,
     *,
@@ -80,7 +80,7 @@ def unlearning_path(
 
 
 def solve_path(
-    head: LinearHead,
+    head: Head,
     inputs: UnlearningInputs,
     *,
     strategy: StrategyName = "iterated",
@@ -123,7 +123,7 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     )
 
 
-def _blend(original: LinearHead, solution: LinearHead, share: float) -> LinearHead:
+def _blend(original: Head, solution: Head, share: float) -> Head:
     return original.moved(share * (solution.theta - original.theta))
 
 

@@ -72,6 +72,20 @@ def mean_estimates(values: Array) -> list[Estimate]:
     ]
 
 
+def paired_rate_differences(gained: Array, lost: Array, n: Array) -> tuple[Array, Array, Array]:
+    """Change of rates of the same people, with 95 % intervals: value, low and high, (m,) each.
+
+    Of `n` (m,) people `gained` came to succeed and `lost` came to fail. Interval of Agresti and Min
+    (Statistics in Medicine 2005), which adds half a person to each of the four outcomes; a bootstrap
+    says the same, but takes seconds for hundreds of groups.
+    """
+    size, up, down = n + 2.0, gained + 0.5, lost + 0.5
+    middle = (up - down) / size
+    reach = NORMAL_95 * np.sqrt(np.maximum(up + down - (up - down) ** 2 / size, 0)) / size
+    value = (gained - lost) / np.maximum(n, 1)
+    return value, np.maximum(middle - reach, -1.0), np.minimum(middle + reach, 1.0)
+
+
 def estimate_from_draws(value: float, draws: Array, n: int) -> Estimate:
     """An estimate whose interval are the 2.5 and 97.5 percentiles of its bootstrap draws."""
     low, high = np.percentile(draws, [2.5, 97.5])

@@ -15,7 +15,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from fmd_core import wording
-from fmd_core.bias import AttributeBias, BiasReport
+from fmd_core.bias import BiasReport
+from fmd_core.bias_functions import Measure
 from fmd_core.comparison import OUTCOMES, Comparison, changed_examples, outcome
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import SPLITS, Array, AttributeDataset
@@ -24,6 +25,7 @@ from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS, Estimate
 from fmd_core.models import Classifier
+from fmd_core.scan import Finding, scan
 from fmd_core.unlearning import USES_K, UnlearningResult
 
 FORMAT = "fmd-report-1"
@@ -58,6 +60,7 @@ class Evidence:
     """Accuracy that the guard allows to be lost, as a share."""
     comparison: Comparison | None = None
     audit_after: BiasReport | None = None
+    measure: Measure = "counterfactual"
 
 
 def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict[str, Any]:
@@ -73,9 +76,10 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
             "threshold": evidence.threshold,
             "accuracy": asdict(evidence.audit.accuracy),
             "worst_served": wording.worst_served_sentence(
-                evidence.audit.attributes[0], evidence.audit.accuracy
+                _scan(evidence, evidence.audit)[0].audit, evidence.audit.accuracy
             ),
-            "attributes": [_attribute(a, evidence.threshold) for a in evidence.audit.attributes],
+            "measure": evidence.measure,
+            "attributes": [_attribute(f) for f in _scan(evidence, evidence.audit)],
         },
         "taught_by": _harmful(evidence),
         "done": _done(evidence),
@@ -154,12 +158,19 @@ def _model(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _attribute(audit: AttributeBias, threshold: float) -> dict[str, Any]:
+def _scan(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
+    return scan(audit, evidence.threshold, evidence.measure)
+
+
+def _attribute(finding: Finding) -> dict[str, Any]:
+    audit = finding.audit
     return asdict(audit) | {
         "groups": [asdict(group) for group in audit.groups],
-        "verdict": wording.attribute_verdict(audit, threshold),
-        "headline": wording.attribute_headline(audit, threshold),
-        "sentence": wording.attribute_sentence(audit),
+        "judged": asdict(finding.estimate),
+        "verdict": finding.words,
+        "adjusted_p": finding.adjusted_p,
+        "headline": wording.attribute_headline(finding),
+        "sentence": wording.attribute_sentence(finding),
     }
 
 
@@ -187,6 +198,7 @@ def _harmful(evidence: Evidence) -> dict[str, Any]:
 
     return {
         "attribute": scores.attribute,
+        "bias": wording.bias_name(scores),
         "top_k": evidence.top_k,
         "most_harmful": entries(scores.most_harmful(evidence.top_k)),
         "most_helpful": entries(scores.most_helpful(evidence.top_k)),
@@ -241,11 +253,15 @@ def _setting(result: UnlearningResult) -> str:
 
 
 def _measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
-    found = next(a for a in evidence.audit.attributes if a.attribute == comparison.attribute)
-    left = replace(found, bias=comparison.bias.after, flips=comparison.flips.after, placebo=None, excess=None)
-    if evidence.audit_after is not None:
-        left = next(a for a in evidence.audit_after.attributes if a.attribute == comparison.attribute)
+    def by_name(audit: BiasReport) -> Finding:
+        return next(f for f in _scan(evidence, audit) if f.attribute == comparison.attribute)
+
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
+    found = by_name(evidence.audit)
+    short = replace(
+        found.audit, bias=comparison.bias.after, flips=comparison.flips.after, placebo=None, excess=None
+    )
+    left = replace(found, audit=short) if after is None else by_name(after)
     return {
         "attribute": comparison.attribute,
         "headline": wording.comparison_headline(comparison),
@@ -254,15 +270,16 @@ def _measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "who_pays": wording.losers_sentence(comparison),
         "bias": asdict(comparison.bias),
+        "gap": None if comparison.gap is None else asdict(comparison.gap),
+        "judged": asdict(comparison.judged),
         "excess": None if comparison.excess is None else asdict(comparison.excess),
         "flips": asdict(comparison.flips),
         "accuracy": asdict(comparison.accuracy),
         "aligned_accuracy": asdict(comparison.aligned_accuracy),
         "conflicting_accuracy": asdict(comparison.conflicting_accuracy),
-        "attributes_after": None
-        if after is None
-        else [_attribute(a, evidence.threshold) for a in after.attributes],
+        "attributes_after": None if after is None else [_attribute(f) for f in _scan(evidence, after)],
         "groups": [asdict(change) for change in comparison.groups],
+        "intersections": [asdict(change) for change in comparison.intersections],
         "confusion_before": comparison.confusion_before.tolist(),
         "confusion_after": comparison.confusion_after.tolist(),
         "changed": changed,

@@ -31,7 +31,7 @@ from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.fitting import fit_head
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head
 from fmd_core.influence import InfluenceScores
 from fmd_core.objective import unlearning_problem
 
@@ -62,7 +62,7 @@ class UnlearningInputs:
 class UnlearningResult:
     """A new head and how it was made. `head` is the original object when nothing was done."""
 
-    head: LinearHead
+    head: Head
     strategy: StrategyName
     strength: float
     k: int
@@ -71,7 +71,7 @@ class UnlearningResult:
 
 
 def unlearn(
-    head: LinearHead,
+    head: Head,
     inputs: UnlearningInputs,
     *,
     strategy: StrategyName = "iterated",
@@ -91,12 +91,12 @@ def unlearn(
 class Mover:
     """One strategy made ready: the dear part is done, moving to a strength is cheap."""
 
-    move: Callable[[float, LinearHead], LinearHead]
+    move: Callable[[float, Head], Head]
     """Head at a strength, searched from the given head; strength 0 gives the original object."""
     step_share: float = 1.0  # share of the published step that the trust region allows
 
 
-def prepare(head: LinearHead, inputs: UnlearningInputs, *, strategy: StrategyName, k: int) -> Mover:
+def prepare(head: Head, inputs: UnlearningInputs, *, strategy: StrategyName, k: int) -> Mover:
     """Do once what every strength needs."""
     if inputs.curvature.head_fingerprint != head.fingerprint:
         raise DataError("The curvature and scores belong to another head; make them for the head at hand.")
@@ -105,7 +105,7 @@ def prepare(head: LinearHead, inputs: UnlearningInputs, *, strategy: StrategyNam
     if strategy == "iterated":
         problem = unlearning_problem(inputs.bias, inputs.train)
 
-        def refit(strength: float, start: LinearHead) -> LinearHead:
+        def refit(strength: float, start: Head) -> Head:
             return fit_head(start, problem, anchor=head.theta, consistency=strength) if strength else head
 
         return Mover(refit)
@@ -129,14 +129,14 @@ def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: i
         )
 
 
-def _trusted_share(head: LinearHead, step: Array) -> float:
+def _trusted_share(head: Head, step: Array) -> float:
     """The share of `step` (p,) that stays within the trust radius, at most 1."""
     reach = TRUST_RADIUS * float(np.linalg.norm(head.theta))
     length = float(np.linalg.norm(step))
     return 1.0 if length <= reach else reach / length
 
 
-def _published_gradient(head: LinearHead, inputs: UnlearningInputs, strategy: StrategyName, k: int) -> Array:
+def _published_gradient(head: Head, inputs: UnlearningInputs, strategy: StrategyName, k: int) -> Array:
     parts = inputs.bias.parts
     if strategy == "paper-external":
         slopes: Array = np.mean([_external_gradient(head, inputs.curvature, part) for part in parts], axis=0)
@@ -150,18 +150,18 @@ def _published_gradient(head: LinearHead, inputs: UnlearningInputs, strategy: St
     return swaps
 
 
-def _mean_gradient(head: LinearHead, samples: FeatureSet, n: int) -> Array:
+def _mean_gradient(head: Head, samples: FeatureSet, n: int) -> Array:
     return head.loss_gradient(samples.features, samples.labels, np.full(len(samples), 1 / n))
 
 
-def _swap_gradient(head: LinearHead, train: FeatureSet, worst: Array, twins: CounterfactualPairs) -> Array:
+def _swap_gradient(head: Head, train: FeatureSet, worst: Array, twins: CounterfactualPairs) -> Array:
     with_twin = worst[np.isin(train.rows[worst], twins.rows)]
     chosen = np.isin(twins.rows, train.rows[with_twin])
     own, twin = train.subset(with_twin), twins.counterparts.subset(chosen)
     return _mean_gradient(head, own, len(train)) - _mean_gradient(head, twin, len(train))
 
 
-def _external_gradient(head: LinearHead, curvature: Curvature, bias: CounterfactualBias | GroupGap) -> Array:
+def _external_gradient(head: Head, curvature: Curvature, bias: CounterfactualBias | GroupGap) -> Array:
     if isinstance(bias, CounterfactualBias):
         m = len(bias.pairs)
         return _mean_gradient(head, bias.pairs.favoured, m) - _mean_gradient(head, bias.pairs.other, m)

@@ -5,19 +5,30 @@ Shares are written in percent, differences of shares in percentage points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fmd_core.bias import AttributeBias
-from fmd_core.comparison import Change, Comparison
+from fmd_core.bias_functions import Measure
+from fmd_core.changes import Change
+from fmd_core.comparison import Comparison
 from fmd_core.guarded_path import UnlearningPath
+from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import Estimate
+from fmd_core.scan import Finding
 from fmd_core.unlearning import USES_K, StrategyName
 
 NAMED_LOSERS = 3
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
+SUBJECTS: dict[Measure, str] = {
+    "counterfactual": "{}",
+    "demographic parity": "the demographic parity gap by {}",
+    "equal opportunity": "the equal opportunity gap by {}",
+}
 STRATEGY_TITLES: dict[StrategyName, str] = {
-    "iterated": "Learn from twins (iterated)",
+    "iterated": "Learn from external samples (iterated)",
     "paper-remove": "Forget harmful samples (paper-remove)",
     "paper-replace": "Swap harmful samples for twins (paper-replace)",
-    "paper-external": "One step on the twins (paper-external)",
+    "paper-external": "One step on external samples (paper-external)",
 }
 STRATEGY_NOTES: dict[StrategyName, str] = {
     "iterated": "Refits the model's last layer on external twins. Even the smallest strength refits; more strength "
@@ -26,6 +37,20 @@ STRATEGY_NOTES: dict[StrategyName, str] = {
     "paper-replace": "The published single step that puts its twin in each of the K most harmful samples' place.",
     "paper-external": "The published single step on external twins; it needs no training samples.",
 }
+
+
+GROUP_NOTES: dict[StrategyName, str] = {
+    "iterated": "Refits the model's last layer on external samples. Even the smallest strength refits; more strength "
+    "makes it answer both groups alike on average.",
+    "paper-external": "A single step along the slope of the gap between the groups; it needs no training samples.",
+}
+"""What is different where the bias is a gap between groups."""
+
+
+def strategy_note(strategy: StrategyName, measure: Measure) -> str:
+    """What a strategy does, in a sentence or two."""
+    notes = STRATEGY_NOTES if measure == "counterfactual" else STRATEGY_NOTES | GROUP_NOTES
+    return notes[strategy]
 
 
 def many(unit: str) -> str:
@@ -49,6 +74,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{points(share, digits)} %"
 
 
+def p_value(p: float) -> str:
+    """A p-value with three decimals: '0.031', 'below 0.001'."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def in_hundred(share: float) -> str:
     """A share of people: 0.588 is '59 in 100'."""
     return f"{100 * share:.0f} in 100"
@@ -62,51 +92,60 @@ def figure(estimate: Estimate, *, difference: bool = False) -> str:
     return f"{mark}{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)})"
 
 
-def attribute_verdict(audit: AttributeBias, threshold: float) -> str:
-    """Three words or so on one attribute at threshold delta."""
-    bias = audit.judged
-    if bias.value is None or bias.low is None or bias.high is None:
-        return bias.problem
-    if bias.low > threshold:
-        return "biased"
-    return "within the limit" if bias.high <= threshold else "too close to call"
-
-
-def attribute_headline(audit: AttributeBias, threshold: float) -> str:
+def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
-    verdict, limit = attribute_verdict(audit, threshold), f"the limit of {100 * threshold:g} points"
-    if verdict == "biased":
-        decides = (audit.judged.value or 0) >= DECIDES
+    name, limit = finding.attribute, f"the limit of {100 * finding.threshold:g} points"
+    if finding.verdict == "cannot be said":
+        return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
+    what = SUBJECTS[finding.measure].format(name)
+    if finding.verdict == "within the limit":
+        return f"{_capital(what)} stays within {limit}."
+    if finding.verdict == "too close to call":
+        return f"Whether {what} stays within {limit} is too close to call."
+    if finding.measure == "counterfactual":
+        decides = (finding.estimate.value or 0) >= DECIDES
         return (
-            f"This model decides by {audit.attribute}."
+            f"This model decides by {name}."
             if decides
-            else f"{_name(audit)} moves the answer beyond {limit}."
+            else f"{_capital(name)} moves the answer beyond {limit}."
         )
-    if verdict == "within the limit":
-        return f"{_name(audit)} stays within {limit}."
-    if verdict == "too close to call":
-        return f"Whether {audit.attribute} stays within {limit} is too close to call."
-    return f"There are {verdict.replace('not enough', 'too few')} about {audit.attribute}."
+    return f"{_capital(what)} is beyond {limit}."
 
 
-def _name(audit: AttributeBias) -> str:
-    return audit.attribute.capitalize()
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def attribute_sentence(audit: AttributeBias) -> str:
-    """What changing only the attribute does, with interval and number of people."""
-    bias, flips = audit.bias, audit.flips
-    if bias.value is None or bias.low is None or bias.high is None:
-        return f"{audit.attribute.capitalize()}: {bias.problem}."
-    if audit.excess is not None and audit.placebo is not None:
-        return _matched_sentence(audit, audit.excess, audit.placebo)
-    sentence = (
-        f"Changing only the {audit.attribute} changes the answer by {points(bias.value)} points "
-        f"(95 % interval {points(bias.low)} to {points(bias.high)}, n = {bias.n})"
+def attribute_sentence(finding: Finding) -> str:
+    """What the attribute does to the answer, with interval and number of people."""
+    found, name = finding.estimate, finding.attribute
+    if found.value is None or found.low is None or found.high is None:
+        return f"{_capital(name)}: {found.problem}."
+    interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {found.n})"
+    if finding.measure != "counterfactual":
+        among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
+        more = "more" if (_decisions(finding).value or 0) >= 0 else "less"
+        return (
+            f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} is "
+            f"the usual one for it than elsewhere {interval}."
+        )
+    if finding.audit.excess is not None and finding.audit.placebo is not None:
+        return _matched_sentence(finding.audit, finding.audit.excess, finding.audit.placebo)
+    sentence = f"Changing only the {name} changes the answer by {points(found.value)} points {interval}"
+    flips = finding.audit.flips
+    return (
+        f"{sentence}."
+        if flips.value is None
+        else f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
     )
-    if flips.value is None:
-        return f"{sentence}."
-    return f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
+
+
+def _decisions(finding: Finding) -> Estimate:
+    """The same gap in decisions, whose sign tells the direction."""
+    metrics = finding.audit.metrics
+    if finding.measure == "demographic parity":
+        return metrics.demographic_parity_difference
+    return metrics.equal_opportunity_difference
 
 
 def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
@@ -128,13 +167,21 @@ def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate)
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
-        return f"{_name(audit)}: {excess.problem or bias.problem}."
+        return f"{_capital(audit.attribute)}: {excess.problem or bias.problem}."
     return (
         f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
         f"{points(excess.value)} points for {audit.attribute} itself (95 % interval {points(excess.low or 0)} to "
         f"{points(excess.high or 0)}, n = {excess.n})."
     )
+
+
+def bias_name(found: Comparison | InfluenceScores) -> str:
+    """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex'."""
+    if found.measure != "counterfactual":
+        return f"{found.measure} gap by {found.attribute}"
+    beyond = isinstance(found, Comparison) and found.excess is not None
+    return f"{found.attribute} bias{' beyond the placebo' if beyond else ''}"
 
 
 def comparison_headline(comparison: Comparison) -> str:
@@ -146,14 +193,11 @@ def comparison_headline(comparison: Comparison) -> str:
         return f"Whether it worked cannot be said: {bias.before.problem}."
     ends = points(bias.before.value), points(bias.after.value)
     moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
-    beyond = "" if comparison.excess is None else " beyond the placebo"
-    subject = f"the {comparison.attribute} bias{beyond}"
+    subject = f"the {bias_name(comparison)}"
     if verdict == "no evidence":
         opening = f"No evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
     else:
-        opening = (
-            f"The {comparison.attribute} bias{beyond} {'rises' if verdict == 'worse' else 'falls'} {moved}"
-        )
+        opening = f"{_capital(subject)} {'rises' if verdict == 'worse' else 'falls'} {moved}"
     joint = "but" if verdict == "improved at a cost" else "and"
     return f"{opening}, {joint} {_accuracy_clause(comparison.accuracy)}."
 
@@ -169,8 +213,9 @@ def _accuracy_clause(accuracy: Change) -> str:
 
 def losers_sentence(comparison: Comparison) -> str:
     """Who pays, in one sentence; the worst three by name."""
-    measurable = [c for c in comparison.groups if c.difference.value is not None]
-    unknown = len(comparison.groups) - len(measurable)
+    everyone = (*comparison.groups, *comparison.intersections)
+    measurable = [c for c in everyone if c.difference.value is not None]
+    unknown = len(everyone) - len(measurable)
     tail = f" For {unknown} more there are not enough people to say." if unknown else ""
     losers = comparison.losers
     if not losers:
@@ -178,6 +223,18 @@ def losers_sentence(comparison: Comparison) -> str:
     names = "; ".join(f"{c.group} {_loss(c)}" for c in losers[:NAMED_LOSERS])
     more = f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else ""
     return f"{len(losers)} of {len(measurable)} groups lost accuracy: {names}{more}.{tail}"
+
+
+def who_pays(comparison: Comparison, others: Sequence[Change] = ()) -> str:
+    """`losers_sentence`, after the other attributes whose bias (a change each) rose by more than chance."""
+    risen = [
+        f"by {other.group} {points(other.difference.value or 0)} points"
+        for other in others
+        if other.is_beyond_chance and (other.difference.value or 0) > 0
+    ]
+    what = "bias" if comparison.gap is None else f"{comparison.measure} gap"
+    opening = f"The {what} rises {', '.join(risen)}. " if risen else ""
+    return opening + losers_sentence(comparison)
 
 
 def _loss(change: Change) -> str:

@@ -13,15 +13,14 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.baselines import DAMPINGS, averaged_answers, group_codes, most_even, refit_on_pairs
+from fmd_core.baselines import averaged_answers, group_codes, most_even, refits_on_pairs
 from fmd_core.bias_functions import CounterfactualBias
 from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.curvature import fit_curvature
 from fmd_core.data import AttributeDataset, FeatureSet, Split
-from fmd_core.errors import SolverError
 from fmd_core.feature_store import FeatureStore
 from fmd_core.guarded_path import Guard, UnlearningPath, judge_path, solve_path
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head
 from fmd_core.influence import bias_influence
 from fmd_core.models import Classifier, extract_features
 from fmd_core.reproduction.held_out import HeldOut, Row
@@ -66,7 +65,7 @@ class Experiment:
             yield self._averaged()
 
     @property
-    def _head(self) -> LinearHead:
+    def _head(self) -> Head:
         return self.classifier.head
 
     def _features(self, split: Split) -> FeatureSet:
@@ -133,7 +132,7 @@ class Experiment:
     def _refit(self) -> Row:
         pairs, people = self._external, self._guard.features
         groups = group_codes(people.labels, self.dataset.attribute(self.attribute).codes[people.rows])
-        heads, seconds = timed(lambda: dict(_refits(self._head, pairs)))
+        heads, seconds = timed(lambda: dict(refits_on_pairs(self._head, [pairs])))
         chosen, judging = timed(lambda: most_even(list(heads), people, groups))
         return replace(
             self._held_out.row(REFIT, chosen),
@@ -162,13 +161,3 @@ def _setting(path: UnlearningPath) -> str:
     return (
         f"{harmful}strength {chosen.strength:g}, blend {chosen.blend:g}, step share {chosen.step_share:.2g}"
     )
-
-
-def _refits(head: LinearHead, pairs: CounterfactualPairs) -> Iterator[tuple[LinearHead, float]]:
-    """A head for every damping that can be solved."""
-    for damping in DAMPINGS:
-        try:
-            yield refit_on_pairs(head, pairs, damping=damping), damping
-        except SolverError:  # too small for these features; the largest always has an answer
-            if damping == DAMPINGS[0]:
-                raise

@@ -9,7 +9,7 @@ from fmd_core.bias import audit_bias, predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.group_metrics import GroupMetrics, group_metrics
-from fmd_core.heads import LinearHead
+from fmd_core.heads import Head
 from fmd_core.intervals import MIN_PEOPLE
 
 
@@ -52,7 +52,7 @@ class HeldOut:
     pairs: CounterfactualPairs
     placebo: CounterfactualPairs | None
 
-    def row(self, method: str, head: LinearHead) -> Row:
+    def row(self, method: str, head: Head) -> Row:
         """What a head does to them; what it cost is not known here."""
         name = self.pairs.attribute
         floors = {} if self.placebo is None else {name: self.placebo}

@@ -1,15 +1,18 @@
 """Before and after on the same people."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, false_discovery_control
 from sklearn.metrics import confusion_matrix
 
-from fmd_core import Change, DataError, Estimate, LinearHead, compare, comparison
+from fmd_core import Change, DataError, Estimate, GroupGap, LinearHead, bias_change, changes, compare
 from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.bias import predictions
-from fmd_core.intervals import rate_estimate
+from fmd_core.counterfactual import placebo_pairs
+from fmd_core.intervals import paired_rate_differences, rate_estimate
 
 
 def compared(tiny, after, before=None, keep=None):
@@ -29,10 +32,14 @@ def test_identical_heads_are_unchanged(tiny):
     assert found.verdict == "unchanged"
     assert len(found.changed) == 0
     assert found.losers == ()
-    for change in (found.bias, found.flips, found.accuracy, *found.groups):
+    for change in (found.bias, found.flips, found.accuracy):
+        difference = change.difference
+        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+        assert change.before == change.after
+    for change in (*found.groups, *found.intersections):
         if change.difference.value is not None:
-            difference = change.difference
-            assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+            assert change.difference.value == 0
+            assert -change.difference.low == pytest.approx(change.difference.high)
             assert change.before == change.after
 
 
@@ -141,10 +148,11 @@ def test_changed_people_are_those_with_another_answer(tiny):
 
 def test_groups_stand_with_the_largest_loss_first_and_unknown_last(tiny):
     found = compared(tiny, never_says(tiny, 1))
-    losses = [c.difference.value for c in found.groups]
-    known = [v for v in losses if v is not None]
+    known = [(not c.fell, c.difference.value) for c in found.groups if c.difference.value is not None]
     assert known == sorted(known)
-    assert losses == known + [None] * (len(losses) - len(known))
+    assert [c.difference.value for c in found.groups[len(known) :]] == [None] * (
+        len(found.groups) - len(known)
+    )
     assert "shape: square" in {c.group for c in found.groups[:3]}
     assert found.groups[-1].group == "shade: rare"
 
@@ -157,22 +165,89 @@ def test_groups_below_thirty_are_unknown(tiny):
         assert (estimate.value, estimate.problem) == (None, f"not enough people to say (n = {n})")
 
 
-def test_losers_are_groups_whose_whole_interval_is_a_loss(tiny):
-    found = compared(tiny, never_says(tiny, 1))
+def test_losers_are_groups_that_lost_by_more_than_chance_adjusted_for_all(tiny):
+    found, people = compared(tiny, never_says(tiny, 1)), tiny.features["test"]
     names = {c.group for c in found.losers}
     assert "shape: square" in names
-    assert names == {c.group for c in found.groups if c.difference.high is not None and c.difference.high < 0}
+    known = [c for c in (*found.groups, *found.intersections) if c.difference.value is not None]
+    right = [predictions(h, people.features) == people.labels for h in (tiny.head, never_says(tiny, 1))]
+    raw = []
+    for change in known:
+        mask = members(tiny, people, change.group)
+        gained, lost = (int((a & ~b & mask).sum()) for a, b in (right[::-1], right))
+        raw.append(binomtest(gained, gained + lost).pvalue if gained + lost else 1.0)
+    expected = false_discovery_control(raw)
+    np.testing.assert_allclose([c.p_value for c in known], expected)
+    assert names == {
+        c.group for c, p in zip(known, expected, strict=True) if p < 0.05 and c.difference.value < 0
+    }
 
 
-def test_groups_with_a_doubtful_loss_are_not_losers(tiny):
-    start, rng, seen = tiny.path.suggested.result.head, np.random.default_rng(1), 0
-    for _ in range(10):
-        found = compared(tiny, start.moved(0.2 * rng.normal(size=start.n_parameters)), before=start)
-        lost = [c for c in found.groups if (c.difference.value or 0) < 0]
-        doubtful = {c.group for c in lost if c.difference.low <= 0 <= c.difference.high}
-        assert not doubtful & {c.group for c in found.losers}
-        seen += len(doubtful)
-    assert seen > 0
+def members(tiny, people, group):
+    """Who belongs to a group, read off its name alone."""
+    mask = np.ones(len(people), bool)
+    for part in group.split(", "):
+        if ": " not in part:
+            aligned = tiny.dataset.bias_aligned("mark")[people.rows]
+            return aligned if part == "usual mark" else ~aligned
+        name, level = part.split(": ")
+        column = {"shape": tiny.dataset.target, **tiny.dataset.attributes}[name]
+        mask &= column.codes[people.rows] == column.levels.index(level)
+    return mask
+
+
+def test_everybody_who_shares_two_properties_is_looked_at_where_there_are_enough(tiny):
+    found, people = compared(tiny, never_says(tiny, 1)), tiny.features["test"]
+    columns = (tiny.dataset.target, *tiny.dataset.attributes.values())
+    pairs = [
+        f"{a.name}: {x}, {b.name}: {y}"
+        for a, b in combinations(columns, 2)
+        for x in a.levels
+        for y in b.levels
+    ]
+    sizes = {name: int(members(tiny, people, name).sum()) for name in pairs}
+    assert {c.group: c.before.n for c in found.intersections} == {k: n for k, n in sizes.items() if n >= 30}
+    assert found.intersections[0].fell
+    assert found.losers[0].difference.value == min(
+        c.difference.value for c in (*found.groups, *found.intersections) if c.fell
+    )
+
+
+def test_looking_at_many_groups_asks_for_more_evidence():
+    n, rng = 400, np.random.default_rng(0)
+    before = np.ones(n, bool)
+    after = before.copy()
+    after[:6] = False
+    one = ("hit", np.arange(n) < 40)
+    alone = changes.rate_changes([one], before, after)[0]
+    others = [(str(i), rng.permutation(n) < 40) for i in range(200)]
+    others = [(name, mask & (np.arange(n) >= 6)) for name, mask in others]
+    among = changes.rate_changes([one, *others], before, after)[0]
+    assert alone.p_value == pytest.approx(0.03125)
+    assert alone.fell
+    assert not among.fell
+
+
+def test_the_interval_of_a_paired_change_covers_what_it_should():
+    """Agresti and Min (2005): 95 % of intervals hold the truth, also in small groups."""
+    rng, truth = np.random.default_rng(0), 0.1 - 0.05
+    outcomes = rng.multinomial(60, [0.1, 0.05, 0.85], size=4000)
+    value, low, high = paired_rate_differences(outcomes[:, 0], outcomes[:, 1], np.full(4000, 60))
+    np.testing.assert_allclose(value, (outcomes[:, 0] - outcomes[:, 1]) / 60)
+    assert 0.94 < ((low <= truth) & (truth <= high)).mean() < 0.98
+
+
+@pytest.mark.parametrize("measure", ["demographic parity", "equal opportunity"])
+def test_a_group_gap_is_compared_by_its_own_draws(tiny, measure):
+    after, people = tiny.path.suggested.result.head, tiny.features["test"]
+    found = compare(tiny.head, after, tiny.dataset, people, tiny.pairs["test"], measure=measure)
+    gap = GroupGap.of(tiny.dataset, people, "mark", measure)
+    assert found.judged is found.gap
+    assert found.gap.before.value == pytest.approx(gap.value(tiny.head))
+    assert found.gap.after.value == pytest.approx(gap.value(after))
+    assert found.gap.difference.value == pytest.approx(gap.value(after) - gap.value(tiny.head))
+    assert found.verdict == "improved"
+    assert found.gap.difference.low < found.gap.difference.value < found.gap.difference.high < 0
 
 
 def test_winners_are_not_losers(tiny):
@@ -222,7 +297,7 @@ def test_losses_are_judged_by_mcnemars_exact_test(lost, gained, p):
     n = 60
     before, after = np.zeros(n, bool), np.zeros(n, bool)
     before[:lost], after[lost : lost + gained] = True, True
-    found = comparison._changes([("accuracy", "", np.ones(n, bool), before, after)])[0]
+    found = changes.mean_changes([("accuracy", np.ones(n, bool), before, after)])[0]
     assert found.p_value == pytest.approx(p)
     assert found.is_beyond_chance == (p < 0.05)
 
@@ -234,3 +309,35 @@ def test_a_fall_of_accuracy_makes_the_improvement_one_at_a_cost(tiny):
     improved = tiny.comparison
     assert improved.verdict == "improved"
     assert replace(improved, accuracy=worse).verdict == "improved at a cost"
+
+
+def same_change(alone, whole):
+    assert (alone.group, alone.name, alone.difference.n) == ("mark", whole.name, whole.difference.n)
+    for found, expected in (
+        (alone.before, whole.before),
+        (alone.after, whole.after),
+        (alone.difference, whole.difference),
+    ):
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (expected.value, expected.low, expected.high)
+        )
+
+
+@pytest.mark.parametrize("measure", ["counterfactual", "demographic parity", "equal opportunity"])
+def test_the_bias_alone_changes_as_in_the_whole_comparison(tiny, measure):
+    given = (
+        tiny.head,
+        tiny.path.suggested.result.head,
+        tiny.dataset,
+        tiny.features["test"],
+        tiny.pairs["test"],
+    )
+    alone = bias_change(*given, measure=measure)
+    same_change(alone, compare(*given, measure=measure).judged)
+
+
+def test_the_excess_alone_changes_as_in_the_whole_comparison(tiny):
+    pairs = tiny.pairs_of("test", method="matched")
+    floor = placebo_pairs(tiny.dataset, tiny.features["test"], "mark", tiny.head)
+    given = tiny.head, tiny.path.suggested.result.head, tiny.dataset, tiny.features["test"], pairs, floor
+    same_change(bias_change(*given), compare(*given).excess)

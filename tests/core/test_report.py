@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load
 
 from app.view_models import report as report_view
-from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, wording
+from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, scan, wording
 from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.intervals import Estimate
 from fmd_core.report import Step, describe_row, report_json
@@ -180,8 +180,7 @@ def test_the_limit_is_the_reviewer_s(after, limit):
     evidence = replace(after, threshold=limit)
     report = build_report(evidence)
     assert report["found"]["threshold"] == limit
-    bias = after.audit.attributes[0]
-    assert report["found"]["attributes"][0]["verdict"] == wording.attribute_verdict(bias, limit)
+    assert report["found"]["attributes"][0]["verdict"] == scan(after.audit, limit)[0].words
     assert f"the limit of {100 * limit:g} points set by" in Page(page(evidence)).text
     assert f'class="limit" style="left:{100 * limit:.2f}%"' in page(evidence)
 
@@ -197,18 +196,18 @@ def test_the_verdict_follows_the_limit(after):
 def test_every_attribute_is_told_after(after):
     told = {a["attribute"]: a for a in build_report(after)["measured"]["attributes_after"]}
     assert sorted(told) == ["colour", "paper"]
-    for audit in after.audit_after.attributes:
-        assert told[audit.attribute]["bias"]["value"] == audit.bias.value
-        assert told[audit.attribute]["verdict"] == wording.attribute_verdict(audit, after.threshold)
-    before = {a.attribute: a for a in after.audit.attributes}
-    later = {a.attribute: a for a in after.audit_after.attributes}
+    for found in scan(after.audit_after, after.threshold):
+        assert told[found.attribute]["bias"]["value"] == found.estimate.value
+        assert told[found.attribute]["verdict"] == found.words
+    before = {f.attribute: f for f in scan(after.audit, 0.1)}
+    later = {f.attribute: f for f in scan(after.audit_after, 0.1)}
     assert rows_under(page(after), "Every attribute before and after")[1:] == [
         [
             name,
-            wording.figure(before[name].bias),
-            wording.figure(later[name].bias),
-            wording.attribute_verdict(before[name], 0.1),
-            wording.attribute_verdict(later[name], 0.1),
+            wording.figure(before[name].estimate),
+            wording.figure(later[name].estimate),
+            before[name].words,
+            later[name].words,
         ]
         for name in before
     ]
@@ -223,9 +222,9 @@ def test_attributes_after_may_be_missing(after):
 def test_the_top_speaks_of_the_attribute_that_was_unlearned(after, demo):
     swapped = replace(after.audit, attributes=after.audit.attributes[::-1])
     text = Page(page(replace(after, audit=swapped))).words
-    colour = after.audit.attributes[0]
+    colour = scan(after.audit, after.threshold)[0]
     ends = demo.comparison.bias.after, demo.comparison.flips.after
-    later = replace(colour, bias=ends[0], flips=ends[1])
+    later = replace(colour, audit=replace(colour.audit, bias=ends[0], flips=ends[1]))
     assert f"Before: {wording.attribute_sentence(colour)} After: {wording.attribute_sentence(later)}" in text
 
 

@@ -36,7 +36,7 @@ def test_the_refit_is_a_group_balanced_logistic_regression(tiny, damping):
     with_constant = np.column_stack([x, np.ones(len(x))]).astype("float64")
     theirs = LogisticRegression(C=1 / damping, fit_intercept=False, tol=1e-10, max_iter=10_000)
     theirs.fit(with_constant, y, sample_weight=weights)
-    ours = refit_on_pairs(tiny.head, pairs, damping=damping)
+    ours = refit_on_pairs(tiny.head, [pairs], damping=damping)
     assert ours.probabilities(x.astype("float64")) == pytest.approx(
         theirs.predict_proba(with_constant), abs=1e-5
     )
@@ -44,7 +44,7 @@ def test_the_refit_is_a_group_balanced_logistic_regression(tiny, damping):
 
 def test_the_refit_owes_nothing_to_the_head(tiny):
     moved = tiny.head.moved(np.full(tiny.head.n_parameters, 3.0))
-    fits = [refit_on_pairs(head, tiny.pairs["external"], damping=1e-2) for head in (tiny.head, moved)]
+    fits = [refit_on_pairs(head, [tiny.pairs["external"]], damping=1e-2) for head in (tiny.head, moved)]
     assert fits[0].fingerprint == fits[1].fingerprint
 
 

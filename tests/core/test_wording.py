@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmd_core import AttributeBias, Change, Comparison, Estimate, LinearHead, wording
+from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, scan, wording
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.guarded_path import PathPoint, UnlearningPath
 from fmd_core.unlearning import STRATEGIES, UnlearningResult
@@ -21,6 +21,10 @@ def share(value, low=None, high=None, n=450):
 def audit(bias, flips=share(0.587)):  # noqa: B008  frozen
     metrics = GroupMetrics(*[UNKNOWN] * 6)
     return AttributeBias("colour", bias, flips, UNKNOWN, UNKNOWN, metrics)
+
+
+def finding(bias, flips=share(0.587), measure="counterfactual"):  # noqa: B008  frozen
+    return scan(BiasReport(UNKNOWN, (audit(bias, flips),), ""), 0.1, measure)[0]
 
 
 def change(before, after, difference, group=""):
@@ -101,7 +105,7 @@ def test_an_unknown_figure_says_why():
         (share(0.588, 0.548, 0.629), "biased", "This model decides by colour."),
         (share(0.15, 0.12, 0.18), "biased", "Colour moves the answer beyond the limit of 10 points."),
         (share(0.02, 0.01, 0.03), "within the limit", "Colour stays within the limit of 10 points."),
-        (share(0.1, 0.05, 0.1), "within the limit", "Colour stays within the limit of 10 points."),
+        (share(0.05, 0.0, 0.1), "within the limit", "Colour stays within the limit of 10 points."),
         (
             share(0.1, 0.08, 0.12),
             "too close to call",
@@ -120,12 +124,13 @@ def test_an_unknown_figure_says_why():
     ],
 )
 def test_an_attribute_at_a_limit_of_ten_points(bias, verdict, headline):
-    assert wording.attribute_verdict(audit(bias), 0.1) == verdict
-    assert wording.attribute_headline(audit(bias), 0.1) == headline
+    found = finding(bias)
+    assert found.words == verdict
+    assert wording.attribute_headline(found) == headline
 
 
 def test_the_sentence_of_an_attribute():
-    found = wording.attribute_sentence(audit(share(0.588, 0.548, 0.629)))
+    found = wording.attribute_sentence(finding(share(0.588, 0.548, 0.629)))
     assert found == (
         "Changing only the colour changes the answer by 58.8 points "
         "(95 % interval 54.8 to 62.9, n = 450); for 59 in 100 it flips the decision."
@@ -133,7 +138,7 @@ def test_the_sentence_of_an_attribute():
 
 
 def test_the_sentence_without_flips():
-    found = wording.attribute_sentence(audit(share(0.02, 0.01, 0.03), flips=UNKNOWN))
+    found = wording.attribute_sentence(finding(share(0.02, 0.01, 0.03), flips=UNKNOWN))
     assert (
         found
         == "Changing only the colour changes the answer by 2.0 points (95 % interval 1.0 to 3.0, n = 450)."
@@ -141,7 +146,7 @@ def test_the_sentence_without_flips():
 
 
 def test_the_sentence_of_an_unknown_attribute():
-    assert wording.attribute_sentence(audit(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
+    assert wording.attribute_sentence(finding(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
 
 
 # --- a comparison
@@ -227,6 +232,13 @@ def test_only_the_worst_three_are_named():
     found = wording.losers_sentence(comparison(FELL, HELD, (LOSS,) * 5))
     assert found.startswith("5 of 5 groups lost accuracy: ")
     assert found.endswith("; and 2 more.")
+
+
+def test_another_attribute_that_rises_comes_first():
+    rises = change(share(0.1), share(0.2), share(0.1, 0.05, 0.15), "paper")
+    doubt = change(share(0.1), share(0.2), share(0.1, -0.05, 0.15), "hat")
+    found = wording.who_pays(comparison(FELL, HELD, (LOSS,)), (doubt, rises, FELL))
+    assert found.startswith("The bias rises by paper 10.0 points. 1 of 1 groups lost accuracy: ")
 
 
 # --- settings and the suggestion

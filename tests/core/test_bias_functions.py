@@ -1,0 +1,239 @@
+"""What counts as bias: values, slopes, and unlearning by each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmd_core import (
+    CounterfactualBias,
+    CounterfactualPairs,
+    DataError,
+    FeatureSet,
+    GroupGap,
+    Guard,
+    JointBias,
+    LinearHead,
+    audit_bias,
+    bias_influence,
+    counterfactual_bias,
+    unlearn,
+    unlearning_path,
+)
+from fmd_core.bias_functions import MEASURES, joint
+from fmd_core.counterfactual import placebo_pairs
+from fmd_core.fitting import ConvexProblem, fit_head
+from fmd_core.objective import unlearning_problem
+from fmd_core.unlearning import STRATEGIES
+
+GAPS = MEASURES[1:]
+
+
+def gap_of(problem, split, measure, attribute="mark"):
+    return GroupGap.of(problem.dataset, problem.features[split], attribute, measure)
+
+
+def slope(bias, head, step=1e-6):
+    moves = step * np.eye(head.n_parameters)
+    return np.array([(bias.value(head.moved(m)) - bias.value(head.moved(-m))) / (2 * step) for m in moves])
+
+
+@pytest.fixture
+def biases(tiny):
+    twins = CounterfactualBias(tiny.pairs["external"])
+    shade = CounterfactualBias(tiny.pairs_of("external", "shade"))
+    matched = tiny.pairs_of("external", method="matched")
+    floor = placebo_pairs(tiny.dataset, tiny.features["external"], "mark", tiny.head)
+    return {
+        "twins": twins,
+        "beyond the placebo": CounterfactualBias(matched, floor),
+        "demographic parity": gap_of(tiny, "external", GAPS[0]),
+        "equal opportunity": gap_of(tiny, "external", GAPS[1]),
+        "joint": JointBias((twins, shade)),
+        "joint gaps": JointBias(
+            (gap_of(tiny, "external", GAPS[0]), gap_of(tiny, "external", GAPS[0], "shade"))
+        ),
+    }
+
+
+NAMES = ["twins", "beyond the placebo", "demographic parity", "equal opportunity", "joint", "joint gaps"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_gradient_is_the_slope(tiny, biases, name):
+    head = tiny.head.moved(np.random.default_rng(0).normal(0, 0.3, tiny.head.n_parameters))
+    found = biases[name].gradient(head)
+    np.testing.assert_allclose(found, slope(biases[name], head), atol=1e-6)
+    assert np.abs(found).max() > 1e-3
+
+
+def two_classes(seed=0, n=200):
+    rng = np.random.default_rng(seed)
+    people = FeatureSet(rng.normal(size=(n, 3)), rng.integers(0, 2, n), np.arange(n))
+    return people, rng.random(n) < 0.4, LinearHead(rng.normal(size=(2, 3)), rng.normal(size=2))
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_two_classes_compare_the_mean_probability_of_class_one(measure):
+    people, usual, head = two_classes()
+    privileged = np.stack([~usual, usual], axis=1)
+    says = head.probabilities(people.features)[:, 1]
+    counted = people.labels == 1 if measure == "equal opportunity" else np.ones(200, bool)
+    gap = GroupGap("sex", measure, people, privileged)
+    expected = says[usual & counted].mean() - says[~usual & counted].mean()
+    assert gap.signed(head) == pytest.approx(expected)
+    assert gap.value(head) == pytest.approx(abs(expected))
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_many_classes_are_pooled_one_against_the_rest(tiny, measure):
+    people = tiny.features["test"]
+    usual_level = tiny.dataset.usual_level("mark")
+    codes = tiny.dataset.attribute("mark").codes[people.rows]
+    p, sides = tiny.head.probabilities(people.features), ([], [])
+    for i in range(len(people)):
+        for k in range(3):
+            if measure == "demographic parity" or people.labels[i] == k:
+                sides[int(codes[i] != usual_level[k])].append(p[i, k])
+    expected = np.mean(sides[0]) - np.mean(sides[1])
+    assert gap_of(tiny, "test", measure).signed(tiny.head) == pytest.approx(expected)
+
+
+def test_a_model_blind_to_everything_has_no_parity_gap():
+    people, usual, _ = two_classes()
+    blind = LinearHead(np.zeros((2, 3)), np.array([1.0, -1.0]))
+    gap = GroupGap("sex", "demographic parity", people, np.stack([~usual, usual], axis=1))
+    assert gap.value(blind) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_missing_group_is_refused_in_words():
+    people, usual, _ = two_classes()
+    with pytest.raises(
+        DataError, match="demographic parity gap by 'sex' needs two groups, but nobody here has an unusual"
+    ):
+        GroupGap("sex", "demographic parity", people, np.ones((200, 2), bool))
+    with pytest.raises(DataError, match="nobody here has a usual level"):
+        GroupGap("sex", "equal opportunity", people, np.stack([usual, np.zeros(200, bool)], axis=1))
+
+
+def test_several_attributes_are_their_mean(tiny, biases):
+    parts = biases["joint"].parts
+    assert biases["joint"].value(tiny.head) == pytest.approx(np.mean([p.value(tiny.head) for p in parts]))
+    assert biases["joint"].attribute == "mark and shade"
+    assert joint(parts[:1]) is parts[0]
+    with pytest.raises(DataError, match="different attributes, got: mark, mark"):
+        JointBias((parts[0], parts[0]))
+
+
+@pytest.mark.parametrize("name", ["demographic parity", "equal opportunity", "joint"])
+def test_influence_on_any_bias_is_what_a_refit_does(tiny, biases, name):
+    train, bias = tiny.features["train"], biases[name]
+    scores = bias_influence(tiny.head, train, bias, tiny.curvature, method="leave-one-out")
+    assert (scores.measure, scores.attribute) == (bias.measure, bias.attribute)
+    some, effects = np.r_[scores.most_harmful(3), scores.most_helpful(3)], []
+    for position in some:
+        weights = np.full(len(train), 1 / len(train))
+        weights[position] = 0
+        kept = ConvexProblem(train.features, train.labels, weights, tiny.damping)
+        effects.append(bias.value(fit_head(tiny.head, kept)) - bias.value(tiny.head))
+    np.testing.assert_allclose(scores.removal_effect[some], effects, rtol=0.15, atol=2e-6)
+
+
+def inputs_for(tiny, bias):
+    scores = bias_influence(tiny.head, tiny.features["train"], bias, tiny.curvature)
+    twins = tuple(tiny.pairs_of("train", part.attribute) for part in bias.parts)
+    return replace(tiny.inputs, bias=bias, scores=scores, train_pairs=twins)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", ["demographic parity", "equal opportunity", "joint"])
+def test_every_strategy_lowers_every_bias_on_the_people_it_is_told_of(tiny, biases, name, strategy):
+    bias = biases[name]
+    found = unlearn(tiny.head, inputs_for(tiny, bias), strategy=strategy, strength=0.3, k=60)
+    assert bias.value(found.head) < bias.value(tiny.head)
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_the_guarded_path_lowers_the_gap_of_people_who_judge(tiny, measure):
+    guard = Guard(tiny.features["validation"], gap_of(tiny, "validation", measure), 0.05)
+    path = unlearning_path(tiny.head, inputs_for(tiny, gap_of(tiny, "external", measure)), guard)
+    judge = gap_of(tiny, "test", measure)
+    assert path.suggested.bias < path.original.bias
+    assert judge.value(path.suggested.result.head) < judge.value(tiny.head)
+
+
+def test_the_whole_external_step_takes_the_gap_to_zero_at_first_order(tiny):
+    bias = gap_of(tiny, "external", GAPS[0])
+    small = 1e-3
+    found = unlearn(tiny.head, inputs_for(tiny, bias), strategy="paper-external", strength=small)
+    fell = bias.value(tiny.head) - bias.value(found.head)
+    assert fell == pytest.approx(small * found.step_share * bias.value(tiny.head), rel=0.02)
+
+
+def two_shortcuts(n=400, seed=0):
+    """Features (signal, a, b) and a head that leans on both a and b."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    side = 2 * labels - 1
+    x = np.column_stack(
+        [side + rng.normal(0, 1.5, n), *(side * rng.choice([1, -1], n, p=[0.9, 0.1]) for _ in "ab")]
+    )
+    people = FeatureSet(x, labels, np.arange(n))
+    zero = LinearHead(np.zeros((2, 3)), np.zeros(2))
+    head = fit_head(zero, ConvexProblem(x, labels, np.full(n, 1 / n), 1e-3))
+    pairs = [flipped(people, column, name) for column, name in ((1, "a"), (2, "b"))]
+    return people, head, pairs
+
+
+def flipped(people, column, name):
+    """Each sample with the attribute as usual for its class, and the other way round."""
+    usual = 2 * people.labels - 1
+    sides = [np.array(people.features) for _ in "co"]
+    sides[0][:, column], sides[1][:, column] = usual, -usual
+    own = (people.features[:, column] > 0).astype(int)
+    sides = [FeatureSet(side, people.labels, people.rows) for side in sides]
+    return CounterfactualPairs(name, "generated", *sides, people.labels, 1 - people.labels, own)
+
+
+def test_joint_unlearning_takes_both_out():
+    people, head, pairs = two_shortcuts()
+    judges = two_shortcuts(seed=1)[2]
+
+    def left(given):
+        problem = unlearning_problem(joint([CounterfactualBias(p) for p in given]), people)
+        after = fit_head(head, problem, anchor=head.theta, consistency=1.0)
+        return {p.attribute: counterfactual_bias(after, p) for p in judges}
+
+    before = {p.attribute: counterfactual_bias(head, p) for p in judges}
+    alone, both = left(pairs[:1]), left(pairs)
+    assert all(both[name] < before[name] / 2 for name in "ab")
+    assert alone["a"] < before["a"] / 2
+    assert alone["b"] > 2 * both["b"]
+
+
+def test_no_part_of_a_joint_bias_may_rise(tiny, biases):
+    worse = tiny.head.moved(0.5 * biases["joint"].parts[0].gradient(tiny.head))
+    both = Guard(tiny.features["validation"], biases["joint"], 1.0)
+    from fmd_core.guarded_path import _Judge
+    from fmd_core.unlearning import UnlearningResult
+
+    refusal = _Judge(tiny.head, both).point(UnlearningResult(worse, "iterated", 1.0, 0)).refusal
+    assert refusal.startswith("the mark bias rises by")
+
+
+def test_the_audit_measures_the_gaps_with_intervals(tiny):
+    found = audit_bias(tiny.head, tiny.dataset, tiny.features["test"], [tiny.pairs["test"]]).attributes[0]
+    for measure in GAPS:
+        estimate = found.by(measure)
+        assert estimate.value == pytest.approx(gap_of(tiny, "test", measure).value(tiny.head))
+        assert estimate.low < estimate.value < estimate.high
+        assert estimate.n == 150
+    assert found.by("counterfactual") is found.bias
+
+
+def test_the_gap_of_too_few_people_is_unknown(tiny):
+    few = tiny.features["test"].subset(np.arange(20))
+    pairs = tiny.pairs["test"].subset(np.arange(20))
+    found = audit_bias(tiny.head, tiny.dataset, few, [pairs]).attributes[0]
+    assert found.parity_gap.value is None
+    assert "not enough people" in found.parity_gap.problem

@@ -1,0 +1,49 @@
+"""The simpler fixes that a variant is held against."""
+
+import numpy as np
+import pytest
+
+from fmd_core import DataError, counterfactual_bias, rival_heads
+from fmd_core.proof import RANDOM_SEED, RIVALS, default_k
+from fmd_core.removal import refit_without
+
+
+def rivals_of(problem, k=100):
+    guards = problem.features["validation"]
+    levels = problem.dataset.attribute(problem.attribute).codes[guards.rows]
+    return rival_heads(
+        problem.head, problem.features["train"], problem.scores, [problem.pairs["external"]], guards, levels,
+        k=k, damping=problem.damping,
+    )  # fmt: skip
+
+
+def test_each_rival_is_what_its_name_says(demo):
+    found = {rival.name: rival for rival in rivals_of(demo)}
+    assert tuple(found) == RIVALS
+    train = demo.features["train"]
+    expected = {
+        "without harmful": demo.scores.most_harmful(100),
+        "without random": np.random.default_rng(RANDOM_SEED).choice(len(train), 100, replace=False),
+    }
+    for name, members in expected.items():
+        alone = refit_without(demo.head, train, members, damping=demo.damping)
+        assert found[name].head.fingerprint == alone.fingerprint
+        assert found[name].k == 100
+    assert found["refit on twins"].k == len(demo.pairs["external"])
+
+
+def test_harmful_samples_matter_more_than_random_ones(demo):
+    before = counterfactual_bias(demo.head, demo.pairs["test"])
+    left = {r.name: counterfactual_bias(r.head, demo.pairs["test"]) for r in rivals_of(demo)}
+    assert left["without harmful"] < before - 0.02 < left["without random"]
+    assert left["refit on twins"] < before / 2
+
+
+def test_leaving_everybody_out_is_refused(tiny):
+    with pytest.raises(DataError, match="leave no example"):
+        rivals_of(tiny, k=len(tiny.features["train"]))
+
+
+@pytest.mark.parametrize(("n", "k"), [(95, 9), (1000, 100), (20_000, 100)])
+def test_a_tenth_goes_but_no_more_than_a_hundred(n, k):
+    assert default_k(n) == k

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 import fmd_core as fmd
 from app.history import Recipe
-from app.review import BUNDLED, Review
+from app.review import BUNDLED, Aim, Review
 from fmd_core import datasets, model_shelf
+from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import counterpart_levels, placebo_pairs
 from fmd_core.data import Array, Split, ignore_progress
+from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.feature_store import FeatureStore
 from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceMethod
@@ -114,55 +117,89 @@ def curvature(review: Review) -> fmd.Curvature:
     return _curvature(review.data, review.model)
 
 
+def bias(review: Review, split: Split, aim: Aim, *, beyond_placebo: bool = False) -> fmd.BiasFunction:
+    """What is to be taken out, measured on the people of one split."""
+
+    def part(attribute: str) -> fmd.CounterfactualBias | fmd.GroupGap:
+        if aim.measure != "counterfactual":
+            return fmd.GroupGap.of(dataset(review), features(review, split), attribute, aim.measure)
+        floor = placebo(review, split, attribute) if beyond_placebo else None
+        return fmd.CounterfactualBias(pairs(review, split, attribute), floor)
+
+    return joint([part(attribute) for attribute in aim.attributes])
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
-def scores(review: Review, attribute: str) -> fmd.InfluenceScores:
+def scores(review: Review, aim: Aim) -> fmd.InfluenceScores:
     """Influence of every training sample on the bias of the original model."""
     head, train = classifier(review).head, features(review, "train")
-    found, external = curvature(review), pairs(review, "external", attribute)
+    found, external = curvature(review), bias(review, "external", aim)
     exact = found.solver == "cholesky" and len(train) * head.n_parameters**2 < LEAVE_ONE_OUT_COST
     method: InfluenceMethod = "leave-one-out" if exact else "first-order"
-    return fmd.bias_influence(head, train, fmd.CounterfactualBias(external), found, method=method)
+    return fmd.bias_influence(head, train, external, found, method=method)
 
 
-def inputs(review: Review, attribute: str, strategy: StrategyName) -> fmd.UnlearningInputs:
-    """What decides the fix: training samples and external twins."""
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _score_check(review: Review, aim: Aim, k: int, _progress: Progress) -> fmd.ScoreCheck:
+    model = classifier(review)
+    found = fmd.check_scores(
+        model.head, features(review, "train"), bias(review, "external", aim), scores(review, aim),
+        held_out=bias(review, "test", aim), k=k, damping=model.damping, progress=_progress,
+    )  # fmt: skip
+    _checked().add((review, aim, k))
+    return found
+
+
+def score_check(review: Review, aim: Aim, k: int, progress: Progress = ignore_progress) -> fmd.ScoreCheck:
+    """What leaving out the top `k` really does, beside the scores; `progress` may raise to stop."""
+    return _score_check(review, aim, k, progress)
+
+
+def known_score_check(review: Review, aim: Aim, k: int) -> fmd.ScoreCheck | None:
+    """The same where somebody has asked for it before, else None."""
+    return score_check(review, aim, k) if (review, aim, k) in _checked() else None
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _checked() -> set[tuple[Review, Aim, int]]:
+    """What `score_check` has been asked for."""
+    return set()
+
+
+def inputs(review: Review, aim: Aim, strategy: StrategyName) -> fmd.UnlearningInputs:
+    """What decides the fix: training samples and external people."""
     swaps = strategy == "paper-replace"  # the only one that needs the training samples' own twins
     return fmd.UnlearningInputs(
         train=features(review, "train"),
-        bias=fmd.CounterfactualBias(pairs(review, "external", attribute)),
+        bias=bias(review, "external", aim),
         curvature=curvature(review),
-        scores=scores(review, attribute),
-        train_pairs=(pairs(review, "train", attribute),) if swaps else (),
+        scores=scores(review, aim),
+        train_pairs=tuple(pairs(review, "train", a) for a in aim.attributes) if swaps else (),
     )
 
 
-def guard(review: Review, attribute: str, tolerance: float) -> fmd.Guard:
-    """Who guards the fix: validation samples and twins."""
-    twins, floor = pairs(review, "validation", attribute), placebo(review, "validation", attribute)
-    bias = fmd.CounterfactualBias(twins, floor)
-    return fmd.Guard(features(review, "validation"), bias, tolerance, dataset(review).target.levels)
+def guard(review: Review, aim: Aim, tolerance: float) -> fmd.Guard:
+    """Who guards the fix: validation people."""
+    measured = bias(review, "validation", aim, beyond_placebo=True)
+    return fmd.Guard(features(review, "validation"), measured, tolerance, dataset(review).target.levels)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def solutions(
-    review: Review, attribute: str, strategy: StrategyName, k: int
-) -> tuple[fmd.UnlearningResult, ...]:
+def solutions(review: Review, aim: Aim, strategy: StrategyName, k: int) -> tuple[fmd.UnlearningResult, ...]:
     """Every strength of one strategy, before anybody judges it."""
-    given = inputs(review, attribute, strategy)
+    given = inputs(review, aim, strategy)
     return fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def path(
-    review: Review, attribute: str, strategy: StrategyName, k: int, tolerance: float
-) -> fmd.UnlearningPath:
+def path(review: Review, aim: Aim, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
     """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
-    return fmd.judge_path(solutions(review, attribute, strategy, k), guard(review, attribute, tolerance))
+    return fmd.judge_path(solutions(review, aim, strategy, k), guard(review, aim, tolerance))
 
 
 def point(recipe: Recipe) -> fmd.PathPoint:
     """The point of its guarded path that a recipe names."""
-    found = path(recipe.review, recipe.attribute, recipe.strategy, recipe.k, recipe.tolerance)
+    found = path(recipe.review, recipe.aim, recipe.strategy, recipe.k, recipe.tolerance)
     wanted = (recipe.strength, recipe.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 
@@ -176,7 +213,7 @@ def result(review: Review, recipe: Recipe | None) -> fmd.UnlearningResult:
     )
 
 
-def head(review: Review, recipe: Recipe | None) -> fmd.LinearHead:
+def head(review: Review, recipe: Recipe | None) -> fmd.Head:
     """The head in force: a recipe's, or the original one."""
     return result(review, recipe).head
 
@@ -218,6 +255,44 @@ def comparison(recipe: Recipe, attribute: str) -> fmd.Comparison:
         features(review, "test"),
         pairs(review, "test", attribute),
         placebo(review, "test", attribute),
+        recipe.aim.measure,
+    )
+
+
+@st.cache_resource(max_entries=1_024, show_spinner=False)
+def bias_change(recipe: Recipe, attribute: str) -> fmd.Change:
+    """What a recipe does to the bias by one attribute, on held-out test samples."""
+    review = recipe.review
+    return fmd.bias_change(
+        classifier(review).head,
+        head(review, recipe),
+        dataset(review),
+        features(review, "test"),
+        pairs(review, "test", attribute),
+        placebo(review, "test", attribute),
+        recipe.aim.measure,
+    )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def rivals(review: Review, aim: Aim, k: int) -> tuple[tuple[fmd.Rival, fmd.Comparison], ...]:
+    """What simpler fixes do to the same held-out people, by the attribute under review."""
+    model, guards, data = classifier(review), features(review, "validation"), dataset(review)
+    found = fmd.rival_heads(
+        model.head,
+        features(review, "train"),
+        scores(review, aim),
+        [pairs(review, "external", attribute) for attribute in aim.attributes],
+        guards,
+        data.attribute(aim.attribute).codes[guards.rows],
+        k=k,
+        damping=model.damping,
+    )
+    people, twins = features(review, "test"), pairs(review, "test", aim.attribute)
+    floor = placebo(review, "test", aim.attribute)
+    return tuple(
+        (rival, fmd.compare(model.head, rival.head, data, people, twins, floor, aim.measure))
+        for rival in found
     )
 
 
@@ -235,6 +310,43 @@ def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int 
     if isinstance(shown, dict):
         return "", "\n".join(f"{column}: {value}" for column, value in shown.items())
     return data_uri(shown, side), ""
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _average(data: str) -> Array:
+    return average_input(open_data(data))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def explainers(review: Review) -> tuple[Method, ...]:
+    """Ways to show where the original model looks, and every variant, the one to begin with first."""
+    return methods(classifier(review), dataset(review))
+
+
+@st.cache_resource(max_entries=1_024, show_spinner=False)
+def explanation(
+    review: Review, recipe: Recipe | None, row: int, attribute: str, code: int, target: int, method: Method
+) -> fmd.Explanation:
+    """What in a sample, with `attribute` set to `code` if one is named, speaks for class `target`."""
+    original = classifier(review)  # as it is where no recipe is in force: its encoder is built already
+    model = original if recipe is None else original.with_head(head(review, recipe))
+    return explain(
+        model, dataset(review), row, target=target, method=method, attribute=attribute, code=code,
+        baseline=_average(review.data),
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=1_024, show_spinner=False)
+def heat(
+    review: Review, recipe: Recipe | None, row: int, attribute: str, code: int, target: int, method: Method,
+    scale: float,
+) -> str:  # fmt: skip
+    """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
+    from app import heat_map  # pictures and filters, for who asks where a model looks
+
+    values = explanation(review, recipe, row, attribute, code, target, method).contributions
+    picture = dataset(review).source.display(row, attribute, code)
+    return data_uri(heat_map.overlay(np.asarray(picture), values, scale), heat_map.SIDE)
 
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
@@ -265,5 +377,5 @@ def is_warm(review: Review) -> bool:
 def warm_scores(review: Review) -> None:
     """Compute what the later pages of a demo need."""
     for attribute in changeable(dataset(review)):
-        scores(review, attribute)
-        path(review, attribute, "iterated", 0, 0.01)
+        scores(review, Aim((attribute,)))
+        path(review, Aim((attribute,)), "iterated", 0, 0.01)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,66 @@ def before_after(labels: Sequence[str], before: Sequence[Estimate], after: Seque
         "showlegend": True,
     }
     return _figure(traces, layout, height=80 + 62 * len(labels))
+
+
+def predicted_measured(
+    labels: Sequence[str], predicted: Sequence[Estimate], measured: Sequence[Estimate]
+) -> go.Figure:
+    """What was predicted beside what came true: paired bars of changes in points, with whiskers where
+    an estimate has a range."""
+    traces = []
+    for name, estimates, color in (("predicted", predicted, NEUTRAL), ("measured", measured, ACCENT)):
+        for ranged in (False, True):  # two traces: plotly draws the ends of a whisker of no length
+            part = [i for i, e in enumerate(estimates) if (e.low != e.high) == ranged]
+            looks = {"name": name, "offsetgroup": name, "legendgroup": name, "marker": {"color": color}}
+            trace = _bar_trace([labels[i] for i in part], [estimates[i] for i in part]) | looks
+            trace["hovertemplate"] = f"%{{y}}, {name}: %{{x:+.2f}}<extra></extra>"
+            traces.append(trace | {"showlegend": not ranged})
+    layout = {
+        "barmode": "group",
+        "bargap": 0.3,
+        "xaxis": {"title": {"text": "change of the bias, points"}, "zeroline": True},
+        "yaxis": {"autorange": "reversed", "categoryorder": "array", "categoryarray": list(labels)},
+        "legend": _LEGEND,
+        "showlegend": True,
+    }
+    return _figure(traces, layout, height=80 + 62 * len(labels))
+
+
+def contributions(
+    labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *, reach: tuple[float, float]
+) -> go.Figure:
+    """What each column adds to the log-odds of an answer: one bar coloured by its sign, or before and
+    after. `reach` is the least and the largest value of all charts that are to be compared."""
+    places, single = list(range(len(labels))), len(series) == 1
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": escape(name),
+            "x": list(values),
+            "y": places,
+            "customdata": [escape(label) for label in labels],
+            "marker": {"color": [ACCENT if v > 0 else FLAG for v in values] if single else color},
+            "hovertemplate": f"%{{customdata}}, {escape(name)}: %{{x:+.2f}}<extra></extra>",
+        }
+        for (name, values), color in zip(series, (NEUTRAL, ACCENT), strict=False)
+    ]
+    ends = 1.08 * min(0.0, reach[0]), 1.08 * max(0.0, reach[1])
+    layout = {
+        "barmode": "group",
+        "bargap": 0.35,
+        "xaxis": {"title": {"text": "log-odds of the answer"}, "range": ends, "zeroline": True},
+        "yaxis": {
+            "autorange": "reversed",
+            "tickmode": "array",
+            "tickvals": places,
+            "ticktext": [escape(label) for label in labels],
+        },
+        "legend": _LEGEND,
+        "showlegend": not single,
+    }
+    return _figure(traces, layout, height=60 + (28 if single else 40) * len(labels), top=8 if single else 28)
 
 
 def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:

@@ -22,6 +22,7 @@ STYLE = """<style>
 [data-testid=stCaptionContainer] { opacity: .85; }
 [data-testid=stTable] th { color: inherit; font-weight: 600; }
 [data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
+@media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
 .js-plotly-plot text { fill: currentColor !important; }
 .js-plotly-plot .errorbar path { stroke: currentColor !important; }

@@ -16,7 +16,7 @@ from fmd_core.data import Array
 
 FOR, AGAINST = "#2F55D4", "#D9630D"
 SIDE = 256  # pixels of the longer side
-FADE = 0.55  # share of white in the grey picture: colours stand out on dark and on light parts
+FADE = 0.6  # share of white in the grey picture: colours stand out on dark and on light parts
 STRONGEST = 0.9  # opacity at the end of the scale: the picture still shows through
 BEND = 0.75  # opacity is strength to this power: weak parts are seen, noise is not
 SOFT = 0.014  # standard deviation of the blur, as a share of the side: single pixels are noise to the eye
@@ -24,8 +24,8 @@ SOFT = 0.014  # standard deviation of the blur, as a share of the side: single p
 
 def scale_of(maps: Sequence[Array]) -> float:
     """The end of a colour scale that signed maps (height, width) share, in their unit, above 0: what
-    one pixel in 200 of the strongest map exceeds."""
-    return max([float(np.percentile(np.abs(values), 99.5)) for values in maps] + [1e-9])
+    one pixel in 50 of the strongest map exceeds."""
+    return max([float(np.percentile(np.abs(values), 98)) for values in maps] + [1e-9])
 
 
 def overlay(picture: Array, values: Array, scale: float) -> Array:
@@ -55,3 +55,14 @@ def _middle(image: Image.Image, proportion: float) -> Image.Image:
 
 def _rgb(color: str) -> Array:
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], "float64")
+
+
+def legend(*, signed: bool) -> str:
+    """The colour scale as HTML, hidden from screen readers: each picture says in words what it shows."""
+    ends = ("against", "for") if signed else ("nothing", "for")
+    colors = f"{AGAINST}, #f1f1f1, {FOR}" if signed else f"#f1f1f1, {FOR}"
+    return (
+        "<div aria-hidden='true' style='display: flex; align-items: center; gap: 8px; font-size: 12px'>"
+        f"<span>{ends[0]}</span><span style='flex: 0 1 9rem; height: 8px; border-radius: 4px; "
+        f"background: linear-gradient(to right, {colors})'></span><span>{ends[1]}</span></div>"
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.review import Review
+from app.review import Aim, Review
 
 if TYPE_CHECKING:
     from fmd_core.unlearning import StrategyName
@@ -21,7 +21,7 @@ class Recipe:
     """How one variant is made from the original model; hashable, so it is its own cache key."""
 
     review: Review
-    attribute: str
+    aim: Aim
     strategy: StrategyName
     k: int
     strength: float
@@ -36,7 +36,7 @@ def describe(recipe: Recipe | None) -> str:
     from fmd_core import wording  # half a second, and the first page has nothing to describe
 
     made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
-    return f"{recipe.attribute}: {made}"
+    return f"{recipe.aim.words}: {made}"
 
 
 @dataclass(frozen=True)

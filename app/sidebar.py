@@ -6,10 +6,17 @@ import streamlit as st
 
 from app import cache, components, state
 from app.history import describe
+from fmd_core.bias_functions import MEASURES
+
+MEASURE_NAMES = {
+    "counterfactual": "Twins answered differently",
+    "demographic parity": "Groups answered differently",
+    "equal opportunity": "Groups with equal truth answered differently",
+}
 
 
 def draw() -> None:
-    """Data, model in force, and the attribute to look at."""
+    """Data, model in force, the attribute to look at and what counts as bias."""
     data = cache.dataset(state.review())
     state.keep_within("attribute", tuple(data.attributes))
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
@@ -20,6 +27,16 @@ def draw() -> None:
             format_func=str.capitalize,
             key="attribute",
             help="What should not matter to the answer.",
+            persist_state="session",
+        )
+        st.selectbox(
+            "What counts as bias",
+            MEASURES,
+            format_func=MEASURE_NAMES.__getitem__,
+            key="measure",
+            help="Twins: the same sample with only the attribute changed gets another answer. Groups: on average a "
+            "class gets more probability where the attribute is the usual one for it (demographic parity), or so "
+            "among those who truly belong to it (equal opportunity).",
             persist_state="session",
         )
         st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")

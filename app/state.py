@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.history import History, Recipe
-from app.review import Review
+from app.review import Aim, Review
 
 if TYPE_CHECKING:
+    from fmd_core.bias_functions import Measure
     from fmd_core.intake import Passport
 
 
@@ -69,6 +70,22 @@ def current() -> Recipe | None:
 def attribute() -> str:
     """The protected attribute under review, chosen in the sidebar."""
     return str(st.session_state["attribute"])
+
+
+def measure() -> Measure:
+    """What counts as bias, chosen in the sidebar."""
+    found: Measure = st.session_state.get("measure", "counterfactual")
+    return found
+
+
+def aim() -> Aim:
+    """The bias under review."""
+    return Aim((attribute(),), measure())
+
+
+def joint_aim() -> Aim:
+    """The bias to take out: with the attributes that were added on the Unlearn page."""
+    return Aim((attribute(), *(a for a in st.session_state.get("also", ()) if a != attribute())), measure())
 
 
 def threshold() -> float:
@@ -130,6 +147,13 @@ def keep_within(key: str, options: tuple[Any, ...]) -> None:
     """Give a widget its first option again when the options no longer hold its value."""
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
+
+
+def keep_among(key: str, options: tuple[Any, ...]) -> None:
+    """Drop from a widget of several choices those that are no longer offered."""
+    kept = [value for value in st.session_state.get(key, ()) if value in options]
+    if key in st.session_state and kept != list(st.session_state[key]):
+        st.session_state[key] = kept
 
 
 def _now() -> datetime:

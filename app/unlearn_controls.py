@@ -16,8 +16,21 @@ from fmd_core import wording
 from fmd_core.unlearning import STRATEGIES, USES_K
 
 
-def choose(review: Review, attribute: str) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
-    """Strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
+def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
+    """Attributes, strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
+    more = [name for name in cache.changeable(cache.dataset(review)) if name != state.attribute()]
+    if more:
+        state.keep_among("also", tuple(more))
+        st.multiselect(
+            f"Take out {components.plain(state.attribute())}, and also",
+            more,
+            key="also",
+            persist_state="session",
+            placeholder="nothing else",
+            help="Several attributes are unlearned at once; the bias that is shown and guarded is their mean, and none "
+            "of them may rise.",
+        )
+    aim = state.joint_aim()
     strategy = st.selectbox(
         "How",
         STRATEGIES,
@@ -25,7 +38,7 @@ def choose(review: Review, attribute: str) -> tuple[fmd.UnlearningPath, fmd.Path
         key="strategy",
         persist_state="session",
     )
-    st.caption(wording.STRATEGY_NOTES[strategy])
+    st.caption(wording.strategy_note(strategy, aim.measure))
     k = 0
     if strategy in USES_K:
         k = st.number_input(
@@ -45,8 +58,8 @@ def choose(review: Review, attribute: str) -> tuple[fmd.UnlearningPath, fmd.Path
         key="tolerance",
         persist_state="session",
     )
-    path = cache.path(review, attribute, strategy, k, tolerance / 100)
-    stops, key = unlearn.stops(path), f"stop_{attribute}_{strategy}"  # each keeps its own strength
+    path = cache.path(review, aim, strategy, k, tolerance / 100)
+    stops, key = unlearn.stops(path), f"stop_{aim.words}_{strategy}"  # each keeps its own strength
     state.keep_within(key, tuple(stops))
     stop = st.select_slider(
         "Strength",
@@ -58,9 +71,7 @@ def choose(review: Review, attribute: str) -> tuple[fmd.UnlearningPath, fmd.Path
     best = next(name for name, point in stops.items() if point is path.suggested)
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
     choice = stops[stop]
-    recipe = Recipe(
-        review, attribute, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100
-    )
+    recipe = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
     return path, choice, recipe
 
 

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import charts, components, gallery, panels, portraits
+import fmd_core as fmd
+from app import cache, charts, components, gallery, panels, portraits
+from app.history import Recipe
 from app.review import Review
+from app.view_models import proof
 from app.view_models.unlearn import ResultView
+from fmd_core.proof import default_k
+
+
+def did_it_work(review: Review, recipe: Recipe, comparison: fmd.Comparison) -> None:
+    """The variant beside what simpler fixes do to the same people."""
+    st.header("Did it really work?", anchor=False)
+    k = recipe.k or default_k(len(cache.features(review, "train")))
+    with st.spinner("Fitting what to hold it against"):
+        view = proof.build(comparison, cache.rivals(review, recipe.aim, k))
+    st.write(components.plain(view.verdict))
+    panels.bar_chart(
+        view.chart, key="proof", axis="change of the bias, points (to the left is less)", signed=True
+    )
+    st.caption(view.note)
 
 
 def draw(review: Review, result: ResultView) -> None:
@@ -16,9 +33,14 @@ def draw(review: Review, result: ResultView) -> None:
     panels.chart(figure, result.summary, result.table, key="before_after")
     st.header("Who pays?", anchor=False)
     st.caption(
-        "Every class, every attribute value, and the usual against the unusual; the largest loss first."
+        "Every class, every attribute value, and the usual against the unusual; who lost by more than chance comes "
+        "first."
     )
     st.dataframe(result.groups, hide_index=True, alt="Accuracy by group before and after")
+    if result.intersections_note:
+        st.subheader("People who share two properties", anchor=False)
+        st.caption(components.plain(result.intersections_note))
+        st.dataframe(result.intersections, hide_index=True, alt=result.intersections_note)
     st.header("Which answers are mixed up", anchor=False)
     for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
         with column:

@@ -57,6 +57,8 @@ def _load() -> None:
         cache.warm(demo)
         _done.set()
         cache.warm_scores(demo)
+        import captum.attr  # noqa: F401  a second, when somebody first asks where the model looks
+
         cache.warm(Review("synthetic_faces"))
         _freeze()
     except Exception:

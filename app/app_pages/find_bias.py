@@ -20,12 +20,10 @@ def findings() -> None:
         1, 50, 10, key="threshold", persist_state="session",
         help="An attribute counts as biased when its whole 95 % interval lies above this limit.",
     )  # fmt: skip
-    view = find_bias.build_findings(audit, limit / 100)
+    view = find_bias.build_findings(audit, limit / 100, state.measure())
     with top:
         components.header(f"Find bias · {components.model_in_force()}", view.headline, view.lead)
-    axis = (
-        "bias beyond the placebo, points" if data.pair_method == "matched" else "counterfactual bias, points"
-    )
+    axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
 
 

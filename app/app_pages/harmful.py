@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, panels, portraits, sample_detail, state
+from app import cache, components, gallery, panels, portraits, sample_detail, score_check, state
 from app.view_models import harmful
 
 REVIEW = state.review()
 attribute = state.attribute()
 with st.spinner("Scoring every training sample"):
-    data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, attribute)
+    data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, state.aim())
 
 
 def tile(sample: harmful.Sample) -> gallery.Tile:
@@ -44,7 +44,8 @@ def ranking() -> None:
             persist_state="session",
             width=170,
         )
-    view = harmful.build(data, scores, k=k, kind=kind, label=label)
+    checked = score_check.lead(REVIEW, state.aim(), k)
+    view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked)
     with top:
         components.header("Harmful samples · the original model", view.headline, view.lead)
     if not view.samples:
@@ -55,7 +56,7 @@ def ranking() -> None:
         )
     if view.caution:
         st.info(components.plain(view.caution))
-    left, right = st.columns([2, 5], gap="medium")
+    left, right = st.columns([3, 5], gap="medium")
     with right:
         chosen = gallery.show(
             [tile(s) for s in view.samples],
@@ -67,6 +68,7 @@ def ranking() -> None:
             st.caption(f"{view.hidden} more are in the CSV file.")
     with left:
         sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
+    score_check.draw(REVIEW, state.aim(), k)
     st.header("What they are made of", anchor=False)
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(

@@ -4,10 +4,12 @@ import streamlit as st
 
 import fmd_core as fmd
 from app import cache, components, state
+from app.review import Aim
 from app.view_models import report
 
 REVIEW = state.review()
-attribute, recipe = state.attribute(), state.current()
+recipe = state.current()
+aim = recipe.aim if recipe else state.aim()
 with st.spinner("Writing the report"):
     past, model = state.history(), cache.classifier(REVIEW)
     evidence = fmd.Evidence(
@@ -15,13 +17,14 @@ with st.spinner("Writing the report"):
         classifier=model,
         audit=cache.audit(REVIEW, None),
         threshold=state.threshold(),
-        scores=cache.scores(REVIEW, recipe.attribute if recipe else attribute),
+        scores=cache.scores(REVIEW, Aim((aim.attribute,), aim.measure)),
         top_k=50,
         history=report.steps(past, {e.recipe: cache.result(REVIEW, e.recipe) for e in past.log}),
         point=cache.point(recipe) if recipe else None,
         tolerance=recipe.tolerance if recipe else None,
-        comparison=cache.comparison(recipe, recipe.attribute) if recipe else None,
+        comparison=cache.comparison(recipe, aim.attribute) if recipe else None,
         audit_after=cache.audit(REVIEW, recipe) if recipe else None,
+        measure=aim.measure,
     )
     view = report.build(evidence)
 components.header("Report", view.headline, view.lead)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, likeness_of_twins, portraits, state
+from app import cache, components, gallery, likeness_of_twins, portraits, sample_detail, state
 from app.view_models import twins
 
 REVIEW = state.review()
@@ -42,7 +42,12 @@ def pairs_in_order() -> None:
     ]
     if not tiles:
         st.info("No pair matches: the model gives both sides of every pair the same answer.")
-    gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide")
+    left, right = st.columns([3, 5], gap="medium")
+    with right:
+        chosen = gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide", selectable=True)
+    with left:
+        pair = next((t for t in view.twins if t.row == chosen), None)
+        sample_detail.draw_pair(REVIEW, attribute, pair, redrawn=view.redrawn)
     with st.expander("The same as a table"):
         st.dataframe(view.table, hide_index=True, alt="Twin pairs with the model's answers")
 

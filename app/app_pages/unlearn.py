@@ -15,9 +15,10 @@ def conversation() -> None:
     top = st.container()
     left, right = st.columns([2, 3], gap="large")
     with left, st.spinner("Trying every strength"):
-        path, choice, recipe = choose(REVIEW, state.attribute())
-    data, comparison = cache.dataset(REVIEW), cache.comparison(recipe, recipe.attribute)
-    others = [cache.comparison(recipe, a) for a in cache.changeable(data) if a != recipe.attribute]
+        path, choice, recipe = choose(REVIEW)
+    aim, data = recipe.aim, cache.dataset(REVIEW)
+    comparison = cache.comparison(recipe, aim.attribute)
+    others = [cache.bias_change(recipe, a) for a in cache.changeable(data) if a != aim.attribute]
     curve, result = unlearn.build_curve(path, choice), unlearn.build_result(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
@@ -31,7 +32,7 @@ def conversation() -> None:
                     border=True,
                 )
     with left:
-        limit = unlearn.within_limit(cache.audit(REVIEW, None), recipe.attribute, state.threshold())
+        limit = unlearn.within_limit(cache.audit(REVIEW, None), aim, state.threshold())
         if limit:
             st.info(components.plain(limit))
         if curve.warning:
@@ -47,6 +48,7 @@ def conversation() -> None:
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
+        unlearn_evidence.did_it_work(REVIEW, recipe, comparison)
         unlearn_evidence.draw(REVIEW, result)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeBias, BiasReport, DataError, Estimate, wording
+from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, scan, wording
+from fmd_core.bias_functions import Measure
 
 MOST_GROUPS = 8  # of one class and one level each; more are a matter for the report
 
@@ -21,41 +22,44 @@ class FindingsView:
     attributes: BarChart
 
 
-def build_findings(audit: BiasReport, threshold: float) -> FindingsView:
+def build_findings(audit: BiasReport, threshold: float, measure: Measure = "counterfactual") -> FindingsView:
     """`threshold` is a share; the worst attribute makes the headline."""
-    worst = audit.attributes[0]
-    judged = [(a, wording.attribute_verdict(a, threshold)) for a in audit.attributes]
-    biased = [a.attribute for a, verdict in judged if verdict == "biased"]
+    found = scan(audit, threshold, measure)
+    worst, biased = found[0], [f.attribute for f in found if f.verdict == "biased"]
     chart = BarChart(
-        bars=tuple(Bar(a.attribute, a.judged, FLAG if v == "biased" else NEUTRAL) for a, v in judged),
+        bars=tuple(Bar(f.attribute, f.estimate, FLAG if f.verdict == "biased" else NEUTRAL) for f in found),
         summary=(
             f"Beyond the limit of {wording.points(threshold, 0)} points: {', '.join(biased) or 'none'} "
-            f"({len(biased)} of {len(judged)} attributes)."
+            f"({len(biased)} of {len(found)} attributes, adjusted for looking at all)."
         ),
-        table=pd.DataFrame([_row(a, verdict) for a, verdict in judged]),
+        table=pd.DataFrame([_row(finding) for finding in found]),
     )
-    sentences = wording.attribute_sentence(worst), wording.worst_served_sentence(worst, audit.accuracy)
-    return FindingsView(
-        wording.attribute_headline(worst, threshold), " ".join(filter(None, sentences)), chart
-    )
+    sentences = wording.attribute_sentence(worst), wording.worst_served_sentence(worst.audit, audit.accuracy)
+    return FindingsView(wording.attribute_headline(worst), " ".join(filter(None, sentences)), chart)
 
 
-def _row(found: AttributeBias, verdict: str) -> dict[str, str | int]:
-    row: dict[str, str | int] = {
-        "Attribute": found.attribute,
-        "Bias, points": wording.figure(found.bias),
-        "Decision flips, %": wording.figure(found.flips),
-        "n": found.bias.n,
-        "Verdict": verdict,
-    }
-    if found.placebo is None or found.excess is None:
-        return row
-    matched = {
-        "Placebo twins": wording.figure(found.placebo),
-        "Beyond the placebo": wording.figure(found.excess),
-        "Match distance": f"{found.distance:.2f}",
-    }
-    return {**dict(list(row.items())[:2]), **matched, **dict(list(row.items())[2:])}
+def axis(measure: Measure, *, matched: bool) -> str:
+    """What the bars measure."""
+    if measure != "counterfactual":
+        return f"{measure} gap, points"
+    return "bias beyond the placebo, points" if matched else "counterfactual bias, points"
+
+
+def _row(finding: Finding) -> dict[str, str | int]:
+    found, estimate = finding.audit, finding.estimate
+    row: dict[str, str | int] = {"Attribute": found.attribute}
+    if finding.measure != "counterfactual":
+        row["Gap, points"] = wording.figure(estimate)
+    row["Bias, points"] = wording.figure(found.bias)
+    if found.placebo is not None and found.excess is not None:
+        row["Placebo twins"] = wording.figure(found.placebo)
+        row["Beyond the placebo"] = wording.figure(found.excess)
+        row["Match distance"] = f"{found.distance:.2f}"
+    row["Decision flips, %"] = wording.figure(found.flips)
+    row["n"] = estimate.n
+    row["Adjusted p"] = "" if finding.adjusted_p is None else wording.p_value(finding.adjusted_p)
+    row["Verdict"] = finding.words
+    return row
 
 
 @dataclass(frozen=True)

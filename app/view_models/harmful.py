@@ -14,6 +14,7 @@ from fmd_core.datasets.sniffing import safe_cell
 KINDS = ("Harmful", "Helpful")
 EVERYTHING = "All"
 MOST_TILES = 200
+UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,18 @@ class HarmfulView:
 
 
 def build(
-    data: AttributeDataset, scores: InfluenceScores, *, k: int, kind: str, label: str = EVERYTHING
+    data: AttributeDataset,
+    scores: InfluenceScores,
+    *,
+    k: int,
+    kind: str,
+    label: str = EVERYTHING,
+    checked: str = "",
 ) -> HarmfulView:
-    """Top `k` of one `kind`, of the class named `label` or of all. Refuses K beyond the training set."""
+    """Top `k` of one `kind`, of the class named `label` or of all. Refuses K beyond the training set.
+
+    `checked` is a sentence on what was measured, where that was done.
+    """
     ranked = scores.most_harmful(k) if kind == KINDS[0] else scores.most_helpful(k)
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     samples = [_sample(data, scores, aligned, int(p), rank) for rank, p in enumerate(ranked, start=1)]
@@ -64,11 +74,11 @@ def build(
     top = int((scores.most_harmful(1) if kind == KINDS[0] else scores.most_helpful(1))[0])
     first = _sample(data, scores, aligned, top, 1)
     return HarmfulView(
-        headline=_headline(first, kind, scores.attribute),
+        headline=_headline(first, kind, wording.bias_name(scores)),
         lead=(
             f"{scores.n_harmful} of {len(scores.rows)} training samples are harmful: without one of them the bias, "
-            f"{wording.points(scores.bias)} points on the external twins, is predicted to be lower. Predicted for the "
-            "model's last layer; effects of many samples do not simply add up."
+            f"{wording.points(scores.bias)} points on the external samples, is predicted to be lower. "
+            f"{checked or UNCHECKED}"
         ),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind),
@@ -78,10 +88,10 @@ def build(
     )
 
 
-def _headline(first: Sample, kind: str, attribute: str) -> str:
+def _headline(first: Sample, kind: str, bias: str) -> str:
     role = "teacher of" if kind == KINDS[0] else "witness against"
     what = first.name if first.unit == "image" else f"{first.unit}: {first.name}"
-    return f"The strongest {role} the {attribute} bias is a {what}."
+    return f"The strongest {role} the {bias} is a {what}."
 
 
 def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
@@ -159,7 +169,7 @@ def explain(sample: Sample, attribute: str) -> Detail:
     if sample.usual == (way == "harmful"):
         why = f"It {link} {attribute} for its class, {teaches}."
     else:
-        why = f"It {link} {attribute} for its class, and is {way} all the same, by the rest of the image."
+        why = f"It {link} {attribute} for its class, and is {way} all the same, by the rest of the {sample.unit}."
     return Detail(
         title=f"Training sample {sample.row}: {sample.name}",
         sentences=(

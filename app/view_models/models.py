@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fmd_core import AttributeDataset, Classifier, LinearHead, TrainingStep, wording
+from fmd_core import AttributeDataset, Classifier, TrainingStep, wording
 from fmd_core.architectures import ARCHITECTURES, find_architecture
 from fmd_core.intake import Passport
-from fmd_core.training import feature_scale
+from fmd_core.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
     "symmetric": "-1 to 1",
@@ -83,9 +83,7 @@ def with_unit_features(model: Classifier, data: AttributeDataset) -> Classifier:
     if is_ours(model):
         return model
     scale = feature_scale(replace(model, feature_scale=1.0), data)
-    ratio = scale / model.feature_scale
-    head = LinearHead(model.head.weight / ratio, model.head.bias)
-    return replace(model, head=head, feature_scale=scale)
+    return with_feature_scale(model, scale)
 
 
 def is_ours(model: Classifier) -> bool:

@@ -25,13 +25,13 @@ class ReportView:
 
 def build(evidence: fmd.Evidence) -> ReportView:
     """Files and sentences from one evidence pack."""
-    worst = evidence.audit.attributes[0]
+    worst = fmd.scan(evidence.audit, evidence.threshold, evidence.measure)[0]
     report = fmd.build_report(evidence)
     head = evidence.classifier.head if evidence.point is None else evidence.point.result.head
     origin = {"original_sha256": evidence.classifier.head.fingerprint, "sha256": head.fingerprint}
     return ReportView(
         headline=(
-            wording.attribute_headline(worst, evidence.threshold)
+            wording.attribute_headline(worst)
             if evidence.comparison is None
             else wording.comparison_headline(evidence.comparison)
         ),
@@ -57,6 +57,6 @@ def _note(evidence: fmd.Evidence) -> str:
 def steps(history: History, results: dict[Recipe | None, fmd.UnlearningResult]) -> tuple[Step, ...]:
     """The visible history with the head that each entry left in force."""
     return tuple(
-        Step(entry.at, entry.action, entry.recipe.attribute if entry.recipe else "", results[entry.recipe])
+        Step(entry.at, entry.action, entry.recipe.aim.words if entry.recipe else "", results[entry.recipe])
         for entry in history.log
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fmd_core import AttributeDataset, CounterfactualPairs, LinearHead, wording
+from fmd_core import AttributeDataset, CounterfactualPairs, Head, wording
 from fmd_core.bias_functions import pair_differences
 
 ORDERS = ("Largest change first", "Smallest change first", "As they come")
@@ -53,7 +53,7 @@ class TwinsView:
 
 def build(
     data: AttributeDataset,
-    head: LinearHead,
+    head: Head,
     pairs: CounterfactualPairs,
     *,
     order: str,

@@ -12,12 +12,23 @@ import pandas as pd
 
 from app.charts import CurvePoint
 from app.history import History, describe
-from fmd_core import AttributeDataset, BiasReport, Change, Comparison, PathPoint, UnlearningPath, wording
+from app.review import Aim
+from fmd_core import (
+    AttributeDataset,
+    BiasReport,
+    Change,
+    Comparison,
+    PathPoint,
+    UnlearningPath,
+    scan,
+    wording,
+)
 from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.data import Array
-from fmd_core.intervals import Estimate
+from fmd_core.intervals import MIN_PEOPLE, Estimate
 
 EXAMPLES = 10
+MOST_INTERSECTIONS = 30
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class ResultView:
     table: pd.DataFrame
     who_pays: str
     groups: pd.DataFrame
+    intersections: pd.DataFrame
+    intersections_note: str
     classes: tuple[str, ...]
     confusions: tuple[Array, Array]
     confusion_top: int
@@ -131,26 +144,25 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
     return _name(point), wording.points(point.bias), wording.points(point.accuracy), verdict
 
 
-def within_limit(audit: BiasReport, attribute: str, threshold: float) -> str:
+def within_limit(audit: BiasReport, aim: Aim, threshold: float) -> str:
     """What to say of an attribute that the original model does not decide by; else empty."""
-    found = next((a for a in audit.attributes if a.attribute == attribute), None)
-    if found is None or wording.attribute_verdict(found, threshold) != "within the limit":
+    scanned = scan(audit, threshold, aim.measure)
+    found = next((f for f in scanned if f.attribute == aim.attribute), None)
+    if found is None or found.verdict != "within the limit":
         return ""
     return (
-        f"{wording.attribute_headline(found, threshold)} There is little to take out: what improves below comes "
+        f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
         "from refitting the last layer."
     )
 
 
-def build_result(
-    data: AttributeDataset, comparison: Comparison, others: Sequence[Comparison] = ()
-) -> ResultView:
-    """Everything below the curve; `others` compare the same heads by the other attributes."""
+def build_result(data: AttributeDataset, comparison: Comparison, others: Sequence[Change] = ()) -> ResultView:
+    """Everything below the curve; `others` are the biases by the other attributes."""
     changes: tuple[tuple[str, Change, Better], ...] = (
-        ("Bias" if comparison.excess is None else "Bias beyond placebo", comparison.judged, "inverse"),
+        (_judged_label(comparison), comparison.judged, "inverse"),
         ("Accuracy", comparison.accuracy, "normal"),
-        (f"Accuracy, usual {comparison.attribute}", comparison.aligned_accuracy, "normal"),
-        (f"Accuracy, unusual {comparison.attribute}", comparison.conflicting_accuracy, "normal"),
+        (f"Right, usual {comparison.attribute}", comparison.aligned_accuracy, "normal"),
+        (f"Right, unusual {comparison.attribute}", comparison.conflicting_accuracy, "normal"),
     )
     labels = tuple(label for label, _, _ in changes)
     top = int(max(comparison.confusion_before.max(), comparison.confusion_after.max()))
@@ -166,20 +178,46 @@ def build_result(
         ),
         table=_changes_table(
             [(label, change) for label, change, _ in changes]
-            + [(f"Bias by {other.attribute}", other.judged) for other in others],
+            + ([] if comparison.gap is None else [("Counterfactual bias", comparison.bias)])
+            + [(f"{_judged_label(comparison)} by {other.group}", other) for other in others],
             "Figure",
         ),
-        who_pays="" if comparison.verdict == "unchanged" else wording.losers_sentence(comparison),
+        who_pays="" if comparison.verdict == "unchanged" else wording.who_pays(comparison, others),
         groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of"),
+        intersections=_changes_table(
+            [(change.group, change) for change in comparison.intersections[:MOST_INTERSECTIONS]],
+            "Accuracy of",
+        ),
+        intersections_note=_intersections_note(comparison),
         classes=data.target.levels,
         confusions=(comparison.confusion_before, comparison.confusion_after),
         confusion_top=top,
         confusion_summaries=(
-            _confusion_summary("Before", comparison.confusion_before),
-            _confusion_summary("After", comparison.confusion_after),
+            _confusion_summary("Before", comparison.confusion_before, data.target.levels),
+            _confusion_summary("After", comparison.confusion_after, data.target.levels),
         ),
         examples=_examples(data, comparison),
         examples_summary=_examples_summary(data, comparison),
+    )
+
+
+def _judged_label(comparison: Comparison) -> str:
+    if comparison.gap is not None:
+        return "Gap"
+    return "Bias" if comparison.excess is None else "Bias beyond placebo"
+
+
+def _intersections_note(comparison: Comparison) -> str:
+    n, lost = len(comparison.intersections), sum(c.fell for c in comparison.intersections)
+    if n == 0:
+        return ""
+    shown = f"; the {MOST_INTERSECTIONS} largest losses are shown" if n > MOST_INTERSECTIONS else ""
+    who = (
+        "One group that shares two properties has" if n == 1 else f"{n} groups that share two properties have"
+    )
+    return (
+        f"{who} at least {MIN_PEOPLE} people; {lost} lost accuracy by more than chance, adjusted for looking at all "
+        f"groups{shown}."
     )
 
 
@@ -208,14 +246,14 @@ def _changes_table(rows: list[tuple[str, Change]], title: str) -> pd.DataFrame:
     )
 
 
-def _confusion_summary(when: str, counts: Array) -> str:
+def _confusion_summary(when: str, counts: Array, classes: Sequence[str]) -> str:
     wrong = counts - np.diag(np.diag(counts))
     if wrong.sum() == 0:
         return f"{when}: no mistakes."
     truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
-        f"{when}: {int(wrong.sum())} of {int(counts.sum())} wrong; most often {truth} taken for {answer} "
-        f"({int(wrong.max())} times)."
+        f"{when}: {int(wrong.sum())} of {int(counts.sum())} wrong; most often {classes[int(truth)]} taken for "
+        f"{classes[int(answer)]} ({int(wrong.max())} times)."
     )
 
 

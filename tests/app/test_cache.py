@@ -7,11 +7,11 @@ import pytest
 
 from app import cache
 from app.history import Recipe
-from app.review import Review
+from app.review import Aim, Review
 from fmd_core import Column, DataError, unlearn
 from fmd_core.unlearning import STRENGTHS
 
-REVIEW = Review()
+REVIEW, AIM = Review(), Aim(("colour",))
 
 
 def rows_of(split):
@@ -19,18 +19,18 @@ def rows_of(split):
 
 
 def recipe(**changes):
-    return replace(Recipe(REVIEW, "colour", "iterated", 0, 0.1, 1.0, 0.01), **changes)
+    return replace(Recipe(REVIEW, AIM, "iterated", 0, 0.1, 1.0, 0.01), **changes)
 
 
 def test_the_fix_is_decided_by_training_samples_and_external_twins():
-    inputs = cache.inputs(REVIEW, "colour", "paper-replace")
-    assert set(inputs.train.rows.tolist()) == set(inputs.train_pairs.rows.tolist()) == rows_of("train")
+    inputs = cache.inputs(REVIEW, AIM, "paper-replace")
+    assert set(inputs.train.rows.tolist()) == set(inputs.train_pairs[0].rows.tolist()) == rows_of("train")
     assert set(inputs.bias.pairs.rows.tolist()) == rows_of("external")
 
 
 def test_the_guard_is_validation_alone():
-    guard = cache.guard(REVIEW, "colour", 0.03)
-    assert set(guard.features.rows.tolist()) == set(guard.pairs.rows.tolist()) == rows_of("validation")
+    guard = cache.guard(REVIEW, AIM, 0.03)
+    assert set(guard.features.rows.tolist()) == set(guard.bias.pairs.rows.tolist()) == rows_of("validation")
     assert guard.tolerance == 0.03
 
 
@@ -39,7 +39,7 @@ def test_test_samples_judge():
 
 
 def test_scores_leave_one_out():
-    assert cache.scores(REVIEW, "colour").method == "leave-one-out"
+    assert cache.scores(REVIEW, AIM).method == "leave-one-out"
 
 
 def test_a_recipe_names_one_point_blends_too():
@@ -59,16 +59,16 @@ def test_the_path_is_the_library_s_own():
     found = cache.head(REVIEW, recipe(strength=STRENGTHS["iterated"][0]))
     alone = unlearn(
         cache.classifier(REVIEW).head,
-        cache.inputs(REVIEW, "colour", "paper-replace"),
+        cache.inputs(REVIEW, AIM, "paper-replace"),
         strength=STRENGTHS["iterated"][0],
     )
     np.testing.assert_allclose(found.theta, alone.head.theta, atol=1e-5)
 
 
 def test_tolerance_changes_the_verdict_and_solves_nothing(monkeypatch):
-    strict = cache.path(REVIEW, "colour", "paper-external", 0, 0.0)
+    strict = cache.path(REVIEW, AIM, "paper-external", 0, 0.0)
     monkeypatch.setattr(cache.fmd, "solve_path", None)
-    loose = cache.path(REVIEW, "colour", "paper-external", 0, 0.5)
+    loose = cache.path(REVIEW, AIM, "paper-external", 0, 0.5)
     assert any(p.refusal.startswith("accuracy falls") for p in strict.points)
     assert not any(p.refusal.startswith("accuracy falls") for p in loose.points)
 

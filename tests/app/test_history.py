@@ -3,13 +3,13 @@ from datetime import UTC, datetime
 import pytest
 
 from app.history import History, Recipe
-from app.review import Review
+from app.review import Aim, Review
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def recipe(strength: float) -> Recipe:
-    return Recipe(Review(), "colour", "iterated", 0, strength, 1.0, 0.01)
+    return Recipe(Review(), Aim(("colour",)), "iterated", 0, strength, 1.0, 0.01)
 
 
 def test_a_new_history_is_the_original():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from app.history import History, Recipe
-from app.review import Review
+from app.review import Aim, Review
 from app.view_models import find_bias, harmful, report, start, twins, unlearn
 from fmd_core import (
     AttributeBias,
@@ -90,7 +90,10 @@ class TestFindBias:
     def test_the_worst_attribute_makes_the_headline(self):
         view = find_bias.build_findings(AUDIT, 0.2)
         assert view.headline == "This model decides by colour."
-        assert view.attributes.summary == "Beyond the limit of 20 points: colour (1 of 2 attributes)."
+        assert (
+            view.attributes.summary
+            == "Beyond the limit of 20 points: colour (1 of 2 attributes, adjusted for looking at all)."
+        )
         assert view.attributes.table["Verdict"].tolist() == ["biased", "within the limit"]
 
     def test_an_interval_across_the_limit_is_too_close_to_call(self):
@@ -264,7 +267,7 @@ class TestResult:
     def test_confusion_names_the_commonest_mistake(self, data, comparison):
         before, after = unlearn.build_result(data, comparison).confusion_summaries
         assert before == "Before: no mistakes."
-        assert after == "After: 1 of 2 wrong; most often 0 taken for 1 (1 times)."
+        assert after == "After: 1 of 2 wrong; most often cat taken for dog (1 times)."
 
 
 class TestHistoryTable:
@@ -272,7 +275,7 @@ class TestHistoryTable:
         from datetime import UTC, datetime
 
         when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        recipe = Recipe(Review(), "colour", "paper-remove", 100, 0.5, 1.0, 0.01)
+        recipe = Recipe(Review(), Aim(("colour",)), "paper-remove", 100, 0.5, 1.0, 0.01)
         table = unlearn.history_table(History().apply(recipe, when).undo(when))
         assert table["Action"].tolist() == ["undo", "apply"]
         assert table["In force after it"].tolist() == [
@@ -285,7 +288,7 @@ def test_report_steps_carry_the_head_that_was_in_force():
     from datetime import UTC, datetime
 
     when = datetime(2026, 1, 2, tzinfo=UTC)
-    recipe = Recipe(Review(), "colour", "iterated", 0, 0.5, 1.0, 0.01)
+    recipe = Recipe(Review(), Aim(("colour",)), "iterated", 0, 0.5, 1.0, 0.01)
     results = {
         recipe: UnlearningResult(HEAD, "iterated", 0.5, 0),
         None: UnlearningResult(HEAD, "iterated", 0, 0),

@@ -1,0 +1,78 @@
+"""Did it really work: the variant beside what simpler fixes do to the same people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from app.charts import ACCENT, NEUTRAL, Bar, BarChart
+from fmd_core import Comparison, Rival, wording
+
+VERDICTS = {
+    "improved": "Improved: the {bias} falls by {size} points, more than chance would, and overall accuracy holds.",
+    "improved at a cost": "Improved at a cost: the {bias} falls by {size} points, and overall accuracy falls too.",
+    "no evidence": "No evidence: the change of the {bias}, {size} points, is within what chance does.",
+    "worse": "Worse: the {bias} rises by {size} points.",
+}
+
+
+@dataclass(frozen=True)
+class ProofView:
+    """The verdict and the figures behind it."""
+
+    verdict: str
+    chart: BarChart
+    note: str
+
+
+def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) -> ProofView:
+    """`comparison` is that of the variant; `rivals` are measured on the same held-out people."""
+    rows = [("This variant", comparison), *((_name(rival), found) for rival, found in rivals)]
+    difference = comparison.judged.difference
+    size = "?" if difference.value is None else wording.points(abs(difference.value))
+    return ProofView(
+        verdict=VERDICTS[comparison.verdict].format(bias=wording.bias_name(comparison), size=size),
+        chart=BarChart(
+            bars=tuple(
+                Bar(name, found.judged.difference, NEUTRAL if place else ACCENT)
+                for place, (name, found) in enumerate(rows)
+            ),
+            summary=_summary(rows),
+            table=pd.DataFrame(
+                [
+                    (
+                        name,
+                        wording.figure(found.judged.after),
+                        wording.figure(found.judged.difference, difference=True),
+                        wording.figure(found.accuracy.difference, difference=True),
+                        found.judged.after.n,
+                    )
+                    for name, found in rows
+                ],
+                columns=["Fix", "Bias after, points", "Change of bias", "Change of accuracy", "n"],
+            ),
+        ),
+        note=(
+            "Each fix is measured on the same held-out people, who had no part in any of them. The refits are exact: "
+            "the last layer is fitted to convergence again."
+        ),
+    )
+
+
+def _name(rival: Rival) -> str:
+    return {
+        "without harmful": f"Refit without the {rival.k} most harmful",
+        "without random": f"Refit without {rival.k} random samples",
+        "refit on twins": f"Plain refit on {rival.k} twins",
+    }[rival.name]
+
+
+def _summary(rows: Sequence[tuple[str, Comparison]]) -> str:
+    parts = []
+    for name, found in rows:
+        moved = found.judged.difference
+        said = moved.problem if moved.value is None else f"{wording.points(moved.value)} points"
+        parts.append(f"{name[0].lower()}{name[1:]} {said}")
+    return f"Change of the bias: {'; '.join(parts)}."

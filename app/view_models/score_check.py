@@ -1,0 +1,164 @@
+"""Check these scores: what was predicted beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fmd_core import Estimate, ScoreCheck, wording
+from fmd_core.score_check import DRAWS, PLANTS, GroupCheck, SignTest, Verdict
+
+HEADLINES: dict[Verdict, str] = {
+    "can be relied on": "These scores can be relied on.",
+    "rough": "These scores are rough.",
+    "not to be relied on": "These scores are not to be relied on.",
+}
+RULE = (
+    "Relied on: leaving out the harmful lowers the bias, and leaving out the helpful raises it, more than any random "
+    "draw, on held-out people too; both predictions are within a quarter of the truth or 0.1 points; and 9 of 10 "
+    "planted signs are right. Not to be relied on: that order fails, or the signs could be guesses. Rough: between."
+)
+HEADINGS = [
+    "Left out",
+    "Scores added up",
+    "Predicted",
+    "Measured",
+    "Held-out: predicted",
+    "Held-out: measured",
+]
+COLUMNS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
+
+
+@dataclass(frozen=True)
+class ScoreCheckView:
+    """Verdict, paired bars with their table, and the planted samples."""
+
+    headline: str
+    reason: str
+    labels: tuple[str, ...]
+    predicted: tuple[Estimate, ...]
+    measured: tuple[Estimate, ...]
+    summary: str
+    table: pd.DataFrame
+    held_out: str
+    planted: str
+    caution: str  # about a model that was not fitted to convergence, else empty
+
+
+NEEDS_ONE_LAYER = (
+    "These scores are predictions for the last two layers. They cannot be checked here: two fits of two layers differ "
+    "by more than the samples that were left out."
+)
+
+
+def invitation(k: int, unit: str) -> str:
+    """What pressing the button would do."""
+    return (
+        f"Scores are predictions. To see what is true, we fit the model's last layer again without the {k} most "
+        f"harmful {wording.many(unit)}, without {k} random ones ({DRAWS} draws) and without the {k} most helpful, "
+        f"and then with each of {PLANTS} external samples planted in the training data."
+    )
+
+
+def lead(check: ScoreCheck) -> str:
+    """What was measured, for the top of the page."""
+    harmful, points = check.groups[0], _in_points(check)
+    return (
+        f"Checked: fitted again without the {check.k} most harmful, the model's bias changes by "
+        f"{points(harmful.mean('measured'))} points; predicted were {points(harmful.mean('predicted'))}."
+    )
+
+
+def build(check: ScoreCheck) -> ScoreCheckView:
+    """The check in words and figures."""
+    harmful, random, helpful = check.groups
+    points = _in_points(check)
+
+    def pair(group: GroupCheck, people: str = "") -> str:
+        measured, predicted = group.mean(f"measured{people}"), group.mean(f"predicted{people}")
+        return f"{points(measured)} points (predicted {points(predicted)})"
+
+    return ScoreCheckView(
+        headline=HEADLINES[check.verdict],
+        reason=_reason(check),
+        labels=tuple(_label(group, check.k) for group in check.groups),
+        predicted=tuple(_estimate(group, "predicted") for group in check.groups),
+        measured=tuple(_estimate(group, "measured") for group in check.groups),
+        summary=(
+            f"Without the {check.k} most harmful the bias changes by {pair(harmful)}, without {check.k} random ones by "
+            f"{pair(random)}, without the {check.k} most helpful by {pair(helpful)}. Random is the mean of "
+            f"{len(random.draws)} draws, the whiskers their range."
+        ),
+        table=pd.DataFrame(
+            [(_label(g, check.k), *(points(g.mean(name)) for name in COLUMNS)) for g in check.groups],
+            columns=HEADINGS,
+        ),
+        held_out=(
+            f"On held-out people, whom the scores do not know: {pair(harmful, '_held_out')} without the harmful, "
+            f"{pair(helpful, '_held_out')} without the helpful. The single scores add up to "
+            f"{points(harmful.mean('added_up'))} and {points(helpful.mean('added_up'))}: effects of samples that go "
+            "together do not simply add up."
+        ),
+        planted=_planted(check.planted),
+        caution=_caution(check),
+    )
+
+
+def _reason(check: ScoreCheck) -> str:
+    if not check.in_order("measured"):
+        return (
+            "Leaving out the samples ranked first does not move the bias as predicted, or no more than leaving out "
+            "random ones does."
+        )
+    if not check.planted.beats_chance:
+        return "The bias does not move the way the scores of planted samples say more often than by guessing."
+    if check.verdict == "can be relied on":
+        return "Leaving out the samples ranked first does what was predicted, in kind and in size."
+    if not check.in_order("measured_held_out"):
+        return "They hold on the people that they were made from, but not on held-out people."
+    off = [g.kind for g in (check.groups[0], check.groups[2]) if not g.is_close]
+    if off:
+        return f"Who is harmful and who is helpful holds, but how much is predicted poorly ({' and '.join(off)})."
+    return "The ranking holds, but some planted samples move the bias the other way."
+
+
+def _planted(test: SignTest) -> str:
+    chance = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
+    return (
+        f"Then {test.n} external samples were planted in the training data, one at a time: {test.right} of {test.n} "
+        f"signs right, that is, the bias moved the way the sample's score says (on held-out people "
+        f"{test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
+    )
+
+
+def _caution(check: ScoreCheck) -> str:
+    if check.converged:
+        return ""
+    return (
+        f"This model's last layer is not the best fit of its own loss: fitting it again with all samples moves it by "
+        f"{100 * check.head_distance:.0f} % of its length and the bias from {wording.points(check.bias)} to "
+        f"{wording.points(check.bias_refitted)} points. Effects are measured from there; scores are those of the "
+        "model as it was given."
+    )
+
+
+def _label(group: GroupCheck, k: int) -> str:
+    return f"{k} random" if group.kind == "random" else f"{k} most {group.kind}"
+
+
+def _estimate(group: GroupCheck, name: str) -> Estimate:
+    return Estimate(group.mean(name), *group.ends(name), len(group.draws))
+
+
+def _in_points(check: ScoreCheck) -> Callable[[float], str]:
+    """How to write the changes of one check: in points with a sign, to as many decimals as they need."""
+    largest = max(abs(end) for group in check.groups for end in group.ends("measured"))
+    digits = 1 if largest >= 0.02 else 2 if largest >= 0.002 else 3
+
+    def text(change: float) -> str:
+        found = wording.points(change, digits)
+        return f"+{found}" if round(100 * change, digits) > 0 else found
+
+    return text

@@ -1,0 +1,207 @@
+"""Where the model looks: which parts of a sample speak for an answer, in words and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fmd_core import AttributeDataset, Explanation, wording
+from fmd_core.data import Array
+from fmd_core.explanations import Method
+
+METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
+NAMES: dict[Method, str] = {"integrated-gradients": "Integrated Gradients", "grad-cam": "Grad-CAM"}
+MOST_BARS = 8
+LONGEST_LABEL = 22
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample as it stands on the page: as it is, or with `attribute` set to `code`."""
+
+    row: int
+    name: str  # such as "its twin, red"
+    attribute: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the maps or bars show and what they do not, and what to be careful with."""
+
+    shows: str
+    shows_not: str
+    caution: str  # empty where the figures add up
+
+
+@dataclass(frozen=True)
+class Map:
+    """One map: a line under it, and what it shows for who cannot see it."""
+
+    note: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """Maps side by side, under a title where there is more than one row."""
+
+    title: str
+    maps: tuple[Map, ...]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One record: what its columns add to the answer, for each model."""
+
+    title: str
+    labels: tuple[str, ...]
+    series: tuple[tuple[str, tuple[float, ...]], ...]  # model -> log-odds, as long as `labels`
+    summary: str
+    table: pd.DataFrame
+
+
+def words(data: AttributeDataset, target: int, found: Sequence[Explanation]) -> Words:
+    """What stands above the maps or bars of `found`, all by one method and for one class."""
+    answer, what = f"the answer '{data.target.levels[target]}'", "map"
+    compared = f"compared with the average training {data.unit}"
+    if found[0].columns:
+        what = "chart"
+        shows = f"What each column adds to {answer}, {compared}. 0.7 doubles the odds, \N{MINUS SIGN}0.7 halves them."
+    elif found[0].method == "grad-cam":
+        shows = (
+            f"The deeper the blue, the more a region speaks for {answer}. Regions are coarse, and what speaks "
+            "against it is left out."
+        )
+    else:
+        shows = f"Blue speaks for {answer}, orange against it, {compared}."
+    rough = [f for f in found if f.is_rough]
+    return Words(
+        shows,
+        f"The {what} shows what the model's arithmetic uses, by {NAMES[found[0].method]}. It does not prove a cause"
+        f"{'.' if data.pair_method == 'matched' else ': only twins change one thing and nothing else.'}",
+        _rough(rough[0]) if rough else "",
+    )
+
+
+def _rough(found: Explanation) -> str:
+    whole = found.score - (found.baseline_score or 0.0)
+    parts, whole_text = (wording.signed(f"{v:.1f}") for v in (float(found.contributions.sum()), whole))
+    return f"Read this as rough: the parts add up to {parts}, but the whole is {whole_text} (log-odds)."
+
+
+def build_maps(
+    data: AttributeDataset,
+    shown: Sequence[Shown],
+    models: Sequence[str],
+    found: Sequence[Sequence[Explanation]],
+) -> tuple[MapRow, ...]:
+    """Models side by side, a row per sample; with one model the samples side by side. `found` by
+    sample, then by model."""
+    if len(models) == 1:
+        return (
+            MapRow(
+                "",
+                tuple(_map(data, s, models[0], own[0], s.name) for s, own in zip(shown, found, strict=True)),
+            ),
+        )
+    return tuple(
+        MapRow(_capital(s.name), tuple(_map(data, s, m, f, m) for m, f in zip(models, own, strict=True)))
+        for s, own in zip(shown, found, strict=True)
+    )
+
+
+def _map(data: AttributeDataset, shown: Shown, model: str, found: Explanation, called: str) -> Map:
+    sure = f"{100 * found.probability:.0f} % sure"
+    return Map(
+        f"{called}: {sure}",
+        f"Where the model looks ({model}; {shown.name}): most {_place(found.contributions)}; {sure} of "
+        f"'{data.target.levels[found.target]}'",
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _place(values: Array) -> str:
+    """Which ninth of a map (height, width) holds most of it, in words."""
+    if not np.abs(values).any():
+        return "nowhere"
+    rows = [part.sum(axis=0) for part in np.array_split(np.abs(values), 3, axis=0)]
+    ninths = np.array([[part.sum() for part in np.array_split(row, 3)] for row in rows])
+    down, across = divmod(int(ninths.argmax()), 3)
+    if (down, across) == (1, 1):
+        return "in the middle"
+    return f"{('at the top', 'half way down', 'at the bottom')[down]} {('left', 'middle', 'right')[across]}"
+
+
+def build_bars(
+    data: AttributeDataset,
+    shown: Sequence[Shown],
+    models: Sequence[str],
+    found: Sequence[Sequence[Explanation]],
+) -> tuple[Bars, ...]:
+    """One chart per record of `shown`, in the same order of columns; `found` by record, then by model.
+
+    The columns that move any of the answers most, and the rest as one bar.
+    """
+    names = found[0][0].columns
+    size = np.max([np.abs(f.contributions) for own in found for f in own], axis=0)
+    order = np.argsort(-size, kind="stable")
+    top, rest = order[:MOST_BARS], order[MOST_BARS:]
+    labels = [_short(names[i]) for i in top] + ([f"{len(rest)} others"] if len(rest) else [])
+    charts = []
+    for who, own in zip(shown, found, strict=True):
+        record = data.source.display(who.row, who.attribute, who.code)
+        values = record if isinstance(record, dict) else {}
+        texts = [values.get(names[i], "") for i in top] + ([""] if len(rest) else [])
+        series = tuple(
+            (model, tuple(_with_rest(f.contributions, top, rest)))
+            for model, f in zip(models, own, strict=True)
+        )
+        table = pd.DataFrame(
+            {"Column": labels, "Value": texts}
+            | {_capital(model): [_signed(v) for v in figures] for model, figures in series}
+        )
+        summary = _summary(models, own, data, values)
+        charts.append(Bars(_capital(who.name), tuple(labels), series, summary, table))
+    return tuple(charts)
+
+
+def _with_rest(values: Array, top: Array, rest: Array) -> list[float]:
+    return [float(values[i]) for i in top] + ([float(values[rest].sum())] if len(rest) else [])
+
+
+def _summary(
+    models: Sequence[str], own: Sequence[Explanation], data: AttributeDataset, values: dict[str, str]
+) -> str:
+    """The strongest columns each way, or where two models differ most, in a sentence."""
+    first, last = own[0].contributions, own[-1].contributions
+
+    def named(i: int) -> str:
+        column = own[0].columns[i]
+        return f"{column} ({_short(values[column])})" if column in values else column
+
+    sure = ", ".join(f"{m} {100 * f.probability:.0f} %" for m, f in zip(models, own, strict=True))
+    opening = f"Sure of '{data.target.levels[own[0].target]}': {sure}"
+    if len(own) > 1:
+        i = int(np.abs(last - first).argmax())
+        return (
+            f"{opening}; what {named(i)} adds changes most, from {_signed(first[i])} to {_signed(last[i])}."
+        )
+    best, worst = int(first.argmax()), int(first.argmin())
+    ways = [f"most for it {named(best)} {_signed(first[best])}"] if first[best] > 0 else []
+    ways += [f"most against it {named(worst)} {_signed(first[worst])}"] if first[worst] < 0 else []
+    return f"{'; '.join([opening, ', '.join(ways) or 'no column moves it'])}."
+
+
+def _signed(value: float) -> str:
+    return wording.signed(f"{value:+.2f}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"

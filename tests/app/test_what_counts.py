@@ -1,0 +1,105 @@
+"""What counts as bias, several attributes at once, and the proof that it worked."""
+
+import pytest
+
+from app import cache
+from app.review import Aim, Review
+from app.view_models import proof
+from fmd_core import wording
+from tests.app.test_pages import go_to_suggestion, in_force, press, titles
+
+REVIEW = Review()
+PARITY = "demographic parity"
+
+
+def choose(test, measure):
+    return test.selectbox(key="measure").set_value(measure).run()
+
+
+@pytest.mark.parametrize("measure", [PARITY, "equal opportunity"])
+def test_every_page_follows_what_counts_as_bias(open_page, measure):
+    test = choose(open_page("find_bias"), measure)
+    assert titles(test) == f"The {measure} gap by colour is beyond the limit of 10 points."
+    assert "Gap, points" in test.table[0].value.columns
+    test = test.switch_page("app_pages/harmful.py").run()
+    assert f"of the {measure} gap by colour is a" in titles(test)
+    test = go_to_suggestion(test.switch_page("app_pages/unlearn.py").run())
+    assert titles(test).startswith(f"The {measure} gap by colour falls")
+    test = press(test, "Apply this").switch_page("app_pages/report.py").run()
+    assert titles(test).startswith(f"The {measure} gap by colour falls")
+    assert not test.exception
+
+
+def test_each_bias_has_its_own_scores_and_heads():
+    aims = [Aim(("colour",), m) for m in ("counterfactual", PARITY, "equal opportunity")]
+    assert len({tuple(cache.scores(REVIEW, aim).most_harmful(20)) for aim in aims}) == 3
+    assert (
+        len({cache.path(REVIEW, a, "iterated", 0, 0.01).suggested.result.head.fingerprint for a in aims}) == 3
+    )
+
+
+def test_several_attributes_are_taken_out_at_once(open_page):
+    test = open_page("unlearn")
+    test.multiselect(key="also").set_value(["paper"]).run()
+    test = go_to_suggestion(test)
+    alone = cache.path(REVIEW, Aim(("colour",)), "iterated", 0, 0.01).suggested.result.head.fingerprint
+    joint = cache.path(
+        REVIEW, Aim(("colour", "paper")), "iterated", 0, 0.01
+    ).suggested.result.head.fingerprint
+    assert alone != joint
+    test = press(test, "Apply this")
+    assert in_force(test) == joint[:16]
+    assert any("colour and paper" in m.value for m in test.markdown)
+    test = test.switch_page("app_pages/report.py").run()
+    assert not test.exception
+
+
+def test_the_attribute_under_review_is_not_offered_twice(open_page):
+    test = open_page("unlearn")
+    test.multiselect(key="also").set_value(["paper"]).run()
+    test.selectbox(key="attribute").set_value("paper").run()
+    assert test.multiselect(key="also").options == ["colour"]
+    assert test.multiselect(key="also").value == []
+    assert not test.exception
+
+
+def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
+    test = go_to_suggestion(open_page("unlearn"))
+    table = next(t.value for t in test.table if "Fix" in t.value.columns)
+    assert table["Fix"].tolist() == [
+        "This variant",
+        "Refit without the 90 most harmful",
+        "Refit without 90 random samples",
+        "Plain refit on 200 twins",
+    ]
+    found = cache.rivals(REVIEW, Aim(("colour",)), 90)
+    assert table["Change of bias"].tolist()[1:] == [
+        wording.figure(comparison.judged.difference, difference=True) for _, comparison in found
+    ]
+    assert any(m.value.startswith("Improved\\: the colour bias falls by") for m in test.markdown)
+
+
+def test_the_proof_leaves_out_as_many_as_the_strategy(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-remove").run()
+    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider.set_value(slider.options[-1]).run()
+    test.number_input(key="unlearn_k").set_value(40).run()
+    table = next(t.value for t in test.table if "Fix" in t.value.columns)
+    assert "Refit without the 40 most harmful" in table["Fix"].tolist()
+
+
+def test_leaving_too_many_out_is_one_sentence(open_page):
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-remove").run()
+    test.number_input(key="unlearn_k").set_value(len(cache.features(REVIEW, "train"))).run()
+    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider.set_value(slider.options[-1]).run()
+    assert not test.exception
+    assert len(test.error) == 1
+    assert "no example of" in test.error[0].value
+
+
+@pytest.mark.parametrize("verdict", ["improved", "improved at a cost", "no evidence", "worse"])
+def test_every_verdict_has_its_sentence(verdict):
+    assert proof.VERDICTS[verdict].startswith(verdict.split()[0].capitalize())

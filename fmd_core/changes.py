@@ -32,7 +32,7 @@ class Change:
     after: Estimate
     difference: Estimate
     p_value: float | None = None
-    """Exact McNemar test of the people who changed sides, of groups adjusted for looking at all of them
+    """Exact McNemar test of the people who changed sides, of groups adjusted for looking at many
     (Benjamini and Hochberg 1995); None for figures that are no rates."""
 
     @property
@@ -41,6 +41,11 @@ class Change:
         if self.p_value is not None:
             return self.p_value < SIGNIFICANCE
         return self.difference.excludes_zero
+
+    @property
+    def is_doubtful_loss(self) -> bool:
+        """Lower beyond its own interval, but not more than chance does among so many groups."""
+        return not self.fell and self.difference.high is not None and self.difference.high < 0
 
     @property
     def fell(self) -> bool:
@@ -108,6 +113,13 @@ def mean_changes(rows: list[tuple[str, Array, Array, Array]]) -> list[Change]:
     return [change(j) for j in range(m)]
 
 
-def losers_first(change: Change) -> tuple[bool, bool, float]:
-    """Sorting key: who lost beyond chance, then the largest loss, who cannot be measured last."""
-    return change.difference.value is None, not change.fell, change.difference.value or 0.0
+def losers_first(change: Change) -> tuple[bool, int, float]:
+    """Sorting key: who lost beyond chance, then beyond its interval, then the largest loss, who cannot be
+    measured last."""
+    return change.difference.value is None, _doubt(change), change.difference.value or 0.0
+
+
+def _doubt(change: Change) -> int:
+    if change.fell:
+        return 0
+    return 1 if change.is_doubtful_loss else 2

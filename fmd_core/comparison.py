@@ -240,9 +240,9 @@ def _group_changes(
         for both in [first[1] & second[1]]
         if both.sum() >= MIN_PEOPLE
     ]
-    changes = rate_changes([*kinds, *singles, *crossed], *right)
-    place = len(kinds) + len(singles)
-    return changes[: len(kinds)], changes[len(kinds) : place], changes[place:]
+    changes = rate_changes([*kinds, *singles], *right)
+    # a family of their own: hundreds of small groups should not hide what happens to a large one
+    return changes[: len(kinds)], changes[len(kinds) :], rate_changes(crossed, *right) if crossed else []
 
 
 def _confusion(labels: Array, predicted: Array, n_classes: int) -> Array:

@@ -6,30 +6,23 @@ strategy are all the same problem,
     sum_i w_i CE(theta; x_i, y_i) + consistency/2 sum_j v_j |sum_i a_ji logits_i|^2
                                   + damping/2 |theta - anchor|^2      (logits less their mean over classes),
 
-For a linear head it is strictly convex, and solved by a trust-region Newton method (scipy) in
-coordinates where the curvature of the features is the identity, so that a handful of
-conjugate-gradient steps suffice. For two layers see `fmd_core.two_layer_fit`.
+For a linear head it is strictly convex; see `fmd_core.convex_fit`. For two layers it is convex in the
+logits only; see `fmd_core.two_layer_fit`.
 """
 
 from __future__ import annotations
 
 from typing import overload
 
-import numpy as np
-from scipy.linalg import LinAlgError, cholesky, helmert, solve_triangular
-from scipy.special import logsumexp
-
+from fmd_core.convex_fit import fit_linear
 from fmd_core.data import Array
 from fmd_core.errors import SolverError
 from fmd_core.fit_problem import ConvexProblem
 from fmd_core.heads import Head, LinearHead
-from fmd_core.kronecker import weighted_square
 from fmd_core.mlp_head import MLPHead
 from fmd_core.two_layer_fit import fit_two_layers
 
 __all__ = ["ConvexProblem", "fit_head"]
-
-GRADIENT_TOLERANCE = 1e-8
 
 
 @overload
@@ -60,95 +53,4 @@ def fit_head(
         raise SolverError(
             f"A head of the kind {type(start).__name__} cannot be fitted; use one or two layers."
         )
-    whitened = _Whitened(problem, start.n_classes, anchor, consistency)
-    from scipy.optimize import minimize  # half a second to import, and a first page needs none of it
-
-    result = minimize(
-        whitened.value_and_gradient,
-        whitened.enter(start.theta),
-        jac=True,
-        hessp=whitened.hessian_product,
-        method="trust-ncg",
-        options={"gtol": GRADIENT_TOLERANCE, "maxiter": 300, "initial_trust_radius": 10.0},
-    )
-    # trust-ncg also stops when rounding hides any further progress: near enough is converged.
-    slope = float(np.abs(result.jac).max())
-    if not np.isfinite(result.fun) or not (result.success or slope < 1e4 * GRADIENT_TOLERANCE):
-        raise SolverError(
-            f"The head could not be fitted at damping = {problem.damping:g} "
-            f"(slope {slope:.1e} left); raise damping tenfold."
-        )
-    return start.moved(whitened.leave(result.x) - start.theta)
-
-
-class _Whitened:
-    """The problem in coordinates phi = theta R, where R R' bounds the features' curvature."""
-
-    def __init__(
-        self, problem: ConvexProblem, n_classes: int, anchor: Array | None, consistency: float
-    ) -> None:
-        x = _with_constant(problem.features, 1.0)
-        square = consistency * _contrast_square(problem)
-        curvature = weighted_square(x, problem.weights) / n_classes + square
-        identity = np.eye(x.shape[1])
-        try:
-            self.root = cholesky(curvature + problem.damping * identity, lower=True)
-        except LinAlgError as error:
-            raise SolverError(
-                f"The features are nearly dependent at damping = {problem.damping:g}; raise damping tenfold."
-            ) from error
-        self.inverse_root = solve_triangular(self.root, identity, lower=True)
-        self.contrasts = helmert(n_classes)  # (K-1, K)
-        self.x = x @ self.inverse_root.T
-        self.coarse_x = self.x.astype("float32")
-        self.labels, self.weights = problem.labels, problem.weights
-        self.decay = problem.damping * self.inverse_root @ self.inverse_root.T
-        self.quadratic = self.inverse_root @ square @ self.inverse_root.T + self.decay
-        self.pull = (
-            np.zeros((n_classes - 1, x.shape[1])) if anchor is None else self._shaped(anchor) @ self.root
-        )
-
-    def enter(self, theta: Array) -> Array:
-        return (self._shaped(theta) @ self.root).ravel()
-
-    def leave(self, phi: Array) -> Array:
-        return (self._shaped(phi) @ self.inverse_root).ravel()
-
-    def value_and_gradient(self, phi: Array) -> tuple[float, Array]:
-        self.at, matrix = phi.copy(), self._shaped(phi)
-        logits = self.x @ matrix.T @ self.contrasts
-        normaliser = logsumexp(logits, axis=1)
-        self.probabilities = np.exp(logits - normaliser[:, None])
-        picked = np.arange(len(self.labels)), self.labels
-        error = self.probabilities.copy()
-        error[picked] -= 1
-        slope = self.contrasts @ ((error * self.weights[:, None]).T @ self.x)
-        bend, back = matrix @ self.quadratic, self.pull @ self.decay
-        value = self.weights @ (normaliser - logits[picked])
-        # damping/2 |theta - anchor|^2, expanded so that both quadratics share one product
-        value += 0.5 * np.vdot(matrix, bend) - np.vdot(matrix, back) + 0.5 * np.vdot(self.pull, back)
-        return float(value), (slope + bend - back).ravel()
-
-    def hessian_product(self, phi: Array, direction: Array) -> Array:
-        """In float32: that bends the way to the minimum a little, and not where it lies."""
-        if not np.array_equal(phi, self.at):  # a rejected step was evaluated in between
-            self.value_and_gradient(phi)
-        matrix, p = self._shaped(direction), self.probabilities
-        change = self.coarse_x @ matrix.T.astype("float32") @ self.contrasts
-        bent = p * (change - (p * change).sum(axis=1, keepdims=True)) * self.weights[:, None]
-        return (self.contrasts @ (bent.T.astype("float32") @ self.coarse_x) + matrix @ self.quadratic).ravel()
-
-    def _shaped(self, vector: Array) -> Array:
-        return vector.reshape(len(self.contrasts), -1)
-
-
-def _with_constant(features: Array, constant: float) -> Array:
-    return np.column_stack([features, np.full(len(features), constant)]).astype("float64")
-
-
-def _contrast_square(problem: ConvexProblem) -> Array:
-    size = problem.features.shape[1] + 1
-    if problem.contrasts is None or problem.contrast_weights is None:
-        return np.zeros((size, size))
-    differences = problem.contrasts @ problem.features.astype("float64")
-    return weighted_square(_with_constant(differences, 0.0), problem.contrast_weights)
+    return fit_linear(start, problem, anchor, consistency)

@@ -217,12 +217,17 @@ def losers_sentence(comparison: Comparison) -> str:
     measurable = [c for c in everyone if c.difference.value is not None]
     unknown = len(everyone) - len(measurable)
     tail = f" For {unknown} more there are not enough people to say." if unknown else ""
-    losers = comparison.losers
-    if not losers:
-        return f"None of {len(measurable)} groups lost accuracy by more than chance.{tail}"
+    losers, doubtful = comparison.losers, [c for c in comparison.groups if c.is_doubtful_loss]
+    if losers:
+        return f"{len(losers)} of {len(measurable)} groups lost accuracy: {_named(losers)}.{tail}"
+    if doubtful:
+        tail = f" Beyond its own interval, but not for one of so many: {_named(doubtful)}.{tail}"
+    return f"None of {len(measurable)} groups lost accuracy by more than chance.{tail}"
+
+
+def _named(losers: Sequence[Change]) -> str:
     names = "; ".join(f"{c.group} {_loss(c)}" for c in losers[:NAMED_LOSERS])
-    more = f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else ""
-    return f"{len(losers)} of {len(measurable)} groups lost accuracy: {names}{more}.{tail}"
+    return names + (f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else "")
 
 
 def who_pays(comparison: Comparison, others: Sequence[Change] = ()) -> str:

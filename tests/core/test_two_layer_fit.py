@@ -100,11 +100,8 @@ def test_a_heavy_anchor_keeps_the_head_in_place():
 def test_a_fit_that_goes_astray_names_damping():
     x, y = samples(K)
     problem = ConvexProblem(np.float32(5e37) * x.astype("float32"), y, np.full(N, 1 / N), 0.01)
-    with np.errstate(all="ignore"), pytest.raises(SolverError) as caught:
+    with np.errstate(all="ignore"), pytest.raises(SolverError, match=r"fitted at damping = 0.01.*tenfold\.$"):
         fit_head(network(), problem)
-    assert str(caught.value) == (
-        "The two layers could not be fitted at damping = 0.01; raise damping tenfold."
-    )
 
 
 def test_a_head_of_another_kind_is_refused():
@@ -117,7 +114,7 @@ def test_influence_tells_what_a_refit_without_the_sample_does(monkeypatch):
     monkeypatch.setattr("fmd_core.two_layer_fit.PROGRESS", 1e-10)
     monkeypatch.setattr("fmd_core.two_layer_fit.STEPS", 1000)
     x, y = samples(K)
-    x, damping, weights = x.astype("float64"), 0.05, np.full(N, 1 / N)
+    x, damping, weights = x.astype("float64"), 0.1, np.full(N, 1 / N)
     head = fit_head(network(), ConvexProblem(x, y, weights, damping))
     train = fmd.FeatureSet(x, y, np.arange(N))
     curvature = fmd.fit_curvature(head, train, damping=damping)
@@ -133,4 +130,5 @@ def test_influence_tells_what_a_refit_without_the_sample_does(monkeypatch):
         without = weights * (np.arange(N) != i)
         true.append(bias(fit_head(head, ConvexProblem(x, y, without, damping))) - bias(head))
     assert np.corrcoef(predicted[::4], true)[0, 1] > 0.95
+    assert (np.sign(predicted[::4]) == np.sign(true)).mean() > 0.9
     assert 0.5 < np.linalg.norm(predicted[::4]) / np.linalg.norm(true) < 1.5

@@ -234,6 +234,15 @@ def test_only_the_worst_three_are_named():
     assert found.endswith("; and 2 more.")
 
 
+def test_a_loss_within_what_so_many_groups_do_by_chance_is_still_told():
+    doubtful = replace(LOSS, p_value=0.2)
+    found = wording.losers_sentence(comparison(FELL, HELD, (doubtful, GAIN)))
+    assert found == (
+        "None of 2 groups lost accuracy by more than chance. Beyond its own interval, but not for one of so many: "
+        "digit: 3 by 10.0 points (5.0 to 15.0)."
+    )
+
+
 def test_another_attribute_that_rises_comes_first():
     rises = change(share(0.1), share(0.2), share(0.1, 0.05, 0.15), "paper")
     doubt = change(share(0.1), share(0.2), share(0.1, -0.05, 0.15), "hat")

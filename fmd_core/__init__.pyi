@@ -8,7 +8,7 @@ from .bias_functions import (
     counterfactual_bias_gradient,
 )
 from .changes import Change
-from .comparison import Comparison, bias_change, compare
+from .comparison import Comparison, bias_changes, compare
 from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
@@ -67,7 +67,7 @@ __all__ = [
     "UnlearningPath",
     "UnlearningResult",
     "audit_bias",
-    "bias_change",
+    "bias_changes",
     "bias_influence",
     "build_report",
     "check_scores",

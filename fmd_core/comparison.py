@@ -95,11 +95,10 @@ def compare(
     heads = (before, after)
     predicted = [predictions(head, features.features) for head in heads]
     right = [p == features.labels for p in predicted]
-    gaps = [_spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads]
     flips = [_spread_out(pair_flips(head, pairs), place, len(features)) for head in heads]
     everyone = np.ones(len(features), dtype=bool)
     changes = mean_changes(
-        [("counterfactual bias", paired, *gaps), ("flips", paired, *flips), ("accuracy", everyone, *right)]
+        [_bias_row(heads, features, pairs, None), ("flips", paired, *flips), ("accuracy", everyone, *right)]
         + ([] if placebo is None else [_excess(heads, features, pairs, placebo)])
     )
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
@@ -125,29 +124,38 @@ def compare(
     )
 
 
-def bias_change(
+def bias_changes(
     before: Head,
     after: Head,
     dataset: AttributeDataset,
     features: FeatureSet,
-    pairs: CounterfactualPairs,
-    placebo: CounterfactualPairs | None = None,
+    twins: Sequence[tuple[CounterfactualPairs, CounterfactualPairs | None]],
     measure: Measure = "counterfactual",
-) -> Change:
-    """`compare(...).judged` alone, with the attribute as its group: for every other attribute that has
-    to be looked at, the groups are the same and are not worked out again."""
-    heads = (before, after)
+) -> list[Change]:
+    """`compare(...).judged` alone, by the attribute of each of the `twins` (with their placebo, if any),
+    which stands as the change's group: from one bootstrap, and without the groups of people."""
+    heads, names = (before, after), [pairs.attribute for pairs, _ in twins]
+    if not twins:
+        return []
     if measure != "counterfactual":
-        found = _gap_change(heads, GroupGap.of(dataset, features, pairs.attribute, measure))
-    elif placebo is not None:
-        found = mean_changes([_excess(heads, features, pairs, placebo)])[0]
+        found = [_gap_change(heads, GroupGap.of(dataset, features, name, measure)) for name in names]
     else:
-        paired, place = _places(features.rows, pairs.rows)
-        was, now = (
-            _spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads
-        )
-        found = mean_changes([("counterfactual bias", paired, was, now)])[0]
-    return replace(found, group=pairs.attribute)
+        found = mean_changes([_bias_row(heads, features, *given) for given in twins])
+    return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
+
+
+def _bias_row(
+    heads: tuple[Head, Head],
+    features: FeatureSet,
+    pairs: CounterfactualPairs,
+    placebo: CounterfactualPairs | None,
+) -> tuple[str, Array, Array, Array]:
+    """B before and after, beyond the placebo's where there is one."""
+    if placebo is not None:
+        return _excess(heads, features, pairs, placebo)
+    paired, place = _places(features.rows, pairs.rows)
+    was, now = (_spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads)
+    return "counterfactual bias", paired, was, now
 
 
 def _gap_change(heads: tuple[Head, Head], gap: GroupGap) -> Change:

@@ -18,7 +18,7 @@ def conversation() -> None:
         path, choice, recipe = choose(REVIEW)
     aim, data = recipe.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(recipe, aim.attribute)
-    others = [cache.bias_change(recipe, a) for a in cache.changeable(data) if a != aim.attribute]
+    others = cache.other_biases(recipe, aim.attribute)
     curve, result = unlearn.build_curve(path, choice), unlearn.build_result(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)

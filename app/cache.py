@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import streamlit as st
@@ -17,14 +18,17 @@ import fmd_core as fmd
 from app.history import Recipe
 from app.review import BUNDLED, Aim, Review
 from fmd_core import datasets, model_shelf
+from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import counterpart_levels, placebo_pairs
 from fmd_core.data import Array, Split, ignore_progress
+from fmd_core.deepening import deepened
 from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.feature_store import FeatureStore
 from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceMethod
-from fmd_core.unlearning import StrategyName
+from fmd_core.training import feature_scale
+from fmd_core.unlearning import USES_K, StrategyName
 
 Progress = Callable[[float], None]
 LEAVE_ONE_OUT_COST = 2e9  # operations, about a second: beyond, scores are first-order
@@ -54,31 +58,43 @@ def _open_model(data: str, model: str) -> fmd.Classifier:
     return model_shelf.open_model(open_data(data), model)
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _deepened(data: str, model: str, depth: Depth) -> fmd.Classifier:
+    original, found = _open_model(data, model), open_data(data)
+    return deepened(original, depth, scale=feature_scale(deepened(original, "two layers"), found))
+
+
 def classifier(review: Review) -> fmd.Classifier:
-    """The original model."""
-    return _open_model(review.data, review.model)
+    """The original model, open as deep as the review says."""
+    if review.depth == "last layer":
+        return _open_model(review.data, review.model)
+    return _deepened(review.data, review.model, review.depth)
+
+
+def _every_twin(review: Review) -> Review:
+    """The same review whatever twins count: what features and twins are kept by."""
+    return replace(review, most_unlike=None)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _features(data: str, model: str, split: Split, _progress: Progress) -> fmd.FeatureSet:
+def _features(review: Review, split: Split, _progress: Progress) -> fmd.FeatureSet:
     return fmd.extract_features(
-        _open_model(data, model), open_data(data), split=split, store=store(), progress=_progress
+        classifier(review), dataset(review), split=split, store=store(), progress=_progress
     )
 
 
 def features(review: Review, split: Split, progress: Progress = ignore_progress) -> fmd.FeatureSet:
     """What the encoder makes of one split."""
-    return _features(review.data, review.model, split, progress)
+    return _features(_every_twin(review), split, progress)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _pairs(
-    data: str, model: str, split: Split, attribute: str, _progress: Progress
-) -> fmd.CounterfactualPairs:
-    found = open_data(data)
-    people = _features(data, model, split, _progress)
+def _pairs(review: Review, split: Split, attribute: str, _progress: Progress) -> fmd.CounterfactualPairs:
+    data, people = dataset(review), _features(review, split, _progress)
+    if data.pair_method == "matched" and review.depth != "last layer":  # who is whose twin stays
+        return _pairs(replace(review, depth="last layer"), split, attribute, _progress).seen_in(people)
     return fmd.pair_counterfactuals(
-        found, _open_model(data, model), split=split, attribute=attribute, features=people, store=store(),
+        data, classifier(review), split=split, attribute=attribute, features=people, store=store(),
         progress=_progress,
     )  # fmt: skip
 
@@ -87,34 +103,35 @@ def pairs(
     review: Review, split: Split, attribute: str, progress: Progress = ignore_progress
 ) -> fmd.CounterfactualPairs:
     """The twins of one split that are alike enough to count."""
-    found = _pairs(review.data, review.model, split, attribute, progress)
+    found = _pairs(_every_twin(review), split, attribute, progress)
     return found if review.most_unlike is None else found.within(review.most_unlike)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _placebo(data: str, model: str, split: Split, attribute: str) -> fmd.CounterfactualPairs:
-    people = _features(data, model, split, ignore_progress)
-    return placebo_pairs(open_data(data), people, attribute, _open_model(data, model).head)
+def _placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs:
+    people = _features(review, split, ignore_progress)
+    if review.depth != "last layer":
+        return _placebo(replace(review, depth="last layer"), split, attribute).seen_in(people)
+    return placebo_pairs(dataset(review), people, attribute, classifier(review).head)
 
 
 def placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs | None:
     """Placebo twins, where twins are two real people; else None."""
     if dataset(review).pair_method != "matched":
         return None
-    found = _placebo(review.data, review.model, split, attribute)
+    found = _placebo(_every_twin(review), split, attribute)
     return found if review.most_unlike is None else found.within(review.most_unlike)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _curvature(data: str, model: str) -> fmd.Curvature:
-    found = _open_model(data, model)
-    train = _features(data, model, "train", ignore_progress)
-    return fmd.fit_curvature(found.head, train, damping=found.damping)
+def _curvature(review: Review) -> fmd.Curvature:
+    found = classifier(review)
+    return fmd.fit_curvature(found.head, features(review, "train"), damping=found.damping)
 
 
 def curvature(review: Review) -> fmd.Curvature:
     """Curvature of the training loss around the original head."""
-    return _curvature(review.data, review.model)
+    return _curvature(_every_twin(review))
 
 
 def bias(review: Review, split: Split, aim: Aim, *, beyond_placebo: bool = False) -> fmd.BiasFunction:
@@ -172,8 +189,8 @@ def inputs(review: Review, aim: Aim, strategy: StrategyName) -> fmd.UnlearningIn
     return fmd.UnlearningInputs(
         train=features(review, "train"),
         bias=bias(review, "external", aim),
-        curvature=curvature(review),
-        scores=scores(review, aim),
+        curvature=None if strategy == "iterated" else curvature(review),
+        scores=scores(review, aim) if strategy in USES_K else None,
         train_pairs=tuple(pairs(review, "train", a) for a in aim.attributes) if swaps else (),
     )
 
@@ -185,10 +202,35 @@ def guard(review: Review, aim: Aim, tolerance: float) -> fmd.Guard:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def solutions(review: Review, aim: Aim, strategy: StrategyName, k: int) -> tuple[fmd.UnlearningResult, ...]:
-    """Every strength of one strategy, before anybody judges it."""
+def _solutions(
+    review: Review, aim: Aim, strategy: StrategyName, k: int, _progress: Progress
+) -> tuple[fmd.UnlearningResult, ...]:
     given = inputs(review, aim, strategy)
-    return fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k)
+    found = fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k, progress=_progress)
+    solved().add((review, aim, strategy, k))
+    return found
+
+
+def solutions(
+    review: Review, aim: Aim, strategy: StrategyName, k: int, progress: Progress = ignore_progress
+) -> tuple[fmd.UnlearningResult, ...]:
+    """Every strength of one strategy, before anybody judges it."""
+    return _solutions(review, aim, strategy, k, progress)
+
+
+def warm_path(
+    review: Review, aim: Aim, strategy: StrategyName, k: int, progress: Progress = ignore_progress
+) -> None:
+    """Compute what the Unlearn page needs of one strategy; `progress` may raise to stop."""
+    progress(0.0)
+    bias(review, "validation", aim, beyond_placebo=True)
+    solutions(review, aim, strategy, k, progress)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def solved() -> set[tuple[Review, Aim, StrategyName, int]]:
+    """Paths whose strengths cost nothing any more."""
+    return set()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -218,6 +260,20 @@ def head(review: Review, recipe: Recipe | None) -> fmd.Head:
     return result(review, recipe).head
 
 
+def depths(review: Review) -> tuple[Depth, ...]:
+    """How deep the model can be opened: only the last layer, where no plain layer lies below it."""
+    try:
+        find_hidden_layer(classifier(review).architecture)
+    except fmd.ModelError:
+        return ("last layer",)
+    return get_args(Depth)
+
+
+def standing(review: Review, recipe: Recipe | None) -> Review:
+    """The review whose features the head in force reads."""
+    return review if recipe is None else replace(review, depth=recipe.review.depth)
+
+
 def n_inputs(review: Review) -> int:
     """How many numbers the model reads of one sample of a table."""
     data = dataset(review)
@@ -232,13 +288,13 @@ def changeable(data: fmd.AttributeDataset) -> list[str]:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def audit(review: Review, recipe: Recipe | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
-    data = dataset(review)
-    twins = {attribute: pairs(review, "test", attribute) for attribute in changeable(data)}
-    floors = {attribute: placebo(review, "test", attribute) for attribute in twins}
+    data, seen = dataset(review), standing(review, recipe)
+    twins = {attribute: pairs(seen, "test", attribute) for attribute in changeable(data)}
+    floors = {attribute: placebo(seen, "test", attribute) for attribute in twins}
     return fmd.audit_bias(
         head(review, recipe),
         data,
-        features(review, "test"),
+        features(seen, "test"),
         list(twins.values()),
         {attribute: floor for attribute, floor in floors.items() if floor is not None},
     )
@@ -328,7 +384,8 @@ def explanation(
     review: Review, recipe: Recipe | None, row: int, attribute: str, code: int, target: int, method: Method
 ) -> fmd.Explanation:
     """What in a sample, with `attribute` set to `code` if one is named, speaks for class `target`."""
-    original = classifier(review)  # as it is where no recipe is in force: its encoder is built already
+    # as it is where no recipe is in force: its encoder is built already
+    original = classifier(standing(review, recipe))
     model = original if recipe is None else original.with_head(head(review, recipe))
     return explain(
         model, dataset(review), row, target=target, method=method, attribute=attribute, code=code,

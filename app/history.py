@@ -36,7 +36,8 @@ def describe(recipe: Recipe | None) -> str:
     from fmd_core import wording  # half a second, and the first page has nothing to describe
 
     made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
-    return f"{recipe.aim.words}: {made}"
+    depth = {"last layer": ""}.get(recipe.review.depth, f", {recipe.review.depth}")
+    return f"{recipe.aim.words}: {made}{depth}"
 
 
 @dataclass(frozen=True)

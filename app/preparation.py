@@ -1,12 +1,17 @@
-"""See to it that a review's features, twins and audit are there before a page speaks of them."""
+"""See to it that what takes long is there before a page speaks of it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import cache, components, job_panel, warmup
-from app.review import Review
-from fmd_core.jobs import REGISTRY, Progress
+from app.review import Aim, Review
+from fmd_core.jobs import REGISTRY, Job, Progress
+
+if TYPE_CHECKING:
+    from fmd_core.unlearning import StrategyName
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 
@@ -34,11 +39,38 @@ def require(review: Review) -> None:
             review, lambda share: progress(share, "Reading every sample with the model, then its twins")
         )
 
-    job = REGISTRY.start(f"prepare {review.data} {review.model}", f"Getting {data.name} ready", work)
+    key = f"prepare {review.data} {review.model} {review.depth}"
+    job = REGISTRY.start(key, f"Getting {data.name} ready", work)
     if job.wait(PATIENCE_SECONDS) and job.state == "finished":
         return
+    _wait_on_screen(
+        job,
+        f"Getting {data.name} ready.",
+        "Every sample is read once by the model; the result is kept, so the next time is quick.",
+    )
+
+
+def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:
+    """The same for every strength of one way to unlearn. What cannot be done is left to the page to say."""
+    if (review, aim, strategy, k) in cache.solved():
+        return
+
+    def work(progress: Progress) -> None:
+        cache.warm_path(review, aim, strategy, k, lambda share: progress(share, "Trying every strength"))
+
+    job = REGISTRY.start(f"solve {review} {aim} {strategy} {k}", f"Unlearning {aim.words}", work)
+    if job.wait(PATIENCE_SECONDS) or job.state == "failed":
+        return
+    _wait_on_screen(
+        job,
+        f"Trying every strength against {aim.words}.",
+        "Every strength is solved once; then the slider moves at once.",
+    )
+
+
+def _wait_on_screen(job: Job, headline: str, note: str) -> None:
     job_panel.follow(job)
-    components.header("One moment", f"Getting {data.name} ready.")
+    components.header("One moment", headline)
     job_panel.draw(job.id)
-    st.caption("Every sample is read once by the model; the result is kept, so the next time is quick.")
+    st.caption(note)
     st.stop()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fmd_core.architectures import Depth
     from fmd_core.bias_functions import Measure
 
 NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
@@ -19,6 +20,8 @@ class Review:
     model: str = BUNDLED  # id on the shelf, BUNDLED or NO_MODEL
     most_unlike: float | None = None
     """Match distance beyond which two real people are no twins; None: every match counts."""
+    depth: Depth = "last layer"
+    """How much of the model is open to change: decides what its features are."""
 
     @property
     def has_model(self) -> bool:

@@ -12,8 +12,12 @@ from app.history import History, Recipe
 from app.review import Aim, Review
 
 if TYPE_CHECKING:
+    from fmd_core.architectures import Depth
     from fmd_core.bias_functions import Measure
     from fmd_core.intake import Passport
+    from fmd_core.unlearning import StrategyName
+
+DEFAULT_K = 100  # harmful samples to unlearn
 
 
 def review() -> Review:
@@ -86,6 +90,26 @@ def aim() -> Aim:
 def joint_aim() -> Aim:
     """The bias to take out: with the attributes that were added on the Unlearn page."""
     return Aim((attribute(), *(a for a in st.session_state.get("also", ()) if a != attribute())), measure())
+
+
+def depth() -> Depth:
+    """How much of the model may be changed, chosen on the Unlearn page."""
+    found: Depth = st.session_state.get("depth", "last layer")
+    return found
+
+
+def strategy() -> tuple[StrategyName, int]:
+    """How to unlearn and how many harmful samples it uses (0 where it uses none), chosen on the Unlearn page."""
+    from fmd_core.unlearning import USES_K  # slow, and no other page asks
+
+    found: StrategyName = st.session_state.get("strategy", "iterated")
+    return found, int(st.session_state.get("unlearn_k", DEFAULT_K)) if found in USES_K else 0
+
+
+def is_first_time(key: object) -> bool:
+    """Whether `key` is another than at the last call: for what is to be tried once, not for ever."""
+    last, st.session_state["tried"] = st.session_state.get("tried"), key
+    return bool(last != key)
 
 
 def threshold() -> float:

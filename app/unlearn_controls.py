@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, components, panels, state
+from app import cache, components, panels, preparation, state
 from app.history import Recipe, describe
 from app.review import Review
 from app.view_models import unlearn
 from fmd_core import wording
+from fmd_core.architectures import Depth
 from fmd_core.unlearning import STRATEGIES, USES_K
+
+DEPTHS: dict[Depth, str] = {
+    "last layer": "The last layer",
+    "concatenated": "The last two layers, side by side",
+    "two layers": "The last two layers, in full (slow)",
+}
+
+
+def opened() -> Review:
+    """The review, open as deep as was chosen, with everything computed that the page shows."""
+    review = state.review()
+    state.keep_within("depth", cache.depths(review))
+    review = replace(review, depth=state.depth())
+    preparation.require(review)
+    preparation.require_path(review, state.joint_aim(), *state.strategy())
+    return review
 
 
 def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
@@ -39,12 +57,22 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         persist_state="session",
     )
     st.caption(wording.strategy_note(strategy, aim.measure))
+    if len(cache.depths(review)) > 1:
+        st.selectbox(
+            "What may change",
+            cache.depths(review),
+            format_func=DEPTHS.__getitem__,
+            key="depth",
+            persist_state="session",
+            help="One layer is quickest. Two reach what the last one cannot see, and often keep more accuracy; side by "
+            "side means that the last layer also reads what goes into the layer below it.",
+        )
     k = 0
     if strategy in USES_K:
         k = st.number_input(
             "Harmful samples to unlearn (K)",
             min_value=0,
-            value=100,
+            value=state.DEFAULT_K,
             step=10,
             key="unlearn_k",
             persist_state="session",
@@ -58,8 +86,14 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         key="tolerance",
         persist_state="session",
     )
+    asked = replace(review, depth=state.depth()), aim, strategy, k
+    if asked not in cache.solved() and state.is_first_time(asked):
+        st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(review, aim, strategy, k, tolerance / 100)
-    stops, key = unlearn.stops(path), f"stop_{aim.words}_{strategy}"  # each keeps its own strength
+    stops, key = (
+        unlearn.stops(path),
+        f"stop_{aim.words}_{strategy}_{review.depth}",
+    )  # each keeps its own strength
     state.keep_within(key, tuple(stops))
     stop = st.select_slider(
         "Strength",
@@ -78,7 +112,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
 def history_panel(recipe: Recipe, *, refused: bool) -> None:
     """Apply, undo, redo, back to the original, and everything done so far."""
     past = state.history()
-    head, tried = cache.head(recipe.review, past.current), cache.head(recipe.review, recipe)
+    head, tried = cache.head(state.review(), past.current), cache.head(recipe.review, recipe)
     with st.container(border=True):
         st.markdown(f"**In force:** {components.plain(describe(past.current))}")
         with st.container(horizontal=True):

@@ -24,7 +24,10 @@ from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from .proof import Rival, rival_heads
 from .removal import predict_removal, refit_without
-from .report import Evidence, build_report, render_report
+from .report import build_report, render_report
+from .report_evidence import Decision, Evidence
+from .report_page import render_page
+from .report_reading import OpenedReport, read_report
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
 from .training import TrainingStep, train_classifier
@@ -43,6 +46,7 @@ __all__ = [
     "CounterfactualPairs",
     "Curvature",
     "DataError",
+    "Decision",
     "Estimate",
     "Evidence",
     "Explanation",
@@ -57,6 +61,7 @@ __all__ = [
     "LinearHead",
     "MLPHead",
     "ModelError",
+    "OpenedReport",
     "PathPoint",
     "Preprocess",
     "Rival",
@@ -84,7 +89,9 @@ __all__ = [
     "load_demo_classifier",
     "pair_counterfactuals",
     "predict_removal",
+    "read_report",
     "refit_without",
+    "render_page",
     "render_report",
     "rival_heads",
     "save_classifier",

@@ -116,6 +116,18 @@ class CounterfactualPairs:
             self.distance[keep],
         )
 
+    def seen_in(self, people: FeatureSet) -> CounterfactualPairs:
+        """The same pairs of real people in other features of them, such as those one layer deeper."""
+        order = np.argsort(people.rows, kind="stable")
+
+        def side(rows: Array) -> FeatureSet:
+            place = order[np.minimum(np.searchsorted(people.rows, rows, sorter=order), len(order) - 1)]
+            if not np.array_equal(people.rows[place], rows):
+                raise DataError("The pairs hold people who are not among those whose features are given.")
+            return people.subset(place)
+
+        return replace(self, favoured=side(self.favoured.rows), other=side(self.other.rows))
+
     def within(self, distance: float) -> CounterfactualPairs:
         """The pairs whose sides are at most `distance` apart."""
         kept = self.distance <= distance

@@ -51,8 +51,10 @@ class UnlearningInputs:
 
     train: FeatureSet
     bias: BiasFunction  # on external people
-    curvature: Curvature
-    scores: InfluenceScores
+    curvature: Curvature | None = None
+    """Needed by the published steps; `iterated` does without."""
+    scores: InfluenceScores | None = None
+    """Needed by the strategies that use K."""
     train_pairs: tuple[CounterfactualPairs, ...] = ()
     """The training samples' own twins by each attribute, which paper-replace needs; samples without one
     stay as they are."""
@@ -98,7 +100,8 @@ class Mover:
 
 def prepare(head: Head, inputs: UnlearningInputs, *, strategy: StrategyName, k: int) -> Mover:
     """Do once what every strength needs."""
-    if inputs.curvature.head_fingerprint != head.fingerprint:
+    curvature = inputs.curvature
+    if curvature is not None and curvature.head_fingerprint != head.fingerprint:
         raise DataError("The curvature and scores belong to another head; make them for the head at hand.")
     if strategy in USES_K and k == 0:
         return Mover(lambda strength, start: head)  # noqa: ARG005
@@ -109,7 +112,9 @@ def prepare(head: Head, inputs: UnlearningInputs, *, strategy: StrategyName, k: 
             return fit_head(start, problem, anchor=head.theta, consistency=strength) if strength else head
 
         return Mover(refit)
-    step = inputs.curvature.solve(_published_gradient(head, inputs, strategy, k))
+    if curvature is None:
+        raise DataError(f"{strategy} needs the curvature of the training loss (curvature); give it.")
+    step = curvature.solve(_published_gradient(head, inputs, curvature, strategy, k))
     share = _trusted_share(head, step)
     return Mover(
         lambda strength, start: head if strength == 0 else head.moved(strength * share * step),  # noqa: ARG005
@@ -136,11 +141,15 @@ def _trusted_share(head: Head, step: Array) -> float:
     return 1.0 if length <= reach else reach / length
 
 
-def _published_gradient(head: Head, inputs: UnlearningInputs, strategy: StrategyName, k: int) -> Array:
+def _published_gradient(
+    head: Head, inputs: UnlearningInputs, curvature: Curvature, strategy: StrategyName, k: int
+) -> Array:
     parts = inputs.bias.parts
     if strategy == "paper-external":
-        slopes: Array = np.mean([_external_gradient(head, inputs.curvature, part) for part in parts], axis=0)
+        slopes: Array = np.mean([_external_gradient(head, curvature, part) for part in parts], axis=0)
         return slopes
+    if inputs.scores is None:
+        raise DataError(f"{strategy} needs the training samples' influence on the bias (scores); give it.")
     worst, n = inputs.scores.most_harmful(k), len(inputs.train)
     if strategy == "paper-remove":
         return _mean_gradient(head, inputs.train.subset(worst), n)

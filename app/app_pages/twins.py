@@ -8,7 +8,7 @@ from app.view_models import twins
 REVIEW = state.review()
 attribute, recipe = state.attribute(), state.current()
 with st.spinner("Drawing the twins"):
-    pairs, head = cache.pairs(REVIEW, "test", attribute), cache.head(REVIEW, recipe)
+    pairs, head = cache.pairs(cache.standing(REVIEW, recipe), "test", attribute), cache.head(REVIEW, recipe)
 
 
 def picture(side: twins.TwinSide, redrawn: bool) -> gallery.Picture:

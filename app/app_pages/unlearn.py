@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app import cache, charts, components, state, unlearn_evidence
-from app.unlearn_controls import choose, history_panel
+from app.unlearn_controls import choose, history_panel, opened
 from app.view_models import unlearn
 
-REVIEW = state.review()
+REVIEW = opened()
 
 
 @components.fragment
@@ -48,7 +48,7 @@ def conversation() -> None:
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
-        unlearn_evidence.did_it_work(REVIEW, recipe, comparison)
+        unlearn_evidence.did_it_work(state.review(), recipe, comparison)
         unlearn_evidence.draw(REVIEW, result)
 
 

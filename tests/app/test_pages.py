@@ -164,8 +164,8 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
 def test_slider_does_not_solve_again(open_page, monkeypatch):
     test = open_page("unlearn")
     monkeypatch.setattr(cache.fmd, "unlearning_path", refuse)
-    stops = test.select_slider(key="stop_colour_iterated").options
-    test.select_slider(key="stop_colour_iterated").set_value(stops[3]).run()
+    stops = test.select_slider(key="stop_colour_iterated_last layer").options
+    test.select_slider(key="stop_colour_iterated_last layer").set_value(stops[3]).run()
     assert not test.exception
     assert titles(test).startswith("The colour bias falls")
 
@@ -224,7 +224,7 @@ def test_tolerance_moves_the_guard(open_page):
 def test_a_refused_strength_is_warned_of_and_marked_on_the_button(open_page):
     test = open_page("unlearn")
     test.selectbox(key="strategy").set_value("paper-external").run()
-    slider = test.select_slider(key="stop_colour_paper-external")
+    slider = test.select_slider(key="stop_colour_paper-external_last layer")
     slider.set_value(slider.options[-1]).run()
     assert any("The guard refuses this" in w.value for w in test.warning)
     assert any(b.label == "Apply although refused" for b in test.button)
@@ -243,7 +243,7 @@ def test_no_samples_cannot_be_applied(open_page):
     test = open_page("unlearn")
     test.selectbox(key="strategy").set_value("paper-remove").run()
     test.number_input(key="unlearn_k").set_value(0).run()
-    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider = test.select_slider(key="stop_colour_paper-remove_last layer")
     slider.set_value(slider.options[4]).run()
     assert next(b for b in test.button if b.label == "Apply this").disabled
 

@@ -1,11 +1,12 @@
 """What counts as bias, several attributes at once, and the proof that it worked."""
 
+import numpy as np
 import pytest
 
-from app import cache
+from app import cache, state
 from app.review import Aim, Review
 from app.view_models import proof
-from fmd_core import wording
+from fmd_core import DataError, wording
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
 REVIEW = Review()
@@ -82,7 +83,7 @@ def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
 def test_the_proof_leaves_out_as_many_as_the_strategy(open_page):
     test = open_page("unlearn")
     test.selectbox(key="strategy").set_value("paper-remove").run()
-    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider = test.select_slider(key="stop_colour_paper-remove_last layer")
     slider.set_value(slider.options[-1]).run()
     test.number_input(key="unlearn_k").set_value(40).run()
     table = next(t.value for t in test.table if "Fix" in t.value.columns)
@@ -93,7 +94,7 @@ def test_leaving_too_many_out_is_one_sentence(open_page):
     test = open_page("unlearn")
     test.selectbox(key="strategy").set_value("paper-remove").run()
     test.number_input(key="unlearn_k").set_value(len(cache.features(REVIEW, "train"))).run()
-    slider = test.select_slider(key="stop_colour_paper-remove")
+    slider = test.select_slider(key="stop_colour_paper-remove_last layer")
     slider.set_value(slider.options[-1]).run()
     assert not test.exception
     assert len(test.error) == 1
@@ -103,3 +104,64 @@ def test_leaving_too_many_out_is_one_sentence(open_page):
 @pytest.mark.parametrize("verdict", ["improved", "improved at a cost", "no evidence", "worse"])
 def test_every_verdict_has_its_sentence(verdict):
     assert proof.VERDICTS[verdict].startswith(verdict.split()[0].capitalize())
+
+
+def open_deep(open_page, depth="concatenated"):
+    test = open_page("unlearn")
+    test.selectbox(key="depth").set_value(depth).run()
+    return go_to_suggestion(test)
+
+
+def test_two_layers_take_out_what_one_cannot_see(open_page):
+    one = titles(go_to_suggestion(open_page("unlearn")))
+    two = titles(open_deep(open_page))
+    accuracy = [float(t.split("to ")[-1].split(" %")[0]) for t in (one, two)]
+    assert one.startswith("The colour bias falls")
+    assert two.startswith("The colour bias falls")
+    assert accuracy[1] > accuracy[0] + 5
+
+
+def test_a_deep_variant_is_in_force_everywhere(open_page):
+    test = press(open_deep(open_page), "Apply this")
+    assert any("concatenated" in m.value for m in test.markdown)
+    for page in ("find_bias", "twins", "harmful", "report", "unlearn"):
+        test = test.switch_page(f"app_pages/{page}.py").run()
+        assert not test.exception, page
+        assert not test.error, page
+    assert test.button
+    test = press(test, "Back to original")
+    assert in_force(test) == cache.classifier(REVIEW).head.fingerprint[:16]
+
+
+def test_depths_of_one_model_answer_alike():
+    found = [cache.classifier(Review(depth=d)) for d in ("last layer", "concatenated", "two layers")]
+    people = [cache.features(Review(depth=d), "test") for d in ("last layer", "concatenated", "two layers")]
+    answers = [m.head.probabilities(p.features) for m, p in zip(found, people, strict=True)]
+    assert len({p.features.shape[1] for p in people}) == 3
+    for other in answers[1:]:
+        np.testing.assert_allclose(other, answers[0], atol=1e-4)
+
+
+def test_matched_twins_are_the_same_people_at_every_depth():
+    pairs = cache.pairs(REVIEW, "test", "colour")
+    deep = cache.features(Review(depth="concatenated"), "test")
+    kept = pairs.seen_in(deep)
+    np.testing.assert_array_equal(kept.rows, pairs.rows)
+    np.testing.assert_array_equal(kept.favoured.rows, pairs.favoured.rows)
+    np.testing.assert_array_equal(kept.favoured.features, deep.features)
+    with pytest.raises(DataError, match="not among those"):
+        pairs.seen_in(deep.subset(np.arange(5)))
+
+
+def test_the_guard_takes_the_placebo_off_and_the_scores_do_not(monkeypatch):
+    floor = cache.pairs(REVIEW, "validation", "paper")
+    monkeypatch.setattr(cache, "placebo", lambda *_: floor)
+    aim = Aim(("colour",))
+    assert cache.guard(REVIEW, aim, 0.01).bias.placebo is floor
+    assert cache.inputs(REVIEW, aim, "iterated").bias.placebo is None
+
+
+def test_what_is_taken_out_names_no_attribute_twice(monkeypatch):
+    monkeypatch.setattr(state.st, "session_state", {"attribute": "paper", "also": ["paper", "colour"]})
+    assert state.joint_aim() == Aim(("paper", "colour"))
+    assert state.aim() == Aim(("paper",))

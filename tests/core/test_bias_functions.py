@@ -14,9 +14,12 @@ from fmd_core import (
     Guard,
     JointBias,
     LinearHead,
+    UnlearningResult,
     audit_bias,
     bias_influence,
+    compare,
     counterfactual_bias,
+    guarded_path,
     unlearn,
     unlearning_path,
 )
@@ -214,10 +217,7 @@ def test_joint_unlearning_takes_both_out():
 def test_no_part_of_a_joint_bias_may_rise(tiny, biases):
     worse = tiny.head.moved(0.5 * biases["joint"].parts[0].gradient(tiny.head))
     both = Guard(tiny.features["validation"], biases["joint"], 1.0)
-    from fmd_core.guarded_path import _Judge
-    from fmd_core.unlearning import UnlearningResult
-
-    refusal = _Judge(tiny.head, both).point(UnlearningResult(worse, "iterated", 1.0, 0)).refusal
+    refusal = guarded_path._Judge(tiny.head, both).point(UnlearningResult(worse, "iterated", 1.0, 0)).refusal
     assert refusal.startswith("the mark bias rises by")
 
 
@@ -237,3 +237,91 @@ def test_the_gap_of_too_few_people_is_unknown(tiny):
     found = audit_bias(tiny.head, tiny.dataset, few, [pairs]).attributes[0]
     assert found.parity_gap.value is None
     assert "not enough people" in found.parity_gap.problem
+
+
+def test_a_joint_problem_is_the_mean_of_its_parts(tiny, biases):
+    train, parts = tiny.features["train"], biases["joint"].parts
+    few = CounterfactualBias(parts[1].pairs.subset(np.arange(30)))
+    whole = unlearning_problem(JointBias((parts[0], few)), train)
+    each = [unlearning_problem(part, train) for part in (parts[0], few)]
+    np.testing.assert_allclose(whole.weights, np.concatenate([p.weights for p in each]) / 2)
+    np.testing.assert_allclose(whole.contrast_weights, np.concatenate([p.contrast_weights for p in each]) / 2)
+    assert whole.damping == max(p.damping for p in each)
+    logits = tiny.head.logits(whole.features)
+    apart = np.concatenate([p.contrasts @ tiny.head.logits(p.features) for p in each])
+    np.testing.assert_allclose(whole.contrasts @ logits, apart)
+
+
+def test_the_anchor_of_a_joint_problem_is_that_of_its_least_reliable_part(tiny, biases):
+    matched = CounterfactualBias(tiny.pairs_of("external", method="matched"))
+    shade = biases["joint"].parts[1]
+    found = [unlearning_problem(b, tiny.features["train"]).damping for b in (matched, shade)]
+    assert found[0] > found[1]
+    for parts in ((matched, shade), (shade, matched)):
+        assert unlearning_problem(JointBias(parts), tiny.features["train"]).damping == found[0]
+
+
+def test_an_answer_that_one_group_never_has_compares_nothing(tiny):
+    people = tiny.features["external"]
+    gap = gap_of(tiny, "external", "equal opportunity")
+    privileged = gap.privileged.copy()
+    privileged[people.labels == 1, 1] = True  # every member of class 1 is usual
+    problem = unlearning_problem(replace(gap, privileged=privileged), tiny.features["train"])
+    assert problem.contrasts.shape == (2, len(people))
+    assert np.isfinite(problem.contrasts.toarray()).all()
+    np.testing.assert_allclose(problem.contrasts.sum(axis=1), 0, atol=1e-12)
+    assert problem.contrast_weights.sum() == pytest.approx(1)
+
+
+def turned(head):
+    """A head that says the opposite: its gaps run the other way."""
+    return head.moved(-2 * head.theta)
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_a_gap_the_other_way_round_is_audited_in_the_direction_that_it_has(tiny, measure):
+    other = turned(tiny.head)
+    assert gap_of(tiny, "test", measure).signed(other) < 0
+    found = (
+        audit_bias(other, tiny.dataset, tiny.features["test"], [tiny.pairs["test"]]).attributes[0].by(measure)
+    )
+    assert 0 < found.low < found.value < found.high
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_a_gap_that_changes_sides_changes_by_its_size(tiny, measure):
+    other, gap = turned(tiny.head), gap_of(tiny, "test", measure)
+    found = compare(
+        tiny.head, other, tiny.dataset, tiny.features["test"], tiny.pairs["test"], measure=measure
+    ).gap
+    expected = gap.value(other) - gap.value(tiny.head)
+    assert found.difference.value == pytest.approx(expected)
+    assert found.difference.low < expected < found.difference.high
+    assert found.after.low < found.after.value < found.after.high
+
+
+def test_swapping_needs_the_twins_of_every_attribute(tiny, biases):
+    some = replace(inputs_for(tiny, biases["joint"]), train_pairs=(tiny.pairs["train"],))
+    with pytest.raises(DataError, match="needs the training samples' own twins"):
+        unlearn(tiny.head, some, strategy="paper-replace", k=10)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "missing"), [("paper-external", "curvature"), ("paper-remove", "scores")]
+)
+def test_what_a_strategy_needs_is_asked_for(tiny, strategy, missing):
+    with pytest.raises(DataError, match=f"{strategy} needs .*\\({missing}\\); give it"):
+        unlearn(tiny.head, replace(tiny.inputs, **{missing: None}), strategy=strategy, k=10)
+    alone = unlearn(tiny.head, replace(tiny.inputs, curvature=None, scores=None), strength=0.1)
+    np.testing.assert_allclose(alone.head.theta, unlearn(tiny.head, tiny.inputs, strength=0.1).head.theta)
+
+
+def test_one_part_may_not_rise_even_where_the_mean_falls():
+    people, head, pairs = two_shortcuts()
+    weight = np.array(head.weight)
+    weight[:, 1], weight[:, 2] = 0.0, 1.1 * weight[:, 2]
+    after = LinearHead(weight, head.bias)
+    both = joint([CounterfactualBias(p) for p in pairs])
+    assert both.value(after) < both.value(head)
+    judge = guarded_path._Judge(head, Guard(people, both, 1.0))
+    assert judge.point(UnlearningResult(after, "iterated", 1.0, 0)).refusal.startswith("the b bias rises by")

@@ -234,6 +234,8 @@ def test_the_interval_of_a_paired_change_covers_what_it_should():
     outcomes = rng.multinomial(60, [0.1, 0.05, 0.85], size=4000)
     value, low, high = paired_rate_differences(outcomes[:, 0], outcomes[:, 1], np.full(4000, 60))
     np.testing.assert_allclose(value, (outcomes[:, 0] - outcomes[:, 1]) / 60)
+    none = paired_rate_differences(np.zeros(1), np.zeros(1), np.full(1, 60))
+    assert none[1] < 0 < none[2]  # nobody of 60 changed sides, but somebody else might
     assert 0.94 < ((low <= truth) & (truth <= high)).mean() < 0.98
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fmd_core import DataError, counterfactual_bias, rival_heads
+from fmd_core.baselines import refit_on_pairs, refits_on_pairs
 from fmd_core.proof import RANDOM_SEED, RIVALS, default_k
 from fmd_core.removal import refit_without
 
@@ -47,3 +48,23 @@ def test_leaving_everybody_out_is_refused(tiny):
 @pytest.mark.parametrize(("n", "k"), [(95, 9), (1000, 100), (20_000, 100)])
 def test_a_tenth_goes_but_no_more_than_a_hundred(n, k):
     assert default_k(n) == k
+
+
+def test_the_refit_is_the_one_that_serves_every_group_most_evenly(demo):
+    guards = demo.features["validation"]
+    levels = demo.dataset.attribute("colour").codes[guards.rows]
+
+    def evenness(head):
+        right = head.probabilities(guards.features).argmax(axis=1) == guards.labels
+        groups = sorted(set(zip(guards.labels.tolist(), levels.tolist(), strict=True)))
+        return np.mean([right[(guards.labels == y) & (levels == a)].mean() for y, a in groups])
+
+    tried = [evenness(head) for head, _ in refits_on_pairs(demo.head, [demo.pairs["external"]])]
+    chosen = next(r.head for r in rivals_of(demo) if r.name == "refit on twins")
+    assert len(set(tried)) > 1
+    assert evenness(chosen) == max(tried) > tried[0]
+
+
+def test_the_same_twins_twice_are_the_same_refit(tiny):
+    once, twice = (refit_on_pairs(tiny.head, [tiny.pairs["external"]] * n, damping=1e-2) for n in (1, 2))
+    np.testing.assert_allclose(once.theta, twice.theta, atol=1e-5)

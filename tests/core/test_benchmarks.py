@@ -1,0 +1,156 @@
+"""The benchmarks beside the field run, so that they do not rot: small sizes, and only what needs no peers."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import fmd_core as fmd
+from fmd_core.bias import predictions
+from tests.benchmarks import (
+    digits,
+    field_agreement,
+    field_speed,
+    page,
+    peers,
+    scaling,
+    timing,
+    unlearning_quality,
+)
+from tests.benchmarks.field_speed import Run, estimate
+from tests.benchmarks.fine_tuning import fine_tuned, read_sides
+from tests.benchmarks.timing import Aim
+
+
+@pytest.fixture(autouse=True)
+def little_time(monkeypatch):
+    monkeypatch.setattr(timing, "BUDGET_S", 0.02)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return digits.load(quick=True)
+
+
+def table(folder, name, start):
+    """Rows of the table whose title starts so."""
+    found = json.loads((folder / f"{name}.json").read_text())
+    return next(rows for title, rows in found.items() if title.startswith(start))
+
+
+def test_scores_agree_with_refits(tmp_path, capsys):
+    aims = field_agreement.main(quick=True, folder=tmp_path, peers=())
+    rows = table(tmp_path, "field_agreement", "Spearman")
+    assert [row["scores"].split(",")[0] for row in rows] == ["ours"] * 3
+    assert all(float(rows[0][kind]) > 0.9 for kind in field_agreement.AGREEMENT)
+    top = table(tmp_path, "field_agreement", "Leaving out")
+    assert top[-1]["off the truth"] == "+0.0%"
+    assert len(aims) == 4
+    assert "Spearman with refits" in capsys.readouterr().out
+
+
+def test_speed_is_measured_in_processes_of_its_own(tmp_path, capsys):
+    assert field_speed.main(quick=True, folder=tmp_path, peers=()) == []  # without peers nothing is promised
+    (row,) = table(tmp_path, "field_speed", "Scores of N")
+    assert re.match(r"[\d.]+ (s|ms|µs), 1x, \d\.\d\d GB$", row["N = 1,000"])
+    assert "Speed and memory" not in capsys.readouterr().err
+
+
+def test_a_procedure_that_fails_says_why(tmp_path):
+    field_speed.write_arrays(tmp_path, 300, 20, 2)
+    assert "StopIteration" in field_speed.measured("nobody", 300, tmp_path).failure
+
+
+def test_fewer_rows_are_scaled_in_favour_of_the_peer():
+    fixed_cost = [Run(10, 6.0, 60.0), Run(20, 7.0, 70.0)]  # 5 s and 0.1 s a row
+    assert estimate(fixed_cost, 20) == (7.0, 70.0, False)
+    assert estimate(fixed_cost, 110) == (pytest.approx(16.0), pytest.approx(160.0), True)
+    growing = [Run(10, 1.0, 10.0), Run(20, 4.0, 40.0)]  # the line would say 31 s
+    assert estimate(growing, 110) == (pytest.approx(22.0), pytest.approx(220.0), True)
+
+
+def test_speed_aims_name_the_fastest_peer_of_equal_agreement():
+    found = field_speed.speed_aims({"exact": 50.0}, {"exact": 50.0, "rough": 2.0}, 0.5, 1000, 2)
+    assert [aim.met for aim in found] == [True, True]
+    assert found[0].figure == "100x (exact)"
+    assert found[1].figure == "4x the fastest of all (rough)"
+
+
+def test_growth_is_fitted(tmp_path, capsys):
+    aims = scaling.main(quick=True, folder=tmp_path)
+    assert table(tmp_path, "scaling", "Scores by samples")[-1]["samples N"] == "**slope**"
+    assert len(aims) == 4
+    assert scaling.slope([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+    assert "Near the machine" in capsys.readouterr().out
+
+
+def test_a_peer_that_is_not_here_says_so(problem):
+    nobody = peers.Peer("nobody", "no-such-package", peers.captum_tracin)
+    groups = {"leave one out": [np.array([0])]}
+    row = field_agreement.peer_row(nobody, problem, groups, {"leave one out": np.zeros(1)})
+    assert row == ("nobody", "–", "no-such-package is not installed here (`make bench` installs it).")
+
+
+def test_a_peer_that_fails_says_so(problem):
+    def fails(*_):
+        raise ValueError("out of luck")
+
+    row = field_agreement.peer_row(peers.Peer("it", "captum", fails), problem, {"a": []}, {"a": np.zeros(0)})
+    assert row == ("it", "–", "Did not run: ValueError: out of luck")
+
+
+def test_peers_are_asked_about_the_bias(problem):
+    import torch
+
+    question = peers.Question.of(problem.head, problem.pairs)
+    module = peers.torch_head(problem.head)
+    features, asked = peers.asked(question)
+    value = peers.weighted_probability(module(features), asked)
+    assert value.item() == pytest.approx(problem.bias.value(problem.head), abs=1e-5)
+    value.backward()
+    slope = torch.cat([module[0].weight.grad, module[0].bias.grad[:, None]], dim=1).numpy()
+    expected = problem.bias.gradient(problem.head)
+    np.testing.assert_allclose((problem.head.contrasts @ slope).ravel(), expected, atol=1e-4)
+
+
+def test_fine_tuning_learns_from_the_pairs(demo):
+    pairs = demo.pairs["external"]
+    tuned, learned = fine_tuned(demo.classifier, demo.dataset, pairs, seconds=0.5)
+    assert learned >= 100
+    assert tuned.fingerprint != demo.classifier.fingerprint
+    people = fmd.extract_features(tuned, demo.dataset, split="test")
+    assert np.isfinite(people.features).all()
+    assert len(predictions(tuned.head, people.features)) == 450
+
+
+def test_fine_tuning_reads_both_sides(demo):
+    pairs = demo.pairs["external"]
+    m = len(pairs)
+    shown = demo.classifier.encode([read_sides(demo.dataset, pairs, np.array([3, m + 3]))])
+    expected = np.stack([pairs.favoured.features[3], pairs.other.features[3]])
+    np.testing.assert_allclose(shown, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_same_twins_are_found_in_another_network(demo):
+    pairs, people = demo.pairs["test"], demo.features["test"]
+    doubled = fmd.FeatureSet(2 * people.features, people.labels, people.rows)
+    found = unlearning_quality.encoded_anew(pairs, doubled)
+    np.testing.assert_array_equal(found.rows, pairs.rows)
+    np.testing.assert_array_equal(found.favoured.rows, pairs.favoured.rows)
+    np.testing.assert_array_equal(
+        found.other.features[0], doubled.features[doubled.rows == pairs.other.rows[0]][0]
+    )
+
+
+def test_the_page_holds_the_aims_once(tmp_path):
+    report = field_speed.Report("Speed and memory beside the field")
+    report.table("Some table", ["a"], [["b"]])
+    report.aims([Aim("To be fast", False, "2x")])
+    report.write(tmp_path, "field_speed")
+    page.main(tmp_path, tmp_path)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert text.count("| To be fast | 2x | **missed** |") == 1
+    assert "### Some table" in text
+    assert "- Not run: scaling." in text
+    assert json.loads((tmp_path / "benchmarks.json").read_text())["scaling"] == {}

@@ -149,6 +149,21 @@ def test_the_sentence_of_an_unknown_attribute():
     assert wording.attribute_sentence(finding(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
 
 
+@pytest.mark.parametrize(("decisions", "direction"), [(0.2, "more"), (-0.2, "less")])
+def test_the_sentence_of_a_group_gap_names_its_direction(decisions, direction):
+    even = replace(audit(share(0.1)), parity_gap=share(0.152, 0.12, 0.18))
+    uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=share(decisions)))
+    found = scan(BiasReport(UNKNOWN, (uneven,), ""), 0.1, "demographic parity")[0]
+    assert wording.attribute_sentence(found) == (
+        f"On average a class gets 15.2 points {direction} probability where the colour is the usual one for it than "
+        "elsewhere (95 % interval 12.0 to 18.0, n = 450)."
+    )
+    assert (
+        wording.attribute_headline(found)
+        == "The demographic parity gap by colour is beyond the limit of 10 points."
+    )
+
+
 # --- a comparison
 
 

@@ -324,4 +324,5 @@ def test_one_part_may_not_rise_even_where_the_mean_falls():
     both = joint([CounterfactualBias(p) for p in pairs])
     assert both.value(after) < both.value(head)
     judge = guarded_path._Judge(head, Guard(people, both, 1.0))
-    assert judge.point(UnlearningResult(after, "iterated", 1.0, 0)).refusal.startswith("the b bias rises by")
+    found = judge._refusal(0.0, [0.0, 0.0], np.array([part.value(after) for part in both.parts]))
+    assert found.startswith("the b bias rises by")

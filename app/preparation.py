@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import cache, components, job_panel, warmup
+from app import cache, components, job_panel, state, warmup
 from app.review import Aim, Review
-from fmd_core.jobs import REGISTRY, Job, Progress
+from fmd_core.jobs import REGISTRY, Progress
 
 if TYPE_CHECKING:
     from fmd_core.unlearning import StrategyName
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
+PLACE = "preparation"
 
 
 def require(review: Review) -> None:
@@ -39,13 +41,10 @@ def require(review: Review) -> None:
             review, lambda share: progress(share, "Reading every sample with the model, then its twins")
         )
 
-    key = f"prepare {review.data} {review.model} {review.depth}"
-    job = REGISTRY.start(key, f"Getting {data.name} ready", work)
-    if job.wait(PATIENCE_SECONDS) and job.state == "finished":
-        return
-    _wait_on_screen(
-        job,
-        f"Getting {data.name} ready.",
+    _have_done(
+        f"prepare {review.data} {review.model} {review.depth}",
+        f"Getting {data.name} ready",
+        work,
         "Every sample is read once by the model; the result is kept, so the next time is quick.",
     )
 
@@ -58,19 +57,41 @@ def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> No
     def work(progress: Progress) -> None:
         cache.warm_path(review, aim, strategy, k, lambda share: progress(share, "Trying every strength"))
 
-    job = REGISTRY.start(f"solve {review} {aim} {strategy} {k}", f"Unlearning {aim.words}", work)
-    if job.wait(PATIENCE_SECONDS) or job.state == "failed":
-        return
-    _wait_on_screen(
-        job,
-        f"Trying every strength against {aim.words}.",
+    _have_done(
+        f"solve {review} {aim} {strategy} {k}",
+        f"Trying every strength against {aim.words}",
+        work,
         "Every strength is solved once; then the slider moves at once.",
+        failure_is_told=True,
     )
 
 
-def _wait_on_screen(job: Job, headline: str, note: str) -> None:
+def _have_done(
+    key: str, title: str, work: Callable[[Progress], None], note: str, *, failure_is_told: bool = False
+) -> None:
+    """Go on when `work` is done; else show the job and stop the page. With `failure_is_told` the page
+    itself meets the error, and words it where it belongs."""
+    last = REGISTRY.find(state.shown_job(PLACE))
+    if last is not None and (last.key, last.state) == (key, "stopped"):
+        _offer_again(title)
+    job = REGISTRY.start(key, title, work)
+    if job.wait(PATIENCE_SECONDS) and (
+        job.state == "finished" or (job.state == "failed" and failure_is_told)
+    ):
+        return
+    state.show_job(PLACE, job.id)
     job_panel.follow(job)
-    components.header("One moment", headline)
+    components.header("One moment", f"{title}.")
     job_panel.draw(job.id)
     st.caption(note)
+    st.stop()
+
+
+def _offer_again(title: str) -> None:
+    """What was stopped does not begin again by itself."""
+    components.header("Stopped", f"{title} was stopped.", "Nothing has changed: the model is as it was.")
+    with st.container(horizontal=True):
+        st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
+        if state.depth() != "last layer":
+            st.button("Change the last layer only", on_click=state.setter("depth", "last layer"))
     st.stop()

@@ -1,12 +1,15 @@
 """What counts as bias, several attributes at once, and the proof that it worked."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from app import cache, state
+from app import cache, preparation, state
 from app.review import Aim, Review
 from app.view_models import proof
 from fmd_core import DataError, wording
+from fmd_core.jobs import REGISTRY
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
 REVIEW = Review()
@@ -165,3 +168,29 @@ def test_what_is_taken_out_names_no_attribute_twice(monkeypatch):
     monkeypatch.setattr(state.st, "session_state", {"attribute": "paper", "also": ["paper", "colour"]})
     assert state.joint_aim() == Aim(("paper", "colour"))
     assert state.aim() == Aim(("paper",))
+
+
+def test_a_path_that_was_stopped_waits_to_be_begun_again(open_page, monkeypatch):
+    monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_review, _aim, _strategy, k, progress):
+        begun.set()
+        while k == 77 and not go_on.wait(0.02):
+            progress(0.1)
+
+    monkeypatch.setattr(cache, "warm_path", slow)
+    test = open_page("unlearn")
+    test.selectbox(key="strategy").set_value("paper-remove").run()
+    test.number_input(key="unlearn_k").set_value(77).run()
+    assert titles(test) == "Trying every strength against colour."
+    job = REGISTRY.find(test.session_state["job_preparation"])
+    assert begun.wait(5)
+    REGISTRY.cancel(job.id)
+    assert job.wait(5)
+    test.run()
+    assert titles(test) == "Trying every strength against colour was stopped."
+    go_on.set()
+    test = press(test, "Begin again")
+    assert "was stopped" not in titles(test)
+    assert not test.exception

@@ -177,10 +177,32 @@ def known_score_check(review: Review, aim: Aim, k: int) -> fmd.ScoreCheck | None
     return score_check(review, aim, k) if (review, aim, k) in _checked() else None
 
 
+def known_score_checks(review: Review, aim: Aim) -> tuple[fmd.ScoreCheck, ...]:
+    """Every check of these scores that somebody has asked for, the smallest K first."""
+    ks = sorted(k for checked, of, k in _checked().copy() if (checked, of) == (review, aim))
+    return tuple(score_check(review, aim, k) for k in ks)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _checked() -> set[tuple[Review, Aim, int]]:
     """What `score_check` has been asked for."""
     return set()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _refitted(review: Review) -> fmd.Head:
+    """The original's last layer fitted to convergence: itself, unless it comes from elsewhere."""
+    model = classifier(review)
+    return fmd.refit_without(model.head, features(review, "train"), [], damping=model.damping)
+
+
+@st.cache_resource(max_entries=1_024, show_spinner=False)
+def measured_effect(review: Review, aim: Aim, position: int) -> float:
+    """Change of the bias on external samples when one training sample is left out of an exact refit."""
+    everybody, measured = _refitted(_every_twin(review)), bias(review, "external", aim)
+    damping, train = classifier(review).damping, features(review, "train")
+    without = fmd.refit_without(everybody, train, [position], damping=damping)
+    return measured.value(without) - measured.value(everybody)
 
 
 def inputs(review: Review, aim: Aim, strategy: StrategyName) -> fmd.UnlearningInputs:

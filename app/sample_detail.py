@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app import cache, components, gallery, portraits, where_it_looks
+from app import cache, components, gallery, portraits, state, where_it_looks
 from app.review import Review
 from app.view_models import harmful, twins
 from app.view_models.where_it_looks import Shown
@@ -19,7 +19,9 @@ def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
         if sample is None:
             st.caption("Select a sample to see it large, beside its twin, and where the model looks.")
             return
-        words = harmful.explain(sample, attribute)
+        with st.spinner("Fitting again without it"):
+            measured = cache.measured_effect(review, state.aim(), sample.position)
+        words = harmful.explain(sample, attribute, measured)
         st.subheader(components.plain(words.title), anchor=False)
         own = Shown(sample.row, "as trained on")
         found = _twin(review, attribute, sample)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fmd_core.architectures import Depth
     from fmd_core.bias_functions import Measure
     from fmd_core.intake import Passport
+    from fmd_core.report_evidence import Decision
     from fmd_core.unlearning import StrategyName
 
 DEFAULT_K = 100  # harmful samples to unlearn
@@ -142,6 +143,21 @@ def shown_job(place: str) -> str:
     return str(st.session_state.get(f"job_{place}", ""))
 
 
+def decide(decision: Decision, head: str) -> None:
+    """Keep what the reviewer decided and wrote, with the fingerprint of the head it was said of."""
+    _decisions()[review().data, review().model] = decision, head
+
+
+def decision() -> tuple[Decision, str] | None:
+    """What was decided in the review at hand, and of which head."""
+    return _decisions().get((review().data, review().model))
+
+
+def _decisions() -> dict[tuple[str, str], tuple[Decision, str]]:
+    found: dict[tuple[str, str], tuple[Decision, str]] = st.session_state.setdefault("decisions", {})
+    return found
+
+
 def keep_passport(model: str, passport: Passport) -> None:
     """Remember what was found when a model's weights were opened."""
     st.session_state[f"passport_{model}"] = passport
@@ -151,6 +167,47 @@ def passport(model: str) -> Passport | None:
     """What was found when this visitor opened the weights of a model."""
     found: Passport | None = st.session_state.get(f"passport_{model}")
     return found
+
+
+def has_arrived() -> bool:
+    """Whether this session has drawn a page before; true from the first call on."""
+    return bool(st.session_state.get("arrived")) or bool(st.session_state.update(arrived=True))
+
+
+def keep_notes(place: str, notes: list[str]) -> None:
+    """Sentences to be said on the page that is drawn next."""
+    st.session_state[place] = ("", notes)
+
+
+def notes_of(place: str, page: str) -> list[str]:
+    """Sentences that were kept, on the first page that asks for them and on no other."""
+    said_on, found = st.session_state.get(place, ("", []))
+    if said_on not in ("", page):
+        st.session_state.pop(place)
+        return []
+    if found:
+        st.session_state[place] = (page, found)
+    return list(found)
+
+
+def has(key: str) -> bool:
+    """Whether a widget has a value yet."""
+    return key in st.session_state
+
+
+def value(key: str, default: object) -> object:
+    """The value of a widget, or what it has at first."""
+    return st.session_state.get(key, default)
+
+
+def put(key: str, value: object) -> None:
+    """Give a widget a value before it is drawn."""
+    st.session_state[key] = value
+
+
+def stop_key() -> str:
+    """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
+    return f"stop_{joint_aim().words}_{st.session_state.get('strategy', 'iterated')}_{depth()}"
 
 
 def forget(key: str) -> None:

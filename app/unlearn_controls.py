@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, components, panels, preparation, state
+from app import cache, components, glossary, panels, preparation, state
 from app.history import Recipe, describe
 from app.review import Review
 from app.view_models import unlearn
@@ -55,6 +55,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         format_func=wording.STRATEGY_TITLES.__getitem__,
         key="strategy",
         persist_state="session",
+        help=glossary.tip("Unlearning", "Last layer"),
     )
     st.caption(wording.strategy_note(strategy, aim.measure))
     if len(cache.depths(review)) > 1:
@@ -76,6 +77,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
             step=10,
             key="unlearn_k",
             persist_state="session",
+            help=glossary.tip("K", "Harmful sample"),
         )
     tolerance = st.slider(
         "Overall accuracy you allow it to cost, points",
@@ -85,22 +87,23 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         0.5,
         key="tolerance",
         persist_state="session",
+        help=glossary.tip("Guard"),
     )
     asked = replace(review, depth=state.depth()), aim, strategy, k
     if asked not in cache.solved() and state.is_first_time(asked):
         st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(review, aim, strategy, k, tolerance / 100)
-    stops, key = (
-        unlearn.stops(path),
-        f"stop_{aim.words}_{strategy}_{review.depth}",
-    )  # each keeps its own strength
+    stops, key = unlearn.stops(path), state.stop_key()
+    if state.has(key) and state.value(key, "") not in stops:
+        gone = str(state.value(key, ""))[:60]
+        st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
     state.keep_within(key, tuple(stops))
     stop = st.select_slider(
         "Strength",
         tuple(stops),
         key=key,
         persist_state="session",
-        help="0 is the original model; to the right the model is told ever more firmly to answer twins alike.",
+        help=glossary.tip("Strength", "Part of the way", "Step share"),
     )
     best = next(name for name, point in stops.items() if point is path.suggested)
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
@@ -124,7 +127,10 @@ def history_panel(recipe: Recipe, *, refused: bool) -> None:
             _act("Back to original", state.back_to_original, disabled=not past.can_undo)
         if past.current and not same:
             st.caption("Applying replaces what is in force: every variant starts from the original model.")
-        st.caption(f"Fingerprint of the last layer in force: {head.fingerprint[:16]}")
+        st.caption(
+            f"Fingerprint of the last layer in force: {head.fingerprint[:16]}",
+            help=glossary.tip("Fingerprint"),
+        )
         if past.log:
             st.table(
                 panels.plain_cells(unlearn.history_table(past)),

@@ -161,8 +161,8 @@ class Detail:
     sentences: tuple[str, ...]
 
 
-def explain(sample: Sample, attribute: str) -> Detail:
-    """Why this sample counts as it does."""
+def explain(sample: Sample, attribute: str, measured: float) -> Detail:
+    """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
     link = "shows the usual" if sample.usual else "shows an unusual"
     teaches = "so it repeats the shortcut" if sample.usual else "so it contradicts the shortcut"
@@ -173,7 +173,8 @@ def explain(sample: Sample, attribute: str) -> Detail:
     return Detail(
         title=f"Training sample {sample.row}: {sample.name}",
         sentences=(
-            f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}.",
+            f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}. Fitted "
+            f"again without it, the bias changes by {wording.signed(f'{100 * measured:+.3f}')} points.",
             why,
         ),
     )

@@ -76,7 +76,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def reference(family: str, **options: str) -> str:
+def reference(family: str, /, **options: str) -> str:
     """The reference of a data set, without what is default."""
     defaults = _known(family).defaults
     unknown = sorted(set(options) - set(defaults))

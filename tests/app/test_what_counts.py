@@ -194,3 +194,11 @@ def test_a_path_that_was_stopped_waits_to_be_begun_again(open_page, monkeypatch)
     test = press(test, "Begin again")
     assert "was stopped" not in titles(test)
     assert not test.exception
+
+
+def test_a_single_sample_s_effect_is_measured_beside_its_prediction():
+    scores, aim = cache.scores(REVIEW, Aim(("colour",))), Aim(("colour",))
+    some = [int(p) for p in (*scores.most_harmful(3), *scores.most_helpful(3))]
+    measured = [cache.measured_effect(REVIEW, aim, p) for p in some]
+    np.testing.assert_allclose(measured, scores.removal_effect[some], rtol=0.2)
+    assert np.sign(measured).tolist() == [-1, -1, -1, 1, 1, 1]

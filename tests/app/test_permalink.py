@@ -1,0 +1,137 @@
+"""The view in the address: what is written, what is read, and what is ignored with a sentence."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import cache, permalink, state
+from app.review import Review
+from tests.app.test_pages import go_to_suggestion, titles
+
+
+def visit(page, **address):
+    """Arrive at a page by an address."""
+    test = AppTest.from_file("../../app/main.py", default_timeout=60)
+    for name, text in address.items():
+        test.query_params[name] = text
+    test.run()
+    return test.switch_page(f"app_pages/{page}.py").run() if page != "start" else test
+
+
+def address(test):
+    return {name: text[0] if isinstance(text, list) else text for name, text in test.query_params.items()}
+
+
+def test_a_view_of_defaults_has_a_plain_address(open_page):
+    assert address(open_page("find_bias")) == {}
+
+
+def test_the_address_follows_what_is_chosen(open_page):
+    test = open_page("find_bias")
+    test.slider(key="threshold").set_value(17).run()
+    test.selectbox(key="attribute").set_value("paper").run()
+    test.selectbox(key="measure").set_value("equal opportunity").run()
+    assert address(test) == {"limit": "17", "attribute": "paper", "measure": "equal opportunity"}
+    test = test.switch_page("app_pages/harmful.py").run()
+    test.number_input(key="harmful_k").set_value(33).run()
+    assert address(test)["k"] == "33"
+
+
+def test_another_browser_opens_the_same_view(open_page):
+    first = open_page("unlearn")
+    first.multiselect(key="also").set_value(["paper"]).run()
+    first.slider(key="tolerance").set_value(2.5).run()
+    first = go_to_suggestion(first)
+    found = address(first)
+    assert {"also", "tolerance", "strength"} <= found.keys()
+    second = visit("unlearn", **found)
+    assert titles(second) == titles(first)
+    assert [m.value for m in second.metric] == [m.value for m in first.metric]
+    assert not second.warning
+
+
+def test_data_and_model_are_opened_by_the_address():
+    test = visit("start", data="synthetic_faces", attribute="glasses")
+    assert test.session_state["review"] == Review("synthetic_faces")
+    assert test.selectbox(key="attribute").value == "glasses"
+    assert address(test) == {"data": "synthetic_faces", "attribute": "glasses"}
+
+
+HOSTILE = {
+    "data": [
+        "nonsense",
+        "celeba?family=x",
+        "import?id=../../etc/passwd",
+        "import?id=",
+        "adult?protected=" + "x" * 99,
+    ],
+    "model": ["../../etc/passwd", "0" * 32, "\u202e", "bundled/../x"],
+    "attribute": ["hat", "<script>alert(1)</script>", ""],
+    "measure": ["worst", "COUNTERFACTUAL"],
+    "limit": ["0", "51", "-1", "1e3", "٣", "nan", "9" * 400],
+    "k": ["0", "-5", "x", "10000001", "1.5"],
+    "kind": ["Harm"],
+    "also": ["hat", "paper,,", "colour;paper"],
+    "how": ["rm -rf", "iterated "],
+    "depth": ["three layers"],
+    "forget": ["-1", "many"],
+    "tolerance": ["6", "-0.5", "0.3", "inf", "nan", "x"],
+    "alike": ["0", "nan", "x", "-1"],
+    "strength": [],
+}
+
+
+def test_every_name_in_the_address_is_attacked():
+    assert set(HOSTILE) == permalink.NAMES
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, texts in HOSTILE.items() for t in texts])
+def test_a_value_that_makes_no_sense_is_ignored_with_a_sentence(monkeypatch, name, text):
+    session = {}
+    monkeypatch.setattr(state.st, "session_state", session)
+    (note,) = permalink._adopt({name: text})
+    assert note.startswith(f"In the address, {name} ")
+    assert note.endswith("; it was ignored.")
+    assert len(note) < 700
+    assert session.get("review", Review()) == Review()
+    assert not session.keys() - {"review"}
+
+
+def test_what_was_ignored_is_said_on_the_page():
+    test = visit("start", attribute="<script>alert(1)</script>", k="0", limit="20")
+    assert not test.exception
+    assert len(test.warning) == 2
+    assert "\\<script\\>" in test.warning[0].value
+    assert test.session_state["threshold"] == 20
+
+
+def test_a_strength_that_is_not_there_is_said_on_the_page():
+    test = visit("unlearn", strength="99 <b>")
+    assert any("There is no strength '99" in i.value for i in test.info)
+    assert "original" in titles(test)
+    assert not test.exception
+
+
+def test_an_endless_value_is_ignored():
+    test = visit("start", attribute="x" * 5_000)
+    assert "attribute is too long" in test.warning[0].value
+
+
+def test_the_sentence_goes_with_the_page():
+    test = visit("start", k="x")
+    assert test.warning
+    assert not test.switch_page("app_pages/find_bias.py").run().warning
+
+
+def test_the_address_is_read_on_arrival_only(open_page):
+    test = open_page("find_bias")
+    test.query_params["limit"] = "44"
+    test.run()
+    assert test.slider(key="threshold").value == 10
+
+
+def test_other_names_are_left_alone(open_page):
+    test = open_page("start")
+    test.query_params["utm"] = "x"
+    test.run()
+    assert address(test)["utm"] == "x"
+    assert cache.dataset(Review()).name

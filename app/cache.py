@@ -73,7 +73,7 @@ def classifier(review: Review) -> fmd.Classifier:
 
 def _every_twin(review: Review) -> Review:
     """The same review whatever twins count: what features and twins are kept by."""
-    return replace(review, most_unlike=None)
+    return replace(review, most_unlike=None, vetoes=())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -103,7 +103,7 @@ def pairs(
     review: Review, split: Split, attribute: str, progress: Progress = ignore_progress
 ) -> fmd.CounterfactualPairs:
     """The twins of one split that are alike enough to count."""
-    found = _pairs(_every_twin(review), split, attribute, progress)
+    found = _pairs(_every_twin(review), split, attribute, progress).without(review.vetoed(attribute))
     return found if review.most_unlike is None else found.within(review.most_unlike)
 
 
@@ -439,7 +439,7 @@ def warm(review: Review, progress: Progress = ignore_progress) -> None:
         begun = position / (len(steps) + 1)
         progress(begun)
         step(lambda share, begun=begun: progress(begun + share / (len(steps) + 1)))  # type: ignore[misc]
-    warmed().add(replace(review, most_unlike=None))
+    warmed().add(_every_twin(review))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -450,7 +450,7 @@ def warmed() -> set[Review]:
 
 def is_warm(review: Review) -> bool:
     """Whether the first pages of a review cost nothing any more."""
-    return replace(review, most_unlike=None) in warmed()
+    return _every_twin(review) in warmed()
 
 
 def warm_scores(review: Review) -> None:

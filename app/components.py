@@ -24,6 +24,7 @@ STYLE = """<style>
 [data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
 @media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
+[data-testid=stMultiSelect] [data-tag], [data-testid=stMultiSelect] [data-tag] * { color: light-dark(#fff, #0f1420); }
 .js-plotly-plot text { fill: currentColor !important; }
 .js-plotly-plot .errorbar path { stroke: currentColor !important; }
 .st-key-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
@@ -63,11 +64,11 @@ def fragment(draw: Callable[[], None]) -> Callable[[], None]:
     return guarded
 
 
-def header(question: str, answer: str, lead: str = "") -> None:
-    """The page's question, its answer in one sentence, and the figures behind it."""
+def header(question: str, answer: str, lead: str = "", *, help: str | None = None) -> None:
+    """The page's question, its answer in one sentence, and the figures behind it; `help` explains a term."""
     with st.container(gap="small"):
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
-        st.title(plain(answer), anchor=False)
+        st.title(plain(answer), anchor=False, help=help)
         if lead:
             st.html(f"<p class='fmd-lead'>{escape(lead)}</p>")
 

@@ -47,6 +47,7 @@ class Entry:
     at: datetime
     action: str
     recipe: Recipe | None
+    note: str = ""  # what else there is to say of it
 
 
 @dataclass(frozen=True)
@@ -91,5 +92,9 @@ class History:
         """All the way back; every step can be taken again by redo."""
         return replace(self, position=0)._logged("back to original", at) if self.can_undo else self
 
-    def _logged(self, action: str, at: datetime) -> History:
-        return replace(self, log=(*self.log, Entry(at, action, self.current)))
+    def noted(self, action: str, note: str, at: datetime) -> History:
+        """Something was decided that changes no head: it stands in the log and is not undone here."""
+        return self._logged(action, at, note)
+
+    def _logged(self, action: str, at: datetime, note: str = "") -> History:
+        return replace(self, log=(*self.log, Entry(at, action, self.current, note)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import cache, state
+from app import cache, glossary, state
 from app.review import Review
 
 SHARES = (25, 50, 75, 100)  # per cent of the pairs, the most alike first
@@ -33,8 +33,8 @@ def draw(review: Review, attribute: str) -> None:
         format_func=name,
         key=f"likeness_{review.data}_{review.model}_{attribute}",
         width=280,
-        help="Match distance: 0 is the same features, 1 as unlike as two strangers of one class. Closer twins "
-        "differ in less than all else, but are fewer. The choice holds on every page.",
+        help=f"{glossary.tip('Match distance')} Closer twins differ in less, but are fewer. The choice holds on every "
+        "page.",
     )
     if chosen != current:
         state.open_review(replace(review, most_unlike=limits.get(chosen)))

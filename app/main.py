@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import components, warmup
+from app import components, permalink, warmup
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -24,9 +24,12 @@ reviewing = [
     st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:"),
     st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
 ]
-page = st.navigation([*choosing, *reviewing], expanded=True)
+reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
+page = st.navigation([*choosing, *reviewing, reading], expanded=True)
 try:
-    if page in choosing:
+    permalink.adopt()
+    permalink.notes(page.title)
+    if page in (*choosing, reading):
         page.run()  # first: the page paints before the sidebar's libraries are in
     from app import preparation, sidebar, state
 
@@ -40,4 +43,5 @@ finally:
     warmup.page_was_drawn()
     from app import job_panel
 
+    permalink.write()
     job_panel.sidebar_list()  # last: a job that the page has just started is in it

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, components, data_forms, job_panel, state
+from app import cache, components, data_forms, glossary, job_panel, state
 from app.review import BUNDLED, Review
 from app.view_models import models
 from fmd_core import ModelError
@@ -66,9 +66,7 @@ def train(review: Review) -> None:
             "Rounds over the data", 1, 100, models.suggested_epochs(data), key=f"epochs_{review.data}"
         )
     with right:
-        seed = st.number_input(
-            "Seed", 0, 10_000, 0, key="train_seed", help="The same seed gives the same model."
-        )
+        seed = st.number_input("Seed", 0, 10_000, 0, key="train_seed", help=glossary.tip("Seed"))
     pretrained = ARCHITECTURES[architecture].pretrained and st.toggle(
         "Start from published weights (torchvision downloads them once)", key="pretrained"
     )

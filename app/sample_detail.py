@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app import cache, components, gallery, portraits, state, where_it_looks
+from app import cache, components, gallery, portraits, state, vetoes, where_it_looks
 from app.review import Review
 from app.view_models import harmful, twins
 from app.view_models.where_it_looks import Shown
+from fmd_core.data import Split
 
 LARGE = 256
 
@@ -37,7 +38,9 @@ def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
         where_it_looks.draw(review, [own, found[0]] if found else [own], label)
 
 
-def draw_pair(review: Review, attribute: str, twin: twins.Twin | None, *, redrawn: bool) -> None:
+def draw_pair(
+    review: Review, attribute: str, split: Split, twin: twins.Twin | None, *, redrawn: bool
+) -> None:
     """The selected twins, or what to do to see some."""
     with st.container(border=True, key="detail"):
         if twin is None:
@@ -55,6 +58,7 @@ def draw_pair(review: Review, attribute: str, twin: twins.Twin | None, *, redraw
             for s in (twin.favoured, twin.other)
         ]
         _pair(twin.row, [_portrait(review, shown, f"{shown.name}: {says}") for shown, says in sides])
+        vetoes.leave_out(attribute, split, twin)
         where_it_looks.draw(review, [shown for shown, _ in sides], data.target.levels.index(twin.label))
 
 

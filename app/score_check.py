@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, charts, components, job_panel, panels, preparation, state
+from app import cache, charts, components, glossary, job_panel, panels, preparation, state
 from app.review import Aim, Review
 from app.view_models import score_check
 from fmd_core.jobs import REGISTRY, Progress
@@ -15,7 +15,7 @@ TITLE = "Check these scores"
 
 def draw(review: Review, aim: Aim, k: int) -> None:
     """A button until it is pressed for this K; then the work; then what came of it."""
-    st.header(TITLE, anchor=False)
+    st.header(TITLE, anchor=False, help=glossary.tip("Refit", "Planted samples"))
     found = cache.known_score_check(review, aim, k)
     if found is not None:
         _result(found)

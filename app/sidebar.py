@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from app import cache, components, state
+from app import cache, components, glossary, state
 from app.history import describe
 from fmd_core.bias_functions import MEASURES
 
@@ -26,7 +26,7 @@ def draw() -> None:
             list(data.attributes),
             format_func=str.capitalize,
             key="attribute",
-            help="What should not matter to the answer.",
+            help=glossary.tip("Protected attribute"),
             persist_state="session",
         )
         st.selectbox(
@@ -34,9 +34,7 @@ def draw() -> None:
             MEASURES,
             format_func=MEASURE_NAMES.__getitem__,
             key="measure",
-            help="Twins: the same sample with only the attribute changed gets another answer. Groups: on average a "
-            "class gets more probability where the attribute is the usual one for it (demographic parity), or so "
-            "among those who truly belong to it (equal opportunity).",
+            help=glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
             persist_state="session",
         )
         st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")

@@ -67,6 +67,18 @@ def back_to_original() -> None:
     _remember(history().original(_now()))
 
 
+def veto(attribute: str, row: int, split: str) -> None:
+    """Leave a pair out of everything, and say so in the history."""
+    open_review(review().with_veto(attribute, row))
+    _remember(history().noted("left a pair out", f"{attribute}, pair {row} of the {split} samples", _now()))
+
+
+def take_back(attribute: str, row: int) -> None:
+    """Let a pair that was left out count again."""
+    open_review(review().without_veto(attribute, row))
+    _remember(history().noted("took a pair back", f"{attribute}, pair {row}", _now()))
+
+
 def current() -> Recipe | None:
     """The recipe in force, None for the original model."""
     return history().current

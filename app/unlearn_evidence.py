@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, charts, components, gallery, panels, portraits
+from app import cache, charts, components, gallery, glossary, panels, portraits
 from app.history import Recipe
 from app.review import Review
 from app.view_models import proof
@@ -15,23 +15,29 @@ from fmd_core.proof import default_k
 
 def did_it_work(review: Review, recipe: Recipe, comparison: fmd.Comparison) -> None:
     """The variant beside what simpler fixes do to the same people."""
-    st.header("Did it really work?", anchor=False)
+    st.header("Did it really work?", anchor=False, help=glossary.tip("Verdict", "Refit"))
     k = recipe.k or default_k(len(cache.features(review, "train")))
     with st.spinner("Fitting what to hold it against"):
         view = proof.build(comparison, cache.rivals(review, recipe.aim, k))
     st.write(components.plain(view.verdict))
-    panels.bar_chart(
-        view.chart, key="proof", axis="change of the bias, points (to the left is less)", signed=True
-    )
+    panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
     st.caption(view.note)
 
 
 def draw(review: Review, result: ResultView) -> None:
     """Figures, who pays, what is mixed up, and whose answer changed."""
-    st.header("Before and after, on held-out people", anchor=False)
+    st.header(
+        "Before and after, on held-out people",
+        anchor=False,
+        help=glossary.tip("Held-out people", "Interval (95 %)"),
+    )
     figure = charts.before_after(result.labels, result.before, result.after)
     panels.chart(figure, result.summary, result.table, key="before_after")
-    st.header("Who pays?", anchor=False)
+    st.header(
+        "Who pays?",
+        anchor=False,
+        help=glossary.tip("Who pays", "Adjusted for looking at many", "McNemar’s test"),
+    )
     st.caption(
         "Every class, every attribute value, and the usual against the unusual; who lost by more than chance comes "
         "first."
@@ -41,7 +47,7 @@ def draw(review: Review, result: ResultView) -> None:
         st.subheader("People who share two properties", anchor=False)
         st.caption(components.plain(result.intersections_note))
         st.dataframe(result.intersections, hide_index=True, alt=result.intersections_note)
-    st.header("Which answers are mixed up", anchor=False)
+    st.header("Which answers are mixed up", anchor=False, help=glossary.tip("Mixed-up answers"))
     for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
         with column:
             _confusion(result, when)

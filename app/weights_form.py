@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import fmd_core as fmd
-from app import cache, components, job_panel, model_forms, state, uploads
+from app import cache, components, glossary, job_panel, model_forms, state, uploads
 from app.review import Review
 from app.view_models import models
 from fmd_core import intake
@@ -127,7 +127,7 @@ def passport(review: Review) -> None:
     kept = state.passport(review.model)
     if kept is None:
         return
-    st.subheader("Passport of these weights", anchor=False)
+    st.subheader("Passport of these weights", anchor=False, help=glossary.tip("Passport", "Fingerprint"))
     st.table(
         models.passport_rows(kept), border="horizontal", hide_header=True, hide_index=True, alt="Passport"
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import cache, charts, components, gallery, heat_map, panels, state
+from app import cache, charts, components, gallery, glossary, heat_map, panels, state
 from app.review import Review
 from app.view_models import where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
@@ -17,7 +17,11 @@ ORIGINAL = "original"
 
 def draw(review: Review, shown: Sequence[Shown], target: int) -> None:
     """Maps of images, or bars of records, of what speaks for class `target`; a problem is one sentence."""
-    st.subheader("Where the model looks", anchor=False)
+    st.subheader(
+        "Where the model looks",
+        anchor=False,
+        help=glossary.tip("Integrated gradients", "Grad-CAM", "Log-odds"),
+    )
     try:
         _draw(review, shown, target)
     except FMDError as error:

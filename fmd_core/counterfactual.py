@@ -8,7 +8,7 @@ way, but with the same attribute level. What the answer changes between those is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, get_args
@@ -127,6 +127,13 @@ class CounterfactualPairs:
             return people.subset(place)
 
         return replace(self, favoured=side(self.favoured.rows), other=side(self.other.rows))
+
+    def without(self, rows: Sequence[int]) -> CounterfactualPairs:
+        """The pairs but for those of the people in `rows`; refuses to leave none."""
+        kept = ~np.isin(self.rows, rows)
+        if not kept.any():
+            raise DataError(f"All {len(self)} pairs by '{self.attribute}' were left out; take some back.")
+        return self if kept.all() else self.subset(kept)
 
     def within(self, distance: float) -> CounterfactualPairs:
         """The pairs whose sides are at most `distance` apart."""

@@ -36,6 +36,15 @@ class Rival:
     k: int
     """Training samples left out, or pairs fitted to."""
 
+    @property
+    def title(self) -> str:
+        """In words."""
+        return {
+            "without harmful": f"Refit without the {self.k} most harmful",
+            "without random": f"Refit without {self.k} random samples",
+            "refit on twins": f"Plain refit on {self.k} twins",
+        }[self.name]
+
 
 def rival_heads(
     head: Head,

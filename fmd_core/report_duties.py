@@ -53,7 +53,6 @@ class Section:
 
 
 SECTIONS = (
-    Section("decision", "Decision and notes", ("Ethical considerations",), (14,)),
     Section("found", "What was found", ("Quantitative analyses",), (10, 15)),
     Section("taught", "Who taught it", ("Training data",), (10,)),
     Section("scores", "Can these scores be relied on?", ("Quantitative analyses",), (15,)),
@@ -65,6 +64,7 @@ SECTIONS = (
     ),
     Section("pays", "Who pays?", ("Quantitative analyses", "Ethical considerations"), (10, 15), needs_variant=True),
     Section("changed", "Whose answer changed", ("Quantitative analyses",), (14, 15), needs_variant=True),
+    Section("decision", "Decision and notes", ("Ethical considerations",), (14,)),
     Section("model", "The model", ("Model details",), (15,)),
     Section("use", "What the model is for", ("Intended use",), (10, 14)),
     Section("factors", "What should not matter to the answer", ("Factors",), (10,)),
@@ -73,12 +73,16 @@ SECTIONS = (
     Section("limits", "What this report does not say", ("Caveats and recommendations",), (14, 15)),
     Section("check", "How to check this", ("Model details",), (15,)),
 )  # fmt: skip
+CHANGED = {
+    "last layer": "the last layer was",
+    "concatenated": "the last two layers, side by side, were",
+    "two layers": "the last two layers were",
+}
 TWINS = {
-    "generated": "Twins were drawn again with only the attribute changed: the figures hold for as far as that drawing "
+    "generated": "Twins were drawn again with only the attribute changed: the figures hold as far as that drawing "
     "changes nothing else.",
-    "flipped": "Twins have one entry of the record changed: what goes with it in life was left "
-    "as it was.",
-    "matched": "Twins are two real samples, which differ in more than the attribute; the placebo twins say by how much.",
+    "flipped": "Twins have one entry of the record changed: what goes with it in life was left as it was.",
+    "matched": "Twins are two real samples, which differ in more than the attribute; placebo twins say by how much.",
 }
 
 
@@ -104,11 +108,13 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     if evidence.point is not None:
         told.append(
-            "Only the last layer was changed. What lies below it can still tell the attribute, so a layer that is "
+            f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that layers "
             "trained again on the old data can learn the bias again."
         )
     if not evidence.checks:
-        told.append("The influence scores are predictions; they were not checked against refits in this review.")
+        told.append(
+            "The influence scores are predictions; they were not checked against refits in this review."
+        )
     told.append("Measure again, with this limit, when the data, the model or its use changes.")
     return told
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, get_args
 
+from fmd_core.architectures import Depth
 from fmd_core.bias import BiasReport
 from fmd_core.bias_functions import Measure
 from fmd_core.comparison import Comparison
@@ -28,9 +29,10 @@ class Step:
     """One entry of the visible history."""
 
     at: datetime
-    action: str  # "apply", "undo", "redo" or "back to original"
+    action: str  # such as "apply", "undo", "back to original", "left a pair out"
     attribute: str
-    result: UnlearningResult
+    result: UnlearningResult  # in force after it
+    note: str = ""  # what else there is to say of it
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.verdict not in (None, *DECISIONS):
-            raise DataError(f"Unknown decision '{self.verdict}'. A decision is one of: {', '.join(DECISIONS)}.")
+            raise DataError(
+                f"Unknown decision '{self.verdict}'. A decision is one of: {', '.join(DECISIONS)}."
+            )
         for text, what in ((self.notes, "notes"), (self.intended_use, "intended use")):
             if len(text) > LONGEST_NOTES:
                 raise DataError(
@@ -74,8 +78,12 @@ class Evidence:
     measure: Measure = "counterfactual"
     attributes: tuple[str, ...] = ()
     """What is taken out at once; the attribute of the scores if nothing is said."""
+    depth: Depth = "last layer"
+    """How much of the model was open to change."""
     most_unlike: float | None = None
     """Match distance beyond which two real people were not counted as twins."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""
     rivals: tuple[tuple[Rival, Comparison], ...] = ()
     """What simpler fixes do to the same held-out people."""
     no_rivals: str = ""

@@ -67,11 +67,7 @@ def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Findi
 def _rival(rival: Rival, comparison: Comparison) -> dict[str, Any]:
     return {
         "name": rival.name,
-        "title": {
-            "without harmful": f"Refit without the {rival.k} most harmful",
-            "without random": f"Refit without {rival.k} random samples",
-            "refit on twins": f"Plain refit on {rival.k} twins",
-        }[rival.name],
+        "title": rival.title,
         "k": rival.k,
         "after": asdict(comparison.judged.after),
         "difference": asdict(comparison.judged.difference),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
 from fmd_core import wording
 from fmd_core.intervals import Estimate
@@ -26,18 +27,7 @@ def render_page(
     `pictures` are data URIs by row; a report that was read from JSON has none, and says so. `opened`
     is what to say at the top of one that was opened again.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "points": wording.points,
-        "effects": _effects,
-        "figure": _figure,
-        "when": _when,
-        "day": _day,
-        "p_value": wording.p_value,
-    }
-    return environment.get_template("report.html").render(
+    return _template().render(
         report=report,
         harmful=report["taught_by"]["most_harmful"][:PICTURES],
         changed=_shown(report["measured"]),
@@ -51,6 +41,26 @@ def render_page(
         no_certificate=NO_CERTIFICATE,
         strategies=wording.STRATEGY_TITLES,
     )
+
+
+@lru_cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "points": wording.points,
+        "effects": _effects,
+        "along": _along,
+        "figure": _figure,
+        "when": _when,
+        "day": _day,
+        "p_value": wording.p_value,
+    }
+    return environment.get_template("report.html")
 
 
 def _shown(measured: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -88,3 +98,8 @@ def _effects(check: dict[str, Any]) -> list[list[str]]:
         return f"{check['k']} random, mean of {draws}" if kind == "random" else f"{check['k']} most {kind}"
 
     return [[name(group), *(text(group[effect]["mean"]) for effect in EFFECTS)] for group in groups]
+
+
+def _along(share: float) -> str:
+    """Where a share stands along a bar, in percent; a bar ends at 0 and at 100."""
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}"

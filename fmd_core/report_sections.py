@@ -84,10 +84,12 @@ def settings(evidence: Evidence) -> dict[str, Any]:
         "attributes": list(evidence.attributes or (evidence.scores.attribute,)),
         "limit": evidence.threshold,
         "most_unlike": evidence.most_unlike,
+        "left_out": [{"attribute": attribute, "row": row} for attribute, row in evidence.left_out],
         "strategy": None if result is None else result.strategy,
         "strength": None if result is None else result.strength,
         "k": result.k if result is not None and result.strategy in USES_K else None,
         "blend": None if result is None else result.blend,
+        "depth": evidence.depth,
         "tolerance": evidence.tolerance,
     }
 
@@ -182,7 +184,7 @@ def done(evidence: Evidence) -> dict[str, Any]:
                 "at": step.at.isoformat(timespec="seconds"),
                 "action": step.action,
                 "attribute": step.attribute,
-                "setting": _setting(step.result),
+                "setting": step.note or _setting(step.result),
                 "head_sha256": step.result.head.fingerprint,
             }
             for step in evidence.history

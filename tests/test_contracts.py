@@ -86,6 +86,7 @@ CORE_ORDER = [
     "report_duties",
     "report_page",
     "report",
+    "report_checks",
     "report_reading",
     "reproduction.held_out",
     "reproduction.experiments",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import components, data_forms, import_form, import_job
+from app import components, data_forms, glossary, import_form, import_job
 
 FORMS = {
     "CelebA": data_forms.celeba,
@@ -18,6 +18,7 @@ components.header(
     "Which people, and what should not matter about them?",
     "Everything stays on this machine. A data set is shared out in four: one part taught the model, one decides the "
     "fix, one guards it and one judges it.",
+    help=glossary.tip("Protected attribute", "Four parts of the data"),
 )
 family = st.segmented_control(
     "Kind of data", list(FORMS), default="CelebA", required=True, key="family", persist_state="session"

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, panels, state
+from app import cache, components, glossary, panels, permalink, state
 from app.view_models import find_bias
 from fmd_core import wording
 
@@ -18,13 +18,19 @@ def findings() -> None:
     limit = st.slider(
         "Limit: how many points may an attribute move the answer?",
         1, 50, 10, key="threshold", persist_state="session",
-        help="An attribute counts as biased when its whole 95 % interval lies above this limit.",
+        help=glossary.tip("Limit"),
     )  # fmt: skip
     view = find_bias.build_findings(audit, limit / 100, state.measure())
     with top:
-        components.header(f"Find bias · {components.model_in_force()}", view.headline, view.lead)
+        components.header(
+            f"Find bias · {components.model_in_force()}",
+            view.headline,
+            view.lead,
+            help=glossary.tip(*find_bias.terms(state.measure(), matched=data.pair_method == "matched")),
+        )
     axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
+    permalink.write()
 
 
 findings()
@@ -33,7 +39,11 @@ if fixed:
     names = components.plain(", ".join(fixed))
     st.info(f"Not tested, because every {data.unit} has the same value: {names}.")
 service = find_bias.build_service(audit, state.attribute(), data.unit)
-st.header(components.plain(f"Who is served how well, by {state.attribute()}"), anchor=False)
+st.header(
+    components.plain(f"Who is served how well, by {state.attribute()}"),
+    anchor=False,
+    help=glossary.tip("Usual and unusual", *find_bias.GROUP_TERMS),
+)
 left, right = st.columns([2, 3], gap="large")
 with left:
     panels.bar_chart(service.groups, key="groups", axis="accuracy, %")

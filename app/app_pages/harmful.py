@@ -2,7 +2,18 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, panels, portraits, sample_detail, score_check, state
+from app import (
+    cache,
+    components,
+    gallery,
+    glossary,
+    panels,
+    permalink,
+    portraits,
+    sample_detail,
+    score_check,
+    state,
+)
 from app.view_models import harmful
 
 REVIEW = state.review()
@@ -30,6 +41,7 @@ def ranking() -> None:
             required=True,
             key="harmful_kind",
             persist_state="session",
+            help=glossary.tip("Harmful sample", "Helpful sample", "Effect"),
         )
         label = st.selectbox(
             components.plain(data.target.name.capitalize()), (harmful.EVERYTHING, *data.target.levels),
@@ -43,11 +55,14 @@ def ranking() -> None:
             key="harmful_k",
             persist_state="session",
             width=170,
+            help=glossary.tip("K"),
         )
     checked = score_check.lead(REVIEW, state.aim(), k)
     view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked)
     with top:
-        components.header("Harmful samples · the original model", view.headline, view.lead)
+        components.header(
+            "Harmful samples · the original model", view.headline, view.lead, help=glossary.tip("Influence")
+        )
     if not view.samples:
         st.info(
             components.plain(
@@ -69,11 +84,12 @@ def ranking() -> None:
     with left:
         sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
     score_check.draw(REVIEW, state.aim(), k)
-    st.header("What they are made of", anchor=False)
+    st.header("What they are made of", anchor=False, help=glossary.tip("Usual and unusual"))
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(
         "Download all scores as CSV", view.csv, "influence.csv", "text/csv", icon=":material/download:"
     )
+    permalink.write()
 
 
 ranking()

@@ -1,53 +1,54 @@
-"""Hand over what was found, done and measured."""
+"""Hand over what was found, done and measured; open such a report again."""
 
 import streamlit as st
 
-import fmd_core as fmd
-from app import cache, components, state
-from app.review import Aim
+from app import cache, components, decision_form, evidence, report_reader, state
 from app.view_models import report
 
+MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()
-recipe = state.current()
-aim = recipe.aim if recipe else state.aim()
-with st.spinner("Writing the report"):
-    past, model = state.history(), cache.classifier(REVIEW)
-    evidence = fmd.Evidence(
-        dataset=cache.dataset(REVIEW),
-        classifier=model,
-        audit=cache.audit(REVIEW, None),
-        threshold=state.threshold(),
-        scores=cache.scores(REVIEW, Aim((aim.attribute,), aim.measure)),
-        top_k=50,
-        history=report.steps(past, {e.recipe: cache.result(REVIEW, e.recipe) for e in past.log}),
-        point=cache.point(recipe) if recipe else None,
-        tolerance=recipe.tolerance if recipe else None,
-        comparison=cache.comparison(recipe, aim.attribute) if recipe else None,
-        audit_after=cache.audit(REVIEW, recipe) if recipe else None,
-        measure=aim.measure,
-    )
-    view = report.build(evidence)
-components.header("Report", view.headline, view.lead)
-if view.note:
-    st.info(view.note)
-with st.container(horizontal=True):
-    icon = ":material/download:"
+
+
+def save(label: str, content: str | bytes, name: str, note: str, *, first: bool = False) -> None:
+    """A file to take away, and what it is for."""
     st.download_button(
+        label, content, name, MIME[name.split(".")[1]], type="primary" if first else "secondary",
+        icon=":material/download:", on_click="ignore", width="stretch",
+    )  # fmt: skip
+    st.caption(note)
+
+
+top = st.container()
+write, read = st.tabs(["This review", "Open a report"])
+with write:
+    left, right = st.columns([3, 2], gap="large")
+with left:
+    st.header("Your decision", anchor=False)
+    decision = decision_form.draw(REVIEW, cache.head(REVIEW, state.current()).fingerprint)
+with top, st.spinner("Writing the report"):
+    view = report.build(evidence.gather(REVIEW, decision))
+    components.header("Report", view.headline, view.lead)
+    if view.note:
+        st.info(view.note)
+with right:
+    st.header("Files", anchor=False)
+    save(
         "Report (HTML)",
         view.html,
         "fairness-report.html",
-        "text/html",
-        type="primary",
-        icon=icon,
-        on_click="ignore",
+        "Reads in any browser and prints well.",
+        first=True,
     )
-    st.download_button(
-        "Figures (JSON)", view.json, "fairness-report.json", "application/json", icon=icon, on_click="ignore"
+    save("Figures (JSON)", view.json, "fairness-report.json", "Opens here again.")
+    save(
+        "Last layer (safetensors)",
+        view.head,
+        "head.safetensors",
+        "The weights in force; all else is as it was.",
     )
-    st.download_button(
-        "Last layer (safetensors)", view.head, "head.safetensors", "application/octet-stream", icon=icon,
-        on_click="ignore", help="The last layer in force: head.weight and head.bias. All else is as it was.",
-    )  # fmt: skip
-st.header("Preview", anchor=False)
-with st.container(border=True):
-    st.iframe(view.html, height=900)
+with write:
+    st.header("Preview", anchor=False)
+    with st.container(border=True):
+        st.iframe(report.in_frame(view.html), height=900)
+with read:
+    report_reader.draw(view.report)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import components, state, warmup
+from app import components, glossary, state, warmup
 
 components.header(
     "FMD Studio",
@@ -70,7 +70,7 @@ def under_review() -> None:
             plain(view.loaded), border="horizontal", hide_index=True, hide_header=True, alt="What was loaded"
         )
     with right:
-        st.subheader("Who plays which part", anchor=False)
+        st.subheader("Who plays which part", anchor=False, help=glossary.tip("Four parts of the data"))
         st.table(view.splits, border="horizontal", hide_index=True, alt="Samples in each part of the data")
         st.caption("Nobody is in two parts.")
     if view.notes:

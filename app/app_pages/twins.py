@@ -2,13 +2,23 @@
 
 import streamlit as st
 
-from app import cache, components, gallery, likeness_of_twins, portraits, sample_detail, state
+from app import (
+    cache,
+    components,
+    gallery,
+    glossary,
+    likeness_of_twins,
+    portraits,
+    sample_detail,
+    state,
+    vetoes,
+)
 from app.view_models import twins
 
 REVIEW = state.review()
 attribute, recipe = state.attribute(), state.current()
 with st.spinner("Drawing the twins"):
-    pairs, head = cache.pairs(cache.standing(REVIEW, recipe), "test", attribute), cache.head(REVIEW, recipe)
+    head = cache.head(REVIEW, recipe)
 
 
 def picture(side: twins.TwinSide, redrawn: bool) -> gallery.Picture:
@@ -25,12 +35,30 @@ def pairs_in_order() -> None:
     top = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox("Order", twins.ORDERS, key="twins_order", persist_state="session", width=260)
-        only = st.toggle("Only where the answer flips", key="twins_flips", persist_state="session")
+        only = st.toggle(
+            "Only where the answer flips",
+            key="twins_flips",
+            persist_state="session",
+            help=glossary.tip("Decision flip"),
+        )
         most = st.selectbox("Show", (24, 60, 120), key="twins_most", persist_state="session", width=110)
+        split = st.selectbox(
+            "Whose twins",
+            tuple(twins.PARTS),
+            format_func=twins.PARTS.__getitem__,
+            key="twins_split",
+            persist_state="session",
+            width=210,
+            help=glossary.tip("Four parts of the data"),
+        )
+    with st.spinner("Drawing the twins"):
+        pairs = cache.pairs(cache.standing(REVIEW, recipe), split, attribute)
     likeness_of_twins.draw(REVIEW, attribute)
     view = twins.build(cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most)
     with top:
-        components.header(f"Twins · {components.model_in_force()}", view.headline, view.lead)
+        components.header(
+            f"Twins · {components.model_in_force()}", view.headline, view.lead, help=glossary.tip("Twin")
+        )
     tiles = [
         gallery.Tile(
             t.row,
@@ -42,12 +70,13 @@ def pairs_in_order() -> None:
     ]
     if not tiles:
         st.info("No pair matches: the model gives both sides of every pair the same answer.")
+    vetoes.left_out(REVIEW, attribute)
     left, right = st.columns([3, 5], gap="medium")
     with right:
         chosen = gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide", selectable=True)
     with left:
         pair = next((t for t in view.twins if t.row == chosen), None)
-        sample_detail.draw_pair(REVIEW, attribute, pair, redrawn=view.redrawn)
+        sample_detail.draw_pair(REVIEW, attribute, split, pair, redrawn=view.redrawn)
     with st.expander("The same as a table"):
         st.dataframe(view.table, hide_index=True, alt="Twin pairs with the model's answers")
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, charts, components, state, unlearn_evidence
+from app import cache, charts, components, glossary, permalink, state, unlearn_evidence
 from app.unlearn_controls import choose, history_panel, opened
 from app.view_models import unlearn
 
@@ -30,6 +30,7 @@ def conversation() -> None:
                     card.delta,
                     delta_color=card.better_when,
                     border=True,
+                    help=glossary.tip(*card.terms),
                 )
     with left:
         limit = unlearn.within_limit(cache.audit(REVIEW, None), aim, state.threshold())
@@ -37,7 +38,9 @@ def conversation() -> None:
             st.info(components.plain(limit))
         if curve.warning:
             st.warning(components.plain(curve.warning))
-        st.caption(components.plain(f"Our suggestion: {curve.reason}"))
+        st.caption(
+            components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
+        )
     with right:
         figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
         st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
@@ -50,6 +53,7 @@ def conversation() -> None:
     else:
         unlearn_evidence.did_it_work(state.review(), recipe, comparison)
         unlearn_evidence.draw(REVIEW, result)
+    permalink.write()
 
 
 conversation()

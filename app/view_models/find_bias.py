@@ -45,6 +45,23 @@ def axis(measure: Measure, *, matched: bool) -> str:
     return "bias beyond the placebo, points" if matched else "counterfactual bias, points"
 
 
+GROUP_TERMS = (
+    "Demographic parity",
+    "Equal opportunity",
+    "Equalized odds",
+    "Disparate impact",
+    "Selection rate",
+)
+
+
+def terms(measure: Measure, *, matched: bool) -> tuple[str, ...]:
+    """Glossary terms of the headline and the table under it."""
+    named = {"demographic parity": "Demographic parity", "equal opportunity": "Equal opportunity"}
+    first = (named[measure],) if measure in named else ()
+    placebo = ("Placebo twins", "Excess (beyond the placebo)") if matched else ()
+    return (*first, "Counterfactual bias", *placebo, "Decision flip", "Interval (95 %)")
+
+
 def _row(finding: Finding) -> dict[str, str | int]:
     found, estimate = finding.audit, finding.estimate
     row: dict[str, str | int] = {"Attribute": found.attribute}

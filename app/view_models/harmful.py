@@ -173,8 +173,9 @@ def explain(sample: Sample, attribute: str, measured: float) -> Detail:
     return Detail(
         title=f"Training sample {sample.row}: {sample.name}",
         sentences=(
-            f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}. Fitted "
-            f"again without it, the bias changes by {wording.signed(f'{100 * measured:+.3f}')} points.",
+            f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}. "
+            "Fitted again without it, the bias changes by "
+            f"{wording.signed(f'{100 * measured:+.3f}')} points.",
             why,
         ),
     )

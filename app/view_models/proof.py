@@ -29,7 +29,7 @@ class ProofView:
 
 def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) -> ProofView:
     """`comparison` is that of the variant; `rivals` are measured on the same held-out people."""
-    rows = [("This variant", comparison), *((_name(rival), found) for rival, found in rivals)]
+    rows = [("This variant", comparison), *((rival.title, found) for rival, found in rivals)]
     difference = comparison.judged.difference
     size = "?" if difference.value is None else wording.points(abs(difference.value))
     return ProofView(
@@ -59,14 +59,6 @@ def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) ->
             "the last layer is fitted to convergence again."
         ),
     )
-
-
-def _name(rival: Rival) -> str:
-    return {
-        "without harmful": f"Refit without the {rival.k} most harmful",
-        "without random": f"Refit without {rival.k} random samples",
-        "refit on twins": f"Plain refit on {rival.k} twins",
-    }[rival.name]
 
 
 def _summary(rows: Sequence[tuple[str, Comparison]]) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import fmd_core as fmd
 from app.history import History, Recipe
 from fmd_core import wording
 from fmd_core.models import head_to_safetensors
 from fmd_core.report import Step, report_json
+from fmd_core.report_evidence import DecisionVerdict
+
+VERDICTS: dict[DecisionVerdict | None, str] = {
+    None: "No decision yet",
+    "accept": "Accept",
+    "needs work": "Needs work",
+    "reject": "Reject",
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,7 @@ class ReportView:
     headline: str
     lead: str
     note: str  # why the report has no before and after, empty if it has
+    report: dict[str, Any]
     html: str
     json: str
     head: bytes
@@ -40,10 +50,16 @@ def build(evidence: fmd.Evidence) -> ReportView:
             "who was not in the room."
         ),
         note=_note(evidence),
+        report=report,
         html=fmd.render_report(evidence, report=report),
         json=report_json(report),
         head=head_to_safetensors(head, origin),
     )
+
+
+def in_frame(html: str) -> str:
+    """The page for a preview inside another page, whose address its own links would load instead."""
+    return html.replace('<a href="#', '<a data-to="#')
 
 
 def _note(evidence: fmd.Evidence) -> str:
@@ -57,6 +73,30 @@ def _note(evidence: fmd.Evidence) -> str:
 def steps(history: History, results: dict[Recipe | None, fmd.UnlearningResult]) -> tuple[Step, ...]:
     """The visible history with the head that each entry left in force."""
     return tuple(
-        Step(entry.at, entry.action, entry.recipe.aim.words if entry.recipe else "", results[entry.recipe])
+        Step(
+            entry.at,
+            entry.action,
+            entry.recipe.aim.words if entry.recipe else "",
+            results[entry.recipe],
+            entry.note,
+        )
         for entry in history.log
     )
+
+
+def decision_in_force(saved: tuple[fmd.Decision, str] | None, head: str) -> tuple[fmd.Decision, str]:
+    """What was decided about the `head` in force, by fingerprint, and a sentence about it.
+
+    A decision about another head does not hold for this one; notes and intended use do.
+    """
+    if saved is None:
+        return fmd.Decision(), "No decision yet. All of this may stay empty."
+    made, about = saved
+    if made.verdict is None:
+        return made, "Saved to the report, without a decision."
+    if about != head:
+        earlier = f"“{VERDICTS[made.verdict]}” was decided about another variant than the one in force"
+        return replace(made, verdict=None, date=None), f"{earlier}, so the report has no decision yet."
+    who = f"by {made.reviewer}" if made.reviewer else "without a name"
+    when = f", {made.date:%d %B %Y}".replace(" 0", " ") if made.date else ""
+    return made, f"Saved to the report: {VERDICTS[made.verdict]}, {who}{when}."

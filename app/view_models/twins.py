@@ -9,7 +9,13 @@ import pandas as pd
 
 from fmd_core import AttributeDataset, CounterfactualPairs, Head, wording
 from fmd_core.bias_functions import pair_differences
+from fmd_core.data import Split
 
+PARTS: dict[Split, str] = {
+    "test": "Test: they judge",
+    "external": "External: they decide the fix",
+    "validation": "Validation: they guard it",
+}
 ORDERS = ("Largest change first", "Smallest change first", "As they come")
 
 

@@ -57,6 +57,7 @@ class Headline:
     value: str
     delta: str
     better_when: Better
+    terms: tuple[str, ...]  # of the glossary
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,10 @@ def build_result(data: AttributeDataset, comparison: Comparison, others: Sequenc
     top = int(max(comparison.confusion_before.max(), comparison.confusion_after.max()))
     return ResultView(
         headline=wording.comparison_headline(comparison),
-        cards=tuple(_card(label, change, better) for label, change, better in changes),
+        cards=tuple(
+            _card(label, change, better, terms)
+            for (label, change, better), terms in zip(changes, _terms(comparison), strict=True)
+        ),
         labels=labels,
         before=tuple(change.before for _, change, _ in changes),
         after=tuple(change.after for _, change, _ in changes),
@@ -221,13 +225,25 @@ def _intersections_note(comparison: Comparison) -> str:
     )
 
 
-def _card(label: str, change: Change, better_when: Better) -> Headline:
+def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
+    """Glossary terms of the four cards."""
+    judged: tuple[str, ...] = ("Counterfactual bias",)
+    if comparison.gap is not None:
+        judged = (
+            "Demographic parity" if comparison.measure == "demographic parity" else "Equal opportunity",
+        )
+    elif comparison.excess is not None:
+        judged = ("Excess (beyond the placebo)", "Placebo twins")
+    return (*judged, "Points"), ("Accuracy",), ("Usual and unusual",), ("Usual and unusual",)
+
+
+def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...]) -> Headline:
     unit = " points" if better_when == "inverse" else " %"
     if change.after.value is None or change.difference.value is None:
-        return Headline(label, "?", change.after.problem, "off")
+        return Headline(label, "?", change.after.problem, "off", terms)
     moved = f"{100 * change.difference.value:+.1f}"
     delta = "" if float(moved) == 0 else f"{moved} points"
-    return Headline(label, wording.points(change.after.value) + unit, delta, better_when)
+    return Headline(label, wording.points(change.after.value) + unit, delta, better_when, terms)
 
 
 def _changes_table(rows: list[tuple[str, Change]], title: str) -> pd.DataFrame:
@@ -282,7 +298,7 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
 def history_table(history: History) -> pd.DataFrame:
     """The visible history, latest first."""
     rows = [
-        (entry.at.strftime("%H:%M:%S"), entry.action, describe(entry.recipe))
+        (entry.at.strftime("%H:%M:%S"), entry.action, entry.note or describe(entry.recipe))
         for entry in reversed(history.log)
     ]
-    return pd.DataFrame(rows, columns=["UTC", "Action", "In force after it"])
+    return pd.DataFrame(rows, columns=["UTC", "Action", "What, or in force after it"])

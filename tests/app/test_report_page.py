@@ -1,0 +1,146 @@
+"""The Report page: the reviewer's form, and opening a report again."""
+
+import json
+
+import pytest
+
+import fmd_core as fmd
+from app import cache
+from app.review import Aim, Review
+from fmd_core.report import report_json
+
+REVIEW = Review()
+MARKUP = "![x](http://evil.example/a.png) :red[b]"
+
+
+def shown(test) -> dict:
+    """The report in the first preview, as text."""
+    return test.get("iframe")[0].proto.srcdoc
+
+
+def press(test, label):
+    return next(b for b in test.button if b.label == label).click().run()
+
+
+def file_for(test, content, key="opened_report"):
+    return test.file_uploader(key=key).set_value(("report.json", content, "application/json")).run()
+
+
+def written() -> bytes:
+    """A report on the same review, as a file."""
+    evidence = fmd.Evidence(
+        cache.dataset(REVIEW), cache.classifier(REVIEW), cache.audit(REVIEW, None), 0.1,
+        cache.scores(REVIEW, Aim(("colour",))), 50,
+    )  # fmt: skip
+    return report_json(fmd.build_report(evidence)).encode()
+
+
+def test_the_form_may_stay_empty(open_page):
+    test = open_page("report")
+    assert not test.exception
+    assert "No decision yet. All of this may stay empty." in [c.value for c in test.caption]
+    assert "No decision yet." in shown(test)
+
+
+def test_what_is_saved_is_in_the_report_and_survives_a_page_switch(open_page):
+    test = open_page("report")
+    key = f"{REVIEW.data}_{REVIEW.model}"
+    test.radio(key=f"verdict_{key}").set_value("needs work")
+    test.text_input(key=f"reviewer_{key}").set_value(f"Ann {MARKUP}")
+    test.text_area(key=f"notes_{key}").set_value("One.\n<script>alert(1)</script>")
+    test = press(test, "Save to the report")
+    assert "Needs work" in shown(test)
+    assert "&lt;script&gt;alert(1)" in shown(test)
+    assert "<script" not in shown(test)
+    saved = next(c.value for c in test.caption if c.value.startswith("Saved"))
+    assert "![x](" not in saved
+    assert ":red[" not in saved
+    test = test.switch_page("app_pages/twins.py").run().switch_page("app_pages/report.py").run()
+    assert test.radio(key=f"verdict_{key}").value == "needs work"
+    assert test.text_area(key=f"notes_{key}").value.startswith("One.")
+    assert "Needs work" in shown(test)
+
+
+def test_another_variant_has_no_decision_yet(open_page):
+    test = open_page("report")
+    test.radio(key=f"verdict_{REVIEW.data}_{REVIEW.model}").set_value("reject")
+    test = press(test, "Save to the report")
+    test = press(press(test.switch_page("app_pages/unlearn.py").run(), "Go to our suggestion"), "Apply this")
+    test = test.switch_page("app_pages/report.py").run()
+    assert "No decision yet." in shown(test)
+    assert any("was decided about another variant" in c.value for c in test.caption)
+    assert "What simpler fixes did to the same people" in shown(test)
+    assert "Plain refit on 200 twins" in shown(test)
+    test = press(test.switch_page("app_pages/unlearn.py").run(), "Undo")
+    assert "Reject" in shown(test.switch_page("app_pages/report.py").run())
+
+
+def test_a_score_check_that_was_run_is_in_the_report(open_page):
+    assert "were not checked against refits" in shown(open_page("report"))
+    cache.score_check(REVIEW, Aim(("colour",)), 3)
+    try:
+        assert "Checked with K = 3 by the attribute colour" in shown(open_page("report"))
+    finally:
+        cache._checked().discard((REVIEW, Aim(("colour",)), 3))
+
+
+def test_a_report_opens_again_and_is_compared(open_page):
+    test = open_page("report")
+    test = file_for(test, written())
+    assert not test.exception
+    assert not test.error
+    assert not test.warning
+    pages = [frame.proto.srcdoc for frame in test.get("iframe")]
+    assert "Opened from a file, to be read only." in pages[1]
+    assert "pictures are missing here" in pages[1]
+    test.segmented_control(key="compare_with").set_value("this review").run()
+    told = [m.value for m in test.markdown]
+    assert any("Same data, same model, and the same head in force" in t for t in told)
+    assert test.table[-1].value.columns.tolist() == ["What", "Same?", "Opened report", "This review"]
+    test.segmented_control(key="compare_with").set_value("another file").run()
+    test = file_for(test, written(), "second_report")
+    assert test.table[-1].value.columns.tolist()[-1] == "Second report"
+
+
+def test_a_changed_report_is_warned_of(open_page):
+    test = open_page("report")
+    report = json.loads(written())
+    report["found"]["accuracy"]["value"] = report["found"]["accuracy"]["high"]
+    test = file_for(test, json.dumps(report).encode())
+    assert "its seal does not fit" in test.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<html>", "a web page, not JSON"),
+        (b"[" * 100_000, "nested more deeply"),
+        (b'{"format": "fmd-report-1"}', "fmd-report-1"),
+        (b'{"format": "![x](http://evil.example/a.png)"}', "evil"),
+    ],
+)
+def test_a_hostile_file_is_one_sentence_and_the_review_goes_on(open_page, content, told):
+    test = file_for(open_page("report"), content)
+    assert not test.exception
+    assert len(test.error) == 1
+    assert told in test.error[0].value.replace("\\", "")
+    assert "![x](" not in test.error[0].value
+    assert "This model decides by colour." in shown(test)
+
+
+def test_markup_in_an_opened_report_is_not_read(open_page):
+    test = open_page("report")
+    report = json.loads(written())
+    report["data"]["name"] = report["decision"]["reviewer"] = report["found"]["attributes"][0]["headline"] = (
+        MARKUP
+    )
+    report["found"]["attributes"][0]["attribute"] = MARKUP
+    report["decision"]["verdict"] = "accept"
+    test = file_for(test, json.dumps(report).encode())
+    test.segmented_control(key="compare_with").set_value("this review").run()
+    texts = [m.value for m in test.markdown] + [w.value for w in test.warning]
+    texts += [str(cell) for table in test.table for cell in table.value.to_numpy().ravel()]
+    joined = " ".join(texts)
+    assert "evil" in joined
+    assert "![x](" not in joined
+    assert ":red[" not in joined

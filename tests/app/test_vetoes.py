@@ -1,0 +1,64 @@
+"""Pairs that a reviewer leaves out leave everything."""
+
+import numpy as np
+import pytest
+
+from app import cache
+from app.review import Aim, Review
+from fmd_core import DataError
+from tests.app.test_pages import press, titles
+
+REVIEW, AIM = Review(), Aim(("colour",))
+
+
+def test_a_pair_that_is_left_out_is_nowhere():
+    row = int(cache.pairs(REVIEW, "external", "colour").rows[3])
+    without = REVIEW.with_veto("colour", row)
+    assert row not in cache.pairs(without, "external", "colour").rows
+    assert row in cache.pairs(without, "external", "paper").rows
+    assert (
+        len(cache.inputs(without, AIM, "iterated").bias)
+        == len(cache.inputs(REVIEW, AIM, "iterated").bias) - 1
+    )
+    assert cache.scores(without, AIM).bias != cache.scores(REVIEW, AIM).bias
+    heads = [cache.path(r, AIM, "iterated", 0, 0.01).points[3].result.head for r in (REVIEW, without)]
+    assert heads[0].fingerprint != heads[1].fingerprint
+    assert without.without_veto("colour", row) == REVIEW
+
+
+def test_features_are_kept_and_nothing_is_prepared_again():
+    without = REVIEW.with_veto("colour", 5)
+    assert cache.features(without, "test") is cache.features(REVIEW, "test")
+    cache.warm(REVIEW)
+    assert cache.is_warm(without)
+
+
+def test_leaving_everybody_out_is_refused():
+    pairs = cache.pairs(REVIEW, "test", "colour")
+    with pytest.raises(DataError, match="All 450 pairs by 'colour' were left out; take some back"):
+        pairs.without(tuple(pairs.rows.tolist()))
+    np.testing.assert_array_equal(pairs.without(()).rows, pairs.rows)
+
+
+def test_a_veto_on_the_page_changes_the_figures_and_stands_in_the_history(open_page):
+    test = open_page("twins")
+    before = titles(test)
+    assert "of 450 twins" in before
+    row = int(cache.pairs(REVIEW, "test", "colour").rows[0])
+    test.session_state["review"] = REVIEW.with_veto("colour", row)
+    test.run()
+    assert "of 449 twins" in titles(test)
+    assert any(e.label == "Left out by colour\\: 1" or "Left out by colour" in e.label for e in test.expander)
+    test = press(test, f"Take pair {row} back")
+    assert titles(test) == before
+    test = test.switch_page("app_pages/unlearn.py").run()
+    history = next(t.value for t in test.table if "Action" in t.value.columns)
+    assert history["Action"].tolist() == ["took a pair back"]
+    assert history.iloc[0, 2] == f"colour, pair {row}"
+
+
+def test_the_twins_of_every_part_can_be_looked_at(open_page):
+    test = open_page("twins")
+    test.selectbox(key="twins_split").set_value("external").run()
+    assert "of 200 twins" in titles(test)
+    assert not test.exception

@@ -1,0 +1,190 @@
+"""A report opened again: what was written comes back, and nothing else is believed."""
+
+import copy
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+import fmd_core as fmd
+from fmd_core.report import Step, report_json, seal
+
+WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def evidence(demo):
+    point = demo.path.suggested
+    pairs = [demo.pairs_of("test", name) for name in demo.dataset.attributes]
+    check = fmd.check_scores(
+        demo.head, demo.features["train"], demo.bias("external"), demo.scores, held_out=demo.bias("test"), k=5,
+        damping=demo.damping, draws=2, plants=2,
+    )  # fmt: skip
+    rivals = fmd.rival_heads(
+        demo.head, demo.features["train"], demo.scores, [demo.pairs["external"]], demo.features["validation"],
+        demo.dataset.attribute("colour").codes[demo.features["validation"].rows], k=5, damping=demo.damping,
+    )  # fmt: skip
+    return fmd.Evidence(
+        demo.dataset, demo.classifier, demo.audit(), 0.1, demo.scores, 3,
+        history=(Step(WHEN, "apply", "colour", point.result),), point=point, tolerance=0.01,
+        comparison=demo.comparison,
+        audit_after=fmd.audit_bias(point.result.head, demo.dataset, demo.features["test"], pairs),
+        rivals=tuple((rival, demo.comparison) for rival in rivals), checks=(check,),
+        decision=fmd.Decision("reject", "B", date(2025, 3, 1), "One.\n\nTwo.", "Letters."),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report(evidence):
+    return fmd.build_report(evidence, created=WHEN)
+
+
+@pytest.fixture(scope="module")
+def small(report):
+    """The same with at most one entry in every list: quick to read over and over."""
+
+    def shortened(value):
+        if isinstance(value, dict):
+            return {key: shortened(part) for key, part in value.items()}
+        return [shortened(part) for part in value[:1]] if isinstance(value, list) else value
+
+    found = shortened(report)
+    found["data"]["classes"] = report["data"]["classes"]
+    return found
+
+
+def read(report):
+    return fmd.read_report(json.dumps(report).encode())
+
+
+def test_what_was_written_comes_back(report):
+    opened = fmd.read_report(report_json(report).encode())
+    assert opened.is_intact
+
+    def without_extras(value, kept):
+        if isinstance(kept, dict):
+            return {key: without_extras(value[key], part) for key, part in kept.items()}
+        if isinstance(kept, list):
+            return [without_extras(a, b) for a, b in zip(value, kept, strict=True)]
+        return value
+
+    assert without_extras(report, opened.report) == opened.report
+    assert set(report) - set(opened.report) == {"sections"}
+
+
+def test_the_page_of_an_opened_report_is_the_same_but_for_pictures(evidence, report):
+    opened = fmd.render_page(fmd.read_report(report_json(report).encode()).report)
+    written = fmd.render_report(evidence, report=report)
+    assert re.sub(r"<img[^>]*>", "", written) == opened.replace(
+        " Their pictures are missing here: they are in the HTML page that was saved with this report, not in its "
+        "JSON.", "",
+    ).replace(", without their pictures", "")  # fmt: skip
+    assert "Their pictures are missing here" in opened
+    assert "<img" not in opened
+
+
+def test_a_table_misses_no_pictures(report):
+    rows = report | {"data": report["data"] | {"kind": "table"}}
+    assert "pictures are missing" not in fmd.render_page(read(rows).report)
+
+
+def test_a_report_without_a_variant_opens(evidence):
+    before = replace(
+        evidence,
+        point=None,
+        comparison=None,
+        audit_after=None,
+        history=(),
+        rivals=(),
+        checks=(),
+        tolerance=None,
+    )
+    opened = read(fmd.build_report(before))
+    assert opened.is_intact
+    assert "Nothing was unlearned" in fmd.render_page(opened.report)
+
+
+def test_a_changed_report_opens_but_says_so(report):
+    changed = copy.deepcopy(report)
+    changed["found"]["attributes"][0]["bias"]["value"] -= 0.001
+    assert not read(changed).is_intact
+    assert read(changed | {"seal": seal(changed)}).is_intact
+
+
+def test_what_nobody_asked_for_is_left_behind(report):
+    opened = read(report | {"extra": "<script>", "decision": report["decision"] | {"more": 1}})
+    assert "extra" not in opened.report
+    assert "more" not in opened.report["decision"]
+    assert not opened.is_intact
+
+
+def paths(value, place=()):
+    """Every part of a report, by the way to it."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield (*place, key)
+        yield from paths(part, (*place, key))
+
+
+def at(report, place):
+    for key in place:
+        report = report[key]
+    return report
+
+
+WRONG = [None, True, -1, 1e300, 2.5, "", "x" * 6_000, [], {}, [None], {"a": None}, "2025-13-45"]
+
+
+def test_whatever_is_missing_or_wrong_is_one_sentence_or_makes_no_difference(small):
+    """No value in a file can bring the page down: it is refused in words, or it renders."""
+    refused, rendered = [], 0
+    for number, place in enumerate(paths(small)):
+        *above, last = place
+        for wrong in (KeyError, WRONG[number % len(WRONG)], WRONG[(5 * number + 3) % len(WRONG)]):
+            changed = copy.deepcopy(small)
+            if wrong is KeyError:
+                del at(changed, above)[last]
+            else:
+                at(changed, above)[last] = wrong
+            try:
+                fmd.render_page(read(changed).report)
+                rendered += 1
+            except fmd.DataError as error:
+                refused.append(str(error))
+    assert len(refused) > 800
+    assert [told for told in refused if not told.endswith(".") or ". " in told] == []
+    assert rendered > 50
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (("found", "threshold"), "much", "'found.threshold' is not a number"),
+        (("found", "threshold"), 1.5, "'found.threshold' is not a share from 0 to 1"),
+        (("found", "attributes"), [], "'found.attributes' is not a list of 1 to 5,000"),
+        (("found", "attributes", 0, "judged", "low"), None, "both ends of its interval"),
+        (("found", "attributes", 0, "judged", "low"), 0.99, "an interval that runs upwards"),
+        (("decision", "verdict"), "maybe", "not one of: accept, needs work, reject"),
+        (("decision", "date"), "tomorrow", "'decision.date' is not a date"),
+        (("created",), "now", "'created' is not a date with a time"),
+        (("data", "samples", "train"), -1, "a whole number of 0 or more"),
+        (("data", "shareable"), 1, "not true or false"),
+        (("measured", "changed", 0, "after"), 10, "names a class that 'data.classes' does not have"),
+        (("data", "attributes"), [], "'data.attributes' is not a record"),
+    ],
+)
+def test_the_sentence_says_where_and_what(report, place, value, told):
+    changed = copy.deepcopy(report)
+    at(changed, place[:-1])[place[-1]] = value
+    with pytest.raises(fmd.DataError) as refusal:
+        read(changed)
+    assert told in str(refusal.value)
+
+
+def test_a_missing_part_is_named(report):
+    changed = copy.deepcopy(report)
+    del changed["measured"]["accuracy"]["after"]["low"]
+    with pytest.raises(fmd.DataError, match=r"incomplete: 'measured\.accuracy\.after\.low' is missing"):
+        read(changed)

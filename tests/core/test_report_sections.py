@@ -1,0 +1,264 @@
+"""What a report tells beside its figures: decision, settings, proof, score check, duties, caveats."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from html import unescape
+
+import pytest
+
+import fmd_core as fmd
+from fmd_core import wording
+from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
+from fmd_core.report_evidence import LONGEST_NOTES
+from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
+
+WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+NAUGHTY = "<img src=x onerror=alert(1)> & {{ 7 * 7 }}"
+MADE = fmd.Decision("needs work", "Dr. A", date(2025, 3, 2), "First line.\nSecond line.", "Sorting letters.")
+
+
+@pytest.fixture(scope="module")
+def before(demo):
+    return fmd.Evidence(demo.dataset, demo.classifier, demo.audit(), 0.1, demo.scores, 5)
+
+
+@pytest.fixture(scope="module")
+def after(demo, before):
+    rivals = fmd.rival_heads(
+        demo.head,
+        demo.features["train"],
+        demo.scores,
+        [demo.pairs["external"]],
+        demo.features["validation"],
+        demo.dataset.attribute("colour").codes[demo.features["validation"].rows],
+        k=30,
+        damping=demo.damping,
+    )
+
+    def measured(head):
+        return fmd.compare(demo.head, head, demo.dataset, demo.features["test"], demo.pairs["test"])
+
+    return replace(
+        before,
+        point=demo.path.suggested,
+        tolerance=0.02,
+        comparison=demo.comparison,
+        attributes=("colour", "paper"),
+        rivals=tuple((rival, measured(rival.head)) for rival in rivals),
+    )
+
+
+def words(html):
+    body = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def page(evidence):
+    return fmd.render_report(evidence, report=fmd.build_report(evidence, created=WHEN))
+
+
+# --- the reviewer
+
+
+def test_no_decision_is_fine(before):
+    assert fmd.build_report(before)["decision"]["verdict"] is None
+    text = words(page(before))
+    assert "No decision yet." in text
+    assert "The reviewer left no notes." in text
+    assert "the reviewer has not said" in text
+
+
+def test_a_decision_is_told_with_name_and_date(before):
+    decided = replace(before, decision=MADE)
+    told = fmd.build_report(decided)["decision"]
+    assert (told["verdict"], told["reviewer"], told["date"]) == ("needs work", "Dr. A", "2025-03-02")
+    text = words(page(decided))
+    assert "Decision : Needs work , by Dr. A, 2 March 2025" in text
+    assert "Sorting letters." in text
+    assert "No decision yet." not in text
+
+
+def test_the_lines_of_the_notes_stay_lines(before):
+    assert "First line.\nSecond line.</div>" in page(replace(before, decision=MADE))
+
+
+def test_a_decision_is_about_the_head_in_force(before, after, demo):
+    assert fmd.build_report(before)["decision"]["head_sha256"] == demo.head.fingerprint
+    found = fmd.build_report(after)["decision"]["head_sha256"]
+    assert found == after.point.result.head.fingerprint != demo.head.fingerprint
+
+
+@pytest.mark.parametrize("field", ["reviewer", "notes", "intended_use"])
+def test_what_the_reviewer_writes_is_escaped(before, field):
+    html = page(replace(before, decision=replace(MADE, **{field: NAUGHTY})))
+    assert "<img src=x" not in html
+    assert NAUGHTY in unescape(html)  # as it was written, and nothing in it computed
+    assert "&lt;img src=x" in html
+
+
+def test_a_nameless_decision_says_so(before):
+    assert "by a reviewer who gave no name" in words(page(replace(before, decision=fmd.Decision("accept"))))
+
+
+def test_an_unknown_decision_is_refused():
+    with pytest.raises(fmd.DataError, match="accept, needs work, reject"):
+        fmd.Decision("maybe")
+
+
+@pytest.mark.parametrize("field", ["notes", "intended_use"])
+def test_notes_that_are_too_long_are_refused_with_their_length(field):
+    assert getattr(fmd.Decision(**{field: "x" * LONGEST_NOTES}), field)
+    with pytest.raises(fmd.DataError, match="50,001 characters"):
+        fmd.Decision(**{field: "x" * (LONGEST_NOTES + 1)})
+
+
+# --- settings, proof, score check
+
+
+def test_every_setting_in_force_is_told(after):
+    result = after.point.result
+    assert fmd.build_report(after)["settings"] == {
+        "measure": "counterfactual",
+        "attributes": ["colour", "paper"],
+        "limit": 0.1,
+        "most_unlike": None,
+        "left_out": [],
+        "strategy": result.strategy,
+        "strength": result.strength,
+        "k": None,
+        "blend": result.blend,
+        "depth": "last layer",
+        "tolerance": 0.02,
+    }
+    some = (("colour", 7), ("paper", 9))
+    text = words(page(replace(after, most_unlike=0.4567, depth="two layers", left_out=some)))
+    for told in (
+        "Attributes at once colour, paper",
+        "Twins that count match distance up to 0.457, but for 2 that the reviewer left out (colour 7, paper 9)",
+        "What may change the last two layers, in full",
+        "accuracy may fall by 2 points",
+        "K not used by this strategy",
+        f"Strength {result.strength:g}",
+        "differs from it in the last two layers only",
+    ):
+        assert told in text
+
+
+def test_the_original_has_no_strategy(before):
+    settings = fmd.build_report(before)["settings"]
+    assert [settings[name] for name in ("strategy", "strength", "k", "blend", "tolerance")] == [None] * 5
+    assert settings["attributes"] == ["colour"]
+    assert "Tolerance of the guard" not in page(before)
+
+
+def test_simpler_fixes_stand_beside_the_variant(after):
+    told = fmd.build_report(after)["measured"]["rivals"]
+    assert [r["title"] for r in told] == [
+        "Refit without the 30 most harmful",
+        "Refit without 30 random samples",
+        "Plain refit on 200 twins",
+    ]
+    text = words(page(after))
+    for rival, (_, comparison) in zip(told, after.rivals, strict=True):
+        assert rival["difference"]["value"] == comparison.judged.difference.value
+        figures = [wording.figure(comparison.judged.after)]
+        figures.append(wording.figure(comparison.judged.difference, difference=True))
+        figures.append(wording.figure(comparison.accuracy.difference, difference=True))
+        assert " ".join([rival["title"], *figures]) in text
+
+
+def test_why_there_is_no_proof_is_told(after):
+    why = "Leaving out 90 samples leaves class 3 without any."
+    assert why in words(page(replace(after, rivals=(), no_rivals=why)))
+    assert "They were not tried in this review." in words(page(replace(after, rivals=())))
+
+
+def test_a_score_check_is_told_with_what_was_predicted(before):
+    def group(kind, *measured):
+        return GroupCheck(kind, tuple(Effect(-0.02, m - 0.001, m, m - 0.002, m + 0.003) for m in measured))
+
+    groups = group("harmful", -0.031), group("random", 0.001, 0.003), group("helpful", 0.04)
+    check = ScoreCheck("colour", 25, groups, SignTest(19, 20, 0.00002, 17), 0.6, 0.6, 0.5)
+    told = fmd.build_report(replace(before, checks=(check,)))["score_checks"]
+    assert told[0]["groups"][1]["measured"] == {"mean": 0.002, "least": 0.001, "most": 0.003}
+    text = words(page(replace(before, checks=(check,))))
+    assert f"Checked with K = 25 by the attribute colour: {check.verdict} ." in text
+    assert "25 most harmful −2.0 −3.2 −3.1 −3.3 −2.8" in text
+    assert "25 random, mean of 2 −2.0 +0.1 +0.2 0.0 +0.5" in text
+    assert "for 19 of them (on held-out people 17); p of guessing as well: below 0.001." in text
+    assert "not the best fit of its own loss" in text
+    assert "were not checked" not in text
+
+
+def test_scores_that_were_not_checked_say_so(before):
+    assert "they were not checked against refits" in words(page(before))
+
+
+# --- duties
+
+
+def test_every_duty_and_every_section_of_a_model_card_has_evidence():
+    assert {a for s in SECTIONS for a in s.articles} == set(ARTICLES) == {10, 14, 15}
+    assert {c for s in SECTIONS for c in s.card} == set(CARD)
+    always = [s for s in SECTIONS if not s.needs_variant]
+    assert {c for s in always for c in s.card} == set(CARD)
+
+
+def test_headings_name_the_duty_and_links_arrive(before, after):
+    for evidence in (before, after):
+        html = page(evidence)
+        shown = [s for s in SECTIONS if evidence.comparison or not s.needs_variant]
+        text = words(html)
+        for s in shown:
+            articles = ", ".join(f"Art. {a}" for a in s.articles)
+            assert f"{s.title} Model card: {', '.join(s.card)} · EU AI Act: {articles}" in text
+        ids, links = re.findall(r'id="(\w+)"', html), re.findall(r'href="#(\w+)"', html)
+        assert sorted(ids) == sorted([*(s.key for s in shown), "index"])
+        assert set(links) == set(ids) | {"decision"}
+        titles = [s["title"] for s in fmd.build_report(evidence)["sections"]]
+        assert titles == [s.title for s in shown]
+
+
+def test_it_is_no_certificate(before):
+    assert NO_CERTIFICATE in words(page(before))
+
+
+def test_what_is_not_known_is_told(before, after, demo):
+    told = fmd.build_report(before)["caveats"]
+    assert "Only colour and paper could be looked at." in told[1]
+    assert "450 held-out images" in told[0]
+    few = sum(g.accuracy.value is None for a in before.audit.attributes for g in a.groups)
+    assert any(f"For {few} groups" in t for t in told)
+    assert not any("changed" in t for t in told[3:])
+    later = fmd.build_report(replace(after, depth="two layers"))["caveats"]
+    assert any(t.startswith("Only the last two layers were changed.") for t in later)
+    matched = replace(demo.dataset, pair_method="matched")
+    assert any("placebo twins" in t for t in fmd.build_report(replace(before, dataset=matched))["caveats"])
+
+
+def test_who_is_in_the_data_adds_up(before):
+    data = fmd.build_report(before)["data"]
+    for column in ("digit", "colour", "paper"):
+        rows = [row for row in data["composition"] if row["column"] == column]
+        for split, n in data["samples"].items():
+            assert sum(row[split] for row in rows) == n
+
+
+def test_many_attributes_run_down_the_group_metrics(before):
+    audit = before.audit.attributes[0]
+    many = replace(before.audit, attributes=tuple(replace(audit, attribute=f"a{i}") for i in range(5)))
+    text = words(page(replace(before, audit=many)))
+    assert "Group metrics (aif360) Attribute Selection rate, usual, %" in text
+
+
+# --- the seal
+
+
+def test_the_seal_holds_everything_but_itself(before):
+    report = fmd.build_report(before, created=WHEN)
+    assert report["seal"] == fmd.build_report(before, created=WHEN)["seal"]
+    other = fmd.build_report(replace(before, decision=MADE), created=WHEN)
+    assert other["seal"] != report["seal"]
+    assert fmd.read_report(json.dumps(report).encode()).is_intact

@@ -1,0 +1,43 @@
+"""The report on paper: nothing is wider than A4, so nothing is printed smaller or cut off."""
+
+import re
+
+import pytest
+
+import fmd_core as fmd
+from app import cache
+from app.review import Aim, Review
+
+pytestmark = pytest.mark.browser
+REVIEW, AIM = Review("synthetic_faces"), Aim(("presentation",))
+A4_INSIDE = 680  # pixels: 210 mm less two margins of 15 mm
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Thirteen attributes and a long word in the notes."""
+    notes = fmd.Decision("reject", "Ann", notes="A word of " + "x" * 500)
+    return fmd.Evidence(
+        cache.dataset(REVIEW), cache.classifier(REVIEW), cache.audit(REVIEW, None), 0.1, cache.scores(REVIEW, AIM),
+        50, decision=notes,
+    )  # fmt: skip
+
+
+def test_the_report_fits_on_a4(chromium, report, tmp_path):
+    (tmp_path / "report.html").write_text(fmd.render_report(report))
+    page = chromium.new_page(viewport={"width": A4_INSIDE, "height": 900})
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_INSIDE
+    wide = page.locator(".scroll").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth).length"
+    )
+    assert wide == 0
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"  # light, whatever the screen is
+    pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4", prefer_css_page_size=True)))
+    assert 3 <= pages <= 12
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    page.close()

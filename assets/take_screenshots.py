@@ -27,6 +27,7 @@ PAGES = {
     "harmful": "harmful",
     "unlearn": "unlearn",
     "report": "report",
+    "method": "method",
 }
 LOOKS = [("light", 1440, 900), ("dark", 1440, 900), ("light", 390, 844), ("dark", 390, 844)]
 SETTLED_MS = 1_500  # charts and pictures load after the text

@@ -59,8 +59,8 @@ STEPS = (
             Formula(
                 "The gap between groups, if that is what counts as bias: people with the attribute that is usual for "
                 "class k against all others; for equal opportunity only those who truly belong to k.",
-                r"B(\theta)=\bigl|\,\operatorname{mean}_{\text{usual}}P_\theta(k\mid x)"
-                r"-\operatorname{mean}_{\text{others}}P_\theta(k\mid x)\,\bigr|",
+                r"\begin{aligned}B(\theta)=\bigl|\,&\operatorname{mean}_{\text{usual}}P_\theta(k\mid x)\\"
+                r"-\;&\operatorname{mean}_{\text{others}}P_\theta(k\mid x)\,\bigr|\end{aligned}",
             ),
         ),
         "Twins: Chen et al. 2023, Kusner et al. 2017. Groups: Hardt et al. 2016, on probabilities in place of "
@@ -105,9 +105,9 @@ STEPS = (
             Formula(
                 "Learning from external samples (iterated): right answers on both sides of m pairs, alike answers with "
                 "the strength ρ, and an anchor α to the original. The two sides weigh 1/4 (favoured) and 3/4.",
-                r"\min_\theta\;\frac1m\sum_i\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)"
-                r"+\frac{\rho}{2}\,\bigl\|W(c_i-\bar c_i)\bigr\|^2\Bigr]"
-                r"+\frac{\alpha}{2}\,\bigl\|\theta-\hat\theta\bigr\|^2",
+                r"\begin{aligned}\min_\theta\;&\frac1m\sum_i\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)\Bigr]\\"
+                r"+\;&\frac{\rho}{2}\,\frac1m\sum_i\bigl\|W(c_i-\bar c_i)\bigr\|^2\\"
+                r"+\;&\frac{\alpha}{2}\,\bigl\|\theta-\hat\theta\bigr\|^2\end{aligned}",
             ),
             Formula(
                 "The published single steps, of which the strength η takes a share. Removing the K most harmful:",
@@ -115,13 +115,13 @@ STEPS = (
             ),
             Formula(
                 "Putting their twins in their place:",
-                r"\theta=\hat\theta+\eta\,(H+\lambda I)^{-1}\,"
-                r"\frac1n\sum_{k=1}^{K}\bigl[\nabla L(z_k)-\nabla L(\bar z_k)\bigr]",
+                r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
+                r"&\frac1n\sum_{k=1}^{K}\bigl[\nabla L(z_k)-\nabla L(\bar z_k)\bigr]\end{aligned}",
             ),
             Formula(
                 "Stepping on external twins:",
-                r"\theta=\hat\theta+\eta\,(H+\lambda I)^{-1}\,"
-                r"\frac1m\sum_{i=1}^{m}\bigl[\nabla L(c_i)-\nabla L(\bar c_i)\bigr]",
+                r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
+                r"&\frac1m\sum_{i=1}^{m}\bigl[\nabla L(c_i)-\nabla L(\bar c_i)\bigr]\end{aligned}",
             ),
         ),
         "Single steps: Chen et al. 2023. The iterated form and the guard are our own; that the last layer alone can "

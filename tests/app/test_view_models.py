@@ -278,7 +278,7 @@ class TestHistoryTable:
         recipe = Recipe(Review(), Aim(("colour",)), "paper-remove", 100, 0.5, 1.0, 0.01)
         table = unlearn.history_table(History().apply(recipe, when).undo(when))
         assert table["Action"].tolist() == ["undo", "apply"]
-        assert table["In force after it"].tolist() == [
+        assert table["What, or in force after it"].tolist() == [
             "the original model",
             "colour: Forget harmful samples (paper-remove), strength 0.5, K = 100",
         ]

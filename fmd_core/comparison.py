@@ -114,7 +114,7 @@ def compare(
         excess=changes[3] if placebo is not None else None,
         gap=None
         if measure == "counterfactual"
-        else _gap_change(heads, GroupGap.of(dataset, features, pairs.attribute, measure)),
+        else _gap_change(heads, dataset, features, pairs.attribute, measure),
         measure=measure,
         confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
         confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
@@ -138,7 +138,7 @@ def bias_changes(
     if not twins:
         return []
     if measure != "counterfactual":
-        found = [_gap_change(heads, GroupGap.of(dataset, features, name, measure)) for name in names]
+        found = [_gap_change(heads, dataset, features, name, measure) for name in names]
     else:
         found = mean_changes([_bias_row(heads, features, *given) for given in twins])
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
@@ -158,10 +158,21 @@ def _bias_row(
     return "counterfactual bias", paired, was, now
 
 
-def _gap_change(heads: tuple[Head, Head], gap: GroupGap) -> Change:
+def _gap_change(
+    heads: tuple[Head, Head],
+    dataset: AttributeDataset,
+    features: FeatureSet,
+    attribute: str,
+    measure: Measure,
+) -> Change:
     """The gap between groups before and after, in the direction that each has."""
-    name, people = f"{gap.measure} gap", min(gap_people(gap))
-    if people < MIN_PEOPLE:
+    name = f"{measure} gap"
+    try:
+        gap = GroupGap.of(dataset, features, attribute, measure)
+    except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
+        unknown = Estimate.unknown(0, str(error))
+        return Change(name, "", unknown, unknown, unknown)
+    if (people := min(gap_people(gap))) < MIN_PEOPLE:
         unknown = Estimate.unknown(people)
         return Change(name, "", unknown, unknown, unknown)
     signed = [gap.signed(head) for head in heads]

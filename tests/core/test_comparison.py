@@ -341,3 +341,17 @@ def test_the_excess_alone_changes_as_in_the_whole_comparison(tiny):
     floor = placebo_pairs(tiny.dataset, tiny.features["test"], "mark", tiny.head)
     given = tiny.head, tiny.path.suggested.result.head, tiny.dataset, tiny.features["test"]
     same_change(bias_changes(*given, [(pairs, floor)])[0], compare(*given, pairs, floor).excess)
+
+
+def test_an_attribute_without_two_groups_has_no_gap_but_the_others_have(tiny):
+    people = tiny.features["test"]
+    usual = tiny.dataset.usual_level("mark")
+    codes = tiny.dataset.attribute("mark").codes
+    alike = people.subset(
+        np.flatnonzero((codes[people.rows] == usual[0]) & (usual[people.labels] == usual[0]))
+    )
+    given = tiny.head, tiny.head, tiny.dataset, alike
+    keep = np.isin(tiny.pairs["test"].rows, alike.rows)
+    found = bias_changes(*given, [(tiny.pairs["test"].subset(keep), None)], "equal opportunity")[0]
+    assert found.before.value is None
+    assert "needs two groups" in found.before.problem

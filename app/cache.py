@@ -322,6 +322,12 @@ def audit(review: Review, recipe: Recipe | None) -> fmd.BiasReport:
     )
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def red_flags(review: Review, recipe: Recipe | None) -> tuple[fmd.RedFlag, ...]:
+    """Who of the held-out test people is served worse than everybody else."""
+    return fmd.red_flags(head(review, recipe), dataset(review), features(standing(review, recipe), "test"))
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
 def comparison(recipe: Recipe, attribute: str) -> fmd.Comparison:
     """Original against a recipe, by one attribute, on held-out test samples."""

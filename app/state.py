@@ -212,6 +212,12 @@ def value(key: str, default: object) -> object:
     return st.session_state.get(key, default)
 
 
+def selected_rows(table: str) -> list[int]:
+    """Which rows of a table are selected."""
+    found: list[int] = st.session_state[table]["selection"]["rows"]
+    return found
+
+
 def put(key: str, value: object) -> None:
     """Give a widget a value before it is drawn."""
     st.session_state[key] = value

@@ -23,6 +23,7 @@ from .intervals import Estimate
 from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from .proof import Rival, rival_heads
+from .red_flags import RedFlag, red_flags
 from .removal import predict_removal, refit_without
 from .report import build_report, render_report
 from .report_evidence import Decision, Evidence
@@ -64,6 +65,7 @@ __all__ = [
     "OpenedReport",
     "PathPoint",
     "Preprocess",
+    "RedFlag",
     "Rival",
     "ScoreCheck",
     "SolverError",
@@ -90,6 +92,7 @@ __all__ = [
     "pair_counterfactuals",
     "predict_removal",
     "read_report",
+    "red_flags",
     "refit_without",
     "render_page",
     "render_report",

@@ -69,6 +69,7 @@ CORE_ORDER = [
     "group_metrics",
     "bias",
     "scan",
+    "red_flags",
     "changes",
     "influence",
     "removal",

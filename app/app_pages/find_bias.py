@@ -53,4 +53,25 @@ st.caption(
     f"Measured on {audit.accuracy.n} held-out test {wording.many(data.unit)}; whiskers and brackets are 95 % "
     "intervals. With more than two classes the group metrics pool them, one class against the rest."
 )
+flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)
+
+
+def open_story() -> None:
+    """Review the attribute of the row that was selected."""
+    rows = state.selected_rows("red_flags")
+    if rows:
+        state.put("attribute", flags.attributes[rows[0]])
+
+
+st.header("Everybody at once", anchor=False, help=glossary.tip("Adjusted for looking at many"))
+st.write(components.plain(flags.headline))
+st.caption(components.plain(flags.summary))
+st.dataframe(
+    flags.table,
+    hide_index=True,
+    alt=flags.summary,
+    key="red_flags",
+    on_select=open_story,
+    selection_mode="single-row",
+)
 components.next_step("app_pages/twins.py", "Look at the twins")

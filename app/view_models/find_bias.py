@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from app.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, scan, wording
+from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, RedFlag, scan, wording
 from fmd_core.bias_functions import Measure
 
+MOST_FLAGS = 40
 MOST_GROUPS = 8  # of one class and one level each; more are a matter for the report
 
 
@@ -152,3 +154,55 @@ def _ratio(estimate: Estimate) -> str:
     if estimate.value is None:
         return estimate.problem
     return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+
+
+@dataclass(frozen=True)
+class FlagsView:
+    """Groups and pairs of groups, worst served first."""
+
+    headline: str
+    summary: str
+    table: pd.DataFrame
+    attributes: tuple[str, ...]  # the attribute that each row of the table is a story of
+
+
+def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
+    """At most MOST_FLAGS rows; what cannot be said is counted."""
+    people, raised = wording.many(unit), [f for f in flags if f.is_flag]
+    known = [f for f in flags if f.gap.value is not None]
+    shown = known[:MOST_FLAGS]
+    unknown = [f for f in flags if f.gap.value is None]
+    rows = [*shown, *unknown[: MOST_FLAGS - len(shown)]]
+    headline = f"No group of {people} is served worse than the others by more than chance."
+    if raised:
+        worst = raised[0]
+        headline = (
+            f"Served worst: {worst.group}, {wording.points(-(worst.gap.value or 0))} points below all others "
+            f"(95 % interval {wording.points(-(worst.gap.high or 0))} to {wording.points(-(worst.gap.low or 0))}, "
+            f"n = {worst.gap.n})."
+        )
+    return FlagsView(
+        headline,
+        f"{len(raised)} of {len(known)} groups and pairs of groups are served worse by more than chance, adjusted for "
+        f"looking at all; for {len(unknown)} more there are not enough {people} to say. "
+        f"{len(rows)} are shown, the worst first; select one to review its attribute.",
+        pd.DataFrame(
+            [
+                (
+                    f.group,
+                    wording.figure(f.accuracy),
+                    wording.figure(f.gap, difference=True),
+                    "" if f.adjusted_p is None else wording.p_value(f.adjusted_p),
+                    f.accuracy.n,
+                    "served worse"
+                    if f.is_flag
+                    else "cannot be said"
+                    if f.gap.value is None
+                    else "within chance",
+                )
+                for f in rows
+            ],
+            columns=["Group", "Right, %", "Against all others, points", "Adjusted p", "n", "Verdict"],
+        ),
+        tuple(f.attributes[0] for f in rows),
+    )

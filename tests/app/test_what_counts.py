@@ -7,7 +7,7 @@ import pytest
 
 from app import cache, preparation, state
 from app.review import Aim, Review
-from app.view_models import proof
+from app.view_models import find_bias, proof
 from fmd_core import DataError, wording
 from fmd_core.jobs import REGISTRY
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
@@ -202,3 +202,21 @@ def test_a_single_sample_s_effect_is_measured_beside_its_prediction():
     measured = [cache.measured_effect(REVIEW, aim, p) for p in some]
     np.testing.assert_allclose(measured, scores.removal_effect[some], rtol=0.2)
     assert np.sign(measured).tolist() == [-1, -1, -1, 1, 1, 1]
+
+
+def test_everybody_is_looked_at_at_once(open_page):
+    test = open_page("find_bias")
+    flags = cache.red_flags(REVIEW, None)
+    view = find_bias.build_flags(flags)
+    assert any(m.value.startswith(("Served worst", "No group")) for m in test.markdown)
+    assert view.table["n"].tolist() == [f.accuracy.n for f in flags][: len(view.table)]
+    assert "not enough people to say" in " ".join(view.table["Right, %"])
+    assert set(view.attributes) == {"colour", "paper"}
+
+
+def test_a_selected_row_opens_the_story_of_its_attribute(monkeypatch):
+    session = {"red_flags": {"selection": {"rows": [1], "columns": [], "cells": []}}}
+    monkeypatch.setattr(state.st, "session_state", session)
+    assert state.selected_rows("red_flags") == [1]
+    state.put("attribute", "paper")
+    assert state.attribute() == "paper"

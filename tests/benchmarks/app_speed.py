@@ -100,9 +100,9 @@ def server_moves() -> list[float]:
     gc.collect()
     gc.freeze()
     times = []
-    for stop in page.select_slider(key="stop_colour_iterated").options[1:]:
+    for stop in page.select_slider(key="stop_colour_iterated_last layer").options[1:]:
         begun = time.perf_counter()
-        page.select_slider(key="stop_colour_iterated").set_value(stop).run()
+        page.select_slider(key="stop_colour_iterated_last layer").set_value(stop).run()
         times.append(1000 * (time.perf_counter() - begun))
     return times
 

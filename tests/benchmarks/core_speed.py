@@ -41,6 +41,7 @@ from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.unlearning import prepare
 from tests.benchmarks.baselines import GradientSimilarity, autograd_hessian_seconds, published_step
 from tests.benchmarks.timing import (
+    RESULTS,
     Report,
     Timing,
     duration,
@@ -52,7 +53,6 @@ from tests.benchmarks.timing import (
     times,
 )
 
-RESULTS = Path(__file__).parent / "results"
 N, D = 162_770, 512  # the training people of CelebA, features of a ResNet-18
 FITTED_ON = 20_000
 DAMPING = 1e-3
@@ -102,13 +102,14 @@ def large(report: Report, features: Array, n_classes: int) -> None:
 def planted(features: Array, n_classes: int) -> tuple[LinearHead, FeatureSet, Array]:
     """A head fitted to labels of a noisy linear model, its training set, and the (d,) direction of an attribute."""
     rng = np.random.default_rng(n_classes)
-    truth = rng.standard_normal((n_classes, D)) * 1.5 / np.sqrt(D)
+    d, fitted_on = features.shape[1], min(FITTED_ON, len(features))
+    truth = rng.standard_normal((n_classes, d)) * 1.5 / np.sqrt(d)
     scores = features @ truth.T.astype("float32") + rng.gumbel(size=(len(features), n_classes))
     train = FeatureSet(features, np.argmax(scores, axis=1), np.arange(len(features)))
-    some, weights = train.subset(slice(0, FITTED_ON)), np.full(FITTED_ON, 1 / FITTED_ON)
-    zero = LinearHead(np.zeros((n_classes, D)), np.zeros(n_classes))
+    some, weights = train.subset(slice(0, fitted_on)), np.full(fitted_on, 1 / fitted_on)
+    zero = LinearHead(np.zeros((n_classes, d)), np.zeros(n_classes))
     head = fit_head(zero, ConvexProblem(some.features, some.labels, weights, DAMPING))
-    direction = truth[0] - truth[1] + truth.std() * rng.standard_normal(D)
+    direction = truth[0] - truth[1] + truth.std() * rng.standard_normal(d)
     return head, train, direction / np.linalg.norm(direction)
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
+RESULTS = Path(__file__).parent / "results"
+T = TypeVar("T")
 BUDGET_S = 4.0
 """About how long one group of measurements may take beyond three repetitions."""
 
@@ -58,10 +61,16 @@ def timed(step: Callable[[], object]) -> Timing:
 def _round(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
     spent = {}
     for name, step in steps.items():
-        start = time.perf_counter()
-        step()
-        spent[name] = time.perf_counter() - start
+        _, spent[name] = clocked(step)
     return spent
+
+
+def clocked(step: Callable[[], T]) -> tuple[T, float]:
+    """What a step gives and the seconds it takes, by the clock or by the CPU, whichever is less: where
+    neighbours hold the CPUs the clock counts them in, and of several threads the CPU counts each."""
+    begun = time.perf_counter(), time.process_time()
+    found = step()
+    return found, min(time.perf_counter() - begun[0], time.process_time() - begun[1])
 
 
 def duration(seconds: float) -> str:
@@ -81,6 +90,19 @@ def times(ratio: float) -> str:
 def progress(message: str) -> None:
     """A line for whoever waits."""
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
+
+
+def results_folder(*, quick: bool) -> Path:
+    """Where a script leaves its report: a quick run beside the real ones."""
+    return RESULTS / "quick" if quick else RESULTS
+
+
+def one_thread() -> None:
+    """One thread for every library, in this process and those it starts; to be called by scripts, before torch
+    is loaded. Threads that wait for each other on shared CPUs make times that say little."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    threadpool_limits(1)
 
 
 def machine_facts() -> list[tuple[str, str]]:
@@ -110,6 +132,15 @@ def peak_rss() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
 
 
+@dataclass(frozen=True)
+class Aim:
+    """Something that was promised, and whether it came true."""
+
+    promise: str
+    met: bool
+    figure: str
+
+
 @dataclass
 class Report:
     """Tables, printed as they come and kept as Markdown and JSON."""
@@ -129,10 +160,24 @@ class Report:
         self.parts.append("\n".join(lines))
         print(self.parts[-1] + "\n", flush=True)
 
+    def machine(self, *, quick: bool = False) -> None:
+        """A table of what this machine can do now; a quick run says instead that it is one."""
+        if quick:
+            self.parts.append("**A quick run on small data: it shows that everything works, not how well.**")
+        else:
+            self.table("Machine", ["what", "measured"], machine_facts())
+
+    def aims(self, aims: Iterable[Aim]) -> None:
+        """A table of what was promised."""
+        rows = [(aim.promise, aim.figure, "met" if aim.met else "**missed**") for aim in aims]
+        self.table("Aims", ["aim", "measured", "met or missed"], rows)
+
     def write(self, folder: Path, name: str) -> None:
-        """Leave the report in a folder."""
-        folder.mkdir(exist_ok=True)
-        text = "\n\n".join([f"# {self.title}", *self.parts]) + "\n"
+        """Leave the report in a folder, with the load that it ended under."""
+        folder.mkdir(parents=True, exist_ok=True)
+        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+        ending = f"Finished at {time.strftime('%H:%M')}, load average then (1, 5, 15 min) {load}."
+        text = "\n\n".join([f"# {self.title}", ending, *self.parts]) + "\n"
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
         content = json.dumps(self.tables, indent=1, ensure_ascii=False)
         (folder / f"{name}.json").write_text(content, encoding="utf-8")

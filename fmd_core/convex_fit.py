@@ -13,7 +13,6 @@ from fmd_core.data import Array
 from fmd_core.errors import SolverError
 from fmd_core.fit_problem import ConvexProblem
 from fmd_core.heads import LinearHead
-from fmd_core.kronecker import weighted_square
 
 GRADIENT_TOLERANCE = 1e-8
 
@@ -44,30 +43,31 @@ def fit_linear(
 
 
 class _Whitened:
-    """The problem in coordinates phi = theta R, where R R' bounds the features' curvature."""
+    """The problem in coordinates phi = theta R, where R R' bounds the features' curvature. The features
+    stay as they are: the small matrix is turned instead, so that another strength costs a Cholesky factor
+    and no pass over the samples."""
 
     def __init__(
         self, problem: ConvexProblem, n_classes: int, anchor: Array | None, consistency: float
     ) -> None:
-        x = _with_constant(problem.features, 1.0)
-        square = consistency * _contrast_square(problem)
-        curvature = weighted_square(x, problem.weights) / n_classes + square
-        identity = np.eye(x.shape[1])
+        square = consistency * problem.contrast_square
+        identity = np.eye(len(square))
         try:
-            self.root = cholesky(curvature + problem.damping * identity, lower=True)
+            self.root = cholesky(problem.square / n_classes + square + problem.damping * identity, lower=True)
         except LinAlgError as error:
             raise SolverError(
                 f"The features are nearly dependent at damping = {problem.damping:g}; raise damping tenfold."
             ) from error
         self.inverse_root = solve_triangular(self.root, identity, lower=True)
         self.contrasts = helmert(n_classes)  # (K-1, K)
-        self.x = x @ self.inverse_root.T
-        self.coarse_x = self.x.astype("float32")
+        self.x, self.coarse_x = problem.inputs, problem.coarse_inputs
         self.labels, self.weights = problem.labels, problem.weights
+        self.coarse_weights = problem.weights.astype("float32")[:, None]
+        self.coarse_contrasts = self.contrasts.astype("float32")
         self.decay = problem.damping * self.inverse_root @ self.inverse_root.T
         self.quadratic = self.inverse_root @ square @ self.inverse_root.T + self.decay
         self.pull = (
-            np.zeros((n_classes - 1, x.shape[1])) if anchor is None else self._shaped(anchor) @ self.root
+            np.zeros((n_classes - 1, len(square))) if anchor is None else self._shaped(anchor) @ self.root
         )
 
     def enter(self, theta: Array) -> Array:
@@ -78,13 +78,14 @@ class _Whitened:
 
     def value_and_gradient(self, phi: Array) -> tuple[float, Array]:
         self.at, matrix = phi.copy(), self._shaped(phi)
-        logits = self.x @ matrix.T @ self.contrasts
+        logits = self.x @ (matrix @ self.inverse_root).T @ self.contrasts
         normaliser = logsumexp(logits, axis=1)
-        self.probabilities = np.exp(logits - normaliser[:, None])
+        error = np.exp(logits - normaliser[:, None])
+        self.coarse_p = error.astype("float32")
         picked = np.arange(len(self.labels)), self.labels
-        error = self.probabilities.copy()
         error[picked] -= 1
-        slope = self.contrasts @ ((error * self.weights[:, None]).T @ self.x)
+        pulled = (error * self.weights[:, None]) @ self.contrasts.T  # one column less than classes
+        slope = pulled.T @ self.x @ self.inverse_root.T
         bend, back = matrix @ self.quadratic, self.pull @ self.decay
         value = self.weights @ (normaliser - logits[picked])
         # damping/2 |theta - anchor|^2, expanded so that both quadratics share one product
@@ -95,22 +96,13 @@ class _Whitened:
         """In float32: that bends the way to the minimum a little, and not where it lies."""
         if not np.array_equal(phi, self.at):  # a rejected step was evaluated in between
             self.value_and_gradient(phi)
-        matrix, p = self._shaped(direction), self.probabilities
-        change = self.coarse_x @ matrix.T.astype("float32") @ self.contrasts
-        bent = p * (change - (p * change).sum(axis=1, keepdims=True)) * self.weights[:, None]
-        return (self.contrasts @ (bent.T.astype("float32") @ self.coarse_x) + matrix @ self.quadratic).ravel()
+        matrix, p, contrasts = self._shaped(direction), self.coarse_p, self.coarse_contrasts
+        change = self.coarse_x @ (matrix @ self.inverse_root).T.astype("float32") @ contrasts
+        change -= np.einsum("nk,nk->n", p, change)[:, None]
+        change *= p
+        change *= self.coarse_weights
+        slope = (change @ contrasts.T).T @ self.coarse_x @ self.inverse_root.T
+        return (slope + matrix @ self.quadratic).ravel()
 
     def _shaped(self, vector: Array) -> Array:
         return vector.reshape(len(self.contrasts), -1)
-
-
-def _with_constant(features: Array, constant: float) -> Array:
-    return np.column_stack([features, np.full(len(features), constant)]).astype("float64")
-
-
-def _contrast_square(problem: ConvexProblem) -> Array:
-    size = problem.features.shape[1] + 1
-    if problem.contrasts is None or problem.contrast_weights is None:
-        return np.zeros((size, size))
-    differences = problem.contrasts @ problem.features.astype("float64")
-    return weighted_square(_with_constant(differences, 0.0), problem.contrast_weights)

@@ -25,6 +25,7 @@ STYLE = """<style>
 @media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
 [data-testid=stMultiSelect] [data-tag], [data-testid=stMultiSelect] [data-tag] * { color: light-dark(#fff, #0f1420); }
+.katex-display { overflow: visible !important; } /* ours fit; a scroll box would have to take the focus */
 .js-plotly-plot text { fill: currentColor !important; }
 .js-plotly-plot .errorbar path { stroke: currentColor !important; }
 .st-key-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }

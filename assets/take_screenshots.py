@@ -1,6 +1,6 @@
 """Rebuild assets/screenshots: every page, light and dark, wide and narrow.
 
-python assets/take_screenshots.py
+python assets/take_screenshots.py [--whole] [page ...]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -57,10 +57,12 @@ def main() -> None:
         for theme, width, height in LOOKS:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
             page.set_default_timeout(90_000)
-            for name, path in PAGES.items():
+            chosen = [name for name in PAGES if name in sys.argv] or list(PAGES)
+            for name, path in ((name, PAGES[name]) for name in chosen):
                 page.set_viewport_size({"width": width, "height": height})
                 page.goto(f"{url}/{path}")
                 prepare(page, name)
+                expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
                 page.wait_for_timeout(SETTLED_MS)
                 tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
                 if "--whole" in sys.argv:

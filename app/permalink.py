@@ -7,6 +7,7 @@ from outside: each value is checked, and one that makes no sense is ignored with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -108,7 +109,7 @@ def _open(given: Mapping[str, str]) -> list[str]:
             ignored.append(_ignored("model", f"cannot be opened: {str(problem)[:200]}"))
     if "alike" in given:
         try:
-            review = Review(review.data, review.model, _share(given["alike"]))
+            review = Review(review.data, review.model, _distance(given["alike"]))
         except ValueError as problem:
             ignored.append(_ignored("alike", f"'{given['alike'][:40]}' is {problem}"))
     state.open_review(review)
@@ -138,24 +139,21 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _points(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (0 <= number <= 5 and number * 2 == int(number * 2)):
-        raise ValueError("no number of points from 0 to 5 in halves")
-    return number
+def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not fits(number):  # NaN fits nothing
+            raise ValueError(f"no {wanted}")
+        return number
+
+    return read
 
 
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 < number <= 10:
-        raise ValueError("no distance between 0 and 10")
-    return number
+_points = _number(lambda n: 0 <= n <= 5 and 2 * n == int(2 * n), "number of points from 0 to 5 in halves")
+_distance = _number(lambda n: 0 < n <= 10, "distance between 0 and 10")
 
 
 def _attributes() -> tuple[str, ...]:

@@ -17,8 +17,12 @@ def did_it_work(review: Review, recipe: Recipe, comparison: fmd.Comparison) -> N
     """The variant beside what simpler fixes do to the same people."""
     st.header("Did it really work?", anchor=False, help=glossary.tip("Verdict", "Refit"))
     k = recipe.k or default_k(len(cache.features(review, "train")))
-    with st.spinner("Fitting what to hold it against"):
-        view = proof.build(comparison, cache.rivals(review, recipe.aim, k))
+    try:
+        with st.spinner("Fitting what to hold it against"):
+            view = proof.build(comparison, cache.rivals(review, recipe.aim, k))
+    except fmd.FMDError as error:  # before and after, and who pays, stand all the same
+        components.show_problem(error)
+        return
     st.write(components.plain(view.verdict))
     panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
     st.caption(view.note)

@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from fmd_core.bias import predictions
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.heads import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, rate_estimate
+from fmd_core.intervals import Estimate, rate_estimate
 from fmd_core.scan import adjusted
 
 SIGNIFICANCE = 0.05
@@ -85,8 +85,3 @@ def _measure(right: Array, mask: Array) -> tuple[Estimate, Estimate, float | Non
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / others))
     p = float(2 * ndtr(-abs(value) / error)) if error > 0 else 1.0
     return inside, Estimate(value, float(low), float(high), n), p
-
-
-def too_few(flags: tuple[RedFlag, ...]) -> int:
-    """How many groups have some people, but fewer than MIN_PEOPLE, so that nothing can be said."""
-    return sum(flag.accuracy.value is None and flag.accuracy.n < MIN_PEOPLE for flag in flags)

@@ -102,6 +102,7 @@ def test_leaving_too_many_out_is_one_sentence(open_page):
     assert not test.exception
     assert len(test.error) == 1
     assert "no example of" in test.error[0].value
+    assert "Who pays?" in [h.value for h in test.header]
 
 
 @pytest.mark.parametrize("verdict", ["improved", "improved at a cost", "no evidence", "worse"])

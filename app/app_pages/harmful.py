@@ -15,6 +15,7 @@ from app import (
     state,
 )
 from app.view_models import harmful
+from fmd_core import DataError
 
 REVIEW = state.review()
 attribute = state.attribute()
@@ -58,7 +59,12 @@ def ranking() -> None:
             help=glossary.tip("K"),
         )
     checked = score_check.lead(REVIEW, state.aim(), k)
-    view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked)
+    try:
+        view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked)
+    except DataError:  # the sentence stands below; the page keeps its question
+        with top:
+            components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
+        raise
     with top:
         components.header(
             "Harmful samples · the original model", view.headline, view.lead, help=glossary.tip("Influence")

@@ -76,6 +76,7 @@ def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page
     assert [e.value for e in test.error] == [
         "K = 5000 is not possible\\: choose K between 0 and the 900 training samples."
     ]
+    assert titles(test) == "This many samples cannot be ranked."
     test.number_input(key="harmful_k").set_value(20).run()
     assert not test.error
     assert test.table[0].value["of"].tolist() == [20, 20, 900]

@@ -1,9 +1,11 @@
 """Pairs that a reviewer leaves out leave everything."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from app import cache
+from app import cache, state
 from app.review import Aim, Review
 from fmd_core import DataError
 from tests.app.test_pages import press, titles
@@ -62,3 +64,25 @@ def test_the_twins_of_every_part_can_be_looked_at(open_page):
     test.selectbox(key="twins_split").set_value("external").run()
     assert "of 200 twins" in titles(test)
     assert not test.exception
+
+
+def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
+    monkeypatch.setattr(state.st, "session_state", {})
+    state.veto("colour", 7, "external")
+    assert state.review().vetoed("colour") == (7,)
+    assert [(e.action, e.note) for e in state.history().log] == [
+        ("left a pair out", "colour, pair 7 of the external samples")
+    ]
+
+
+def test_who_is_whose_matched_twin_is_the_same_one_layer_deeper(monkeypatch):
+    cache._pairs.clear()
+    matched = replace(cache.dataset(REVIEW), pair_method="matched")
+    monkeypatch.setattr(cache, "dataset", lambda _review: matched)
+    pairs = [cache.pairs(Review(depth=d), "test", "colour") for d in ("last layer", "concatenated")]
+    cache._pairs.clear()
+    assert pairs[0].method == "matched"
+    for side in ("favoured", "other"):
+        np.testing.assert_array_equal(getattr(pairs[0], side).rows, getattr(pairs[1], side).rows)
+    np.testing.assert_array_equal(pairs[0].distance, pairs[1].distance)
+    assert pairs[1].favoured.features.shape[1] > pairs[0].favoured.features.shape[1]

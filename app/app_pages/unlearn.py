@@ -5,6 +5,7 @@ import streamlit as st
 from app import cache, charts, components, glossary, permalink, state, unlearn_evidence
 from app.unlearn_controls import choose, history_panel, opened
 from app.view_models import unlearn
+from fmd_core import FMDError
 
 REVIEW = opened()
 
@@ -14,8 +15,13 @@ def conversation() -> None:
     """The slider and everything that it moves."""
     top = st.container()
     left, right = st.columns([2, 3], gap="large")
-    with left, st.spinner("Trying every strength"):
-        path, choice, recipe = choose(REVIEW)
+    try:
+        with left, st.spinner("Trying every strength"):
+            path, choice, recipe = choose(REVIEW)
+    except FMDError:  # the sentence stands below; the page keeps its question
+        with top:
+            components.header("Unlearn · against the original model", "This cannot be tried.")
+        raise
     aim, data = recipe.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(recipe, aim.attribute)
     others = cache.other_biases(recipe, aim.attribute)

@@ -160,6 +160,7 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
     test.selectbox(key="strategy").set_value("paper-remove").run()
     test.number_input(key="unlearn_k").set_value(901).run()
     assert "K = 901 is not possible" in test.error[0].value
+    assert titles(test) == "This cannot be tried."
 
 
 def test_slider_does_not_solve_again(open_page, monkeypatch):

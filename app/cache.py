@@ -15,8 +15,8 @@ import numpy as np
 import streamlit as st
 
 import fmd_core as fmd
-from app.history import Recipe
 from app.review import BUNDLED, Aim, Review
+from app.variants import Exclusion, Variant, describe
 from fmd_core import datasets, model_shelf
 from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.bias_functions import joint
@@ -261,25 +261,37 @@ def path(review: Review, aim: Aim, strategy: StrategyName, k: int, tolerance: fl
     return fmd.judge_path(solutions(review, aim, strategy, k), guard(review, aim, tolerance))
 
 
-def point(recipe: Recipe) -> fmd.PathPoint:
-    """The point of its guarded path that a recipe names."""
-    found = path(recipe.review, recipe.aim, recipe.strategy, recipe.k, recipe.tolerance)
-    wanted = (recipe.strength, recipe.blend)
+def point(variant: Variant) -> fmd.PathPoint:
+    """What a variant makes, and what the guard says of it."""
+    if isinstance(variant, Exclusion):
+        return _guarded(variant)
+    found = path(variant.review, variant.aim, variant.strategy, variant.k, variant.tolerance)
+    wanted = (variant.strength, variant.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 
 
-def result(review: Review, recipe: Recipe | None) -> fmd.UnlearningResult:
-    """What a recipe makes; the original head for None."""
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _guarded(variant: Exclusion) -> fmd.PathPoint:
+    review, train = variant.review, features(variant.review, "train")
+    members = np.flatnonzero(np.isin(train.rows, variant.rows))
+    everybody, damping = _refitted(_every_twin(review)), classifier(review).damping
+    without = fmd.refit_without(everybody, train, members, damping=damping)
+    made = fmd.UnlearningResult(without, "exclusion", 1.0, variant.k, what=describe(variant))
+    return fmd.judge(classifier(review).head, made, guard(review, variant.aim, variant.tolerance))
+
+
+def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:
+    """What a variant makes; the original head for None."""
     return (
         fmd.UnlearningResult(classifier(review).head, "iterated", 0.0, 0)
-        if recipe is None
-        else point(recipe).result
+        if variant is None
+        else point(variant).result
     )
 
 
-def head(review: Review, recipe: Recipe | None) -> fmd.Head:
-    """The head in force: a recipe's, or the original one."""
-    return result(review, recipe).head
+def head(review: Review, variant: Variant | None) -> fmd.Head:
+    """The head in force: a variant's, or the original one."""
+    return result(review, variant).head
 
 
 def depths(review: Review) -> tuple[Depth, ...]:
@@ -291,9 +303,9 @@ def depths(review: Review) -> tuple[Depth, ...]:
     return get_args(Depth)
 
 
-def standing(review: Review, recipe: Recipe | None) -> Review:
+def standing(review: Review, variant: Variant | None) -> Review:
     """The review whose features the head in force reads."""
-    return review if recipe is None else replace(review, depth=recipe.review.depth)
+    return review if variant is None else replace(review, depth=variant.review.depth)
 
 
 def n_inputs(review: Review) -> int:
@@ -308,13 +320,13 @@ def changeable(data: fmd.AttributeDataset) -> list[str]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def audit(review: Review, recipe: Recipe | None) -> fmd.BiasReport:
+def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
-    data, seen = dataset(review), standing(review, recipe)
+    data, seen = dataset(review), standing(review, variant)
     twins = {attribute: pairs(seen, "test", attribute) for attribute in changeable(data)}
     floors = {attribute: placebo(seen, "test", attribute) for attribute in twins}
     return fmd.audit_bias(
-        head(review, recipe),
+        head(review, variant),
         data,
         features(seen, "test"),
         list(twins.values()),
@@ -323,38 +335,38 @@ def audit(review: Review, recipe: Recipe | None) -> fmd.BiasReport:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def red_flags(review: Review, recipe: Recipe | None) -> tuple[fmd.RedFlag, ...]:
+def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...]:
     """Who of the held-out test people is served worse than everybody else."""
-    return fmd.red_flags(head(review, recipe), dataset(review), features(standing(review, recipe), "test"))
+    return fmd.red_flags(head(review, variant), dataset(review), features(standing(review, variant), "test"))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def comparison(recipe: Recipe, attribute: str) -> fmd.Comparison:
-    """Original against a recipe, by one attribute, on held-out test samples."""
-    review = recipe.review
+def comparison(variant: Variant, attribute: str) -> fmd.Comparison:
+    """Original against a variant, by one attribute, on held-out test samples."""
+    review = variant.review
     return fmd.compare(
         classifier(review).head,
-        head(review, recipe),
+        head(review, variant),
         dataset(review),
         features(review, "test"),
         pairs(review, "test", attribute),
         placebo(review, "test", attribute),
-        recipe.aim.measure,
+        variant.aim.measure,
     )
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def other_biases(recipe: Recipe, attribute: str) -> list[fmd.Change]:
-    """What a recipe does to the bias by every attribute but the one named, on held-out test samples."""
-    review = recipe.review
+def other_biases(variant: Variant, attribute: str) -> list[fmd.Change]:
+    """What a variant does to the bias by every attribute but the one named, on held-out test samples."""
+    review = variant.review
     names = [name for name in changeable(dataset(review)) if name != attribute]
     return fmd.bias_changes(
         classifier(review).head,
-        head(review, recipe),
+        head(review, variant),
         dataset(review),
         features(review, "test"),
         [(pairs(review, "test", name), placebo(review, "test", name)) for name in names],
-        recipe.aim.measure,
+        variant.aim.measure,
     )
 
 
@@ -409,12 +421,12 @@ def explainers(review: Review) -> tuple[Method, ...]:
 
 @st.cache_resource(max_entries=1_024, show_spinner=False)
 def explanation(
-    review: Review, recipe: Recipe | None, row: int, attribute: str, code: int, target: int, method: Method
+    review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method
 ) -> fmd.Explanation:
     """What in a sample, with `attribute` set to `code` if one is named, speaks for class `target`."""
-    # as it is where no recipe is in force: its encoder is built already
-    original = classifier(standing(review, recipe))
-    model = original if recipe is None else original.with_head(head(review, recipe))
+    # as it is where no variant is in force: its encoder is built already
+    original = classifier(standing(review, variant))
+    model = original if variant is None else original.with_head(head(review, variant))
     return explain(
         model, dataset(review), row, target=target, method=method, attribute=attribute, code=code,
         baseline=_average(review.data),
@@ -423,13 +435,13 @@ def explanation(
 
 @st.cache_resource(max_entries=1_024, show_spinner=False)
 def heat(
-    review: Review, recipe: Recipe | None, row: int, attribute: str, code: int, target: int, method: Method,
+    review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method,
     scale: float,
 ) -> str:  # fmt: skip
     """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
     from app import heat_map  # pictures and filters, for who asks where a model looks
 
-    values = explanation(review, recipe, row, attribute, code, target, method).contributions
+    values = explanation(review, variant, row, attribute, code, target, method).contributions
     picture = dataset(review).source.display(row, attribute, code)
     return data_uri(heat_map.overlay(np.asarray(picture), values, scale), heat_map.SIDE)
 

@@ -83,5 +83,4 @@ def next_step(page: str, label: str) -> None:
 
 def model_in_force() -> str:
     """Which model the page speaks of, in words."""
-    past = state.history()
-    return "the original model" if past.current is None else f"variant {past.position}"
+    return state.history().name(state.current())

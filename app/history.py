@@ -1,67 +1,76 @@
-"""The visible history of unlearning: what was tried, what is in force, undo and redo.
+"""The visible history of a review: what was decided, undo and redo, and the variants that were kept.
 
-Only recipes are kept, never weights: the same recipe on the same original gives the same
-head, so going back is exact and the original cannot be harmed.
+Undo and redo walk through everything that changes a figure: the variant in force, pairs that were
+left out, samples that were excluded. The log only ever grows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from app.review import Aim, Review
+from app.variants import Variant
 
-if TYPE_CHECKING:
-    from fmd_core.unlearning import StrategyName
+LONGEST_NAME = 60  # characters
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one variant is made from the original model; hashable, so it is its own cache key."""
+class Decided:
+    """What holds after a step."""
 
-    review: Review
-    aim: Aim
-    strategy: StrategyName
-    k: int
-    strength: float
-    blend: float
-    tolerance: float
+    variant: Variant | None = None
+    """In force; None is the original model."""
+    vetoes: tuple[tuple[str, int], ...] = ()
+    """Pairs that are left out: attribute, and row of the person whose pair it is."""
+    excluded: tuple[int, ...] = ()
+    """Rows of the training samples that the model should not have learned from."""
 
 
-def describe(recipe: Recipe | None) -> str:
-    """A recipe in words; None is the original model."""
-    if recipe is None:
-        return "the original model"
-    from fmd_core import wording  # half a second, and the first page has nothing to describe
+@dataclass(frozen=True)
+class Step:
+    """One thing that was done, and what holds after it."""
 
-    made = wording.setting(recipe.strategy, recipe.strength, recipe.k, recipe.blend)
-    depth = {"last layer": ""}.get(recipe.review.depth, f", {recipe.review.depth}")
-    return f"{recipe.aim.words}: {made}{depth}"
+    action: str
+    after: Decided
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the log: what was done, and the recipe in force after it (None: original)."""
+    """One line of the log: what was done, and the variant in force after it."""
 
     at: datetime
     action: str
-    recipe: Recipe | None
+    variant: Variant | None
     note: str = ""  # what else there is to say of it
 
 
 @dataclass(frozen=True)
-class History:
-    """Variants applied so far; `position` counts those in force, 0 is the original."""
+class Kept:
+    """A variant with a name, to go back to or to branch from."""
 
-    variants: tuple[Recipe, ...] = ()
+    name: str
+    variant: Variant
+
+
+@dataclass(frozen=True)
+class History:
+    """Steps taken; `position` counts those in force, and 0 is the start."""
+
+    steps: tuple[Step, ...] = ()
     position: int = 0
     log: tuple[Entry, ...] = ()
+    kept: tuple[Kept, ...] = field(default=())
+    """Every variant that was ever in force, unless it was let go, in the order of their first use."""
 
     @property
-    def current(self) -> Recipe | None:
-        """The recipe in force, None for the original model."""
-        return self.variants[self.position - 1] if self.position else None
+    def now(self) -> Decided:
+        """What holds."""
+        return self.steps[self.position - 1].after if self.position else Decided()
+
+    @property
+    def current(self) -> Variant | None:
+        """The variant in force, None for the original model."""
+        return self.now.variant
 
     @property
     def can_undo(self) -> bool:
@@ -71,30 +80,75 @@ class History:
     @property
     def can_redo(self) -> bool:
         """Whether a step was taken back and can be taken again."""
-        return self.position < len(self.variants)
+        return self.position < len(self.steps)
 
-    def apply(self, recipe: Recipe, at: datetime) -> History:
-        """Put a variant in force. The one in force already changes nothing (double click)."""
-        if recipe == self.current:
+    @property
+    def last(self) -> str:
+        """The step that undo would take back, or ''."""
+        return self.steps[self.position - 1].action if self.can_undo else ""
+
+    @property
+    def next(self) -> str:
+        """The step that redo would take again, or ''."""
+        return self.steps[self.position].action if self.can_redo else ""
+
+    def name(self, variant: Variant | None) -> str:
+        """What a variant is called; one that was let go has no name but its recipe."""
+        if variant is None:
+            return "the original model"
+        return next((k.name for k in self.kept if k.variant == variant), "a variant without a name")
+
+    def apply(self, variant: Variant, at: datetime) -> History:
+        """Put a variant in force, and keep it. The one in force already changes nothing (double click)."""
+        known = any(k.variant == variant for k in self.kept)
+        kept = self.kept if known else (*self.kept, Kept(self._free_name(), variant))
+        return replace(self, kept=kept).done("apply", replace(self.now, variant=variant), at)
+
+    def original(self, at: datetime) -> History:
+        """Put the original model in force; pairs and samples that were left out stay so."""
+        return self.done("back to original", replace(self.now, variant=None), at)
+
+    def done(self, action: str, after: Decided, at: datetime, note: str = "") -> History:
+        """Take a step. One that changes nothing is none; steps that were undone are gone."""
+        if after == self.now:
             return self
-        variants = (*self.variants[: self.position], recipe)
-        return History(variants, len(variants), self.log)._logged("apply", at)
+        steps = (*self.steps[: self.position], Step(action, after))
+        return replace(self, steps=steps, position=len(steps)).noted(action, note, at)
 
     def undo(self, at: datetime) -> History:
         """One step back."""
-        return replace(self, position=self.position - 1)._logged("undo", at) if self.can_undo else self
+        if not self.can_undo:
+            return self
+        return replace(self, position=self.position - 1).noted("undo", self._what(self.last), at)
 
     def redo(self, at: datetime) -> History:
         """One step forward again."""
-        return replace(self, position=self.position + 1)._logged("redo", at) if self.can_redo else self
+        if not self.can_redo:
+            return self
+        return replace(self, position=self.position + 1).noted("redo", self._what(self.next), at)
 
-    def original(self, at: datetime) -> History:
-        """All the way back; every step can be taken again by redo."""
-        return replace(self, position=0)._logged("back to original", at) if self.can_undo else self
+    def rename(self, variant: Variant, name: str, at: datetime) -> History:
+        """Give a kept variant another name; one that is taken or empty is refused by leaving all as it is."""
+        name = " ".join(name.split())[:LONGEST_NAME]
+        if not name or any(k.name == name for k in self.kept):
+            return self
+        old = self.name(variant)
+        kept = tuple(replace(k, name=name) if k.variant == variant else k for k in self.kept)
+        return replace(self, kept=kept).noted("named", f"{old} is now called {name}", at)
+
+    def let_go(self, variant: Variant, at: datetime) -> History:
+        """Take a variant off the list; the log keeps it."""
+        kept = tuple(k for k in self.kept if k.variant != variant)
+        return replace(self, kept=kept).noted("let go", self.name(variant), at)
 
     def noted(self, action: str, note: str, at: datetime) -> History:
-        """Something was decided that changes no head: it stands in the log and is not undone here."""
-        return self._logged(action, at, note)
-
-    def _logged(self, action: str, at: datetime, note: str = "") -> History:
+        """Write a line into the log."""
         return replace(self, log=(*self.log, Entry(at, action, self.current, note)))
+
+    def _what(self, action: str) -> str:
+        """What is taken back or again; a variant speaks for itself in the log."""
+        return "" if action in ("apply", "back to original") else action
+
+    def _free_name(self) -> str:
+        taken = {k.name for k in self.kept}
+        return next(f"Variant {n}" for n in range(1, len(taken) + 2) if f"Variant {n}" not in taken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,14 +24,6 @@ class Review:
     """How much of the model is open to change: decides what its features are."""
     vetoes: tuple[tuple[str, int], ...] = ()
     """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""
-
-    def with_veto(self, attribute: str, row: int) -> Review:
-        """The same review without a pair."""
-        return replace(self, vetoes=tuple(sorted({*self.vetoes, (attribute, row)})))
-
-    def without_veto(self, attribute: str, row: int) -> Review:
-        """The same review with a pair that was left out."""
-        return replace(self, vetoes=tuple(v for v in self.vetoes if v != (attribute, row)))
 
     def vetoed(self, attribute: str) -> tuple[int, ...]:
         """Rows of the people whose pairs by an attribute are left out."""

@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from app import cache, components, glossary, state
-from app.history import describe
+from app.variants import describe
 from fmd_core.bias_functions import MEASURES
 
 MEASURE_NAMES = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.history import History, Recipe
+from app.history import Decided, History
+from app.journal import Journal, Remark
 from app.review import Aim, Review
+from app.variants import Variant
 
 if TYPE_CHECKING:
     from fmd_core.architectures import Depth
@@ -19,37 +22,50 @@ if TYPE_CHECKING:
     from fmd_core.unlearning import StrategyName
 
 DEFAULT_K = 100  # harmful samples to unlearn
+NAMED_ROWS = 5  # samples that a line of the history names
 
 
 def review() -> Review:
     """What this visitor looks at; the first demo until another is chosen."""
+    return replace(_opened(), vetoes=history().now.vetoes)
+
+
+def open_review(chosen: Review) -> None:
+    """Look at other data, another model or other twins from now on; each keeps its own journal."""
+    st.session_state["review"] = replace(chosen, vetoes=())
+
+
+def _opened() -> Review:
     found: Review = st.session_state.setdefault("review", Review())
     return found
 
 
-def open_review(chosen: Review) -> None:
-    """Look at other data, another model or other twins from now on; each keeps its own history."""
-    st.session_state["review"] = chosen
+def journal() -> Journal:
+    """What this visitor did in the review at hand."""
+    return _journals().get((_opened().data, _opened().model), Journal())
 
 
 def history() -> History:
-    """This visitor's history of unlearning on the model under review."""
-    found: History = _histories().setdefault((review().data, review().model), History())
+    """This visitor's history of decisions on the model under review."""
+    return journal().history
+
+
+def _journals() -> dict[tuple[str, str], Journal]:
+    found: dict[tuple[str, str], Journal] = st.session_state.get("journals", {})
     return found
 
 
-def _histories() -> dict[tuple[str, str], History]:
-    found: dict[tuple[str, str], History] = st.session_state.setdefault("histories", {})
-    return found
+def _write(changed: Journal) -> None:
+    st.session_state["journals"] = {**_journals(), (_opened().data, _opened().model): changed}
 
 
 def _remember(changed: History) -> None:
-    _histories()[review().data, review().model] = changed
+    _write(replace(journal(), history=changed))
 
 
-def apply(recipe: Recipe) -> None:
+def apply(variant: Variant) -> None:
     """Put a variant in force."""
-    _remember(history().apply(recipe, _now()))
+    _remember(history().apply(variant, _now()))
 
 
 def undo() -> None:
@@ -67,20 +83,70 @@ def back_to_original() -> None:
     _remember(history().original(_now()))
 
 
+def rename(variant: Variant, name: str) -> None:
+    """Give a kept variant another name."""
+    _remember(history().rename(variant, name, _now()))
+
+
+def let_go(variant: Variant) -> None:
+    """Take a variant off the list of those that are kept."""
+    _remember(history().let_go(variant, _now()))
+
+
 def veto(attribute: str, row: int, split: str) -> None:
     """Leave a pair out of everything, and say so in the history."""
-    open_review(review().with_veto(attribute, row))
-    _remember(history().noted("left a pair out", f"{attribute}, pair {row} of the {split} samples", _now()))
+    now = history().now
+    after = replace(now, vetoes=tuple(sorted({*now.vetoes, (attribute, row)})))
+    _do("left a pair out", f"{attribute}, pair {row} of the {split} samples", after)
 
 
 def take_back(attribute: str, row: int) -> None:
     """Let a pair that was left out count again."""
-    open_review(review().without_veto(attribute, row))
-    _remember(history().noted("took a pair back", f"{attribute}, pair {row}", _now()))
+    now = history().now
+    after = replace(now, vetoes=tuple(v for v in now.vetoes if v != (attribute, row)))
+    _do("took a pair back", f"{attribute}, pair {row}", after)
 
 
-def current() -> Recipe | None:
-    """The recipe in force, None for the original model."""
+def exclude(rows: Iterable[int]) -> None:
+    """Say that the model should not have learned from these training samples."""
+    now = history().now
+    if new := sorted(set(rows) - set(now.excluded)):
+        _do("excluded", _named(new), replace(now, excluded=tuple(sorted((*now.excluded, *new)))))
+
+
+def include(rows: Iterable[int]) -> None:
+    """Let training samples that were excluded count again."""
+    now, gone = history().now, set(rows)
+    _do(
+        "took back",
+        _named(sorted(gone)),
+        replace(now, excluded=tuple(r for r in now.excluded if r not in gone)),
+    )
+
+
+def _do(action: str, note: str, after: Decided) -> None:
+    _remember(history().done(action, after, _now(), note))
+
+
+def _named(rows: list[int]) -> str:
+    shown = ", ".join(map(str, rows[:NAMED_ROWS])) + (", …" if len(rows) > NAMED_ROWS else "")
+    return f"training sample{'s' if len(rows) > 1 else ''} {shown}" + (
+        f" ({len(rows)})" if len(rows) > 1 else ""
+    )
+
+
+def remark(row: int) -> Remark:
+    """What the reviewer said of a training sample."""
+    return journal().remark(row)
+
+
+def say(row: int, remark: Remark) -> None:
+    """Keep what the reviewer says of a training sample."""
+    _write(journal().remarked(row, remark))
+
+
+def current() -> Variant | None:
+    """The variant in force, None for the original model."""
     return history().current
 
 
@@ -157,17 +223,12 @@ def shown_job(place: str) -> str:
 
 def decide(decision: Decision, head: str) -> None:
     """Keep what the reviewer decided and wrote, with the fingerprint of the head it was said of."""
-    _decisions()[review().data, review().model] = decision, head
+    _write(replace(journal(), decision=(decision, head)))
 
 
 def decision() -> tuple[Decision, str] | None:
     """What was decided in the review at hand, and of which head."""
-    return _decisions().get((review().data, review().model))
-
-
-def _decisions() -> dict[tuple[str, str], tuple[Decision, str]]:
-    found: dict[tuple[str, str], tuple[Decision, str]] = st.session_state.setdefault("decisions", {})
-    return found
+    return journal().decision
 
 
 def keep_passport(model: str, passport: Passport) -> None:

@@ -10,8 +10,8 @@ import streamlit as st
 
 import fmd_core as fmd
 from app import cache, components, glossary, panels, preparation, state
-from app.history import Recipe, describe
 from app.review import Review
+from app.variants import Recipe, describe
 from app.view_models import unlearn
 from fmd_core import wording
 from fmd_core.architectures import Depth
@@ -108,20 +108,20 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     best = next(name for name, point in stops.items() if point is path.suggested)
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
     choice = stops[stop]
-    recipe = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
-    return path, choice, recipe
+    variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
+    return path, choice, variant
 
 
-def history_panel(recipe: Recipe, *, refused: bool) -> None:
+def history_panel(variant: Recipe, *, refused: bool) -> None:
     """Apply, undo, redo, back to the original, and everything done so far."""
     past = state.history()
-    head, tried = cache.head(state.review(), past.current), cache.head(recipe.review, recipe)
+    head, tried = cache.head(state.review(), past.current), cache.head(variant.review, variant)
     with st.container(border=True):
         st.markdown(f"**In force:** {components.plain(describe(past.current))}")
         with st.container(horizontal=True):
             same = tried.fingerprint == head.fingerprint
             label = "Apply although refused" if refused else "Apply this"
-            _act(label, state.apply, recipe, disabled=same, primary=not refused)
+            _act(label, state.apply, variant, disabled=same, primary=not refused)
             _act("Undo", state.undo, disabled=not past.can_undo)
             _act("Redo", state.redo, disabled=not past.can_redo)
             _act("Back to original", state.back_to_original, disabled=not past.can_undo)

@@ -6,20 +6,20 @@ import streamlit as st
 
 import fmd_core as fmd
 from app import cache, charts, components, gallery, glossary, panels, portraits
-from app.history import Recipe
 from app.review import Review
+from app.variants import Variant
 from app.view_models import proof
 from app.view_models.unlearn import ResultView
 from fmd_core.proof import default_k
 
 
-def did_it_work(review: Review, recipe: Recipe, comparison: fmd.Comparison) -> None:
+def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) -> None:
     """The variant beside what simpler fixes do to the same people."""
     st.header("Did it really work?", anchor=False, help=glossary.tip("Verdict", "Refit"))
-    k = recipe.k or default_k(len(cache.features(review, "train")))
+    k = variant.k or default_k(len(cache.features(review, "train")))
     try:
         with st.spinner("Fitting what to hold it against"):
-            view = proof.build(comparison, cache.rivals(review, recipe.aim, k))
+            view = proof.build(comparison, cache.rivals(review, variant.aim, k))
     except fmd.FMDError as error:  # before and after, and who pays, stand all the same
         components.show_problem(error)
         return

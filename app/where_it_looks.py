@@ -29,9 +29,9 @@ def draw(review: Review, shown: Sequence[Shown], target: int) -> None:
 
 
 def _draw(review: Review, shown: Sequence[Shown], target: int) -> None:
-    recipe = state.current()
-    recipes = [None] if recipe is None else [None, recipe]
-    models = [ORIGINAL] if recipe is None else [ORIGINAL, components.model_in_force()]
+    variant = state.current()
+    variants = [None] if variant is None else [None, variant]
+    models = [ORIGINAL] if variant is None else [ORIGINAL, components.model_in_force()]
     with st.spinner("Asking the model where it looks"):
         options = cache.explainers(review)
     method = options[0]
@@ -44,7 +44,7 @@ def _draw(review: Review, shown: Sequence[Shown], target: int) -> None:
         method = chosen or method
     with st.spinner("Asking the model where it looks"):
         questions = [
-            [(review, r, s.row, s.attribute, s.code, target, method) for r in recipes] for s in shown
+            [(review, r, s.row, s.attribute, s.code, target, method) for r in variants] for s in shown
         ]
         found = [[cache.explanation(*question) for question in own] for own in questions]
     data, everything = cache.dataset(review), [f for own in found for f in own]

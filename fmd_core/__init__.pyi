@@ -8,7 +8,7 @@ from .bias_functions import (
     counterfactual_bias_gradient,
 )
 from .changes import Change
-from .comparison import Comparison, bias_changes, compare
+from .comparison import Candidate, Comparison, bias_changes, compare, compare_candidates
 from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
@@ -16,7 +16,7 @@ from .datasets import load_dataset, load_demo_classifier
 from .deepening import deepened
 from .errors import DataError, FMDError, ModelError, SolverError
 from .explanations import Explanation, explain
-from .guarded_path import Guard, PathPoint, UnlearningPath, judge_path, solve_path, unlearning_path
+from .guarded_path import Guard, PathPoint, UnlearningPath, judge, judge_path, solve_path, unlearning_path
 from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
@@ -39,6 +39,7 @@ __all__ = [
     "AttributeDataset",
     "BiasFunction",
     "BiasReport",
+    "Candidate",
     "Change",
     "Classifier",
     "Column",
@@ -79,12 +80,14 @@ __all__ = [
     "build_report",
     "check_scores",
     "compare",
+    "compare_candidates",
     "counterfactual_bias",
     "counterfactual_bias_gradient",
     "deepened",
     "explain",
     "extract_features",
     "fit_curvature",
+    "judge",
     "judge_path",
     "load_classifier",
     "load_dataset",

@@ -81,6 +81,16 @@ class Comparison:
         return tuple(sorted(found, key=losers_first))
 
 
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A head with what it reads of the people who judge it: their features, and their twins'."""
+
+    head: Head
+    features: FeatureSet
+    pairs: CounterfactualPairs
+    placebo: CounterfactualPairs | None = None
+
+
 def compare(
     before: Head,
     after: Head,
@@ -90,16 +100,30 @@ def compare(
     placebo: CounterfactualPairs | None = None,
     measure: Measure = "counterfactual",
 ) -> Comparison:
-    """Compare two heads on the same people: everyone in `pairs` must be among `features`."""
+    """Compare two heads that read the same features: everyone in `pairs` must be among `features`."""
+    before_, after_ = (Candidate(head, features, pairs, placebo) for head in (before, after))
+    return compare_candidates(before_, after_, dataset, measure)
+
+
+def compare_candidates(
+    before: Candidate, after: Candidate, dataset: AttributeDataset, measure: Measure = "counterfactual"
+) -> Comparison:
+    """Compare two models, each by its own features, on the same people in the same order.
+
+    Raises DataError where people or twins are not the same on both sides, or somebody in the pairs is not
+    among the features.
+    """
+    ends = (before, after)
+    _check_same_people(before, after)
+    features, pairs = before.features, before.pairs
     paired, place = _places(features.rows, pairs.rows)
-    heads = (before, after)
-    predicted = [predictions(head, features.features) for head in heads]
+    predicted = [predictions(end.head, end.features.features) for end in ends]
     right = [p == features.labels for p in predicted]
-    flips = [_spread_out(pair_flips(head, pairs), place, len(features)) for head in heads]
+    flips = [_spread_out(pair_flips(end.head, end.pairs), place, len(features)) for end in ends]
     everyone = np.ones(len(features), dtype=bool)
     changes = mean_changes(
-        [_bias_row(heads, features, pairs, None), ("flips", paired, *flips), ("accuracy", everyone, *right)]
-        + ([] if placebo is None else [_excess(heads, features, pairs, placebo)])
+        [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
+        + ([] if before.placebo is None else [_excess(ends)])
     )
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
     return Comparison(
@@ -111,13 +135,11 @@ def compare(
         conflicting_accuracy=kinds[1],
         groups=tuple(sorted((*kinds, *groups), key=losers_first)),
         intersections=tuple(sorted(crossed, key=losers_first)),
-        excess=changes[3] if placebo is not None else None,
-        gap=None
-        if measure == "counterfactual"
-        else _gap_change(heads, dataset, features, pairs.attribute, measure),
+        excess=changes[3] if before.placebo is not None else None,
+        gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
         measure=measure,
-        confusion_before=_confusion(features.labels, predicted[0], before.n_classes),
-        confusion_after=_confusion(features.labels, predicted[1], before.n_classes),
+        confusion_before=_confusion(features.labels, predicted[0], before.head.n_classes),
+        confusion_after=_confusion(features.labels, predicted[1], before.head.n_classes),
         rows=features.rows,
         predicted_before=frozen_array(predicted[0]),
         predicted_after=frozen_array(predicted[1]),
@@ -134,52 +156,59 @@ def bias_changes(
 ) -> list[Change]:
     """`compare(...).judged` alone, by the attribute of each of the `twins` (with their placebo, if any),
     which stands as the change's group: from one bootstrap, and without the groups of people."""
-    heads, names = (before, after), [pairs.attribute for pairs, _ in twins]
     if not twins:
         return []
+    both = [tuple(Candidate(head, features, *given) for head in (before, after)) for given in twins]
     if measure != "counterfactual":
-        found = [_gap_change(heads, dataset, features, name, measure) for name in names]
+        found = [_gap_change((was, now), dataset, measure) for was, now in both]
     else:
-        found = mean_changes([_bias_row(heads, features, *given) for given in twins])
+        found = mean_changes(
+            [_distance_row((was, now)) if was.placebo is None else _excess((was, now)) for was, now in both]
+        )
+    names = [pairs.attribute for pairs, _ in twins]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
 
-def _bias_row(
-    heads: tuple[Head, Head],
-    features: FeatureSet,
-    pairs: CounterfactualPairs,
-    placebo: CounterfactualPairs | None,
-) -> tuple[str, Array, Array, Array]:
-    """B before and after, beyond the placebo's where there is one."""
-    if placebo is not None:
-        return _excess(heads, features, pairs, placebo)
-    paired, place = _places(features.rows, pairs.rows)
-    was, now = (_spread_out(np.abs(pair_differences(head, pairs)), place, len(features)) for head in heads)
+def _check_same_people(before: Candidate, after: Candidate) -> None:
+    """Refuse two candidates who were not judged by the same people and twins."""
+    same = [
+        np.array_equal(getattr(was, side), getattr(now, side))
+        for was, now in ((before.features, after.features), (before.pairs, after.pairs))
+        for side in ("rows", "labels")
+    ]
+    if not all(same) or (before.placebo is None) != (after.placebo is None):
+        raise DataError("The two models were not judged on the same people and twins; pair them alike.")
+
+
+def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+    """B before and after."""
+    features = ends[0].features
+    paired, place = _places(features.rows, ends[0].pairs.rows)
+    was, now = (
+        _spread_out(np.abs(pair_differences(end.head, end.pairs)), place, len(features)) for end in ends
+    )
     return "counterfactual bias", paired, was, now
 
 
-def _gap_change(
-    heads: tuple[Head, Head],
-    dataset: AttributeDataset,
-    features: FeatureSet,
-    attribute: str,
-    measure: Measure,
-) -> Change:
+def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure) -> Change:
     """The gap between groups before and after, in the direction that each has."""
-    name = f"{measure} gap"
+    name, attribute = f"{measure} gap", ends[0].pairs.attribute
     try:
-        gap = GroupGap.of(dataset, features, attribute, measure)
+        gaps = [GroupGap.of(dataset, end.features, attribute, measure) for end in ends]
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
         unknown = Estimate.unknown(0, str(error))
         return Change(name, "", unknown, unknown, unknown)
-    if (people := min(gap_people(gap))) < MIN_PEOPLE:
+    if (people := min(gap_people(gaps[0]))) < MIN_PEOPLE:
         unknown = Estimate.unknown(people)
         return Change(name, "", unknown, unknown, unknown)
-    signed = [gap.signed(head) for head in heads]
-    draws = [(np.sign(s) or 1.0) * d for s, d in zip(signed, gap_draws(heads, gap), strict=True)]
-    ends = [estimate_from_draws(abs(s), d, len(gap)) for s, d in zip(signed, draws, strict=True)]
-    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], len(gap))
-    return Change(name, "", ends[0], ends[1], moved)
+    found = list(zip(ends, gaps, strict=True))
+    signed = [gap.signed(end.head) for end, gap in found]
+    # the same people are drawn for both: the difference is a paired one
+    raw = [gap_draws((end.head,), gap)[0] for end, gap in found]
+    draws = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
+    sides = [estimate_from_draws(abs(s), d, len(gaps[0])) for s, d in zip(signed, draws, strict=True)]
+    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], len(gaps[0]))
+    return Change(name, "", sides[0], sides[1], moved)
 
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:
@@ -193,18 +222,20 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
     return paired, place
 
 
-def _excess(
-    heads: tuple[Head, Head], features: FeatureSet, pairs: CounterfactualPairs, placebo: CounterfactualPairs
-) -> tuple[str, Array, Array, Array]:
+def _excess(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
-    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
-    both, place = _places(features.rows, rows)
-    gaps = [
-        np.abs(pair_differences(head, pairs))[own] - np.abs(pair_differences(head, placebo))[other]
-        for head in heads
-    ]
-    before, after = (_spread_out(gap, place, len(features)) for gap in gaps)
-    return "excess over placebo", both, before, after
+    first = ends[0]
+    assert first.placebo is not None
+    rows, own, other = np.intersect1d(first.pairs.rows, first.placebo.rows, return_indices=True)
+    both, place = _places(first.features.rows, rows)
+
+    def beyond(end: Candidate) -> Array:
+        assert end.placebo is not None
+        placebo = np.abs(pair_differences(end.head, end.placebo))[other]
+        gap: Array = np.abs(pair_differences(end.head, end.pairs))[own] - placebo
+        return _spread_out(gap, place, len(first.features))
+
+    return "excess over placebo", both, beyond(first), beyond(ends[1])
 
 
 def _spread_out(values: Array, place: Array, n: int) -> Array:

@@ -123,6 +123,11 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     )
 
 
+def judge(original: Head, result: UnlearningResult, guard: Guard) -> PathPoint:
+    """What validation people say of one result beside the original: the rules of `judge_path`."""
+    return _Judge(original, guard).point(result)
+
+
 def _blend(original: Head, solution: Head, share: float) -> Head:
     return original.moved(share * (solution.theta - original.theta))
 

@@ -37,7 +37,7 @@ from fmd_core.report_checks import (
 )
 from fmd_core.report_evidence import DECISIONS, LONGEST_NOTES
 from fmd_core.report_sections import EFFECTS
-from fmd_core.unlearning import STRATEGIES
+from fmd_core.unlearning import METHODS
 
 MAX_BYTES = 16 << 20
 
@@ -131,7 +131,7 @@ SAMPLES = list_of(
     )
 )
 SETTINGS: dict[str, Check] = {
-    "strategy": maybe(one_of(*STRATEGIES)),
+    "strategy": maybe(one_of(*METHODS)),
     "strength": maybe(number),
     "k": maybe(count),
     "blend": maybe(share),

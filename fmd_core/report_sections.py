@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fmd_core.models import Classifier
 from fmd_core.report_evidence import Evidence
 from fmd_core.scan import Finding, scan
 from fmd_core.score_check import GroupCheck, ScoreCheck
-from fmd_core.unlearning import USES_K, UnlearningResult
+from fmd_core.unlearning import USES_K, StrategyName, UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
 
@@ -214,10 +214,10 @@ def _current(point: PathPoint, tolerance: float | None) -> dict[str, Any]:
 
 
 def _setting(result: UnlearningResult) -> str:
-    setting, share = (
-        wording.setting(result.strategy, result.strength, result.k, result.blend),
-        result.step_share,
-    )
+    if result.what:
+        return result.what
+    strategy, share = cast(StrategyName, result.strategy), result.step_share
+    setting = wording.setting(strategy, result.strength, result.k, result.blend)
     if share == 1 or result.strength == 0:
         return setting
     shortened = wording.percent(share, digits=1 if share >= 0.01 else 3)

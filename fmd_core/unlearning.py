@@ -38,6 +38,9 @@ from fmd_core.objective import unlearning_problem
 StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 USES_K: frozenset[StrategyName] = frozenset({"paper-remove", "paper-replace"})
+Method = StrategyName | Literal["exclusion", "erasure", "adversary", "pattern"]
+"""Every way to a variant: the strategies, a refit without chosen samples, and the forms of feature unlearning."""
+METHODS: tuple[str, ...] = (*STRATEGIES, "exclusion", "erasure", "adversary", "pattern")
 STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
     **dict.fromkeys(STRATEGIES[1:], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)),
@@ -65,11 +68,13 @@ class UnlearningResult:
     """A new head and how it was made. `head` is the original object when nothing was done."""
 
     head: Head
-    strategy: StrategyName
+    strategy: Method
     strength: float
     k: int
     blend: float = 1.0  # share of the way from the original to the solution
     step_share: float = 1.0  # share of the published step that the trust region allows
+    what: str = ""
+    """In words, where it is no strategy with a strength."""
 
 
 def unlearn(

@@ -253,7 +253,7 @@ def strength_label(strength: float) -> str:
 
 
 def setting(strategy: StrategyName, strength: float, k: int, blend: float) -> str:
-    """Strategy and settings of one unlearning."""
+    """Strategy and settings of one unlearning along a path."""
     if strength == 0:
         return "the original model"
     parts = [STRATEGY_TITLES[strategy], f"strength {strength:g}"]

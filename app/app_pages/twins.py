@@ -16,9 +16,9 @@ from app import (
 from app.view_models import twins
 
 REVIEW = state.review()
-attribute, recipe = state.attribute(), state.current()
+attribute, variant = state.attribute(), state.current()
 with st.spinner("Drawing the twins"):
-    head = cache.head(REVIEW, recipe)
+    head = cache.head(REVIEW, variant)
 
 
 def picture(side: twins.TwinSide, redrawn: bool) -> gallery.Picture:
@@ -52,7 +52,7 @@ def pairs_in_order() -> None:
             help=glossary.tip("Four parts of the data"),
         )
     with st.spinner("Drawing the twins"):
-        pairs = cache.pairs(cache.standing(REVIEW, recipe), split, attribute)
+        pairs = cache.pairs(cache.standing(REVIEW, variant), split, attribute)
     likeness_of_twins.draw(REVIEW, attribute)
     view = twins.build(cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most)
     with top:

@@ -17,14 +17,14 @@ def conversation() -> None:
     left, right = st.columns([2, 3], gap="large")
     try:
         with left, st.spinner("Trying every strength"):
-            path, choice, recipe = choose(REVIEW)
+            path, choice, variant = choose(REVIEW)
     except FMDError:  # the sentence stands below; the page keeps its question
         with top:
             components.header("Unlearn · against the original model", "This cannot be tried.")
         raise
-    aim, data = recipe.aim, cache.dataset(REVIEW)
-    comparison = cache.comparison(recipe, aim.attribute)
-    others = cache.other_biases(recipe, aim.attribute)
+    aim, data = variant.aim, cache.dataset(REVIEW)
+    comparison = cache.comparison(variant, aim.attribute)
+    others = cache.other_biases(variant, aim.attribute)
     curve, result = unlearn.build_curve(path, choice), unlearn.build_result(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
@@ -53,11 +53,11 @@ def conversation() -> None:
         st.caption(components.plain(curve.summary))
         with st.expander("The same as a table"):
             st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
-    history_panel(recipe, refused=bool(choice.refusal))
+    history_panel(variant, refused=bool(choice.refusal))
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
-        unlearn_evidence.did_it_work(state.review(), recipe, comparison)
+        unlearn_evidence.did_it_work(state.review(), variant, comparison)
         unlearn_evidence.draw(REVIEW, result)
     permalink.write()
 

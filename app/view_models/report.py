@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import fmd_core as fmd
-from app.history import History, Recipe
+from app.history import History
+from app.variants import Variant
 from fmd_core import wording
 from fmd_core.models import head_to_safetensors
 from fmd_core.report import Step, report_json
@@ -70,14 +71,14 @@ def _note(evidence: fmd.Evidence) -> str:
     return "Nothing has been unlearned yet, so the report covers what was found and who taught it."
 
 
-def steps(history: History, results: dict[Recipe | None, fmd.UnlearningResult]) -> tuple[Step, ...]:
+def steps(history: History, results: dict[Variant | None, fmd.UnlearningResult]) -> tuple[Step, ...]:
     """The visible history with the head that each entry left in force."""
     return tuple(
         Step(
             entry.at,
             entry.action,
-            entry.recipe.aim.words if entry.recipe else "",
-            results[entry.recipe],
+            entry.variant.aim.words if entry.variant else "",
+            results[entry.variant],
             entry.note,
         )
         for entry in history.log

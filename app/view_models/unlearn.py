@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from app.charts import CurvePoint
-from app.history import History, describe
+from app.history import History
 from app.review import Aim
+from app.variants import describe
 from fmd_core import (
     AttributeDataset,
     BiasReport,
@@ -298,7 +299,7 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
 def history_table(history: History) -> pd.DataFrame:
     """The visible history, latest first."""
     rows = [
-        (entry.at.strftime("%H:%M:%S"), entry.action, entry.note or describe(entry.recipe))
+        (entry.at.strftime("%H:%M:%S"), entry.action, entry.note or describe(entry.variant))
         for entry in reversed(history.log)
     ]
     return pd.DataFrame(rows, columns=["UTC", "Action", "What, or in force after it"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app import cache
-from app.history import Recipe
 from app.review import Aim, Review
+from app.variants import Recipe
 from fmd_core import Column, DataError, unlearn
 from fmd_core.unlearning import STRENGTHS
 

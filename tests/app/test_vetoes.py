@@ -1,11 +1,14 @@
 """Pairs that a reviewer leaves out leave everything."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from app import cache, state
+from app.history import Decided, History
+from app.journal import Journal
 from app.review import Aim, Review
 from fmd_core import DataError
 from tests.app.test_pages import press, titles
@@ -13,9 +16,13 @@ from tests.app.test_pages import press, titles
 REVIEW, AIM = Review(), Aim(("colour",))
 
 
+def vetoed(row: int) -> Review:
+    return replace(REVIEW, vetoes=(("colour", row),))
+
+
 def test_a_pair_that_is_left_out_is_nowhere():
     row = int(cache.pairs(REVIEW, "external", "colour").rows[3])
-    without = REVIEW.with_veto("colour", row)
+    without = vetoed(row)
     assert row not in cache.pairs(without, "external", "colour").rows
     assert row in cache.pairs(without, "external", "paper").rows
     assert (
@@ -25,11 +32,10 @@ def test_a_pair_that_is_left_out_is_nowhere():
     assert cache.scores(without, AIM).bias != cache.scores(REVIEW, AIM).bias
     heads = [cache.path(r, AIM, "iterated", 0, 0.01).points[3].result.head for r in (REVIEW, without)]
     assert heads[0].fingerprint != heads[1].fingerprint
-    assert without.without_veto("colour", row) == REVIEW
 
 
 def test_features_are_kept_and_nothing_is_prepared_again():
-    without = REVIEW.with_veto("colour", 5)
+    without = vetoed(5)
     assert cache.features(without, "test") is cache.features(REVIEW, "test")
     cache.warm(REVIEW)
     assert cache.is_warm(without)
@@ -47,7 +53,9 @@ def test_a_veto_on_the_page_changes_the_figures_and_stands_in_the_history(open_p
     before = titles(test)
     assert "of 450 twins" in before
     row = int(cache.pairs(REVIEW, "test", "colour").rows[0])
-    test.session_state["review"] = REVIEW.with_veto("colour", row)
+    vetoes = Decided(vetoes=(("colour", row),))
+    history = History().done("left a pair out", vetoes, datetime.now(UTC))
+    test.session_state["journals"] = {(REVIEW.data, REVIEW.model): Journal(history)}
     test.run()
     assert "of 449 twins" in titles(test)
     assert any(e.label == "Left out by colour\\: 1" or "Left out by colour" in e.label for e in test.expander)
@@ -55,7 +63,7 @@ def test_a_veto_on_the_page_changes_the_figures_and_stands_in_the_history(open_p
     assert titles(test) == before
     test = test.switch_page("app_pages/unlearn.py").run()
     history = next(t.value for t in test.table if "Action" in t.value.columns)
-    assert history["Action"].tolist() == ["took a pair back"]
+    assert history["Action"].tolist() == ["took a pair back", "left a pair out"]
     assert history.iloc[0, 2] == f"colour, pair {row}"
 
 

@@ -8,7 +8,18 @@ import pytest
 from scipy.stats import binomtest, false_discovery_control
 from sklearn.metrics import confusion_matrix
 
-from fmd_core import Change, DataError, Estimate, GroupGap, LinearHead, bias_changes, changes, compare
+from fmd_core import (
+    Candidate,
+    Change,
+    DataError,
+    Estimate,
+    GroupGap,
+    LinearHead,
+    bias_changes,
+    changes,
+    compare,
+    compare_candidates,
+)
 from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.bias import predictions
 from fmd_core.counterfactual import placebo_pairs
@@ -355,3 +366,32 @@ def test_an_attribute_without_two_groups_has_no_gap_but_the_others_have(tiny):
     found = bias_changes(*given, [(tiny.pairs["test"].subset(keep), None)], "equal opportunity")[0]
     assert found.before.value is None
     assert "needs two groups" in found.before.problem
+
+
+@pytest.mark.parametrize("measure", ["counterfactual", "demographic parity"])
+def test_models_that_read_different_features_are_compared_on_the_same_people(tiny, measure):
+    """The same model seen through turned features is the same candidate."""
+    people, pairs = tiny.features["test"], tiny.pairs["test"]
+    after = tiny.path.suggested.result.head
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(people.features.shape[1],) * 2))[0]
+
+    def turned(found):
+        return replace(found, features=(found.features @ turn).astype(found.features.dtype))
+
+    other = Candidate(
+        LinearHead(after.weight @ turn, after.bias),
+        turned(people),
+        replace(pairs, favoured=turned(pairs.favoured), other=turned(pairs.other)),
+    )
+    found = compare_candidates(Candidate(tiny.head, people, pairs), other, tiny.dataset, measure)
+    wanted = compare(tiny.head, after, tiny.dataset, people, pairs, measure=measure)
+    assert found.judged.difference.value == pytest.approx(wanted.judged.difference.value, abs=1e-6)
+    assert found.judged.difference.low == pytest.approx(wanted.judged.difference.low, abs=1e-5)
+    np.testing.assert_array_equal(found.predicted_after, wanted.predicted_after)
+    assert found.judged.difference.value < 0  # and it is told apart from the first
+
+
+def test_candidates_judged_on_other_people_are_refused(tiny):
+    mine, theirs = (Candidate(tiny.head, tiny.features[s], tiny.pairs[s]) for s in ("test", "validation"))
+    with pytest.raises(DataError, match="not judged on the same people and twins"):
+        compare_candidates(mine, theirs, tiny.dataset)

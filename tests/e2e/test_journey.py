@@ -68,11 +68,11 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert bias_shown(page) < original / 2
     expect(choice).not_to_have_attribute("transform", ring)
     visitor.act(lambda: page.get_by_role("button", name="Apply this").click())
-    expect(sidebar.get_by_text("In force: variant 1")).to_be_visible()
+    expect(sidebar.get_by_text("In force: Variant 1")).to_be_visible()
     visitor.act(lambda: page.get_by_role("button", name="Undo").click())
     expect(sidebar.get_by_text("In force: the original model")).to_be_visible()
     visitor.act(lambda: page.get_by_role("button", name="Redo").click())
-    expect(sidebar.get_by_text("In force: variant 1")).to_be_visible()
+    expect(sidebar.get_by_text("In force: Variant 1")).to_be_visible()
 
     visitor.follow("Write the report")
     files = {}

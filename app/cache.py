@@ -16,7 +16,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app.review import BUNDLED, Aim, Review
-from app.variants import Exclusion, Variant, describe
+from app.variants import Exclusion, Side, Variant, describe
 from fmd_core import datasets, model_shelf
 from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.bias_functions import joint
@@ -280,6 +280,13 @@ def _guarded(variant: Exclusion) -> fmd.PathPoint:
     return fmd.judge(classifier(review).head, made, guard(review, variant.aim, variant.tolerance))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
+    """What validation people say of the original model."""
+    head = classifier(review).head
+    return fmd.judge(head, result(review, None), guard(review, aim, tolerance))
+
+
 def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:
     """What a variant makes; the original head for None."""
     return (
@@ -368,6 +375,33 @@ def other_biases(variant: Variant, attribute: str) -> list[fmd.Change]:
         [(pairs(review, "test", name), placebo(review, "test", name)) for name in names],
         variant.aim.measure,
     )
+
+
+def _candidate(review: Review, side: Side, attribute: str) -> fmd.Candidate:
+    """A model with what it reads of the test people. Whose twin is whose does not depend on the model."""
+    seen = standing(replace(review, model=side.model), side.variant)
+    twins, floor = pairs(seen, "test", attribute), placebo(seen, "test", attribute)
+    people = features(seen, "test")
+    if floor is not None and side.model != review.model:
+        twins = pairs(review, "test", attribute).seen_in(people)
+        own = placebo(review, "test", attribute)
+        floor = own.seen_in(people) if own is not None else None
+    return fmd.Candidate(head(seen, side.variant), people, twins, floor)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def side_by_side(review: Review, first: Side, second: Side, aim: Aim) -> fmd.Comparison:
+    """Two models or variants on the same held-out test samples."""
+    ends = [_candidate(review, side, aim.attribute) for side in (first, second)]
+    return fmd.compare_candidates(ends[0], ends[1], dataset(review), aim.measure)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> list[fmd.Change]:
+    """The bias of both by every attribute but the one under review."""
+    names = [name for name in changeable(dataset(review)) if name != aim.attribute]
+    both = [(_candidate(review, first, name), _candidate(review, second, name)) for name in names]
+    return fmd.candidate_biases(both, dataset(review), aim.measure)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

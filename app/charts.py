@@ -101,9 +101,14 @@ def trade_off(
     return _figure(traces, layout, height=370)
 
 
-def before_after(labels: Sequence[str], before: Sequence[Estimate], after: Sequence[Estimate]) -> go.Figure:
-    """Paired bars with whiskers, in percent."""
-    sides = (("before", before, NEUTRAL), ("after", after, ACCENT))
+def before_after(
+    labels: Sequence[str],
+    before: Sequence[Estimate],
+    after: Sequence[Estimate],
+    names: tuple[str, str] = ("before", "after"),
+) -> go.Figure:
+    """Paired bars with whiskers, in percent; `names` are what is compared."""
+    sides = ((escape(names[0]), before, NEUTRAL), (escape(names[1]), after, ACCENT))
     traces = [
         _bar_trace(labels, estimates)
         | {"name": name, "marker": {"color": color}}

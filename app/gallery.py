@@ -34,6 +34,7 @@ class Tile:
     pictures: tuple[Picture, ...]
     caption: str = ""
     detail: str = ""
+    badge: str = ""  # a word on the picture, such as "marked"
 
 
 _JS = """
@@ -73,6 +74,12 @@ export default function ({ data, parentElement, setStateValue }) {
           figure.append(note);
         }
         row.append(figure);
+      }
+      if (tile.badge) {
+        const badge = document.createElement('span');
+        badge.className = 'badge';
+        badge.textContent = tile.badge;
+        row.append(badge);
       }
       box.append(row);
       for (const part of ['caption', 'detail']) {
@@ -120,7 +127,10 @@ button.tile { cursor: pointer; }
 button.tile:hover { border-color: var(--st-primary-color); }
 button.tile[aria-pressed=true] { border-color: var(--st-primary-color); box-shadow: 0 0 0 2px var(--st-primary-color); }
 button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
-.pictures { display: flex; gap: 8px; margin-bottom: 4px; }
+.pictures { display: flex; gap: 8px; margin-bottom: 4px; position: relative; }
+.pictures > .badge { position: absolute; left: 4px; top: 4px; max-width: calc(100% - 8px); padding: 1px 7px;
+  border-radius: 999px; font-size: 12px; font-weight: 600; background: var(--st-background-color);
+  color: var(--st-text-color); border: 1px solid var(--st-border-color); }
 .pictures > span { flex: 1; min-width: 0; }
 .pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; }
 .record { display: block; white-space: pre-line; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }

@@ -17,11 +17,13 @@ choosing = [
     st.Page("app_pages/data.py", title="Data", icon=":material/database:"),
     st.Page("app_pages/model.py", title="Model", icon=":material/network_node:"),
 ]
+unlearn = st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:")
 reviewing = [
     st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:"),
     st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
     st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
-    st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:"),
+    unlearn,
+    st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
 ]
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
@@ -33,7 +35,7 @@ try:
         page.run()  # first: the page paints before the sidebar's libraries are in
     from app import preparation, sidebar, state
 
-    sidebar.draw()
+    sidebar.draw(with_steps=page != unlearn)  # that page has its own
     if page in reviewing:
         preparation.require(state.review())
         page.run()

@@ -18,10 +18,7 @@ from fmd_core.model_shelf import keep_model, shelved_models
 
 def choose(review: Review) -> None:
     """Models that are here already, if there is any choice."""
-    data = cache.dataset(review)
-    found = {shelved.id: shelved.name for shelved in shelved_models(data)}
-    if Review(review.data).has_model:
-        found = {BUNDLED: "The model that ships with the demo", **found}
+    found = dict(on_this_machine(review))
     if len(found) < 1 + (review.model in found):
         return
     ids = list(found)
@@ -32,6 +29,14 @@ def choose(review: Review) -> None:
     )  # fmt: skip
     if chosen is not None and chosen != review.model:
         _use(review, chosen)
+
+
+def on_this_machine(review: Review) -> list[tuple[str, str]]:
+    """Id and name of every model for the task at hand."""
+    found = [(shelved.id, shelved.name) for shelved in shelved_models(cache.dataset(review))]
+    if Review(review.data).has_model:
+        return [(BUNDLED, "The model that ships with the demo"), *found]
+    return found
 
 
 def name_of(review: Review) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app import cache, components, gallery, portraits, state, vetoes, where_it_looks
+from app import cache, components, gallery, portraits, remarks, state, vetoes, where_it_looks
 from app.review import Review
 from app.view_models import harmful, twins
 from app.view_models.where_it_looks import Shown
@@ -34,6 +34,7 @@ def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
             st.write(components.plain(sentence))
         if found is None:
             st.caption("Nobody of this class is like it enough to be its twin.")
+        remarks.draw(sample.row)
         label = cache.dataset(review).target.levels.index(sample.label)
         where_it_looks.draw(review, [own, found[0]] if found else [own], label)
 

@@ -15,8 +15,8 @@ MEASURE_NAMES = {
 }
 
 
-def draw() -> None:
-    """Data, model in force, the attribute to look at and what counts as bias."""
+def draw(*, with_steps: bool = True) -> None:
+    """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
     data = cache.dataset(state.review())
     state.keep_within("attribute", tuple(data.attributes))
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
@@ -40,3 +40,19 @@ def draw() -> None:
         st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")
         if state.current():
             st.caption(components.plain(describe(state.current())))
+        if with_steps:
+            _steps()
+
+
+def _steps() -> None:
+    """Undo and redo, on every page, once there is something to take back."""
+    past = state.history()
+    if not past.steps:
+        return
+    with st.container(horizontal=True):
+        for label, act, what in (("Undo", state.undo, past.last), ("Redo", state.redo, past.next)):
+            icon = f":material/{label.lower()}:"
+            help = f"{label}: {what}" if what else None
+            st.button(
+                label, icon=icon, key=f"{label.lower()}_step", on_click=act, disabled=not what, help=help
+            )

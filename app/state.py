@@ -289,6 +289,17 @@ def stop_key() -> str:
     return f"stop_{joint_aim().words}_{st.session_state.get('strategy', 'iterated')}_{depth()}"
 
 
+def move_slider(stop: str) -> None:
+    """Let the strength slider stand elsewhere from the next drawing on: it is drawn already in this one."""
+    st.session_state["next_stop"] = stop
+
+
+def settle_slider(key: str) -> None:
+    """Give the strength slider, not yet drawn, what was asked for."""
+    if "next_stop" in st.session_state:
+        st.session_state[key] = st.session_state.pop("next_stop")
+
+
 def forget(key: str) -> None:
     """Let a widget start from its default again."""
     st.session_state.pop(key, None)
@@ -307,6 +318,12 @@ def keep_within(key: str, options: tuple[Any, ...]) -> None:
     """Give a widget its first option again when the options no longer hold its value."""
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
+
+
+def offer(key: str, options: tuple[Any, ...], first: Any) -> None:  # noqa: ANN401 - whatever the widget holds
+    """Give a widget the value `first` unless it holds one of its options."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = first
 
 
 def keep_among(key: str, options: tuple[Any, ...]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app import cache, components, glossary, panels, preparation, state
+from app.history import History
 from app.review import Review
 from app.variants import Recipe, describe
 from app.view_models import unlearn
@@ -94,6 +95,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(review, aim, strategy, k, tolerance / 100)
     stops, key = unlearn.stops(path), state.stop_key()
+    state.settle_slider(key)
     if state.has(key) and state.value(key, "") not in stops:
         gone = str(state.value(key, ""))[:60]
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
@@ -105,28 +107,36 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         persist_state="session",
         help=glossary.tip("Strength", "Part of the way", "Step share"),
     )
-    best = next(name for name, point in stops.items() if point is path.suggested)
+    best = _stop_of(path)
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
     choice = stops[stop]
     variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
     return path, choice, variant
 
 
-def history_panel(variant: Recipe, *, refused: bool) -> None:
+def history_panel(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe) -> None:
     """Apply, undo, redo, back to the original, and everything done so far."""
     past = state.history()
     head, tried = cache.head(state.review(), past.current), cache.head(variant.review, variant)
     with st.container(border=True):
-        st.markdown(f"**In force:** {components.plain(describe(past.current))}")
+        st.markdown(f"**In force:** {components.plain(_called(past))}")
         with st.container(horizontal=True):
             same = tried.fingerprint == head.fingerprint
-            label = "Apply although refused" if refused else "Apply this"
-            _act(label, state.apply, variant, disabled=same, primary=not refused)
+            if choice is path.original is not path.suggested and past.current is None:
+                best = path.suggested.result
+                suggested = replace(variant, strength=best.strength, blend=best.blend)
+                _act("Apply our suggestion", _apply_at, suggested, _stop_of(path), primary=True)
+            else:
+                label = "Apply although refused" if choice.refusal else "Apply this"
+                _act(label, state.apply, variant, disabled=same, primary=not choice.refusal)
             _act("Undo", state.undo, disabled=not past.can_undo)
             _act("Redo", state.redo, disabled=not past.can_redo)
-            _act("Back to original", state.back_to_original, disabled=not past.can_undo)
+            _act("Back to original", state.back_to_original, disabled=past.current is None)
         if past.current and not same:
-            st.caption("Applying replaces what is in force: every variant starts from the original model.")
+            st.caption(
+                "Applying replaces what is in force: every variant starts from the original model. All that were in "
+                "force are kept on the Compare page."
+            )
         st.caption(
             f"Fingerprint of the last layer in force: {head.fingerprint[:16]}",
             help=glossary.tip("Fingerprint"),
@@ -140,8 +150,25 @@ def history_panel(variant: Recipe, *, refused: bool) -> None:
             )
 
 
+def _called(past: History) -> str:
+    """What is in force by name, and how it was made."""
+    if past.current is None:
+        return "the original model"
+    return f"{past.name(past.current)}, {describe(past.current)}"
+
+
+def _stop_of(path: fmd.UnlearningPath) -> str:
+    return next(name for name, point in unlearn.stops(path).items() if point is path.suggested)
+
+
+def _apply_at(variant: Recipe, stop: str) -> None:
+    """Put a variant in force and let the slider stand on it at the next drawing."""
+    state.apply(variant)
+    state.move_slider(stop)
+
+
 def _act(
-    label: str, action: Callable[..., None], *args: object, disabled: bool, primary: bool = False
+    label: str, action: Callable[..., None], *args: object, disabled: bool = False, primary: bool = False
 ) -> None:
     """A button whose effect the whole app must see, the sidebar too."""
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"

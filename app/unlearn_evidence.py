@@ -9,7 +9,7 @@ from app import cache, charts, components, gallery, glossary, panels, portraits
 from app.review import Review
 from app.variants import Variant
 from app.view_models import proof
-from app.view_models.unlearn import ResultView
+from app.view_models.unlearn import BEFORE_AFTER, ResultView
 from fmd_core.proof import default_k
 
 
@@ -28,14 +28,15 @@ def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) ->
     st.caption(view.note)
 
 
-def draw(review: Review, result: ResultView) -> None:
-    """Figures, who pays, what is mixed up, and whose answer changed."""
+def draw(review: Review, result: ResultView, names: tuple[str, str] = BEFORE_AFTER) -> None:
+    """Figures, who pays, what is mixed up, and whose answer changed; `names` are what is compared."""
+    title = " and ".join(names)
     st.header(
-        "Before and after, on held-out people",
+        components.plain(f"{title[:1].upper()}{title[1:]}, on held-out people"),
         anchor=False,
         help=glossary.tip("Held-out people", "Interval (95 %)"),
     )
-    figure = charts.before_after(result.labels, result.before, result.after)
+    figure = charts.before_after(result.labels, result.before, result.after, names)
     panels.chart(figure, result.summary, result.table, key="before_after")
     st.header(
         "Who pays?",

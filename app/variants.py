@@ -44,6 +44,14 @@ class Exclusion:
 Variant = Recipe | Exclusion
 
 
+@dataclass(frozen=True)
+class Side:
+    """A model to compare: one for the task at hand by name, and what was made of it."""
+
+    model: str
+    variant: Variant | None = None
+
+
 def describe(variant: Variant | None) -> str:
     """A variant in words; None is the original model."""
     if variant is None:

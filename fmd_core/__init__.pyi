@@ -8,7 +8,14 @@ from .bias_functions import (
     counterfactual_bias_gradient,
 )
 from .changes import Change
-from .comparison import Candidate, Comparison, bias_changes, compare, compare_candidates
+from .comparison import (
+    Candidate,
+    Comparison,
+    bias_changes,
+    candidate_biases,
+    compare,
+    compare_candidates,
+)
 from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
@@ -78,6 +85,7 @@ __all__ = [
     "bias_changes",
     "bias_influence",
     "build_report",
+    "candidate_biases",
     "check_scores",
     "compare",
     "compare_candidates",

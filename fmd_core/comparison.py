@@ -156,16 +156,27 @@ def bias_changes(
 ) -> list[Change]:
     """`compare(...).judged` alone, by the attribute of each of the `twins` (with their placebo, if any),
     which stands as the change's group: from one bootstrap, and without the groups of people."""
-    if not twins:
+    both = [(Candidate(before, features, *given), Candidate(after, features, *given)) for given in twins]
+    return candidate_biases(both, dataset, measure)
+
+
+def candidate_biases(
+    both: Sequence[tuple[Candidate, Candidate]],
+    dataset: AttributeDataset,
+    measure: Measure = "counterfactual",
+) -> list[Change]:
+    """The same of two models that read different features: before and after by each attribute."""
+    if not both:
         return []
-    both = [tuple(Candidate(head, features, *given) for head in (before, after)) for given in twins]
+    for was, now in both:
+        _check_same_people(was, now)
     if measure != "counterfactual":
         found = [_gap_change((was, now), dataset, measure) for was, now in both]
     else:
         found = mean_changes(
             [_distance_row((was, now)) if was.placebo is None else _excess((was, now)) for was, now in both]
         )
-    names = [pairs.attribute for pairs, _ in twins]
+    names = [was.pairs.attribute for was, _ in both]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
 

@@ -38,21 +38,6 @@ fixed = sorted(set(data.attributes) - set(cache.changeable(data)))
 if fixed:
     names = components.plain(", ".join(fixed))
     st.info(f"Not tested, because every {data.unit} has the same value: {names}.")
-service = find_bias.build_service(audit, state.attribute(), data.unit)
-st.header(
-    components.plain(f"Who is served how well, by {state.attribute()}"),
-    anchor=False,
-    help=glossary.tip("Usual and unusual", *find_bias.GROUP_TERMS),
-)
-left, right = st.columns([2, 3], gap="large")
-with left:
-    panels.bar_chart(service.groups, key="groups", axis="accuracy, %")
-with right:
-    panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
-st.caption(
-    f"Measured on {audit.accuracy.n} held-out test {wording.many(data.unit)}; whiskers and brackets are 95 % "
-    "intervals. With more than two classes the group metrics pool them, one class against the rest."
-)
 flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)
 
 
@@ -73,5 +58,20 @@ st.dataframe(
     key="red_flags",
     on_select=open_story,
     selection_mode="single-row",
+)
+service = find_bias.build_service(audit, state.attribute(), data.unit)
+st.header(
+    components.plain(f"Who is served how well, by {state.attribute()}"),
+    anchor=False,
+    help=glossary.tip("Usual and unusual", *find_bias.GROUP_TERMS),
+)
+left, right = st.columns([2, 3], gap="large")
+with left:
+    panels.bar_chart(service.groups, key="groups", axis="accuracy, %")
+with right:
+    panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
+st.caption(
+    f"Measured on {audit.accuracy.n} held-out test {wording.many(data.unit)}; whiskers and brackets are 95 % "
+    "intervals. With more than two classes the group metrics pool them, one class against the rest."
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

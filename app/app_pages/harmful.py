@@ -5,6 +5,7 @@ import streamlit as st
 from app import (
     cache,
     components,
+    exclusions,
     gallery,
     glossary,
     panels,
@@ -27,7 +28,7 @@ def tile(sample: harmful.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
     name = sample.name
     picture = portraits.picture(REVIEW, sample.row, f"Training sample {sample.row}: {name}")
-    return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text)
+    return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text, sample.badge)
 
 
 @components.fragment
@@ -58,9 +59,13 @@ def ranking() -> None:
             width=170,
             help=glossary.tip("K"),
         )
+        shown = st.selectbox("Show", harmful.SHOWN, key="harmful_shown", persist_state="session", width=190)
     checked = score_check.lead(REVIEW, state.aim(), k)
+    said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
     try:
-        view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked)
+        view = harmful.build(
+            data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown
+        )
     except DataError:  # the sentence stands below; the page keeps its question
         with top:
             components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
@@ -70,11 +75,7 @@ def ranking() -> None:
             "Harmful samples · the original model", view.headline, view.lead, help=glossary.tip("Influence")
         )
     if not view.samples:
-        st.info(
-            components.plain(
-                f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
-            )
-        )
+        st.info(components.plain(harmful.nobody(data, label, k, shown)))
     if view.caution:
         st.info(components.plain(view.caution))
     left, right = st.columns([3, 5], gap="medium")
@@ -89,6 +90,7 @@ def ranking() -> None:
             st.caption(f"{view.hidden} more are in the CSV file.")
     with left:
         sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
+    exclusions.draw(REVIEW)
     score_check.draw(REVIEW, state.aim(), k)
     st.header("What they are made of", anchor=False, help=glossary.tip("Usual and unusual"))
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")

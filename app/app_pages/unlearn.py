@@ -53,7 +53,7 @@ def conversation() -> None:
         st.caption(components.plain(curve.summary))
         with st.expander("The same as a table"):
             st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
-    history_panel(variant, refused=bool(choice.refusal))
+    history_panel(path, choice, variant)
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:

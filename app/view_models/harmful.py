@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from app.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeDataset, Estimate, InfluenceScores, wording
+from app.journal import Remark
+from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, wording
 from fmd_core.datasets.sniffing import safe_cell
 
 KINDS = ("Harmful", "Helpful")
 EVERYTHING = "All"
-MOST_TILES = 200
+MOST_TILES = 500
+SHOWN = ("All of the top K", "Marked", "With a note", "Excluded")
 UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
 
 
@@ -29,6 +32,7 @@ class Sample:
     usual: bool
     effect: float  # predicted change of B on removal, share
     unit: str = "image"  # what a sample is called
+    badge: str = ""  # what the reviewer said of it, in a word
 
     @property
     def name(self) -> str:
@@ -39,6 +43,30 @@ class Sample:
     def effect_text(self) -> str:
         """Effect in points, three decimals: single samples move little."""
         return wording.signed(f"{100 * self.effect:+.3f} points")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the reviewer said of single training samples, by row."""
+
+    remarks: Mapping[int, Remark] = field(default_factory=dict)
+    excluded: frozenset[int] = frozenset()
+
+    def of(self, shown: str) -> frozenset[int] | None:
+        """The rows that one of SHOWN asks for, None for all."""
+        return {
+            SHOWN[0]: None,
+            SHOWN[1]: frozenset(row for row, remark in self.remarks.items() if remark.marked),
+            SHOWN[2]: frozenset(row for row, remark in self.remarks.items() if remark.note),
+            SHOWN[3]: self.excluded,
+        }[shown]
+
+    def badge(self, row: int) -> str:
+        """A word for the picture; what weighs most comes first."""
+        remark = self.remarks.get(row, Remark())
+        if row in self.excluded:
+            return "excluded"
+        return "marked" if remark.marked else "note" if remark.note else ""
 
 
 @dataclass(frozen=True)
@@ -62,17 +90,26 @@ def build(
     kind: str,
     label: str = EVERYTHING,
     checked: str = "",
+    said: Said | None = None,
+    shown: str = SHOWN[0],
 ) -> HarmfulView:
     """Top `k` of one `kind`, of the class named `label` or of all. Refuses K beyond the training set.
 
-    `checked` is a sentence on what was measured, where that was done.
+    `checked` is a sentence on what was measured, where that was done; `said` is what the reviewer said of
+    single samples. `shown` other than the first of SHOWN asks for some of those, whatever their rank.
     """
-    ranked = scores.most_harmful(k) if kind == KINDS[0] else scores.most_helpful(k)
+    said, top_k = said or Said(), scores.most_harmful(k)  # refuses a K that is not possible
+    first_ones = top_k if kind == KINDS[0] else scores.most_helpful(k)
+    everybody = first_ones if shown == SHOWN[0] else _ranking(scores, kind)
+    wanted = said.of(shown)
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
-    samples = [_sample(data, scores, aligned, int(p), rank) for rank, p in enumerate(ranked, start=1)]
+    samples = [
+        _sample(data, scores, aligned, int(p), rank, said)
+        for rank, p in enumerate(everybody, start=1)
+        if wanted is None or int(scores.rows[p]) in wanted
+    ]
     matching = [s for s in samples if label in (EVERYTHING, s.label)]
-    top = int((scores.most_harmful(1) if kind == KINDS[0] else scores.most_helpful(1))[0])
-    first = _sample(data, scores, aligned, top, 1)
+    first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
     return HarmfulView(
         headline=_headline(first, kind, wording.bias_name(scores)),
         lead=(
@@ -88,6 +125,23 @@ def build(
     )
 
 
+def nobody(data: AttributeDataset, label: str, k: int, shown: str) -> str:
+    """Why the gallery is empty, and what to do."""
+    of_class = "" if label == EVERYTHING else f" of {data.target.name} {label}"
+    if shown != SHOWN[0]:
+        wanted = {"Marked": "marked", "With a note": "noted", "Excluded": "excluded"}[shown]
+        return f"You have {wanted} no sample{of_class} yet: select one in the gallery and say so beside it."
+    return (
+        f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
+    )
+
+
+def _ranking(scores: InfluenceScores, kind: str) -> np.ndarray:
+    """Positions of all training samples, (n,), the most harmful or helpful first."""
+    n = len(scores.rows)
+    return scores.most_harmful(n) if kind == KINDS[0] else scores.most_helpful(n)
+
+
 def _headline(first: Sample, kind: str, bias: str) -> str:
     role = "teacher of" if kind == KINDS[0] else "witness against"
     what = first.name if first.unit == "image" else f"{first.unit}: {first.name}"
@@ -100,7 +154,7 @@ def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
 
 
 def _sample(
-    data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray, p: int, rank: int
+    data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray, p: int, rank: int, said: Said
 ) -> Sample:
     row, column = int(scores.rows[p]), data.attribute(scores.attribute)
     return Sample(
@@ -112,6 +166,7 @@ def _sample(
         usual=bool(aligned[p]),
         effect=float(scores.removal_effect[p]),
         unit=data.unit,
+        badge=said.badge(row),
     )
 
 
@@ -178,4 +233,14 @@ def explain(sample: Sample, attribute: str, measured: float) -> Detail:
             f"{wording.signed(f'{100 * measured:+.3f}')} points.",
             why,
         ),
+    )
+
+
+def exclusion_sentence(point: PathPoint, original: PathPoint, bias: str, people: int) -> str:
+    """What fitting again without the excluded samples does, on validation samples."""
+    n = point.result.k
+    return (
+        f"Fitted again without {'this training sample' if n == 1 else f'these {n} training samples'}, the {bias} goes "
+        f"from {wording.points(original.bias)} to {wording.points(point.bias)} points and accuracy from "
+        f"{wording.percent(original.accuracy)} to {wording.percent(point.accuracy)}, on {people} validation samples."
     )

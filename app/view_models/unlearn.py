@@ -30,6 +30,7 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate
 
 EXAMPLES = 10
 MOST_INTERSECTIONS = 30
+BEFORE_AFTER = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,13 @@ def within_limit(audit: BiasReport, aim: Aim, threshold: float) -> str:
     )
 
 
-def build_result(data: AttributeDataset, comparison: Comparison, others: Sequence[Change] = ()) -> ResultView:
-    """Everything below the curve; `others` are the biases by the other attributes."""
+def build_result(
+    data: AttributeDataset,
+    comparison: Comparison,
+    others: Sequence[Change] = (),
+    names: tuple[str, str] = BEFORE_AFTER,
+) -> ResultView:
+    """Everything below the curve; `others` are the biases by the other attributes, `names` what is compared."""
     changes: tuple[tuple[str, Change, Better], ...] = (
         (_judged_label(comparison), comparison.judged, "inverse"),
         ("Accuracy", comparison.accuracy, "normal"),
@@ -178,7 +184,7 @@ def build_result(data: AttributeDataset, comparison: Comparison, others: Sequenc
         before=tuple(change.before for _, change, _ in changes),
         after=tuple(change.after for _, change, _ in changes),
         summary=(
-            f"Grey is before, blue after, on {comparison.bias.before.n} held-out test samples; "
+            f"Grey is {names[0]}, blue {names[1]}, on {comparison.bias.before.n} held-out test samples; "
             "whiskers are 95 % intervals."
         ),
         table=_changes_table(
@@ -186,20 +192,22 @@ def build_result(data: AttributeDataset, comparison: Comparison, others: Sequenc
             + ([] if comparison.gap is None else [("Counterfactual bias", comparison.bias)])
             + [(f"{_judged_label(comparison)} by {other.group}", other) for other in others],
             "Figure",
+            names,
         ),
         who_pays="" if comparison.verdict == "unchanged" else wording.who_pays(comparison, others),
-        groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of"),
+        groups=_changes_table([(change.group, change) for change in comparison.groups], "Accuracy of", names),
         intersections=_changes_table(
             [(change.group, change) for change in comparison.intersections[:MOST_INTERSECTIONS]],
             "Accuracy of",
+            names,
         ),
         intersections_note=_intersections_note(comparison),
         classes=data.target.levels,
         confusions=(comparison.confusion_before, comparison.confusion_after),
         confusion_top=top,
         confusion_summaries=(
-            _confusion_summary("Before", comparison.confusion_before, data.target.levels),
-            _confusion_summary("After", comparison.confusion_after, data.target.levels),
+            _confusion_summary(names[0], comparison.confusion_before, data.target.levels),
+            _confusion_summary(names[1], comparison.confusion_after, data.target.levels),
         ),
         examples=_examples(data, comparison),
         examples_summary=_examples_summary(data, comparison),
@@ -247,7 +255,7 @@ def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...
     return Headline(label, wording.points(change.after.value) + unit, delta, better_when, terms)
 
 
-def _changes_table(rows: list[tuple[str, Change]], title: str) -> pd.DataFrame:
+def _changes_table(rows: list[tuple[str, Change]], title: str, names: tuple[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (
@@ -259,12 +267,12 @@ def _changes_table(rows: list[tuple[str, Change]], title: str) -> pd.DataFrame:
             )
             for label, change in rows
         ],
-        columns=[title, "Before", "After", "Difference", "n"],
+        columns=[title, *(name[:1].upper() + name[1:] for name in names), "Difference", "n"],
     )
 
 
-def _confusion_summary(when: str, counts: Array, classes: Sequence[str]) -> str:
-    wrong = counts - np.diag(np.diag(counts))
+def _confusion_summary(name: str, counts: Array, classes: Sequence[str]) -> str:
+    wrong, when = counts - np.diag(np.diag(counts)), name[:1].upper() + name[1:]
     if wrong.sum() == 0:
         return f"{when}: no mistakes."
     truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)

@@ -1,0 +1,72 @@
+"""Any two variants or models side by side, and the variants that were kept."""
+
+import streamlit as st
+
+from app import cache, components, glossary, kept_variants, model_forms, preparation, state, unlearn_evidence
+from app.review import Review
+from app.view_models import compare, unlearn
+
+REVIEW = state.review()
+found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
+
+
+def choose() -> tuple[str, str]:
+    """Which two, by name."""
+    names = tuple(found)
+    chosen = []
+    firsts = compare.first_choice(found, state.history())
+    for column, key, label, first in zip(
+        st.columns(2), ("compare_first", "compare_second"), ("Compare", "with"), firsts, strict=True
+    ):
+        state.offer(key, names, first)
+        with column:
+            chosen.append(
+                st.selectbox(label, names, format_func=components.plain, key=key, persist_state="session")
+            )
+            st.caption(components.plain(compare.made(found[chosen[-1]])))
+    return chosen[0], chosen[1]
+
+
+def evidence(names: tuple[str, str]) -> None:
+    """What the second does to the people of the first."""
+    first, second = (found[name] for name in names)
+    for side in (first, second):
+        if side.model != REVIEW.model:
+            preparation.require(Review(REVIEW.data, side.model))
+    aim = state.aim()
+    with st.spinner("Asking both about every held-out sample"):
+        comparison = cache.side_by_side(REVIEW, first, second, aim)
+        others = cache.side_by_side_biases(REVIEW, first, second, aim)
+    result = unlearn.build_result(cache.dataset(REVIEW), comparison, others, names)
+    with top:
+        components.header(
+            "Compare · on held-out people", compare.headline(comparison, names), result.who_pays
+        )
+    with st.container(key="cards"):
+        for card in result.cards:
+            st.metric(
+                components.plain(card.label), card.value, card.delta, delta_color=card.better_when, border=True,
+                help=glossary.tip(*card.terms),
+            )  # fmt: skip
+    if comparison.verdict != "unchanged":
+        unlearn_evidence.draw(REVIEW, result, names)
+
+
+top = st.container()
+if len(found) == 1:
+    with top:
+        components.header(
+            "Compare", "There is nothing to compare yet.",
+            "Every variant that you apply on the Unlearn page is kept here, and so is every other model that was "
+            "trained or opened for this data.",
+        )  # fmt: skip
+    components.next_step("app_pages/unlearn.py", "Make a variant")
+    st.stop()
+chosen = choose()
+if found[chosen[0]] == found[chosen[1]]:
+    with top:
+        components.header("Compare · on held-out people", "Which one is better?", compare.SAME)
+else:
+    evidence(chosen)
+kept_variants.draw()
+components.next_step("app_pages/report.py", "Write the report")

@@ -1,0 +1,42 @@
+"""The variants that were kept: a name, how each was made, and the way back to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import components, state
+from app.history import LONGEST_NAME, Kept
+from app.variants import describe
+
+
+def draw() -> None:
+    """A row for each; nothing while there is none."""
+    past = state.history()
+    if not past.kept:
+        return
+    st.header("Variants that you kept", anchor=False)
+    st.caption(
+        "Put one in force to go on from it; undo takes that back. Every variant is made afresh from the original "
+        "model, which is never changed."
+    )
+    for position, kept in enumerate(past.kept):
+        _row(position, kept, in_force=kept.variant == past.current)
+
+
+def _row(position: int, kept: Kept, *, in_force: bool) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=f"name_{position}_{kept.name}",
+            label_visibility="collapsed", width=220,
+        )  # fmt: skip
+        if name != kept.name:
+            state.rename(kept.variant, name)
+            st.rerun()
+        st.write(components.plain(describe(kept.variant)))
+        label = "In force" if in_force else "Put in force"
+        if st.button(label, disabled=in_force, key=f"force_{position}"):
+            state.apply(kept.variant)
+            st.rerun()
+        if st.button("Let go", disabled=in_force, key=f"let_go_{position}"):
+            state.let_go(kept.variant)
+            st.rerun()

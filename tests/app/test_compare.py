@@ -1,0 +1,106 @@
+"""Any two variants or models side by side."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app import cache
+from app.history import History
+from app.journal import Journal
+from app.review import BUNDLED, Aim, Review
+from app.variants import Recipe, Side
+from app.view_models import compare
+from tests.app.test_pages import press, titles
+
+NOW, REVIEW, AIM = datetime(2026, 1, 2, tzinfo=UTC), Review(), Aim(("colour",))
+
+
+def recipe(strength: float) -> Recipe:
+    return Recipe(REVIEW, AIM, "iterated", 0, strength, 1.0, 0.01)
+
+
+HISTORY = History().apply(recipe(0.1), NOW).apply(recipe(3.0), NOW)
+
+
+@pytest.fixture
+def page(open_page):
+    test = open_page("find_bias")
+    test.session_state["journals"] = {(REVIEW.data, REVIEW.model): Journal(HISTORY)}
+    return test.switch_page("app_pages/compare.py").run()
+
+
+def test_without_a_variant_the_page_says_how_to_get_one(open_page):
+    test = open_page("compare")
+    assert titles(test) == "There is nothing to compare yet."
+    assert any(b.label == "Make a variant" for b in test.button)
+
+
+def test_the_original_against_what_is_in_force_comes_first(page):
+    found = cache.comparison(recipe(3.0), "colour")
+    before, after = found.bias.before.value, found.bias.after.value
+    assert titles(page).replace("\\", "") == (
+        f"Variant 2 against the original model: the colour bias falls from {100 * before:.1f} to "
+        f"{100 * after:.1f} points, and accuracy rises from {100 * found.accuracy.before.value:.1f} % to "
+        f"{100 * found.accuracy.after.value:.1f} %."
+    )
+
+
+def test_two_variants_are_compared_with_each_other(page):
+    page.selectbox(key="compare_first").set_value("Variant 1").run()
+    biases = [cache.audit(REVIEW, recipe(s)).attributes[0].bias.value for s in (0.1, 3.0)]
+    assert biases == pytest.approx(
+        [
+            getattr(cache.side_by_side(REVIEW, *sides("Variant 1", "Variant 2"), AIM).bias, end).value
+            for end in ("before", "after")
+        ]
+    )
+    assert titles(page).startswith("Variant 2 against Variant 1\\: ")
+    assert not page.exception
+
+
+def sides(*names):
+    found = compare.sides(BUNDLED, HISTORY, [])
+    return [found[name] for name in names]
+
+
+def test_the_same_twice_is_no_comparison(page):
+    page.selectbox(key="compare_first").set_value("Variant 2").run()
+    assert titles(page) == "Which one is better?"
+    assert any("choose two that differ" in html.value for html in page.get("html"))
+
+
+def test_a_variant_is_renamed_put_in_force_and_let_go(page):
+    page = page.text_input(key="name_0_Variant 1").set_value("careful").run()
+    assert [k.name for k in history(page).kept] == ["careful", "Variant 2"]
+    page = page.button(key="force_0").click().run()
+    assert history(page).current == recipe(0.1)
+    page = page.button(key="let_go_1").click().run()
+    assert [k.name for k in history(page).kept] == ["careful"]
+    page = press(page, "Undo")
+    assert history(page).current == recipe(3.0)
+    assert not page.exception
+
+
+def history(test):
+    return test.session_state["journals"][REVIEW.data, REVIEW.model].history
+
+
+def test_other_models_for_the_task_are_offered_once():
+    found = compare.sides("a" * 32, HISTORY, [(BUNDLED, "demo"), ("a" * 32, "mine"), ("b" * 32, "other")])
+    assert list(found) == [
+        "The original model", "Variant 1", "Variant 2", "Model: the one that ships with the demo", "Model: other",
+    ]  # fmt: skip
+    assert found["Model: other"] == Side("b" * 32)
+    twins = compare.sides(BUNDLED, History(), [("c" * 32, "cnn"), ("d" * 32, "cnn")])
+    assert list(twins)[1:] == ["Model: cnn", "Model: cnn (dddddddd)"]
+
+
+def test_another_model_is_judged_on_the_same_people(monkeypatch):
+    """The same network opened under another id gives the same answers: nothing changes."""
+    original = cache._open_model
+    monkeypatch.setattr(cache, "_open_model", lambda data, model: original(data, BUNDLED))  # noqa: ARG005
+    found = cache.side_by_side(REVIEW, Side(BUNDLED), Side("e" * 32), AIM)
+    assert found.verdict == "unchanged"
+    assert compare.headline(found, ("The original model", "Model: x")) == (
+        "The original model and Model: x give all 450 held-out samples the same answers."
+    )

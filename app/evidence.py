@@ -37,6 +37,17 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         no_rivals=no_rivals,
         checks=cache.known_score_checks(review, scored),
         decision=decision,
+        remarks=_remarks(),
+    )
+
+
+def _remarks() -> tuple[fmd.SampleRemark, ...]:
+    """Everything that was said of single training samples."""
+    said, excluded = state.journal().remarks, state.history().now.excluded
+    return tuple(
+        fmd.SampleRemark(row, remark.marked, row in excluded, remark.note)
+        for row in sorted({*said, *excluded})
+        for remark in [state.remark(row)]
     )
 
 

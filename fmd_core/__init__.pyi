@@ -33,7 +33,7 @@ from .proof import Rival, rival_heads
 from .red_flags import RedFlag, red_flags
 from .removal import predict_removal, refit_without
 from .report import build_report, render_report
-from .report_evidence import Decision, Evidence
+from .report_evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
 from .report_page import render_page
 from .report_reading import OpenedReport, read_report
 from .scan import Finding, scan
@@ -44,6 +44,7 @@ from .unlearning import UnlearningInputs, UnlearningResult, unlearn
 __all__ = [
     "AttributeBias",
     "AttributeDataset",
+    "AuditTrail",
     "BiasFunction",
     "BiasReport",
     "Candidate",
@@ -65,6 +66,7 @@ __all__ = [
     "GroupGap",
     "Guard",
     "Head",
+    "LogLine",
     "InfluenceScores",
     "JointBias",
     "LinearHead",
@@ -75,6 +77,7 @@ __all__ = [
     "Preprocess",
     "RedFlag",
     "Rival",
+    "SampleRemark",
     "ScoreCheck",
     "SolverError",
     "TrainingStep",

@@ -18,12 +18,12 @@ from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS
 from fmd_core.proof import RANDOM_SEED
 from fmd_core.report_duties import SECTIONS, caveats
 from fmd_core.report_evidence import Decision, Evidence, Step
-from fmd_core.report_measured import PICTURES, measured
+from fmd_core.report_measured import PICTURES, REMARKS, measured
 from fmd_core.report_page import render_page
 
 __all__ = ["FORMAT", "Decision", "Evidence", "Step", "build_report", "render_report", "report_json", "seal"]
 
-FORMAT = "fmd-report-2"
+FORMAT = "fmd-report-3"
 PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
 
 
@@ -49,6 +49,7 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
         "taught_by": sections.harmful(evidence),
         "score_checks": [sections.score_check(check) for check in evidence.checks],
         "done": sections.done(evidence),
+        "audit_log": sections.audit_log(evidence.trail),
         "measured": None if comparison is None else measured(evidence, comparison),
         "caveats": caveats(evidence),
     }
@@ -73,6 +74,7 @@ def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -
     found = report["measured"]
     rows = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
     rows += found["shown"] if found else []
+    rows += [said["row"] for said in report["taught_by"]["remarks"][:REMARKS]]
     return render_page(report, _pictures(evidence.dataset, rows))
 
 

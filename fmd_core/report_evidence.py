@@ -58,6 +58,37 @@ class Decision:
                 )
 
 
+@dataclass(frozen=True)
+class SampleRemark:
+    """What the reviewer said of one training sample, by its row in the data set."""
+
+    row: int
+    marked: bool = False
+    excluded: bool = False
+    """The model should not have learned from it."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the audit log: what was done, and the hash that ties it to all lines before it."""
+
+    at: datetime
+    action: str
+    detail: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """The review's append-only log as it was kept, and whether it is whole."""
+
+    lines: tuple[LogLine, ...]
+    is_intact: bool
+    sentence: str
+    """What was found when the hashes were followed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """All that a report is made from. With the original in force, what speaks of a variant is None."""
@@ -91,3 +122,7 @@ class Evidence:
     checks: tuple[ScoreCheck, ...] = ()
     """What came of checking the scores, one for each K."""
     decision: Decision = Decision()
+    remarks: tuple[SampleRemark, ...] = ()
+    """What the reviewer said of single training samples."""
+    trail: AuditTrail | None = None
+    """The stored audit log; None where the review is not kept."""

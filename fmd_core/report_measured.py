@@ -17,6 +17,7 @@ from fmd_core.report_sections import attribute, findings_of
 from fmd_core.scan import Finding
 
 PICTURES = 12
+REMARKS = 100  # samples with something said of them that the page shows
 
 
 def measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 from fmd_core import wording
 from fmd_core.intervals import Estimate
 from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
-from fmd_core.report_measured import PICTURES
+from fmd_core.report_measured import PICTURES, REMARKS
 from fmd_core.report_sections import EFFECTS
+from fmd_core.unlearning import STRATEGIES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,7 +40,9 @@ def render_page(
         articles=ARTICLES,
         card=CARD,
         no_certificate=NO_CERTIFICATE,
-        strategies=wording.STRATEGY_TITLES,
+        strategies=wording.METHOD_TITLES,
+        along_a_path=STRATEGIES,
+        remarks=report["taught_by"]["remarks"][:REMARKS],
     )
 
 

@@ -40,6 +40,7 @@ from fmd_core.report_sections import EFFECTS
 from fmd_core.unlearning import METHODS
 
 MAX_BYTES = 16 << 20
+OLDER = "fmd-report-2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +59,26 @@ def read_report(content: bytes) -> OpenedReport:
         raise DataError(
             "This is JSON, but no report of FMD Studio: choose the JSON file saved beside a report."
         )
-    if raw["format"] != FORMAT:
+    if raw["format"] not in (FORMAT, OLDER):
         raise DataError(
-            f"This report has the format '{short_name(raw['format'])}', and this version opens '{FORMAT}' only."
+            f"This report has the format '{short_name(raw['format'])}', and this version opens '{FORMAT}' and "
+            f"'{OLDER}' only."
         )
-    report: dict[str, Any] = REPORT(raw, "")
+    report: dict[str, Any] = REPORT(raw if raw["format"] == FORMAT else _brought_up(raw), "")
     _check_classes(report)
     try:
         is_intact = raw.get("seal") == seal(raw)
     except (RecursionError, ValueError):
         is_intact = False
     return OpenedReport(report, is_intact)
+
+
+def _brought_up(raw: dict[str, Any]) -> dict[str, Any]:
+    """A report of the format before: nobody had remarked on samples, and no log was kept."""
+    taught = raw.get("taught_by")
+    if isinstance(taught, dict):
+        taught = {**taught, "remarks": []}
+    return {**raw, "taught_by": taught, "audit_log": None}
 
 
 def _parsed(content: bytes) -> object:
@@ -130,6 +140,7 @@ SAMPLES = list_of(
         {"rank": count, "row": count, "removal_effect": number, "bias_aligned": flag, "shows": map_of(TEXT)}
     )
 )
+REMARK = record({"row": count, "marked": flag, "excluded": flag, "note": TEXT, "shows": map_of(TEXT)})
 SETTINGS: dict[str, Check] = {
     "strategy": maybe(one_of(*METHODS)),
     "strength": maybe(number),
@@ -234,7 +245,8 @@ REPORT = record(
             }
         ),
         "taught_by": record(
-            {"attribute": TEXT, "bias": TEXT, "top_k": count, "most_harmful": SAMPLES, "most_helpful": SAMPLES}
+            {"attribute": TEXT, "bias": TEXT, "top_k": count, "most_harmful": SAMPLES, "most_helpful": SAMPLES,
+             "remarks": list_of(REMARK, most=MAX_PARTS)}
         ),
         "score_checks": list_of(SCORE_CHECK),
         "done": record(
@@ -248,6 +260,17 @@ REPORT = record(
                     record(SETTINGS | {"step_share": number, "setting": TEXT, "head_sha256": TEXT, "guard": GUARD})
                 ),
             }
+        ),
+        "audit_log": maybe(
+            record(
+                {
+                    "is_intact": flag,
+                    "sentence": TEXT,
+                    "lines": list_of(
+                        record({"at": moment, "action": TEXT, "detail": TEXT, "hash": TEXT}), most=MAX_PARTS
+                    ),
+                }
+            )
         ),
         "measured": maybe(MEASURED),
         "caveats": list_of(TEXT),

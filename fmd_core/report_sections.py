@@ -12,7 +12,7 @@ from fmd_core.bias import BiasReport
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.guarded_path import PathPoint
 from fmd_core.models import Classifier
-from fmd_core.report_evidence import Evidence
+from fmd_core.report_evidence import AuditTrail, Evidence
 from fmd_core.scan import Finding, scan
 from fmd_core.score_check import GroupCheck, ScoreCheck
 from fmd_core.unlearning import USES_K, StrategyName, UnlearningResult
@@ -153,6 +153,23 @@ def harmful(evidence: Evidence) -> dict[str, Any]:
         "top_k": evidence.top_k,
         "most_harmful": entries(scores.most_harmful(evidence.top_k)),
         "most_helpful": entries(scores.most_helpful(evidence.top_k)),
+        "remarks": [
+            asdict(remark) | {"shows": describe_row(dataset, remark.row)} for remark in evidence.remarks
+        ],
+    }
+
+
+def audit_log(trail: AuditTrail | None) -> dict[str, Any] | None:
+    """The log as it was kept, with its hashes."""
+    if trail is None:
+        return None
+    return {
+        "is_intact": trail.is_intact,
+        "sentence": trail.sentence,
+        "lines": [
+            {"at": line.at.isoformat(), "action": line.action, "detail": line.detail, "hash": line.hash}
+            for line in trail.lines
+        ],
     }
 
 

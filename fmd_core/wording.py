@@ -30,6 +30,13 @@ STRATEGY_TITLES: dict[StrategyName, str] = {
     "paper-replace": "Swap harmful samples for twins (paper-replace)",
     "paper-external": "One step on external samples (paper-external)",
 }
+METHOD_TITLES: dict[str, str] = {
+    **STRATEGY_TITLES,
+    "exclusion": "Fit again without samples that the reviewer excluded",
+    "erasure": "Erase the attribute from the features (LEACE)",
+    "adversary": "Train against an adversary that reads the attribute",
+    "pattern": "Forget a pattern that channels respond to",
+}
 STRATEGY_NOTES: dict[StrategyName, str] = {
     "iterated": "Refits the model's last layer on external twins. Even the smallest strength refits; more strength "
     "makes it answer both twins alike.",

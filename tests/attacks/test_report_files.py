@@ -76,7 +76,7 @@ class Tags(HTMLParser):
         (b'{"format": 3}', "no report of FMD Studio"),
         (
             b'{"format": "fmd-report-1"}',
-            "has the format 'fmd-report-1', and this version opens 'fmd-report-2' only",
+            "has the format 'fmd-report-1', and this version opens 'fmd-report-3' and 'fmd-report-2' only",
         ),
         (b'{"format": "fmd-report-2"}', "incomplete: 'created' is missing"),
     ],

@@ -33,6 +33,8 @@ def evidence(demo):
         audit_after=fmd.audit_bias(point.result.head, demo.dataset, demo.features["test"], pairs),
         rivals=tuple((rival, demo.comparison) for rival in rivals), checks=(check,),
         decision=fmd.Decision("reject", "B", date(2025, 3, 1), "One.\n\nTwo.", "Letters."),
+        remarks=(fmd.SampleRemark(int(demo.scores.rows[0]), marked=True, note="odd"),),
+        trail=fmd.AuditTrail((fmd.LogLine(WHEN, "apply", "strength 1", "ab" * 32),), True, "Whole."),
     )  # fmt: skip
 
 
@@ -188,3 +190,14 @@ def test_a_missing_part_is_named(report):
     del changed["measured"]["accuracy"]["after"]["low"]
     with pytest.raises(fmd.DataError, match=r"incomplete: 'measured\.accuracy\.after\.low' is missing"):
         read(changed)
+
+
+def test_a_report_of_the_format_before_is_opened(report):
+    older = copy.deepcopy(report) | {"format": "fmd-report-2"}
+    del older["audit_log"], older["taught_by"]["remarks"]
+    older["seal"] = seal(older)
+    found = read(older)
+    assert found.is_intact
+    assert found.report["taught_by"]["remarks"] == []
+    assert found.report["audit_log"] is None
+    assert fmd.render_page(found.report)

@@ -262,3 +262,47 @@ def test_the_seal_holds_everything_but_itself(before):
     other = fmd.build_report(replace(before, decision=MADE), created=WHEN)
     assert other["seal"] != report["seal"]
     assert fmd.read_report(json.dumps(report).encode()).is_intact
+
+
+# --- remarks, other ways to a variant, and the audit log
+
+
+def test_what_was_said_of_samples_is_in_the_report(demo, before):
+    rows = [int(row) for row in demo.scores.rows[:2]]
+    said = (
+        fmd.SampleRemark(rows[0], marked=True, note=NAUGHTY),
+        fmd.SampleRemark(rows[1], excluded=True),
+    )
+    found = replace(before, remarks=said)
+    told = fmd.build_report(found)["taught_by"]["remarks"]
+    assert [(r["row"], r["marked"], r["excluded"], r["note"]) for r in told] == [
+        (rows[0], True, False, NAUGHTY), (rows[1], False, True, ""),
+    ]  # fmt: skip
+    html = page(found)
+    assert NAUGHTY not in html
+    assert NAUGHTY in words(html)
+    assert f'alt="Training sample {rows[1]}"' in html
+    assert "What the reviewer said of single samples" not in words(page(before))
+
+
+def test_a_variant_without_a_strength_is_told_in_its_own_words(after):
+    what = "colour: fitted again without 3 training samples that the reviewer excluded"
+    result = replace(after.point.result, strategy="exclusion", strength=1.0, k=3, what=what)
+    text = words(page(replace(after, point=replace(after.point, result=result))))
+    assert f"In force: {what}." in text
+    assert "Fit again without samples that the reviewer excluded" in text
+    assert "not used by this strategy" not in text
+    assert "not used by this strategy" in words(page(after))
+
+
+@pytest.mark.parametrize("is_intact", [True, False])
+def test_the_audit_log_is_told_with_what_was_found_of_it(before, is_intact):
+    lines = tuple(fmd.LogLine(WHEN, "apply", f"line {n}", f"{n:064x}") for n in range(40))
+    found = replace(before, trail=fmd.AuditTrail(lines, is_intact, "What was found."))
+    report = fmd.build_report(found)
+    assert [line["detail"] for line in report["audit_log"]["lines"]] == [f"line {n}" for n in range(40)]
+    html = page(found)
+    assert ('class="refused">What was found.' in html) is not is_intact
+    assert "line 39" in words(html)
+    assert "line 9 " not in words(html)  # the latest 30 on the page
+    assert fmd.build_report(before)["audit_log"] is None

@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import warmup
+from app.shell import Shell
 
 # 'unsafe-inline' for styles and blob: for scripts is what Streamlit's own front end needs.
 HEADERS = {
@@ -66,6 +67,7 @@ app = st.App(
     # Streamlit checks the Host header of websockets only; this checks it for every request.
     middleware=[
         Middleware(SecurityHeaders),
+        Middleware(Shell),
         Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts") or ["*"]),
     ],
     on_script_error=word_problem,

@@ -2,14 +2,9 @@
 
 import streamlit as st
 
-from app import components, glossary, state, warmup
+from app import components, glossary, state, warmup, welcome
 
-components.header(
-    "FMD Studio",
-    "Is this classifier biased, who taught it that, and can we take it out?",
-    "Find out which attributes decide the answers of a classifier, look at the very training samples that "
-    "taught it, and unlearn the bias in seconds. Held-out people say what got better and what got worse.",
-)
+components.header(welcome.NAME, welcome.QUESTION, welcome.LEAD)
 # The question is on screen before the rest is imported.
 from app import cache, gallery, portraits  # noqa: E402
 from app.review import Review  # noqa: E402

@@ -22,10 +22,17 @@ def conversation() -> None:
         with top:
             components.header("Unlearn · against the original model", "This cannot be tried.")
         raise
+    curve = unlearn.build_curve(path, choice)
+    with right:  # the curve moves first; held-out people are asked next
+        figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
+        st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
+        st.caption(components.plain(curve.summary))
+        with st.expander("The same as a table"):
+            st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
     aim, data = variant.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(variant, aim.attribute)
     others = cache.other_biases(variant, aim.attribute)
-    curve, result = unlearn.build_curve(path, choice), unlearn.build_result(data, comparison, others)
+    result = unlearn.build_result(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
         with st.container(key="cards"):
@@ -47,12 +54,6 @@ def conversation() -> None:
         st.caption(
             components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
         )
-    with right:
-        figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
-        st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
-        st.caption(components.plain(curve.summary))
-        with st.expander("The same as a table"):
-            st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
     history_panel(path, choice, variant)
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")

@@ -140,6 +140,25 @@ def test_fast_slider_moves_end_where_the_slider_stands(visit):
     assert visitor.finished - before <= 2  # nothing is left in a queue
 
 
+def test_the_first_words_are_painted_before_any_script_ran(chromium, server):
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.route("**/*.js", lambda route: route.abort())
+    page.goto(server)
+    words = page.locator("#fmd-shell").get_by_text("Is this classifier biased")
+    expect(words).to_be_visible()
+    before = words.bounding_box()
+    page.unroute("**/*.js")
+    page.goto(server)
+    heading = page.get_by_role("heading", level=1, name="Is this classifier biased")
+    expect(heading).to_be_visible()
+    expect(words).to_be_hidden()
+    after = heading.bounding_box()
+    assert abs(after["x"] - before["x"]) <= 2  # nothing jumps when the page takes over
+    assert abs(after["y"] - before["y"]) <= 8
+    context.close()
+
+
 def test_headers_and_foreign_hosts(server):
     with urllib.request.urlopen(server, timeout=10) as answer:
         assert "script-src 'self' blob:;" in answer.headers["content-security-policy"]

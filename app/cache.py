@@ -27,6 +27,7 @@ from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.feature_store import FeatureStore
 from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceMethod
+from fmd_core.proof import default_k
 from fmd_core.training import feature_scale
 from fmd_core.unlearning import USES_K, StrategyName
 
@@ -505,8 +506,15 @@ def is_warm(review: Review) -> bool:
     return _every_twin(review) in warmed()
 
 
-def warm_scores(review: Review) -> None:
+def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the later pages of a demo need."""
-    for attribute in changeable(dataset(review)):
-        scores(review, Aim((attribute,)))
-        path(review, Aim((attribute,)), "iterated", 0, 0.01)
+    names = changeable(dataset(review))
+    for position, attribute in enumerate(names):
+        aim = Aim((attribute,))
+        for step in (
+            lambda aim=aim: scores(review, aim),
+            lambda aim=aim: path(review, aim, "iterated", 0, 0.01),
+            lambda aim=aim: rivals(review, aim, default_k(len(features(review, "train")))),
+        ):
+            progress(position / len(names))
+            step()

@@ -28,22 +28,22 @@ reviewing = [
 ]
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
 page = st.navigation([*choosing, *reviewing, reading], expanded=True)
-try:
-    permalink.adopt()
-    permalink.notes(page.title)
-    if page in (*choosing, reading):
-        page.run()  # first: the page paints before the sidebar's libraries are in
-    from app import preparation, sidebar, state
+with warmup.drawing():
+    try:
+        permalink.adopt()
+        permalink.notes(page.title)
+        if page in (*choosing, reading):
+            page.run()  # first: the page paints before the sidebar's libraries are in
+        from app import preparation, sidebar, state
 
-    sidebar.draw(with_steps=page != unlearn)  # that page has its own
-    if page in reviewing:
-        preparation.require(state.review())
-        page.run()
-except FMDError as error:
-    components.show_problem(error)
-finally:
-    warmup.page_was_drawn()
-    from app import job_panel
+        sidebar.draw(with_steps=page != unlearn)  # that page has its own
+        if page in reviewing:
+            preparation.require(state.review())
+            page.run()
+    except FMDError as error:
+        components.show_problem(error)
+    finally:
+        from app import job_panel
 
-    permalink.write()
-    job_panel.sidebar_list()  # last: a job that the page has just started is in it
+        permalink.write()
+        job_panel.sidebar_list()  # last: a job that the page has just started is in it

@@ -6,6 +6,8 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -14,6 +16,9 @@ _first_page = threading.Event()
 # Imports hold Python's lock: the first visitor's page goes first, and when nobody comes we begin.
 NOBODY_CAME_SECONDS = 4.0
 PAINT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 2.0  # for a page that is being drawn; then the loading goes on beside it
+_drawing = 0  # pages at this moment
+_pages = threading.Condition()
 
 
 def start() -> None:
@@ -21,14 +26,43 @@ def start() -> None:
     threading.Thread(target=_load, name="warmup", daemon=True).start()
 
 
-def page_was_drawn() -> None:
-    """Tell that a page was sent to a browser, which now fetches and paints it."""
-    _first_page.set()
+@contextmanager
+def drawing() -> Iterator[None]:
+    """While a page is drawn, what is loaded in the background gives way to it."""
+    _count(+1)
+    try:
+        yield
+    finally:
+        _count(-1)
+        _first_page.set()  # it was sent to a browser, which now fetches and paints it
+
+
+@contextmanager
+def _not_drawing() -> Iterator[None]:
+    _count(-1)
+    try:
+        yield
+    finally:
+        _count(+1)
+
+
+def _count(pages: int) -> None:
+    global _drawing
+    with _pages:
+        _drawing += pages
+        _pages.notify_all()
+
+
+def give_way(_share: float) -> None:
+    """Wait until no page is being drawn; the progress callback of everything that is loaded here."""
+    with _pages:
+        _pages.wait_for(lambda: _drawing <= 0, LONGEST_WAIT_SECONDS)
 
 
 def wait() -> None:
-    """Until everything is loaded, or loading failed."""
-    _done.wait()
+    """Until everything is loaded, or loading failed; a page that waits for it is not one to give way to."""
+    with _not_drawing():
+        _done.wait()
 
 
 def is_done() -> bool:
@@ -54,12 +88,12 @@ def _load() -> None:
         torch.set_num_threads(1)
         _freeze()
         demo = Review()
-        cache.warm(demo)
+        cache.warm(demo, give_way)
         _done.set()
-        cache.warm_scores(demo)
+        cache.warm_scores(demo, give_way)
         import captum.attr  # noqa: F401  a second, when somebody first asks where the model looks
 
-        cache.warm(Review("synthetic_faces"))
+        cache.warm(Review("synthetic_faces"), give_way)
         _freeze()
     except Exception:
         logging.getLogger(__name__).exception("warm-up failed")

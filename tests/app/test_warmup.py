@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+import threading
+
+from app import warmup
 
 PROBE = """
 import logging
@@ -23,3 +26,28 @@ def test_products_run_on_one_thread_and_the_libraries_are_frozen():
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout.split("\n")[:2] == ["{1}", "True"], done.stderr
+
+
+def test_loading_gives_way_to_a_page_that_is_drawn_but_not_to_one_that_waits_for_it(monkeypatch):
+    monkeypatch.setattr(warmup, "LONGEST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(warmup, "_done", threading.Event())
+    went_on = threading.Event()
+
+    def load():
+        warmup.give_way(0.5)
+        went_on.set()
+        warmup._done.set()
+
+    with warmup.drawing():
+        loader = threading.Thread(target=load, daemon=True)
+        loader.start()
+        assert not went_on.wait(0.2)
+        warmup.wait()  # would not end if the loading waited for this page
+    assert went_on.is_set()
+    loader.join()
+
+
+def test_loading_goes_on_when_a_page_takes_long(monkeypatch):
+    monkeypatch.setattr(warmup, "LONGEST_WAIT_SECONDS", 0.05)
+    with warmup.drawing():
+        warmup.give_way(0.5)

@@ -93,10 +93,27 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     paper.close()
 
 
+def test_a_whole_review_takes_six_clicks(visit):
+    """Find, look, unlearn, report: every click is the page's own next button."""
+    visitor = visit().open()
+    page = visitor.page
+    buttons = (
+        "Find the bias", "Look at the twins", "See who taught it that", "Take it out", "Apply our suggestion",
+        "Write the report",
+    )  # fmt: skip
+    for name in buttons:
+        button = page.get_by_role("button", name=name).first
+        expect(button).to_be_visible(timeout=90_000)
+        visitor.act(button.click)
+    expect(page.get_by_role("heading", level=1, name="The colour bias falls from")).to_be_visible()
+    expect(page.get_by_role("button", name="Report (HTML)")).to_be_enabled()
+    assert len(buttons) == 6
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_page_fits_its_width(visit, width, theme):
     visitor = visit(width, 900, theme)
-    for path in ("", "find_bias", "twins", "harmful", "unlearn", "report"):
+    for path in ("", "find_bias", "twins", "harmful", "unlearn", "compare", "report"):
         page = visitor.open(path).page
         expect(page.get_by_role("heading", level=1).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -1,0 +1,69 @@
+"""What is kept of a review comes back as it was, and nothing else is believed."""
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+
+from app import journal_json
+from app.history import Decided, History
+from app.journal import Journal, Remark
+from app.review import Aim, Review
+from app.variants import Exclusion, Recipe
+from fmd_core import DataError, Decision
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+REVIEW = Review("celeba?target=Smiling", "a" * 32, 1.5, "concatenated", (("sex", 7),))
+RECIPE = Recipe(REVIEW, Aim(("sex", "age"), "equal opportunity"), "paper-remove", 50, 0.3, 0.5, 0.015)
+FULL = Journal(
+    History()
+    .apply(RECIPE, NOW)
+    .rename(RECIPE, "careful", NOW)
+    .done("excluded", Decided(RECIPE, (("sex", 7),), (3, 4)), NOW, "two")
+    .apply(Exclusion(Review(), Aim(("colour",)), (3, 4), 0.01), NOW)
+    .undo(NOW)
+).remarked(9, Remark(True, "odd"))
+DECIDED = Decision("needs work", "B", date(2026, 1, 2), "Notes.", "Letters.")
+
+
+def there_and_back(journal):
+    return journal_json.load(json.loads(json.dumps(journal_json.dump(journal), allow_nan=False)))
+
+
+@pytest.mark.parametrize(
+    "journal", [Journal(), FULL, Journal(decision=(DECIDED, "ab" * 32)), Journal(decision=(Decision(), ""))]
+)
+def test_there_and_back(journal):
+    found = there_and_back(journal)
+    assert found == journal
+    assert hash(found.history) == hash(journal.history)  # variants are cache keys
+
+
+def cut(path):
+    raw = journal_json.dump(FULL)
+    place = raw
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = "nonsense"
+    return raw
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None, [], "text", {}, {"format": 2}, cut(["position"]), cut(["steps", 0, "after"]), cut(["log", 0, "at"]),
+        cut(["steps", 0, "after", "variant", "kind"]), cut(["kept", 0, "variant", "review"]),
+        cut(["remarks", 0, "row"]), cut(["decision"]), {**journal_json.dump(FULL), "position": 99},
+        {**journal_json.dump(FULL), "position": -1},
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_one_sentence(raw):
+    with pytest.raises(DataError, match=r"^This review cannot be opened: what was kept of it is damaged"):
+        journal_json.load(raw)
+
+
+def test_an_unknown_field_of_a_variant_is_refused():
+    raw = journal_json.dump(FULL)
+    raw["kept"][0]["variant"]["surprise"] = 1
+    with pytest.raises(DataError, match="surprise"):
+        journal_json.load(raw)

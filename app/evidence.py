@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fmd_core as fmd
-from app import cache, state
+from app import cache, keeping, state
 from app.review import Aim, Review
 from app.variants import Variant
 from app.view_models import report
@@ -38,6 +38,7 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         checks=cache.known_score_checks(review, scored),
         decision=decision,
         remarks=_remarks(),
+        trail=keeping.trail(state.place()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -24,7 +25,7 @@ Raw = Mapping[str, Any]
 def dump(journal: Journal) -> dict[str, Any]:
     """A journal as JSON values."""
     past = journal.history
-    return {
+    values = {
         "format": FORMAT,
         "steps": [{"action": step.action, "after": _decided(step.after)} for step in past.steps],
         "position": past.position,
@@ -36,6 +37,8 @@ def dump(journal: Journal) -> dict[str, Any]:
         "remarks": [{"row": row, **asdict(remark)} for row, remark in journal.remarks.items()],
         "decision": None if journal.decision is None else _decision(*journal.decision),
     }
+    plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))  # tuples become lists
+    return plain
 
 
 def load(raw: object) -> Journal:

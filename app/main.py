@@ -36,6 +36,8 @@ with warmup.drawing():
             page.run()  # first: the page paints before the sidebar's libraries are in
         from app import preparation, sidebar, state
 
+        if state.not_kept():
+            st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
         sidebar.draw(with_steps=page != unlearn)  # that page has its own
         if page in reviewing:
             preparation.require(state.review())

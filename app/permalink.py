@@ -19,6 +19,7 @@ from app.review import BUNDLED, Review
 
 LONGEST = 2_000  # characters of one value
 NOTES = "address_notes"
+KEPT = "review"  # the id of a review that is kept
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ def adopt() -> None:
     given = {name: text for name, text in st.query_params.to_dict().items() if name in NAMES}
     if given:
         state.keep_notes(NOTES, _adopt(given))
+
+
+def go_on_with(review: str) -> None:
+    """Open a review that was kept, with what was chosen in it."""
+    chosen = {name: text for name, text in _take_up(review).items() if name not in ("data", "model")}
+    state.keep_notes(NOTES, _open(chosen) + _set(chosen))
 
 
 def notes(page: str) -> None:
@@ -62,6 +69,9 @@ def write() -> None:
     stop = state.value(state.stop_key(), "") if state.has("attribute") else ""
     if stop and not str(stop).startswith("0 "):
         chosen["strength"] = str(stop)
+    state.put("address", dict(chosen))
+    if place := state.place():
+        chosen = {KEPT: place.id, **chosen}
     others = {name: text for name, text in st.query_params.to_dict().items() if name not in NAMES}
     if st.query_params.to_dict() != {**others, **chosen}:
         st.query_params.from_dict({**others, **chosen})
@@ -71,7 +81,38 @@ def _adopt(given: Mapping[str, str]) -> list[str]:
     """Set the session by the address; returns a sentence for each value that was ignored."""
     ignored = [_ignored(name, "is too long") for name, text in given.items() if len(text) > LONGEST]
     usable = {name: text for name, text in given.items() if len(text) <= LONGEST}
-    ignored += _open(usable)
+    ignored += _go_on(usable)
+    if state.place():  # it says which data and model
+        usable = {name: text for name, text in usable.items() if name not in ("data", "model")}
+    return ignored + _open(usable) + _set(usable)
+
+
+def _go_on(given: Mapping[str, str]) -> list[str]:
+    """Open the review that is kept under the id in the address."""
+    if KEPT not in given:
+        return []
+    from fmd_core import FMDError
+
+    try:
+        _take_up(given[KEPT])
+    except FMDError as problem:
+        return [_ignored(KEPT, f"cannot be opened: {str(problem)[:300]}")]
+    return []
+
+
+def _take_up(review: str) -> Mapping[str, str]:
+    """Go on with a review that was kept, if its data can be opened; returns what was chosen in it."""
+    from app import cache, keeping
+
+    opened = keeping.open_kept(review)
+    cache.open_data(opened.data)
+    state.adopt(opened)
+    return opened.settings
+
+
+def _set(usable: Mapping[str, str]) -> list[str]:
+    """Give the widgets what is named; returns a sentence for each value that was ignored."""
+    ignored = []
     for name, setting in SETTINGS.items():
         if name in usable:
             try:
@@ -199,4 +240,4 @@ SETTINGS: dict[str, Setting] = {
     "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
     "tolerance": Setting("tolerance", 1.0, _points),
 }
-NAMES = {"data", "model", "alike", "strength", *SETTINGS}
+NAMES = {KEPT, "data", "model", "alike", "strength", *SETTINGS}

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app import keeping
 from app.history import Decided, History
 from app.journal import Journal, Remark
 from app.review import Aim, Review
-from app.variants import Variant
+from app.variants import Variant, describe
 
 if TYPE_CHECKING:
     from fmd_core.architectures import Depth
@@ -55,12 +56,74 @@ def _journals() -> dict[tuple[str, str], Journal]:
     return found
 
 
-def _write(changed: Journal) -> None:
-    st.session_state["journals"] = {**_journals(), (_opened().data, _opened().model): changed}
+def _write(changed: Journal, *done: str) -> None:
+    """Keep a step on disk first, then here: `done` is what was done, and its detail.
+
+    Raises StaleReviewError, and changes nothing, when another tab went on with this review.
+    """
+    if changed == journal():
+        return
+    from app.storage import StaleReviewError, StorageError
+
+    key, action, detail = (_opened().data, _opened().model), *done
+    try:
+        kept = keeping.keep(place(), _opened(), changed, address(), title=title(), done=(action, detail))
+        st.session_state["places"] = {**_places(), key: kept}
+        forget("not_kept")
+    except StaleReviewError:
+        raise
+    except StorageError as problem:  # the review goes on, and every page says that it is not kept
+        st.session_state["not_kept"] = str(problem)
+    st.session_state["journals"] = {**_journals(), key: changed}
+
+
+def place() -> keeping.Place | None:
+    """Where the review at hand is kept; None before its first step."""
+    return _places().get((_opened().data, _opened().model))
+
+
+def _places() -> dict[tuple[str, str], keeping.Place]:
+    found: dict[tuple[str, str], keeping.Place] = st.session_state.get("places", {})
+    return found
+
+
+def not_kept() -> str:
+    """Why the last step could not be kept, or ''."""
+    return str(st.session_state.get("not_kept", ""))
+
+
+def address() -> dict[str, str]:
+    """What was chosen, as it stood in the address when a page was last drawn."""
+    found: dict[str, str] = st.session_state.get("address", {})
+    return found
+
+
+def title() -> str:
+    """What the review at hand is called."""
+    return str(st.session_state.get("title", _opened().data))
+
+
+def adopt(opened: keeping.Opened) -> None:
+    """Go on with a review that was kept."""
+    key = (opened.data, opened.model)
+    open_review(Review(*key))
+    st.session_state["journals"] = {**_journals(), key: opened.journal}
+    st.session_state["places"] = {**_places(), key: opened.place}
+
+
+def start_anew() -> None:
+    """Begin a new review of the same model; the one at hand stays kept."""
+    key = (_opened().data, _opened().model)
+    for kind in ("journals", "places"):
+        st.session_state[kind] = {k: v for k, v in st.session_state.get(kind, {}).items() if k != key}
 
 
 def _remember(changed: History) -> None:
-    _write(replace(journal(), history=changed))
+    if changed == history():
+        return
+    last = changed.log[-1]
+    what = f"{last.note or describe(last.variant)}"
+    _write(replace(journal(), history=changed), last.action, what)
 
 
 def apply(variant: Variant) -> None:
@@ -142,7 +205,10 @@ def remark(row: int) -> Remark:
 
 def say(row: int, remark: Remark) -> None:
     """Keep what the reviewer says of a training sample."""
-    _write(journal().remarked(row, remark))
+    told = ", ".join(
+        [*(["marked"] if remark.marked else []), *([f"note: {remark.note}"] if remark.note else [])]
+    )
+    _write(journal().remarked(row, remark), "said", f"training sample {row}: {told or 'nothing any more'}")
 
 
 def current() -> Variant | None:
@@ -223,7 +289,8 @@ def shown_job(place: str) -> str:
 
 def decide(decision: Decision, head: str) -> None:
     """Keep what the reviewer decided and wrote, with the fingerprint of the head it was said of."""
-    _write(replace(journal(), decision=(decision, head)))
+    told = f"{decision.verdict or 'no decision'}, by {decision.reviewer or 'nobody named'}, about head {head[:16]}"
+    _write(replace(journal(), decision=(decision, head)), "decided", told)
 
 
 def decision() -> tuple[Decision, str] | None:

@@ -94,6 +94,9 @@ def _load() -> None:
         import captum.attr  # noqa: F401  a second, when somebody first asks where the model looks
 
         cache.warm(Review("synthetic_faces"), give_way)
+        from app import keeping
+
+        keeping.store().listing("")  # opens the database, before somebody's first step waits for it
         _freeze()
     except Exception:
         logging.getLogger(__name__).exception("warm-up failed")

@@ -6,7 +6,7 @@ from app import components, glossary, state, warmup, welcome
 
 components.header(welcome.NAME, welcome.QUESTION, welcome.LEAD)
 # The question is on screen before the rest is imported.
-from app import cache, gallery, portraits  # noqa: E402
+from app import cache, gallery, portraits, your_reviews  # noqa: E402
 from app.review import Review  # noqa: E402
 from app.view_models import start  # noqa: E402
 
@@ -93,6 +93,7 @@ for place, draw in zip(
 ):
     with place:
         draw()
+your_reviews.draw()
 if warmup.is_done() or Review() != REVIEW:
     under_review()
 else:

@@ -1,8 +1,9 @@
 from .audit_log import ChainCheck, LogEntry
-from .errors import StaleReviewError, StorageError, UnknownReviewError
+from .errors import BrokenLogError, StaleReviewError, StorageError, UnknownReviewError
 from .reviews import ReviewStore, ReviewSummary, StoredReview
 
 __all__ = [
+    "BrokenLogError",
     "ChainCheck",
     "LogEntry",
     "ReviewStore",

@@ -38,7 +38,8 @@ class ChainCheck:
 
     intact: bool
     broken_at: int | None
-    """Place in the log, from 1, of the first entry that is wrong or missing; None when intact."""
+    """Place in the log, from 1, of the first wrong entry, or of the last one when what is wrong comes
+    after it; None when intact."""
     entries: int  # found
     head: str
     """The last hash, as the review keeps it: hand it out, and nobody can write a new chain unseen."""
@@ -69,8 +70,8 @@ def content_digest(*, owner: str, data: str, model: str, state: str) -> str:
 
 
 def _digest(fields: dict[str, object]) -> str:
-    # Only a tampered row holds something else than text and numbers; null then stands for it,
-    # which no recorded hash was made of.
+    # Only a tampered row holds something else than text and numbers; null stands for it then, which
+    # no recorded hash was made of.
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=lambda _: None)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -92,6 +93,24 @@ def check_chain(
     return ChainCheck(broken_at is None, broken_at, len(entries), head, sentence)
 
 
+def fault_at_end(review: str, last: LogEntry | None, *, length: int, head: str, content: str) -> str | None:
+    """What is wrong with the end of a log, None when nothing is; arguments as in `check_chain`.
+
+    Asked before every new entry: else the entry would vouch for what was changed before it.
+    """
+    if last is None:
+        return "no entry is left"
+    if not _as_recorded(review, last):
+        return "it is not what was recorded"
+    if last.sequence != length:
+        return f"it is the last one here, but the review counts {length}"
+    if last.hash != head:
+        return "the review knows another one as its last"
+    if last.content != content:
+        return "the review was changed after it without a record"
+    return None
+
+
 def _first_fault(
     review: str, entries: Sequence[LogEntry], length: int, head: str, content: str
 ) -> tuple[int | None, str]:
@@ -99,14 +118,16 @@ def _first_fault(
     for place, entry in enumerate(entries, start=1):
         if entry.sequence != place:
             return place, "an entry is missing or out of order here"
-        covered = {name: getattr(entry, name) for name in ("at", "action", "detail", "content", "previous")}
-        if entry.previous != previous or entry.hash != entry_hash(review, place, **covered):
+        if entry.previous != previous:
+            return place, "it does not follow from the entry before it"
+        if not _as_recorded(review, entry):
             return place, "it is not what was recorded"
         previous = entry.hash
-    if len(entries) < length:
-        return len(entries) + 1, f"{length} were recorded and only {len(entries)} are left"
-    if len(entries) > length or previous != head:
-        return max(len(entries), 1), "the review does not know it as its last"
-    if entries[-1].content != content:
-        return len(entries), "the review was changed after it without a record"
-    return None, ""
+    last = entries[-1] if entries else None
+    why = fault_at_end(review, last, length=length, head=head, content=content)
+    return (max(len(entries), 1), why) if why else (None, "")
+
+
+def _as_recorded(review: str, entry: LogEntry) -> bool:
+    said = {name: getattr(entry, name) for name in ("at", "action", "detail", "content", "previous")}
+    return entry.hash == entry_hash(review, entry.sequence, **said)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -14,12 +14,17 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from app.storage.errors import StorageError
 from fmd_core.home import home_folder
 
+if TYPE_CHECKING:
+    import sqlite3
+
+    import psycopg
+
 BUSY_SECONDS = 10  # that one transaction waits for another, and that a database may take to answer
 ALEMBIC = Path(__file__).parent / "migrations" / "alembic.ini"
 MIGRATION_LOCK = 7_310_127  # any number that nobody else locks in the same PostgreSQL database
 
-BUSY = "The database with the reviews is busy and this was not saved: try again in a moment."
-FULL = "The disk is full and this was not saved: make room and try again."
+BUSY = "The database with the reviews is busy: nothing was changed, try again in a moment."
+FULL = "The disk is full: nothing was changed, make room and try again."
 DAMAGED = "The database with the reviews is damaged: put back the last good copy of it."
 SILENT = (
     "The database with the reviews cannot be used: check that it is there and may be written, "
@@ -70,18 +75,20 @@ def database_url(given: str | None = None) -> URL:
 
 def open_engine(url: URL) -> Engine:
     """Connections to the database, which may be used by many threads at once. `writing` and `reading`
-    say how a transaction begins."""
+    say how a transaction begins. What a reviewer wrote stays out of errors, which may be logged."""
     if url.get_backend_name() == "sqlite":
         # Ours alone, and before SQLite makes it for all to read. Never opened when it is there:
         # closing it again would release the locks that SQLite holds on it in this process.
         with suppress(FileExistsError):
             Path(str(url.database)).touch(mode=0o600, exist_ok=False)
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # A connection that died with a restarted server is noticed and replaced before it is used.
-    engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS})
+    engine = create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS}
+    )
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
@@ -99,7 +106,7 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # Python's driver begins too late; _begin_sqlite does it
     for pragma in (
         "journal_mode = WAL",  # readers and the writer do not wait for each other
@@ -117,7 +124,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_postgresql(connection: Any, _: object) -> None:
+def _prepare_postgresql(connection: psycopg.Connection, _: object) -> None:
     connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
     connection.commit()  # else the setting leaves with the first rollback
 
@@ -154,5 +161,5 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as problem:
-        said = str(problem).lower()
+        said = str(getattr(problem, "orig", None) or problem).lower()  # the driver's words alone
         raise StorageError(next((KNOWN[sign] for sign in KNOWN if sign in said), SILENT)) from problem

@@ -3,7 +3,8 @@
 FMDError
 └── StorageError              the database, or a value that it cannot keep
     ├── UnknownReviewError    no review has this id
-    └── StaleReviewError      somebody else saved first
+    ├── StaleReviewError      somebody else saved first
+    └── BrokenLogError        the review or its log was changed outside FMD Studio
 """
 
 from fmd_core.errors import FMDError
@@ -19,3 +20,7 @@ class UnknownReviewError(StorageError):
 
 class StaleReviewError(StorageError):
     """The review went on in another tab since this one loaded it; nothing was written."""
+
+
+class BrokenLogError(StorageError):
+    """A review or its log is not what was recorded; nothing was written."""

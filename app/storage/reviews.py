@@ -14,7 +14,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
-from app.storage.audit_log import START, ChainCheck, LogEntry, check_chain, content_digest, entry_hash
+from app.storage.audit_log import (
+    START,
+    ChainCheck,
+    LogEntry,
+    check_chain,
+    content_digest,
+    entry_hash,
+    fault_at_end,
+)
 from app.storage.database import (
     database_url,
     forget_deleted,
@@ -24,12 +32,11 @@ from app.storage.database import (
     upgrade,
     writing,
 )
-from app.storage.errors import StaleReviewError, StorageError, UnknownReviewError
+from app.storage.errors import BrokenLogError, StaleReviewError, StorageError, UnknownReviewError
 from app.storage.tables import AUDIT_LOG, REVIEWS
+from app.storage.values import MAX_ACTION, MAX_DETAIL, MAX_NAME, checked_text, json_text
 
 REVIEW_ID = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(16) gives
-MAX_STATE = 2_000_000  # bytes of JSON
-MAX_NAME, MAX_ACTION, MAX_DETAIL = 2_000, 200, 10_000  # characters
 
 _opening = threading.Lock()  # of the process, not of a store: see database.upgrade
 
@@ -80,13 +87,13 @@ class ReviewStore:
         Raises StorageError for a value that cannot be kept, as in `save`.
         """
         content = {
-            "owner": _text("owner", owner, MAX_NAME),
-            "data": _text("data", data, MAX_NAME),
-            "model": _text("model", model, MAX_NAME),
-            "state": _json(state),
+            "owner": checked_text("owner", owner, MAX_NAME),
+            "data": checked_text("data", data, MAX_NAME),
+            "model": checked_text("model", model, MAX_NAME),
+            "state": json_text(state),
         }
         review = secrets.token_urlsafe(16)
-        detail = _text("detail", f"data: {data}, model: {model or 'none'}", MAX_DETAIL)
+        detail = f"data: {data}, model: {model or 'none'}"
         entry = _entry(review, 1, "created", detail, START, content)
         row = {**content, "version": 1, "head": entry.hash, "created": entry.at, "changed": entry.at}
         with self._transaction(writes=True) as connection:
@@ -98,14 +105,11 @@ class ReviewStore:
         """A review as it was last saved. Raises UnknownReviewError."""
         with self._transaction() as connection:
             row = _find(connection, review)
-        try:
+        with _tampering_in_words():
             state = json.loads(row.state)
-        except (TypeError, ValueError, RecursionError) as problem:
-            raise StorageError(
-                "This review was damaged outside FMD Studio and cannot be opened: its state is no JSON. "
-                "Put back the last good copy of the database."
-            ) from problem
-        return StoredReview(state=state, owner=row.owner, **_summary(row))
+            if not isinstance(state, dict):
+                raise TypeError(state)
+            return StoredReview(state=state, owner=row.owner, **_summary(row))
 
     def save(self, review: str, *, version: int, action: str, detail: str, state: dict[str, Any]) -> int:
         """Keep a review's new state and, in the same transaction, what was done; returns its new version.
@@ -113,10 +117,12 @@ class ReviewStore:
         `state` is what JSON can hold, given back by `load` as it was: numbers (no NaN or infinity),
         texts, lists (no tuples) and dictionaries by text; at most MAX_STATE bytes.
         Raises StaleReviewError when `version` is not the latest (a second tab saved first),
-        UnknownReviewError, and StorageError for a value that cannot be kept.
+        UnknownReviewError, BrokenLogError when the review is not what its log says, and StorageError
+        for a value that cannot be kept.
         """
-        text = _json(state)
-        action, detail = _text("action", action, MAX_ACTION), _text("detail", detail, MAX_DETAIL)
+        text = json_text(state)
+        action = checked_text("action", action, MAX_ACTION)
+        detail = checked_text("detail", detail, MAX_DETAIL)
         with self._transaction(writes=True) as connection:
             row = _find(connection, review, lock=True)
             if row.version != version:
@@ -124,8 +130,9 @@ class ReviewStore:
                     f"This review went on in another tab (step {row.version}, here step {version}): "
                     "load it again, then repeat your last step."
                 )
-            content = {"owner": row.owner, "data": row.data, "model": row.model, "state": text}
-            entry = _entry(review, version + 1, action, detail, row.head, content)
+            _refuse_broken(row, _entries(connection, review, last=True))
+            content = _content(row) | {"state": text}
+            entry = _entry(review, row.version + 1, action, detail, row.head, content)
             changes = {"state": text, "version": entry.sequence, "head": entry.hash, "changed": entry.at}
             connection.execute(insert(AUDIT_LOG).values(review=review, **asdict(entry)))
             connection.execute(update(REVIEWS).where(REVIEWS.c.id == review).values(changes))
@@ -135,12 +142,13 @@ class ReviewStore:
         """An owner's reviews, the last changed first."""
         ask = (
             select(*(REVIEWS.c[name] for name in ("id", "data", "model", "version", "created", "changed")))
-            .where(REVIEWS.c.owner == _text("owner", owner, MAX_NAME))
+            .where(REVIEWS.c.owner == checked_text("owner", owner, MAX_NAME))
             .order_by(REVIEWS.c.changed.desc(), REVIEWS.c.id)
         )
         with self._transaction() as connection:
             rows = connection.execute(ask).all()
-        return [ReviewSummary(**_summary(row)) for row in rows]
+        with _tampering_in_words():
+            return [ReviewSummary(**_summary(row)) for row in rows]
 
     def delete(self, review: str) -> None:
         """Remove a review and its log for good. Raises UnknownReviewError."""
@@ -161,8 +169,7 @@ class ReviewStore:
         UnknownReviewError."""
         with self._transaction() as connection:
             row, entries = _find(connection, review), _entries(connection, review)
-        content = content_digest(owner=row.owner, data=row.data, model=row.model, state=row.state)
-        return check_chain(review, entries, length=row.version, head=row.head, content=content)
+        return check_chain(review, entries, **_end(row))
 
     def close(self) -> None:
         """Close every connection; a later call opens them again."""
@@ -204,10 +211,42 @@ def _find(connection: Connection, review: str, *, lock: bool = False) -> Row[Any
     return row
 
 
-def _entries(connection: Connection, review: str) -> tuple[LogEntry, ...]:
+def _entries(connection: Connection, review: str, *, last: bool = False) -> tuple[LogEntry, ...]:
+    """A review's log in the order of its sequence, or only its last entry."""
     columns = [column for column in AUDIT_LOG.c if column.name != "review"]
-    ask = select(*columns).where(AUDIT_LOG.c.review == review).order_by(AUDIT_LOG.c.sequence)
-    return tuple(LogEntry(**row._mapping) for row in connection.execute(ask))
+    ask = select(*columns).where(AUDIT_LOG.c.review == review)
+    order = AUDIT_LOG.c.sequence
+    rows = connection.execute(ask.order_by(order.desc()).limit(1) if last else ask.order_by(order))
+    return tuple(LogEntry(**row._mapping) for row in rows)
+
+
+def _content(row: Row[Any]) -> dict[str, str]:
+    return {name: getattr(row, name) for name in ("owner", "data", "model", "state")}
+
+
+def _end(row: Row[Any]) -> dict[str, Any]:
+    """What a review says of its log's end."""
+    return {"length": row.version, "head": row.head, "content": content_digest(**_content(row))}
+
+
+def _refuse_broken(row: Row[Any], last: tuple[LogEntry, ...]) -> None:
+    fault = fault_at_end(row.id, last[0] if last else None, **_end(row))
+    if fault:
+        raise BrokenLogError(
+            f"This review was changed outside FMD Studio (the last entry of its log: {fault}), so nothing more "
+            "can be recorded in it: start a new review, or put back the last good copy of the database."
+        )
+
+
+@contextmanager
+def _tampering_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise StorageError(
+            "A review was damaged outside FMD Studio and cannot be read: put back the last good copy of "
+            "the database."
+        ) from problem
 
 
 def _entry(
@@ -223,39 +262,3 @@ def _entry(
 def _summary(row: Row[Any]) -> dict[str, Any]:
     times = {name: datetime.fromisoformat(getattr(row, name)) for name in ("created", "changed")}
     return {name: getattr(row, name) for name in ("id", "data", "model", "version")} | times
-
-
-def _text(name: str, value: str, longest: int) -> str:
-    """`value`, if a database can keep it."""
-    if not isinstance(value, str):
-        raise StorageError(f"The {name} of a review must be text, not {type(value).__name__}.")
-    if len(value) > longest:
-        raise StorageError(
-            f"The {name} of a review has {len(value):,} characters: at most {longest:,} can be kept."
-        )
-    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise StorageError(f"The {name} of a review contains a character that is no text: write it anew.")
-    return value
-
-
-def _json(state: dict[str, Any]) -> str:
-    """`state` as JSON text of ASCII letters, from which the very same state can be read."""
-    if not isinstance(state, dict):
-        raise StorageError(f"The state of a review must be a dictionary, not {type(state).__name__}.")
-    try:
-        text = json.dumps(state, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        same = json.loads(text) == state
-    except (TypeError, ValueError, RecursionError) as problem:
-        raise StorageError(
-            f"The state of a review cannot be kept as JSON: {str(problem)[:200]}."
-        ) from problem
-    if len(text) > MAX_STATE:
-        raise StorageError(
-            f"The state of a review takes {len(text) / 1e6:.1f} MB: at most {MAX_STATE / 1e6:g} MB can be kept."
-        )
-    if not same:
-        raise StorageError(
-            "The state of a review would not come back from JSON as it is: use lists instead of tuples "
-            "and text as keys."
-        )
-    return text

@@ -17,11 +17,13 @@ REVIEWS = Table(
     Column("owner", Text, nullable=False),
     Column("data", Text, nullable=False),
     Column("model", Text, nullable=False),
-    Column("state", Text, nullable=False),  # JSON as text: the log's digests are over its very letters
     Column("version", Integer, nullable=False),  # entries in its log
     Column("head", Text, nullable=False),  # hash of the last entry: shows when the end of the log is missing
     Column("created", Text, nullable=False),  # times are ISO 8601 in UTC: what was hashed, on every database
     Column("changed", Text, nullable=False),
+    # JSON as text, because the log's digests are over its very letters; last, because SQLite reads
+    # through it to whatever comes after it.
+    Column("state", Text, nullable=False),
     Index(None, "owner", "changed"),
 )
 

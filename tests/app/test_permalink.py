@@ -77,6 +77,7 @@ HOSTILE = {
     "tolerance": ["6", "-0.5", "0.3", "inf", "nan", "x"],
     "alike": ["0", "nan", "x", "-1"],
     "strength": [],
+    "review": ["", "nonsense", "a" * 22, "../../etc/passwd", "' OR 1=1 --", "\x00" * 22],
 }
 
 

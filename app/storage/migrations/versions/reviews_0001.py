@@ -38,23 +38,27 @@ POSTGRESQL = (
 )
 
 
+def texts(*names: str) -> list[sa.Column[str]]:
+    """Columns of text, each of them filled."""
+    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+
+
 def upgrade() -> None:
     """From nothing to this."""
-    texts = ("owner", "data", "model", "state", "head", "created", "changed")
     op.create_table(
         "reviews",
         sa.Column("id", sa.Text, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in texts),
+        *texts("owner", "data", "model"),
         sa.Column("version", sa.Integer, nullable=False),
+        *texts("head", "created", "changed", "state"),
         sa.PrimaryKeyConstraint("id", name="pk_reviews"),
     )
     op.create_index("ix_reviews_owner_changed", "reviews", ["owner", "changed"])
-    texts = ("at", "action", "detail", "content", "previous", "hash")
     op.create_table(
         "audit_log",
         sa.Column("review", sa.Text, nullable=False),
         sa.Column("sequence", sa.Integer, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in texts),
+        *texts("at", "action", "detail", "content", "previous", "hash"),
         sa.PrimaryKeyConstraint("review", "sequence", name="pk_audit_log"),
         sa.ForeignKeyConstraint(["review"], ["reviews.id"], name="fk_audit_log_review", ondelete="CASCADE"),
         sqlite_with_rowid=False,

@@ -1,0 +1,169 @@
+"""Reviews outlive the browser and the server: every step is on disk when the page shows it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app import keeping, state, your_reviews
+from app.review import Review
+from app.storage import ReviewStore, StorageError
+from tests.app.test_pages import press, titles
+from tests.app.test_permalink import address, visit
+
+REVIEW = Review()
+KEY = (REVIEW.data, REVIEW.model)
+
+
+@pytest.fixture(autouse=True)
+def own_database(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMD_DATABASE_URL", f"sqlite:///{tmp_path / 'reviews.sqlite3'}")
+    keeping.store.clear()
+    yield
+    keeping.store().close()
+    keeping.store.clear()
+
+
+@pytest.fixture
+def applied(open_page):
+    """A review with one variant in force, as its visitor sees it, and its id."""
+    test = press(open_page("unlearn"), "Apply our suggestion")
+    return test, test.session_state["places"][KEY].id
+
+
+def journal(test):
+    return test.session_state["journals"][KEY]
+
+
+def test_who_only_looks_leaves_nothing_behind(open_page):
+    open_page("unlearn")
+    assert keeping.listed() == []
+
+
+def test_a_step_is_kept_and_stands_in_the_address(applied):
+    test, kept = applied
+    assert address(test)["review"] == kept
+    opened = keeping.open_kept(kept)
+    assert (opened.data, opened.model) == KEY
+    assert opened.journal == journal(test)
+    assert opened.journal.history.current is not None
+
+
+def test_another_browser_or_a_refresh_goes_on_where_it_was(applied):
+    test, kept = applied
+    other = visit("unlearn", review=kept)
+    assert journal(other) == journal(test)
+    assert any("Variant 1" in m.value for m in other.markdown)
+    assert not other.warning
+    after = press(other, "Undo")
+    assert keeping.open_kept(kept).journal.history.current is None
+    assert [line.action for line in keeping.trail(after.session_state["places"][KEY]).lines] == [
+        "created", "apply", "undo",
+    ]  # fmt: skip
+
+
+def test_a_tab_that_is_behind_is_told_and_changes_nothing(applied):
+    first, kept = applied
+    second = visit("unlearn", review=kept)
+    press(second, "Undo")
+    first = press(first, "Back to original")
+    assert "went on in another tab" in first.error[0].value
+    assert journal(first).history.current is not None  # what it shows is what it last saw
+    assert [line.action for line in keeping.trail(second.session_state["places"][KEY]).lines][-1] == "undo"
+
+
+def test_a_database_that_fails_is_said_and_the_review_goes_on(applied, monkeypatch):
+    test, _ = applied
+
+    def fail(*_args, **_kwargs):
+        raise StorageError("The disk is full: nothing was changed, make room and try again.")
+
+    monkeypatch.setattr(ReviewStore, "save", fail)
+    test = press(test, "Undo")
+    assert journal(test).history.current is None
+    assert "This review is not being kept" in test.warning[0].value
+    monkeypatch.undo()
+
+
+def test_a_review_deleted_in_another_tab_is_kept_anew(applied):
+    test, kept = applied
+    keeping.delete(kept)
+    test = press(test, "Undo")
+    new = test.session_state["places"][KEY].id
+    assert new != kept
+    assert keeping.open_kept(new).journal == journal(test)
+
+
+def test_marks_notes_and_decisions_are_kept(monkeypatch):
+    from app.journal import Remark
+    from fmd_core import Decision
+
+    monkeypatch.setattr(state.st, "session_state", {})
+    state.say(5, Remark(True, "odd"))
+    state.decide(Decision("reject", "B"), "ab" * 32)
+    place = state.place()
+    opened = keeping.open_kept(place.id)
+    assert opened.journal == state.journal()
+    assert [line.detail for line in keeping.trail(place).lines[1:]] == [
+        "training sample 5: marked, note: odd", "reject, by B, about head abababababababab",
+    ]  # fmt: skip
+
+
+def test_the_first_page_lists_reviews_opens_and_deletes_them(applied):
+    _, kept = applied
+    start = visit("start")
+    assert "Your reviews" in [h.value for h in start.header]
+    assert any("Coloured digits" in m.value and "Variant 1, 1 step" in m.value for m in start.markdown)
+    opened = start.button(key=f"go_on_{kept}").click().run()
+    assert titles(opened).startswith(("This model decides", "Colour"))
+    assert journal(opened).history.current is not None
+    start = visit("start")
+    start = start.button(key=f"delete_{kept}").click().run()
+    assert "Your reviews" not in [h.value for h in start.header]
+    assert keeping.listed() == []
+
+
+def test_the_report_carries_the_log(monkeypatch):
+    from app.evidence import gather
+    from app.history import Decided
+    from fmd_core import Decision
+
+    monkeypatch.setattr(state.st, "session_state", {"attribute": "colour"})
+    state._do("excluded", "training sample 3", Decided(excluded=(3,)))
+    found = gather(REVIEW, Decision())
+    assert [(line.action, line.detail) for line in found.trail.lines[1:]] == [
+        ("excluded", "training sample 3")
+    ]
+    assert found.trail.is_intact
+    assert [(said.row, said.excluded) for said in found.remarks] == [(3, True)]
+
+
+def test_a_damaged_review_is_listed_and_says_so():
+    store = keeping.store()
+    kept = store.create(
+        "local", data="colored_digits", model="bundled", state={"journal": {"format": 9}, "title": "T"}
+    )
+    assert [(listed.title, listed.in_force) for listed in keeping.listed()] == [("T", "cannot be opened")]
+    start = visit("start", review=kept)
+    assert any("what was kept of it is damaged" in w.value for w in start.warning)
+    assert not start.exception
+
+
+def test_without_a_database_the_first_page_still_shows_the_demos(monkeypatch):
+    monkeypatch.setenv("FMD_DATABASE_URL", "mysql://nowhere/x")
+    keeping.store.clear()
+    start = visit("start")
+    assert len(start.error) == 1
+    assert [b.label for b in start.button].count("Find the bias") == 2
+    keeping.store.clear()
+    monkeypatch.delenv("FMD_DATABASE_URL")
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        ({"seconds": 5}, "just now"), ({"seconds": 61}, "1 minute ago"), ({"hours": 3}, "3 hours ago"),
+        ({"days": 40}, "40 days ago"),
+    ],
+)  # fmt: skip
+def test_how_long_ago(age, words):
+    assert your_reviews.ago(datetime.now(UTC) - timedelta(**age)) == words

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -52,7 +53,7 @@ class Listed:
     changed: datetime  # in UTC
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@lru_cache(maxsize=1)
 def store() -> ReviewStore:
     """The database, one for the process."""
     from app.storage import ReviewStore  # half a second, and the first page waits for no database

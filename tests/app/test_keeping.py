@@ -17,10 +17,10 @@ KEY = (REVIEW.data, REVIEW.model)
 @pytest.fixture(autouse=True)
 def own_database(tmp_path, monkeypatch):
     monkeypatch.setenv("FMD_DATABASE_URL", f"sqlite:///{tmp_path / 'reviews.sqlite3'}")
-    keeping.store.clear()
+    keeping.store.cache_clear()
     yield
     keeping.store().close()
-    keeping.store.clear()
+    keeping.store.cache_clear()
 
 
 @pytest.fixture
@@ -150,11 +150,11 @@ def test_a_damaged_review_is_listed_and_says_so():
 
 def test_without_a_database_the_first_page_still_shows_the_demos(monkeypatch):
     monkeypatch.setenv("FMD_DATABASE_URL", "mysql://nowhere/x")
-    keeping.store.clear()
+    keeping.store.cache_clear()
     start = visit("start")
     assert len(start.error) == 1
     assert [b.label for b in start.button].count("Find the bias") == 2
-    keeping.store.clear()
+    keeping.store.cache_clear()
     monkeypatch.delenv("FMD_DATABASE_URL")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app import components, keeping, permalink
+from app import components, keeping, permalink, state
 from fmd_core import FMDError
 
 
@@ -23,6 +23,8 @@ def draw() -> None:
     st.caption("Every step is kept as you take it. Whoever has the address of a review can open it.")
     for listed in found:
         _row(listed)
+    if state.place():
+        st.button("Start a new review of the model at hand", on_click=state.start_anew, icon=":material/add:")
 
 
 def _row(listed: keeping.Listed) -> None:

@@ -75,7 +75,8 @@ def database_url(given: str | None = None) -> URL:
 
 def open_engine(url: URL) -> Engine:
     """Connections to the database, which may be used by many threads at once. `writing` and `reading`
-    say how a transaction begins. What a reviewer wrote stays out of errors, which may be logged."""
+    say how a transaction begins. What a reviewer wrote stays out of errors: they may be
+    logged, and are told apart by their words."""
     if url.get_backend_name() == "sqlite":
         # Ours alone, and before SQLite makes it for all to read. Never opened when it is there:
         # closing it again would release the locks that SQLite holds on it in this process.
@@ -161,5 +162,5 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as problem:
-        said = str(getattr(problem, "orig", None) or problem).lower()  # the driver's words alone
+        said = str(problem).lower()
         raise StorageError(next((KNOWN[sign] for sign in KNOWN if sign in said), SILENT)) from problem

@@ -36,7 +36,7 @@ button[kind=primary] { color: light-dark(#fff, #0f1420); }
 </style>"""
 
 
-def show_problem(error: Exception) -> bool:
+def show_problem(error: BaseException) -> bool:
     """Print an error as one sentence; nothing technical reaches the screen. True: it is handled."""
     if isinstance(error, FMDError):
         st.error(plain(str(error)))
@@ -59,7 +59,7 @@ def fragment(draw: Callable[[], None]) -> Callable[[], None]:
     def guarded() -> None:
         try:
             draw()
-        except FMDError as error:
+        except (FMDError, SystemExit) as error:
             show_problem(error)
 
     return guarded

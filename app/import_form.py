@@ -48,7 +48,7 @@ def pictures() -> None:
     _kept("images")
     left, right = st.columns(2)
     with left:
-        archive = st.file_uploader("Pictures", type=["zip"], key="pictures_zip", max_upload_size=2000)
+        archive = st.file_uploader("Pictures", type=["zip"], key="pictures_zip", max_upload_size=512)
         folders = imports.picture_folders()
         folder = None
         if folders and archive is None:

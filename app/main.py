@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import components, permalink, warmup
+from app import access, components, permalink, warmup
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -12,17 +12,20 @@ ASSETS = Path(__file__).parents[1] / "assets"
 st.set_page_config("FMD Studio", page_icon=str(ASSETS / "icon.png"), layout="wide")
 st.html(components.STYLE)
 st.logo(str(ASSETS / "logo.svg"), size="large")
+access.gate()
 choosing = [
     st.Page("app_pages/start.py", title="Start", icon=":material/home:", default=True),
     st.Page("app_pages/data.py", title="Data", icon=":material/database:"),
     st.Page("app_pages/model.py", title="Model", icon=":material/network_node:"),
 ]
 unlearn = st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:")
+features = st.Page("app_pages/feature_unlearning.py", title="Feature unlearning", icon=":material/blur_on:")
 reviewing = [
     st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:"),
     st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
     st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
     unlearn,
+    features,
     st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
 ]
@@ -32,17 +35,19 @@ with warmup.drawing():
     try:
         permalink.adopt()
         permalink.notes(page.title)
+        if page in choosing[1:]:  # everything there brings in data or models
+            access.require_change()
         if page in (*choosing, reading):
             page.run()  # first: the page paints before the sidebar's libraries are in
         from app import preparation, sidebar, state
 
         if state.not_kept():
             st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
-        sidebar.draw(with_steps=page != unlearn)  # that page has its own
+        sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         if page in reviewing:
             preparation.require(state.review())
             page.run()
-    except FMDError as error:
+    except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:
         from app import job_panel

@@ -33,7 +33,7 @@ def draw(review: Review) -> None:
         "limits on memory and time; nothing in it is ever run. A model that FMD Studio wrote knows its network itself."
     )
     given = st.file_uploader(
-        "Weights", type=["safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=1024
+        "Weights", type=["safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=512
     )
     opener = _for_tables(review) if data.source.kind == "table" else _for_pictures(review)
     if given is None:

@@ -1,9 +1,14 @@
-"""Where things lie on this machine: two folders, each by a setting."""
+"""Where things lie on this machine: two folders, each by a setting; and a disk that is full, in words."""
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from fmd_core.errors import FMDError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -22,3 +27,19 @@ def home_folder() -> Path:
     folder = Path(os.environ.get("FMD_HOME") or Path.home() / ".fmd-studio")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether something could not be written for want of room; safetensors says so in its text only."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "(os error 28)" in str(error)
+
+
+@contextmanager
+def room_needed(kind: type[FMDError]) -> Iterator[None]:
+    """A full disk becomes an error of `kind`, in words; everything else passes through."""
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise kind("The disk is full, so nothing was kept. Make room, then start this step again.") from error

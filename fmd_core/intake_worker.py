@@ -24,6 +24,7 @@ from fmd_core.architectures import build_encoder, find_architecture, split_state
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
+from fmd_core.home import is_disk_full
 from fmd_core.models import FORMAT, Classifier, Preprocess, load_classifier, save_classifier
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 "Opening the file takes more memory than is allowed for weights; bring a smaller network."
             )
             return {"refusal": reason, "converter": ""}
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) or is_disk_full(error):
             reason = "The file could not be read, or the converted model not be stored; look whether the disk is full."
             return {"refusal": reason, "converter": ""}
         return {

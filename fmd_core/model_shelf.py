@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fmd_core.data import AttributeDataset, content_fingerprint
 from fmd_core.errors import ModelError
-from fmd_core.home import home_folder
+from fmd_core.home import home_folder, room_needed
 from fmd_core.models import Classifier, load_classifier, save_classifier
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -35,7 +35,8 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{model_id}.{secrets.token_hex(8)}.part"  # two sessions may keep the same model
     try:
-        save_classifier(classifier, part)
+        with room_needed(ModelError):
+            save_classifier(classifier, part)
         os.replace(part, folder / f"{model_id}.safetensors")
     except BaseException:
         part.unlink(missing_ok=True)

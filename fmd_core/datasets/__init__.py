@@ -82,7 +82,7 @@ def reference(family: str, /, **options: str) -> str:
     unknown = sorted(set(options) - set(defaults))
     if unknown:
         choices = ", ".join(defaults) or "none"
-        raise DataError(f"'{family}' has no option '{unknown[0]}'. Its options are: {choices}.")
+        raise DataError(f"'{family}' has no option {unknown[0][:80]!r}. Its options are: {choices}.")
     chosen = {key: value for key, value in sorted(options.items()) if value != defaults[key]}
     return f"{family}?{urlencode(chosen)}" if chosen else family
 
@@ -115,7 +115,7 @@ def load_demo_classifier(name: str) -> Classifier:
 
 def _known(name: str) -> Family:
     if name not in FAMILIES:
-        raise DataError(f"Unknown data set '{name[:80]}'. Known are: {', '.join(FAMILIES)}.")
+        raise DataError(f"Unknown data set {name[:80]!r}. Known are: {', '.join(FAMILIES)}.")
     return FAMILIES[name]
 
 
@@ -129,5 +129,5 @@ def _number(option: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(f"'{option}' must be a number, got '{text[:40]}'.")
+        raise DataError(f"'{option}' must be a number, got {text[:40]!r}.")
     return number

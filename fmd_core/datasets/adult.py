@@ -133,15 +133,18 @@ def _records(folder: Path, name: str) -> pd.DataFrame:
     text = (folder / name).read_text(encoding="utf-8-sig", errors="replace")
     if text.lstrip()[:1] == "<":
         raise DataError(f"'{name}' is a web page, not the file itself; delete it and {_BY_HAND}.")
+    strange = next((sign for sign in sorted(set(text)) if not (sign.isprintable() or sign in "\r\n\t")), "")
+    if strange:
+        raise DataError(f"'{name}' holds the sign {strange!r}, which no text of Adult has; {_BY_HAND}.")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("|")]
     odd = next((line for line in lines if line.count(",") != len(COLUMNS) - 1), None)
     if odd is not None or not lines:
-        seen = f"the line '{odd[:40]}'" if odd else "no lines"
+        seen = f"the line {odd[:40]!r}" if odd else "no lines"  # repr: hidden marks are written out
         raise DataError(f"'{name}' has {seen}, where Adult has {len(COLUMNS)} values in each; {_BY_HAND}.")
     frame = pd.read_csv(
         StringIO("\n".join(lines)),
         names=list(COLUMNS),
-        dtype={column: str for column in COLUMNS if column not in NUMBERS},
+        dtype=str,
         skipinitialspace=True,
         keep_default_na=False,
         na_values="?",
@@ -158,9 +161,10 @@ def _whole_numbers(series: pd.Series, file: str) -> pd.Series:
     import pandas as pd
 
     numbers = pd.to_numeric(series, errors="coerce")
-    if numbers.isna().any():
-        seen = series.astype(object).where(series.notna(), "?")[numbers.isna()].iloc[0]
-        raise DataError(f"'{file}' has '{str(seen)[:40]}' as {series.name}, which is no number; {_BY_HAND}.")
+    wrong = ~np.isfinite(numbers)
+    if wrong.any():
+        seen = series.astype(object).where(series.notna(), "?")[wrong].iloc[0]
+        raise DataError(f"'{file}' has {str(seen)[:40]!r} as {series.name}, which is no number; {_BY_HAND}.")
     return numbers
 
 
@@ -181,7 +185,7 @@ def _protected(names: Sequence[str]) -> list[str]:
     for name, column in zip(given, plain, strict=True):
         if column not in PROTECTED:
             raise DataError(
-                f"Adult has no protected attribute '{name[:40]}'. It has: {', '.join(PROTECTED)}."
+                f"Adult has no protected attribute {name[:40]!r}. It has: {', '.join(PROTECTED)}."
             )
     if not plain:
         raise DataError(f"No protected attribute is chosen; choose from: {', '.join(PROTECTED)}.")

@@ -22,6 +22,7 @@ from fmd_core.data import ignore_progress
 from fmd_core.datasets.names import short_name
 from fmd_core.datasets.sniffing import count
 from fmd_core.errors import DataError
+from fmd_core.home import room_needed
 
 MAX_ENTRIES = 50_000
 MAX_DIRECTORY = 32 * 2**20  # bytes of the list of contents, which zipfile holds in memory
@@ -64,10 +65,12 @@ def open_zip(path: Path, destination: Path, progress: Callable[[float], None] = 
         raise DataError(f"The folder '{destination.name}' exists already; unpack into a new one.")
     _check_directory(path)
     try:
-        with ZipFile(path) as archive:
+        with room_needed(DataError), ZipFile(path) as archive:
             chosen, skipped = _choose(path, archive.infolist())
             destination.mkdir(parents=True)
             files = _extract(archive, chosen, destination, skipped, progress)
+            names = {name: file.name for name, file in files.items()}
+            (destination / NAMES).write_text(json.dumps(names))
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
         shutil.rmtree(destination, ignore_errors=True)
         raise DataError(
@@ -76,7 +79,6 @@ def open_zip(path: Path, destination: Path, progress: Callable[[float], None] = 
     except BaseException:  # also a cancel: leave nothing half done
         shutil.rmtree(destination, ignore_errors=True)
         raise
-    (destination / NAMES).write_text(json.dumps({name: file.name for name, file in files.items()}))
     return Extracted(destination, files, skipped)
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import zlib
 from hashlib import sha256
 from pathlib import Path
+from zipfile import BadZipFile
 
 from fmd_core.errors import DataError
+
+UNREADABLE = (
+    BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, KeyError, IndexError, TypeError, ValueError,
+    MemoryError,
+)  # fmt: skip  # what zipfile and NumPy raise on a damaged npz, and code that expects other arrays in it
 
 
 def read_verified(folder: Path, name: str) -> bytes:
@@ -23,7 +30,7 @@ def read_verified(folder: Path, name: str) -> bytes:
         raise DataError(
             f"The demo file '{name}' cannot be read; restore the folder sample_data and reload."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             "The demo's manifest.json is damaged; restore the folder sample_data and reload."
         ) from error

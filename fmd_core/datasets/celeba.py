@@ -152,7 +152,7 @@ def celeba_attributes(folder: Path) -> tuple[str, ...]:
     if not count.strip().isdecimal() or len(set(names)) != len(names) or len(names) < 2:
         raise DataError(
             f"'{ATTRIBUTES}' should start with a line that counts the faces and a line of attribute names, "
-            f"but starts with '{count.strip()[:40]}'; download the official file again."
+            f"but starts with {count.strip()[:40]!r}; download the official file again."
         )
     return names
 
@@ -227,7 +227,7 @@ def _attribute_codes(folder: Path, official: tuple[str, ...], chosen: list[int])
     odd = rows.values[~np.isin(rows.values, ("1", "-1"))]
     if len(odd):
         raise DataError(
-            f"'{ATTRIBUTES}' has the value '{odd[0][:20]}' where CelebA has 1 or -1; download it again."
+            f"'{ATTRIBUTES}' has the value {str(odd[0])[:20]!r} where CelebA has 1 or -1; download it again."
         )
     return rows.names, (rows.values[:, :-1] == "1").astype("int64")
 
@@ -239,7 +239,7 @@ def _whole_numbers(folder: Path, name: str, listed: Array) -> Array:
     digits = np.char.isdecimal(cells) & (np.char.str_len(cells) < 10)
     if not digits.all():
         raise DataError(
-            f"'{name}' has '{cells[~digits][0][:20]}' in place of a number; download the official file again."
+            f"'{name}' has {str(cells[~digits][0])[:20]!r} in place of a number; download the official file again."
         )
     order = np.argsort(rows.names)
     place = order[np.searchsorted(rows.names, listed, sorter=order).clip(max=len(order) - 1)]
@@ -386,7 +386,7 @@ def _position(official: tuple[str, ...], wanted: str) -> int:
     if _plain(wanted) not in names:
         close = [official[names.index(name)] for name in get_close_matches(_plain(wanted), names)]
         known = f"Close to it: {', '.join(close)}." if close else f"There are: {', '.join(official)}."
-        raise DataError(f"CelebA has no attribute '{wanted[:40]}'. {known}")
+        raise DataError(f"CelebA has no attribute {wanted[:40]!r}. {known}")
     return names.index(_plain(wanted))
 
 

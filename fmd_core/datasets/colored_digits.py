@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -27,7 +26,7 @@ from fmd_core.data import (
     content_fingerprint,
     frozen_array,
 )
-from fmd_core.datasets.bundled import read_verified
+from fmd_core.datasets.bundled import UNREADABLE, read_verified
 from fmd_core.errors import DataError
 
 INKS = {
@@ -91,7 +90,7 @@ def load_colored_digits(folder: Path) -> AttributeDataset:
     try:
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return make_colored_digits(**{name: arrays[name] for name in arrays.files})
-    except (BadZipFile, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(
             "The demo file 'digits.npz' cannot be read; restore the folder sample_data."
         ) from error
@@ -101,6 +100,8 @@ def make_colored_digits(
     strokes: Array, digit: Array, color: Array, paper: Array, split: Array
 ) -> AttributeDataset:
     """Coloured digits from arrays; `split` holds positions in `SPLITS`."""
+    if strokes.shape != (len(digit), 8, 8):
+        raise ValueError(f"strokes of shape {strokes.shape} for {len(digit)} digits")
     columns = {
         "colour": Column("colour", color, tuple(INKS)),
         "paper": Column("paper", paper, PAPERS),

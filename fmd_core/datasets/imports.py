@@ -27,7 +27,7 @@ from fmd_core.datasets.image_folder import FolderImport, open_image_folder
 from fmd_core.datasets.sniffing import read_table
 from fmd_core.datasets.table import TableImport, open_table
 from fmd_core.errors import DataError
-from fmd_core.home import data_folder, home_folder
+from fmd_core.home import data_folder, home_folder, room_needed
 
 ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
 LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
@@ -69,12 +69,13 @@ def begin_import(
     folder = _root() / secrets.token_hex(16)
     folder.mkdir(parents=True)
     try:
-        shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
-        if pictures is not None:
-            (folder / ELSEWHERE).write_text(str(pictures.resolve()))
-        elif archive is not None:
-            unpacked = open_zip(archive, folder / PICTURES, progress)
-            (folder / SKIPPED).write_text(json.dumps(unpacked.notes))
+        with room_needed(DataError):
+            shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
+            if pictures is not None:
+                (folder / ELSEWHERE).write_text(str(pictures.resolve()))
+            elif archive is not None:
+                unpacked = open_zip(archive, folder / PICTURES, progress)
+                (folder / SKIPPED).write_text(json.dumps(unpacked.notes))
     except BaseException:  # also a cancel: leave nothing half done
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -85,7 +86,8 @@ def finish_import(folder: Path, name: str, answers: TableImport | FolderImport) 
     """Write down what the columns mean; returns the id under which it can be opened."""
     kind = "images" if isinstance(answers, FolderImport) else "table"
     part = folder / f"{ANSWERS}.part"
-    part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
+    with room_needed(DataError):
+        part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
     os.replace(part, folder / ANSWERS)
     return folder.name
 
@@ -99,8 +101,7 @@ def open_import(import_id: str, progress: Callable[[float], None] = ignore_progr
         elsewhere = folder / ELSEWHERE
         images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
         dataset = open_image_folder(images, read_table(table), answers, progress)
-        notes = json.loads((folder / SKIPPED).read_text()) if (folder / SKIPPED).is_file() else []
-        return replace(dataset, name=saved["name"], notes=(*notes, *dataset.notes))
+        return replace(dataset, name=saved["name"], notes=(*_skipped(folder), *dataset.notes))
     return replace(open_table(table, TableImport.from_dict(saved["answers"])), name=saved["name"])
 
 
@@ -148,6 +149,19 @@ def _table(folder: Path) -> Path:
     if not found:
         raise DataError("The table of this import is missing; import the data again.")
     return found[0]
+
+
+def _skipped(folder: Path) -> list[str]:
+    """What of the archive was left out, in words."""
+    try:
+        notes = json.loads((folder / SKIPPED).read_text())
+    except FileNotFoundError:
+        return []  # nothing was unpacked: the pictures lie elsewhere
+    except (OSError, ValueError, RecursionError):
+        notes = None
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise DataError("The saved notes of this import are damaged; import the data again.")
+    return notes
 
 
 def _saved(folder: Path) -> dict[str, Any]:

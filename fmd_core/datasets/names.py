@@ -20,10 +20,12 @@ def clean_text(text: str) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    # Cc: control; bidirectional embeddings, overrides and isolates, which can disguise a name
+    # Cc: control, Cs: half of a character. Marks of direction, and spaces of no width, can disguise a
+    # name; the joiners that emoji and some scripts need stay
     return (
-        unicodedata.category(character) == "Cc"
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        unicodedata.category(character) in ("Cc", "Cs")
+        or character
+        in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\u061c\u2060\ufeff"
     )
 
 

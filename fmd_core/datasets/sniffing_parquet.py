@@ -43,7 +43,7 @@ def read_parquet(path: Path, limit: int | None) -> tuple[list[str], pd.DataFrame
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"'{short_name(path.name)}' is a damaged Parquet file; save it again.") from error
     table = table if limit is None else table.slice(0, limit)
-    columns = {i: _texts(table.column(i), name) for i, name in enumerate(table.column_names)}
+    columns = {i: _column(table.column(i), name) for i, name in enumerate(table.column_names)}
     return list(table.column_names), pd.DataFrame(columns), limit is None or rows <= limit
 
 
@@ -59,6 +59,19 @@ def _check(schema: pa.Schema, rows: int, size: int) -> None:
             raise DataError(
                 f"The column '{short_name(item.name)}' holds {kind}, not plain texts or numbers; save it without."
             )
+
+
+def _column(column: pa.ChunkedArray, name: str) -> pd.Series:
+    """`_texts` of a column, in words where a value has none: a year of 6 digits, an unknown time zone."""
+    import pyarrow as pa
+
+    try:
+        return _texts(column, name)
+    except (pa.ArrowException, OverflowError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"The column '{short_name(name)}' holds {column.type} values that cannot be written as texts; "
+            "save it without."
+        ) from error
 
 
 def _texts(column: pa.ChunkedArray, name: str) -> pd.Series:

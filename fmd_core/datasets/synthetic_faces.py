@@ -18,7 +18,6 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from fmd_core.data import (
     content_fingerprint,
     frozen_array,
 )
-from fmd_core.datasets.bundled import read_verified
+from fmd_core.datasets.bundled import UNREADABLE, read_verified
 from fmd_core.datasets.face_drawing import LEVELS, MODEL_SIZE, draw_faces
 from fmd_core.errors import DataError
 
@@ -83,7 +82,7 @@ def load_synthetic_faces(folder: Path) -> AttributeDataset:
     try:
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return make_synthetic_faces(**{name: arrays[name] for name in arrays.files})
-    except (BadZipFile, KeyError, TypeError, ValueError, IndexError) as error:
+    except UNREADABLE as error:
         raise DataError(_UNREADABLE) from error
 
 

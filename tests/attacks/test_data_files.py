@@ -108,7 +108,7 @@ ANSWERS = TableImport(target="label", protected={"sex": "values"})
 
 @pytest.mark.filterwarnings("ignore")  # as in production: Pillow's warning alone must not be what saves us
 @pytest.mark.parametrize("side", [8_000, 13_000, 30_000])
-def test_11_a_huge_png_is_refused_before_it_is_decoded(tmp_path, monkeypatch, side):
+def test_row_11_a_huge_png_is_refused_before_it_is_decoded(tmp_path, monkeypatch, side):
     row = zlib.compress(b"\0" * (side // 8 + 1) * 64)  # the header alone must be enough
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", row), (b"IEND", b""))
@@ -125,7 +125,7 @@ def test_11_a_huge_png_is_refused_before_it_is_decoded(tmp_path, monkeypatch, si
     assert decoded == []
 
 
-def test_11_a_large_but_fair_picture_is_still_read(tmp_path):
+def test_row_11_a_large_but_fair_picture_is_still_read(tmp_path):
     Image.new("1", (7_000, 7_000)).save(tmp_path / "large.png")
     assert check_images({"large.png": tmp_path / "large.png"}).unusable == {}
 
@@ -133,7 +133,7 @@ def test_11_a_large_but_fair_picture_is_still_read(tmp_path):
 # --- 12: pictures that are broken, mislabelled or unusual
 
 
-def test_12_odd_pictures_are_converted_or_skipped_and_counted(tmp_path):
+def test_row_12_odd_pictures_are_converted_or_skipped_and_counted(tmp_path):
     jpeg = picture(form="JPEG", size=(64, 64))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -173,7 +173,7 @@ def test_12_odd_pictures_are_converted_or_skipped_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_12_randomly_damaged_pictures_never_raise_anything_but_a_reason(tmp_path, seed):
+def test_row_12_randomly_damaged_pictures_never_raise_anything_but_a_reason(tmp_path, seed):
     rng, files = np.random.default_rng(seed), {}
     noise = Image.fromarray(rng.integers(0, 255, (40, 40, 3)).astype("uint8"))
     for form in ("PNG", "JPEG", "WEBP"):
@@ -211,7 +211,7 @@ def test_12_randomly_damaged_pictures_never_raise_anything_but_a_reason(tmp_path
         ("__MACOSX/._a.png", "a system file"),
     ],
 )
-def test_13_dangerous_names_are_skipped_and_said(tmp_path, unpacked, name, reason):
+def test_row_13_dangerous_names_are_skipped_and_said(tmp_path, unpacked, name, reason):
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("good.png", picture())
         entry = ZipInfo("x")
@@ -225,7 +225,7 @@ def test_13_dangerous_names_are_skipped_and_said(tmp_path, unpacked, name, reaso
     assert extracted.notes[0].startswith(f"1 file of the archive skipped: {reason}")
 
 
-def test_13_links_are_not_followed(tmp_path, unpacked):
+def test_row_13_links_are_not_followed(tmp_path, unpacked):
     link = ZipInfo("link.png")
     link.create_system, link.external_attr = 3, 0o120777 << 16
     with ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -234,7 +234,7 @@ def test_13_links_are_not_followed(tmp_path, unpacked):
     assert unpacked(tmp_path / "a.zip").skipped == {"link.png": "a link, not a file"}
 
 
-def test_13_links_in_a_folder_are_not_followed(tmp_path):
+def test_row_13_links_in_a_folder_are_not_followed(tmp_path):
     (tmp_path / "secret.png").write_bytes(picture())
     folder = tmp_path / "faces"
     folder.mkdir()
@@ -245,7 +245,7 @@ def test_13_links_in_a_folder_are_not_followed(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_13_duplicate_and_case_colliding_names_count_once(tmp_path, unpacked):
+def test_row_13_duplicate_and_case_colliding_names_count_once(tmp_path, unpacked):
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         for name, color in (("a.png", "red"), ("a.png", "blue"), ("A.PNG", "green"), ("b.png", "red")):
             archive.writestr(name, picture(color))
@@ -256,7 +256,7 @@ def test_13_duplicate_and_case_colliding_names_count_once(tmp_path, unpacked):
     assert read_square(extracted.files["a.png"], 8)[0, 0].tolist() == [255, 0, 0]
 
 
-def test_13_bombs_are_skipped_by_size_and_by_ratio(tmp_path, unpacked):
+def test_row_13_bombs_are_skipped_by_size_and_by_ratio(tmp_path, unpacked):
     with ZipFile(tmp_path / "a.zip", "w", ZIP_DEFLATED) as archive:
         archive.writestr("good.png", picture())
         archive.writestr("large.png", bytes(65 * 2**20))
@@ -268,7 +268,7 @@ def test_13_bombs_are_skipped_by_size_and_by_ratio(tmp_path, unpacked):
     }
 
 
-def test_13_all_together_may_not_be_too_large(tmp_path, monkeypatch):
+def test_row_13_all_together_may_not_be_too_large(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_TOTAL", 2**20)
     noise = np.random.default_rng(0).bytes(400_000)
     with ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -279,7 +279,7 @@ def test_13_all_together_may_not_be_too_large(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_13_a_size_that_lies_gives_no_more_than_it_says(tmp_path, unpacked):
+def test_row_13_a_size_that_lies_gives_no_more_than_it_says(tmp_path, unpacked):
     with ZipFile(tmp_path / "a.zip", "w", ZIP_DEFLATED) as archive:
         archive.writestr("good.png", picture())
         archive.writestr("liar.png", bytes(30 * 2**20))
@@ -292,7 +292,7 @@ def test_13_a_size_that_lies_gives_no_more_than_it_says(tmp_path, unpacked):
     assert sum(p.stat().st_size for p in extracted.folder.iterdir()) < 10_000
 
 
-def test_13_too_many_entries_are_refused(tmp_path, monkeypatch):
+def test_row_13_too_many_entries_are_refused(tmp_path, monkeypatch):
     assert archives.MAX_ENTRIES == 50_000
     monkeypatch.setattr(archives, "MAX_ENTRIES", 100)
     with ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -302,7 +302,7 @@ def test_13_too_many_entries_are_refused(tmp_path, monkeypatch):
         open_zip(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_13_a_list_of_contents_too_large_for_memory_is_never_read(tmp_path, monkeypatch):
+def test_row_13_a_list_of_contents_too_large_for_memory_is_never_read(tmp_path, monkeypatch):
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         for i in range(100):
             archive.writestr(ZipInfo(f"{i}.png"), b"")
@@ -312,7 +312,7 @@ def test_13_a_list_of_contents_too_large_for_memory_is_never_read(tmp_path, monk
         open_zip(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_13_over_65535_entries_are_refused_before_they_are_read(tmp_path, monkeypatch):
+def test_row_13_over_65535_entries_are_refused_before_they_are_read(tmp_path, monkeypatch):
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         for i in range(65_536):
             archive.writestr(ZipInfo(f"{i}.png"), b"")
@@ -321,7 +321,7 @@ def test_13_over_65535_entries_are_refused_before_they_are_read(tmp_path, monkey
         open_zip(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_13_encrypted_entries_and_unusual_packing_are_skipped(tmp_path, unpacked):
+def test_row_13_encrypted_entries_and_unusual_packing_are_skipped(tmp_path, unpacked):
     from zipfile import ZIP_LZMA
 
     with ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -341,14 +341,14 @@ def test_13_encrypted_entries_and_unusual_packing_are_skipped(tmp_path, unpacked
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"<html>quota</html>", b"PK\x05\x06" + bytes(18), b"Rar!" + bytes(99)]
 )
-def test_13_what_is_no_zip_is_refused(tmp_path, content):
+def test_row_13_what_is_no_zip_is_refused(tmp_path, content):
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(DataError, match=r"is not a zip archive|holds no picture"):
         open_zip(tmp_path / "a.zip", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_13_a_damaged_list_of_contents_is_refused(tmp_path):
+def test_row_13_a_damaged_list_of_contents_is_refused(tmp_path):
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("good.png", picture())
     content = (tmp_path / "a.zip").read_bytes()
@@ -363,14 +363,14 @@ def test_13_a_damaged_list_of_contents_is_refused(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
 @pytest.mark.parametrize("delimiter", [";", ","])
-def test_14_encodings_and_delimiters_are_sniffed(saved, encoding, delimiter):
+def test_row_14_encodings_and_delimiters_are_sniffed(saved, encoding, delimiter):
     text = f"größe{delimiter}sex\n" + f"groß{delimiter}f\nklein{delimiter}m\n" * 5
     preview = read_preview(saved(text, encoding=encoding))
     assert [column.name for column in preview.columns] == ["größe", "sex"]
     assert preview.head[0] == ("groß", "f")
 
 
-def test_14_ragged_rows_are_skipped_and_counted_not_shifted(saved):
+def test_row_14_ragged_rows_are_skipped_and_counted_not_shifted(saved):
     rows = ["f,1,a"] * 30 + ["f,1", "f,1,a,extra", "m,2,b,more,more"] + ["m,2,b"] * 30
     sheet = read_table(saved("sex,x,label\n" + "\n".join(rows)))
     assert len(sheet) == 60
@@ -378,7 +378,7 @@ def test_14_ragged_rows_are_skipped_and_counted_not_shifted(saved):
     assert sheet.notes == ("3 rows skipped: 2 or 4 or 5 cells instead of 3.",)
 
 
-def test_14_duplicate_headers_are_made_different_and_said(saved):
+def test_row_14_duplicate_headers_are_made_different_and_said(saved):
     sheet = read_table(saved("a,a,b\n1,2,x\n3,4,y\n"))
     assert list(sheet.frame) == ["a", "a (2)", "b"]
     assert sheet.notes == ("Several columns have the same name, the later ones got a number: 'a'.",)
@@ -402,18 +402,18 @@ def test_14_duplicate_headers_are_made_different_and_said(saved):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_14_what_cannot_be_read_is_refused_in_one_sentence(refused, content, words):
+def test_row_14_what_cannot_be_read_is_refused_in_one_sentence(refused, content, words):
     assert words in refused(content)
 
 
-def test_14_twenty_thousand_columns_are_refused_quickly(refused):
+def test_row_14_twenty_thousand_columns_are_refused_quickly(refused):
     header = ",".join(f"c{i}" for i in range(20_000))
     assert "20,000 columns; 2,000 are the most" in refused(
         header + "\n" + (",".join(["1"] * 20_000) + "\n") * 50
     )
 
 
-def test_14_a_table_with_too_many_cells_or_bytes_is_refused(saved, monkeypatch):
+def test_row_14_a_table_with_too_many_cells_or_bytes_is_refused(saved, monkeypatch):
     path = saved("a,b\n" + "1,x\n" * 1000)
     monkeypatch.setattr(sniffing_formats, "MAX_CELLS", 1_500)
     with pytest.raises(DataError, match="more than 1,500 cells"):
@@ -423,7 +423,7 @@ def test_14_a_table_with_too_many_cells_or_bytes_is_refused(saved, monkeypatch):
         read_table(path)
 
 
-def test_14_a_parquet_bomb_is_refused_by_its_own_figures(tmp_path):
+def test_row_14_a_parquet_bomb_is_refused_by_its_own_figures(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -436,7 +436,7 @@ def test_14_a_parquet_bomb_is_refused_by_its_own_figures(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [4, 8, 100, -8])
-def test_14_damaged_parquet_is_refused(tmp_path, refused, keep):
+def test_row_14_damaged_parquet_is_refused(tmp_path, refused, keep):
     pd.DataFrame({"a": range(500), "b": ["x"] * 500}).to_parquet(tmp_path / "t.parquet")
     assert "is a damaged Parquet file" in refused((tmp_path / "t.parquet").read_bytes()[:keep], "t.parquet")
 
@@ -470,7 +470,7 @@ def test_14_damaged_parquet_is_refused(tmp_path, refused, keep):
     ],
 )
 @pytest.mark.parametrize("name", ["list_attr_celeba.csv", "data.parquet"])
-def test_15_other_files_are_recognised_by_content_whatever_their_name(refused, content, words, name):
+def test_row_15_other_files_are_recognised_by_content_whatever_their_name(refused, content, words, name):
     message = refused(content, name)
     assert words in message
     assert message.startswith(f"'{name}' is ")
@@ -492,7 +492,7 @@ def test_15_other_files_are_recognised_by_content_whatever_their_name(refused, c
         (["007", "7"], ("007", "7")),
     ],
 )
-def test_16_labels_of_every_kind_become_classes(saved, labels, levels):
+def test_row_16_labels_of_every_kind_become_classes(saved, labels, levels):
     data = open_table(saved(labelled(labels)), ANSWERS)
     assert set(data.target.levels) == set(levels)
     if "007" not in levels:
@@ -500,7 +500,7 @@ def test_16_labels_of_every_kind_become_classes(saved, labels, levels):
     assert len(data) == 120
 
 
-def test_16_the_mapping_decides_which_class_comes_first(saved):
+def test_row_16_the_mapping_decides_which_class_comes_first(saved):
     path = saved(labelled(["-1", "1"]))
     one = open_table(path, TableImport("label", {"sex": "values"}, {"1": "no", "-1": "yes"}))
     two = open_table(path, TableImport("label", {"sex": "values"}, {"-1": "no", "1": "yes"}))
@@ -508,7 +508,7 @@ def test_16_the_mapping_decides_which_class_comes_first(saved):
     np.testing.assert_array_equal(one.target.codes, 1 - two.target.codes)
 
 
-def test_16_missing_labels_are_skipped_and_counted(saved):
+def test_row_16_missing_labels_are_skipped_and_counted(saved):
     data = open_table(saved(labelled(["0", "1", ""])), ANSWERS)
     assert len(data) == 80
     assert "40 rows skipped: 'label' is empty." in data.notes
@@ -523,7 +523,7 @@ def test_16_missing_labels_are_skipped_and_counted(saved):
         ([""], "No row has a class"),
     ],
 )
-def test_16_labels_that_are_no_classes_are_refused(saved, labels, words):
+def test_row_16_labels_that_are_no_classes_are_refused(saved, labels, words):
     with pytest.raises(DataError) as caught:
         open_table(saved(labelled(labels)), ANSWERS)
     assert words in str(caught.value)
@@ -533,7 +533,7 @@ def test_16_labels_that_are_no_classes_are_refused(saved, labels, words):
 
 
 @pytest.mark.parametrize("people", [0, 1, 5])
-def test_17_a_tiny_group_has_no_figure_rather_than_nan(people):
+def test_row_17_a_tiny_group_has_no_figure_rather_than_nan(people):
     rng = np.random.default_rng(0)
     labels, answers = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
     group = np.arange(200) < people
@@ -545,7 +545,7 @@ def test_17_a_tiny_group_has_no_figure_rather_than_nan(people):
 
 
 @pytest.mark.parametrize("people", [1, 5])
-def test_17_a_tiny_group_joins_the_others_in_a_table(saved, people):
+def test_row_17_a_tiny_group_joins_the_others_in_a_table(saved, people):
     sex = ["x"] * people + ["f", "m"] * 60
     data = open_table(saved(labelled(["0", "1"], sex=sex[:120])), ANSWERS)
     assert data.attribute("sex").levels == ("f", "m", "other")
@@ -553,7 +553,7 @@ def test_17_a_tiny_group_joins_the_others_in_a_table(saved, people):
     assert "Rare values of 'sex' are put together as 'other'." in data.notes
 
 
-def test_17_an_attribute_equal_to_the_label_is_said(saved):
+def test_row_17_an_attribute_equal_to_the_label_is_said(saved):
     rows = [(("f", "m")[i % 2], i % 7, i % 2) for i in range(120)]
     data = open_table(saved(table(rows)), ANSWERS)
     assert any(note.startswith("'sex' says the same as 'label' in every row") for note in data.notes)
@@ -561,7 +561,7 @@ def test_17_an_attribute_equal_to_the_label_is_said(saved):
     assert not any("says the same" in note for note in other.notes)
 
 
-def test_17_a_constant_attribute_is_refused(saved):
+def test_row_17_a_constant_attribute_is_refused(saved):
     with pytest.raises(DataError, match=r"'sex' has one value only \(f\), so no groups can be compared"):
         open_table(saved(labelled(["0", "1"], sex=["f"] * 120)), ANSWERS)
 
@@ -569,7 +569,7 @@ def test_17_a_constant_attribute_is_refused(saved):
 # --- 18: sheets and pictures that do not belong together
 
 
-def test_18_missing_extra_damaged_and_leaking_pictures_are_counted(tmp_path):
+def test_row_18_missing_extra_damaged_and_leaking_pictures_are_counted(tmp_path):
     folder, rows = tmp_path / "faces", []
     folder.mkdir()
     for i in range(80):
@@ -615,7 +615,7 @@ def test_18_missing_extra_damaged_and_leaking_pictures_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("kind", NASTY)
-def test_19_names_of_columns_levels_and_files_stay_plain_text(tmp_path, kind):
+def test_row_19_names_of_columns_levels_and_files_stay_plain_text(tmp_path, kind):
     nasty = NASTY[kind]
     n = 120
     rows = [((nasty, "m")[i % 2], i % 7, (nasty, "other")[i // 2 % 2]) for i in range(n)]
@@ -638,7 +638,7 @@ def test_19_names_of_columns_levels_and_files_stay_plain_text(tmp_path, kind):
         assert column == nasty  # kept as it is: the screen escapes it
 
 
-def test_19_a_file_with_such_a_name_is_refused_under_a_short_one(tmp_path):
+def test_row_19_a_file_with_such_a_name_is_refused_under_a_short_one(tmp_path):
     path = tmp_path / ("\u202e" + "x" * 200 + ".csv")
     path.write_bytes(b"")
     with pytest.raises(DataError) as caught:
@@ -647,7 +647,7 @@ def test_19_a_file_with_such_a_name_is_refused_under_a_short_one(tmp_path):
     assert "\u202e" not in str(caught.value)
 
 
-def test_19_formulas_are_quoted_in_an_export():
+def test_row_19_formulas_are_quoted_in_an_export():
     assert safe_cell(NASTY["formula"]) == "'" + NASTY["formula"]
     assert safe_cell("+49 30 1234") == "'+49 30 1234"
     assert safe_cell("-1.5") == "-1.5"

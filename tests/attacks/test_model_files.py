@@ -29,7 +29,7 @@ class Bomb:
         return os.system, (self.command,)
 
 
-def test_row_1_a_pickle_that_runs_a_command_is_refused_and_not_run(refusal, state, tmp_path, monkeypatch):
+def test_row_01_a_pickle_that_runs_a_command_is_refused_and_not_run(refusal, state, tmp_path, monkeypatch):
     marker, path = tmp_path / "exploded", tmp_path / "weights.pt"
     torch.save({**state, "extra": Bomb(f"touch {marker}")}, path)
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # must not reach the worker
@@ -42,7 +42,7 @@ def test_row_1_a_pickle_that_runs_a_command_is_refused_and_not_run(refusal, stat
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_2_a_pickle_of_an_old_pytorch_is_refused_with_a_way_to_save_it_again(
+def test_row_02_a_pickle_of_an_old_pytorch_is_refused_with_a_way_to_save_it_again(
     refusal, state, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -57,7 +57,7 @@ def test_row_2_a_pickle_of_an_old_pytorch_is_refused_with_a_way_to_save_it_again
 
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.usefixtures("unopened")
-def test_row_2_a_bare_pickle_of_any_age_is_refused(refusal, tmp_path, protocol):
+def test_row_02_a_bare_pickle_of_any_age_is_refused(refusal, tmp_path, protocol):
     marker, path = tmp_path / "exploded", tmp_path / "model.pth.tar"
     path.write_bytes(pickle.dumps(Bomb(f"touch {marker}"), protocol))
     assert str(refusal(path)) == "This is a bare pickle, which can run code; save the plain weights again."
@@ -90,19 +90,19 @@ COMPRESSED = (
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_3_a_deflated_bomb_is_refused_from_its_directory(refusal, state, tmp_path):
+def test_row_03_a_deflated_bomb_is_refused_from_its_directory(refusal, state, tmp_path):
     path = archive_of(state, tmp_path / "weights.pt", zipfile.ZIP_DEFLATED, zeros=256 << 20)
     assert path.stat().st_size < 1 << 20
     assert str(refusal(path)) == COMPRESSED
 
 
-def test_row_3_the_same_archive_without_compression_is_fine(state, tmp_path):
+def test_row_03_the_same_archive_without_compression_is_fine(state, tmp_path):
     path = archive_of(state, tmp_path / "weights.pt", zeros=1 << 20)
     assert intake.inspect_file(path)[0] == "state_dict"
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_3_one_compressed_entry_among_stored_ones_is_enough(refusal, state, tmp_path):
+def test_row_03_one_compressed_entry_among_stored_ones_is_enough(refusal, state, tmp_path):
     path = archive_of(state, tmp_path / "weights.pt")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("archive/data/99", bytes(1 << 20), zipfile.ZIP_DEFLATED)
@@ -110,7 +110,7 @@ def test_row_3_one_compressed_entry_among_stored_ones_is_enough(refusal, state, 
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_3_entries_that_share_their_bytes_do_not_add_up(refusal, state, tmp_path):
+def test_row_03_entries_that_share_their_bytes_do_not_add_up(refusal, state, tmp_path):
     path = archive_of(state, tmp_path / "weights.pt", zeros=1 << 20)
     with zipfile.ZipFile(path, "a") as archive:
         whole = next(entry for entry in archive.infolist() if entry.filename == "archive/data/99")
@@ -126,7 +126,7 @@ def test_row_3_entries_that_share_their_bytes_do_not_add_up(refusal, state, tmp_
 
 @pytest.mark.parametrize("change", ["appended", "comment", "second directory"])
 @pytest.mark.usefixtures("unopened")
-def test_row_3_a_directory_that_readers_could_disagree_on_is_refused(refusal, state, tmp_path, change):
+def test_row_03_a_directory_that_readers_could_disagree_on_is_refused(refusal, state, tmp_path, change):
     path = archive_of(state, tmp_path / "weights.pt")
     content = path.read_bytes()
     if change == "appended":
@@ -140,7 +140,7 @@ def test_row_3_a_directory_that_readers_could_disagree_on_is_refused(refusal, st
 
 @pytest.mark.parametrize("n", [6_000, 100_000])
 @pytest.mark.usefixtures("unopened")
-def test_row_3_thousands_of_entries_are_not_even_listed(refusal, tmp_path, n):
+def test_row_03_thousands_of_entries_are_not_even_listed(refusal, tmp_path, n):
     path = tmp_path / "weights.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"")
@@ -154,7 +154,7 @@ def test_row_3_thousands_of_entries_are_not_even_listed(refusal, tmp_path, n):
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_3_a_file_beyond_the_limit_is_not_read(refusal, tmp_path):
+def test_row_03_a_file_beyond_the_limit_is_not_read(refusal, tmp_path):
     path = tmp_path / "weights.pt"
     with path.open("wb") as file:
         file.truncate(intake.MAX_BYTES + 1)  # sparse: takes no room on the disk
@@ -166,7 +166,7 @@ def test_row_3_a_file_beyond_the_limit_is_not_read(refusal, tmp_path):
 # --- 4: tensors that are not the plain numbers that they seem
 
 
-def test_row_4_one_stored_number_cannot_claim_a_million_million(refusal, state, tmp_path):
+def test_row_04_one_stored_number_cannot_claim_a_million_million(refusal, state, tmp_path):
     path = tmp_path / "weights.pt"
     torch.save({**state, "0.weight": torch.zeros(1).expand(10**6, 10**6)}, path)
     assert path.stat().st_size < 1 << 20
@@ -176,7 +176,7 @@ def test_row_4_one_stored_number_cannot_claim_a_million_million(refusal, state, 
 
 
 @pytest.mark.usefixtures("here")
-def test_row_4_many_views_of_one_table_are_counted_one_by_one(refusal, tmp_path):
+def test_row_04_many_views_of_one_table_are_counted_one_by_one(refusal, tmp_path):
     table = torch.zeros(1_000_000)
     torch.save({f"{i}.weight": table for i in range(300)}, tmp_path / "weights.pt")
     assert (tmp_path / "weights.pt").stat().st_size < 5 << 20
@@ -186,7 +186,7 @@ def test_row_4_many_views_of_one_table_are_counted_one_by_one(refusal, tmp_path)
 
 
 @pytest.mark.usefixtures("here")
-def test_row_4_a_layer_list_without_end_is_refused(refusal, tmp_path):
+def test_row_04_a_layer_list_without_end_is_refused(refusal, tmp_path):
     table = torch.zeros(1)
     torch.save({f"{i}.weight": table for i in range(5_001)}, tmp_path / "weights.pt")
     assert str(refusal(tmp_path / "weights.pt")).startswith("The file lists 5,001 layers, more than 5,000;")
@@ -205,7 +205,7 @@ def test_row_4_a_layer_list_without_end_is_refused(refusal, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("here")
-def test_row_4_only_dense_decimal_numbers_are_taken(refusal, state, tmp_path, make, kind):
+def test_row_04_only_dense_decimal_numbers_are_taken(refusal, state, tmp_path, make, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.save({**state, "odd": make()}, tmp_path / "weights.pt")
@@ -215,13 +215,13 @@ def test_row_4_only_dense_decimal_numbers_are_taken(refusal, state, tmp_path, ma
 
 
 @pytest.mark.usefixtures("here")
-def test_row_4_only_the_counter_of_batches_may_be_whole_and_single(refusal, state, tmp_path):
+def test_row_04_only_the_counter_of_batches_may_be_whole_and_single(refusal, state, tmp_path):
     torch.save({**state, "1.num_batches_tracked": torch.zeros(2, dtype=torch.int64)}, tmp_path / "weights.pt")
     assert "Layer '1.num_batches_tracked' is not a plain table" in str(refusal(tmp_path / "weights.pt"))
 
 
 @pytest.mark.usefixtures("here")
-def test_row_4_a_transposed_layer_is_plain_enough(opened, state, tmp_path):
+def test_row_04_a_transposed_layer_is_plain_enough(opened, state, tmp_path):
     name = next(k for k, v in state.items() if v.dim() == 2 and k != "head.weight")
     turned = state[name].t().contiguous().t()
     assert not turned.is_contiguous()
@@ -243,7 +243,7 @@ def test_row_4_a_transposed_layer_is_plain_enough(opened, state, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("here")
-def test_row_5_objects_beside_the_weights_are_named_and_the_way_out_works(
+def test_row_05_objects_beside_the_weights_are_named_and_the_way_out_works(
     refusal, opened, state, tmp_path, monkeypatch, extra, name
 ):
     monkeypatch.chdir(tmp_path)
@@ -258,7 +258,7 @@ def test_row_5_objects_beside_the_weights_are_named_and_the_way_out_works(
 
 
 @pytest.mark.usefixtures("here")
-def test_row_5_a_whole_network_is_refused(refusal, tmp_path):
+def test_row_05_a_whole_network_is_refused(refusal, tmp_path):
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "network.pt")
     found = refusal(tmp_path / "network.pt")
     assert "'torch.nn.modules.container.Sequential'" in str(found)
@@ -269,14 +269,14 @@ def test_row_5_a_whole_network_is_refused(refusal, tmp_path):
     "content", [[], [torch.zeros(2)], {}, {"epoch": 3}, {"state_dict": {}}, torch.zeros(2)]
 )
 @pytest.mark.usefixtures("here")
-def test_row_5_plain_things_that_are_no_layers_are_refused(refusal, tmp_path, content):
+def test_row_05_plain_things_that_are_no_layers_are_refused(refusal, tmp_path, content):
     torch.save(content, tmp_path / "weights.pt")
     assert "layers by name" in str(refusal(tmp_path / "weights.pt"))
 
 
 @pytest.mark.parametrize("name", [3, "", "a" * 10_000, "<img src=x>", "[x](http://x)", "a\nb", "\u202egnp"])
 @pytest.mark.usefixtures("here")
-def test_row_5_a_layer_name_that_is_none_is_refused_and_not_shown(refusal, state, tmp_path, name):
+def test_row_05_a_layer_name_that_is_none_is_refused_and_not_shown(refusal, state, tmp_path, name):
     torch.save({**state, name: torch.zeros(1)}, tmp_path / "weights.pt")
     assert str(refusal(tmp_path / "weights.pt")).startswith("A layer's name is not made of letters, digits")
 
@@ -328,14 +328,14 @@ OTHER_FILES = {
 
 @pytest.mark.parametrize("kind", OTHER_FILES)
 @pytest.mark.usefixtures("unopened")
-def test_row_6_each_other_kind_of_file_has_its_own_sentence(refusal, tmp_path, kind):
+def test_row_06_each_other_kind_of_file_has_its_own_sentence(refusal, tmp_path, kind):
     make, start = OTHER_FILES[kind]
     (tmp_path / "weights.pt").write_bytes(make())
     assert str(refusal(tmp_path / "weights.pt")).startswith(start)
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_6_the_weights_of_a_torchscript_program_can_be_taken_out(refusal, tmp_path, monkeypatch):
+def test_row_06_the_weights_of_a_torchscript_program_can_be_taken_out(refusal, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.pt").write_bytes(torchscript())
     found = refusal(tmp_path / "model.pt")
@@ -347,7 +347,7 @@ def test_row_6_the_weights_of_a_torchscript_program_can_be_taken_out(refusal, tm
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.999])
 @pytest.mark.usefixtures("unopened")
-def test_row_6_a_truncated_archive_is_called_incomplete(refusal, state, tmp_path, share):
+def test_row_06_a_truncated_archive_is_called_incomplete(refusal, state, tmp_path, share):
     path = tmp_path / "weights.pt"
     torch.save(state, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -355,12 +355,12 @@ def test_row_6_a_truncated_archive_is_called_incomplete(refusal, state, tmp_path
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_6_a_missing_file_and_a_folder_are_refused(refusal, tmp_path):
+def test_row_06_a_missing_file_and_a_folder_are_refused(refusal, tmp_path):
     assert str(refusal(tmp_path / "gone.pt")) == str(refusal(tmp_path))
 
 
 @pytest.mark.usefixtures("here")
-def test_row_6_damage_inside_the_archive_is_one_sentence(refusal, state, tmp_path):
+def test_row_06_damage_inside_the_archive_is_one_sentence(refusal, state, tmp_path):
     path = archive_of(state, tmp_path / "weights.pt")
     with zipfile.ZipFile(path) as archive:
         content = {entry.filename: archive.read(entry) for entry in archive.infolist()}
@@ -419,7 +419,7 @@ BAD_HEADERS = {
 
 @pytest.mark.parametrize("kind", BAD_HEADERS)
 @pytest.mark.usefixtures("unopened")
-def test_row_7_a_safetensors_header_that_lies_is_refused_early(refusal, tmp_path, kind):
+def test_row_07_a_safetensors_header_that_lies_is_refused_early(refusal, tmp_path, kind):
     content, what = BAD_HEADERS[kind]
     (tmp_path / "weights.safetensors").write_bytes(content)
     assert str(refusal(tmp_path / "weights.safetensors")).startswith(DAMAGED + what)
@@ -427,21 +427,21 @@ def test_row_7_a_safetensors_header_that_lies_is_refused_early(refusal, tmp_path
 
 @pytest.mark.parametrize("n", [5_001, 100_000])
 @pytest.mark.usefixtures("unopened")
-def test_row_7_thousands_of_tensors_are_refused(refusal, tmp_path, n):
+def test_row_07_thousands_of_tensors_are_refused(refusal, tmp_path, n):
     header = {f"layer{i}": layer(4 * i, 4 * i + 4) for i in range(n)}
     (tmp_path / "weights.safetensors").write_bytes(safetensors(header, bytes(4 * n)))
     assert str(refusal(tmp_path / "weights.safetensors")).startswith("The file lists more than 5,000 layers")
 
 
 @pytest.mark.usefixtures("unopened")
-def test_row_7_numbers_of_other_types_are_refused(refusal, tmp_path):
+def test_row_07_numbers_of_other_types_are_refused(refusal, tmp_path):
     save_file({"a": torch.zeros(8, dtype=torch.float8_e4m3fn)}, tmp_path / "weights.safetensors")
     assert str(refusal(tmp_path / "weights.safetensors")).startswith(
         "A layer holds numbers of the type 'F8_E4M3'; decimal numbers of 16 to 64 bits can be read."
     )
 
 
-def test_row_7_empty_layers_and_any_header_length_pass(tmp_path):
+def test_row_07_empty_layers_and_any_header_length_pass(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(
         safetensors({"a": layer(0, 0, [0]), "b": layer(0, 4), "c": layer(4, 4, [0, 5])}, bytes(4))
@@ -459,7 +459,7 @@ def test_row_7_empty_layers_and_any_header_length_pass(tmp_path):
 
 
 @pytest.mark.usefixtures("here")
-def test_row_8_another_architecture_is_a_list_of_mismatches(refusal, state, tmp_path):
+def test_row_08_another_architecture_is_a_list_of_mismatches(refusal, state, tmp_path):
     torch.save(state, tmp_path / "weights.pt")
     found = str(refusal(tmp_path / "weights.pt", architecture="resnet18"))
     assert "missing fc.weight" in found
@@ -470,7 +470,7 @@ def test_row_8_another_architecture_is_a_list_of_mismatches(refusal, state, tmp_
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "module.model."])
 @pytest.mark.usefixtures("here")
-def test_row_8_prefixes_are_stripped_and_said(opened, state, tmp_path, prefix):
+def test_row_08_prefixes_are_stripped_and_said(opened, state, tmp_path, prefix):
     torch.save({prefix + name: tensor for name, tensor in state.items()}, tmp_path / "weights.pt")
     passport = opened(tmp_path / "weights.pt")
     assert passport.stripped_prefix == prefix
@@ -479,19 +479,19 @@ def test_row_8_prefixes_are_stripped_and_said(opened, state, tmp_path, prefix):
 
 
 @pytest.mark.usefixtures("here")
-def test_row_8_a_prefix_of_some_layers_is_no_prefix(refusal, state, tmp_path):
+def test_row_08_a_prefix_of_some_layers_is_no_prefix(refusal, state, tmp_path):
     torch.save({**state, "module.extra.weight": torch.zeros(3)}, tmp_path / "weights.pt")
     assert "left over module.extra.weight (3,)" in str(refusal(tmp_path / "weights.pt"))
 
 
 @pytest.mark.usefixtures("here")
-def test_row_8_an_extra_head_is_named(refusal, state, tmp_path):
+def test_row_08_an_extra_head_is_named(refusal, state, tmp_path):
     torch.save({**state, "aux.weight": torch.zeros(5, 64)}, tmp_path / "weights.pt")
     assert "left over aux.weight (5, 64)" in str(refusal(tmp_path / "weights.pt"))
 
 
 @pytest.mark.usefixtures("here")
-def test_row_8_another_number_of_classes_is_told(refusal, state, tmp_path):
+def test_row_08_another_number_of_classes_is_told(refusal, state, tmp_path):
     torch.save(state, tmp_path / "weights.pt")
     assert str(refusal(tmp_path / "weights.pt", n_classes=10)) == (
         "The model has 2 outputs, but the target has 10 classes; open a model that was trained for this target."
@@ -503,7 +503,7 @@ def test_row_8_another_number_of_classes_is_told(refusal, state, tmp_path):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e300])
 @pytest.mark.usefixtures("here")
-def test_row_9_weights_that_are_not_numbers_are_named(refusal, state, tmp_path, bad):
+def test_row_09_weights_that_are_not_numbers_are_named(refusal, state, tmp_path, bad):
     broken = state["3.weight"].double().clone()
     broken.view(-1)[7] = bad
     torch.save({**state, "3.weight": broken}, tmp_path / "weights.pt")
@@ -513,7 +513,7 @@ def test_row_9_weights_that_are_not_numbers_are_named(refusal, state, tmp_path, 
 
 
 @pytest.mark.usefixtures("here")
-def test_row_9_finite_weights_with_infinite_answers_are_refused(refusal, state, tmp_path):
+def test_row_09_finite_weights_with_infinite_answers_are_refused(refusal, state, tmp_path):
     huge = {name: torch.full_like(tensor, 1e30) for name, tensor in state.items()}
     torch.save(huge, tmp_path / "weights.pt")
     assert str(refusal(tmp_path / "weights.pt")).startswith(

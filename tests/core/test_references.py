@@ -77,7 +77,7 @@ def test_options_can_be_given_as_text_or_by_name(monkeypatch):
 @pytest.mark.parametrize("call", [reference, parse_reference, load_dataset, load_demo_classifier])
 @pytest.mark.parametrize("name", ["faces", "", "../celeba", "Celeba", "celeba\0", "celeba/"])
 def test_an_unknown_family_lists_the_known_ones(call, name):
-    assert message(call, name) == f"Unknown data set '{name}'. Known are: {', '.join(FAMILIES)}."
+    assert message(call, name) == f"Unknown data set {name!r}. Known are: {', '.join(FAMILIES)}."
 
 
 def test_a_long_unknown_name_is_cut():

@@ -16,7 +16,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app.review import BUNDLED, Aim, Review
-from app.variants import Exclusion, Side, Variant, describe
+from app.variants import Erasure, Exclusion, Recipe, Retrained, Side, Variant, describe
 from fmd_core import datasets, model_shelf
 from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.bias_functions import joint
@@ -25,13 +25,18 @@ from fmd_core.data import Array, Split, ignore_progress
 from fmd_core.deepening import deepened
 from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.feature_store import FeatureStore
+from fmd_core.features.beside import beside
+from fmd_core.features.channels import ChannelGroups, convolution_layers, heat_maps, pattern_reliance
+from fmd_core.features.channels import channel_groups as group_channels
 from fmd_core.imaging import data_uri
 from fmd_core.influence import InfluenceMethod
+from fmd_core.intervals import mean_estimates
 from fmd_core.proof import default_k
 from fmd_core.training import feature_scale
 from fmd_core.unlearning import USES_K, StrategyName
 
 Progress = Callable[[float], None]
+TAUGHT = ("features", "labels", "rows")
 LEAVE_ONE_OUT_COST = 2e9  # operations, about a second: beyond, scores are first-order
 
 
@@ -65,11 +70,24 @@ def _deepened(data: str, model: str, depth: Depth) -> fmd.Classifier:
     return deepened(original, depth, scale=feature_scale(deepened(original, "two layers"), found))
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _beside(data: str, model: str, changed: str) -> tuple[fmd.Classifier, fmd.Head]:
+    """A model that was made from another beside it, and the head of its own answers."""
+    return beside(_open_model(data, model), _open_model(data, changed))
+
+
 def classifier(review: Review) -> fmd.Classifier:
     """The original model, open as deep as the review says."""
+    if review.beside:
+        return _beside(review.data, review.model, review.beside)[0]
     if review.depth == "last layer":
         return _open_model(review.data, review.model)
     return _deepened(review.data, review.model, review.depth)
+
+
+def _plain(review: Review) -> Review:
+    """The same review of the original model alone, open at its last layer."""
+    return replace(review, depth="last layer", beside="")
 
 
 def _every_twin(review: Review) -> Review:
@@ -92,8 +110,8 @@ def features(review: Review, split: Split, progress: Progress = ignore_progress)
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _pairs(review: Review, split: Split, attribute: str, _progress: Progress) -> fmd.CounterfactualPairs:
     data, people = dataset(review), _features(review, split, _progress)
-    if data.pair_method == "matched" and review.depth != "last layer":  # who is whose twin stays
-        return _pairs(replace(review, depth="last layer"), split, attribute, _progress).seen_in(people)
+    if data.pair_method == "matched" and review != _plain(review):  # who is whose twin stays
+        return _pairs(_plain(review), split, attribute, _progress).seen_in(people)
     return fmd.pair_counterfactuals(
         data, classifier(review), split=split, attribute=attribute, features=people, store=store(),
         progress=_progress,
@@ -111,8 +129,8 @@ def pairs(
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs:
     people = _features(review, split, ignore_progress)
-    if review.depth != "last layer":
-        return _placebo(replace(review, depth="last layer"), split, attribute).seen_in(people)
+    if review != _plain(review):
+        return _placebo(_plain(review), split, attribute).seen_in(people)
     return placebo_pairs(dataset(review), people, attribute, classifier(review).head)
 
 
@@ -264,7 +282,7 @@ def path(review: Review, aim: Aim, strategy: StrategyName, k: int, tolerance: fl
 
 def point(variant: Variant) -> fmd.PathPoint:
     """What a variant makes, and what the guard says of it."""
-    if isinstance(variant, Exclusion):
+    if not isinstance(variant, Recipe):
         return _guarded(variant)
     found = path(variant.review, variant.aim, variant.strategy, variant.k, variant.tolerance)
     wanted = (variant.strength, variant.blend)
@@ -272,13 +290,26 @@ def point(variant: Variant) -> fmd.PathPoint:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _guarded(variant: Exclusion) -> fmd.PathPoint:
-    review, train = variant.review, features(variant.review, "train")
-    members = np.flatnonzero(np.isin(train.rows, variant.rows))
-    everybody, damping = _refitted(_every_twin(review)), classifier(review).damping
-    without = fmd.refit_without(everybody, train, members, damping=damping)
-    made = fmd.UnlearningResult(without, "exclusion", 1.0, variant.k, what=describe(variant))
-    return fmd.judge(classifier(review).head, made, guard(review, variant.aim, variant.tolerance))
+def _guarded(variant: Variant) -> fmd.PathPoint:
+    review = variant.review
+    original, judges = classifier(review).head, guard(review, variant.aim, variant.tolerance)
+    return fmd.judge(original, _made(variant), judges)
+
+
+def _made(variant: Variant) -> fmd.UnlearningResult:
+    """What a variant makes that is no point of a path."""
+    review, what = variant.review, describe(variant)
+    if isinstance(variant, Exclusion):
+        train = features(review, "train")
+        members = np.flatnonzero(np.isin(train.rows, variant.rows))
+        everybody, damping = _refitted(_every_twin(review)), classifier(review).damping
+        without = fmd.refit_without(everybody, train, members, damping=damping)
+        return fmd.UnlearningResult(without, "exclusion", 1.0, variant.k, what=what)
+    if isinstance(variant, Erasure):
+        return fmd.UnlearningResult(erased(variant).head, "erasure", 1.0, 0, what=what)
+    assert isinstance(variant, Retrained)
+    changed = _beside(review.data, review.model, review.beside)[1]
+    return fmd.UnlearningResult(changed, variant.way, 1.0, 0, what=what)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -286,6 +317,97 @@ def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
     """What validation people say of the original model."""
     head = classifier(review).head
     return fmd.judge(head, result(review, None), guard(review, aim, tolerance))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def erased(variant: Erasure) -> fmd.Erased:
+    """The attributes of a variant erased from the features of the original."""
+    review, data = variant.review, dataset(variant.review)
+    model = classifier(review)
+    drawn = data.pair_method != "matched"  # then everybody can be shown with every level
+    return fmd.erase(
+        model.head, data, features(review, "train"), variant.attributes, damping=model.damping, form=variant.form,
+        twins=[pairs(review, "train", name) for name in variant.attributes] if drawn else (),
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> fmd.Forgetting:
+    original = _plain(variant.review)
+    before = _seen(original)
+    if isinstance(variant, Erasure):
+        made = erased(variant)
+        after, seconds = before.after(made), made.seconds
+    else:
+        after, seconds = _seen(replace(original, model=variant.review.beside)), 0.0
+    found = fmd.judge_forgetting(before, after, dataset(original), attributes, seconds=seconds)
+    judged().add((variant, attributes))
+    return found
+
+
+def forgetting(
+    variant: Erasure | Retrained, attributes: tuple[str, ...], progress: Progress = ignore_progress
+) -> fmd.Forgetting:
+    """What fresh probes can still read of attributes. External and validation people, from whom nothing was
+    erased or trained, teach them; test people judge."""
+    progress(0.0)
+    return _forgetting(variant, attributes)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def judged() -> set[tuple[Erasure | Retrained, tuple[str, ...]]]:
+    """What `forgetting` costs nothing any more for."""
+    return set()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def channel_groups(review: Review, layer: str, n_groups: int | None) -> ChannelGroups:
+    """Channels of one convolution of the original, grouped by what they respond to."""
+    return group_channels(classifier(_plain(review)), dataset(review), layer=layer, n_groups=n_groups)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def convolutions(review: Review) -> dict[str, tuple[int, int]]:
+    """Height and width of the map of each convolution of the original, by name."""
+    return convolution_layers(classifier(_plain(review)), dataset(review))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def pattern_pictures(
+    review: Review, layer: str, n_groups: int | None, group: int, rows: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Where samples show a group's pattern, over their pictures, as data URIs."""
+    from app import heat_map
+
+    groups = channel_groups(review, layer, n_groups)
+    maps = heat_maps(classifier(_plain(review)), dataset(review), groups, group, np.array(rows))
+    source = dataset(review).source
+    return tuple(
+        data_uri(heat_map.overlay(np.asarray(source.display(row)), values, 2.0), heat_map.SIDE)
+        for row, values in zip(rows, maps, strict=True)
+    )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def reliance(
+    review: Review, layer: str, n_groups: int | None, group: int, changed: str
+) -> tuple[fmd.Estimate, fmd.Estimate]:
+    """How far answers hang on a pattern, by the original and by a `changed` model, on test samples."""
+    data, original = dataset(review), classifier(_plain(review))
+    groups, rows = channel_groups(review, layer, n_groups), data.rows("test")
+    models = original, _open_model(review.data, changed)
+    told = [pattern_reliance(m, data, groups, group, rows, found_by=original) for m in models]
+    before, after = mean_estimates(np.stack(told, axis=1))
+    return before, after
+
+
+def _seen(review: Review) -> fmd.Seen:
+    last = classifier(review).head
+    if not isinstance(last, fmd.LinearHead):
+        raise fmd.ModelError("Forgetting is judged at the last layer; open the model there.")
+    parts = [features(review, split) for split in ("external", "validation")]
+    teachers = fmd.FeatureSet(*(np.concatenate([getattr(p, what) for p in parts]) for what in TAUGHT))
+    return fmd.Seen(last, teachers, features(review, "test"))
 
 
 def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:
@@ -313,7 +435,9 @@ def depths(review: Review) -> tuple[Depth, ...]:
 
 def standing(review: Review, variant: Variant | None) -> Review:
     """The review whose features the head in force reads."""
-    return review if variant is None else replace(review, depth=variant.review.depth)
+    if variant is None:
+        return review
+    return replace(review, depth=variant.review.depth, beside=variant.review.beside)
 
 
 def n_inputs(review: Review) -> int:

@@ -126,6 +126,85 @@ def before_after(
     return _figure(traces, layout, height=80 + 62 * len(labels))
 
 
+def readings(
+    labels: Sequence[str], before: Sequence[Estimate], after: Sequence[Estimate], chances: Sequence[float]
+) -> go.Figure:
+    """What fresh readers still tell, paired bars in percent, with a mark where guessing lies."""
+    traces = [
+        _bar_trace(labels, estimates)
+        | {"name": name, "marker": {"color": color}}
+        | {"hovertemplate": f"%{{y}}, {name}: %{{x:.1f}}<extra></extra>"}
+        for name, estimates, color in (("before", before, NEUTRAL), ("after", after, ACCENT))
+    ]
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "chance",
+            "x": [100 * chance for chance in chances],
+            "y": list(labels),
+            "marker": {"symbol": "line-ns", "size": 44, "line": {"width": 3, "color": FLAG}, "color": FLAG},
+            "hovertemplate": "%{y}, chance: %{x:.1f}<extra></extra>",
+        }
+    )
+    layout = {
+        "barmode": "group",
+        "bargap": 0.3,
+        "xaxis": {"title": {"text": "told right, %, every level counting the same"}, "range": [0, 105]},
+        "yaxis": {"autorange": "reversed"},
+        "legend": _LEGEND,
+        "showlegend": True,
+    }
+    return _figure(traces, layout, height=80 + 62 * len(labels))
+
+
+def losses(task: Sequence[float], forgetting: Sequence[float]) -> go.Figure:
+    """Two losses by round of training: the task's, and what drives the attribute out."""
+    rounds = list(range(1, len(task) + 1))
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": rounds,
+            "y": list(values),
+            "line": {"color": color, "width": 2, "dash": dash},
+            "hovertemplate": f"round %{{x}}, {name}: %{{y:.3f}}<extra></extra>",
+        }
+        for name, values, color, dash in (
+            ("task", task, ACCENT, "solid"),
+            ("forgetting", forgetting, FLAG, "dash"),
+        )
+    ]
+    layout = {
+        "xaxis": {"title": {"text": "round"}, "dtick": max(1, len(rounds) // 10)},
+        "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
+        "legend": _LEGEND,
+        "showlegend": True,
+    }
+    return _figure(traces, layout, height=260)
+
+
+def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
+    """The smallest eigenvalues in order; the number of groups is where the next one leaps."""
+    places = list(range(1, len(eigenvalues) + 1))
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": places,
+        "y": list(eigenvalues),
+        "line": {"color": NEUTRAL, "width": 1.5},
+        "marker": {"size": 9, "color": [ACCENT if place <= chosen else NEUTRAL for place in places]},
+        "hovertemplate": "eigenvalue %{x}: %{y:.3f}<extra></extra>",
+    }
+    layout = {
+        "xaxis": {"title": {"text": "eigenvalue, in order"}, "dtick": 1},
+        "yaxis": {"title": {"text": "size"}, "rangemode": "tozero"},
+        "showlegend": False,
+    }
+    return _figure([trace], layout, height=240, top=8)
+
+
 def predicted_measured(
     labels: Sequence[str], predicted: Sequence[Estimate], measured: Sequence[Estimate]
 ) -> go.Figure:

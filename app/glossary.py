@@ -110,6 +110,14 @@ TERMS: tuple[Term, ...] = (
         ("external pairs", "external twins"),
     ),
     Term(
+        "Feature unlearning",
+        "Making the model forget an attribute itself: what it computes of a sample should no longer tell the "
+        "attribute, while the task is still done.",
+        "It is not the same as giving both twins one answer: a model can treat people alike and still know who they "
+        "are.",
+        ("forget an attribute", "concept erasure", "LEACE"),
+    ),
+    Term(
         "Fingerprint",
         "A short code computed from every number in the last layer. The same code means the same layer, bit for bit.",
         "It is not a measure of quality, and two similar models do not have similar codes.",
@@ -121,6 +129,13 @@ TERMS: tuple[Term, ...] = (
         "judge it. Nobody is in two parts.",
         "They are not four data sets: all are drawn from the same one.",
         ("split", "train", "external", "validation", "test"),
+    ),
+    Term(
+        "Fresh reader",
+        "A small model that is trained, after the forgetting, to tell the attribute from what the model computes, and "
+        "is judged on other people. If it does no better than guessing, the attribute is gone.",
+        "It is not the adversary of the training: beating one's own adversary is not forgetting.",
+        ("probe", "linear probe", "adversary"),
     ),
     Term(
         "Grad-CAM",

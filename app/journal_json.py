@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 from app.history import Decided, Entry, History, Kept, Step
 from app.journal import Journal, Remark
 from app.review import Aim, Review
-from app.variants import Exclusion, Recipe, Variant
+from app.variants import Erasure, Exclusion, Recipe, Retrained, Variant
 
 if TYPE_CHECKING:
     from fmd_core.report_evidence import Decision
 
 FORMAT = 1
-KINDS: dict[str, type[Variant]] = {"recipe": Recipe, "exclusion": Exclusion}
+KINDS: dict[str, type[Variant]] = {
+    "recipe": Recipe,
+    "exclusion": Exclusion,
+    "erasure": Erasure,
+    "retrained": Retrained,
+}
 Raw = Mapping[str, Any]
 
 

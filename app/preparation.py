@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import cache, components, job_panel, state, warmup
 from app.review import Aim, Review
+from app.variants import Erasure, Retrained
 from fmd_core.jobs import REGISTRY, Progress
 
 if TYPE_CHECKING:
@@ -62,6 +63,24 @@ def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> No
         f"Trying every strength against {aim.words}",
         work,
         "Every strength is solved once; then the slider moves at once.",
+        failure_is_told=True,
+    )
+
+
+def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> None:
+    """The same for what fresh readers still tell of attributes."""
+    require(variant.review)
+    if (variant, attributes) in cache.judged():
+        return
+
+    def work(progress: Progress) -> None:
+        cache.forgetting(variant, attributes, lambda share: progress(share, "Training fresh readers"))
+
+    _have_done(
+        f"judge {variant} {attributes}",
+        f"Asking fresh readers what they can still tell of {' and '.join(attributes)}",
+        work,
+        "Readers are trained afresh on the features before and after: only they say what is forgotten.",
         failure_is_told=True,
     )
 

@@ -24,6 +24,8 @@ class Review:
     """How much of the model is open to change: decides what its features are."""
     vetoes: tuple[tuple[str, int], ...] = ()
     """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""
+    beside: str = ""
+    """Id on the shelf of a model that was made from this one, whose features stand beside its own."""
 
     def vetoed(self, attribute: str) -> tuple[int, ...]:
         """Rows of the people whose pairs by an attribute are left out."""

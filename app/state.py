@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import keeping
+from app import access, keeping
 from app.history import Decided, History
 from app.journal import Journal, Remark
 from app.review import Aim, Review
 from app.variants import Variant, describe
 
 if TYPE_CHECKING:
+    from app.forgetting_job import Trained
     from fmd_core.architectures import Depth
     from fmd_core.bias_functions import Measure
     from fmd_core.intake import Passport
@@ -63,11 +64,14 @@ def _write(changed: Journal, *done: str) -> None:
     """
     if changed == journal():
         return
+    access.require_change()
     from app.storage import StaleReviewError, StorageError
 
     key, action, detail = (_opened().data, _opened().model), *done
     try:
-        kept = keeping.keep(place(), _opened(), changed, address(), title=title(), done=(action, detail))
+        kept = keeping.keep(
+            place(), _opened(), changed, address(), title=title(), done=(action, access.signed(detail))
+        )
         st.session_state["places"] = {**_places(), key: kept}
         forget("not_kept")
     except StaleReviewError:
@@ -296,6 +300,21 @@ def decide(decision: Decision, head: str) -> None:
 def decision() -> tuple[Decision, str] | None:
     """What was decided in the review at hand, and of which head."""
     return journal().decision
+
+
+def trained_to_forget() -> tuple[Trained, ...]:
+    """What this visitor had trained on until it forgot, in the review at hand, oldest first."""
+    found: tuple[Trained, ...] = st.session_state.get("trained", {}).get(
+        (_opened().data, _opened().model), ()
+    )
+    return found
+
+
+def remember_trained(trained: Trained) -> None:
+    """Keep what training against an attribute came to."""
+    others = tuple(t for t in trained_to_forget() if t.variant != trained.variant)
+    key = _opened().data, _opened().model
+    st.session_state["trained"] = {**st.session_state.get("trained", {}), key: (*others, trained)}
 
 
 def keep_passport(model: str, passport: Passport) -> None:

@@ -1,18 +1,16 @@
-"""The controls of the Unlearn page: what to try, and the history with undo."""
+"""The controls of the Unlearn page: what to try."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import streamlit as st
 
 import fmd_core as fmd
-from app import cache, components, glossary, panels, preparation, state
-from app.history import History
+from app import cache, components, glossary, preparation, state
+from app.history_panel import Shortcut
 from app.review import Review
-from app.variants import Recipe, describe
+from app.variants import Recipe
 from app.view_models import unlearn
 from fmd_core import wording
 from fmd_core.architectures import Depth
@@ -114,47 +112,13 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     return path, choice, variant
 
 
-def history_panel(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe) -> None:
-    """Apply, undo, redo, back to the original, and everything done so far."""
-    past = state.history()
-    head, tried = cache.head(state.review(), past.current), cache.head(variant.review, variant)
-    with st.container(border=True):
-        st.markdown(f"**In force:** {components.plain(_called(past))}")
-        with st.container(horizontal=True):
-            same = tried.fingerprint == head.fingerprint
-            if choice is path.original is not path.suggested and past.current is None:
-                best = path.suggested.result
-                suggested = replace(variant, strength=best.strength, blend=best.blend)
-                _act("Apply our suggestion", _apply_at, suggested, _stop_of(path), primary=True)
-            else:
-                label = "Apply although refused" if choice.refusal else "Apply this"
-                _act(label, state.apply, variant, disabled=same, primary=not choice.refusal)
-            _act("Undo", state.undo, disabled=not past.can_undo)
-            _act("Redo", state.redo, disabled=not past.can_redo)
-            _act("Back to original", state.back_to_original, disabled=past.current is None)
-        if past.current and not same:
-            st.caption(
-                "Applying replaces what is in force: every variant starts from the original model. All that were in "
-                "force are kept on the Compare page."
-            )
-        st.caption(
-            f"Fingerprint of the last layer in force: {head.fingerprint[:16]}",
-            help=glossary.tip("Fingerprint"),
-        )
-        if past.log:
-            st.table(
-                panels.plain_cells(unlearn.history_table(past)),
-                border="horizontal",
-                hide_index=True,
-                alt="History",
-            )
-
-
-def _called(past: History) -> str:
-    """What is in force by name, and how it was made."""
-    if past.current is None:
-        return "the original model"
-    return f"{past.name(past.current)}, {describe(past.current)}"
+def suggestion(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe) -> Shortcut | None:
+    """The way to our suggestion in one step, while the slider stands on the original and that is in force."""
+    if choice is not path.original or path.suggested is path.original or state.current() is not None:
+        return None
+    best = path.suggested.result
+    wanted = replace(variant, strength=best.strength, blend=best.blend)
+    return Shortcut("Apply our suggestion", lambda: _apply_at(wanted, _stop_of(path)))
 
 
 def _stop_of(path: fmd.UnlearningPath) -> str:
@@ -165,13 +129,3 @@ def _apply_at(variant: Recipe, stop: str) -> None:
     """Put a variant in force and let the slider stand on it at the next drawing."""
     state.apply(variant)
     state.move_slider(stop)
-
-
-def _act(
-    label: str, action: Callable[..., None], *args: object, disabled: bool = False, primary: bool = False
-) -> None:
-    """A button whose effect the whole app must see, the sidebar too."""
-    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
-    if st.button(label, type=kind, disabled=disabled):
-        action(*args)
-        st.rerun()

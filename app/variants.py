@@ -5,11 +5,12 @@ original gives the same head, so going back is exact and the original cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.review import Aim, Review
 
 if TYPE_CHECKING:
+    from fmd_core.features.erasure import Form
     from fmd_core.unlearning import StrategyName
 
 
@@ -41,7 +42,40 @@ class Exclusion:
         return len(self.rows)
 
 
-Variant = Recipe | Exclusion
+@dataclass(frozen=True)
+class Erasure:
+    """Attributes erased from the features in closed form, and the last layer fitted to what is left."""
+
+    review: Review
+    aim: Aim
+    attributes: tuple[str, ...]
+    form: Form
+    tolerance: float
+
+    @property
+    def k(self) -> int:
+        """No sample is left out."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The whole network trained on until it forgot; `review.beside` names what came of it."""
+
+    review: Review
+    aim: Aim
+    way: Literal["adversary", "pattern"]
+    what: str
+    """What was forgotten and how, in words."""
+    tolerance: float
+
+    @property
+    def k(self) -> int:
+        """No sample is left out."""
+        return 0
+
+
+Variant = Recipe | Exclusion | Erasure | Retrained
 
 
 @dataclass(frozen=True)
@@ -58,6 +92,10 @@ def describe(variant: Variant | None) -> str:
         return "the original model"
     if isinstance(variant, Exclusion):
         return f"{variant.aim.words}: fitted again without {_samples(variant.k)} that the reviewer excluded"
+    if isinstance(variant, Erasure):
+        return f"{' and '.join(variant.attributes)} erased from the features, {variant.form}"
+    if isinstance(variant, Retrained):
+        return variant.what
     from fmd_core import wording  # half a second, and the first page has nothing to describe
 
     made = wording.setting(variant.strategy, variant.strength, variant.k, variant.blend)

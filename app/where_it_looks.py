@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import cache, charts, components, gallery, glossary, heat_map, panels, state
 from app.review import Review
+from app.variants import Variant
 from app.view_models import where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
 from fmd_core import Explanation, FMDError
@@ -15,23 +16,28 @@ from fmd_core import Explanation, FMDError
 ORIGINAL = "original"
 
 
-def draw(review: Review, shown: Sequence[Shown], target: int) -> None:
-    """Maps of images, or bars of records, of what speaks for class `target`; a problem is one sentence."""
+def draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | None = None) -> None:
+    """Maps of images, or bars of records, of what speaks for class `target`; a problem is one sentence.
+    Beside the original stands the variant that is `tried`, or the one in force."""
     st.subheader(
         "Where the model looks",
         anchor=False,
         help=glossary.tip("Integrated gradients", "Grad-CAM", "Log-odds"),
     )
     try:
-        _draw(review, shown, target)
+        _draw(review, shown, target, tried)
     except FMDError as error:
         components.show_problem(error)
 
 
-def _draw(review: Review, shown: Sequence[Shown], target: int) -> None:
-    variant = state.current()
+def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | None) -> None:
+    variant = tried or state.current()
     variants = [None] if variant is None else [None, variant]
-    models = [ORIGINAL] if variant is None else [ORIGINAL, components.model_in_force()]
+    models = (
+        [ORIGINAL]
+        if variant is None
+        else [ORIGINAL, "this variant" if tried else components.model_in_force()]
+    )
     with st.spinner("Asking the model where it looks"):
         options = cache.explainers(review)
     method = options[0]

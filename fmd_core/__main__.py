@@ -1,4 +1,4 @@
-"""The command line: `python -m fmd_core train ...` and `python -m fmd_core reproduce`."""
+"""The command line: `python -m fmd_core train ...`, `... reproduce`, `... forget` and `... doctor`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
+
+if __name__ == "__main__" and sys.argv[1:] == ["doctor"]:  # before what may be missing is imported
+    from fmd_core import doctor
+
+    sys.exit(doctor.main())
 
 from threadpoolctl import threadpool_limits
 
@@ -65,7 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     again.set_defaults(
         run=_reproduce, stopped="Stopped; no results were written, models that were trained are kept."
     )
-    for command in (train, again):
+    forget = commands.add_parser(
+        "forget", help="make networks forget attributes, judge by fresh probes, write docs/forgetting.md"
+    )
+    forget.add_argument("--seeds", type=_whole, default=3, help="models that are trained for each")
+    forget.add_argument("--folder", type=Path, default=REPOSITORY / "docs", help="where the results go")
+    forget.set_defaults(
+        run=_forget, stopped="Stopped; no results were written, models that were trained are kept."
+    )
+    commands.add_parser("doctor", help="say what is missing on this machine")
+    for command in (train, again, forget):
         command.add_argument(
             "--threads", type=_whole, default=1, help="processor threads; more may help on a quiet machine"
         )
@@ -186,6 +200,24 @@ def _reproduce(chosen: argparse.Namespace) -> None:
     text, numbers = write_results(results, chosen.folder or usual)
     for aim in results.aims:
         print(f"{'Aim met' if aim.met else 'Missed'}: {aim.promise}. Measured: {aim.figure}.")
+    print(f"Written: {text} and {numbers}.")
+
+
+# --- forget
+
+
+def _forget(chosen: argparse.Namespace) -> None:
+    from fmd_core.reproduction.forgetting_study import study_forgetting, write_forgetting
+
+    line = ProgressLine(sys.stdout)
+
+    def say(sentence: str) -> None:
+        line.end()
+        print(sentence, flush=True)
+
+    rows = study_forgetting(seeds=chosen.seeds, say=say, progress=line.show)
+    line.end()
+    text, numbers = write_forgetting(rows, chosen.folder)
     print(f"Written: {text} and {numbers}.")
 
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import cache, charts, components, glossary, permalink, state, unlearn_evidence
-from app.unlearn_controls import choose, history_panel, opened
+from app import cache, charts, components, glossary, history_panel, permalink, state, unlearn_evidence
+from app.unlearn_controls import choose, opened, suggestion
 from app.view_models import unlearn
 from fmd_core import FMDError
 
@@ -54,7 +54,7 @@ def conversation() -> None:
         st.caption(
             components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
         )
-    history_panel(path, choice, variant)
+    history_panel.draw(variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant))
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:

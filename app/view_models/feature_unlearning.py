@@ -1,0 +1,154 @@
+"""Feature unlearning: what the model can still tell of an attribute, and what forgetting it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fmd_core import Estimate, Forgetting, ProbeResult, forgetting_sentence, wording
+from fmd_core.features.adversarial import Variant as Pressure
+from fmd_core.features.erasure import Form
+from fmd_core.features.finetuning import ForgettingStep, Round
+
+WAYS = ("Erase it", "Train against it", "Forget a pattern")
+ERASE, TRAIN, PATTERN = WAYS
+FORMS: dict[Form, str] = {
+    "within class": "Within each class, so that the task stays",
+    "plain": "Altogether (plain LEACE)",
+}
+FORM_NOTES: dict[Form, str] = {
+    "within class": "What is erased is what tells the attribute among people of one class. What the class itself "
+    "gives away stays, for without it the task is lost.",
+    "plain": "No linear reader can tell the attribute any more, not even through the class. Where the two go together "
+    "the task goes with it.",
+}
+PRESSURES: dict[Pressure, str] = {
+    "matching": "Make the levels alike within a class (no adversary)",
+    "sparing": "The same, with care for everything else",
+    "published": "One adversary, as published",
+    "ensemble": "Several adversaries, started anew in turn",
+    "conditional": "Several adversaries that know the class",
+    "twins": "Make twins alike",
+}
+READERS = {"linear": "a linear reader", "mlp": "a small network"}
+
+
+@dataclass(frozen=True)
+class ForgettingView:
+    """The account on one variant."""
+
+    headline: str
+    lead: str
+    labels: tuple[str, ...]
+    before: tuple[Estimate, ...]
+    after: tuple[Estimate, ...]
+    chances: tuple[float, ...]
+    summary: str
+    table: pd.DataFrame
+
+
+def build(found: Forgetting) -> ForgettingView:
+    """What fresh readers tell before and after, and what the task lost."""
+    told = forgetting_sentence(found)
+    headline, _, lead = told.partition(". ")
+    first = found.readings[0].after
+    return ForgettingView(
+        headline=f"{headline}." if lead else headline,
+        lead=lead,
+        labels=tuple(f"{r.attribute}, {READERS[r.kind]}" for r in found.readings),
+        before=tuple(_estimate(r.before) for r in found.readings),
+        after=tuple(_estimate(r.after) for r in found.readings),
+        chances=tuple(r.after.chance for r in found.readings),
+        summary=(
+            f"Readers that were trained afresh on {first.taught} people and judged on {first.n} others, before and "
+            "after. The mark is what guessing gets. Only they say what is forgotten, never the method itself."
+        ),
+        table=pd.DataFrame(
+            [
+                (
+                    f"{r.attribute}, {READERS[r.kind]}",
+                    wording.figure(_estimate(r.before)),
+                    wording.figure(_estimate(r.after)),
+                    wording.points(r.after.chance),
+                    f"{r.before.auc:.2f}",
+                    f"{r.after.auc:.2f}",
+                    _spread(r.after),
+                    r.after.n,
+                )
+                for r in found.readings
+            ],
+            columns=[
+                "Reader",
+                "Before, %",
+                "After, %",
+                "Chance, %",
+                "AUC before",
+                "AUC after",
+                "By seed, %",
+                "n",
+            ],
+        ),
+    )
+
+
+def _estimate(found: ProbeResult) -> Estimate:
+    return Estimate(found.accuracy, *found.interval, found.n)
+
+
+def _spread(found: ProbeResult) -> str:
+    """The least and the most that single seeds read."""
+    ends = wording.points(min(found.by_seed)), wording.points(max(found.by_seed))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def step_words(step: ForgettingStep) -> str:
+    """Where training against an attribute stands."""
+    return (
+        f"Round {step.epoch + 1} of {step.epochs}, task loss {step.task_loss:.3f}, "
+        f"forgetting loss {step.forgetting_loss:.3f}"
+    )
+
+
+def losses_summary(rounds: Sequence[Round]) -> str:
+    """The loss curves in a sentence."""
+    first, last = rounds[0], rounds[-1]
+    return (
+        f"Over {len(rounds)} rounds the task's loss went from {first.task_loss:.3f} to {last.task_loss:.3f}, that of "
+        f"forgetting from {first.forgetting_loss:.3f} to {last.forgetting_loss:.3f}."
+    )
+
+
+def losses_table(rounds: Sequence[Round]) -> pd.DataFrame:
+    """The loss curves as a table."""
+    return pd.DataFrame(
+        [(n, f"{r.task_loss:.3f}", f"{r.forgetting_loss:.3f}") for n, r in enumerate(rounds, start=1)],
+        columns=["Round", "Task loss", "Forgetting loss"],
+    )
+
+
+def spectrum_summary(eigenvalues: Sequence[float], n_groups: int, n_channels: int) -> str:
+    """The eigengap in a sentence."""
+    return (
+        f"The eigenvalues leap after number {n_groups}, which speaks for {n_groups} groups among {n_channels} channels "
+        "that respond to anything."
+        if len(eigenvalues) > n_groups
+        else f"{n_groups} groups among {n_channels} channels."
+    )
+
+
+def spectrum_table(eigenvalues: Sequence[float]) -> pd.DataFrame:
+    """The eigenvalues as a table."""
+    return pd.DataFrame(
+        [(place, f"{value:.3f}") for place, value in enumerate(eigenvalues, start=1)],
+        columns=["Place", "Eigenvalue"],
+    )
+
+
+def reliance_sentence(before: Estimate, after: Estimate, group: int) -> str:
+    """How far answers hang on a pattern, before and after it was forgotten."""
+    return (
+        f"Hiding pattern {group + 1} moves the probability of the true class by {wording.figure(before)} points before "
+        f"and by {wording.figure(after)} points after, on {before.n} held-out samples."
+    )

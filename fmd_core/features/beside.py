@@ -1,0 +1,100 @@
+"""A changed network beside the original, so that what compares two heads compares two networks.
+
+Every judge here (`compare`, `audit_bias`, twins, reports) takes two heads on one set of features. A
+network whose encoder changed has features of its own; with both side by side each answer is a head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmd_core.data import content_fingerprint
+from fmd_core.errors import ModelError
+from fmd_core.heads import Head, LinearHead
+from fmd_core.mlp_head import MLPHead
+from fmd_core.models import Classifier, Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide(Classifier):
+    """A classifier whose features are [those of `original` | those of `changed`], each at its own scale.
+
+    It is made again from the two whenever it is needed, and is not a weights file: keep `changed` on the
+    shelf (`model_shelf.keep_model`), open it and call `beside` again.
+    """
+
+    original: Classifier = field(kw_only=True)
+    changed: Classifier = field(kw_only=True)
+
+    @cached_property
+    def encoder_fingerprint(self) -> str:
+        return content_fingerprint(self.original.encoder_fingerprint, self.changed.encoder_fingerprint)
+
+    @cached_property
+    def _encoder(self) -> torch.nn.Module:
+        import torch
+
+        class Both(torch.nn.Module):
+            def __init__(self, parts: list[Classifier]) -> None:
+                super().__init__()
+                self.scales = [part.feature_scale for part in parts]
+                self.parts = torch.nn.ModuleList([part._encoder for part in parts])
+
+            def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+                scaled = zip(self.parts, self.scales, strict=True)
+                return torch.cat([part(inputs) * scale for part, scale in scaled], dim=1)
+
+        return Both([self.original, self.changed]).eval()
+
+
+def beside(original: Classifier, changed: Classifier) -> tuple[SideBySide, Head]:
+    """Both networks as one: a classifier that answers as `original`, and the head of `changed`'s answers.
+
+    Both answers are what each network gives alone, to rounding. Raises ModelError for networks that read
+    other data, make them ready in another way, or tell other classes apart.
+    """
+    for what, first, second in (
+        ("read", f"{original.kind}s", f"{changed.kind}s"),
+        ("prepare their inputs as", _in_words(original.preprocess), _in_words(changed.preprocess)),
+        ("tell apart", f"{original.head.n_classes} classes", f"{changed.head.n_classes} classes"),
+    ):
+        if first != second:
+            raise ModelError(
+                f"The two networks {what} different things ({first}; {second}); compare a network with one "
+                "that was made from it."
+            )
+    here, there = original.head.n_features, changed.head.n_features
+    parts = {"original": original, "changed": changed}
+    state = {
+        f"{side}.{name}": array for side, part in parts.items() for name, array in part.encoder_state.items()
+    }
+    both = SideBySide(
+        original.architecture, state, _padded(original.head, 0, there), original.damping,
+        original.preprocess, 1.0, original.name, original.depth, original=original, changed=changed,
+    )  # fmt: skip
+    return both, _padded(changed.head, here, 0)
+
+
+def _in_words(preprocess: Preprocess) -> str:
+    return (
+        f"{preprocess.normalisation}, {preprocess.size} pixels"
+        if preprocess.size
+        else preprocess.normalisation
+    )
+
+
+def _padded(head: Head, before: int, after: int) -> Head:
+    """The head reading the same numbers among others that it ignores."""
+    if isinstance(head, LinearHead):
+        return LinearHead(np.pad(head.weight, ((0, 0), (before, after))), head.bias)
+    if isinstance(head, MLPHead):
+        weight = np.pad(head.hidden_weight, ((0, 0), (before, after)))
+        return MLPHead(weight, head.hidden_bias, head.last)
+    raise ModelError(f"A head of the kind {type(head).__name__} cannot be put beside another.")

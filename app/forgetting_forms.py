@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, charts, components, forgetting_job, gallery, panels, state
 from app.forgetting_job import Pattern, Trained
@@ -11,9 +12,10 @@ from app.review import Review
 from app.variants import Erasure, Retrained
 from app.view_models import feature_unlearning as words
 from fmd_core.features.adversarial import STRENGTHS
+from fmd_core.features.channels import ChannelGroups
 
 TOLERANCE = 0.01  # accuracy that the guard lets it cost, as a share
-EXAMPLES = 6
+EXAMPLES = 5
 ROUNDS = {"adversary": 20, "pattern": 3}
 
 
@@ -67,8 +69,8 @@ def train(review: Review, names: tuple[str, ...]) -> Retrained | None:
     return _trained(review, "adversary")
 
 
-def forget_pattern(review: Review) -> Retrained | None:
-    """Patterns that channels respond to, without annotation; one of them can be forgotten."""
+def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
+    """Patterns that channels respond to, without annotation, shown `beside`; one of them can be forgotten."""
     layers = cache.convolutions(review)
     layer = st.selectbox(
         "Layer", ["", *layers], format_func=lambda n: _layer_title(n, layers), key="pattern_layer",
@@ -93,18 +95,9 @@ def forget_pattern(review: Review) -> Retrained | None:
     st.caption(components.plain(summary))
     with st.expander("The same as a table"):
         st.table(words.spectrum_table(eigenvalues), border="horizontal", hide_index=True, alt=summary)
-    rows = _examples(review)
-    for group in range(groups.n_groups):
-        share = f"{len(groups.members(group))} of {len(groups.groups)} channels"
-        st.markdown(f"**Pattern {group + 1}** · {share}")
-        pictures = cache.pattern_pictures(review, layer, n_groups, group, rows)
-        tiles = [
-            gallery.Tile(
-                row, (gallery.Picture(src, f"Where image {row} shows pattern {group + 1}, in blue"),)
-            )
-            for row, src in zip(rows, pictures, strict=True)
-        ]
-        gallery.show(tiles, key=f"pattern_{group}", label=f"Pattern {group + 1}", size="ten")
+    with beside:
+        for group in range(groups.n_groups):
+            _show_pattern(review, Pattern(layer, n_groups, group), groups)
     chosen = st.selectbox(
         "Which pattern is to be forgotten?", range(groups.n_groups), format_func=lambda g: f"Pattern {g + 1}",
         key=f"pattern_of_{layer}_{groups.n_groups}",
@@ -114,6 +107,21 @@ def forget_pattern(review: Review) -> Retrained | None:
         forgetting_job.train_without(Pattern(layer, n_groups, int(chosen)), int(epochs), TOLERANCE)
     forgetting_job.follow()
     return _trained(review, "pattern")
+
+
+def _show_pattern(review: Review, pattern: Pattern, groups: ChannelGroups) -> None:
+    """Where a few held-out images show it."""
+    number, rows = pattern.group + 1, _examples(review)
+    share = (
+        f"{len(groups.members(pattern.group))} of {len(groups.groups)} channels; blue is where they respond"
+    )
+    st.markdown(f"**Pattern {number}** · {share}")
+    pictures = cache.pattern_pictures(review, pattern.layer, pattern.n_groups, pattern.group, rows)
+    tiles = [
+        gallery.Tile(row, (gallery.Picture(src, f"Where image {row} shows pattern {number}, in blue"),))
+        for row, src in zip(rows, pictures, strict=True)
+    ]
+    gallery.show(tiles, key=f"pattern_{number}", label=f"Pattern {number}", size="five")
 
 
 def _layer_title(name: str, layers: dict[str, tuple[int, int]]) -> str:

@@ -33,6 +33,13 @@ def follow(job: Job) -> None:
     st.query_params["job"] = job.id
 
 
+def leave(job: Job) -> None:
+    """Take a job that ended off the list and out of the address: the page shows what came of it."""
+    state.forget_job(job.id)
+    if st.query_params.get("job") == job.id:
+        del st.query_params["job"]
+
+
 def draw(job_id: str) -> Job | None:
     """A panel that follows one job to its end. None, and a sentence, when nobody knows the id."""
     job = REGISTRY.find(job_id)

@@ -97,6 +97,7 @@ def _have_done(
     if job.wait(PATIENCE_SECONDS) and (
         job.state == "finished" or (job.state == "failed" and failure_is_told)
     ):
+        job_panel.leave(job)
         return
     state.show_job(PLACE, job.id)
     job_panel.follow(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -109,7 +110,7 @@ def _copy(given: UploadedFile, folder: Path) -> Path:
     suffix = Path(given.name).suffix.lower()
     stem = f"upload{len(list(folder.iterdir()))}"
     path = folder / f"{stem}{suffix if suffix in SUFFIXES else ''}"
-    with path.open("wb") as out:
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
         given.seek(0)
         shutil.copyfileobj(given, out)
     given.seek(0)
@@ -119,4 +120,5 @@ def _copy(given: UploadedFile, folder: Path) -> Path:
 def _uploads() -> Path:
     folder = home_folder() / "uploads"
     folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)  # also one that an older version made
     return folder

@@ -33,7 +33,9 @@ def chosen(way: str, names: tuple[str, ...]) -> Erasure | Retrained | None:
         return None
     if way == ERASE:
         return forgetting_forms.erase(REVIEW, names)
-    return forgetting_forms.train(REVIEW, names) if way == TRAIN else forgetting_forms.forget_pattern(REVIEW)
+    if way == TRAIN:
+        return forgetting_forms.train(REVIEW, names)
+    return forgetting_forms.forget_pattern(REVIEW, beside=right)
 
 
 def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
@@ -51,7 +53,9 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
         )
     with right:
         figure = charts.readings(view.labels, view.before, view.after, view.chances)
-        panels.chart(figure, view.summary, view.table, key="readings")
+        st.plotly_chart(figure, key="readings", config=charts.CONFIG, alt=view.summary)
+        st.caption(components.plain(view.summary))
+    st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     if point.refusal:
         st.warning(components.plain(f"The guard refuses this: {point.refusal}."))
     history_panel.draw(variant, refused=bool(point.refusal))

@@ -25,7 +25,7 @@ FORM_NOTES: dict[Form, str] = {
     "the task goes with it.",
 }
 PRESSURES: dict[Pressure, str] = {
-    "matching": "Make the levels alike within a class (no adversary)",
+    "matching": "Make the levels alike (no adversary)",
     "sparing": "The same, with care for everything else",
     "published": "One adversary, as published",
     "ensemble": "Several adversaries, started anew in turn",

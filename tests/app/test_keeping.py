@@ -126,7 +126,9 @@ def test_a_new_review_of_the_same_model_leaves_the_old_one_as_it_is(applied):
     test, kept = applied
     start = press(test.switch_page("app_pages/start.py").run(), "Start a new review of the model at hand")
     assert "review" not in address(start)
-    test = press(start.switch_page("app_pages/unlearn.py").run(), "Apply this")  # the slider stands there still
+    test = press(
+        start.switch_page("app_pages/unlearn.py").run(), "Apply this"
+    )  # the slider stands there still
     assert test.session_state["places"][KEY].id != kept
     assert len(keeping.listed()) == 2
 

@@ -1,0 +1,178 @@
+"""The page that makes a model forget an attribute, and what it leaves in history, comparison and report."""
+
+import numpy as np
+import pytest
+
+from app import cache, forgetting_job, state
+from app.forgetting_job import Pattern, Trained
+from app.review import Aim, Review
+from app.variants import Erasure, Retrained, describe
+from app.view_models import feature_unlearning
+from fmd_core import DataError, Estimate, ModelError
+from fmd_core.features.finetuning import Round
+from fmd_core.jobs import REGISTRY
+from tests.app.test_pages import press, titles
+
+REVIEW, AIM = Review(), Aim(("colour",))
+ERASURE = Erasure(REVIEW, AIM, ("colour",), "within class", 0.01)
+
+
+def journal(test):
+    return test.session_state["journals"][REVIEW.data, REVIEW.model]
+
+
+def test_erasing_is_the_first_look_and_is_judged_by_fresh_readers(open_page):
+    test = open_page("feature_unlearning")
+    found = cache.forgetting(ERASURE, ("colour",))
+    linear = found.reading("colour", "linear")
+    assert linear.before.accuracy > 0.9
+    assert linear.after.margin < linear.before.margin / 4
+    assert f"a linear reader tells it for {100 * linear.after.accuracy:.0f} %" in titles(test)
+    assert not test.exception
+    assert not test.error
+
+
+def test_an_erasure_is_a_variant_like_any_other(open_page):
+    test = press(open_page("feature_unlearning"), "Apply this")
+    assert journal(test).history.current == ERASURE
+    assert describe(ERASURE) == "colour erased from the features, within class"
+    test = test.switch_page("app_pages/compare.py").run()
+    found = cache.comparison(ERASURE, "colour")
+    assert f"to {100 * found.bias.after.value:.1f} points" in titles(test)
+    test = test.switch_page("app_pages/report.py").run()
+    assert not test.exception
+    assert not test.error
+
+
+def test_the_head_of_an_erasure_answers_as_the_refitted_one_on_erased_features():
+    made = cache.erased(ERASURE)
+    people = cache.features(REVIEW, "test")
+    wanted = made.refitted.probabilities(made.erasure.apply(people.features))
+    np.testing.assert_allclose(cache.head(REVIEW, ERASURE).probabilities(people.features), wanted, atol=1e-5)
+
+
+def test_nothing_chosen_asks_for_an_attribute(open_page):
+    test = open_page("feature_unlearning")
+    test.multiselect(key="forget_these").set_value([]).run()
+    assert titles(test) == "Can the model forget an attribute?"
+    assert "Choose an attribute" in test.info[0].value
+
+
+def test_what_cannot_be_erased_is_one_sentence(open_page, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise DataError("Only 7 people show 'colour: red'; erasing needs 30 of each level.")
+
+    monkeypatch.setattr(cache, "forgetting", refuse)
+    test = open_page("feature_unlearning")
+    assert titles(test) == "This cannot be forgotten."
+    assert "Only 7 people" in test.error[0].value
+
+
+def test_a_model_without_convolutions_has_no_patterns(open_page, monkeypatch):
+    def refuse(_review):
+        raise ModelError("Patterns of channels need a network with convolutions, and this one has none.")
+
+    monkeypatch.setattr(cache, "convolutions", refuse)
+    test = open_page("feature_unlearning")
+    test.segmented_control(key="forget_way").set_value("Forget a pattern").run()
+    assert titles(test) == "This cannot be forgotten."
+    assert "need a network with convolutions" in test.error[0].value
+
+
+@pytest.fixture
+def same_model_again(monkeypatch):
+    """A "changed" model that is the original: what stands beside it must give the same answers."""
+    original = cache._open_model
+    monkeypatch.setattr(cache, "_open_model", lambda data, _model: original(data, "bundled"))
+    beside = "f" * 32
+    return Retrained(Review(beside=beside), AIM, "adversary", "colour forgotten by training", 0.01)
+
+
+def test_a_retrained_model_stands_beside_the_original(same_model_again):
+    cache._beside.clear()
+    found = cache.comparison(same_model_again, "colour")
+    assert found.verdict == "unchanged"
+    assert cache.point(same_model_again).refusal == ""
+    assert cache.features(same_model_again.review, "test").features.shape[1] == 2 * 64
+    account = cache.forgetting(same_model_again, ("colour",))
+    assert (
+        account.reading("colour", "linear").before.accuracy
+        == account.reading("colour", "linear").after.accuracy
+    )
+    cache._beside.clear()
+
+
+def test_training_is_a_job_whose_model_is_kept_and_shown(open_page):
+    """The training itself is tested in the core: here a quick one round."""
+    test = open_page("feature_unlearning")
+    test.segmented_control(key="forget_way").set_value("Train against it").run()
+    assert titles(test) == "Can the model forget colour?"
+    test.number_input(key="forget_rounds").set_value(1).run()
+    test = press(test, "Start training")
+    job = REGISTRY.find(test.session_state["job_forgetting"])
+    assert job is not None
+    assert job.wait(120)
+    assert job.state == "finished", job.error
+    test.run()
+    (trained,) = test.session_state["trained"][REVIEW.data, REVIEW.model]
+    assert len(trained.rounds) == 1
+    assert trained.variant.review.beside
+    assert "colour" in titles(test).lower()
+    test = next(b for b in test.button if b.label.startswith("Apply")).click().run()  # the guard may refuse
+    assert journal(test).history.current == trained.variant
+    assert not test.exception
+
+
+def test_a_cancelled_training_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(state.st, "session_state", {"attribute": "colour"})
+    monkeypatch.setattr(forgetting_job.st, "rerun", lambda: None)
+    monkeypatch.setattr(forgetting_job.job_panel, "start_job", lambda *a: REGISTRY.start(*a))
+    forgetting_job.train(("colour",), "published", 1.0, 50, 0.01)
+    job = REGISTRY.find(state.shown_job(forgetting_job.PLACE))
+    REGISTRY.cancel(job.id)
+    assert job.wait(60)
+    assert (job.state, job.result) == ("stopped", None)
+    assert forgetting_job._live == {}
+    assert state.trained_to_forget() == ()
+
+
+def test_several_trainings_are_kept_once_each(monkeypatch):
+    monkeypatch.setattr(state.st, "session_state", {})
+    variant = Retrained(Review(beside="a" * 32), AIM, "pattern", "pattern 1", 0.01)
+    first = Trained(variant, (Round(1.0, 2.0),), 3.0, Pattern("conv", None, 0))
+    state.remember_trained(first)
+    state.remember_trained(first)
+    assert state.trained_to_forget() == (first,)
+    assert forgetting_job.is_about(first, REVIEW, "pattern")
+    assert not forgetting_job.is_about(first, REVIEW, "adversary")
+
+
+class TestWords:
+    def test_losses(self):
+        rounds = (Round(1.0, 2.0), Round(0.5, 1.25))
+        assert feature_unlearning.losses_summary(rounds) == (
+            "Over 2 rounds the task's loss went from 1.000 to 0.500, that of forgetting from 2.000 to 1.250."
+        )
+        assert feature_unlearning.losses_table(rounds)["Task loss"].tolist() == ["1.000", "0.500"]
+
+    def test_reliance(self):
+        before, after = Estimate(0.3, 0.25, 0.35, 90), Estimate(0.1, 0.05, 0.15, 90)
+        assert feature_unlearning.reliance_sentence(before, after, 1) == (
+            "Hiding pattern 2 moves the probability of the true class by 30.0 (25.0 to 35.0) points before and by "
+            "10.0 (5.0 to 15.0) points after, on 90 held-out samples."
+        )
+
+    def test_spectrum(self):
+        told = feature_unlearning.spectrum_summary([0.0, 0.1, 0.7, 0.8], 2, 40)
+        assert told.startswith(
+            "The eigenvalues leap after number 2, which speaks for 2 groups among 40 channels"
+        )
+
+
+def test_patterns_are_shown_and_one_can_be_chosen(open_page):
+    test = open_page("feature_unlearning")
+    test.segmented_control(key="forget_way").set_value("Forget a pattern").run()
+    groups = cache.channel_groups(REVIEW, "", None)
+    assert sum(m.value.startswith("**Pattern") for m in test.markdown) == groups.n_groups
+    assert any(b.label == "Forget this pattern" for b in test.button)
+    assert not test.exception

@@ -26,6 +26,8 @@ PAGES = {
     "twins": "twins",
     "harmful": "harmful",
     "unlearn": "unlearn",
+    "feature_unlearning": "feature_unlearning",
+    "compare": "compare",
     "report": "report",
     "method": "method",
 }
@@ -41,6 +43,14 @@ def prepare(page: Page, name: str) -> None:
     if name == "harmful":
         page.get_by_role("list", name="Harmful training samples").get_by_role("button").first.click()
         page.get_by_text("it is harmful").wait_for()
+    if name == "feature_unlearning":
+        page.get_by_role("heading", name="What it does to the answers").wait_for()
+    if name == "compare":
+        page.get_by_role("button", name="Make a variant").click()
+        page.get_by_role("button", name="Apply our suggestion").click()
+        page.get_by_role("cell", name="apply", exact=True).wait_for()
+        page.goto(page.url.replace("/unlearn", "/compare"))
+        page.get_by_role("heading", name="Variants that you kept").wait_for()
     if name == "unlearn":
         page.get_by_role("button", name="Go to our suggestion").click()
         page.get_by_role("heading", name="The colour bias falls").wait_for()

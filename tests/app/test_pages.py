@@ -13,7 +13,7 @@ from fmd_core.datasets import sample_folder
 
 REVIEW = Review()
 
-PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "report")
+PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "feature_unlearning", "compare", "report")
 
 
 def titles(test) -> str:

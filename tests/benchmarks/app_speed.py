@@ -8,11 +8,13 @@ Prints a Markdown table and keeps it in tests/benchmarks/results/. Nothing is as
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -37,9 +39,16 @@ def start_server() -> tuple[subprocess.Popen[bytes], str, float]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    home = tempfile.mkdtemp(prefix="fmd-bench-")  # nobody's reviews are in it
     begun = time.perf_counter()
     command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"FMD_HOME": home},
+    )
     return process, f"http://127.0.0.1:{port}", begun
 
 

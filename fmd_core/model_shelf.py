@@ -61,10 +61,19 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
 
 def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
     """A model from the shelf by id."""
+    return load_classifier(_file(dataset, model_id))
+
+
+def model_file(dataset: AttributeDataset, model_id: str) -> bytes:
+    """The same as the file that it is kept in."""
+    return _file(dataset, model_id).read_bytes()
+
+
+def _file(dataset: AttributeDataset, model_id: str) -> Path:
     path = _task(dataset) / f"{model_id}.safetensors"
     if not _ID.fullmatch(model_id) or not path.is_file():
         raise ModelError("This model is not on this machine, or was made for another task; choose another.")
-    return load_classifier(path)
+    return path
 
 
 def _task(dataset: AttributeDataset) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 from fmd_core import wording
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.report_evidence import Evidence
+from fmd_core.unlearning import RETRAINED
 
 NO_CERTIFICATE = (
     "This report is evidence for these duties. It is no certificate that they are met: that is for the people who "
@@ -108,7 +109,10 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     if evidence.point is not None:
         told.append(
-            f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that layers "
+            "The whole network was trained on. Fresh readers say what it still tells; another layer, or a reader of "
+            "another kind, may tell more."
+            if evidence.point.result.strategy in RETRAINED
+            else f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that layers "
             "trained again on the old data can learn the bias again."
         )
     if not evidence.checks:

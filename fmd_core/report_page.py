@@ -15,7 +15,7 @@ from fmd_core.intervals import Estimate
 from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
 from fmd_core.report_measured import PICTURES, REMARKS
 from fmd_core.report_sections import EFFECTS
-from fmd_core.unlearning import STRATEGIES
+from fmd_core.unlearning import RETRAINED, STRATEGIES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -42,6 +42,7 @@ def render_page(
         no_certificate=NO_CERTIFICATE,
         strategies=wording.METHOD_TITLES,
         along_a_path=STRATEGIES,
+        retrained=RETRAINED,
         remarks=report["taught_by"]["remarks"][:REMARKS],
     )
 

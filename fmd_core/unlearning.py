@@ -40,6 +40,8 @@ STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 USES_K: frozenset[StrategyName] = frozenset({"paper-remove", "paper-replace"})
 Method = StrategyName | Literal["exclusion", "erasure", "adversary", "pattern"]
 """Every way to a variant: the strategies, a refit without chosen samples, and the forms of feature unlearning."""
+RETRAINED: frozenset[Method] = frozenset({"adversary", "pattern"})
+"""Ways that change more than the last layers."""
 METHODS: tuple[str, ...] = (*STRATEGIES, "exclusion", "erasure", "adversary", "pattern")
 STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from app import cache, components, decision_form, evidence, report_reader, state
+from app.variants import Retrained
 from app.view_models import report
+from fmd_core.model_shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()
@@ -40,12 +42,14 @@ with right:
         first=True,
     )
     save("Figures (JSON)", view.json, "fairness-report.json", "Opens here again.")
-    save(
-        "Last layer (safetensors)",
-        view.head,
-        "head.safetensors",
-        "The weights in force; all else is as it was.",
-    )
+    in_force = state.current()
+    if isinstance(in_force, Retrained):
+        whole = model_file(cache.dataset(REVIEW), in_force.review.beside)
+        save("Model (safetensors)", whole, "model.safetensors", "The whole network in force.")
+    else:
+        deep = in_force is not None and in_force.review.depth != "last layer"
+        label = "Last two layers (safetensors)" if deep else "Last layer (safetensors)"
+        save(label, view.head, "head.safetensors", "The weights in force; all else is as it was.")
 with write:
     st.header("Preview", anchor=False)
     with st.container(border=True):

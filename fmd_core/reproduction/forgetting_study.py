@@ -188,7 +188,8 @@ that is trained afresh on the features tells the attribute (at *chance* it only 
 same for a reader that learned on external people, whom forgetting never saw. *margin* is the MLP probe's
 accuracy above chance, as a share of the untouched network's. *B* is the counterfactual bias between matched
 twins, *excess* what it is above that of placebo twins. *other attribute*: one that nobody asked to forget.
-*last hidden layer* trains the encoder's last layer only, *whole network* all of it."""
+*last hidden layer* trains the encoder's last layer only, *whole network* all of it. The aim: half the margin
+at no more than 2 points of task accuracy, in under 5 minutes."""
 
 
 def _page(rows: Sequence[ForgettingRow], date: object) -> Iterator[str]:
@@ -214,11 +215,13 @@ def _table(rows: Sequence[ForgettingRow]) -> Iterator[str]:
     for treatment in dict.fromkeys(row.treatment for row in rows):
         own = [row for row in rows if row.treatment == treatment]
         cells = [_figure([getattr(row, name) for row in own]) for _, name in COLUMNS]
-        margin = fmean(r.mlp - r.chance for r in own) / fmean(r.mlp - r.chance for r in before)
-        cost = fmean(r.accuracy for r in before) - fmean(r.accuracy for r in own)
+        theirs = [row for row in before if row.seed in {found.seed for found in own}]
+        margin = fmean(r.mlp - r.chance for r in own) / fmean(r.mlp - r.chance for r in theirs)
+        cost = fmean(r.accuracy for r in theirs) - fmean(r.accuracy for r in own)
         met = margin <= 0.5 and cost <= 0.02 and max(r.seconds for r in own) < 300
         aim = "" if treatment == UNTOUCHED else "met" if met else "missed"
-        yield f"| {treatment} | {' | '.join(cells)} | {margin:.2f} | {aim} |"
+        fewer = "" if len(own) == seeds else f" (seed {', '.join(str(row.seed) for row in own)} only)"
+        yield f"| {treatment}{fewer} | {' | '.join(cells)} | {margin:.2f} | {aim} |"
 
 
 def _figure(values: Sequence[float | None]) -> str:

@@ -25,14 +25,17 @@ from fmd_core.errors import DataError
 from fmd_core.feature_store import FeatureStore
 from fmd_core.features.adversarial import AdversarySettings, Variant, forget_by_adversary
 from fmd_core.features.beside import beside
+from fmd_core.features.erasure import erase
 from fmd_core.features.finetuning import Reach
 from fmd_core.features.probes import probe
+from fmd_core.heads import Head
 from fmd_core.models import Classifier, encode_rows
 from fmd_core.reproduction.held_out import HeldOut
 from fmd_core.reproduction.trained_models import Study, this_machine, train_or_reuse
 from fmd_core.training import TrainingStep, ignore_step
 
 UNTOUCHED = "untouched"
+ERASED = "erasure in closed form"
 HIDDEN: Reach = "last hidden layer"
 WHOLE: Reach = "whole network"
 TAUGHT = 6_000  # training people that a probe learns on
@@ -105,6 +108,7 @@ def study_forgetting(
             model = train_or_reuse(study.model, load_dataset(study.model.reference), seed, progress)
             judge = _Judge(study, dataset, model.classifier, store, seed)
             rows += judge.rows(UNTOUCHED, model.classifier, 0.0)
+            rows += judge.erased_rows()
             for variant, reach in study.treatments:
                 say(f"{_title(study, dataset)}, seed {seed}: {variant}, {reach}")
                 found = forget_by_adversary(
@@ -130,12 +134,37 @@ class _Judge:
 
     def rows(self, treatment: str, changed: Classifier, seconds: float) -> Iterator[ForgettingRow]:
         """A row for each forgotten attribute."""
-        train, unseen, test = (
-            self._features(changed, rows)
-            for rows in (self.taught, self.dataset.rows("external"), self.test.rows)
-        )
+        train, unseen, test = self._parts(changed)
         _, head = beside(self.original, changed)
         people = replace(self.test, features=np.column_stack([self.test.features, test.features]))
+        yield from self._told(treatment, (train, unseen, test), people, head, seconds)
+
+    def erased_rows(self) -> Iterator[ForgettingRow]:
+        """The same for erasure in closed form, made from every training person."""
+        everybody = self._features(self.original, self.dataset.rows("train"))
+        damping = self.original.damping
+        made = erase(self.original.head, self.dataset, everybody, self.study.attributes, damping=damping)
+        train, unseen, test = (made.erasure.people(part) for part in self._parts(self.original))
+        yield from self._told(ERASED, (train, unseen, test), self.test, made.head, made.seconds)
+
+    def _parts(self, model: Classifier) -> tuple[FeatureSet, FeatureSet, FeatureSet]:
+        """Those who teach the probes, twice, and those who judge."""
+        return (
+            self._features(model, self.taught),
+            self._features(model, self.dataset.rows("external")),
+            self._features(model, self.test.rows),
+        )
+
+    def _told(
+        self,
+        treatment: str,
+        parts: tuple[FeatureSet, FeatureSet, FeatureSet],
+        people: FeatureSet,
+        head: Head,
+        seconds: float,
+    ) -> Iterator[ForgettingRow]:
+        """A row for each attribute: `parts` are read by probes, `head` reads `people`."""
+        train, unseen, test = parts
         other = self._probe(train, test, self.study.other, "mlp")[0]
         for name in self.study.attributes:
             pairs = pair_counterfactuals(

@@ -19,6 +19,7 @@ check: .venv/develop
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tests/audit_dependencies.py
 
 bench: .venv/develop .venv-bench/ready
 	$(BIN)/python tests/benchmarks/core_speed.py

@@ -12,11 +12,12 @@ from html import escape
 
 import streamlit as st
 
-from app import components, state
+from app import access, components, state
 from fmd_core import FMDError
 from fmd_core.jobs import REGISTRY, Job, Progress
 
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
+BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
 
@@ -71,6 +72,8 @@ def state_words(job: Job) -> str:
         return "Stopping"
     if job.state == "running":
         return ", ".join(filter(None, [f"{100 * job.share:.0f} % done", time_left_words(job.seconds_left)]))
+    if job.ended_with_server:
+        return "Stopped when the server ended"
     took = duration_words(job.finished - job.started) if job.finished and job.started else ""
     return {
         "waiting": "Waiting until other work is done",
@@ -140,8 +143,10 @@ def _panel(ids: tuple[str, ...]) -> None:
             elif job.live:
                 st.progress(job.share)
             _line(" · ".join(filter(None, [state_words(job), job.message if job.live else ""])))
-            if job.live:
+            if job.live and access.may_change():
                 _cancel_button(job)
+            elif job.ended_with_server:
+                _line(BEGIN_AGAIN)
 
 
 def _cancel_button(job: Job) -> None:
@@ -159,7 +164,7 @@ def _list(ids: tuple[str, ...]) -> None:
     """Jobs in a few words each."""
     st.html("<div style='font-size:.87rem;font-weight:600'>Work in the background</div>")
     for job in _known(ids):
-        _line(f"{job.title}: {state_words(job)}")
+        _line(f"{job.title}: {state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
         if job.live:
             st.progress(job.share)
 

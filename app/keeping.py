@@ -8,9 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
-from app import journal_json
+from app import access, journal_json
 from app.journal import Journal
 from app.review import Review
 
@@ -63,8 +61,7 @@ def store() -> ReviewStore:
 
 def owner() -> str:
     """Whose reviews are listed: the person who logged in, or whoever sits at this machine."""
-    user = st.user.to_dict()
-    return str(user["email"]) if user.get("is_logged_in") and user.get("email") else "local"
+    return access.email() or "local"
 
 
 def keep(
@@ -135,4 +132,5 @@ def trail(place: Place | None) -> AuditTrail | None:
 
 def delete(review: str) -> None:
     """Remove a review and its log for good."""
+    access.require_change()
     store().delete(review)

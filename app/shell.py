@@ -11,6 +11,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import welcome
@@ -74,13 +75,13 @@ class _Framed:
         self.body += message.get("body", b"")
         if message.get("more_body"):
             return
-        headers = {name.lower(): value for name, value in self.start["headers"]}
-        if headers.get(b"content-type", b"").startswith(b"text/html"):
+        headers = MutableHeaders(raw=list(self.start["headers"]))  # a login sets several cookies at once
+        if headers.get("content-type", "").startswith("text/html"):
             self.body = self.body.replace(b"<body>", b"<body>" + self.frame.encode(), 1)
-            headers[b"content-length"] = str(len(self.body)).encode()
-            headers.pop(b"etag", None)  # they are those of the document without its frame
-            headers.pop(b"last-modified", None)
-        await self.send({**self.start, "headers": list(headers.items())})
+            headers["content-length"] = str(len(self.body))
+            del headers["etag"]  # they are those of the document without its frame
+            del headers["last-modified"]
+        await self.send({**self.start, "headers": headers.raw})
         await self.send({"type": "http.response.body", "body": self.body})
 
 

@@ -20,7 +20,9 @@ def draw() -> None:
     if not found:
         return
     st.header("Your reviews", anchor=False)
-    st.caption("Every step is kept as you take it. Whoever has the address of a review can open it.")
+    st.caption(
+        "Every step is kept as you take it. Whoever is let in and has the address of a review can open it."
+    )
     for listed in found:
         _row(listed)
     if state.place():

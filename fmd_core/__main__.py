@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-if __name__ == "__main__" and sys.argv[1:] == ["doctor"]:  # before what may be missing is imported
-    from fmd_core import doctor
+from fmd_core import doctor
 
+if __name__ == "__main__" and sys.argv[1:] == ["doctor"]:  # before what may be missing is imported
     sys.exit(doctor.main())
 
 from threadpoolctl import threadpool_limits
@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     forget.set_defaults(
         run=_forget, stopped="Stopped; no results were written, models that were trained are kept."
     )
-    commands.add_parser("doctor", help="say what is missing on this machine")
+    checkup = commands.add_parser("doctor", help="say what is missing on this machine")
+    checkup.set_defaults(run=lambda _: sys.exit(doctor.main()), threads=1, stopped="Stopped.")
     for command in (train, again, forget):
         command.add_argument(
             "--threads", type=_whole, default=1, help="processor threads; more may help on a quiet machine"

@@ -30,8 +30,7 @@ STRATEGY_TITLES: dict[StrategyName, str] = {
     "paper-replace": "Swap harmful samples for twins (paper-replace)",
     "paper-external": "One step on external samples (paper-external)",
 }
-METHOD_TITLES: dict[str, str] = {
-    **STRATEGY_TITLES,
+METHOD_TITLES: dict[str, str] = {str(name): title for name, title in STRATEGY_TITLES.items()} | {
     "exclusion": "Fit again without samples that the reviewer excluded",
     "erasure": "Erase the attribute from the features (LEACE)",
     "adversary": "Train against an adversary that reads the attribute",

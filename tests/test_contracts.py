@@ -17,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE_ORDER = [
     "errors",
     "home",
+    "stopped_jobs",
     "jobs",
     "data",
+    "distributed",
     "imaging",
     "kronecker",
     "heads",
@@ -66,6 +68,14 @@ CORE_ORDER = [
     "counterfactual",
     "bias_functions",
     "intervals",
+    "features",  # the package itself: a docstring
+    "features.probes",
+    "features.erasure",
+    "features.finetuning",
+    "features.pressures",
+    "features.adversarial",
+    "features.channels",
+    "features.beside",
     "group_metrics",
     "bias",
     "scan",
@@ -79,6 +89,7 @@ CORE_ORDER = [
     "guarded_path",
     "comparison",
     "wording",
+    "features.forgetting",
     "baselines",
     "proof",
     "report_evidence",
@@ -94,7 +105,9 @@ CORE_ORDER = [
     "reproduction.results",
     "reproduction.markdown",
     "reproduction.trained_models",
+    "reproduction.forgetting_study",
     "reproduction",
+    "doctor",
     "",  # fmd_core itself: the list of public names
     "__main__",
 ]
@@ -105,6 +118,11 @@ TORCH_USERS = {
     "fmd_core.training",
     "fmd_core.intake_worker",
     "fmd_core.explanations",
+    "fmd_core.features.finetuning",
+    "fmd_core.features.pressures",
+    "fmd_core.features.adversarial",
+    "fmd_core.features.channels",
+    "fmd_core.features.beside",
     "app.warmup",
 }  # warmup loads it ahead of need
 

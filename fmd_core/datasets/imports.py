@@ -66,8 +66,9 @@ def begin_import(
     """A new folder with a copy of `table` and the unpacked pictures of `archive`, or the way to the
     folder `pictures` where they lie; not yet answered."""
     _sweep()
+    _root().mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = _root() / secrets.token_hex(16)
-    folder.mkdir(parents=True)
+    folder.mkdir(mode=0o700)  # nobody else on this machine can look into it, whatever the files' modes
     try:
         with room_needed(DataError):
             shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")

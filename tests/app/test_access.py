@@ -131,6 +131,18 @@ def test_a_session_that_logged_in_is_no_longer_believed_when_it_says_it_did_not(
     assert labels(come({**REVIEWER, "is_logged_in": False})) == {"Log in"}
 
 
+@pytest.mark.usefixtures("login")
+def test_only_a_session_that_was_let_in_may_send_files(monkeypatch):
+    monkeypatch.setattr(access, "_admitted", set())
+    come({"is_logged_in": False})
+    come({"is_logged_in": True, "email": "x@elsewhere.example"})
+    assert access._admitted == set()
+    come(VIEWER)
+    (session,) = access._admitted
+    assert access.is_admitted(session)
+    assert not access.is_admitted("another")
+
+
 # --- reviewers
 
 

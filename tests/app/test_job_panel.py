@@ -1,5 +1,7 @@
 """Long work on screen. AppTest never ticks a timer: every run here is one poll."""
 
+import os
+import secrets
 import threading
 import time
 from datetime import timedelta
@@ -10,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import job_panel
 from fmd_core.errors import DataError
 from fmd_core.jobs import REGISTRY
+from fmd_core.stopped_jobs import JobNotes
 
 
 @pytest.fixture
@@ -87,6 +90,35 @@ def count_timers(monkeypatch):
 
     monkeypatch.setattr(job_panel.st, "fragment", counted)
     return made
+
+
+# --- after a restart
+
+
+@pytest.fixture
+def left_behind():
+    """A job that was under way when an earlier server was killed."""
+    job = secrets.token_urlsafe(16)
+    os.close(JobNotes().write(job, "key", "Training <b>for</b> faces"))  # its lock ends, as with its process
+    return job
+
+
+def test_the_panel_says_that_a_job_ended_with_its_server_and_how_to_begin_again(left_behind, count_timers):
+    test = visit(panel, args=(left_behind,)).run()
+    assert test.text[0].value == "state: stopped"
+    assert "Training &lt;b&gt;for&lt;/b&gt; faces" in html(test)
+    assert "Stopped when the server ended" in html(test)
+    assert "begin it again on its page" in html(test)
+    assert not test.button
+    assert count_timers == [None]
+
+
+def test_the_sidebar_says_it_of_the_job_in_the_address(left_behind):
+    test = visit(sidebar)
+    test.query_params["job"] = left_behind
+    test.run()
+    assert "Stopped when the server ended. Nothing of it was kept; begin it again" in sidebar_html(test)
+    assert not test.sidebar.caption
 
 
 # --- the panel

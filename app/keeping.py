@@ -61,7 +61,7 @@ def store() -> ReviewStore:
 
 def owner() -> str:
     """Whose reviews are listed: the person who logged in, or whoever sits at this machine."""
-    return access.email() or "local"
+    return access.email() if access.is_required() else "local"
 
 
 def keep(

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from fmd_core.errors import FMDError
+from fmd_core.stopped_jobs import JobNote, JobNotes
 
 JobState = Literal["waiting", "running", "finished", "stopped", "failed"]
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(16) gives
@@ -55,6 +56,7 @@ class Job:
         self.finished: datetime | None = None
         self.error = ""  # one sentence, when failed
         self.result: object = None  # what the work returned, when finished
+        self._note: int | None = None  # the open file that says that it is under way
         self._begun = 0.0  # by the monotonic clock, as is the next
         self._due: float | None = None
         self._stop = threading.Event()
@@ -77,6 +79,19 @@ class Job:
         due = self._due
         left = None if due is None or self.state != "running" else due - time.monotonic()
         return left if left is None or left >= 0 else None
+
+    @property
+    def ended_with_server(self) -> bool:
+        """Whether it was under way when an earlier server was killed or shut down."""
+        return self.state == "stopped" and self.finished is None
+
+    @classmethod
+    def left_by(cls, note: JobNote) -> Job:
+        """A job of an earlier server."""
+        job = cls(note.key, note.title)
+        job.id, job.started, job.state = note.id, datetime.fromisoformat(note.begun), "stopped"
+        job._ended.set()
+        return job
 
     def wait(self, seconds: float | None = None) -> bool:
         """Block until it ends, at most `seconds`; whether it did. For notebooks and tests."""
@@ -137,10 +152,12 @@ class Progress:
 
 class JobRegistry:
     """Every job of this process. At most `workers` run at a time, the others wait their turn;
-    of those that ended, the latest `keep` are remembered with their results."""
+    of those that ended, the latest `keep` are remembered with their results. With `notes`, a job that
+    was under way when its server was killed is found again, as stopped."""
 
-    def __init__(self, workers: int = 1, keep: int = 50) -> None:
-        self._workers, self._keep = workers, keep
+    def __init__(self, workers: int = 1, keep: int = 50, notes: JobNotes | None = None) -> None:
+        self._workers, self._keep, self._notes = workers, keep, notes
+        self._closing = False
         self._busy = 0  # worker threads alive
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}  # by id, in the order of starting
@@ -160,6 +177,8 @@ class JobRegistry:
                 threading.Thread(target=self._work_off, name="fmd-job", daemon=True).start()
                 self._busy += 1
             job = Job(key, title)
+            if self._notes:
+                job._note = self._notes.write(job.id, key, title)
             self._jobs[job.id] = job
             self._queue.append((job, work))
             return job
@@ -167,7 +186,9 @@ class JobRegistry:
     def find(self, job_id: object) -> Job | None:
         """The job of this id. None for any other value: ids come from the address, so from anybody."""
         known = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
-        return self._jobs.get(known.string) if known else None
+        if not known:
+            return None
+        return self._jobs.get(known.string) or self._left(known.string)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop: at once while it waits, at its next report while it runs. After its end,
@@ -188,7 +209,8 @@ class JobRegistry:
             return tuple(reversed(self._jobs.values()))
 
     def close(self, seconds: float = 1.0) -> None:
-        """Ask every job to stop and give them `seconds` to tidy up."""
+        """Ask every job to stop and give them `seconds` to tidy up. The next server says that they stopped."""
+        self._closing = True
         live = [job for job in self.recent() if job.live]
         for job in live:
             self.cancel(job.id)
@@ -212,7 +234,21 @@ class JobRegistry:
             task[0]._begin()
             return task
 
+    def _left(self, job_id: str) -> Job | None:
+        """A job of an earlier server, remembered from now on like one that ended here."""
+        note = self._notes.left(job_id) if self._notes else None
+        if note is None:
+            return None
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None:
+                job = self._jobs[job_id] = Job.left_by(note)
+                self._keep_latest(job)
+            return job
+
     def _keep_latest(self, ended: Job) -> None:
+        if self._notes and not (self._closing and ended.state == "stopped"):
+            self._notes.erase(ended.id, ended._note)
         self._past.append(ended.id)
         if len(self._past) > self._keep:
             del self._jobs[self._past.popleft()]
@@ -228,6 +264,6 @@ def _in_words(error: BaseException) -> str:
     return ENDED_EARLY if isinstance(error, SystemExit) else UNEXPECTED
 
 
-REGISTRY = JobRegistry()
+REGISTRY = JobRegistry(notes=JobNotes())
 """The one that the dashboard uses."""
 atexit.register(REGISTRY.close)  # so that no half-written file stays behind

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core import distributed
+from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
 
@@ -41,12 +43,18 @@ class Curvature:
 
 
 def fit_curvature(
-    head: Head, train: FeatureSet, *, damping: float = 1e-3, solver: Solver = "auto"
+    head: Head,
+    train: FeatureSet,
+    *,
+    damping: float = 1e-3,
+    solver: Solver = "auto",
+    progress: Callable[[float], None] = ignore_progress,
 ) -> Curvature:
     """Prepare the damped mean Hessian of `head` over `train`.
 
     `damping` is the lambda of the paper. It should equal the weight decay with which the head
-    was fitted: then it belongs to the loss and nothing is approximated.
+    was fitted: then it belongs to the loss and nothing is approximated. `progress` may raise to
+    stop: before the work begins, and on a cluster (see `fmd_core.distributed`) all the time.
     """
     if not np.isfinite(damping) or damping <= 0:
         raise SolverError(f"damping must be above 0, got {damping}; 0.001 is a good start.")
@@ -56,11 +64,15 @@ def fit_curvature(
         solver = "cholesky" if head.n_parameters <= DENSE_PARAMETERS else "conjugate_gradient"
     weights = np.full(len(train), 1 / len(train))
     build = _cholesky if solver == "cholesky" else _conjugate_gradient
-    return Curvature(build(head, train.features, weights, damping), damping, solver, head.fingerprint)
+    progress(0.0)
+    solve = build(head, train.features, weights, damping, progress)
+    return Curvature(solve, damping, solver, head.fingerprint)
 
 
-def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
-    matrix = head.hessian(features, weights)
+def _cholesky(
+    head: Head, features: Array, weights: Array, damping: float, progress: Callable[[float], None]
+) -> Callable[[Array], Array]:
+    matrix = distributed.sum_rows(head.hessian, features, weights, progress=progress)
     matrix[np.diag_indices_from(matrix)] += damping
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True)
@@ -70,13 +82,13 @@ def _cholesky(head: Head, features: Array, weights: Array, damping: float) -> Ca
 
 
 def _conjugate_gradient(
-    head: Head, features: Array, weights: Array, damping: float
+    head: Head, features: Array, weights: Array, damping: float, progress: Callable[[float], None]
 ) -> Callable[[Array], Array]:
     from scipy.sparse.linalg import LinearOperator, cg  # slow to import, needed by large heads only
 
-    product = head.hessian_operator(features, weights)
+    operator = _operator(head, features, weights)
     size = head.n_parameters
-    matrix = LinearOperator((size, size), matvec=lambda v: product(v) + damping * v, dtype="float64")
+    progress(0.0)
     inverse = head.preconditioner(features, weights, damping)
     try:
         inverse(np.zeros(size))  # takes it apart now rather than in the first solve
@@ -85,6 +97,8 @@ def _conjugate_gradient(
     preconditioner = LinearOperator((size, size), matvec=inverse, dtype="float64")
 
     def solve(rhs: Array) -> Array:
+        product = operator()
+        matrix = LinearOperator((size, size), matvec=lambda v: product(v) + damping * v, dtype="float64")
         answer, failed = cg(matrix, rhs, rtol=RELATIVE_RESIDUAL, maxiter=MOST_PRODUCTS, M=preconditioner)
         left = np.linalg.norm(matrix @ answer - rhs)
         if failed or not left <= TRUSTED_RESIDUAL * np.linalg.norm(rhs):  # also where it is not a number
@@ -94,6 +108,24 @@ def _conjugate_gradient(
         return answer
 
     return solve
+
+
+def _operator(head: Head, features: Array, weights: Array) -> Callable[[], Callable[[Array], Array]]:
+    """What gives the product with H, to be asked for once a solve: a cluster keeps rows for as long."""
+    if not distributed.is_on():
+        product = head.hessian_operator(features, weights)
+        return lambda: product
+
+    def on_cluster() -> Callable[[Array], Array]:
+        function = distributed.keep(partial(_product, head))
+        blocks = distributed.row_blocks(features, weights, passes="many")
+        return lambda v: distributed.sum_blocks(function, [(v, *block) for block in blocks])
+
+    return on_cluster
+
+
+def _product(head: Head, direction: Array, features: Array, weights: Array) -> Array:
+    return head.hessian_operator(features, weights)(direction)
 
 
 def _singular(damping: float) -> SolverError:

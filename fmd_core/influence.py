@@ -14,14 +14,17 @@ tests/core/test_influence.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 
+from fmd_core import distributed
 from fmd_core.bias_functions import BiasFunction, Measure
 from fmd_core.curvature import Curvature
-from fmd_core.data import Array, FeatureSet, frozen_array
+from fmd_core.data import Array, FeatureSet, frozen_array, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
 
@@ -70,23 +73,28 @@ def bias_influence(
     curvature: Curvature,
     *,
     method: InfluenceMethod = "first-order",
+    progress: Callable[[float], None] = ignore_progress,
 ) -> InfluenceScores:
     """Score every training sample by its effect on `bias`, which is measured on external people.
 
     The head should be fitted to convergence with weight decay equal to the damping; then the
     first-order score is the exact derivative of B by the sample's weight. 'leave-one-out' needs
-    a dense curvature (solver 'cholesky') and costs about n p^2 operations.
+    a dense curvature (solver 'cholesky') and costs about n p^2 operations. `progress` may raise to
+    stop: before the work begins, and on a cluster (see `fmd_core.distributed`) all the time.
     """
     if curvature.head_fingerprint != head.fingerprint:
         raise DataError("This curvature belongs to another head; call fit_curvature for the head at hand.")
     if method not in get_args(InfluenceMethod):
         raise DataError(f"Unknown method '{method}'. Choose one of: {', '.join(get_args(InfluenceMethod))}.")
-    solution, n = curvature.solve(bias.gradient(head)), len(train)
-    if method == "first-order":
-        products = head.gradient_products(train.features, train.labels, solution)
-    elif curvature.solver == "cholesky":
-        inverse = curvature.solve(np.eye(head.n_parameters))
-        products = head.leave_one_out_products(train.features, train.labels, solution, inverse, 1 / n)
-    else:
+    if method == "leave-one-out" and curvature.solver != "cholesky":
         raise SolverError("Leave-one-out scores need solver = 'cholesky'; use it, or method = 'first-order'.")
+    progress(0.0)
+    with distributed.watched(progress):
+        solution, n = curvature.solve(bias.gradient(head)), len(train)
+    if method == "first-order":
+        product = partial(head.gradient_products, direction=solution)
+    else:
+        inverse = curvature.solve(np.eye(head.n_parameters))
+        product = partial(head.leave_one_out_products, direction=solution, inverse=inverse, share=1 / n)
+    products = distributed.map_rows(product, train.features, train.labels, progress=progress)
     return InfluenceScores(bias.attribute, products / n, train.rows, bias.value(head), method, bias.measure)

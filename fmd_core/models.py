@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
+from fmd_core import distributed
 from fmd_core.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
 from fmd_core.data import (
     Array,
@@ -184,20 +185,31 @@ def encode_rows(
     """Features (n, d) of `rows`, with `attribute` set to `codes` (n,) if one is named.
 
     Read and encoded a batch at a time, and `progress` told before each. With a `store` the
-    features are kept on disk and found there the next time.
+    features are kept on disk and found there the next time. On a cluster (see `fmd_core.distributed`)
+    the workers encode what is read here: the files of a data set may lie on this machine alone.
     """
 
-    def batches() -> Iterator[Array]:
-        for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
-            progress(part.start / len(rows))
+    def parts() -> list[slice]:
+        return list(row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)))
+
+    def batches(told: Callable[[float], None]) -> Iterator[Array]:
+        for part in parts():
+            told(part.start / len(rows))
             yield (
                 dataset.source.counterfactual(rows[part], attribute, codes[part])
                 if codes is not None
                 else dataset.source.read(rows[part])
             )
 
+    def on_cluster() -> Iterator[Array]:
+        encode = partial(_encode_batch, replace(classifier))  # a copy, which holds no built network
+        blocks = ((batch,) for batch in batches(ignore_progress))
+        return distributed.map_blocks(encode, blocks, len(parts()), progress)
+
     if store is None:
-        return classifier.encode(batches())
+        if distributed.is_on():
+            return frozen_array(np.concatenate(list(on_cluster())))
+        return classifier.encode(batches(progress))
     key = content_fingerprint(
         classifier.encoder_fingerprint,
         dataset.source.fingerprint,
@@ -205,7 +217,12 @@ def encode_rows(
         attribute,
         np.zeros(0) if codes is None else codes,
     )
-    return store.get_or_compute(key, len(rows), lambda: classifier.encode_batches(batches()))
+    encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
+    return store.get_or_compute(key, len(rows), encoded)
+
+
+def _encode_batch(classifier: Classifier, batch: Array) -> Array:
+    return classifier.encode([batch])
 
 
 def check_fit(classifier: Classifier, dataset: AttributeDataset) -> None:
@@ -312,7 +329,7 @@ def _positive(metadata: dict[str, str], key: str, file: str) -> float:
         value = float("nan")
     if not 0 < value < float("inf"):
         raise ModelError(
-            f"The weights file '{file}' names the {key.replace('_', ' ')} '{metadata[key]}', "
+            f"The weights file '{file}' names the {key.replace('_', ' ')} {metadata[key][:40]!r}, "
             "which is not a number above 0."
         )
     return value

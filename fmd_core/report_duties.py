@@ -112,8 +112,8 @@ def caveats(evidence: Evidence) -> list[str]:
             "The whole network was trained on. Fresh readers say what it still tells; another layer, or a reader of "
             "another kind, may tell more."
             if evidence.point.result.strategy in RETRAINED
-            else f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that layers "
-            "trained again on the old data can learn the bias again."
+            else f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that "
+            "layers trained again on the old data can learn the bias again."
         )
     if not evidence.checks:
         told.append(

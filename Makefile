@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 PORT ?= 8501
 BIN := .venv/bin
+# Two files at a time, each on one thread of linear algebra: our products are small, and threads wait for each other.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: run test check bench demo screenshots clean
 
@@ -12,8 +14,8 @@ run: .venv/runtime
 	$(BIN)/streamlit run app/server.py --server.port $(PORT)
 
 test: .venv/develop
-	$(BIN)/python tests/ensure_browser.py || { $(BIN)/python -m pytest -m "not browser"; exit 1; }
-	$(BIN)/python -m pytest
+	$(BIN)/python tests/ensure_browser.py || { $(PYTEST) -m "not browser"; exit 1; }
+	$(PYTEST)
 
 check: .venv/develop
 	$(BIN)/ruff format --check .

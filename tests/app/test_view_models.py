@@ -183,7 +183,8 @@ class TestHarmful:
         assert frame["removal_effect_points"].tolist() == pytest.approx([-2, -1, 1, 3])
         assert frame["animal"].tolist() == ["cat", "dog", "cat", "dog"]
 
-    def test_more_than_the_gallery_shows_is_counted(self, data):
+    def test_more_than_the_gallery_shows_is_counted(self, data, monkeypatch):
+        monkeypatch.setattr(harmful, "MOST_TILES", 200)
         many = InfluenceScores("colour", np.zeros(4 * 60), np.tile(np.arange(4), 60), 0.6)
         view = harmful.build(data, many, k=240, kind="Harmful")
         assert (len(view.samples), view.hidden) == (200, 40)

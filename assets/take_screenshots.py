@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.app_speed import start_server, wait_for_health  # noqa: E402
-from tests.e2e.conftest import FLAGS  # noqa: E402
+from tests.browser import FLAGS  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
 PAGES = {

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.browser import chromium, server, visit  # noqa: F401  one browser for all who ask
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory):

@@ -64,6 +64,7 @@ def build(found: Forgetting) -> ForgettingView:
         summary=(
             f"Readers that were trained afresh on {first.taught} people and judged on {first.n} others, before and "
             "after. The mark is what guessing gets. Only they say what is forgotten, never the method itself."
+            + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")
         ),
         table=pd.DataFrame(
             [

@@ -78,7 +78,7 @@ def test_without_a_login_all_is_as_it_was():
     assert access.is_admitted("any session")
     test = come({}, "data")
     assert "Which people" in titles(test)
-    assert not test.error
+    assert not test.exception
     assert "Log out" not in labels(test)
     assert access.signed("done") == "done"
 

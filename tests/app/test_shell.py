@@ -1,6 +1,7 @@
 """The frame that a document carries until its page is there."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,7 +30,8 @@ def answered(path="/", *, accept=b"text/html,*/*", kind=b"text/html; charset=utf
 
     headers = [(b"accept", accept), (b"if-none-match", b'"x"'), (b"accept-encoding", b"gzip")]
     scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-    asyncio.run(Shell(below)(scope, None, collect))
+    with ThreadPoolExecutor(1) as apart:  # a browser's loop may run in this thread
+        apart.submit(asyncio.run, Shell(below)(scope, None, collect)).result()
     whole = b"".join(m.get("body", b"") for m in sent[1:])
     return dict(sent[0]["headers"]), whole, seen
 

@@ -14,7 +14,6 @@ from websockets.sync.client import connect
 from app import access
 from app.server import HEADERS, _is_own, _refusal
 from tests.attacks.test_server import ask, stranger, stream  # noqa: F401
-from tests.e2e.conftest import chromium, server, visit  # noqa: F401  fixtures
 
 PAGES = {
     "Data": "data", "Model": "model", "Find bias": "find_bias", "Twins": "twins", "Harmful samples": "harmful",
@@ -47,7 +46,7 @@ class Watched:
 
 
 @pytest.mark.browser
-def test_no_page_breaks_the_policy_and_every_answer_carries_the_headers(visit, server):  # noqa: F811
+def test_no_page_breaks_the_policy_and_every_answer_carries_the_headers(visit, server):
     watched = Watched(visit())
     for page in ("method", ""):
         watched.open(page)
@@ -85,7 +84,7 @@ def test_no_page_breaks_the_policy_and_every_answer_carries_the_headers(visit, s
 
 
 @pytest.mark.browser
-def test_the_policy_stops_a_script_a_frame_a_form_and_a_message_to_elsewhere(visit):  # noqa: F811
+def test_the_policy_stops_a_script_a_frame_a_form_and_a_message_to_elsewhere(visit):
     watched = Watched(visit())
     watched.open("method")
     done = watched.page.evaluate(
@@ -135,7 +134,7 @@ def test_another_site_is_refused_before_streamlit_looks_it_up(server, stranger, 
     )  # fmt: skip
 
 
-def test_our_own_pages_are_let_in(server):  # noqa: F811
+def test_our_own_pages_are_let_in(server):
     assert ask(server, "GET", "/_stcore/health", {"Origin": server})[0] == 200
     with connect(stream(server), origin=server):
         pass
@@ -169,7 +168,7 @@ def test_a_page_is_ours_when_it_names_the_host_and_port_that_were_asked(origin, 
         "/_stcore/metrics?families=x",
     ],
 )  # fmt: skip
-def test_the_server_s_metrics_are_nobody_s(server, method, path):  # noqa: F811
+def test_the_server_s_metrics_are_nobody_s(server, method, path):
     status, headers, body = ask(server, method, path)
     assert status == 404
     assert b"TYPE" not in body

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.attacks.test_server import ask, strangers
-from tests.e2e.conftest import ROOT, Visitor, _wait_for_health, chromium  # noqa: F401  fixtures
+from tests.browser import ROOT, Visitor, wait_for_health
 
 VIEWER = "vera@board.example"
 
@@ -45,7 +45,7 @@ def guarded(tmp_path_factory):
             cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | settings, start_new_session=True,
         )  # fmt: skip
     try:
-        _wait_for_health(server, url, log)
+        wait_for_health(server, url, log)
         yield url
     finally:
         for process in (server, provider):
@@ -68,7 +68,7 @@ def test_a_stranger_past_the_browser_gets_a_log_in_button_and_can_send_no_file(g
 
 
 @pytest.mark.browser
-def test_who_logs_in_gets_the_role_of_the_list_and_out_again(guarded, chromium):  # noqa: F811
+def test_who_logs_in_gets_the_role_of_the_list_and_out_again(guarded, chromium):
     page = chromium.new_context().new_page()
     visitor = Visitor(page, "http://127.0.0.1")
     page.goto(f"{guarded}/find_bias")

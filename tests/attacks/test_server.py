@@ -19,13 +19,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from fmd_core.datasets import load_dataset, load_demo_classifier
 from fmd_core.model_shelf import keep_model
-from tests.e2e.conftest import chromium, server, visit  # noqa: F401  fixtures
 
 TEN_GIGABYTES = 10 << 30
 LIMIT = 512 << 20  # server.maxUploadSize
 
 
-def ask(server, method, path, headers=(), body=b""):  # noqa: F811
+def ask(server, method, path, headers=(), body=b""):
     """Status, headers and body of an answer to a request that no client would put right on the way."""
     connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=20)
     try:
@@ -62,13 +61,13 @@ class Stranger:
             if found.WhichOneof("type") == "script_finished" and found.script_finished != early:
                 return "".join(said)
 
-    def put(self, server, headers, body=b""):  # noqa: F811
+    def put(self, server, headers, body=b""):
         own = {"Cookie": self.cookie, "X-Xsrftoken": self.cookie.split("=", 1)[1]}
         return ask(server, "PUT", f"/_stcore/upload_file/{self.session}/1", own | headers, body)
 
 
 @contextmanager
-def strangers(server, n=1):  # noqa: F811
+def strangers(server, n=1):
     """So many visitors at once."""
     with ExitStack() as stack:
         found = []
@@ -84,12 +83,12 @@ def strangers(server, n=1):  # noqa: F811
         yield found
 
 
-def stream(server):  # noqa: F811
+def stream(server):
     return f"ws://{urlsplit(server).netloc}/_stcore/stream"
 
 
 @pytest.fixture
-def stranger(server):  # noqa: F811
+def stranger(server):
     with strangers(server) as (found,):
         found.look()
         yield found
@@ -109,7 +108,7 @@ PATHS = (
 )  # fmt: skip
 
 
-def test_row_20_no_path_in_the_address_gives_a_file_of_ours(server):  # noqa: F811
+def test_row_20_no_path_in_the_address_gives_a_file_of_ours(server):
     assert ask(server, "GET", "/app/static/Inter.woff2")[2] == Path("app/static/Inter.woff2").read_bytes()
     page = ask(server, "GET", "/")[2]
     for path, secret in SECRETS.items():
@@ -123,7 +122,7 @@ def test_row_20_no_path_in_the_address_gives_a_file_of_ours(server):  # noqa: F8
 # --- 21: the address
 
 
-def test_row_21_a_hostile_query_shows_no_trace(server):  # noqa: F811
+def test_row_21_a_hostile_query_shows_no_trace(server):
     query = (
         "k=NaN&k=-1&attribute=%00%3Cscript%3E&data=import%3Fid%3D..%2F..%2Fetc%2Fpasswd&model="
         + "x" * 5_000
@@ -138,7 +137,7 @@ def test_row_21_a_hostile_query_shows_no_trace(server):  # noqa: F811
 # --- 25: past the browser
 
 
-def test_row_25_foreign_hosts_and_origins_are_refused(server):  # noqa: F811
+def test_row_25_foreign_hosts_and_origins_are_refused(server):
     for host in ("evil.example", "127.0.0.1.evil.example", "evil.example:80", "[::1].evil.example"):
         for path in ("/", "/_stcore/health", "/app/static/Inter.woff2"):
             assert ask(server, "GET", path, {"Host": host})[0] == 400
@@ -154,13 +153,13 @@ def test_row_25_foreign_hosts_and_origins_are_refused(server):  # noqa: F811
 @pytest.mark.parametrize(
     "path", ["/", "/unlearn", "/nowhere", "/_stcore/health", "/media/x.png", "/app/static/Inter.woff2"]
 )
-def test_row_25_nobody_can_frame_any_answer(server, path):  # noqa: F811
+def test_row_25_nobody_can_frame_any_answer(server, path):
     _, headers, _ = ask(server, "GET", path)
     assert headers["x-frame-options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def test_row_25_an_upload_needs_a_session_and_its_token(server, stranger):  # noqa: F811
+def test_row_25_an_upload_needs_a_session_and_its_token(server, stranger):
     assert (
         ask(server, "PUT", f"/_stcore/upload_file/{stranger.session}/1", {"Content-Length": "3"}, b"abc")[0]
         == 403
@@ -170,13 +169,13 @@ def test_row_25_an_upload_needs_a_session_and_its_token(server, stranger):  # no
         assert stranger.put(server, wrong)[0] == 400
 
 
-def test_row_25_ten_gigabytes_are_refused_unread(server, stranger):  # noqa: F811
+def test_row_25_ten_gigabytes_are_refused_unread(server, stranger):
     begin = time.monotonic()
     assert stranger.put(server, {"Content-Length": str(TEN_GIGABYTES)}, bytes(1 << 16))[0] == 413
     assert time.monotonic() - begin < 20
 
 
-def test_row_25_a_body_without_a_length_is_stopped_at_the_limit(server, stranger):  # noqa: F811
+def test_row_25_a_body_without_a_length_is_stopped_at_the_limit(server, stranger):
     head = (
         f"PUT /_stcore/upload_file/{stranger.session}/1 HTTP/1.1\r\nHost: {urlsplit(server).netloc}\r\n"
         f"Cookie: {stranger.cookie}\r\nX-Xsrftoken: {stranger.cookie.split('=', 1)[1]}\r\n"
@@ -196,11 +195,11 @@ def test_row_25_a_body_without_a_length_is_stopped_at_the_limit(server, stranger
     assert ask(server, "GET", "/_stcore/health")[0] == 200
 
 
-def test_row_25_nobody_can_read_the_server_s_metrics(server):  # noqa: F811
+def test_row_25_nobody_can_read_the_server_s_metrics(server):
     assert ask(server, "GET", "/_stcore/metrics")[0] in (403, 404)
 
 
-def test_row_25_no_agent_can_drive_the_app(server):  # noqa: F811
+def test_row_25_no_agent_can_drive_the_app(server):
     """`enableAgentApi` is off: its description is there all the same, but nothing behind it."""
     for path in ("/_stcore/agent/interact", "/_stcore/agent/mcp"):
         headers = {"Content-Type": "application/json", "Content-Length": "2"}
@@ -209,7 +208,7 @@ def test_row_25_no_agent_can_drive_the_app(server):  # noqa: F811
         assert b"not_available" in body or b"is off" in body or b"not available" in body, body
 
 
-def test_row_25_two_visitors_with_different_models_at_once_do_not_meet(server):  # noqa: F811
+def test_row_25_two_visitors_with_different_models_at_once_do_not_meet(server):
     data, model = load_dataset("colored_digits"), load_demo_classifier("colored_digits")
     weaker = keep_model(data, model.with_head(replace(model.head, weight=0.3 * model.head.weight)))
     queries = ["", f"model={weaker}"]
@@ -235,7 +234,7 @@ def headline(visitor, query):
 
 
 @pytest.mark.browser
-def test_row_22_a_lost_network_and_a_closed_browser_leave_one_job_and_the_original(visit):  # noqa: F811
+def test_row_22_a_lost_network_and_a_closed_browser_leave_one_job_and_the_original(visit):
     visitor = visit().open("unlearn")
     page = visitor.page
     original = page.get_by_text("Fingerprint of the last layer in force:").inner_text()

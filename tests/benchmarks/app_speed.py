@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from app import cache, warmup  # noqa: E402
 from app.review import Review  # noqa: E402
-from tests.e2e.conftest import FLAGS, Visitor  # noqa: E402
+from tests.browser import FLAGS, Visitor  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
 MOVES = 30

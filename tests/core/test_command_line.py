@@ -93,8 +93,9 @@ def test_ctrl_c_keeps_nothing(home):
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     arguments = [sys.executable, "-m", "fmd_core", "train", "colored_digits", "--epochs", "500"]
     with subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    ) as process:  # fmt: skip
         assert process.stdout.readline().startswith("Epoch 1 of 500")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)

@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.ensure_browser import find
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
-    _wait_for_health(process, url, log)
+    wait_for_health(process, url, log)
     yield url
     process.send_signal(signal.SIGINT)
     try:
@@ -55,7 +55,7 @@ def server(tmp_path_factory):
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-def _wait_for_health(process, url, log):
+def wait_for_health(process, url, log):
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()

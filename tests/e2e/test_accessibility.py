@@ -71,7 +71,7 @@ def open_fully(visitor, path):
     if path == "feature_unlearning":
         expect(page.get_by_role("heading", name="What it does to the answers")).to_be_visible(timeout=120_000)
     if path == "compare":
-        visitor.act(page.get_by_role("button", name="Make a variant").click)
+        page.get_by_role("link", name="Unlearn", exact=True).click()
         visitor.act(page.get_by_role("button", name="Apply our suggestion").click)
         page.get_by_role("link", name="Compare", exact=True).click()
         expect(page.get_by_role("heading", name="Variants that you kept")).to_be_visible()
@@ -146,7 +146,7 @@ def test_a_model_is_debiased_without_a_mouse(visit):
     press(sidebar.get_by_role("link", name="Harmful samples"), back=True)
     press(page.get_by_role("list", name=HARMFUL).get_by_role("button").nth(1))
     expect(page.get_by_text("it is harmful")).to_be_visible()
-    press(sidebar.get_by_role("link", name="Unlearn"), back=True)
+    press(sidebar.get_by_role("link", name="Unlearn", exact=True), back=True)
     press(page.get_by_role("slider", name="Strength"), "ArrowRight")
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
     press(page.get_by_role("button", name="Go to our suggestion"))

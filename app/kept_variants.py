@@ -25,13 +25,14 @@ def draw() -> None:
 
 def _row(position: int, kept: Kept, *, in_force: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        key = f"name_{position}_{kept.name}"  # another name is another field
         name = st.text_input(
-            f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=f"name_{position}_{kept.name}",
-            label_visibility="collapsed", width=220,
+            f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=key, width=220,
+            label_visibility="collapsed",
+            on_change=lambda: state.rename(kept.variant, str(state.value(key, ""))),
         )  # fmt: skip
         if name != kept.name:
-            state.rename(kept.variant, name)
-            st.rerun()
+            st.warning(components.plain(f"“{name}” is no name or is taken; it is still called {kept.name}."))
         st.write(components.plain(describe(kept.variant)))
         label = "In force" if in_force else "Put in force"
         if st.button(label, disabled=in_force, key=f"force_{position}"):

@@ -82,6 +82,14 @@ def test_a_variant_is_renamed_put_in_force_and_let_go(page):
     assert not page.exception
 
 
+@pytest.mark.parametrize("name", ["Variant 2", "   "])
+def test_a_name_that_is_taken_or_none_is_one_sentence(page, name):
+    page = page.text_input(key="name_0_Variant 1").set_value(name).run()
+    assert [k.name for k in history(page).kept] == ["Variant 1", "Variant 2"]
+    assert "it is still called Variant 1" in page.warning[0].value
+    assert not page.exception
+
+
 def history(test):
     return test.session_state["journals"][REVIEW.data, REVIEW.model].history
 

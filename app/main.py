@@ -46,6 +46,7 @@ with warmup.drawing():
         sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         if page in reviewing:
             preparation.require(state.review())
+            preparation.require_in_force(state.current())
             page.run()
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)

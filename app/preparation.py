@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import cache, components, job_panel, state, warmup
 from app.review import Aim, Review
-from app.variants import Erasure, Retrained
+from app.variants import Erasure, Recipe, Retrained, Variant
 from fmd_core.jobs import REGISTRY, Progress
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ def require(review: Review) -> None:
         work,
         "Every sample is read once by the model; the result is kept, so the next time is quick.",
     )
+
+
+def require_in_force(variant: Variant | None) -> None:
+    """The same for the variant in force: after a restart it is made again, from its recipe."""
+    if variant is None:
+        return
+    require(variant.review)
+    if isinstance(variant, Recipe):
+        require_path(variant.review, variant.aim, variant.strategy, variant.k)
 
 
 def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import keeping, state, your_reviews
+from app import cache, keeping, preparation, state, your_reviews
 from app.review import Review
 from app.storage import ReviewStore, StorageError
+from fmd_core.jobs import REGISTRY
 from tests.app.test_pages import press, titles
 from tests.app.test_permalink import address, visit
 
@@ -59,6 +60,22 @@ def test_another_browser_or_a_refresh_goes_on_where_it_was(applied):
     assert [line.action for line in keeping.trail(after.session_state["places"][KEY]).lines] == [
         "created", "apply", "undo",
     ]  # fmt: skip
+
+
+def test_after_a_restart_the_variant_in_force_is_made_again_in_plain_sight(
+    applied,
+    fresh_caches,
+    monkeypatch,  # noqa: ARG001
+):
+    _, kept = applied
+    cache.warm(REVIEW)
+    monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.0)
+    opened = visit("find_bias", review=kept)
+    job = REGISTRY.find(opened.session_state[f"job_{preparation.PLACE}"])
+    assert titles(opened) == f"{job.title}."
+    assert job.title.startswith("Trying every strength")
+    assert job.wait(120)
+    assert titles(opened.run()).startswith(("This model decides", "Colour"))
 
 
 def test_a_tab_that_is_behind_is_told_and_changes_nothing(applied):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from app import cache, charts, components, job_panel, state
+from app import access, cache, charts, components, job_panel, state
 from app.review import Review
 from app.variants import Retrained
 from app.view_models import feature_unlearning as words
@@ -88,6 +88,7 @@ def _begin(
     forget: Callable[[Told, Callable[[float], None]], ForgottenModel | ForgottenPattern],
     pattern: Pattern | None = None,
 ) -> None:
+    access.require_change()
     review, key = variant.review, f"forget {variant.review.data} {variant.review.model} {variant.what}"
 
     def work(progress: Progress) -> Trained:

@@ -5,6 +5,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import access, keeping
 from app.review import Review
+from app.view_models.feature_unlearning import TRAIN
+from fmd_core.jobs import REGISTRY
 from tests.app.test_keeping import own_database  # noqa: F401  a database of the test's own
 from tests.app.test_pages import press, titles
 
@@ -197,6 +199,15 @@ def test_a_viewer_begins_no_review_either():
     test = press(come(VIEWER, "unlearn"), "Apply our suggestion")
     assert "ask a reviewer" in test.error[0].value
     assert "places" not in test.session_state
+
+
+@pytest.mark.usefixtures("login")
+def test_a_viewer_trains_nothing():
+    test = come(VIEWER, "feature_unlearning")
+    before = REGISTRY.recent()
+    test = press(test.segmented_control(key="forget_way").set_value(TRAIN).run(), "Start training")
+    assert "ask a reviewer" in test.error[0].value
+    assert REGISTRY.recent() == before
 
 
 @pytest.mark.parametrize("page", ["data", "model"])

@@ -22,10 +22,10 @@ ROUNDS = {"adversary": 20, "pattern": 3}
 def attributes(review: Review) -> tuple[str, ...]:
     """Which attributes are to be forgotten; the one under review unless others are chosen."""
     options = cache.changeable(cache.dataset(review))
-    state.keep_among("forget_these", tuple(options))
     chosen = st.multiselect(
-        "Forget", options, default=[state.attribute()] if state.attribute() in options else [], key="forget_these",
-        persist_state="session", format_func=components.plain, placeholder="choose an attribute",
+        "Forget", options, default=[state.attribute()] if state.attribute() in options else [],
+        key=f"forget_{review.data}", persist_state="session", format_func=components.plain,
+        placeholder="choose an attribute",
     )  # fmt: skip
     return tuple(chosen)
 

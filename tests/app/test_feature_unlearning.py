@@ -53,7 +53,7 @@ def test_the_head_of_an_erasure_answers_as_the_refitted_one_on_erased_features()
 
 def test_nothing_chosen_asks_for_an_attribute(open_page):
     test = open_page("feature_unlearning")
-    test.multiselect(key="forget_these").set_value([]).run()
+    test.multiselect(key="forget_colored_digits").set_value([]).run()
     assert titles(test) == "Can the model forget an attribute?"
     assert "Choose an attribute" in test.info[0].value
 

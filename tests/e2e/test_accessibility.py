@@ -75,6 +75,7 @@ def open_fully(visitor, path):
         visitor.act(page.get_by_role("button", name="Apply our suggestion").click)
         page.get_by_role("link", name="Compare", exact=True).click()
         expect(page.get_by_role("heading", name="Variants that you kept")).to_be_visible()
+        expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
     if path == "method":
         page.get_by_text("The formulas").nth(2).click()
         expect(page.locator(".katex:visible").first).to_be_visible()

@@ -64,8 +64,8 @@ def test_another_browser_or_a_refresh_goes_on_where_it_was(applied):
 
 def test_after_a_restart_the_variant_in_force_is_made_again_in_plain_sight(
     applied,
-    fresh_caches,
-    monkeypatch,  # noqa: ARG001
+    fresh_caches,  # noqa: ARG001  after `applied`: a restart forgets
+    monkeypatch,
 ):
     _, kept = applied
     cache.warm(REVIEW)

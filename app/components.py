@@ -20,6 +20,7 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer] { max-width: 72rem; }
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }
+[data-testid=stMetricLabel] * { white-space: normal; }
 [data-testid=stTable] th { color: inherit; font-weight: 600; }
 [data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
 @media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }

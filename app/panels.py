@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import charts, components
+from app import charts, components, glossary
+
+if TYPE_CHECKING:
+    from app.view_models.unlearn import Headline
 
 
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
@@ -27,3 +33,13 @@ def bar_chart(
 ) -> None:
     """Bars with whiskers, their summary and their table."""
     chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
+
+
+def cards(headlines: Sequence[Headline]) -> None:
+    """Figures in a row: what each is, its value, and how it changed."""
+    with st.container(key="cards"):
+        for card in headlines:
+            st.metric(
+                components.plain(card.label), card.value, card.delta, delta_color=card.better_when, border=True,
+                help=glossary.tip(*card.terms),
+            )  # fmt: skip

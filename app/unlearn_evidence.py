@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import fmd_core as fmd
@@ -12,51 +14,84 @@ from app.view_models import proof
 from app.view_models.unlearn import BEFORE_AFTER, ResultView
 from fmd_core.proof import default_k
 
+Section = tuple[str, Callable[[], None]]
+"""A tab: its name, and what draws it."""
 
-def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) -> None:
+
+def draw(
+    page: str, review: Review, result: ResultView, *more: Section, names: tuple[str, str] = BEFORE_AFTER
+) -> None:
+    """Figures, `more`, who pays, what is mixed up, and whose answer changed, a tab each; `names` are what is
+    compared. Only the open tab is computed and sent: that is what keeps a slider quick."""
+    title = " and ".join(names)
+    sections: tuple[Section, ...] = (
+        (f"{title[:1].upper()}{title[1:]}", lambda: _figures(result, names)),
+        *more,
+        ("Who pays?", lambda: _who_pays(result)),
+        ("Mixed-up answers", lambda: _mixed_up(result)),
+        ("Whose answer changed", lambda: _changed(review, result)),
+    )
+    st.space("small")
+    tabs = st.tabs(
+        [components.plain(label) for label, _ in sections], key=f"evidence_{page}", on_change="rerun"
+    )
+    for tab, (_, section) in zip(tabs, sections, strict=True):
+        if tab.open:
+            with tab:
+                section()
+
+
+def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) -> Section:
     """The variant beside what simpler fixes do to the same people."""
-    st.header("Did it really work?", anchor=False, help=glossary.tip("Verdict", "Refit"))
-    k = variant.k or default_k(len(cache.features(review, "train")))
-    try:
+
+    def section() -> None:
+        k = variant.k or default_k(len(cache.features(review, "train")))
         with st.spinner("Fitting what to hold it against"):
             view = proof.build(comparison, cache.rivals(review, variant.aim, k))
-    except fmd.FMDError as error:  # before and after, and who pays, stand all the same
-        components.show_problem(error)
-        return
-    st.write(components.plain(view.verdict))
-    panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
-    st.caption(view.note)
+        _lead(view.verdict, "Verdict", "Refit")
+        panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
+        st.caption(view.note)
+
+    def worded() -> None:
+        try:
+            section()
+        except fmd.FMDError as error:  # before and after, and who pays, stand all the same
+            components.show_problem(error)
+
+    return "Did it really work?", worded
 
 
-def draw(review: Review, result: ResultView, names: tuple[str, str] = BEFORE_AFTER) -> None:
-    """Figures, who pays, what is mixed up, and whose answer changed; `names` are what is compared."""
-    title = " and ".join(names)
-    st.header(
-        components.plain(f"{title[:1].upper()}{title[1:]}, on held-out people"),
-        anchor=False,
-        help=glossary.tip("Held-out people", "Interval (95 %)"),
-    )
+def _lead(words: str, *terms: str) -> None:
+    st.markdown(components.plain(words), help=glossary.tip(*terms))
+
+
+def _figures(result: ResultView, names: tuple[str, str]) -> None:
+    _lead(result.verdict, "Verdict", "Held-out people", "Interval (95 %)")
     figure = charts.before_after(result.labels, result.before, result.after, names)
     panels.chart(figure, result.summary, result.table, key="before_after")
-    st.header(
-        "Who pays?",
-        anchor=False,
-        help=glossary.tip("Who pays", "Adjusted for looking at many", "McNemar’s test"),
-    )
-    st.caption(
+
+
+def _who_pays(result: ResultView) -> None:
+    _lead(
         "Every class, every attribute value, and the usual against the unusual; who lost by more than chance comes "
-        "first."
-    )
+        "first.",
+        "Who pays", "Adjusted for looking at many", "McNemar’s test",
+    )  # fmt: skip
     st.dataframe(result.groups, hide_index=True, alt="Accuracy by group before and after")
     if result.intersections_note:
         st.subheader("People who share two properties", anchor=False)
         st.caption(components.plain(result.intersections_note))
         st.dataframe(result.intersections, hide_index=True, alt=result.intersections_note)
-    st.header("Which answers are mixed up", anchor=False, help=glossary.tip("Mixed-up answers"))
+
+
+def _mixed_up(result: ResultView) -> None:
+    _lead("Rows are the truth, columns the answer; what lies off the diagonal is wrong.", "Mixed-up answers")
     for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
         with column:
             _confusion(result, when)
-    st.header("Whose answer changed", anchor=False)
+
+
+def _changed(review: Review, result: ResultView) -> None:
     st.write(components.plain(result.examples_summary))
     tiles = [
         gallery.Tile(

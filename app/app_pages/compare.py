@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, components, glossary, kept_variants, model_forms, preparation, state, unlearn_evidence
+from app import cache, components, kept_variants, model_forms, panels, preparation, state, unlearn_evidence
 from app.review import Review
 from app.view_models import compare, unlearn
 
@@ -42,14 +42,9 @@ def evidence(names: tuple[str, str]) -> None:
         components.header(
             "Compare · on held-out people", compare.headline(comparison, names), result.who_pays
         )
-    with st.container(key="cards"):
-        for card in result.cards:
-            st.metric(
-                components.plain(card.label), card.value, card.delta, delta_color=card.better_when, border=True,
-                help=glossary.tip(*card.terms),
-            )  # fmt: skip
+    panels.cards(result.cards)
     if comparison.verdict != "unchanged":
-        unlearn_evidence.draw(REVIEW, result, names)
+        unlearn_evidence.draw("compare", REVIEW, result, names=names)
 
 
 top = st.container()

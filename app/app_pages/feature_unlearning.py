@@ -61,13 +61,8 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
     history_panel.draw(variant, refused=bool(point.refusal))
     st.header("What it does to the answers", anchor=False)
     st.write(components.plain(f"{result.headline} {result.who_pays}"))
-    with st.container(key="cards"):
-        for card in result.cards:
-            st.metric(
-                components.plain(card.label), card.value, card.delta, delta_color=card.better_when, border=True,
-                help=glossary.tip(*card.terms),
-            )  # fmt: skip
-    unlearn_evidence.draw(REVIEW, result)
+    panels.cards(result.cards)
+    unlearn_evidence.draw("features", REVIEW, result)
     label = len(cache.dataset(REVIEW).target.levels) - 1
     rows = cache.dataset(REVIEW).rows("test")
     shown = [

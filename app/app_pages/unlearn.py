@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, charts, components, glossary, history_panel, permalink, state, unlearn_evidence
+from app import cache, charts, components, glossary, history_panel, panels, permalink, state, unlearn_evidence
 from app.unlearn_controls import choose, opened, suggestion
 from app.view_models import unlearn
 from fmd_core import FMDError
@@ -35,16 +35,7 @@ def conversation() -> None:
     result = unlearn.build_result(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
-        with st.container(key="cards"):
-            for card in result.cards:
-                st.metric(
-                    components.plain(card.label),
-                    card.value,
-                    card.delta,
-                    delta_color=card.better_when,
-                    border=True,
-                    help=glossary.tip(*card.terms),
-                )
+        panels.cards(result.cards)
     with left:
         limit = unlearn.within_limit(cache.audit(REVIEW, None), aim, state.threshold())
         if limit:
@@ -58,8 +49,8 @@ def conversation() -> None:
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
-        unlearn_evidence.did_it_work(state.review(), variant, comparison)
-        unlearn_evidence.draw(REVIEW, result)
+        proof = unlearn_evidence.did_it_work(state.review(), variant, comparison)
+        unlearn_evidence.draw("unlearn", REVIEW, result, proof)
     permalink.write()
 
 

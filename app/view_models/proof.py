@@ -15,6 +15,7 @@ VERDICTS = {
     "improved at a cost": "Improved at a cost: the {bias} falls by {size} points, and overall accuracy falls too.",
     "no evidence": "No evidence: the change of the {bias}, {size} points, is within what chance does.",
     "worse": "Worse: the {bias} rises by {size} points.",
+    "unchanged": "Nothing has changed.",
 }
 
 
@@ -27,13 +28,18 @@ class ProofView:
     note: str
 
 
+def verdict(comparison: Comparison) -> str:
+    """What changed on held-out people, and whether chance would do as much."""
+    difference = comparison.judged.difference
+    size = "?" if difference.value is None else wording.points(abs(difference.value))
+    return VERDICTS[comparison.verdict].format(bias=wording.bias_name(comparison), size=size)
+
+
 def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) -> ProofView:
     """`comparison` is that of the variant; `rivals` are measured on the same held-out people."""
     rows = [("This variant", comparison), *((rival.title, found) for rival, found in rivals)]
-    difference = comparison.judged.difference
-    size = "?" if difference.value is None else wording.points(abs(difference.value))
     return ProofView(
-        verdict=VERDICTS[comparison.verdict].format(bias=wording.bias_name(comparison), size=size),
+        verdict=verdict(comparison),
         chart=BarChart(
             bars=tuple(
                 Bar(name, found.judged.difference, NEUTRAL if place else ACCENT)

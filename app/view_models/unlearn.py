@@ -14,6 +14,7 @@ from app.charts import CurvePoint
 from app.history import History
 from app.review import Aim
 from app.variants import describe
+from app.view_models import proof
 from fmd_core import (
     AttributeDataset,
     BiasReport,
@@ -78,6 +79,7 @@ class ResultView:
     """Before and after on held-out test samples."""
 
     headline: str
+    verdict: str
     cards: tuple[Headline, ...]
     labels: tuple[str, ...]
     before: tuple[Estimate, ...]
@@ -176,6 +178,7 @@ def build_result(
     top = int(max(comparison.confusion_before.max(), comparison.confusion_after.max()))
     return ResultView(
         headline=wording.comparison_headline(comparison),
+        verdict=proof.verdict(comparison),
         cards=tuple(
             _card(label, change, better, terms)
             for (label, change, better), terms in zip(changes, _terms(comparison), strict=True)

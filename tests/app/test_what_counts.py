@@ -67,8 +67,25 @@ def test_the_attribute_under_review_is_not_offered_twice(open_page):
     assert not test.exception
 
 
-def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
+def show(test, tab):
+    """Open a tab of the evidence, as a click on it does."""
+    test.session_state["evidence_unlearn"] = tab
+    return test.run()
+
+
+def test_the_evidence_opens_with_the_verdict_and_draws_the_open_tab_alone(open_page):
     test = go_to_suggestion(open_page("unlearn"))
+    assert any(m.value.startswith("Improved\\: the colour bias falls by") for m in test.markdown)
+    assert not test.dataframe
+    test = show(test, "Who pays?")
+    assert test.dataframe
+    assert not any("Fix" in t.value.columns for t in test.table)
+    slider = test.select_slider(key="stop_colour_iterated_last layer")
+    assert slider.set_value(slider.options[1]).run().dataframe  # another strength leaves the tab open
+
+
+def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
+    test = show(go_to_suggestion(open_page("unlearn")), "Did it really work?")
     table = next(t.value for t in test.table if "Fix" in t.value.columns)
     assert table["Fix"].tolist() == [
         "This variant",
@@ -89,6 +106,7 @@ def test_the_proof_leaves_out_as_many_as_the_strategy(open_page):
     slider = test.select_slider(key="stop_colour_paper-remove_last layer")
     slider.set_value(slider.options[-1]).run()
     test.number_input(key="unlearn_k").set_value(40).run()
+    test = show(test, "Did it really work?")
     table = next(t.value for t in test.table if "Fix" in t.value.columns)
     assert "Refit without the 40 most harmful" in table["Fix"].tolist()
 
@@ -98,11 +116,12 @@ def test_leaving_too_many_out_is_one_sentence(open_page):
     test.selectbox(key="strategy").set_value("paper-remove").run()
     test.number_input(key="unlearn_k").set_value(len(cache.features(REVIEW, "train"))).run()
     slider = test.select_slider(key="stop_colour_paper-remove_last layer")
-    slider.set_value(slider.options[-1]).run()
+    test = show(slider.set_value(slider.options[-1]).run(), "Did it really work?")
     assert not test.exception
     assert len(test.error) == 1
     assert "no example of" in test.error[0].value
-    assert "Who pays?" in [h.value for h in test.header]
+    assert show(test, "Who pays?").dataframe
+    assert not test.error
 
 
 @pytest.mark.parametrize("verdict", ["improved", "improved at a cost", "no evidence", "worse"])

@@ -67,6 +67,16 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
     assert bias_shown(page) < original / 2
     expect(choice).not_to_have_attribute("transform", ring)
+    for tab, role, name in (
+        ("Did it really work?", "cell", "Refit without 90 random samples"),
+        ("Who pays?", "heading", "People who share two properties"),
+        ("Mixed-up answers", "figure", "Before: "),
+        ("Before and after", "cell", "Accuracy"),
+    ):
+        visitor.act(lambda tab=tab: page.get_by_role("tab", name=tab).click())
+        expect(page.get_by_role(role, name=name).first).to_be_visible()
+    visitor.act(lambda: page.get_by_role("tab", name="Whose answer changed").click())
+    assert images_painted(page, "Images whose answer changed") == 10
     visitor.act(lambda: page.get_by_role("button", name="Apply this").click())
     expect(sidebar.get_by_text("In force: Variant 1")).to_be_visible()
     visitor.act(lambda: page.get_by_role("button", name="Undo").click())

@@ -1,14 +1,16 @@
 """Values to plotly figures. Text and whiskers take the colour of the page's text (see
 components.STYLE), so that they follow light and dark; the few colours set here suit both.
 
-Figures are written as plotly's own JSON and checked once, by `go.Figure`: building them by
-`add_` and `update_` calls checks at every call and takes ten times as long (measured).
+Figures are written as plotly's own JSON and checked once per content, by `go.Figure`: building
+them by `add_` and `update_` calls checks at every call and takes ten times as long (measured).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -269,10 +271,10 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
     """How often each true class (down) got each answer (across); `top` fixes the colour scale."""
     trace = {
         "type": "heatmap",
-        "z": counts,
+        "z": counts.tolist(),
         "x": list(classes),
         "y": list(classes),
-        "text": np.where(counts == 0, "", counts.astype(str)),
+        "text": np.where(counts == 0, "", counts.astype(str)).tolist(),
         "texttemplate": "%{text}",
         "zmin": 0,
         "zmax": top,
@@ -326,4 +328,10 @@ def _figure(traces: list[dict[str, Any]], layout: dict[str, Any], *, height: int
     layout |= {"height": height + top, "margin": {"l": 8, "r": 16, "t": top, "b": 8}}
     for axis in ("xaxis", "yaxis"):
         layout[axis] = {"automargin": True, "tickfont": FONT} | layout[axis]
-    return go.Figure({"data": traces, "layout": layout})
+    return _checked(json.dumps({"data": traces, "layout": layout}))
+
+
+@lru_cache(maxsize=128)
+def _checked(spec: str) -> go.Figure:
+    """The figure of a content. All visitors share it: Streamlit reads figures and changes none."""
+    return go.Figure(json.loads(spec))

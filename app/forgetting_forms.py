@@ -93,8 +93,7 @@ def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
         charts.spectrum(eigenvalues, groups.n_groups), key="spectrum", config=charts.CONFIG, alt=summary
     )
     st.caption(components.plain(summary))
-    with st.expander("The same as a table"):
-        st.table(words.spectrum_table(eigenvalues), border="horizontal", hide_index=True, alt=summary)
+    panels.folded_table(lambda: words.spectrum_table(eigenvalues), summary, key="spectrum")
     with beside:
         for group in range(groups.n_groups):
             _show_pattern(review, Pattern(layer, n_groups, group), groups)

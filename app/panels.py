@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,7 +12,7 @@ import streamlit as st
 from app import charts, components, glossary
 
 if TYPE_CHECKING:
-    from app.view_models.unlearn import Headline
+    from app.view_models.evidence import Headline
 
 
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
@@ -20,6 +20,14 @@ def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> 
     st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
     st.caption(components.plain(summary))
     st.table(plain_cells(table), border="horizontal", hide_index=True, alt=summary)
+
+
+def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -> None:
+    """The same figures as a chart above it, made and sent when somebody opens it."""
+    fold = st.expander("The same as a table", key=f"table_of_{key}", on_change="rerun")
+    if fold.open:
+        with fold:
+            st.table(plain_cells(table()), border="horizontal", hide_index=True, alt=summary)
 
 
 def plain_cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from app import cache, charts, components, gallery, glossary, panels, portraits
 from app.review import Review
 from app.variants import Variant
 from app.view_models import proof
-from app.view_models.unlearn import BEFORE_AFTER, ResultView
+from app.view_models.evidence import BEFORE_AFTER, Evidence
 from fmd_core.proof import default_k
 
 Section = tuple[str, Callable[[], None]]
@@ -19,7 +19,7 @@ Section = tuple[str, Callable[[], None]]
 
 
 def draw(
-    page: str, review: Review, result: ResultView, *more: Section, names: tuple[str, str] = BEFORE_AFTER
+    page: str, review: Review, result: Evidence, *more: Section, names: tuple[str, str] = BEFORE_AFTER
 ) -> None:
     """Figures, `more`, who pays, what is mixed up, and whose answer changed, a tab each; `names` are what is
     compared. Only the open tab is computed and sent: that is what keeps a slider quick."""
@@ -65,13 +65,13 @@ def _lead(words: str, *terms: str) -> None:
     st.markdown(components.plain(words), help=glossary.tip(*terms))
 
 
-def _figures(result: ResultView, names: tuple[str, str]) -> None:
+def _figures(result: Evidence, names: tuple[str, str]) -> None:
     _lead(result.verdict, "Verdict", "Held-out people", "Interval (95 %)")
     figure = charts.before_after(result.labels, result.before, result.after, names)
     panels.chart(figure, result.summary, result.table, key="before_after")
 
 
-def _who_pays(result: ResultView) -> None:
+def _who_pays(result: Evidence) -> None:
     _lead(
         "Every class, every attribute value, and the usual against the unusual; who lost by more than chance comes "
         "first.",
@@ -84,14 +84,14 @@ def _who_pays(result: ResultView) -> None:
         st.dataframe(result.intersections, hide_index=True, alt=result.intersections_note)
 
 
-def _mixed_up(result: ResultView) -> None:
+def _mixed_up(result: Evidence) -> None:
     _lead("Rows are the truth, columns the answer; what lies off the diagonal is wrong.", "Mixed-up answers")
     for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
         with column:
             _confusion(result, when)
 
 
-def _changed(review: Review, result: ResultView) -> None:
+def _changed(review: Review, result: Evidence) -> None:
     st.write(components.plain(result.examples_summary))
     tiles = [
         gallery.Tile(
@@ -105,10 +105,9 @@ def _changed(review: Review, result: ResultView) -> None:
     gallery.show(tiles, key="changed", label="Images whose answer changed", size="ten")
 
 
-def _confusion(result: ResultView, when: int) -> None:
+def _confusion(result: Evidence, when: int) -> None:
     counts, summary = result.confusions[when], result.confusion_summaries[when]
     figure = charts.confusion(counts, result.classes, result.confusion_top)
     st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)
     st.caption(components.plain(summary))
-    with st.expander("The same as a table"):
-        st.dataframe(counts, alt=summary)
+    panels.folded_table(lambda: result.confusion_table(when), summary, key=f"confusion_{when}")

@@ -99,5 +99,4 @@ def _bars(views: Sequence[where_it_looks.Bars]) -> None:
         figure = charts.contributions(view.labels, view.series, reach=(min(every), max(every)))
         st.plotly_chart(figure, key=f"contributions_{place}", config=charts.CONFIG, alt=view.summary)
         st.caption(components.plain(view.summary))
-        with st.expander("The same as a table"):
-            st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
+        panels.folded_table(lambda table=view.table: table, view.summary, key=f"contributions_{place}")

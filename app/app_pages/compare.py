@@ -4,7 +4,8 @@ import streamlit as st
 
 from app import cache, components, kept_variants, model_forms, panels, preparation, state, unlearn_evidence
 from app.review import Review
-from app.view_models import compare, unlearn
+from app.view_models import compare
+from app.view_models.evidence import Evidence
 
 REVIEW = state.review()
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
@@ -37,7 +38,7 @@ def evidence(names: tuple[str, str]) -> None:
     with st.spinner("Asking both about every held-out sample"):
         comparison = cache.side_by_side(REVIEW, first, second, aim)
         others = cache.side_by_side_biases(REVIEW, first, second, aim)
-    result = unlearn.build_result(cache.dataset(REVIEW), comparison, others, names)
+    result = Evidence(cache.dataset(REVIEW), comparison, others, names)
     with top:
         components.header(
             "Compare · on held-out people", compare.headline(comparison, names), result.who_pays

@@ -16,7 +16,8 @@ from app import (
     where_it_looks,
 )
 from app.variants import Erasure, Retrained
-from app.view_models import feature_unlearning, unlearn
+from app.view_models import feature_unlearning
+from app.view_models.evidence import Evidence
 from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
 from fmd_core import FMDError
@@ -44,9 +45,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
         view = feature_unlearning.build(cache.forgetting(variant, names))
     aim, point = variant.aim, cache.point(variant)
     comparison = cache.comparison(variant, aim.attribute)
-    result = unlearn.build_result(
-        cache.dataset(REVIEW), comparison, cache.other_biases(variant, aim.attribute)
-    )
+    result = Evidence(cache.dataset(REVIEW), comparison, cache.other_biases(variant, aim.attribute))
     with top:
         components.header(
             KICKER, view.headline, view.lead, help=glossary.tip("Fresh reader", "Feature unlearning")

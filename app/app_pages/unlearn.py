@@ -5,6 +5,7 @@ import streamlit as st
 from app import cache, charts, components, glossary, history_panel, panels, permalink, state, unlearn_evidence
 from app.unlearn_controls import choose, opened, suggestion
 from app.view_models import unlearn
+from app.view_models.evidence import Evidence
 from fmd_core import FMDError
 
 REVIEW = opened()
@@ -27,12 +28,11 @@ def conversation() -> None:
         figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
         st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
         st.caption(components.plain(curve.summary))
-        with st.expander("The same as a table"):
-            st.table(curve.table, border="horizontal", hide_index=True, alt=curve.summary)
+        panels.folded_table(lambda: unlearn.curve_table(path), curve.summary, key="curve")
     aim, data = variant.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(variant, aim.attribute)
     others = cache.other_biases(variant, aim.attribute)
-    result = unlearn.build_result(data, comparison, others)
+    result = Evidence(data, comparison, others)
     with top:
         components.header("Unlearn · against the original model", result.headline, result.who_pays)
         panels.cards(result.cards)

@@ -52,5 +52,5 @@ def test_before_and_after_stand_side_by_side():
 
 def test_confusion_shows_counts_and_hides_zeros():
     trace = charts.confusion(np.array([[3, 0], [1, 2]]), ["a", "b"], top=9).data[0]
-    assert trace.text.tolist() == [["3", ""], ["1", "2"]]
+    assert [list(row) for row in trace.text] == [["3", ""], ["1", "2"]]
     assert (trace.zmin, trace.zmax) == (0, 9)

@@ -12,6 +12,7 @@ from app.history import History
 from app.review import Aim, Review
 from app.variants import Recipe
 from app.view_models import find_bias, harmful, report, start, twins, unlearn
+from app.view_models.evidence import Evidence
 from fmd_core import (
     AttributeBias,
     AttributeDataset,
@@ -211,7 +212,7 @@ class TestCurve:
         assert view.warning.startswith("Strength 1 is 0.4 % of the published step")
 
     def test_table_says_what_the_guard_says(self, path):
-        table = unlearn.build_curve(path, path.points[0]).table
+        table = unlearn.curve_table(path)
         assert table["Guard"].tolist() == ["allowed", "our suggestion", "accuracy falls"]
 
     def test_a_suggested_blend_becomes_a_stop_of_the_slider(self, path):
@@ -246,18 +247,18 @@ def comparison():
 
 class TestResult:
     def test_cards_show_after_and_the_change(self, data, comparison):
-        card = unlearn.build_result(data, comparison).cards[0]
+        card = Evidence(data, comparison).cards[0]
         assert (card.label, card.value, card.delta, card.better_when) == (
             "Bias", "10.0 points", "-50.0 points", "inverse",
         )  # fmt: skip
 
     def test_losers_are_named_first(self, data, comparison):
-        view = unlearn.build_result(data, comparison)
+        view = Evidence(data, comparison)
         assert view.who_pays.startswith("1 of 2 groups lost accuracy: usual colour by 20.0 points")
         assert view.groups["Accuracy of"][0] == "usual colour"
 
     def test_examples_show_gains_and_losses(self, data, comparison):
-        view = unlearn.build_result(data, comparison)
+        view = Evidence(data, comparison)
         assert [(e.row, e.before, e.after, e.outcome) for e in view.examples] == [
             (0, "dog", "cat", "now right"),
             (1, "cat", "dog", "now wrong"),
@@ -267,7 +268,7 @@ class TestResult:
         )
 
     def test_confusion_names_the_commonest_mistake(self, data, comparison):
-        before, after = unlearn.build_result(data, comparison).confusion_summaries
+        before, after = Evidence(data, comparison).confusion_summaries
         assert before == "Before: no mistakes."
         assert after == "After: 1 of 2 wrong; most often cat taken for dog (1 times)."
 

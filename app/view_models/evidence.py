@@ -1,0 +1,270 @@
+"""Before and after on held-out test samples: cards, tables, who pays, and whose answer changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from app.view_models import proof
+from fmd_core import AttributeDataset, Change, Comparison, wording
+from fmd_core.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.data import Array
+from fmd_core.intervals import MIN_PEOPLE, Estimate
+
+EXAMPLES = 10
+MOST_INTERSECTIONS = 30
+BEFORE_AFTER = ("before", "after")
+
+Better = Literal["normal", "inverse", "off"]
+"""Whether a rise is good, bad, or cannot be said: streamlit's names for the colour of a delta."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure as a card: before, after and by how much."""
+
+    label: str
+    value: str
+    delta: str
+    better_when: Better
+    terms: tuple[str, ...]  # of the glossary
+
+
+@dataclass(frozen=True)
+class Example:
+    """A held-out person whose answer changed."""
+
+    row: int
+    truth: str
+    before: str
+    after: str
+    outcome: str  # one of OUTCOMES
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a comparison says, each part made when it is asked for: a slider moves faster than all can be
+    made. `others` are the biases by the other attributes, `names` what is compared."""
+
+    data: AttributeDataset
+    comparison: Comparison
+    others: Sequence[Change] = ()
+    names: tuple[str, str] = BEFORE_AFTER
+
+    @property
+    def headline(self) -> str:
+        """What happened to the bias, and what it cost."""
+        return wording.comparison_headline(self.comparison)
+
+    @property
+    def verdict(self) -> str:
+        """The same against what chance does."""
+        return proof.verdict(self.comparison)
+
+    @property
+    def who_pays(self) -> str:
+        """Who lost accuracy; empty where nothing changed."""
+        unchanged = self.comparison.verdict == "unchanged"
+        return "" if unchanged else wording.who_pays(self.comparison, self.others)
+
+    @cached_property
+    def figures(self) -> tuple[tuple[str, Change, Better], ...]:
+        """The four figures that everything is about: name, change, and which way is good."""
+        found = self.comparison
+        return (
+            (_judged_label(found), found.judged, "inverse"),
+            ("Accuracy", found.accuracy, "normal"),
+            (f"Right, usual {found.attribute}", found.aligned_accuracy, "normal"),
+            (f"Right, unusual {found.attribute}", found.conflicting_accuracy, "normal"),
+        )
+
+    @property
+    def cards(self) -> tuple[Headline, ...]:
+        """The same as cards."""
+        terms = _terms(self.comparison)
+        return tuple(_card(*figure, of) for figure, of in zip(self.figures, terms, strict=True))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The same as bars: their names."""
+        return tuple(label for label, _, _ in self.figures)
+
+    @property
+    def before(self) -> tuple[Estimate, ...]:
+        """The first bar of each pair."""
+        return tuple(change.before for _, change, _ in self.figures)
+
+    @property
+    def after(self) -> tuple[Estimate, ...]:
+        """The second."""
+        return tuple(change.after for _, change, _ in self.figures)
+
+    @property
+    def summary(self) -> str:
+        """The bars in a sentence."""
+        return (
+            f"Grey is {self.names[0]}, blue {self.names[1]}, on {self.comparison.bias.before.n} held-out test samples; "
+            "whiskers are 95 % intervals."
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The bars as a table, and the biases by the other attributes."""
+        found = self.comparison
+        rows = [(label, change) for label, change, _ in self.figures]
+        rows += [] if found.gap is None else [("Counterfactual bias", found.bias)]
+        rows += [(f"{_judged_label(found)} by {other.group}", other) for other in self.others]
+        return _changes_table(rows, "Figure", self.names)
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """Accuracy of every group."""
+        rows = [(change.group, change) for change in self.comparison.groups]
+        return _changes_table(rows, "Accuracy of", self.names)
+
+    @property
+    def intersections(self) -> pd.DataFrame:
+        """Accuracy of people who share two properties, the largest losses."""
+        rows = [(change.group, change) for change in self.comparison.intersections[:MOST_INTERSECTIONS]]
+        return _changes_table(rows, "Accuracy of", self.names)
+
+    @property
+    def intersections_note(self) -> str:
+        """How many such groups there are, and how many lost; empty where there are none."""
+        return _intersections_note(self.comparison)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.data.target.levels
+
+    @property
+    def confusions(self) -> tuple[Array, Array]:
+        """True class (down) against answer (across), before and after."""
+        return self.comparison.confusion_before, self.comparison.confusion_after
+
+    @property
+    def confusion_top(self) -> int:
+        """The end of the colour scale of both."""
+        return int(max(counts.max() for counts in self.confusions))
+
+    @property
+    def confusion_summaries(self) -> tuple[str, str]:
+        """Both in a sentence."""
+        before, after = (
+            _confusion_summary(name, counts, self.classes)
+            for name, counts in zip(self.names, self.confusions, strict=True)
+        )
+        return before, after
+
+    def confusion_table(self, when: int) -> pd.DataFrame:
+        """One of both (0 before, 1 after) as a table."""
+        table = pd.DataFrame(self.confusions[when], columns=list(self.classes))
+        table.insert(0, "True, by answer", self.classes, allow_duplicates=True)
+        return table
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """People whose answer changed, gains and losses in turn."""
+        return _examples(self.data, self.comparison)
+
+    @property
+    def examples_summary(self) -> str:
+        """How many there are."""
+        return _examples_summary(self.data, self.comparison)
+
+
+def _judged_label(comparison: Comparison) -> str:
+    if comparison.gap is not None:
+        return "Gap"
+    return "Bias" if comparison.excess is None else "Bias beyond placebo"
+
+
+def _intersections_note(comparison: Comparison) -> str:
+    n, lost = len(comparison.intersections), sum(c.fell for c in comparison.intersections)
+    if n == 0:
+        return ""
+    shown = f"; the {MOST_INTERSECTIONS} largest losses are shown" if n > MOST_INTERSECTIONS else ""
+    who = (
+        "One group that shares two properties has" if n == 1 else f"{n} groups that share two properties have"
+    )
+    return (
+        f"{who} at least {MIN_PEOPLE} people; {lost} lost accuracy by more than chance, adjusted for looking at all "
+        f"groups{shown}."
+    )
+
+
+def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
+    """Glossary terms of the four cards."""
+    judged: tuple[str, ...] = ("Counterfactual bias",)
+    if comparison.gap is not None:
+        judged = (
+            "Demographic parity" if comparison.measure == "demographic parity" else "Equal opportunity",
+        )
+    elif comparison.excess is not None:
+        judged = ("Excess (beyond the placebo)", "Placebo twins")
+    return (*judged, "Points"), ("Accuracy",), ("Usual and unusual",), ("Usual and unusual",)
+
+
+def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...]) -> Headline:
+    unit = " points" if better_when == "inverse" else " %"
+    if change.after.value is None or change.difference.value is None:
+        return Headline(label, "?", change.after.problem, "off", terms)
+    moved = f"{100 * change.difference.value:+.1f}"
+    delta = "" if float(moved) == 0 else f"{moved} points"
+    return Headline(label, wording.points(change.after.value) + unit, delta, better_when, terms)
+
+
+def _changes_table(rows: list[tuple[str, Change]], title: str, names: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (
+                label,
+                wording.figure(change.before),
+                wording.figure(change.after),
+                wording.figure(change.difference, difference=True),
+                change.before.n,
+            )
+            for label, change in rows
+        ],
+        columns=[title, *(name[:1].upper() + name[1:] for name in names), "Difference", "n"],
+    )
+
+
+def _confusion_summary(name: str, counts: Array, classes: Sequence[str]) -> str:
+    wrong, when = counts - np.diag(np.diag(counts)), name[:1].upper() + name[1:]
+    if wrong.sum() == 0:
+        return f"{when}: no mistakes."
+    truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)
+    return (
+        f"{when}: {int(wrong.sum())} of {int(counts.sum())} wrong; most often {classes[int(truth)]} taken for "
+        f"{classes[int(answer)]} ({int(wrong.max())} times)."
+    )
+
+
+def _examples(data: AttributeDataset, comparison: Comparison) -> tuple[Example, ...]:
+    classes, truth = data.target.levels, data.target.codes[comparison.rows]
+    return tuple(
+        Example(
+            row=int(comparison.rows[i]),
+            truth=classes[truth[i]],
+            before=classes[comparison.predicted_before[i]],
+            after=classes[comparison.predicted_after[i]],
+            outcome=outcome(truth[i], comparison.predicted_before[i], comparison.predicted_after[i]),
+        )
+        for i in changed_examples(comparison, truth, EXAMPLES)
+    )
+
+
+def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
+    changed, before, after = comparison.changed, comparison.predicted_before, comparison.predicted_after
+    truth = data.target.codes[comparison.rows]
+    counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
+    parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
+    return f"{len(changed)} of {len(comparison.rows)} held-out samples get another answer: {parts}."

@@ -95,8 +95,9 @@ def ranking() -> None:
     st.header("What they are made of", anchor=False, help=glossary.tip("Usual and unusual"))
     panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
     st.download_button(
-        "Download all scores as CSV", view.csv, "influence.csv", "text/csv", icon=":material/download:"
-    )
+        "Download all scores as CSV", lambda: harmful.csv(data, scores), "influence.csv", "text/csv",
+        icon=":material/download:",
+    )  # fmt: skip
     permalink.write()
 
 

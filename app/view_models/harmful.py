@@ -79,7 +79,6 @@ class HarmfulView:
     caution: str  # what to know about this K, empty if nothing
     hidden: int  # ranked and matching the filter, but beyond what the gallery shows
     composition: BarChart
-    csv: bytes
 
 
 def build(
@@ -120,7 +119,6 @@ def build(
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind),
         hidden=max(0, len(matching) - MOST_TILES),
-        csv=_csv(data, scores, aligned),
         composition=_composition(scores, aligned, k),
     )
 
@@ -194,7 +192,9 @@ def _exact(flags: np.ndarray) -> Estimate:
     return Estimate(share, share, share, len(flags))
 
 
-def _csv(data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray) -> bytes:
+def csv(data: AttributeDataset, scores: InfluenceScores) -> bytes:
+    """Every training sample, the most harmful first, as a file."""
+    aligned = data.bias_aligned(scores.attribute)[scores.rows]
     columns = (data.target, *data.attributes.values())
     order = scores.most_harmful(len(scores.rows))
     frame = pd.DataFrame(

@@ -179,7 +179,7 @@ class TestHarmful:
         assert table["of"].tolist() == [2, 2, 4]
 
     def test_csv_has_every_sample_worst_first(self, data, scores):
-        frame = pd.read_csv(io.BytesIO(harmful.build(data, scores, k=1, kind="Harmful").csv))
+        frame = pd.read_csv(io.BytesIO(harmful.csv(data, scores)))
         assert frame["sample"].tolist() == [0, 2, 1, 3]
         assert frame["removal_effect_points"].tolist() == pytest.approx([-2, -1, 1, 3])
         assert frame["animal"].tolist() == ["cat", "dog", "cat", "dog"]

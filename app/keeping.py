@@ -13,7 +13,7 @@ from app.journal import Journal
 from app.review import Review
 
 if TYPE_CHECKING:
-    from app.storage import ReviewStore
+    from app.storage import ReviewStore, StoredReview
     from fmd_core.report_evidence import AuditTrail
 
 MOST_LISTED = 8
@@ -92,7 +92,10 @@ def keep(
 
 def open_kept(review: str) -> Opened:
     """A review by id. Raises UnknownReviewError, or DataError for one that is damaged."""
-    found = store().load(review)
+    return _opened(store().load(review))
+
+
+def _opened(found: StoredReview) -> Opened:
     journal = journal_json.load(found.state["journal"]) if found.state else Journal()
     settings: dict[str, Any] = found.state.get("settings", {})
     place = Place(found.id, found.version)
@@ -101,19 +104,18 @@ def open_kept(review: str) -> Opened:
 
 def listed() -> list[Listed]:
     """The reviews of whoever looks, the last changed first."""
-    return [_listed(summary.id, summary.changed) for summary in store().listing(owner())[:MOST_LISTED]]
+    return [_listed(store().load(summary.id)) for summary in store().listing(owner())[:MOST_LISTED]]
 
 
-def _listed(review: str, changed: datetime) -> Listed:
+def _listed(found: StoredReview) -> Listed:
     from fmd_core.errors import DataError
 
-    found = store().load(review)
     title = str(found.state.get("title") or found.data)
     try:
-        past = open_kept(review).journal.history
+        past = _opened(found).journal.history
     except DataError:
-        return Listed(review, title, "cannot be opened", 0, changed)
-    return Listed(review, title, past.name(past.current), len(past.log), changed)
+        return Listed(found.id, title, "cannot be opened", 0, found.changed)
+    return Listed(found.id, title, past.name(past.current), len(past.log), found.changed)
 
 
 def trail(place: Place | None) -> AuditTrail | None:

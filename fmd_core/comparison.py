@@ -16,11 +16,7 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.heads import Head
-from fmd_core.intervals import (
-    MIN_PEOPLE,
-    Estimate,
-    estimate_from_draws,
-)
+from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 
 Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
 OUTCOMES = ("now right", "now wrong", "wrong both times")

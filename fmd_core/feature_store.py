@@ -7,12 +7,10 @@ moved there when it is complete, so that a reader meets a whole entry or none.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import re
 import secrets
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -24,7 +22,8 @@ import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.errors import DataError
-from fmd_core.home import home_folder
+from fmd_core.file_lock import take_lock
+from fmd_core.home import home_folder, is_disk_full
 
 LIMIT_BYTES = 2 * 2**30
 KEY = re.compile(r"[0-9a-f]{16,128}")
@@ -73,7 +72,7 @@ class FeatureStore:
             file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
         try:
             try:
-                _hold(file)
+                take_lock(file)
                 _write_rows(file, compute(), n_rows)
             finally:
                 os.close(file)
@@ -182,7 +181,7 @@ def _disk_in_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise DataError(
                 "The disk is full, so the features could not be saved. Make room, then start this step again."
             ) from error
@@ -202,19 +201,6 @@ def _is_abandoned(part: Path) -> bool:
         return False
     file = os.open(part, os.O_RDONLY)
     try:
-        return _hold(file)
+        return take_lock(file)
     finally:
         os.close(file)
-
-
-def _hold(file: int) -> bool:
-    """Take the lock of an open file until it is closed; False when another has it or there are none."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

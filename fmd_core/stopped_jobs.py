@@ -10,11 +10,11 @@ import contextlib
 import json
 import logging
 import os
-import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fmd_core.file_lock import HAS_LOCKS, take_lock
 from fmd_core.home import home_folder
 
 LOG = logging.getLogger("fmd.jobs")
@@ -54,7 +54,7 @@ class JobNotes:
             LOG.warning("a job is not noted: %s", error.strerror)
             return None
         try:
-            _lock(file, wait=True)
+            take_lock(file, wait=True)
             os.write(file, told.encode())  # torn by a kill or a full disk, it is no JSON and not believed
         except OSError as error:
             LOG.warning("a job is not noted: %s", error.strerror)
@@ -72,7 +72,7 @@ class JobNotes:
         """The note of a job whose server is gone. None for a job that lives, and for one without a note."""
         not_a_note = OSError, ValueError, TypeError, RecursionError
         with contextlib.suppress(*not_a_note), self._path(job_id).open("rb") as file:
-            if _lock(file.fileno()):
+            if _is_dead(file.fileno()):
                 told = JobNote(**json.loads(file.read(MOST_BYTES)))
                 datetime.fromisoformat(told.begun)
                 return told if told.id == job_id and all(map(_is_text, asdict(told).values())) else None
@@ -84,7 +84,7 @@ class JobNotes:
             notes = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
             for path in notes[:-MOST_KEPT]:
                 with path.open("rb") as file:
-                    dead = _lock(file.fileno())
+                    dead = _is_dead(file.fileno())
                 if dead:
                     path.unlink(missing_ok=True)
 
@@ -100,15 +100,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _lock(file: int, *, wait: bool = False) -> bool:
-    """Take the lock of an open file until it is closed; False when another has it. Windows has none of
-    the kind: there every note counts as left behind, and one server is served."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        return False
-    return True
+def _is_dead(file: int) -> bool:
+    """Whether the writer of an open note is gone. Without locks (Windows) every note counts as left behind: one
+    server is served there."""
+    return take_lock(file) or not HAS_LOCKS

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE_ORDER = [
     "errors",
     "home",
+    "file_lock",
     "stopped_jobs",
     "jobs",
     "data",
@@ -70,6 +71,7 @@ CORE_ORDER = [
     "intervals",
     "features",  # the package itself: a docstring
     "features.probes",
+    "features.forgettable",
     "features.erasure",
     "features.finetuning",
     "features.pressures",

@@ -25,8 +25,8 @@ from fmd_core.features.finetuning import (
     TrainableCopy,
     ignore_forgetting,
 )
+from fmd_core.features.forgettable import check_forgettable, columns_to_forget
 from fmd_core.features.pressures import Ensemble, GradientReversal, Matching, Pressure, twin_gap
-from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.models import Classifier
 
 if TYPE_CHECKING:
@@ -101,19 +101,22 @@ def forget_by_adversary(
     begun, chosen = time.perf_counter(), settings or AdversarySettings()
     if variant not in STRENGTHS:
         raise DataError(f"Unknown variant '{variant}'. Choose one of: {', '.join(STRENGTHS)}.")
-    check_forgettable(dataset, attributes)
+    columns, train = columns_to_forget(dataset, attributes), dataset.rows("train")
+    for column in columns:
+        check_forgettable(column, column.codes[train], dataset.target.codes[train], dataset.target.name)
+    names = tuple(column.name for column in columns)
     reach = chosen.reach
     strength = STRENGTHS[variant] if chosen.strength is None else chosen.strength
     epochs = EPOCHS[reach] if chosen.epochs is None else chosen.epochs
     copy = TrainableCopy(classifier, dataset, reach=reach, seed=seed, store=store, progress=reading)
-    read, losses = _game(copy, attributes, variant, store)
+    read, losses = _game(copy, names, variant, store)
     rounds = copy.run(
         read, losses, epochs=epochs, batch=BATCH[reach], learning_rate=LEARNING_RATE[reach],
         weight=strength, progress=progress,
     )  # fmt: skip
-    found = copy.frozen(f"{classifier.name or classifier.architecture}, without {' and '.join(attributes)}")
+    found = copy.frozen(f"{classifier.name or classifier.architecture}, without {' and '.join(names)}")
     filled = AdversarySettings(reach, strength, epochs)
-    return ForgottenModel(found, tuple(attributes), variant, filled, rounds, time.perf_counter() - begun)
+    return ForgottenModel(found, names, variant, filled, rounds, time.perf_counter() - begun)
 
 
 def _game(
@@ -125,45 +128,6 @@ def _game(
         return twins.read, twins.losses
     game = _Game(copy, attributes, variant)
     return game.read, game.losses
-
-
-def check_forgettable(dataset: AttributeDataset, attributes: Sequence[str]) -> None:
-    """Refuse attributes that cannot be forgotten: none, one twice, unknown, the target itself under whatever
-    name, constant, or with a level of fewer than 30 training samples. Raises DataError."""
-    if not attributes:
-        raise DataError("Nothing was named to forget; choose at least one attribute.")
-    if len(set(attributes)) < len(attributes):
-        raise DataError(f"An attribute is named twice: {', '.join(attributes)}; name each once.")
-    train = dataset.rows("train")
-    for name in attributes:
-        if name == dataset.target.name:
-            raise DataError(f"'{name}' is what the model predicts; choose another attribute to forget.")
-        column = dataset.attribute(name)
-        codes = column.codes[train]
-        counts = np.bincount(codes, minlength=len(column.levels))
-        if (counts > 0).sum() < 2:
-            only = column.levels[int(counts.argmax())]
-            raise DataError(
-                f"Every training {dataset.unit} has '{name}' at '{only}', so that there is nothing to forget; "
-                "choose another attribute."
-            )
-        rare = int(np.where(counts == 0, len(codes), counts).argmin())
-        if counts[rare] < MIN_PEOPLE:
-            raise DataError(
-                f"Only {counts[rare]} training samples have '{name}' at '{column.levels[rare]}', too few to "
-                f"forget it by; at least {MIN_PEOPLE} are needed."
-            )
-        if _one_to_one(codes, dataset.target.codes[train]):
-            raise DataError(
-                f"'{name}' says the same as '{dataset.target.name}', which the model predicts; "
-                "choose another attribute to forget."
-            )
-
-
-def _one_to_one(first: Array, second: Array) -> bool:
-    """Whether each of two codings determines the other."""
-    together = len(np.unique(np.column_stack([first, second]), axis=0))
-    return together == len(np.unique(first)) == len(np.unique(second))
 
 
 class _Game:

@@ -8,7 +8,7 @@ arXiv 2406.10951), which finds patterns as interpretable compositional networks 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,16 +82,15 @@ def convolution_layers(classifier: Classifier, dataset: AttributeDataset) -> dic
     import torch
 
     check_fit(classifier, dataset)
-    encoder = classifier._encoder
-    layers = list(encoder.modules())
+    layers = list(classifier._encoder.modules())
     convolutional = any(isinstance(layer, torch.nn.Conv2d) for layer in layers)
     if not convolutional or any(isinstance(layer, torch.nn.MultiheadAttention) for layer in layers):
         raise ModelError(
             "Patterns of channels need a network with convolutions, and this one has none that look at the "
             "whole picture; choose another model, or forget an attribute by its annotation."
         )
-    inputs = classifier.preprocess.apply(np.array(dataset.source.read(dataset.rows("train")[:1])))
-    return {name: (found.shape[2], found.shape[3]) for name, found in _maps(encoder, inputs).items()}
+    image = np.array(dataset.source.read(dataset.rows("train")[:1]))
+    return {name: (found.shape[2], found.shape[3]) for name, found in _maps(classifier, image).items()}
 
 
 def channel_groups(
@@ -113,34 +112,19 @@ def channel_groups(
     chosen = layer or _default_layer(layers)
     if chosen not in layers:
         raise DataError(f"Unknown layer '{chosen}'. This network's convolutions: {', '.join(layers)}.")
-    rows = dataset.rows("train")
-    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE_IMAGES])
-    parts = []
-    for done, found in _read_maps(classifier, dataset, chosen, rows):
-        parts.append(found)
-        progress(done)
-    maps = np.concatenate(parts)  # (m, c, h, w)
-    flat = maps.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1).astype("float64")
-    spread = flat.std(axis=1)
-    alive = np.flatnonzero(spread > DEAD * spread.max()) if spread.max() > 0 else np.zeros(0, int)
-    if len(alive) < 3:
-        raise SolverError(
-            f"Only {len(alive)} channels of layer '{chosen}' respond to anything; choose another."
-        )
-    similarity = np.corrcoef(flat[alive])
+    rows = np.random.default_rng(seed).permutation(dataset.rows("train"))[:SAMPLE_IMAGES]
+    responses = _responses(classifier, dataset, chosen, np.sort(rows), progress)
+    alive = _live(responses, chosen)
+    similarity = np.corrcoef(responses[alive])
     eigenvalues, of_live = _clustered(similarity, n_groups, seed)
-    groups = np.full(len(flat), -1)
+    groups = np.full(len(responses), -1)
     groups[alive] = of_live
-    scales = np.sqrt(np.square(flat).mean(axis=1))
+    scales = np.sqrt(np.square(responses).mean(axis=1))
     scales[scales == 0] = 1.0
-    heats = [
-        (flat[groups == group] / scales[groups == group, None]).mean(axis=0)
-        for group in range(of_live.max() + 1)
-    ]
-    levels = [float(np.quantile(heat, 1 - MASKED_SHARE)) for heat in heats]
-    return ChannelGroups(
-        chosen, *map(frozen_array, (groups, similarity, eigenvalues, scales, np.array(levels)))
-    )
+    members = [groups == group for group in range(of_live.max() + 1)]
+    heats = [(one / scales) @ responses / one.sum() for one in members]
+    levels = np.quantile(heats, 1 - MASKED_SHARE, axis=1)
+    return ChannelGroups(chosen, *map(frozen_array, (groups, similarity, eigenvalues, scales, levels)))
 
 
 def heat_maps(
@@ -152,7 +136,7 @@ def heat_maps(
     parts = []
     for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
         images = np.array(dataset.source.read(rows[part]))
-        parts.append(_heat(classifier._encoder, classifier, groups, group, images))
+        parts.append(_heat(classifier, groups, group, images))
     return frozen_array(np.concatenate(parts))
 
 
@@ -176,7 +160,7 @@ def pattern_reliance(
     rng, finder, parts = np.random.default_rng(seed), found_by or classifier, []
     for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
         images = np.array(dataset.source.read(rows[part]))
-        heat = _heat(finder._encoder, finder, groups, group, images)
+        heat = _heat(finder, groups, group, images)
         filtered = without_pattern(images, heat, images[rng.permutation(len(images))])
         own = np.arange(len(images)), dataset.target.codes[rows[part]]
         first, second = (
@@ -225,14 +209,13 @@ class _Filtered:
 
     def __init__(self, copy: TrainableCopy, groups: ChannelGroups, group: int, seed: int) -> None:
         self.copy, self.groups, self.group = copy, groups, group
-        self.finder = deepcopy(copy.original._encoder)  # listened to while others may read features
         self.rng = np.random.default_rng(seed + 1)
         self.covered: list[float] = []
 
     def read(self, positions: Array) -> tuple[torch.Tensor, torch.Tensor]:
         model = self.copy.original
         images = np.array(self.copy.dataset.source.read(self.copy.rows[positions]))
-        heat = _heat(self.finder, model, self.groups, self.group, images)
+        heat = _heat(model, self.groups, self.group, images)
         others = images[self.rng.permutation(len(images))]
         self.covered.append(float((heat >= 1).mean()))
         return model.preprocess.apply(images), model.preprocess.apply(without_pattern(images, heat, others))
@@ -269,31 +252,47 @@ def _clustered(similarity: Array, n_groups: int | None, seed: int) -> tuple[Arra
     return eigenvalues, np.unique(found, return_inverse=True)[1]
 
 
-def _read_maps(
-    classifier: Classifier, dataset: AttributeDataset, layer: str, rows: Array
-) -> Iterator[tuple[float, Array]]:
-    """Share done and maps (m, c, h, w) of one layer, a batch at a time."""
-    encoder = deepcopy(classifier._encoder)
-    for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
-        inputs = classifier.preprocess.apply(np.array(dataset.source.read(rows[part])))
-        yield part.stop / len(rows), _maps(encoder, inputs)[layer].numpy()
-
-
-def _heat(
-    encoder: nn.Module, classifier: Classifier, groups: ChannelGroups, group: int, images: Array
+def _responses(
+    classifier: Classifier,
+    dataset: AttributeDataset,
+    layer: str,
+    rows: Array,
+    progress: Callable[[float], None],
 ) -> Array:
+    """What each channel of a layer shows at every place of every image of `rows`, (c, places) float64."""
+    parts = []
+    for part in row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)):
+        images = np.array(dataset.source.read(rows[part]))
+        maps = _maps(classifier, images)[layer].numpy()
+        parts.append(maps.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1))
+        progress(part.stop / len(rows))
+    return np.concatenate(parts, axis=1).astype("float64")
+
+
+def _live(responses: Array, layer: str) -> Array:
+    """The channels that ever change."""
+    spread = responses.std(axis=1)
+    alive = np.flatnonzero(spread > DEAD * spread.max())
+    if len(alive) < 3:
+        raise SolverError(
+            f"Only {len(alive)} channels of layer '{layer}' respond to anything; choose another."
+        )
+    return alive
+
+
+def _heat(classifier: Classifier, groups: ChannelGroups, group: int, images: Array) -> Array:
     """Mean response of a group's channels in units of its level, enlarged to the images, (m, h, w)."""
     import torch
 
     members = groups.members(group)
-    maps = _maps(encoder, classifier.preprocess.apply(images.copy()))[groups.layer][:, members]
+    maps = _maps(classifier, images)[groups.layer][:, members]
     scales = torch.from_numpy(groups.scales[members].astype("float32")).view(1, -1, 1, 1)
     heat = (maps / scales).mean(dim=1, keepdim=True) / max(float(groups.levels[group]), 1e-6)
     size = (images.shape[1], images.shape[2])
     return torch.nn.functional.interpolate(heat, size, mode="bilinear", align_corners=False)[:, 0].numpy()
 
 
-def _maps(encoder: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+def _maps(classifier: Classifier, images: Array) -> dict[str, torch.Tensor]:
     """What each convolution shows, (m, c, h, w), with the normalisation and activation that follow it."""
     import torch
 
@@ -306,15 +305,10 @@ def _maps(encoder: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         elif latest and output.shape == found[latest].shape:
             found[latest] = output
 
-    leaves = [(name, layer) for name, layer in encoder.named_modules() if not list(layer.children())]
-    ears = [
-        layer.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))
-        for name, layer in leaves
-    ]
-    try:
-        with torch.inference_mode():
-            encoder(inputs)
-    finally:
-        for ear in ears:
-            ear.remove()
+    encoder = deepcopy(classifier._encoder)  # what others send through the original is not heard
+    for name, layer in encoder.named_modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))
+    with torch.inference_mode():
+        encoder(classifier.preprocess.apply(images))
     return found

@@ -38,7 +38,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,11 +45,11 @@ import numpy as np
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.features.forgettable import LEAST_OF_A_LEVEL, check_forgettable, columns_to_forget
 from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import Head, LinearHead
 
 Form = Literal["within class", "plain"]
-LEAST_OF_A_LEVEL = 30
 FURTHER_SHARE = 4
 """One further direction is erased for so many features unless told otherwise. What a small network reads of
 Male on validation people of CelebA (Blond_Hair, Smiling) falls to 0.34 and 0.49 of its margin with 1/8 of the
@@ -141,32 +140,23 @@ def erase(
         raise DataError(f"Unknown form '{form}'. Choose one of: {', '.join(get_args(Form))}.")
     if further is not None and further < 0:
         raise DataError(f"The number of further directions is 0 or more, got {further}.")
-    columns = [_column(dataset, name) for name in dict.fromkeys(attributes)]
-    if not columns:
-        raise DataError("No attribute is chosen; choose at least one to erase.")
+    columns = columns_to_forget(dataset, attributes)
     pooled, codes = _with_twins(people, columns, twins)
     for column, own in zip(columns, codes, strict=True):
-        _check_levels(column, own, pooled.labels, dataset.target.name)
+        check_forgettable(column, own, pooled.labels, dataset.target.name)
     if joint and len(columns) > 1:
         codes = [_crossed(columns, codes)]
-    space = _Whitened(
-        pooled.features, pooled.labels if form == "within class" else np.zeros(len(pooled), int)
-    )
-    mean_directions = space.basis(np.hstack([space.cross_covariance(own) for own in codes]))
-    count = pooled.features.shape[1] // FURTHER_SHARE if further is None else further
-
-    def erasure_of(gone: Array) -> Erasure:
-        names = tuple(column.name for column in columns)
-        extra = gone.shape[1] - mean_directions.shape[1]
-        return Erasure(names, form, space.without(gone), space.centre, gone.shape[1], extra)
-
-    found = erasure_of(mean_directions)
+    strata = pooled.labels if form == "within class" else np.zeros_like(pooled.labels)
+    space = _Whitened(pooled.features, strata)
+    means = space.basis(np.hstack([space.cross_covariance(own) for own in codes]))
+    names = tuple(column.name for column in columns)
+    found = Erasure(names, form, space.without(means), space.centre, means.shape[1], 0)
     refitted = _refit(head, found, people, damping)
+    count = pooled.features.shape[1] // FURTHER_SHARE if further is None else further
     if count:
-        kept = space.read_by(refitted)
-        found = erasure_of(
-            np.hstack([mean_directions, space.telling(codes, mean_directions, kept)[:, :count]])
-        )
+        extra = space.telling(codes, means, space.read_by(refitted))[:, :count]
+        gone = np.hstack([means, extra])
+        found = Erasure(names, form, space.without(gone), space.centre, gone.shape[1], extra.shape[1])
         refitted = _refit(refitted, found, people, damping)
     return Erased(found, found.fold(head), found.fold(refitted), refitted, time.perf_counter() - started)
 
@@ -212,14 +202,14 @@ class _Whitened:
     def telling(self, codes: Sequence[Array], gone: Array, kept: Array) -> Array:
         """The directions neither `gone` nor `kept`, those that tell the attributes most first, (r, m)."""
         # full, so that the last columns are exactly what the first ones leave
-        rest = np.linalg.svd(np.hstack([gone, kept]), full_matrices=True)[0][
-            :, gone.shape[1] + kept.shape[1] :
-        ]
+        basis = np.linalg.svd(np.hstack([gone, kept]), full_matrices=True)[0]
+        rest = basis[:, gone.shape[1] + kept.shape[1] :]
         white = self.white @ rest
         told = sum(self._told(white, own) for own in codes)
         return rest @ np.linalg.eigh(told)[1][:, ::-1]
 
     def _told(self, white: Array, codes: Array) -> Array:
+        """What each direction of `white` (n, m) tells of the levels `codes` (n,): share (D^2 + m m'), (m, m)."""
         total = np.zeros((white.shape[1], white.shape[1]))
         for inside in self.members:
             usual = white[inside].T @ white[inside] / len(inside)
@@ -249,14 +239,6 @@ def people_behind(centred: Array) -> Array:
 # --- what is erased
 
 
-def _column(dataset: AttributeDataset, name: str) -> Column:
-    if name == dataset.target.name:
-        raise DataError(
-            f"'{name}' is what the model predicts and cannot be forgotten; choose another attribute."
-        )
-    return dataset.attribute(name)
-
-
 def _with_twins(
     people: FeatureSet, columns: Sequence[Column], twins: Sequence[CounterfactualPairs]
 ) -> tuple[FeatureSet, list[Array]]:
@@ -264,45 +246,16 @@ def _with_twins(
     if not twins:
         return people, [column.codes[people.rows] for column in columns]
     sides = [
-        (side, p, own)
+        (side, p.attribute, own)
         for p in twins
         for side, own in ((p.favoured, p.favoured_codes), (p.other, p.other_codes))
     ]
-    features, labels, rows = (np.concatenate([getattr(s, what) for s, _, _ in sides]) for what in _PARTS)
+    parts = zip(*((side.features, side.labels, side.rows) for side, _, _ in sides), strict=True)
     codes = [
-        np.concatenate([own if p.attribute == c.name else c.codes[s.rows] for s, p, own in sides])
+        np.concatenate([own if changed == c.name else c.codes[side.rows] for side, changed, own in sides])
         for c in columns
     ]
-    return FeatureSet(features, labels, rows), codes
-
-
-_PARTS = ("features", "labels", "rows")
-
-
-def _check_levels(column: Column, codes: Array, labels: Array, target: str) -> None:
-    """Refuse what cannot be told from the target, or shows too little to be learnt."""
-    name, (levels, counts) = column.name, np.unique(codes, return_counts=True)
-    if len(levels) < 2:
-        raise DataError(
-            f"'{name}' has one value only ({column.levels[levels[0]]}) among these people, so there is nothing to "
-            "erase; choose another attribute."
-        )
-    if counts.min() < LEAST_OF_A_LEVEL:
-        rare = column.levels[levels[np.argmin(counts)]]
-        raise DataError(
-            f"Only {counts.min()} people show '{name}: {rare}'; erasing needs {LEAST_OF_A_LEVEL} of each level."
-        )
-    if _decides(labels, codes) or _decides(codes, labels):
-        raise DataError(
-            f"'{name}' and '{target}' decide each other among these people, so that one cannot be forgotten without "
-            "the other; choose another attribute."
-        )
-
-
-def _decides(given: Array, decided: Array) -> bool:
-    """Whether people who share the one share the other."""
-    ordered = sorted(set(zip(given.tolist(), decided.tolist(), strict=True)))
-    return all(first[0] != second[0] for first, second in pairwise(ordered))
+    return FeatureSet(*map(np.concatenate, parts)), codes
 
 
 def _crossed(columns: Sequence[Column], codes: Sequence[Array]) -> Array:

@@ -15,13 +15,13 @@ import numpy as np
 
 from fmd_core.bias import predictions
 from fmd_core.changes import Change, rate_changes
-from fmd_core.comparison import Comparison, compare
+from fmd_core.comparison import Candidate, Comparison, compare_candidates
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import AttributeDataset, FeatureSet
 from fmd_core.errors import DataError, ModelError
 from fmd_core.features.erasure import Erased
 from fmd_core.features.probes import Kind, ProbeResult, probe
-from fmd_core.heads import Head, LinearHead
+from fmd_core.heads import LinearHead
 from fmd_core.wording import percent, points
 
 NEAR = 0.03
@@ -109,11 +109,10 @@ def judge_forgetting(
         for name in dict.fromkeys(attributes)
         for kind in kinds
     ]
-    heads, judges = _side_by_side(before, after)
-    right = [predictions(head, judges.features) == judges.labels for head in heads]
-    everyone = rate_changes([("", np.ones(len(judges), dtype=bool))], *right)[0]
+    right = [predictions(seen.head, seen.judges.features) == seen.judges.labels for seen in (before, after)]
+    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool))], *right)[0]
     comparisons = [
-        compare(*heads, dataset, judges, _both(before, after, "twins", name), _placebo(before, after, name))
+        compare_candidates(_candidate(before, name), _candidate(after, name), dataset)
         for name in dict.fromkeys(attributes)
         if name in before.twins
     ]
@@ -127,36 +126,10 @@ def _read(seen: Seen, dataset: AttributeDataset, name: str, kind: Kind, seeds: S
     return probe(*sides[0], *sides[1], kind=kind, seeds=seeds, train_strata=strata[0], test_strata=strata[1])
 
 
-# --- two models as two heads on one set of features
-
-
-def _side_by_side(before: Seen, after: Seen) -> tuple[tuple[Head, Head], FeatureSet]:
-    """Two heads on [features before | features after] of the judges, each blind to the other's half."""
-    widths = before.head.n_features, after.head.n_features
-    weights = (
-        np.hstack([before.head.weight, np.zeros((before.head.n_classes, widths[1]))]),
-        np.hstack([np.zeros((after.head.n_classes, widths[0])), after.head.weight]),
-    )
-    heads = LinearHead(weights[0], before.head.bias), LinearHead(weights[1], after.head.bias)
-    return heads, _joined(before.judges, after.judges)
-
-
-def _joined(left: FeatureSet, right: FeatureSet) -> FeatureSet:
-    if not np.array_equal(left.rows, right.rows):
-        raise DataError("Before and after show different people; encode the same rows with both models.")
-    return FeatureSet(np.hstack([left.features, right.features]), left.labels, left.rows)
-
-
-def _both(before: Seen, after: Seen, what: str, name: str) -> CounterfactualPairs:
-    pairs, others = getattr(before, what)[name], getattr(after, what).get(name)
-    if others is None:
+def _candidate(seen: Seen, name: str) -> Candidate:
+    if name not in seen.twins:
         raise DataError(f"There are twins by '{name}' before, but none after; make them for both models.")
-    sides = {side: _joined(getattr(pairs, side), getattr(others, side)) for side in ("favoured", "other")}
-    return replace(pairs, **sides)
-
-
-def _placebo(before: Seen, after: Seen, name: str) -> CounterfactualPairs | None:
-    return _both(before, after, "placebos", name) if name in before.placebos else None
+    return Candidate(seen.head, seen.judges, seen.twins[name], seen.placebos.get(name))
 
 
 def _check(before: Seen, after: Seen) -> None:
@@ -167,6 +140,8 @@ def _check(before: Seen, after: Seen) -> None:
             raise DataError(
                 "Some people both teach and judge the probes; take two splits that do not overlap."
             )
+    if not np.array_equal(before.judges.rows, after.judges.rows):
+        raise DataError("Before and after show different people; encode the same rows with both models.")
     if not np.array_equal(before.teachers.rows, after.teachers.rows):
         raise DataError(
             "Before and after are read with different teachers; encode the same rows with both models."

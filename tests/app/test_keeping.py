@@ -176,6 +176,16 @@ def test_a_damaged_review_is_listed_and_says_so():
     assert not start.exception
 
 
+def test_a_review_in_the_list_is_read_once(monkeypatch):
+    for title in "AB":
+        keeping.store().create(
+            "local", data="colored_digits", model="bundled", state={"journal": {}, "title": title}
+        )
+    read, load = [], ReviewStore.load
+    monkeypatch.setattr(ReviewStore, "load", lambda self, review: read.append(review) or load(self, review))
+    assert [listed.id for listed in keeping.listed()] == read
+
+
 def test_without_a_database_the_first_page_still_shows_the_demos(monkeypatch):
     monkeypatch.setenv("FMD_DATABASE_URL", "mysql://nowhere/x")
     keeping.store.cache_clear()

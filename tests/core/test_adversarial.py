@@ -14,7 +14,6 @@ from fmd_core.features import pressures
 from fmd_core.features.adversarial import (
     STRENGTHS,
     AdversarySettings,
-    check_forgettable,
     forget_by_adversary,
 )
 from fmd_core.features.finetuning import TrainableCopy
@@ -115,7 +114,7 @@ def test_twins_come_to_look_the_same(model, people, reach):
 
 def test_several_are_forgotten_at_once(model, people):
     found = forget_by_adversary(
-        model, people, ["sex", "town"], variant="matching", settings=AdversarySettings(strength=3.0)
+        model, people, ["sex", "town", "sex"], variant="matching", settings=AdversarySettings(strength=3.0)
     )
     for name in ("sex", "town"):
         assert read_by(found.classifier, people, name) - 0.5 < 0.6 * (read_by(model, people, name) - 0.5)
@@ -386,17 +385,21 @@ def test_reversal_pushes_features_where_its_adversary_errs():
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        ([], "Nothing was named to forget; choose at least one attribute."),
-        (["sex", "sex"], "An attribute is named twice: sex, sex; name each once."),
+        ([], "No attribute is chosen; choose at least one to forget."),
         (["hat"], "Unknown attribute 'hat'. This data set has: sex, town, rare, only, wage."),
-        (["income"], "'income' is what the model predicts; choose another attribute to forget."),
+        (
+            ["income"],
+            "'income' is what the model predicts and cannot be forgotten; choose another attribute.",
+        ),
         (
             ["wage"],
-            "'wage' says the same as 'income', which the model predicts; choose another attribute to forget.",
+            "'wage' and 'income' decide each other among these people, so that one cannot be forgotten without "
+            "the other; choose another attribute.",
         ),
         (
             ["only"],
-            "Every training person has 'only' at 'one', so that there is nothing to forget; choose another attribute.",
+            "'only' has one value only (one) among these people, so there is nothing to forget; choose another "
+            "attribute.",
         ),
     ],
 )
@@ -404,10 +407,10 @@ def test_what_cannot_be_forgotten_is_refused_in_a_sentence(model, people, names,
     assert refused(DataError, forget_by_adversary, model, people, names) == sentence
 
 
-def test_a_rare_level_is_refused(people):
+def test_a_rare_level_is_refused(model, people):
     count = int((people.attribute("rare").codes[people.rows("train")] == 1).sum())
-    assert refused(DataError, check_forgettable, people, ["rare"]) == (
-        f"Only {count} training samples have 'rare' at 'yes', too few to forget it by; at least 30 are needed."
+    assert refused(DataError, forget_by_adversary, model, people, ["rare"]) == (
+        f"Only {count} people show 'rare: yes'; forgetting it needs 30 of each level."
     )
 
 

@@ -1,6 +1,7 @@
 """Patterns without annotation: channels that go together are found, shown, and forgotten."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -168,7 +169,8 @@ def test_maps_are_taken_after_normalisation_and_activation():
 
     torch.manual_seed(0)
     encoder = build_encoder("resnet18").eval()
-    found = channels._maps(encoder, torch.rand(2, 3, 64, 64))
+    classifier = SimpleNamespace(_encoder=encoder, preprocess=SimpleNamespace(apply=torch.from_numpy))
+    found = channels._maps(classifier, np.random.default_rng(0).random((2, 3, 64, 64), "float32"))
     assert len(found) == 20
     for name in ("conv1", "layer1.0.conv1", "layer1.1.conv2", "layer4.1.conv2"):
         assert (found[name] >= 0).all()
@@ -188,6 +190,25 @@ def test_heat_lies_where_the_pattern_is(model, pictures, groups):
     train = pictures.rows("train")
     covered = (heat_maps(model, pictures, groups, 0, train) >= 1).mean()
     assert 0.02 < covered <= 0.17  # of the sample's places it is 15 %, ties included
+
+
+def test_others_may_read_features_while_a_pattern_is_looked_for(model, pictures, groups):
+    """The server's visitors share one classifier."""
+    rows = pictures.rows("test")
+    alone, between = heat_maps(model, pictures, groups, 0, rows[:4]), []
+
+    def meanwhile(*_):
+        if not between:
+            between.append(True)
+            model.encode([pictures.source.read(rows[4:8])])
+
+    listener = list(model._encoder.children())[-1].register_forward_hook(meanwhile)
+    try:
+        found = heat_maps(model, pictures, groups, 0, rows[:4])
+    finally:
+        listener.remove()
+    assert between
+    np.testing.assert_array_equal(found, alone)
 
 
 def test_only_the_hot_places_are_replaced():

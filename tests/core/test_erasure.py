@@ -339,10 +339,10 @@ def test_what_cannot_be_changed_in_people_is_learnt_from_twins(tiny):
         (["finer"], {}, "'finer' and 'shape' decide each other among these people, so that one cannot be "
          "forgotten without the other; choose another attribute."),
         (["constant"], {}, "'constant' has one value only (only) among these people, so there is nothing to "
-         "erase; choose another attribute."),
-        (["rare"], {}, "Only 29 people show 'rare: odd'; erasing needs 30 of each level."),
+         "forget; choose another attribute."),
+        (["rare"], {}, "Only 29 people show 'rare: odd'; forgetting it needs 30 of each level."),
         (["beard"], {}, "Unknown attribute 'beard'. This data set has: ink, hat, same, finer, constant, rare."),
-        ([], {}, "No attribute is chosen; choose at least one to erase."),
+        ([], {}, "No attribute is chosen; choose at least one to forget."),
         (["ink"], {"form": "sideways"}, "Unknown form 'sideways'. Choose one of: within class, plain."),
         (["ink"], {"further": -1}, "The number of further directions is 0 or more, got -1."),
     ],

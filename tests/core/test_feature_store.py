@@ -253,7 +253,7 @@ def test_a_half_written_entry_of_yesterday_goes_even_if_somebody_holds_it(store,
     store.folder.mkdir()
     (store.folder / "x.part").write_bytes(b"half")
     age(store.folder / "x.part", 90_000)
-    monkeypatch.setattr(feature_store, "_hold", lambda _: False)
+    monkeypatch.setattr(feature_store, "take_lock", lambda _: False)
     store.get_or_compute(KEY, 10, batches)
     assert files(store) == [f"{KEY}.npy"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
 
 import streamlit as st
 
@@ -99,4 +101,4 @@ def _bars(views: Sequence[where_it_looks.Bars]) -> None:
         figure = charts.contributions(view.labels, view.series, reach=(min(every), max(every)))
         st.plotly_chart(figure, key=f"contributions_{place}", config=charts.CONFIG, alt=view.summary)
         st.caption(components.plain(view.summary))
-        panels.folded_table(lambda table=view.table: table, view.summary, key=f"contributions_{place}")
+        panels.folded_table(partial(attrgetter("table"), view), view.summary, key=f"contributions_{place}")

@@ -60,7 +60,7 @@ def test_nothing_chosen_asks_for_an_attribute(open_page):
 
 def test_what_cannot_be_erased_is_one_sentence(open_page, monkeypatch):
     def refuse(*_args, **_kwargs):
-        raise DataError("Only 7 people show 'colour: red'; erasing needs 30 of each level.")
+        raise DataError("Only 7 people show 'colour: red'; forgetting it needs 30 of each level.")
 
     monkeypatch.setattr(cache, "forgetting", refuse)
     test = open_page("feature_unlearning")

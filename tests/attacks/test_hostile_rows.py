@@ -87,12 +87,13 @@ def test_row_19_formulas_from_a_table_are_quoted_in_the_exported_scores():
 
     formula = '=HYPERLINK("http://evil.example")'
     data = load_dataset("colored_digits")
-    people, aim = cache.features(REVIEW, "train"), Aim(("colour",))
+    aim = Aim(("colour",))
     names = (formula, "+1+1", "-1+1", "@x", "\tx", *data.target.levels[5:])
     spoilt = SimpleNamespace(
-        target=SimpleNamespace(name=formula, codes=data.target.codes, levels=names), attributes={}
-    )
-    content = harmful._csv(spoilt, cache.scores(REVIEW, aim), np.zeros(len(people.rows), bool))
+        target=SimpleNamespace(name=formula, codes=data.target.codes, levels=names), attributes={},
+        bias_aligned=lambda _: np.zeros(len(data.target.codes), bool),
+    )  # fmt: skip
+    content = harmful.csv(spoilt, cache.scores(REVIEW, aim))
     header, *rows = csv.reader(io.StringIO(content.decode()))
     assert f"'{formula}" in header
     cells = {cell for row in rows for cell in row}

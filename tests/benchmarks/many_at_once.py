@@ -107,14 +107,20 @@ def crowd(server: Server, sessions: int, rounds: int, think: float) -> list[str]
     """So many at once, again and again; each round's visitors are new."""
     tally, process = Tally(server), psutil.Process(server.process.pid)
     before, begun = sum(process.cpu_times()[:2]), time.perf_counter()
+    lines = []
     for visit in range(rounds):
+        moves, others = len(tally.moves), len(tally.others)
         with ThreadPoolExecutor(sessions) as pool:
             list(pool.map(lambda n, v=visit: journey(tally, n, v, think), range(sessions)))
+        when = "just after the start" if visit == 0 else f"round {visit + 1}"
+        lines += [
+            row(f"slider move, {sessions} sessions, {when}", tally.moves[moves:]),
+            row(f"anything else, {sessions} sessions, {when}", tally.others[others:]),
+        ]
     spent, took = sum(process.cpu_times()[:2]) - before, time.perf_counter() - begun
     memory = ", ".join(f"{done}: {size:.0f}" for done, size in tally.memory)
     return [
-        row(f"slider move, {sessions} sessions", tally.moves),
-        row(f"anything else, {sessions} sessions", tally.others),
+        *lines,
         "",
         f"Interactions: {tally.done} in {took:.0f} s, {1000 * spent / tally.done:.0f} ms of processor each; "
         f"load of the machine at the end: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} processors.",
@@ -172,9 +178,8 @@ def main() -> None:
             first.go("unlearn")  # waits until the demo is ready
             first.close()
             table = ["| what | n | median ms | p95 ms |", "|---|---|---|---|"]
-            alone = fairness(server)
             lines = table + crowd(server, asked.sessions, asked.rounds, asked.think)
-            lines += ["", *table, *alone]
+            lines += ["", *table, *fairness(server)]  # last: its training would go on beside the crowd
             traces = server.log.read_text().count("Traceback")
             lines.append(f"Tracebacks in the server's log: {traces}.")
         finally:

@@ -1,5 +1,5 @@
-"""Heavy results, computed once per content and shared by all visitors. The only user of
-st.cache_resource; core values are frozen and their arrays read-only, so sharing is safe.
+"""Heavy results, computed once per content and shared by all visitors, within `bounded`'s limit. Core values
+are frozen and their arrays read-only, so sharing is safe, and a result that is held no longer can be made again.
 
 Each function takes small hashable keys and calls the one before it for its heavy input. An
 argument with an underscore is no part of the key: it is told how far the work has come.
@@ -7,21 +7,22 @@ argument with an underscore is no part of the key: it is told how far the work h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 import numpy as np
-import streamlit as st
 
 import fmd_core as fmd
+from app.bounded import kept
 from app.review import BUNDLED, Aim, Review
 from app.variants import Erasure, Exclusion, Recipe, Retrained, Side, Variant, describe
-from fmd_core import datasets, model_shelf
+from fmd_core import datasets, distributed, model_shelf
 from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import counterpart_levels, placebo_pairs
-from fmd_core.data import Array, Split, ignore_progress
+from fmd_core.data import SPLITS, Array, Split, ignore_progress
 from fmd_core.deepening import deepened
 from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.feature_store import FeatureStore
@@ -36,17 +37,19 @@ from fmd_core.training import feature_scale
 from fmd_core.unlearning import USES_K, StrategyName
 
 Progress = Callable[[float], None]
+Step = Callable[[Progress], object]
+GROWTH_MODEL = 2.0  # the network is built from a copy of the weights
+GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
 TAUGHT = ("features", "labels", "rows")
 LEAVE_ONE_OUT_COST = 2e9  # operations, about a second: beyond, scores are first-order
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def store() -> FeatureStore:
-    """Features on disk, shared by all sessions."""
+    """Features on disk, shared by all sessions: a folder's name, which is not worth keeping."""
     return FeatureStore()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept()
 def open_data(reference: str) -> fmd.AttributeDataset:
     """Rows, target, attributes and split of a data set."""
     return fmd.load_dataset(reference)
@@ -57,20 +60,20 @@ def dataset(review: Review) -> fmd.AttributeDataset:
     return open_data(review.data)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept(growth=GROWTH_MODEL)
 def _open_model(data: str, model: str) -> fmd.Classifier:
     if model == BUNDLED:
         return datasets.load_demo_classifier(data)
     return model_shelf.open_model(open_data(data), model)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept(growth=GROWTH_MODEL)
 def _deepened(data: str, model: str, depth: Depth) -> fmd.Classifier:
     original, found = _open_model(data, model), open_data(data)
     return deepened(original, depth, scale=feature_scale(deepened(original, "two layers"), found))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept(growth=GROWTH_MODEL)
 def _beside(data: str, model: str, changed: str) -> tuple[fmd.Classifier, fmd.Head]:
     """A model that was made from another beside it, and the head of its own answers."""
     return beside(_open_model(data, model), _open_model(data, changed))
@@ -95,7 +98,7 @@ def _every_twin(review: Review) -> Review:
     return replace(review, most_unlike=None, vetoes=())
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@kept()
 def _features(review: Review, split: Split, _progress: Progress) -> fmd.FeatureSet:
     return fmd.extract_features(
         classifier(review), dataset(review), split=split, store=store(), progress=_progress
@@ -107,7 +110,7 @@ def features(review: Review, split: Split, progress: Progress = ignore_progress)
     return _features(_every_twin(review), split, progress)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept(growth=GROWTH_PAIRS)
 def _pairs(review: Review, split: Split, attribute: str, _progress: Progress) -> fmd.CounterfactualPairs:
     data, people = dataset(review), _features(review, split, _progress)
     if data.pair_method == "matched" and review != _plain(review):  # who is whose twin stays
@@ -126,7 +129,7 @@ def pairs(
     return found if review.most_unlike is None else found.within(review.most_unlike)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def _placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs:
     people = _features(review, split, ignore_progress)
     if review != _plain(review):
@@ -142,15 +145,15 @@ def placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualP
     return found if review.most_unlike is None else found.within(review.most_unlike)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _curvature(review: Review) -> fmd.Curvature:
-    found = classifier(review)
-    return fmd.fit_curvature(found.head, features(review, "train"), damping=found.damping)
+@kept()
+def _curvature(review: Review, _progress: Progress) -> fmd.Curvature:
+    found, train = classifier(review), features(review, "train", _progress)
+    return fmd.fit_curvature(found.head, train, damping=found.damping, progress=_progress)
 
 
-def curvature(review: Review) -> fmd.Curvature:
+def curvature(review: Review, progress: Progress = ignore_progress) -> fmd.Curvature:
     """Curvature of the training loss around the original head."""
-    return _curvature(_every_twin(review))
+    return _curvature(_every_twin(review), progress)
 
 
 def bias(review: Review, split: Split, aim: Aim, *, beyond_placebo: bool = False) -> fmd.BiasFunction:
@@ -165,25 +168,36 @@ def bias(review: Review, split: Split, aim: Aim, *, beyond_placebo: bool = False
     return joint([part(attribute) for attribute in aim.attributes])
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def scores(review: Review, aim: Aim) -> fmd.InfluenceScores:
-    """Influence of every training sample on the bias of the original model."""
+def _measured_on(review: Review, split: Split, aim: Aim) -> list[Step]:
+    """What `bias` reads, in steps that tell how far they are."""
+    if aim.measure != "counterfactual":
+        return [partial(features, review, split)]
+    return [partial(pairs, review, split, attribute) for attribute in aim.attributes]
+
+
+@kept()
+def _scores(review: Review, aim: Aim, _progress: Progress) -> fmd.InfluenceScores:
+    _in_turn([*_measured_on(review, "external", aim), partial(curvature, review)], _part(_progress, 0.0, 0.5))
     head, train = classifier(review).head, features(review, "train")
     found, external = curvature(review), bias(review, "external", aim)
     exact = found.solver == "cholesky" and len(train) * head.n_parameters**2 < LEAVE_ONE_OUT_COST
     method: InfluenceMethod = "leave-one-out" if exact else "first-order"
-    return fmd.bias_influence(head, train, external, found, method=method)
+    told = _part(_progress, 0.5, 1.0)
+    return fmd.bias_influence(head, train, external, found, method=method, progress=told)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+def scores(review: Review, aim: Aim, progress: Progress = ignore_progress) -> fmd.InfluenceScores:
+    """Influence of every training sample on the bias of the original model."""
+    return _scores(review, aim, progress)
+
+
+@kept()
 def _score_check(review: Review, aim: Aim, k: int, _progress: Progress) -> fmd.ScoreCheck:
     model = classifier(review)
-    found = fmd.check_scores(
+    return fmd.check_scores(
         model.head, features(review, "train"), bias(review, "external", aim), scores(review, aim),
         held_out=bias(review, "test", aim), k=k, damping=model.damping, progress=_progress,
     )  # fmt: skip
-    _checked().add((review, aim, k))
-    return found
 
 
 def score_check(review: Review, aim: Aim, k: int, progress: Progress = ignore_progress) -> fmd.ScoreCheck:
@@ -193,29 +207,23 @@ def score_check(review: Review, aim: Aim, k: int, progress: Progress = ignore_pr
 
 def known_score_check(review: Review, aim: Aim, k: int) -> fmd.ScoreCheck | None:
     """The same where somebody has asked for it before, else None."""
-    return score_check(review, aim, k) if (review, aim, k) in _checked() else None
+    return score_check(review, aim, k) if _score_check.holds(review, aim, k) else None
 
 
 def known_score_checks(review: Review, aim: Aim) -> tuple[fmd.ScoreCheck, ...]:
     """Every check of these scores that somebody has asked for, the smallest K first."""
-    ks = sorted(k for checked, of, k in _checked().copy() if (checked, of) == (review, aim))
+    ks = sorted(k for checked, of, k in _score_check.held() if (checked, of) == (review, aim))
     return tuple(score_check(review, aim, k) for k in ks)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _checked() -> set[tuple[Review, Aim, int]]:
-    """What `score_check` has been asked for."""
-    return set()
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def _refitted(review: Review) -> fmd.Head:
     """The original's last layer fitted to convergence: itself, unless it comes from elsewhere."""
     model = classifier(review)
     return fmd.refit_without(model.head, features(review, "train"), [], damping=model.damping)
 
 
-@st.cache_resource(max_entries=1_024, show_spinner=False)
+@kept()
 def measured_effect(review: Review, aim: Aim, position: int) -> float:
     """Change of the bias on external samples when one training sample is left out of an exact refit."""
     everybody, measured = _refitted(_every_twin(review)), bias(review, "external", aim)
@@ -224,9 +232,19 @@ def measured_effect(review: Review, aim: Aim, position: int) -> float:
     return measured.value(without) - measured.value(everybody)
 
 
-def inputs(review: Review, aim: Aim, strategy: StrategyName) -> fmd.UnlearningInputs:
+def inputs(
+    review: Review, aim: Aim, strategy: StrategyName, progress: Progress = ignore_progress
+) -> fmd.UnlearningInputs:
     """What decides the fix: training samples and external people."""
     swaps = strategy == "paper-replace"  # the only one that needs the training samples' own twins
+    steps = _measured_on(review, "external", aim)
+    if strategy != "iterated":
+        steps.append(partial(curvature, review))
+    if strategy in USES_K:
+        steps.append(partial(scores, review, aim))
+    if swaps:
+        steps += [partial(pairs, review, "train", attribute) for attribute in aim.attributes]
+    _in_turn(steps, progress)
     return fmd.UnlearningInputs(
         train=features(review, "train"),
         bias=bias(review, "external", aim),
@@ -242,14 +260,14 @@ def guard(review: Review, aim: Aim, tolerance: float) -> fmd.Guard:
     return fmd.Guard(features(review, "validation"), measured, tolerance, dataset(review).target.levels)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@kept()
 def _solutions(
     review: Review, aim: Aim, strategy: StrategyName, k: int, _progress: Progress
 ) -> tuple[fmd.UnlearningResult, ...]:
-    given = inputs(review, aim, strategy)
-    found = fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k, progress=_progress)
-    solved().add((review, aim, strategy, k))
-    return found
+    given = inputs(review, aim, strategy, _part(_progress, 0.0, 0.5))
+    told = _part(_progress, 0.5, 1.0)
+    with distributed.watched(told):
+        return fmd.solve_path(classifier(review).head, given, strategy=strategy, k=k, progress=told)
 
 
 def solutions(
@@ -263,18 +281,17 @@ def warm_path(
     review: Review, aim: Aim, strategy: StrategyName, k: int, progress: Progress = ignore_progress
 ) -> None:
     """Compute what the Unlearn page needs of one strategy; `progress` may raise to stop."""
-    progress(0.0)
-    bias(review, "validation", aim, beyond_placebo=True)
-    solutions(review, aim, strategy, k, progress)
+    _in_turn(_measured_on(review, "validation", aim), _part(progress, 0.0, 0.3))
+    bias(review, "validation", aim, beyond_placebo=True)  # with the placebo
+    solutions(review, aim, strategy, k, _part(progress, 0.3, 1.0))
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def solved() -> set[tuple[Review, Aim, StrategyName, int]]:
-    """Paths whose strengths cost nothing any more."""
-    return set()
+def is_solved(review: Review, aim: Aim, strategy: StrategyName, k: int) -> bool:
+    """Whether every strength of a path costs nothing."""
+    return _solutions.holds(review, aim, strategy, k)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def path(review: Review, aim: Aim, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
     """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
     return fmd.judge_path(solutions(review, aim, strategy, k), guard(review, aim, tolerance))
@@ -289,7 +306,7 @@ def point(variant: Variant) -> fmd.PathPoint:
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def _guarded(variant: Variant) -> fmd.PathPoint:
     review = variant.review
     original, judges = classifier(review).head, guard(review, variant.aim, variant.tolerance)
@@ -312,14 +329,14 @@ def _made(variant: Variant) -> fmd.UnlearningResult:
     return fmd.UnlearningResult(changed, variant.way, 1.0, 0, what=what)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
     """What validation people say of the original model."""
     head = classifier(review).head
     return fmd.judge(head, result(review, None), guard(review, aim, tolerance))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def erased(variant: Erasure) -> fmd.Erased:
     """The attributes of a variant erased from the features of the original."""
     review, data = variant.review, dataset(variant.review)
@@ -331,7 +348,7 @@ def erased(variant: Erasure) -> fmd.Erased:
     )  # fmt: skip
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def _forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> fmd.Forgetting:
     original = _plain(variant.review)
     before = _seen(original)
@@ -341,7 +358,6 @@ def _forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> fm
     else:
         after, seconds = _seen(replace(original, model=variant.review.beside)), 0.0
     found = fmd.judge_forgetting(before, after, dataset(original), attributes, seconds=seconds)
-    judged().add((variant, attributes))
     return found
 
 
@@ -354,25 +370,24 @@ def forgetting(
     return _forgetting(variant, attributes)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def judged() -> set[tuple[Erasure | Retrained, tuple[str, ...]]]:
-    """What `forgetting` costs nothing any more for."""
-    return set()
+def is_judged(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> bool:
+    """Whether `forgetting` costs nothing."""
+    return _forgetting.holds(variant, attributes)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def channel_groups(review: Review, layer: str, n_groups: int | None) -> ChannelGroups:
     """Channels of one convolution of the original, grouped by what they respond to."""
     return group_channels(classifier(_plain(review)), dataset(review), layer=layer, n_groups=n_groups)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept()
 def convolutions(review: Review) -> dict[str, tuple[int, int]]:
     """Height and width of the map of each convolution of the original, by name."""
     return convolution_layers(classifier(_plain(review)), dataset(review))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def pattern_pictures(
     review: Review, layer: str, n_groups: int | None, group: int, rows: tuple[int, ...]
 ) -> tuple[str, ...]:
@@ -388,7 +403,7 @@ def pattern_pictures(
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def reliance(
     review: Review, layer: str, n_groups: int | None, group: int, changed: str
 ) -> tuple[fmd.Estimate, fmd.Estimate]:
@@ -451,7 +466,7 @@ def changeable(data: fmd.AttributeDataset) -> list[str]:
     return [attribute.name for attribute in data.attributes.values() if len(attribute.levels) > 1]
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@kept()
 def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
     data, seen = dataset(review), standing(review, variant)
@@ -466,13 +481,13 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     )
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@kept()
 def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...]:
     """Who of the held-out test people is served worse than everybody else."""
     return fmd.red_flags(head(review, variant), dataset(review), features(standing(review, variant), "test"))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@kept()
 def comparison(variant: Variant, attribute: str) -> fmd.Comparison:
     """Original against a variant, by one attribute, on held-out test samples."""
     review = variant.review
@@ -487,7 +502,7 @@ def comparison(variant: Variant, attribute: str) -> fmd.Comparison:
     )
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@kept()
 def other_biases(variant: Variant, attribute: str) -> list[fmd.Change]:
     """What a variant does to the bias by every attribute but the one named, on held-out test samples."""
     review = variant.review
@@ -514,14 +529,14 @@ def _candidate(review: Review, side: Side, attribute: str) -> fmd.Candidate:
     return fmd.Candidate(head(seen, side.variant), people, twins, floor)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def side_by_side(review: Review, first: Side, second: Side, aim: Aim) -> fmd.Comparison:
     """Two models or variants on the same held-out test samples."""
     ends = [_candidate(review, side, aim.attribute) for side in (first, second)]
     return fmd.compare_candidates(ends[0], ends[1], dataset(review), aim.measure)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept()
 def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> list[fmd.Change]:
     """The bias of both by every attribute but the one under review."""
     names = [name for name in changeable(dataset(review)) if name != aim.attribute]
@@ -529,7 +544,7 @@ def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> 
     return fmd.candidate_biases(both, dataset(review), aim.measure)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def rivals(review: Review, aim: Aim, k: int) -> tuple[tuple[fmd.Rival, fmd.Comparison], ...]:
     """What simpler fixes do to the same held-out people, by the attribute under review."""
     model, guards, data = classifier(review), features(review, "validation"), dataset(review)
@@ -551,13 +566,13 @@ def rivals(review: Review, aim: Aim, k: int) -> tuple[tuple[fmd.Rival, fmd.Compa
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def counterparts(data: str, split: Split, attribute: str) -> Array:
     """The level that each sample of a split has to be shown with as its own twin, (m,)."""
     return counterpart_levels(open_data(data), split, attribute)
 
 
-@st.cache_resource(max_entries=8_192, show_spinner=False)
+@kept()
 def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> tuple[str, str]:
     """A sample, with `attribute` set to `code` if one is named: a picture as a data URI or the text of
     a record; the other is empty."""
@@ -567,18 +582,18 @@ def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int 
     return data_uri(shown, side), ""
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept()
 def _average(data: str) -> Array:
     return average_input(open_data(data))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@kept()
 def explainers(review: Review) -> tuple[Method, ...]:
     """Ways to show where the original model looks, and every variant, the one to begin with first."""
     return methods(classifier(review), dataset(review))
 
 
-@st.cache_resource(max_entries=1_024, show_spinner=False)
+@kept()
 def explanation(
     review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method
 ) -> fmd.Explanation:
@@ -592,7 +607,7 @@ def explanation(
     )  # fmt: skip
 
 
-@st.cache_resource(max_entries=1_024, show_spinner=False)
+@kept()
 def heat(
     review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method,
     scale: float,
@@ -607,38 +622,44 @@ def heat(
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
-    data = dataset(review)
-    splits: tuple[Split, ...] = ("train", "external", "validation", "test")
-    steps: list[Callable[[Progress], object]] = []
-    steps += [lambda p, s=s: features(review, s, p) for s in splits]  # type: ignore[misc]
-    steps += [lambda p, a=a: pairs(review, "test", a, p) for a in changeable(data)]  # type: ignore[misc]
-    for position, step in enumerate([*steps, lambda _: audit(review, None)]):
-        begun = position / (len(steps) + 1)
-        progress(begun)
-        step(lambda share, begun=begun: progress(begun + share / (len(steps) + 1)))  # type: ignore[misc]
-    warmed().add(_every_twin(review))
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def warmed() -> set[Review]:
-    """Reviews whose first pages cost nothing any more."""
-    return set()
+    steps: list[Step] = [partial(features, review, split) for split in SPLITS]
+    steps += [partial(pairs, review, "test", attribute) for attribute in changeable(dataset(review))]
+    _in_turn([*steps, lambda _: audit(review, None)], progress)
 
 
 def is_warm(review: Review) -> bool:
-    """Whether the first pages of a review cost nothing any more."""
-    return _every_twin(review) in warmed()
+    """Whether every sample was read and has its twin. The rest of what the first pages say takes no panel: data and
+    model are opened again, and the audit is made anew with every pair that is left out."""
+    seen = _every_twin(review)
+    return all(_features.holds(seen, split) for split in SPLITS) and all(
+        _pairs.holds(seen, "test", attribute) for attribute in changeable(dataset(review))
+    )
 
 
 def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the later pages of a demo need."""
-    names = changeable(dataset(review))
-    for position, attribute in enumerate(names):
-        aim = Aim((attribute,))
-        for step in (
-            lambda aim=aim: scores(review, aim),
-            lambda aim=aim: path(review, aim, "iterated", 0, 0.01),
-            lambda aim=aim: rivals(review, aim, default_k(len(features(review, "train")))),
-        ):
-            progress(position / len(names))
-            step()
+    aims, k = (
+        [Aim((name,)) for name in changeable(dataset(review))],
+        default_k(len(features(review, "train"))),
+    )
+    steps: list[Step] = []
+    for aim in aims:
+        steps += [
+            partial(scores, review, aim),
+            lambda _, aim=aim: path(review, aim, "iterated", 0, 0.01),  # type: ignore[misc]
+            lambda _, aim=aim: rivals(review, aim, k),  # type: ignore[misc]
+        ]
+    _in_turn(steps, progress)
+
+
+def _in_turn(steps: Sequence[Step], progress: Progress) -> None:
+    """Do one step after the other, each an equal share of the whole."""
+    for position, step in enumerate(steps):
+        told = _part(progress, position / len(steps), (position + 1) / len(steps))
+        told(0.0)
+        step(told)
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Progress for a part of the work: its 0 to 1 becomes `start` to `end` of the whole."""
+    return lambda share: progress(start + share * (end - start))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"
+A_WHILE = timedelta(minutes=10)
 
 
 def require(review: Review) -> None:
@@ -61,7 +63,7 @@ def require_in_force(variant: Variant | None) -> None:
 
 def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:
     """The same for every strength of one way to unlearn. What cannot be done is left to the page to say."""
-    if (review, aim, strategy, k) in cache.solved():
+    if cache.is_solved(review, aim, strategy, k):
         return
 
     def work(progress: Progress) -> None:
@@ -79,7 +81,7 @@ def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> No
 def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> None:
     """The same for what fresh readers still tell of attributes."""
     require(variant.review)
-    if (variant, attributes) in cache.judged():
+    if cache.is_judged(variant, attributes):
         return
 
     def work(progress: Progress) -> None:
@@ -99,6 +101,8 @@ def _have_done(
 ) -> None:
     """Go on when `work` is done; else show the job and stop the page. With `failure_is_told` the page
     itself meets the error, and words it where it belongs."""
+    if _was_just_done(key):
+        return
     last = REGISTRY.find(state.shown_job(PLACE))
     if last is not None and (last.key, last.state) == (key, "stopped"):
         _offer_again(title)
@@ -114,6 +118,17 @@ def _have_done(
     job_panel.draw(job.id)
     st.caption(note)
     st.stop()
+
+
+def _was_just_done(key: str) -> bool:
+    """Whether this visitor has waited for the same work a while ago, and yet it is not held any more. Then the memory
+    is too small for what is open at the same time (FMD_CACHE_MB), and the page makes it anew, as slow as that
+    is, where waiting for it again would never end."""
+    jobs = [job for job in map(REGISTRY.find, state.jobs()) if job is not None and job.key == key]
+    return any(
+        job.state == "finished" and job.finished is not None and datetime.now(UTC) - job.finished < A_WHILE
+        for job in jobs
+    )
 
 
 def _offer_again(title: str) -> None:

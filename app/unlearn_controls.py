@@ -89,7 +89,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         help=glossary.tip("Guard"),
     )
     asked = replace(review, depth=state.depth()), aim, strategy, k
-    if asked not in cache.solved() and state.is_first_time(asked):
+    if not cache.is_solved(*asked) and state.is_first_time(asked):
         st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(review, aim, strategy, k, tolerance / 100)
     stops, key = unlearn.stops(path), state.stop_key()

@@ -6,9 +6,11 @@ predicted from what, so that a model is offered for the same task on other data 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from fmd_core.home import home_folder, room_needed
 from fmd_core.models import Classifier, load_classifier, save_classifier
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
+ABANDONED_SECONDS = 3600.0  # a model is written in seconds
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     """Put a model on the shelf, whole or not at all; returns its id, the start of its fingerprint."""
     folder, model_id = _task(dataset), classifier.fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep()
     part = folder / f"{model_id}.{secrets.token_hex(8)}.part"  # two sessions may keep the same model
     try:
         with room_needed(ModelError):
@@ -76,8 +81,20 @@ def _file(dataset: AttributeDataset, model_id: str) -> Path:
     return path
 
 
+def _sweep() -> None:
+    """Remove what a kill left half-written, of every task."""
+    for path in _shelf().glob("*/*"):
+        with contextlib.suppress(OSError):  # another process may remove it first
+            if _HALF_WRITTEN.fullmatch(path.name) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()
+
+
+def _shelf() -> Path:
+    return home_folder() / "models"
+
+
 def _task(dataset: AttributeDataset) -> Path:
     kind = dataset.source.kind
     inputs = str(dataset.source.read(dataset.rows("test")[:1]).shape[1]) if kind == "table" else ""
     digest = content_fingerprint(kind, inputs, dataset.target.name, *dataset.target.levels)
-    return home_folder() / "models" / digest[:16]
+    return _shelf() / digest[:16]

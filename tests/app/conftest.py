@@ -1,10 +1,9 @@
 """Pages through AppTest, always from the entry file."""
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import preparation, warmup
+from app import bounded, preparation, warmup
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,9 +22,9 @@ def pages_wait_for_their_data():
 @pytest.fixture
 def fresh_caches():
     """Caches are process-wide: a test that changes what they read starts and ends without them."""
-    st.cache_resource.clear()
+    bounded.clear()
     yield
-    st.cache_resource.clear()
+    bounded.clear()
 
 
 @pytest.fixture

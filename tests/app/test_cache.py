@@ -1,14 +1,18 @@
 """Who decides, who guards and who judges: the app must never mix the four parts of the data."""
 
 from dataclasses import replace
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from app import cache
+from app import bounded, cache, preparation
 from app.review import Aim, Review
 from app.variants import Recipe
 from fmd_core import Column, DataError, unlearn
+from fmd_core.data import SPLITS
+from fmd_core.jobs import REGISTRY, JobStopped
 from fmd_core.unlearning import STRENGTHS
 
 REVIEW, AIM = Review(), Aim(("colour",))
@@ -86,3 +90,138 @@ def test_an_attribute_with_one_value_is_left_out_of_the_audit(monkeypatch, open_
     assert not page.exception
     assert "paper" in page.info[0].value
     assert page.table[0].value["Attribute"].tolist() == ["colour"]
+
+
+# --- held in memory, as long as there is room
+
+
+@pytest.fixture
+def memory(fresh_caches, monkeypatch):  # noqa: ARG001
+    """Sets how many bytes there are; nothing is held before and after."""
+    return lambda n_bytes: monkeypatch.setattr(bounded._RESULTS, "_Cache__maxsize", n_bytes)
+
+
+def fingerprints(review):
+    parts = [cache.features(review, split) for split in SPLITS]
+    twins = [cache.pairs(review, split, a) for split in SPLITS for a in ("colour", "paper")]
+    heads = [cache.head(review, replace(recipe(), review=review, strength=s)) for s in (0.1, 1.0)]
+    return [part.fingerprint for part in (*parts, *twins, *heads)]
+
+
+def test_real_results_stay_within_the_room_and_those_that_had_to_go_come_out_the_same(memory):
+    expected = fingerprints(REVIEW)
+    everything = bounded.held_bytes()
+    bounded.clear()
+    memory(everything // 3)
+    for _ in range(2):
+        assert fingerprints(REVIEW) == expected
+        assert 0 < bounded.held_bytes() <= everything // 3
+        assert not cache._features.holds(REVIEW, "test")  # used longest ago
+        assert cache.is_solved(REVIEW, AIM, "iterated", 0)  # used last
+
+
+def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
+    asked = REVIEW, AIM, "iterated", 0
+    monkeypatch.setattr(cache, "audit", lambda *_: None)
+    cache.warm(REVIEW)
+    cache.warm_path(*asked)
+    assert cache.is_warm(REVIEW)
+    assert cache.is_warm(replace(REVIEW, vetoes=(("colour", 7),)))  # nobody is read again for it
+    assert not cache.is_warm(replace(REVIEW, depth="concatenated"))
+    assert cache.is_solved(*asked)
+    assert not cache.is_solved(*asked[:3], 1)
+    for part in (cache._pairs, cache._features):
+        part.clear()
+        assert not cache.is_warm(REVIEW)
+        cache.warm(REVIEW)
+        assert cache.is_warm(REVIEW)
+    assert cache.is_solved(*asked)
+    memory(bounded.held_bytes())
+    bounded.kept()(lambda: bytes(bounded.held_bytes() - 2_000))()  # somebody else's
+    assert not cache.is_solved(*asked)
+
+
+def test_a_score_check_is_known_as_long_as_it_is_held(memory, monkeypatch):  # noqa: ARG001
+    monkeypatch.setattr(cache.fmd, "check_scores", lambda *_, k, **__: SimpleNamespace(k=k))
+    for k in (12, 3):
+        cache.score_check(REVIEW, AIM, k)
+    assert [found.k for found in cache.known_score_checks(REVIEW, AIM)] == [3, 12]
+    assert cache.known_score_checks(REVIEW, Aim(("paper",))) == ()
+    cache._score_check.clear()
+    assert cache.known_score_check(REVIEW, AIM, 12) is None
+
+
+def test_no_result_gets_larger_than_it_counts_for(memory):  # noqa: ARG001
+    model, pairs = cache.classifier(REVIEW), cache.pairs(REVIEW, "train", "colour")
+    cache.classifier(replace(REVIEW, depth="concatenated"))
+    cache.warm_path(REVIEW, AIM, "paper-replace", 5)
+    assert model._encoder is not None
+    assert "counterparts" in vars(pairs) or pairs.counterparts
+    assert cache.counterparts(REVIEW.data, "test", "colour") is not None
+    for key, held in bounded._RESULTS.items():
+        more = bounded.ENTRY_BYTES + bounded.size_of(held.value) - held.n_bytes
+        strokes = (
+            8_000_000 if key[0].__name__ == "open_data" else 0
+        )  # this demo enlarges them once: it is the only one
+        assert more <= 0.05 * held.n_bytes + strokes, key[0].__name__
+
+
+def test_who_has_waited_once_is_not_made_to_wait_for_ever(memory, monkeypatch, open_page):
+    memory(bounded.MAP_BYTES)  # no room for any features
+    monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.0)
+    done, go_on = [], Event()
+    monkeypatch.setattr(cache, "warm", lambda *_: done.append(go_on.wait(60)))  # nothing of it is held
+    page = open_page("harmful")
+    assert page.title[0].value == "Getting Coloured digits ready."
+    job = next(job for job in REGISTRY.recent() if job.title.startswith("Getting"))
+    go_on.set()
+    assert job.wait(60)
+    assert not cache.is_warm(REVIEW)
+    page.run()
+    assert not page.exception
+    assert page.title[0].value.startswith("The strongest teacher of the colour bias")
+    assert done == [True]
+    other = REGISTRY.start("other", "Other work", lambda _: None)
+    assert other.wait(60)
+    page.session_state["jobs"] = (other.id,)  # as somebody who has waited for something else
+    go_on.clear()
+    assert page.run().title[0].value == "Getting Coloured digits ready."
+    go_on.set()
+
+
+# --- how far the work has come
+
+
+@pytest.mark.parametrize("strategy", ["iterated", "paper-replace"])
+def test_progress_goes_up_from_nothing_to_all(memory, strategy):  # noqa: ARG001
+    told = []
+    cache.warm_path(REVIEW, AIM, strategy, 5, told.append)
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 1.0)
+    assert len(set(told)) > 10
+
+
+@pytest.mark.parametrize(
+    "step", ["extract_features", "pair_counterfactuals", "fit_curvature", "bias_influence", "solve_path"]
+)
+def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, step):  # noqa: ARG001
+    monkeypatch.setenv("FMD_HOME", str(tmp_path))  # where nothing was read before
+    inside, work = [], getattr(cache.fmd, step)
+
+    def watched(*given, progress, **named):
+        inside.append(True)
+        try:
+            return work(*given, progress=progress, **named)
+        finally:
+            inside.pop()
+
+    def stop(_share):
+        if inside:
+            raise JobStopped
+
+    monkeypatch.setattr(cache.fmd, step, watched)
+    with pytest.raises(JobStopped):
+        cache.warm_path(REVIEW, AIM, "paper-remove", 5, stop)
+    assert not cache.is_solved(REVIEW, AIM, "paper-remove", 5)
+    cache.warm_path(REVIEW, AIM, "paper-remove", 5)
+    assert cache.is_solved(REVIEW, AIM, "paper-remove", 5)

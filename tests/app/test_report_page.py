@@ -81,7 +81,7 @@ def test_a_score_check_that_was_run_is_in_the_report(open_page):
     try:
         assert "Checked with K = 3 by the attribute colour" in shown(open_page("report"))
     finally:
-        cache._checked().discard((REVIEW, Aim(("colour",)), 3))
+        cache._score_check.clear()
 
 
 def test_a_report_opens_again_and_is_compared(open_page):

@@ -1,7 +1,12 @@
 """Models kept by task: put there whole, listed, opened again, offered for the same task elsewhere."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +21,7 @@ from fmd_core.errors import ModelError
 from fmd_core.model_shelf import Shelved, keep_model, open_model, shelved_models
 from fmd_core.models import Classifier
 
+ROOT = Path(__file__).resolve().parents[2]
 REFUSED = "This model is not on this machine, or was made for another task; choose another."
 
 
@@ -96,8 +102,8 @@ def test_the_latest_model_is_first(shelf):
     for seed in range(3):
         keep_model(data, model(seed, name=f"number {seed}"))
     by_name = {open_model(data, path.stem).name: path for path in shelf.rglob("*.safetensors")}
-    for time, name in ((300, "number 1"), (200, "number 2"), (100, "number 0")):
-        os.utime(by_name[name], (time, time))
+    for changed, name in ((300, "number 1"), (200, "number 2"), (100, "number 0")):
+        os.utime(by_name[name], (changed, changed))
     assert [found.name for found in shelved_models(data)] == ["number 1", "number 2", "number 0"]
 
 
@@ -228,3 +234,33 @@ def test_two_that_keep_the_same_model_at_once_do_not_meet(shelf, monkeypatch):
     monkeypatch.setattr(model_shelf, "save_classifier", save_while_another_does)
     kept = keep_model(table(), made)
     assert [path.name for path in files(shelf)] == [f"{kept}.safetensors"]
+
+
+KILLED = """
+import resource, signal, sys
+from tests.core.test_model_shelf import model, table
+from fmd_core.model_shelf import keep_model
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))  # the system kills us in the middle of writing
+keep_model(table(), model())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_what_a_kill_left_half_written_goes_an_hour_later(shelf):
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    (left,) = files(shelf)
+    part = shelf / "another task" / f"{'a' * 32}.{'b' * 16}.part"  # killed between writing and naming
+    part.parent.mkdir()
+    part.write_bytes(b"half")
+    kept = keep_model(table(), model())
+    assert len(files(shelf)) == 3  # somebody may be writing them
+    long_ago = time.time() - model_shelf.ABANDONED_SECONDS - 60
+    for path in (shelf / left, part, *shelf.rglob("*.safetensors")):
+        os.utime(path, (long_ago, long_ago))
+    other = keep_model(table(), model(1))
+    assert sorted(path.name for path in files(shelf)) == sorted(
+        f"{name}.safetensors" for name in (kept, other)
+    )

@@ -106,7 +106,7 @@ def _have_done(
     last = REGISTRY.find(state.shown_job(PLACE))
     if last is not None and (last.key, last.state) == (key, "stopped"):
         _offer_again(title)
-    job = REGISTRY.start(key, title, work)
+    job = REGISTRY.start(key, title, work, brief=True)
     if job.wait(PATIENCE_SECONDS) and (
         job.state == "finished" or (job.state == "failed" and failure_is_told)
     ):

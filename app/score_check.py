@@ -49,7 +49,7 @@ def _begin(review: Review, aim: Aim, k: int) -> None:
         )
 
     place = _place(review, aim, k)
-    job = REGISTRY.start(place, f"Checking the scores of the {aim.words} bias", work)
+    job = REGISTRY.start(place, f"Checking the scores of the {aim.words} bias", work, brief=True)
     state.show_job(place, job.id)
     if not job.wait(preparation.PATIENCE_SECONDS):
         job_panel.follow(job)

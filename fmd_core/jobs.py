@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -150,37 +151,50 @@ class Progress:
         return Progress(self._job, self._start + start * width, self._start + end * width)
 
 
+Task = tuple[Job, Callable[[Progress], object]]
+
+
+@dataclass
+class _Lane:
+    """Jobs that wait, and how many threads work on them."""
+
+    busy: int = 0
+    queue: deque[Task] = field(default_factory=deque)
+
+
 class JobRegistry:
-    """Every job of this process. At most `workers` run at a time, the others wait their turn;
-    of those that ended, the latest `keep` are remembered with their results. With `notes`, a job that
-    was under way when its server was killed is found again, as stopped."""
+    """Every job of this process. At most `workers` run at a time, and as many brief ones beside them: a page
+    that needs seconds does not wait until a training ends. The others wait their turn; of those that
+    ended, the latest `keep` are remembered with their results. With `notes`, a job that was under way
+    when its server was killed is found again, as stopped."""
 
     def __init__(self, workers: int = 1, keep: int = 50, notes: JobNotes | None = None) -> None:
         self._workers, self._keep, self._notes = workers, keep, notes
         self._closing = False
-        self._busy = 0  # worker threads alive
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}  # by id, in the order of starting
         self._past: deque[str] = deque()  # ids of those that ended, in the order of ending
-        self._queue: deque[tuple[Job, Callable[[Progress], object]]] = deque()
+        self._lanes = {False: _Lane(), True: _Lane()}  # by whether its jobs are brief
 
-    def start(self, key: str, title: str, work: Callable[[Progress], object]) -> Job:
+    def start(self, key: str, title: str, work: Callable[[Progress], object], *, brief: bool = False) -> Job:
         """Have `work` done in the background. `key` names its content: while a job of the same key
         waits or runs, that one is returned, so a double click or a second tab starts nothing twice.
+        `brief` says that it is a matter of seconds, and somebody is looking at the page that needs it.
         """
         with self._lock:
             for job in self._jobs.values():
                 if job.key == key and job.live and not job.stopping:
                     return job
-            if self._busy < self._workers:
+            lane = self._lanes[brief]
+            if lane.busy < self._workers:
                 # No executor of concurrent.futures: the interpreter waits for its threads at exit.
-                threading.Thread(target=self._work_off, name="fmd-job", daemon=True).start()
-                self._busy += 1
+                threading.Thread(target=self._work_off, args=(lane,), name="fmd-job", daemon=True).start()
+                lane.busy += 1
             job = Job(key, title)
             if self._notes:
                 job._note = self._notes.write(job.id, key, title)
             self._jobs[job.id] = job
-            self._queue.append((job, work))
+            lane.queue.append((job, work))
             return job
 
     def find(self, job_id: object) -> Job | None:
@@ -199,7 +213,8 @@ class JobRegistry:
         with self._lock:
             job._stop.set()
             if job.state == "waiting":
-                self._queue = deque(entry for entry in self._queue if entry[0] is not job)
+                for lane in self._lanes.values():
+                    lane.queue = deque(entry for entry in lane.queue if entry[0] is not job)
                 job._end("stopped")
                 self._keep_latest(job)
 
@@ -218,19 +233,19 @@ class JobRegistry:
         for job in live:
             job.wait(max(0.0, until - time.monotonic()))
 
-    def _work_off(self) -> None:
-        """What a worker thread does: jobs from the queue until there are none."""
-        while task := self._next():
+    def _work_off(self, lane: _Lane) -> None:
+        """What a worker thread does: jobs from its queue until there are none."""
+        while task := self._next(lane):
             task[0]._run(task[1])
             with self._lock:
                 self._keep_latest(task[0])
 
-    def _next(self) -> tuple[Job, Callable[[Progress], object]] | None:
+    def _next(self, lane: _Lane) -> Task | None:
         with self._lock:
-            if not self._queue:
-                self._busy -= 1
+            if not lane.queue:
+                lane.busy -= 1
                 return None
-            task = self._queue.popleft()
+            task = lane.queue.popleft()
             task[0]._begin()
             return task
 

@@ -122,6 +122,20 @@ def test_two_workers_run_two_at_a_time(gate):
     assert all(job.wait(5) for job in jobs)
 
 
+def test_brief_work_does_not_wait_for_a_training_but_for_other_brief_work(registry, gate):
+    training = registry.start("t", "Training", held(gate))
+    until(lambda: training.state == "running")
+    brief = registry.start("b", "Looking", lambda _: 1, brief=True)
+    assert brief.wait(5.0)
+    assert (brief.result, training.state) == (1, "running")
+    looking = registry.start("c", "Looking on", held(gate), brief=True)
+    until(lambda: looking.state == "running")
+    waiting = registry.start("d", "Looking too", lambda _: 2, brief=True)
+    assert waiting.state == "waiting"
+    registry.cancel(waiting.id)
+    assert waiting.state == "stopped"
+
+
 def test_no_thread_stays_when_nothing_is_to_do(registry):
     assert registry.start("a", "A", lambda _: None).wait(5)
     until(lambda: registry._busy == 0)

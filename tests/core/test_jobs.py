@@ -138,7 +138,7 @@ def test_brief_work_does_not_wait_for_a_training_but_for_other_brief_work(regist
 
 def test_no_thread_stays_when_nothing_is_to_do(registry):
     assert registry.start("a", "A", lambda _: None).wait(5)
-    until(lambda: registry._busy == 0)
+    until(lambda: registry._lanes[False].busy == 0)
     assert registry.start("b", "B", lambda _: "again").wait(5)
 
 
@@ -164,7 +164,7 @@ def test_cancel_while_waiting_stops_at_once_and_never_runs(registry, gate):
     assert second.started is None
     gate.set()
     assert first.wait(5)
-    until(lambda: registry._busy == 0)
+    until(lambda: registry._lanes[False].busy == 0)
     assert ran == []
     assert first.state == "finished"
 

@@ -191,6 +191,11 @@ def scores(review: Review, aim: Aim, progress: Progress = ignore_progress) -> fm
     return _scores(review, aim, progress)
 
 
+def are_scored(review: Review, aim: Aim) -> bool:
+    """Whether `scores` cost nothing."""
+    return _scores.holds(review, aim)
+
+
 @kept()
 def _score_check(review: Review, aim: Aim, k: int, _progress: Progress) -> fmd.ScoreCheck:
     model = classifier(review)

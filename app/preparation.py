@@ -61,6 +61,23 @@ def require_in_force(variant: Variant | None) -> None:
         require_path(variant.review, variant.aim, variant.strategy, variant.k)
 
 
+def require_scores(review: Review, aim: Aim) -> None:
+    """The same for the influence of every training sample."""
+    if cache.are_scored(review, aim):
+        return
+
+    def work(progress: Progress) -> None:
+        cache.scores(review, aim, lambda share: progress(share, "Scoring every training sample"))
+
+    _have_done(
+        f"score {review} {aim}",
+        f"Scoring every training sample by what it does to the {aim.words} bias",
+        work,
+        "Every sample is scored once; then the gallery is quick.",
+        failure_is_told=True,
+    )
+
+
 def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:
     """The same for every strength of one way to unlearn. What cannot be done is left to the page to say."""
     if cache.is_solved(review, aim, strategy, k):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fmd_core.bias_functions import MEASURES, GroupGap, Measure, pair_differences
+from fmd_core.bias_functions import MEASURES, GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
@@ -26,16 +26,6 @@ from fmd_core.intervals import (
     mean_estimates,
     rate_estimate,
 )
-
-
-def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
-    """Whether the answer differs between the two sides, (m,) bool."""
-    return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
-
-
-def predictions(head: Head, features: Array) -> Array:
-    """Most likely class of each sample, (n,)."""
-    return np.argmax(head.probabilities(features), axis=1)
 
 
 @dataclass(frozen=True)

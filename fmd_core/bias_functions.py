@@ -47,6 +47,10 @@ class BiasFunction(Protocol):
     def value(self, head: Head) -> float:
         """B; 0 is unbiased."""
 
+    def decided(self, head: Head) -> float:
+        """The same of decisions in place of probabilities, which B does not see: a head that is sure of
+        nothing has a small B, whatever it answers."""
+
     def gradient(self, head: Head) -> Array:
         """Slope of B, (p,), in the head's coordinates. Where B has a kink it is taken as flat."""
 
@@ -55,6 +59,16 @@ def pair_differences(head: Head, pairs: CounterfactualPairs) -> Array:
     """P(y | favoured side) - P(y | other side) of every pair, (m,), in [-1, 1]."""
     pick = np.arange(len(pairs)), pairs.labels
     return head.probabilities(pairs.favoured.features)[pick] - head.probabilities(pairs.other.features)[pick]
+
+
+def predictions(head: Head, features: Array) -> Array:
+    """Most likely class of each sample, (n,)."""
+    return np.argmax(head.probabilities(features), axis=1)
+
+
+def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
+    """Whether the answer differs between the two sides, (m,) bool."""
+    return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
 
 
 def counterfactual_bias(head: Head, pairs: CounterfactualPairs) -> float:
@@ -95,6 +109,10 @@ class CounterfactualBias:
         floor = 0.0 if self.placebo is None else counterfactual_bias(head, self.placebo)
         return counterfactual_bias(head, self.pairs) - floor
 
+    def decided(self, head: Head) -> float:
+        floor = 0.0 if self.placebo is None else float(pair_flips(head, self.placebo).mean())
+        return float(pair_flips(head, self.pairs).mean()) - floor
+
     def gradient(self, head: Head) -> Array:
         slope = counterfactual_bias_gradient(head, self.pairs)
         return slope if self.placebo is None else slope - counterfactual_bias_gradient(head, self.placebo)
@@ -118,10 +136,10 @@ class GroupGap:
     def __post_init__(self) -> None:
         n_usual, n_others = (int(side.sum()) for side in self.sides)
         if not n_usual or not n_others:
-            missing = "a usual" if not n_usual else "an unusual"
+            missing = "with" if not n_usual else "against"
             raise DataError(
-                f"The {self.measure} gap by '{self.attribute}' needs two groups, but nobody here has {missing} level; "
-                "choose another measure or attribute."
+                f"The {self.measure} gap by '{self.attribute}' needs two groups, but nobody here goes {missing} the "
+                "pattern; choose another measure or attribute."
             )
 
     @classmethod
@@ -163,6 +181,10 @@ class GroupGap:
     def value(self, head: Head) -> float:
         return abs(self.signed(head))
 
+    def decided(self, head: Head) -> float:
+        answers = np.eye(self.privileged.shape[1])[predictions(head, self.features.features)]
+        return abs(float((self.coefficients * answers).sum()))
+
     def gradient(self, head: Head) -> Array:
         slope, used = np.zeros(head.n_parameters), np.flatnonzero(self.coefficients.any(axis=0))
         for answer in used:
@@ -195,6 +217,9 @@ class JointBias:
 
     def value(self, head: Head) -> float:
         return float(np.mean([part.value(head) for part in self.parts]))
+
+    def decided(self, head: Head) -> float:
+        return float(np.mean([part.decided(head) for part in self.parts]))
 
     def gradient(self, head: Head) -> Array:
         slopes: Array = np.mean([part.gradient(head) for part in self.parts], axis=0)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core.bias import predictions
-from fmd_core.bias_functions import BiasFunction
+from fmd_core.bias_functions import BiasFunction, predictions
 from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.heads import Head
 from fmd_core.unlearning import (
@@ -47,6 +46,7 @@ class PathPoint:
     result: UnlearningResult
     accuracy: float
     bias: float  # the mean of them where several attributes are unlearned
+    decided: float  # the same of decisions: twins who get another answer
     refusal: str  # empty when admitted
 
 
@@ -107,12 +107,14 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
 
     A result is admitted if accuracy falls by no more than the tolerance, no class falls by more
     than 5 points and B does not rise. Suggested is the admitted one with the least
-    B - (accuracy gained) / 2; the first result must be the original.
+    max(B, B of decisions) - (accuracy gained) / 2: flattening all probabilities makes B small, changes
+    hardly an answer, and earns nothing. The first result must be the original.
     """
     judge = _Judge(results[0].head, guard)
     points = [judge.point(result) for result in results]
     admitted = [point for point in points if not point.refusal]
-    suggested = min(admitted, key=lambda p: p.bias - (p.accuracy - points[0].accuracy) / 2)
+    start = points[0].accuracy
+    suggested = min(admitted, key=lambda p: max(p.bias, p.decided) - (p.accuracy - start) / 2)
     return UnlearningPath(
         points=tuple(p for p in points if p.result.blend == 1),
         blends=tuple(p for p in points if p.result.blend < 1),
@@ -153,7 +155,11 @@ class _Judge:
         lost = float(self.before.mean() - right.mean())
         by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
         return PathPoint(
-            result, float(right.mean()), float(biases.mean()), self._refusal(lost, by_class, biases)
+            result=result,
+            accuracy=float(right.mean()),
+            bias=float(biases.mean()),
+            decided=self.guard.bias.decided(result.head),
+            refusal=self._refusal(lost, by_class, biases),
         )
 
     def _refusal(self, lost: float, by_class: list[float], biases: Array) -> str:

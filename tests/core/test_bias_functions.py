@@ -70,6 +70,28 @@ def test_every_gradient_is_the_slope(tiny, biases, name):
     assert np.abs(found).max() > 1e-3
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_that_is_sure_of_nothing_decides_as_before(tiny, biases, name):
+    head = tiny.head.moved(np.random.default_rng(0).normal(0, 0.3, tiny.head.n_parameters))
+    unsure = head.moved(-0.999 * head.theta)  # the same answers, with hardly a difference in probability
+    assert abs(biases[name].value(unsure)) < 0.01
+    assert biases[name].decided(unsure) == pytest.approx(biases[name].decided(head))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_that_is_sure_of_everything_has_the_bias_of_its_decisions(tiny, biases, name):
+    head = tiny.head.moved(np.random.default_rng(0).normal(0, 0.3, tiny.head.n_parameters))
+    sure = head.moved(1e6 * head.theta)
+    found = biases[name].decided(head)
+    assert found == pytest.approx(biases[name].decided(sure))
+    if name in (
+        "demographic parity",
+        "equal opportunity",
+        "joint gaps",
+    ):  # twins may flip from wrong to wrong
+        assert found == pytest.approx(biases[name].value(sure))
+
+
 def two_classes(seed=0, n=200):
     rng = np.random.default_rng(seed)
     people = FeatureSet(rng.normal(size=(n, 3)), rng.integers(0, 2, n), np.arange(n))
@@ -112,10 +134,11 @@ def test_a_model_blind_to_everything_has_no_parity_gap():
 def test_a_missing_group_is_refused_in_words():
     people, usual, _ = two_classes()
     with pytest.raises(
-        DataError, match="demographic parity gap by 'sex' needs two groups, but nobody here has an unusual"
+        DataError,
+        match="demographic parity gap by 'sex' needs two groups, but nobody here goes against the pattern",
     ):
         GroupGap("sex", "demographic parity", people, np.ones((200, 2), bool))
-    with pytest.raises(DataError, match="nobody here has a usual level"):
+    with pytest.raises(DataError, match="nobody here goes with the pattern"):
         GroupGap("sex", "equal opportunity", people, np.stack([usual, np.zeros(200, bool)], axis=1))
 
 

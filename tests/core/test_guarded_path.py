@@ -212,12 +212,23 @@ def test_a_loss_of_exactly_the_tolerance_is_allowed(judge):
 def test_a_point_of_bias_weighs_as_much_as_two_of_accuracy(tiny, monkeypatch, bias, accuracy, best):
     def point(_self, result):
         strength = result.strength
-        return PathPoint(result, accuracy.get(strength, 0.5), bias.get(strength, 0.3), "")
+        return PathPoint(result, accuracy.get(strength, 0.5), bias.get(strength, 0.3), 0.0, "")
 
     monkeypatch.setattr(_Judge, "point", point)
     assert path_of(tiny).suggested.result.strength == best
 
 
+def test_a_smaller_bias_with_as_many_flips_earns_nothing(tiny, monkeypatch):
+    """0.3 has a smaller B than 0.1, but as it is merely less sure, more decisions flip."""
+
+    def point(_self, result):
+        bias, decided = {0.1: (0.14, 0.14), 0.3: (0.01, 0.16)}.get(result.strength, (0.6, 0.6))
+        return PathPoint(result, 0.5, bias, decided, "")
+
+    monkeypatch.setattr(_Judge, "point", point)
+    assert path_of(tiny).suggested.result.strength == 0.1
+
+
 def test_the_original_wins_a_tie(tiny, monkeypatch):
-    monkeypatch.setattr(_Judge, "point", lambda _self, result: PathPoint(result, 0.5, 0.3, ""))
+    monkeypatch.setattr(_Judge, "point", lambda _self, result: PathPoint(result, 0.5, 0.3, 0.3, ""))
     assert path_of(tiny).suggested.result.head is tiny.head

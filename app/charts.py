@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
+LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,9 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
     trace = _bar_trace([row.label for row in known], [row.estimate for row in known])
     trace |= {"marker": {"color": [row.color for row in known]}, "width": 0.56}
     trace["hovertemplate"] = "%{y}: %{x:.1f}<extra></extra>"
-    low = 1.08 * min([0.0, *ends]) if signed else 0
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": axis}, "range": [low, 1.08 * max([10.0, *ends])], "zeroline": signed},
-        "yaxis": {"autorange": "reversed"},
+        "xaxis": {"title": {"text": axis}, "range": _reach(ends, signed=signed), "zeroline": signed},
+        "yaxis": _names_down([row.label for row in known]),
     }
     if limit is not None:
         line = {"color": LIMIT, "dash": "dash", "width": 1.5}
@@ -110,7 +111,7 @@ def before_after(
     names: tuple[str, str] = ("before", "after"),
 ) -> go.Figure:
     """Paired bars with whiskers, in percent; `names` are what is compared."""
-    sides = ((escape(names[0]), before, NEUTRAL), (escape(names[1]), after, ACCENT))
+    sides = ((escape(names[0], quote=False), before, NEUTRAL), (escape(names[1], quote=False), after, ACCENT))
     traces = [
         _bar_trace(labels, estimates)
         | {"name": name, "marker": {"color": color}}
@@ -121,7 +122,7 @@ def before_after(
         "barmode": "group",
         "bargap": 0.3,
         "xaxis": {"title": {"text": "percent; bias in points"}, "range": [0, 105]},
-        "yaxis": {"autorange": "reversed"},
+        "yaxis": _names_down(labels),
         "legend": _LEGEND,
         "showlegend": True,
     }
@@ -152,8 +153,8 @@ def readings(
     layout = {
         "barmode": "group",
         "bargap": 0.3,
-        "xaxis": {"title": {"text": "told right, %, every level counting the same"}, "range": [0, 105]},
-        "yaxis": {"autorange": "reversed"},
+        "xaxis": {"title": {"text": "told right, %"}, "range": [0, 105]},
+        "yaxis": _names_down(labels),
         "legend": _LEGEND,
         "showlegend": True,
     }
@@ -224,7 +225,7 @@ def predicted_measured(
         "barmode": "group",
         "bargap": 0.3,
         "xaxis": {"title": {"text": "change of the bias, points"}, "zeroline": True},
-        "yaxis": {"autorange": "reversed", "categoryorder": "array", "categoryarray": list(labels)},
+        "yaxis": _names_down(labels) | {"categoryorder": "array", "categoryarray": list(labels)},
         "legend": _LEGEND,
         "showlegend": True,
     }
@@ -289,6 +290,26 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
         "yaxis": {"title": {"text": "true"}, "type": "category", "showgrid": False, "autorange": "reversed"},
     }
     return _figure([trace], layout, height=360, top=8)
+
+
+def _reach(ends: Sequence[float], *, signed: bool) -> list[float]:
+    """Ends of the axis: shares reach 10 % at least, signed changes as far as they go on either side of 0."""
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    if not signed:
+        return [0.0, 1.08 * max(10.0, high)]
+    margin = 0.08 * (high - low) or 1.0  # on both sides: a whisker that ends at 0 has to be seen
+    return [low - margin, high + margin]
+
+
+def _names_down(labels: Sequence[str]) -> dict[str, Any]:
+    """The axis of rows, from the top; long names go on in a second line and leave room on a narrow screen."""
+    wrapped = ["<br>".join(wrap(label, LABEL_WIDTH)) or label for label in labels]
+    return {
+        "autorange": "reversed",
+        "tickmode": "array",
+        "tickvals": list(labels),
+        "ticktext": wrapped,
+    }
 
 
 _LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": FONT}

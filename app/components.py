@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import wraps
 from html import escape
@@ -11,7 +12,7 @@ from html import escape
 import streamlit as st
 
 from app import state
-from fmd_core import FMDError
+from fmd_core import FMDError, wording
 
 STYLE = """<style>
 .fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
@@ -20,10 +21,11 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer] { max-width: 72rem; }
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }
-[data-testid=stMetricLabel] * { white-space: normal; }
+[data-testid=stMetricLabel] * { white-space: normal !important; }
 [data-testid=stTable] th { color: inherit; font-weight: 600; }
 [data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
 @media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
+.st-key-harmful_kind button:not([aria-label]) { min-height: 2.5rem; } /* as high as the fields beside it */
 button[kind=primary] { color: light-dark(#fff, #0f1420); }
 [data-testid=stMultiSelect] [data-tag], [data-testid=stMultiSelect] [data-tag] * { color: light-dark(#fff, #0f1420); }
 .katex-display { overflow: visible !important; } /* ours fit; a scroll box would have to take the focus */
@@ -37,6 +39,9 @@ button[kind=primary] { color: light-dark(#fff, #0f1420); }
 </style>"""
 
 
+TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI")  # by Unicode; FSI and PDI keep a name apart
+
+
 def show_problem(error: BaseException) -> bool:
     """Print an error as one sentence; nothing technical reaches the screen. True: it is handled."""
     if isinstance(error, FMDError):
@@ -47,9 +52,15 @@ def show_problem(error: BaseException) -> bool:
     return True
 
 
+def straight(text: str) -> str:
+    """Text without the marks that turn the direction of all that follows."""
+    return text if text.isascii() else "".join(c for c in text if unicodedata.bidirectional(c) not in TURNING)
+
+
 def plain(text: str) -> str:
     """Text that Streamlit would read as Markdown, as it is: names come from users' files."""
-    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", text)
+    text = straight(text)
+    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", wording.unbroken(text))
 
 
 def fragment(draw: Callable[[], None]) -> Callable[[], None]:
@@ -60,6 +71,8 @@ def fragment(draw: Callable[[], None]) -> Callable[[], None]:
     def guarded() -> None:
         try:
             draw()
+            if state.behind() != state.value("told_behind", ""):
+                st.rerun()  # the whole app: it says so above the page, with the way on
         except (FMDError, SystemExit) as error:
             show_problem(error)
 
@@ -72,7 +85,7 @@ def header(question: str, answer: str, lead: str = "", *, help: str | None = Non
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
         st.title(plain(answer), anchor=False, help=help)
         if lead:
-            st.html(f"<p class='fmd-lead'>{escape(lead)}</p>")
+            st.html(f"<p class='fmd-lead'>{escape(wording.unbroken(lead))}</p>")
 
 
 def next_step(page: str, label: str) -> None:

@@ -36,8 +36,9 @@ def latest_review(chosen: str) -> Review:
 
 def _open_button(chosen: str, *, disabled: bool = False) -> None:
     if st.button(
-        "Open this data", type="primary", icon=":material/arrow_forward:", disabled=disabled, key="open"
-    ):
+        "Open this data", type="primary", icon=":material/arrow_forward:", icon_position="right", disabled=disabled,
+        key="open",
+    ):  # fmt: skip
         open_data(chosen)
 
 

@@ -16,6 +16,7 @@ from fmd_core.features.channels import ChannelGroups
 
 TOLERANCE = 0.01  # accuracy that the guard lets it cost, as a share
 EXAMPLES = 5
+MOST_PATTERNS = 12
 ROUNDS = {"adversary": 20, "pattern": 3}
 
 
@@ -24,7 +25,7 @@ def attributes(review: Review) -> tuple[str, ...]:
     options = cache.changeable(cache.dataset(review))
     chosen = st.multiselect(
         "Forget", options, default=[state.attribute()] if state.attribute() in options else [],
-        key=f"forget_{review.data}", persist_state="session", format_func=components.plain,
+        key=f"forget_{review.data}", persist_state="session",
         placeholder="choose an attribute",
     )  # fmt: skip
     return tuple(chosen)
@@ -76,15 +77,11 @@ def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
         "Layer", ["", *layers], format_func=lambda n: _layer_title(n, layers), key="pattern_layer",
         persist_state="session",
     )  # fmt: skip
-    asked = st.number_input(
-        "Number of patterns (0: as the eigenvalues say)",
-        0,
-        12,
-        0,
-        key="pattern_groups",
-        persist_state="session",
-    )
-    n_groups = int(asked) if asked > 1 else None
+    asked = st.selectbox(
+        "Number of patterns", [0, *range(2, MOST_PATTERNS + 1)], key="pattern_groups", persist_state="session",
+        format_func=lambda n: str(n) if n else "As many as the channels show",
+    )  # fmt: skip
+    n_groups = asked or None
     with st.spinner("Comparing what the channels respond to"):
         groups = cache.channel_groups(review, layer, n_groups)
     eigenvalues = groups.eigenvalues[: max(12, groups.n_groups + 2)].tolist()
@@ -145,9 +142,7 @@ def _trained(review: Review, kind: str) -> Retrained | None:
     if len(found) > 1:
         names = {trained.variant.what: trained for trained in found}
         state.offer(f"trained_{kind}", tuple(names), latest.variant.what)
-        chosen = names[
-            st.selectbox("Trained so far", list(names), format_func=components.plain, key=f"trained_{kind}")
-        ]
+        chosen = names[st.selectbox("Trained so far", list(names), key=f"trained_{kind}")]
     _losses(chosen)
     if chosen.pattern:
         _reliance(review, chosen)

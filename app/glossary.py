@@ -71,8 +71,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Disparate impact",
-        "The same comparison as a ratio: how often the other group gets the answer, divided by how often the usual "
-        "group does. 1 is even.",
+        "The same comparison as a ratio: how often those against the pattern get the answer, divided by how often "
+        "those with the pattern do. 1 is even.",
         "It is not a verdict in law, though some rules of thumb call less than 0.8 a warning.",
         ("four-fifths rule", "ratio"),
     ),
@@ -336,6 +336,14 @@ TERMS: tuple[Term, ...] = (
         ("held-out people",),
     ),
     Term(
+        "The pattern",
+        "What training ties an attribute to: for each class the value that stands out most among its training "
+        "samples, being more common there than in training as a whole, as red ink on the digit 0. Who shows that value "
+        "goes with the pattern, everyone else of the class against it.",
+        "It is not what is right or normal, only what the training samples happen to show.",
+        ("with the pattern", "against the pattern", "bias-aligned", "bias-conflicting", "privileged"),
+    ),
+    Term(
         "Training samples",
         "The part of the data that the model learned from, and so the only place to look for who taught it a bias.",
         "They do not judge the model: it knows their answers.",
@@ -353,13 +361,6 @@ TERMS: tuple[Term, ...] = (
         "Changing a trained model so that it no longer relies on something it was taught, without training it anew.",
         "It is not deleting data: the samples stay where they are.",
         ("take it out", "debias", "paper-remove", "paper-replace", "paper-external", "iterated"),
-    ),
-    Term(
-        "Usual and unusual",
-        "The usual attribute is the one that training tied to a class, as red ink to the digit 0. Everyone else of "
-        "that class shows an unusual one.",
-        "Usual does not mean right or normal, only frequent in the training samples.",
-        ("bias-aligned", "bias-conflicting", "privileged"),
     ),
     Term(
         "Validation samples",

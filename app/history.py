@@ -6,12 +6,36 @@ left out, samples that were excluded. The log only ever grows.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.variants import Variant
 
 LONGEST_NAME = 60  # characters
+ORIGINAL, NAMELESS = "the original model", "a variant without a name"
+OTHER_MODEL = "Model: "  # how the Compare page begins the name of another model
+
+
+def tidy_name(name: str) -> str:
+    """A name in one line, without control characters and marks that turn the direction of text, at most
+    LONGEST_NAME characters."""
+    if not (name.isascii() and name.isprintable()):
+        from fmd_core.datasets.names import clean_text  # half a second, and the first page lists plain names
+
+        name = clean_text(name)
+    return " ".join(name.split())[:LONGEST_NAME].strip()
+
+
+def _heard(name: str) -> str:
+    """A name as it is heard: capitals and wide letters make no other name."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name means something else already: the original, another model, or no name."""
+    heard = _heard(name)
+    return heard in ("", ORIGINAL, NAMELESS) or heard.startswith(_heard(OTHER_MODEL))
 
 
 @dataclass(frozen=True)
@@ -95,13 +119,13 @@ class History:
     def name(self, variant: Variant | None) -> str:
         """What a variant is called; one that was let go has no name but its recipe."""
         if variant is None:
-            return "the original model"
-        return next((k.name for k in self.kept if k.variant == variant), "a variant without a name")
+            return ORIGINAL
+        return next((k.name for k in self.kept if k.variant == variant), NAMELESS)
 
     def apply(self, variant: Variant, at: datetime) -> History:
         """Put a variant in force, and keep it. The one in force already changes nothing (double click)."""
         known = any(k.variant == variant for k in self.kept)
-        kept = self.kept if known else (*self.kept, Kept(self._free_name(), variant))
+        kept = self.kept if known else (*self.kept, Kept(self.free_name(), variant))
         return replace(self, kept=kept).done("apply", replace(self.now, variant=variant), at)
 
     def original(self, at: datetime) -> History:
@@ -128,13 +152,18 @@ class History:
         return replace(self, position=self.position + 1).noted("redo", self._what(self.next), at)
 
     def rename(self, variant: Variant, name: str, at: datetime) -> History:
-        """Give a kept variant another name; one that is taken or empty is refused by leaving all as it is."""
-        name = " ".join(name.split())[:LONGEST_NAME]
-        if not name or any(k.name == name for k in self.kept):
+        """Give a kept variant another name; one that is taken or means something else changes nothing."""
+        name = tidy_name(name)
+        if name == self.name(variant) or not self.may_be_called(variant, name):
             return self
         old = self.name(variant)
         kept = tuple(replace(k, name=name) if k.variant == variant else k for k in self.kept)
         return replace(self, kept=kept).noted("named", f"{old} is now called {name}", at)
+
+    def may_be_called(self, variant: Variant, name: str) -> bool:
+        """Whether a name is free for a kept variant and could be taken for nothing else."""
+        taken = {_heard(k.name) for k in self.kept if k.variant != variant}
+        return not is_reserved(name) and _heard(name) not in taken
 
     def let_go(self, variant: Variant, at: datetime) -> History:
         """Take a variant off the list; the log keeps it."""
@@ -149,6 +178,7 @@ class History:
         """What is taken back or again; a variant speaks for itself in the log."""
         return "" if action in ("apply", "back to original") else action
 
-    def _free_name(self) -> str:
-        taken = {k.name for k in self.kept}
-        return next(f"Variant {n}" for n in range(1, len(taken) + 2) if f"Variant {n}" not in taken)
+    def free_name(self) -> str:
+        """The first of "Variant 1", "Variant 2" … that no kept variant has."""
+        taken = {_heard(k.name) for k in self.kept}
+        return next(f"Variant {n}" for n in range(1, len(taken) + 2) if f"variant {n}" not in taken)

@@ -22,8 +22,11 @@ class Shortcut:
     act: Callable[[], None]
 
 
-def draw(variant: Variant, *, refused: bool, shortcut: Shortcut | None = None) -> None:
-    """The panel for a variant on screen, which the guard may have refused."""
+def draw(
+    variant: Variant, *, refused: bool, shortcut: Shortcut | None = None, is_original: bool = False
+) -> None:
+    """The panel for a variant on screen, which the guard may have refused. One that `is_original` changes nothing:
+    the way to it is "Back to original"."""
     past = state.history()
     head, tried = cache.head(state.review(), past.current), cache.head(variant.review, variant)
     with st.container(border=True):
@@ -34,11 +37,11 @@ def draw(variant: Variant, *, refused: bool, shortcut: Shortcut | None = None) -
                 _act(shortcut.label, shortcut.act, primary=True)
             else:
                 label = "Apply although refused" if refused else "Apply this"
-                _act(label, lambda: state.apply(variant), disabled=same, primary=not refused)
+                _act(label, lambda: state.apply(variant), disabled=same or is_original, primary=not refused)
             _act("Undo", state.undo, disabled=not past.can_undo)
             _act("Redo", state.redo, disabled=not past.can_redo)
             _act("Back to original", state.back_to_original, disabled=past.current is None)
-        if past.current and not same:
+        if past.current and not same and not is_original:
             st.caption(
                 "Applying replaces what is in force: every variant starts from the original model. All that were in "
                 "force are kept on the Compare page."

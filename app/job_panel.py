@@ -7,7 +7,7 @@ a timer. Titles and messages may hold names from files, so they are never read a
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 import streamlit as st
@@ -17,6 +17,7 @@ from fmd_core import FMDError
 from fmd_core.jobs import REGISTRY, Job, Progress
 
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
+LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
@@ -57,13 +58,22 @@ def sidebar_list() -> None:
     if REGISTRY.find(named) and named not in state.jobs():
         state.remember_job(named)
     for job_id in state.jobs():
-        if REGISTRY.find(job_id) is None:  # ended so long ago that it was dropped
+        job = REGISTRY.find(job_id)
+        if job is None:  # ended so long ago that it was dropped
             state.forget_job(job_id)
+        elif _is_over(job):
+            leave(job)
     with st.sidebar:
         if state.jobs():
             _follow(_list, state.jobs()[::-1], LIST_SECONDS)
         if named and REGISTRY.find(named) is None:
             st.caption(UNKNOWN)
+
+
+def _is_over(job: Job) -> bool:
+    """Whether a job ended well, or was stopped, and its end has been listed for long enough."""
+    ended_well = job.state in ("finished", "stopped") and not job.ended_with_server
+    return ended_well and job.finished is not None and datetime.now(UTC) - job.finished > LISTED_FOR
 
 
 def state_words(job: Job) -> str:

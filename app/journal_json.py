@@ -9,7 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from app.history import Decided, Entry, History, Kept, Step
+from app.history import Decided, Entry, History, Kept, Step, tidy_name
 from app.journal import Journal, Remark
 from app.review import Aim, Review
 from app.variants import Erasure, Exclusion, Recipe, Retrained, Variant
@@ -74,10 +74,20 @@ def _journal(raw: Any) -> Journal:  # noqa: ANN401 - whatever JSON holds
         )
         for e in raw["log"]
     )
-    kept = tuple(Kept(str(k["name"]), _read_variant(k["variant"])) for k in raw["kept"])
+    kept = _read_kept(raw["kept"])
     remarks = {int(r["row"]): Remark(bool(r["marked"]), str(r["note"])) for r in raw["remarks"]}
     decision = _maybe(_read_decision, raw["decision"])
     return Journal(History(steps, position, log, kept), MappingProxyType(remarks), decision)
+
+
+def _read_kept(raw: Any) -> tuple[Kept, ...]:  # noqa: ANN401 - whatever JSON holds
+    """Kept variants; one whose name means something else, or is taken, gets a free one."""
+    found = History()
+    for one in raw:
+        variant, name = _read_variant(one["variant"]), tidy_name(str(one["name"]))
+        usable = name if found.may_be_called(variant, name) else found.free_name()
+        found = History(kept=(*found.kept, Kept(usable, variant)))
+    return found.kept
 
 
 def _decided(decided: Decided) -> dict[str, Any]:

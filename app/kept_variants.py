@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import components, state
-from app.history import LONGEST_NAME, Kept
+from app.history import LONGEST_NAME, Kept, tidy_name
 from app.variants import describe
 
 
@@ -24,20 +24,29 @@ def draw() -> None:
 
 
 def _row(position: int, kept: Kept, *, in_force: bool) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        key = f"name_{position}_{kept.name}"  # another name is another field
-        name = st.text_input(
-            f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=key, width=220,
-            label_visibility="collapsed",
-            on_change=lambda: state.rename(kept.variant, str(state.value(key, ""))),
-        )  # fmt: skip
-        if name != kept.name:
-            st.warning(components.plain(f"“{name}” is no name or is taken; it is still called {kept.name}."))
-        st.write(components.plain(describe(kept.variant)))
-        label = "In force" if in_force else "Put in force"
-        if st.button(label, disabled=in_force, key=f"force_{position}"):
-            state.apply(kept.variant)
-            st.rerun()
-        if st.button("Let go", disabled=in_force, key=f"let_go_{position}"):
-            state.let_go(kept.variant)
-            st.rerun()
+    with st.container(border=True):
+        left, middle, right = st.columns([3, 5, 3], vertical_alignment="center")
+        with left:
+            key = f"name_{position}_{kept.name}"  # another name is another field
+            name = st.text_input(
+                f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=key,
+                label_visibility="collapsed",
+                on_change=lambda: state.rename(kept.variant, str(state.value(key, ""))),
+            )  # fmt: skip
+        with middle:
+            st.write(components.plain(describe(kept.variant)))
+        with right, st.container(horizontal=True, horizontal_alignment="right", wrap=False):
+            label = "In force" if in_force else "Put in force"
+            if st.button(label, disabled=in_force, key=f"force_{position}", width=125):
+                state.apply(kept.variant)
+                st.rerun()
+            if st.button("Let go", disabled=in_force, key=f"let_go_{position}", width=85):
+                state.let_go(kept.variant)
+                st.rerun()
+        if tidy_name(name) != kept.name:
+            st.warning(
+                components.plain(
+                    f"“{tidy_name(name)}” is no name, is taken or means something else; it is still called "
+                    f"{kept.name}."
+                )
+            )

@@ -32,6 +32,7 @@ reviewing = [
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
 page = st.navigation([*choosing, *reviewing, reading], expanded=True)
 with warmup.drawing():
+    top = st.container()
     try:
         permalink.adopt()
         permalink.notes(page.title)
@@ -51,7 +52,8 @@ with warmup.drawing():
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:
-        from app import job_panel
+        from app import behind, job_panel
 
+        behind.draw(top)
         permalink.write()
         job_panel.sidebar_list()  # last: a job that the page has just started is in it

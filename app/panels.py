@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from app import charts, components, glossary
+from fmd_core import wording
 
 if TYPE_CHECKING:
     from app.view_models.evidence import Headline
+
+COUNTS = ("n", "Count", "of")  # columns that count people
 
 
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
@@ -33,7 +36,10 @@ def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -
 def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
     """The same table with its texts as they are: Streamlit reads cells and headings as Markdown."""
     shown = table.map(lambda cell: components.plain(cell) if isinstance(cell, str) else cell)
-    return shown.rename(columns=components.plain)
+    long = [name for name in COUNTS if name in shown and shown[name].max() >= wording.SEPARATED]
+    return shown.assign(**{name: shown[name].map(wording.count) for name in long}).rename(
+        columns=components.plain
+    )
 
 
 def bar_chart(
@@ -43,11 +49,18 @@ def bar_chart(
     chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
 
 
+def _arrow(card: Headline) -> Literal["up", "down", "off"]:
+    """Streamlit knows a fall by a hyphen only, and ours have a true minus sign."""
+    if card.value == "?":  # the delta is the reason
+        return "off"
+    return "up" if card.rose else "down"
+
+
 def cards(headlines: Sequence[Headline]) -> None:
     """Figures in a row: what each is, its value, and how it changed."""
     with st.container(key="cards"):
         for card in headlines:
             st.metric(
-                components.plain(card.label), card.value, card.delta, delta_color=card.better_when, border=True,
-                help=glossary.tip(*card.terms),
+                components.plain(card.label), wording.unbroken(card.value), wording.unbroken(card.delta), border=True,
+                delta_color=card.judgement, delta_arrow=_arrow(card), height="stretch", help=glossary.tip(*card.terms),
             )  # fmt: skip

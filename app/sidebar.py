@@ -38,7 +38,7 @@ def draw(*, with_steps: bool = True) -> None:
             help=glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
             persist_state="session",
         )
-        st.html(f"<div style='font-size:.87rem'>{escape(data.name)}<br>{in_force}</div>")
+        st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(in_force)}</div>")
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:

@@ -60,7 +60,7 @@ def _journals() -> dict[tuple[str, str], Journal]:
 def _write(changed: Journal, *done: str) -> None:
     """Keep a step on disk first, then here: `done` is what was done, and its detail.
 
-    Raises StaleReviewError, and changes nothing, when another tab went on with this review.
+    When another tab went on with this review nothing is changed, and `behind` says so.
     """
     if changed == journal():
         return
@@ -74,8 +74,10 @@ def _write(changed: Journal, *done: str) -> None:
         )
         st.session_state["places"] = {**_places(), key: kept}
         forget("not_kept")
-    except StaleReviewError:
-        raise
+        forget("behind")
+    except StaleReviewError as problem:
+        st.session_state["behind"] = str(problem)
+        return
     except StorageError as problem:  # the review goes on, and every page says that it is not kept
         st.session_state["not_kept"] = str(problem)
     st.session_state["journals"] = {**_journals(), key: changed}
@@ -94,6 +96,20 @@ def _places() -> dict[tuple[str, str], keeping.Place]:
 def not_kept() -> str:
     """Why the last step could not be kept, or ''."""
     return str(st.session_state.get("not_kept", ""))
+
+
+def behind() -> str:
+    """Why this tab cannot go on before the review is loaded again, or ''."""
+    return str(st.session_state.get("behind", ""))
+
+
+def load_again() -> None:
+    """Go on with the review at hand as another tab left it; what is typed here stays typed."""
+    at, looked_at = place(), _opened()
+    if at is not None:
+        adopt(keeping.open_kept(at.id))
+        open_review(looked_at)  # with the twins that were chosen
+    forget("behind")
 
 
 def address() -> dict[str, str]:

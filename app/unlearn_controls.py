@@ -9,12 +9,12 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache, components, glossary, preparation, state
 from app.history_panel import Shortcut
-from app.review import Review
+from app.review import Aim, Review
 from app.variants import Recipe
 from app.view_models import unlearn
 from fmd_core import wording
 from fmd_core.architectures import Depth
-from fmd_core.unlearning import STRATEGIES, USES_K
+from fmd_core.unlearning import STRATEGIES, USES_K, StrategyName
 
 DEPTHS: dict[Depth, str] = {
     "last layer": "The last layer",
@@ -94,6 +94,8 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     path = cache.path(review, aim, strategy, k, tolerance / 100)
     stops, key = unlearn.stops(path), state.stop_key()
     state.settle_slider(key)
+    if not state.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
+        state.put(key, begins)
     if state.has(key) and state.value(key, "") not in stops:
         gone = str(state.value(key, ""))[:60]
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
@@ -110,6 +112,15 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     choice = stops[stop]
     variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
     return path, choice, variant
+
+
+def _made_here(asked: tuple[Review, Aim, StrategyName, int]) -> Recipe | None:
+    """The variant in force if it was made by what is asked for on screen, but for its strength."""
+    current = state.current()
+    if not isinstance(current, Recipe):
+        return None
+    made = current.review, current.aim, current.strategy, current.k
+    return current if made == asked else None
 
 
 def suggestion(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe) -> Shortcut | None:

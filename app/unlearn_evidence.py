@@ -73,9 +73,9 @@ def _figures(result: Evidence, names: tuple[str, str]) -> None:
 
 def _who_pays(result: Evidence) -> None:
     _lead(
-        "Every class, every attribute value, and the usual against the unusual; who lost by more than chance comes "
-        "first.",
-        "Who pays", "Adjusted for looking at many", "McNemar’s test",
+        "Every class, every attribute value, and who goes with or against the pattern; who lost by more than chance "
+        "comes first.",
+        "Who pays", "The pattern", "Adjusted for looking at many", "McNemar’s test",
     )  # fmt: skip
     st.dataframe(result.groups, hide_index=True, alt="Accuracy by group before and after")
     if result.intersections_note:

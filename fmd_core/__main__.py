@@ -18,7 +18,7 @@ if __name__ == "__main__" and sys.argv[1:] == ["doctor"]:  # before what may be 
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets import load_dataset
 from fmd_core.errors import DataError, FMDError

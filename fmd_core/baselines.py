@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
 from fmd_core.errors import SolverError

@@ -27,7 +27,7 @@ class Change:
     """One quantity before and after; `difference` is after minus before, paired by person."""
 
     name: str
-    group: str  # "" for everyone, else "usual attribute" or "column: level"
+    group: str  # "" for everyone, else "attribute with the pattern" or "column: level"
     before: Estimate
     after: Estimate
     difference: Estimate

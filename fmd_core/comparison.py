@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from fmd_core.bias import gap_draws, gap_people, pair_flips, predictions
-from fmd_core.bias_functions import GroupGap, Measure, pair_differences
+from fmd_core.bias import gap_draws, gap_people
+from fmd_core.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
@@ -281,9 +281,9 @@ def outcome(truth: int, before: int, after: int) -> str:
 def _group_changes(
     dataset: AttributeDataset, features: FeatureSet, attribute: str, right: Sequence[Array]
 ) -> tuple[list[Change], list[Change], list[Change]]:
-    """Accuracy of the usual and the unusual, of every class and level, and of those who share two."""
+    """Accuracy with and against the pattern, of every class and level, and of those who share two."""
     aligned = dataset.bias_aligned(attribute)[features.rows]
-    kinds = [(f"usual {attribute}", aligned), (f"unusual {attribute}", ~aligned)]
+    kinds = [(f"{attribute} with the pattern", aligned), (f"{attribute} against the pattern", ~aligned)]
     columns = [
         [(f"{column.name}: {level}", codes == code) for code, level in enumerate(column.levels)]
         for column in (dataset.target, *dataset.attributes.values())

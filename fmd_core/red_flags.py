@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
 
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.heads import Head
 from fmd_core.intervals import Estimate, rate_estimate
 from fmd_core.scan import adjusted
 
+ServiceVerdict = Literal["served worse", "served better", "within chance", "cannot be said"]
 SIGNIFICANCE = 0.05
 
 
@@ -35,9 +37,18 @@ class RedFlag:
     """Of being served as all others are, adjusted for looking at all groups; None with too few people."""
 
     @property
+    def verdict(self) -> ServiceVerdict:
+        """How the group is served beside all others, and whether that is more than chance."""
+        if self.adjusted_p is None or self.gap.value is None:
+            return "cannot be said"
+        if self.adjusted_p >= SIGNIFICANCE or self.gap.value == 0:
+            return "within chance"
+        return "served worse" if self.gap.value < 0 else "served better"
+
+    @property
     def is_flag(self) -> bool:
         """Whether the group is served worse by more than chance."""
-        return self.adjusted_p is not None and self.adjusted_p < SIGNIFICANCE and (self.gap.value or 0) < 0
+        return self.verdict == "served worse"
 
 
 def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> tuple[RedFlag, ...]:

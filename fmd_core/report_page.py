@@ -11,12 +11,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
 from fmd_core import wording
+from fmd_core.architectures import find_architecture
+from fmd_core.errors import ModelError
 from fmd_core.intervals import Estimate
 from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
 from fmd_core.report_measured import PICTURES, REMARKS
 from fmd_core.report_sections import EFFECTS
 from fmd_core.unlearning import RETRAINED, STRATEGIES
 
+TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -40,7 +43,8 @@ def render_page(
         articles=ARTICLES,
         card=CARD,
         no_certificate=NO_CERTIFICATE,
-        strategies=wording.METHOD_TITLES,
+        strategies=wording.METHOD_TITLES
+        | {name: f"{t} ({name})" for name, t in wording.STRATEGY_TITLES.items()},
         along_a_path=STRATEGIES,
         retrained=RETRAINED,
         remarks=report["taught_by"]["remarks"][:REMARKS],
@@ -54,6 +58,7 @@ def _template() -> Template:
         autoescape=select_autoescape(),
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: _unbroken(_straight(value)),
     )
     environment.filters |= {
         "points": wording.points,
@@ -63,8 +68,29 @@ def _template() -> Template:
         "when": _when,
         "day": _day,
         "p_value": wording.p_value,
+        "count": wording.count,
+        "counted": wording.counted,
+        "network": _network,
     }
     return environment.get_template("report.html")
+
+
+def _straight(value: object) -> object:
+    """Text without the marks that turn the direction of what stands after them; all else as it is."""
+    return value.translate(TURNING) if isinstance(value, str) else value
+
+
+def _unbroken(value: object) -> object:
+    """Figures are not to break at the end of a line; marked-up text is left as it is."""
+    return wording.unbroken(value) if type(value) is str else value
+
+
+def _network(architecture: str) -> str:
+    """A network as the screens call it; one that a report from elsewhere names stays as it is."""
+    try:
+        return find_architecture(architecture).title
+    except ModelError:
+        return architecture
 
 
 def _shown(measured: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Figures in words: one place for number formats and for what a result means in a sentence.
 
-Shares are written in percent, differences of shares in percentage points.
+Shares are written in percent, differences of shares in percentage points. Sentences have plain spaces;
+`unbroken` sets those inside a figure for a screen.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fmd_core.bias import AttributeBias
@@ -18,6 +20,7 @@ from fmd_core.scan import Finding
 from fmd_core.unlearning import USES_K, StrategyName
 
 NAMED_LOSERS = 3
+SEPARATED = 10_000  # counts from here on have commas
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
 SUBJECTS: dict[Measure, str] = {
     "counterfactual": "{}",
@@ -25,10 +28,10 @@ SUBJECTS: dict[Measure, str] = {
     "equal opportunity": "the equal opportunity gap by {}",
 }
 STRATEGY_TITLES: dict[StrategyName, str] = {
-    "iterated": "Learn from external samples (iterated)",
-    "paper-remove": "Forget harmful samples (paper-remove)",
-    "paper-replace": "Swap harmful samples for twins (paper-replace)",
-    "paper-external": "One step on external samples (paper-external)",
+    "iterated": "Learn from external samples",
+    "paper-remove": "Forget harmful samples",
+    "paper-replace": "Swap harmful samples for twins",
+    "paper-external": "One step on external samples",
 }
 METHOD_TITLES: dict[str, str] = {str(name): title for name, title in STRATEGY_TITLES.items()} | {
     "exclusion": "Fit again without samples that the reviewer excluded",
@@ -62,6 +65,31 @@ def strategy_note(strategy: StrategyName, measure: Measure) -> str:
 def many(unit: str) -> str:
     """More than one of a unit: 'image' is 'images'."""
     return {"person": "people"}.get(unit, f"{unit}s")
+
+
+def counted(number: float, unit: str) -> str:
+    """A number with its unit: '1 point', '2.5 points', '12,500 people'."""
+    text = count(number) if isinstance(number, int) else f"{number:g}"
+    return f"{text} {unit if text == '1' else many(unit)}"
+
+
+def count(number: int) -> str:
+    """A count of people, with a comma from five digits on: '9999', but '16,281'."""
+    return f"{number:,}" if number >= SEPARATED else str(number)
+
+
+_INSIDE = re.compile(
+    r"(?<=\d) (?=%)"  # 58.8 %
+    r"|(?<=\d) (?=points?\b)"
+    r"|(?<=\d %) (?=interval)"
+    r"|\bn\b( )=( )(?=\d)"
+    r"|(?<=\d) (?=to [+\N{MINUS SIGN}]?\d)|(?<=\d to) (?=[+\N{MINUS SIGN}]?\d)"
+)
+
+
+def unbroken(text: str) -> str:
+    """The same text with no-break spaces inside figures, where a line must not end: '58.8 %', 'n = 450'."""
+    return _INSIDE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def points(share: float, digits: int = 1) -> str:
@@ -100,7 +128,7 @@ def figure(estimate: Estimate, *, difference: bool = False) -> str:
 
 def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
-    name, limit = finding.attribute, f"the limit of {100 * finding.threshold:g} points"
+    name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
         return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
     what = SUBJECTS[finding.measure].format(name)
@@ -127,13 +155,13 @@ def attribute_sentence(finding: Finding) -> str:
     found, name = finding.estimate, finding.attribute
     if found.value is None or found.low is None or found.high is None:
         return f"{_capital(name)}: {found.problem}."
-    interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {found.n})"
+    interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
         among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
         more = "more" if (_decisions(finding).value or 0) >= 0 else "less"
         return (
-            f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} is "
-            f"the usual one for it than elsewhere {interval}."
+            f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
+            f"goes with the pattern than elsewhere {interval}."
         )
     if finding.audit.excess is not None and finding.audit.placebo is not None:
         return _matched_sentence(finding.audit, finding.audit.excess, finding.audit.placebo)
@@ -155,7 +183,10 @@ def _decisions(finding: Finding) -> Estimate:
 
 
 def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
-    """The group of one class and one attribute level that is served clearly worse than all; else empty."""
+    """The group of one class and one attribute level that is served clearly worse than all; else empty.
+
+    Groups of attributes alone, over all classes, are another matter: see `fmd_core.red_flags`.
+    """
     if not audit.groups or everyone.low is None or everyone.value is None:
         return ""
     worst = audit.groups[0]
@@ -163,9 +194,9 @@ def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
     if accuracy.value is None or accuracy.high is None or accuracy.high >= everyone.low:
         return ""
     return (
-        f"Served worst: {worst.label}, {worst.level}. The model is right for {percent(accuracy.value)} of them "
-        f"(95 % interval {points(accuracy.low or 0)} to {points(accuracy.high)}, n = {accuracy.n}), and for "
-        f"{percent(everyone.value)} of all."
+        f"Served worst within one class: {worst.label}, {worst.level}. The model is right for "
+        f"{percent(accuracy.value)} of them (95 % interval {points(accuracy.low or 0)} to {points(accuracy.high)}, "
+        f"n = {count(accuracy.n)}), and for {percent(everyone.value)} of all."
     )
 
 
@@ -178,7 +209,7 @@ def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate)
         f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
         f"{points(excess.value)} points for {audit.attribute} itself (95 % interval {points(excess.low or 0)} to "
-        f"{points(excess.high or 0)}, n = {excess.n})."
+        f"{points(excess.high or 0)}, n = {count(excess.n)})."
     )
 
 
@@ -222,13 +253,13 @@ def losers_sentence(comparison: Comparison) -> str:
     everyone = (*comparison.groups, *comparison.intersections)
     measurable = [c for c in everyone if c.difference.value is not None]
     unknown = len(everyone) - len(measurable)
-    tail = f" For {unknown} more there are not enough people to say." if unknown else ""
+    tail = f" For {count(unknown)} more there are not enough people to say." if unknown else ""
     losers, doubtful = comparison.losers, [c for c in comparison.groups if c.is_doubtful_loss]
     if losers:
-        return f"{len(losers)} of {len(measurable)} groups lost accuracy: {_named(losers)}.{tail}"
+        return f"{len(losers)} of {counted(len(measurable), 'group')} lost accuracy: {_named(losers)}.{tail}"
     if doubtful:
-        tail = f" Beyond its own interval, but not for one of so many: {_named(doubtful)}.{tail}"
-    return f"None of {len(measurable)} groups lost accuracy by more than chance.{tail}"
+        tail = f" Looked at alone these lost too, but of so many groups some do by chance: {_named(doubtful)}.{tail}"
+    return f"None of {counted(len(measurable), 'group')} lost accuracy by more than chance.{tail}"
 
 
 def _named(losers: Sequence[Change]) -> str:
@@ -239,13 +270,16 @@ def _named(losers: Sequence[Change]) -> str:
 def who_pays(comparison: Comparison, others: Sequence[Change] = ()) -> str:
     """`losers_sentence`, after the other attributes whose bias (a change each) rose by more than chance."""
     risen = [
-        f"by {other.group} {points(other.difference.value or 0)} points"
+        (other.group, points(other.difference.value or 0))
         for other in others
         if other.is_beyond_chance and (other.difference.value or 0) > 0
     ]
     what = "bias" if comparison.gap is None else f"{comparison.measure} gap"
-    opening = f"The {what} rises {', '.join(risen)}. " if risen else ""
-    return opening + losers_sentence(comparison)
+    if not risen:
+        return losers_sentence(comparison)
+    (first, size), *more = risen
+    also = "".join(f", that by {name} {by} points" for name, by in more)
+    return f"The {what} by {first} rises {size} points{also}. {losers_sentence(comparison)}"
 
 
 def _loss(change: Change) -> str:
@@ -275,18 +309,21 @@ def suggestion_reason(path: UnlearningPath) -> str:
     best, start = path.suggested, path.original
     refused = [p for p in (*path.points, *path.blends) if p.refusal]
     rule = (
-        f"On {path.people} validation samples accuracy may fall by at most {100 * path.tolerance:g} points overall, "
-        "no class by more than 5, and the bias may not rise."
+        f"On {count(path.people)} validation samples accuracy may fall by at most "
+        f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5, and the bias may not rise."
     )
     if best is start:
         return f"{rule} No strength is allowed and better, so we suggest to leave the model as it is."
+    tried = len(path.points) + len(path.blends)
+    breaks = "breaks" if len(refused) == 1 else "break"
     out = (
-        f" {len(refused)} of {len(path.points) + len(path.blends)} tried settings break that rule."
+        f"{len(refused)} of {tried} tried settings {breaks} that rule. Of the rest"
         if refused
-        else ""
+        else "Of all tried settings"
     )
     return (
-        f"{rule}{out} Among the rest this one has the least bias minus half the accuracy gained: bias "
-        f"{points(start.bias)} to {points(best.bias)} points, accuracy {percent(start.accuracy)} to "
-        f"{percent(best.accuracy)}."
+        f"{rule} {out} we suggest the one that trades best, a point of bias counting as much as two points of "
+        f"accuracy: bias from {points(start.bias)} to {points(best.bias)} points, counted in decisions from "
+        f"{points(start.decided)} to {points(best.decided)}, accuracy from {percent(start.accuracy)} to "
+        f"{percent(best.accuracy)}. The larger of both counts: a model that only becomes unsure earns nothing."
     )

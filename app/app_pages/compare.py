@@ -21,9 +21,7 @@ def choose() -> tuple[str, str]:
     ):
         state.offer(key, names, first)
         with column:
-            chosen.append(
-                st.selectbox(label, names, format_func=components.plain, key=key, persist_state="session")
-            )
+            chosen.append(st.selectbox(label, names, key=key, persist_state="session"))
             st.caption(components.plain(compare.made(found[chosen[-1]])))
     return chosen[0], chosen[1]
 
@@ -56,6 +54,7 @@ if len(found) == 1:
             "Every variant that you apply on the Unlearn page is kept here, and so is every other model that was "
             "trained or opened for this data.",
         )  # fmt: skip
+    kept_variants.draw()
     components.next_step("app_pages/unlearn.py", "Make a variant")
     st.stop()
 chosen = choose()

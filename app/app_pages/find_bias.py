@@ -63,7 +63,7 @@ service = find_bias.build_service(audit, state.attribute(), data.unit)
 st.header(
     components.plain(f"Who is served how well, by {state.attribute()}"),
     anchor=False,
-    help=glossary.tip("Usual and unusual", *find_bias.GROUP_TERMS),
+    help=glossary.tip("The pattern", *find_bias.GROUP_TERMS),
 )
 left, right = st.columns([2, 3], gap="large")
 with left:

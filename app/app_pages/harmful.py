@@ -11,6 +11,7 @@ from app import (
     panels,
     permalink,
     portraits,
+    preparation,
     sample_detail,
     score_check,
     state,
@@ -20,8 +21,8 @@ from fmd_core import DataError
 
 REVIEW = state.review()
 attribute = state.attribute()
-with st.spinner("Scoring every training sample"):
-    data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, state.aim())
+preparation.require_scores(REVIEW, state.aim())
+data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, state.aim())
 
 
 def tile(sample: harmful.Sample) -> gallery.Tile:
@@ -35,7 +36,7 @@ def tile(sample: harmful.Sample) -> gallery.Tile:
 def ranking() -> None:
     """Everything that K, kind and class change."""
     top = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, key="harmful_controls"):
         kind = st.segmented_control(
             "Kind",
             harmful.KINDS,
@@ -51,25 +52,23 @@ def ranking() -> None:
         )  # fmt: skip
         k = st.number_input(
             "How many (K)",
-            min_value=1,
             value=50,
             step=10,
             key="harmful_k",
             persist_state="session",
-            width=170,
+            width=250,  # room for "Press Enter to apply" beside the number
             help=glossary.tip("K"),
         )
         shown = st.selectbox("Show", harmful.SHOWN, key="harmful_shown", persist_state="session", width=190)
+    most = len(scores.rows)
+    if not 1 <= k <= most:
+        with top:  # the page keeps its question
+            components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
+        raise DataError(f"K = {k} is not possible: choose K between 1 and the {most} training samples.")
+    st.caption(f"K is a whole number from 1 to {most}, the training samples.")
     checked = score_check.lead(REVIEW, state.aim(), k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
-    try:
-        view = harmful.build(
-            data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown
-        )
-    except DataError:  # the sentence stands below; the page keeps its question
-        with top:
-            components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
-        raise
+    view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown)
     with top:
         components.header(
             "Harmful samples · the original model", view.headline, view.lead, help=glossary.tip("Influence")
@@ -92,8 +91,8 @@ def ranking() -> None:
         sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
     exclusions.draw(REVIEW)
     score_check.draw(REVIEW, state.aim(), k)
-    st.header("What they are made of", anchor=False, help=glossary.tip("Usual and unusual"))
-    panels.bar_chart(view.composition, key="composition", axis=f"share with their usual {attribute}, %")
+    st.header("What they are made of", anchor=False, help=glossary.tip("The pattern"))
+    panels.bar_chart(view.composition, key="composition", axis=f"{attribute} with the pattern, %")
     st.download_button(
         "Download all scores as CSV", lambda: harmful.csv(data, scores), "influence.csv", "text/csv",
         icon=":material/download:",

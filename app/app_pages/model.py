@@ -11,7 +11,8 @@ components.header(
     f"Model · for {data.name}",
     model_forms.name_of(REVIEW),
     f"A model for this data answers {data.target.name}: {', '.join(data.target.levels[:10])}. "
-    "Only its last layer is ever changed, and only in a copy.",
+    "It is never changed itself: unlearning changes the last layer or two in a copy, and training against an "
+    "attribute makes a new network from a copy of it.",
 )
 if data.notes:
     with st.expander("What was left out of the data, or changed"):

@@ -34,6 +34,8 @@ with top, st.spinner("Writing the report"):
         st.info(view.note)
 with right:
     st.header("Files", anchor=False)
+    if decision_form.is_draft(REVIEW):
+        st.warning(decision_form.NOT_SAVED)
     save(
         "Report (HTML)",
         view.html,

@@ -34,7 +34,10 @@ def conversation() -> None:
     others = cache.other_biases(variant, aim.attribute)
     result = Evidence(data, comparison, others)
     with top:
-        components.header("Unlearn · against the original model", result.headline, result.who_pays)
+        elsewhere = unlearn.standing_on_original(path, choice, state.history())
+        components.header(
+            "Unlearn · against the original model", elsewhere or result.headline, result.who_pays
+        )
         panels.cards(result.cards)
     with left:
         limit = unlearn.within_limit(cache.audit(REVIEW, None), aim, state.threshold())
@@ -45,7 +48,10 @@ def conversation() -> None:
         st.caption(
             components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
         )
-    history_panel.draw(variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant))
+    history_panel.draw(
+        variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant),
+        is_original=choice is path.original,
+    )  # fmt: skip
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:

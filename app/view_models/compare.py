@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.history import History
+from app.history import OTHER_MODEL, History
 from app.review import BUNDLED
 from app.variants import Side, describe
 from fmd_core import Comparison, wording
@@ -21,7 +21,7 @@ def sides(model: str, history: History, others: Sequence[tuple[str, str]]) -> di
     for other, name in others:
         if other != model:
             title = "the one that ships with the demo" if other == BUNDLED else name
-            free = f"Model: {title}"
+            free = f"{OTHER_MODEL}{title}"
             found[free if free not in found else f"{free} ({other[:8]})"] = Side(other)
     return found
 

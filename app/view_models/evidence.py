@@ -20,9 +20,12 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate
 EXAMPLES = 10
 MOST_INTERSECTIONS = 30
 BEFORE_AFTER = ("before", "after")
+FLIPS = "Flipped decisions"
 
 Better = Literal["normal", "inverse", "off"]
-"""Whether a rise is good, bad, or cannot be said: streamlit's names for the colour of a delta."""
+"""Whether a rise is good, bad, or cannot be said."""
+Judgement = Literal["green", "red", "off"]
+"""Better, worse, or no more than chance: streamlit's names for the colour of a delta."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Headline:
     label: str
     value: str
     delta: str
-    better_when: Better
+    judgement: Judgement
+    rose: bool
     terms: tuple[str, ...]  # of the glossary
 
 
@@ -75,13 +79,14 @@ class Evidence:
 
     @cached_property
     def figures(self) -> tuple[tuple[str, Change, Better], ...]:
-        """The four figures that everything is about: name, change, and which way is good."""
+        """The five figures that everything is about: name, change, and which way is good."""
         found = self.comparison
         return (
             (_judged_label(found), found.judged, "inverse"),
+            (FLIPS, found.flips, "inverse"),
             ("Accuracy", found.accuracy, "normal"),
-            (f"Right, usual {found.attribute}", found.aligned_accuracy, "normal"),
-            (f"Right, unusual {found.attribute}", found.conflicting_accuracy, "normal"),
+            ("Right, with the pattern", found.aligned_accuracy, "normal"),
+            ("Right, against the pattern", found.conflicting_accuracy, "normal"),
         )
 
     @property
@@ -109,8 +114,8 @@ class Evidence:
     def summary(self) -> str:
         """The bars in a sentence."""
         return (
-            f"Grey is {self.names[0]}, blue {self.names[1]}, on {self.comparison.bias.before.n} held-out test samples; "
-            "whiskers are 95 % intervals."
+            f"Grey is {_inside(self.names[0])}, blue {_inside(self.names[1])}, on "
+            f"{wording.count(self.comparison.bias.before.n)} held-out test samples; whiskers are 95 % intervals."
         )
 
     @property
@@ -180,6 +185,11 @@ class Evidence:
         return _examples_summary(self.data, self.comparison)
 
 
+def _inside(name: str) -> str:
+    """A name inside a sentence: only an article loses its capital, a name that somebody gave does not."""
+    return f"the {name.removeprefix('The ')}" if name.startswith("The ") else name
+
+
 def _judged_label(comparison: Comparison) -> str:
     if comparison.gap is not None:
         return "Gap"
@@ -201,7 +211,7 @@ def _intersections_note(comparison: Comparison) -> str:
 
 
 def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
-    """Glossary terms of the four cards."""
+    """Glossary terms of the five cards."""
     judged: tuple[str, ...] = ("Counterfactual bias",)
     if comparison.gap is not None:
         judged = (
@@ -209,16 +219,26 @@ def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
         )
     elif comparison.excess is not None:
         judged = ("Excess (beyond the placebo)", "Placebo twins")
-    return (*judged, "Points"), ("Accuracy",), ("Usual and unusual",), ("Usual and unusual",)
+    return (*judged, "Points"), ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)
 
 
 def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...]) -> Headline:
-    unit = " points" if better_when == "inverse" else " %"
+    unit = " points" if better_when == "inverse" and label != FLIPS else " %"
     if change.after.value is None or change.difference.value is None:
-        return Headline(label, "?", change.after.problem, "off", terms)
-    moved = f"{100 * change.difference.value:+.1f}"
-    delta = "" if float(moved) == 0 else f"{moved} points"
-    return Headline(label, wording.points(change.after.value) + unit, delta, better_when, terms)
+        return Headline(label, "?", change.after.problem, "off", False, terms)
+    moved, rose = f"{100 * change.difference.value:+.1f}", change.difference.value > 0
+    delta = "" if float(moved) == 0 else f"{wording.signed(moved)} points"
+    return Headline(
+        label, wording.points(change.after.value) + unit, delta, _judgement(change, better_when), rose, terms
+    )
+
+
+def _judgement(change: Change, better_when: Better) -> Judgement:
+    """No colour for what the page calls chance: by its interval, and of groups by the test of all."""
+    moved = change.difference
+    if better_when == "off" or not (moved.excludes_zero and change.is_beyond_chance):
+        return "off"
+    return "green" if ((moved.value or 0) > 0) == (better_when == "normal") else "red"
 
 
 def _changes_table(rows: list[tuple[str, Change]], title: str, names: tuple[str, str]) -> pd.DataFrame:
@@ -243,8 +263,9 @@ def _confusion_summary(name: str, counts: Array, classes: Sequence[str]) -> str:
         return f"{when}: no mistakes."
     truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
-        f"{when}: {int(wrong.sum())} of {int(counts.sum())} wrong; most often {classes[int(truth)]} taken for "
-        f"{classes[int(answer)]} ({int(wrong.max())} times)."
+        f"{when}: {wording.count(int(wrong.sum()))} of {wording.count(int(counts.sum()))} wrong; most often "
+        f"{classes[int(truth)]} taken for "
+        f"{classes[int(answer)]} ({wording.counted(int(wrong.max()), 'time')})."
     )
 
 
@@ -267,4 +288,5 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
     truth = data.target.codes[comparison.rows]
     counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
     parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
-    return f"{len(changed)} of {len(comparison.rows)} held-out samples get another answer: {parts}."
+    everyone = wording.count(len(comparison.rows))
+    return f"{wording.count(len(changed))} of {everyone} held-out samples get another answer: {parts}."

@@ -62,8 +62,9 @@ def build(found: Forgetting) -> ForgettingView:
         after=tuple(_estimate(r.after) for r in found.readings),
         chances=tuple(r.after.chance for r in found.readings),
         summary=(
-            f"Readers that were trained afresh on {first.taught} people and judged on {first.n} others, before and "
-            "after. The mark is what guessing gets. Only they say what is forgotten, never the method itself."
+            f"Readers that were trained afresh on {wording.count(first.taught)} people and judged on "
+            f"{wording.count(first.n)} others, before and after; every level counts the same. The mark is what "
+            "guessing gets. Only they say what is forgotten, never the method itself."
             + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")
         ),
         table=pd.DataFrame(

@@ -28,11 +28,13 @@ def build_findings(audit: BiasReport, threshold: float, measure: Measure = "coun
     """`threshold` is a share; the worst attribute makes the headline."""
     found = scan(audit, threshold, measure)
     worst, biased = found[0], [f.attribute for f in found if f.verdict == "biased"]
+    limit = wording.counted(round(100 * threshold), "point")
+    looked = ", adjusted for looking at all" if len(found) > 1 else ""
     chart = BarChart(
         bars=tuple(Bar(f.attribute, f.estimate, FLAG if f.verdict == "biased" else NEUTRAL) for f in found),
         summary=(
-            f"Beyond the limit of {wording.points(threshold, 0)} points: {', '.join(biased) or 'none'} "
-            f"({len(biased)} of {len(found)} attributes, adjusted for looking at all)."
+            f"Beyond the limit of {limit}: {', '.join(biased) or 'none'} "
+            f"({len(biased)} of {wording.counted(len(found), 'attribute')}{looked})."
         ),
         table=pd.DataFrame([_row(finding) for finding in found]),
     )
@@ -90,7 +92,7 @@ class ServiceView:
 
 
 def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> ServiceView:
-    """Accuracy of the usual and the unusual, and aif360's group metrics."""
+    """Accuracy with and against the pattern, and aif360's group metrics."""
     focus = next((a for a in audit.attributes if a.attribute == attribute), None)
     if focus is None:
         raise DataError(f"'{attribute}' has one value only, so nobody can be compared by it; choose another.")
@@ -99,17 +101,18 @@ def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> Ser
 
 def _groups(focus: AttributeBias, people: str) -> BarChart:
     rows = [
-        (f"usual {focus.attribute}", focus.aligned_accuracy),
-        (f"unusual {focus.attribute}", focus.conflicting_accuracy),
+        (f"{focus.attribute} with the pattern", focus.aligned_accuracy),
+        (f"{focus.attribute} against the pattern", focus.conflicting_accuracy),
     ]
     if len(focus.groups) <= MOST_GROUPS:
         rows += [(f"{g.label}, {g.level}", g.accuracy) for g in focus.groups]
-    usual, unusual = focus.aligned_accuracy.value, focus.conflicting_accuracy.value
+    aligned, conflicting = focus.aligned_accuracy.value, focus.conflicting_accuracy.value
     summary = "There are not enough people to compare the two groups."
-    if usual is not None and unusual is not None:
+    if aligned is not None and conflicting is not None:
         summary = (
-            f"Right for {wording.percent(usual)} of {people} with their usual {focus.attribute}, the one that training "
-            f"tied to their class, and for {wording.percent(unusual)} of all others."
+            f"Right for {wording.percent(aligned)} of {people} whose {focus.attribute} goes with the pattern of their "
+            f"class in training, and for {wording.percent(conflicting)} of those whose {focus.attribute} goes against "
+            "it."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in rows),
@@ -127,7 +130,7 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
         ("Equal opportunity difference", m.equal_opportunity_difference),
     ]
     rates = [
-        (f"Selection rate, usual {focus.attribute}", m.selection_rate_privileged),
+        (f"Selection rate, {focus.attribute} with the pattern", m.selection_rate_privileged),
         ("Selection rate, others", m.selection_rate_others),
     ]
     table = [(label, wording.figure(e), "percent", e.n) for label, e in rates]
@@ -140,7 +143,7 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
     if parity is not None:
         summary = (
             f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
-            f"{people} that show its usual {focus.attribute} (95 % interval of the difference "
+            f"{people} whose {focus.attribute} goes with its pattern (95 % interval of the difference "
             f"{wording.figure(m.demographic_parity_difference).partition(' (')[2]}."
         )
     return BarChart(
@@ -173,19 +176,20 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
     shown = known[:MOST_FLAGS]
     unknown = [f for f in flags if f.gap.value is None]
     rows = [*shown, *unknown[: MOST_FLAGS - len(shown)]]
-    headline = f"No group of {people} is served worse than the others by more than chance."
+    headline = (
+        f"Over all classes together no group of {people} is served worse than the others by more than chance."
+    )
     if raised:
         worst = raised[0]
         headline = (
-            f"Served worst: {worst.group}, {wording.points(-(worst.gap.value or 0))} points below all others "
+            f"Served worst over all classes together is {worst.group}. The model is right for "
+            f"{wording.points(-(worst.gap.value or 0))} points fewer of them than of all others "
             f"(95 % interval {wording.points(-(worst.gap.high or 0))} to {wording.points(-(worst.gap.low or 0))}, "
-            f"n = {worst.gap.n})."
+            f"n = {wording.count(worst.gap.n)})."
         )
     return FlagsView(
         headline,
-        f"{len(raised)} of {len(known)} groups and pairs of groups are served worse by more than chance, adjusted for "
-        f"looking at all; for {len(unknown)} more there are not enough {people} to say. "
-        f"{len(rows)} are shown, the worst first; select one to review its attribute.",
+        _flags_summary(known, len(unknown), len(rows), people),
         pd.DataFrame(
             [
                 (
@@ -194,15 +198,22 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
                     wording.figure(f.gap, difference=True),
                     "" if f.adjusted_p is None else wording.p_value(f.adjusted_p),
                     f.accuracy.n,
-                    "served worse"
-                    if f.is_flag
-                    else "cannot be said"
-                    if f.gap.value is None
-                    else "within chance",
+                    f.verdict,
                 )
                 for f in rows
             ],
             columns=["Group", "Right, %", "Against all others, points", "Adjusted p", "n", "Verdict"],
         ),
         tuple(f.attributes[0] for f in rows),
+    )
+
+
+def _flags_summary(known: Sequence[RedFlag], unknown: int, shown: int, people: str) -> str:
+    """How many groups are served worse, how many better, and for how many that cannot be said."""
+    worse, better = (sum(f.verdict == said for f in known) for said in ("served worse", "served better"))
+    more = f"; for {unknown} more there are not enough {people} to say" if unknown else ""
+    return (
+        f"Served worse by more than chance: {worse} of {wording.counted(len(known), 'group')}, of one attribute or of "
+        f"two; served better: {better}. Adjusted for looking at all{more}. The table has {shown}, the worst first; "
+        "select one to review its attribute."
     )

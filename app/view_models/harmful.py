@@ -29,7 +29,7 @@ class Sample:
     row: int  # in the data set
     label: str
     level: str
-    usual: bool
+    aligned: bool  # its level goes with the pattern of its class
     effect: float  # predicted change of B on removal, share
     unit: str = "image"  # what a sample is called
     badge: str = ""  # what the reviewer said of it, in a word
@@ -112,9 +112,9 @@ def build(
     return HarmfulView(
         headline=_headline(first, kind, wording.bias_name(scores)),
         lead=(
-            f"{scores.n_harmful} of {len(scores.rows)} training samples are harmful: without one of them the bias, "
-            f"{wording.points(scores.bias)} points on the external samples, is predicted to be lower. "
-            f"{checked or UNCHECKED}"
+            f"{wording.count(scores.n_harmful)} of {wording.count(len(scores.rows))} training samples are harmful: "
+            f"without one of them the bias, {wording.points(scores.bias)} points on the external samples, is predicted "
+            f"to be lower. {checked or UNCHECKED}"
         ),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind),
@@ -141,14 +141,18 @@ def _ranking(scores: InfluenceScores, kind: str) -> np.ndarray:
 
 
 def _headline(first: Sample, kind: str, bias: str) -> str:
-    role = "teacher of" if kind == KINDS[0] else "witness against"
-    what = first.name if first.unit == "image" else f"{first.unit}: {first.name}"
-    return f"The strongest {role} the {bias} is a {what}."
+    does = "teaches" if kind == KINDS[0] else "works against"
+    what = f"is a {first.name}" if first.unit == "image" else f"is that of: {first.name}"
+    return f"The training sample that most {does} the {bias} {what}."
 
 
 def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
     n = scores.n_harmful if kind == KINDS[0] else len(scores.rows) - scores.n_harmful
-    return f"Only {n} samples are {kind.lower()}; the list goes on with the other kind." if k > n else ""
+    return (
+        f"Only {wording.count(n)} samples are {kind.lower()}; the list goes on with the other kind."
+        if k > n
+        else ""
+    )
 
 
 def _sample(
@@ -161,7 +165,7 @@ def _sample(
         row=row,
         label=data.target.levels[data.target.codes[row]],
         level=column.levels[column.codes[row]],
-        usual=bool(aligned[p]),
+        aligned=bool(aligned[p]),
         effect=float(scores.removal_effect[p]),
         unit=data.unit,
         badge=said.badge(row),
@@ -169,19 +173,19 @@ def _sample(
 
 
 def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarChart:
-    everyone = f"all {len(aligned)} training samples"
+    everyone = f"all {wording.count(len(aligned))} training samples"
     parts = [
-        (f"{k} most harmful", aligned[scores.most_harmful(k)], FLAG),
-        (f"{k} most helpful", aligned[scores.most_helpful(k)], ACCENT),
+        (f"{wording.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
+        (f"{wording.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
         (everyone, aligned, NEUTRAL),
     ]
-    shares = [f"{a.sum()} of {name.removeprefix('all ')}" for name, a, _ in parts]
+    shares = [f"{wording.count(int(a.sum()))} of {name.removeprefix('all ')}" for name, a, _ in parts]
     return BarChart(
         bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
-        summary=f"With their usual {scores.attribute}: {', '.join(shares)}.",
+        summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",
         table=pd.DataFrame(
             [(name, wording.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
-            columns=["Samples", f"Usual {scores.attribute}, %", "Count", "of"],
+            columns=["Samples", f"{scores.attribute.capitalize()} with the pattern, %", "Count", "of"],
         ),
     )
 
@@ -219,12 +223,12 @@ class Detail:
 def explain(sample: Sample, attribute: str, measured: float) -> Detail:
     """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
-    link = "shows the usual" if sample.usual else "shows an unusual"
-    teaches = "so it repeats the shortcut" if sample.usual else "so it contradicts the shortcut"
-    if sample.usual == (way == "harmful"):
-        why = f"It {link} {attribute} for its class, {teaches}."
+    link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
+    teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
+    if sample.aligned == (way == "harmful"):
+        why = f"{link}, {teaches}."
     else:
-        why = f"It {link} {attribute} for its class, and is {way} all the same, by the rest of the {sample.unit}."
+        why = f"{link}, and it is {way} all the same, by the rest of the {sample.unit}."
     return Detail(
         title=f"Training sample {sample.row}: {sample.name}",
         sentences=(

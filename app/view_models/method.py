@@ -57,9 +57,9 @@ STEPS = (
                 r"B(\theta)=\frac{1}{m}\sum_{i=1}^{m}\bigl|\,P_\theta(y_i\mid c_i)-P_\theta(y_i\mid\bar c_i)\,\bigr|",
             ),
             Formula(
-                "The gap between groups, if that is what counts as bias: people with the attribute that is usual for "
-                "class k against all others; for equal opportunity only those who truly belong to k.",
-                r"\begin{aligned}B(\theta)=\bigl|\,&\operatorname{mean}_{\text{usual}}P_\theta(k\mid x)\\"
+                "The gap between groups, if that is what counts as bias: people whose attribute goes with the pattern "
+                "of class k against all others; for equal opportunity only those who truly belong to k.",
+                r"\begin{aligned}B(\theta)=\bigl|\,&\operatorname{mean}_{\text{with the pattern}}P_\theta(k\mid x)\\"
                 r"-\;&\operatorname{mean}_{\text{others}}P_\theta(k\mid x)\,\bigr|\end{aligned}",
             ),
         ),
@@ -103,7 +103,7 @@ STEPS = (
         ("Unlearning", "Last layer", "Strength", "Guard", "Our suggestion", "Part of the way", "Step share"),
         (
             Formula(
-                "Learning from external samples (iterated): right answers on both sides of m pairs, alike answers with "
+                "Learning from external samples: right answers on both sides of m pairs, alike answers with "
                 "the strength ρ, and an anchor α to the original. The two sides weigh 1/4 (favoured) and 3/4.",
                 r"\begin{aligned}\min_\theta\;&\frac1m\sum_i\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)\Bigr]\\"
                 r"+\;&\frac{\rho}{2}\,\frac1m\sum_i\bigl\|W(c_i-\bar c_i)\bigr\|^2\\"
@@ -163,7 +163,8 @@ LIMITS = (
     "found nor unlearned.",
     "**It needs the model's weights.** A model that can only be asked, not opened, can be measured by its answers "
     "elsewhere, but not unlearned here.",
-    "**Only the last layer or two are changed.** What the layers below have learned to see is still there.",
+    "**Unlearning changes only the last layer or two.** What the layers below have learned to see is still there; only "
+    "training against an attribute makes a new network, and the guard and fresh readers judge that one too.",
     "**The figures hold for people like those in the data.** Elsewhere they may be different.",
     "**It is evidence, not a verdict in law.** Which difference matters is for people to decide.",
 )

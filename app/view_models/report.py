@@ -9,6 +9,7 @@ import fmd_core as fmd
 from app.history import History
 from app.variants import Variant
 from fmd_core import wording
+from fmd_core.datasets.names import clean_text
 from fmd_core.models import head_to_safetensors
 from fmd_core.report import Step, report_json
 from fmd_core.report_evidence import DecisionVerdict
@@ -85,6 +86,11 @@ def steps(history: History, results: dict[Variant | None, fmd.UnlearningResult])
     )
 
 
+def apart(text: str) -> str:
+    """A name in one sentence with others: written from right to left, it stays in its place (Unicode FSI, PDI)."""
+    return text if text.isascii() else f"\u2068{clean_text(text)}\u2069"
+
+
 def decision_in_force(saved: tuple[fmd.Decision, str] | None, head: str) -> tuple[fmd.Decision, str]:
     """What was decided about the `head` in force, by fingerprint, and a sentence about it.
 
@@ -98,6 +104,6 @@ def decision_in_force(saved: tuple[fmd.Decision, str] | None, head: str) -> tupl
     if about != head:
         earlier = f"“{VERDICTS[made.verdict]}” was decided about another variant than the one in force"
         return replace(made, verdict=None, date=None), f"{earlier}, so the report has no decision yet."
-    who = f"by {made.reviewer}" if made.reviewer else "without a name"
+    who = f"by {apart(made.reviewer)}" if made.reviewer else "without a name"
     when = f", {made.date:%d %B %Y}".replace(" 0", " ") if made.date else ""
     return made, f"Saved to the report: {VERDICTS[made.verdict]}, {who}{when}."

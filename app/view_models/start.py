@@ -61,7 +61,9 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
     accuracy = "not measured yet"
     if audit is not None:
         people = wording.many(data.unit)
-        accuracy = f"{wording.figure(audit.accuracy)} % of {audit.accuracy.n} held-out test {people}"
+        accuracy = (
+            f"{wording.figure(audit.accuracy)} % of {wording.count(audit.accuracy.n)} held-out test {people}"
+        )
     name = "none yet"
     if model is not None:
         title = find_architecture(model.architecture).title

@@ -93,7 +93,7 @@ def build(
         for i in chosen
     )
     return TwinsView(
-        headline=f"{int(flips.sum())} of {len(pairs)} twins get two different answers.",
+        headline=f"{wording.count(int(flips.sum()))} of {wording.count(len(pairs))} twins get two different answers.",
         lead=f"{_how(data, pairs)} On the left what training tied to the class, on the right something else. "
         "A model that reads the content says the same to both.",
         redrawn=pairs.method != "matched",

@@ -9,7 +9,7 @@ import pandas as pd
 from app.charts import CurvePoint
 from app.history import History
 from app.review import Aim
-from app.variants import describe
+from app.variants import Recipe, Variant, describe
 from fmd_core import (
     BiasReport,
     PathPoint,
@@ -39,6 +39,28 @@ def stops(path: UnlearningPath) -> dict[str, PathPoint]:
         full = next(i for i, p in enumerate(found) if p.result.strength == path.suggested.result.strength)
         found.insert(full, path.suggested)
     return {_name(point): point for point in found}
+
+
+def stop_of(path: UnlearningPath, variant: Variant | None) -> str:
+    """Where on the slider a variant stands that was made on this very path, by name; '' for any other."""
+    if not isinstance(variant, Recipe):
+        return ""
+    return next(
+        (
+            name
+            for name, point in stops(path).items()
+            if (point.result.strength, point.result.blend) == (variant.strength, variant.blend)
+        ),
+        "",
+    )
+
+
+def standing_on_original(path: UnlearningPath, choice: PathPoint, history: History) -> str:
+    """What to say while the slider stands on the original and something else is in force; else ''."""
+    if choice is not path.original or history.current is None:
+        return ""
+    name = history.name(history.current)
+    return f"The slider stands on the original; {name} is in force."
 
 
 def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.changes import Change, rate_changes
 from fmd_core.comparison import Candidate, Comparison, compare_candidates
 from fmd_core.counterfactual import CounterfactualPairs

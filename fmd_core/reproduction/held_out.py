@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fmd_core.baselines import worst_group
-from fmd_core.bias import audit_bias, predictions
+from fmd_core.bias import audit_bias
+from fmd_core.bias_functions import predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.group_metrics import GroupMetrics, group_metrics

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import bounded, preparation, warmup
+from fmd_core import wording
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +18,19 @@ def pages_wait_for_their_data():
     before, preparation.PATIENCE_SECONDS = preparation.PATIENCE_SECONDS, 120.0
     yield
     preparation.PATIENCE_SECONDS = before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def figures_are_read_with_plain_spaces():
+    """As a reader sees them; `really_unbroken` is what the screens have."""
+    before, wording.unbroken = wording.unbroken, str
+    yield before
+    wording.unbroken = before
+
+
+@pytest.fixture
+def really_unbroken(figures_are_read_with_plain_spaces, monkeypatch):
+    monkeypatch.setattr(wording, "unbroken", figures_are_read_with_plain_spaces)
 
 
 @pytest.fixture

@@ -34,6 +34,36 @@ def test_signed_bars_leave_room_below_zero():
     assert charts.bars([Bar("a", below)], axis="points", signed=True).layout.xaxis.range[0] < -50
 
 
+def test_signed_bars_use_the_whole_width_however_small_the_change():
+    below = Estimate(-0.003, -0.006, 0.0, 100)
+    low, high = charts.bars([Bar("a", below)], axis="points", signed=True).layout.xaxis.range
+    assert low == pytest.approx(-0.648)
+    assert high == pytest.approx(0.048)
+    none = Estimate(0.0, 0.0, 0.0, 100)
+    assert charts.bars([Bar("a", none)], axis="points", signed=True).layout.xaxis.range == (-1, 1)
+    assert charts.bars([Bar("a", none)], axis="points").layout.xaxis.range == pytest.approx((0, 10.8))
+
+
+def test_long_names_go_on_in_a_second_line():
+    names = ["Right, against the pattern", "Bias"]
+    for figure in (
+        charts.bars([Bar(name, KNOWN) for name in names], axis="points"),
+        charts.before_after(names, [KNOWN] * 2, [KNOWN] * 2),
+        charts.readings(names, [KNOWN] * 2, [KNOWN] * 2, [0.5] * 2),
+        charts.predicted_measured(names, [KNOWN] * 2, [KNOWN] * 2),
+    ):
+        assert figure.layout.yaxis.tickvals == tuple(names)
+        assert figure.layout.yaxis.ticktext == ("Right, against the<br>pattern", "Bias")
+
+
+def test_titles_of_axes_fit_a_telephone():
+    titles = [
+        charts.readings(["a"], [KNOWN], [KNOWN], [0.5]).layout.xaxis.title.text,
+        charts.before_after(["a"], [KNOWN], [KNOWN]).layout.xaxis.title.text,
+    ]
+    assert max(map(len, titles)) <= 32
+
+
 def test_the_curve_marks_suggestion_choice_and_refused_strengths():
     points = [CurvePoint(60, 40, "0", admitted=True), CurvePoint(5, 75, "1", admitted=False)]
     figure = charts.trade_off(points, [], points[1], points[0])

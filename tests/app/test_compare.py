@@ -82,11 +82,29 @@ def test_a_variant_is_renamed_put_in_force_and_let_go(page):
     assert not page.exception
 
 
-@pytest.mark.parametrize("name", ["Variant 2", "   "])
+@pytest.mark.parametrize("name", ["Variant 2", "variant 2", "   ", "The original model", "Model: other"])
 def test_a_name_that_is_taken_or_none_is_one_sentence(page, name):
     page = page.text_input(key="name_0_Variant 1").set_value(name).run()
     assert [k.name for k in history(page).kept] == ["Variant 1", "Variant 2"]
     assert "it is still called Variant 1" in page.warning[0].value
+    assert not page.exception
+
+
+MARKUP = '<h1 style="color:red">OWNED</h1><a href="http://evil.example">x</a>'
+
+
+def test_a_name_is_nowhere_read_as_markup(page):
+    page = page.text_input(key="name_1_Variant 2").set_value(MARKUP[:60]).run()
+    own = " ".join(element.proto.body for element in page.get("html"))
+    assert "OWNED" in own
+    assert "<h1" not in own
+    assert "<a href" not in own
+    assert any("OWNED" in html.proto.body for html in page.sidebar.get("html"))
+
+
+def test_a_name_in_a_list_to_choose_from_is_as_it_was_typed(page):
+    page = page.text_input(key="name_0_Variant 1").set_value("**x**").run()
+    assert "**x**" in page.selectbox(key="compare_first").options
     assert not page.exception
 
 

@@ -91,6 +91,26 @@ class TestNames:
         past = History().apply(recipe(1), NOW).apply(recipe(2), NOW)
         assert past.rename(recipe(1), name, NOW) == past
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "The original model", "the  ORIGINAL model ", "\u202ethe original model", "Ｔhe original model",
+            "Model: x", "model:x", "MODEL: x", "variant 2", "A variant without a name", "\u200b",
+        ],
+    )  # fmt: skip
+    def test_a_name_that_means_something_else_changes_nothing(self, name):
+        past = History().apply(recipe(1), NOW).apply(recipe(2), NOW)
+        assert past.rename(recipe(1), name, NOW) == past
+
+    def test_marks_that_turn_text_are_dropped_from_a_name(self):
+        past = History().apply(recipe(1), NOW).rename(recipe(1), "go\u202eod\x00 \u2066one", NOW)
+        assert past.name(recipe(1)) == "good one"
+
+    def test_capitals_of_its_own_name_may_change(self):
+        past = History().apply(recipe(1), NOW).rename(recipe(1), "VARIANT 1", NOW)
+        assert past.name(recipe(1)) == "VARIANT 1"
+        assert past.apply(recipe(2), NOW).name(recipe(2)) == "Variant 2"
+
     def test_a_long_name_is_cut(self):
         past = History().apply(recipe(1), NOW).rename(recipe(1), "x" * 500, NOW)
         assert past.name(recipe(1)) == "x" * 60

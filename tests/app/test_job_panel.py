@@ -203,6 +203,31 @@ def test_start_puts_the_id_into_address_and_sidebar():
     assert "Training: Finished in " in sidebar_html(test)
 
 
+@pytest.mark.parametrize(("listed_for", "stays"), [(timedelta(minutes=1), True), (timedelta(0), False)])
+def test_a_job_that_ended_well_leaves_list_and_address_after_a_while(monkeypatch, listed_for, stays):
+    monkeypatch.setattr(job_panel, "LISTED_FOR", listed_for)
+    test = visit(starter, args=(f"gone {stays}",)).run()
+    test.button(key="go").click().run()
+    assert REGISTRY.find(test.query_params["job"]).wait(5)
+    test.run()
+    assert ("Finished" in sidebar_html(test)) == stays
+    assert ("job" in test.query_params) == stays
+
+
+def test_a_job_that_failed_stays_listed(monkeypatch):
+    monkeypatch.setattr(job_panel, "LISTED_FOR", timedelta(0))
+
+    def fail(_progress):
+        raise DataError("No.")
+
+    job = REGISTRY.start("fails and stays", "Reading", fail)
+    assert job.wait(5)
+    test = visit(sidebar)
+    test.query_params["job"] = job.id
+    test.run().run()
+    assert "Reading: Failed" in sidebar_html(test)
+
+
 def test_two_sessions_that_start_the_same_follow_one_job(gate):
     running(gate, "in the way")
     tests = [visit(starter, args=("shared",)).run() for _ in range(2)]

@@ -39,6 +39,13 @@ def test_there_and_back(journal):
     assert hash(found.history) == hash(journal.history)  # variants are cache keys
 
 
+@pytest.mark.parametrize("name", ["The original model", "Model: y", "", "\u202e", "CAREFUL"])
+def test_a_name_kept_before_names_were_checked_is_given_up(name):
+    raw = journal_json.dump(FULL)
+    raw["kept"][1]["name"] = name
+    assert [k.name for k in journal_json.load(raw).history.kept] == ["careful", "Variant 1"]
+
+
 def cut(path):
     raw = journal_json.dump(FULL)
     place = raw

@@ -84,8 +84,44 @@ def test_a_tab_that_is_behind_is_told_and_changes_nothing(applied):
     press(second, "Undo")
     first = press(first, "Back to original")
     assert "went on in another tab" in first.error[0].value
+    assert titles(first)  # the page stays
     assert journal(first).history.current is not None  # what it shows is what it last saw
     assert [line.action for line in keeping.trail(second.session_state["places"][KEY]).lines][-1] == "undo"
+
+
+def test_a_tab_that_is_behind_loads_again_and_keeps_what_is_typed(applied):
+    first, kept = applied
+    second = visit("report", review=kept)
+    first = first.switch_page("app_pages/report.py").run()
+    place = "_".join(KEY)
+    first.text_area(key=f"notes_{place}").set_value("From the first.").run()
+    first = press(first, "Save to the report")
+    second.text_input(key=f"reviewer_{place}").set_value("Ann").run()
+    second = press(second, "Save to the report")
+    assert "went on in another tab" in second.error[0].value
+    assert titles(second)
+    assert second.get("iframe")
+    second = second.switch_page("app_pages/twins.py").run()
+    second = press(second, "Load it again")
+    assert not second.error
+    second = second.switch_page("app_pages/report.py").run()
+    assert second.text_area(key=f"notes_{place}").value == "From the first."
+    assert second.text_input(key=f"reviewer_{place}").value == "Ann"
+    second = press(second, "Save to the report")
+    assert not second.error
+    decided = keeping.open_kept(kept).journal.decision[0]
+    assert (decided.reviewer, decided.notes) == ("Ann", "From the first.")
+
+
+def test_a_step_inside_a_part_of_a_page_says_so_above_it(applied):
+    first, kept = applied
+    press(visit("unlearn", review=kept), "Undo")
+    first = first.switch_page("app_pages/harmful.py").run()
+    first = press(first, "Undo")  # of the sidebar, a callback
+    assert "went on in another tab" in first.error[0].value
+    assert len(first.error) == 1
+    first = press(first, "Load it again")
+    assert journal(first).history.current is None
 
 
 def test_a_database_that_fails_is_said_and_the_review_goes_on(applied, monkeypatch):

@@ -4,10 +4,12 @@ from dataclasses import replace
 from shutil import copytree
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, panels
 from app.review import Review
 from fmd_core.datasets import sample_folder
 
@@ -59,7 +61,7 @@ def test_threshold_changes_the_verdict_in_words(open_page):
 def test_attribute_in_the_sidebar_changes_the_group_table(open_page):
     test = open_page("find_bias")
     test.selectbox(key="attribute").set_value("paper").run()
-    assert test.table[1].value["Group"].tolist() == ["usual paper", "unusual paper"]
+    assert test.table[1].value["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
 
 
 def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):
@@ -74,12 +76,47 @@ def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(5000).run()
     assert [e.value for e in test.error] == [
-        "K = 5000 is not possible\\: choose K between 0 and the 900 training samples."
+        "K = 5000 is not possible\\: choose K between 1 and the 900 training samples."
     ]
     assert titles(test) == "This many samples cannot be ranked."
     test.number_input(key="harmful_k").set_value(20).run()
     assert not test.error
     assert test.table[0].value["of"].tolist() == [20, 20, 900]
+
+
+@pytest.mark.parametrize("k", [0, -5])
+def test_k_below_one_is_one_sentence(open_page, k):
+    test = open_page("harmful")
+    test.number_input(key="harmful_k").set_value(k).run()
+    assert [e.value for e in test.error] == [
+        f"K = {k} is not possible\\: choose K between 1 and the 900 training samples."
+    ]
+    assert titles(test) == "This many samples cannot be ranked."
+
+
+def test_what_a_model_may_become_is_said_truly(open_page):
+    told = " ".join(html.proto.body for html in open_page("model").get("html"))
+    assert "Only its last layer" not in told
+    assert "last layer or two in a copy" in told
+
+
+def test_the_slider_on_the_original_says_what_is_in_force(open_page):
+    test = press(open_page("feature_unlearning"), "Apply this").switch_page("app_pages/unlearn.py").run()
+    assert titles(test) == "The slider stands on the original; Variant 1 is in force."
+    assert next(b for b in test.button if b.label == "Apply this").disabled
+    assert not next(b for b in test.button if b.label == "Back to original").disabled
+    test = press(test, "Back to original")
+    assert titles(test).startswith("Nothing has changed")
+
+
+def test_the_slider_begins_on_the_variant_in_force(open_page):
+    test = press(open_page("unlearn"), "Apply our suggestion")
+    applied = test.select_slider[0].value
+    fresh = open_page("find_bias")
+    fresh.session_state["journals"] = test.session_state["journals"]
+    fresh = fresh.switch_page("app_pages/unlearn.py").run()
+    assert fresh.select_slider[0].value == applied
+    assert not applied.startswith("0 ")
 
 
 def test_class_filter_without_a_match_says_so(open_page):
@@ -152,7 +189,7 @@ def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
 def test_bias_page_speaks_of_the_variant_in_force(open_page):
     test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
     test = test.switch_page("app_pages/find_bias.py").run()
-    assert titles(test) == "Colour stays within the limit of 10 points."
+    assert titles(test) == "Colour moves the answer beyond the limit of 10 points."
 
 
 @pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])
@@ -267,6 +304,36 @@ def test_every_attribute_s_bias_stands_in_the_table(open_page):
     assert "Bias by paper" in labels
 
 
+@pytest.mark.usefixtures("really_unbroken")
+def test_figures_do_not_break_at_the_end_of_a_line(open_page):
+    test, gap = open_page("find_bias"), "\N{NO-BREAK SPACE}"
+    leads = [html.body for html in test.get("html") if "fmd-lead" in html.body]
+    assert any(f"(95{gap}%{gap}interval " in lead and f"n{gap}={gap}" in lead for lead in leads)
+    assert all(f"{gap}to{gap}" in text for text in test.table[0].value["Bias, points"])
+
+
+def test_people_are_counted_with_commas_where_they_are_many():
+    few = pd.DataFrame({"Group": ["a_b"], "n": [9_999], "Sample": [16_281]})
+    assert panels.plain_cells(few)["n"].tolist() == [9_999]
+    many = few.assign(n=[16_281])
+    assert panels.plain_cells(many).iloc[0].tolist() == ["a\\_b", "16,281", 16_281]
+
+
+@pytest.mark.parametrize(
+    ("value", "rose", "arrow"), [("5 %", True, "up"), ("5 %", False, "down"), ("?", False, "off")]
+)
+def test_the_arrow_of_a_card_points_where_the_figure_went(value, rose, arrow):
+    def page(value, rose):
+        from app import panels
+        from app.view_models.evidence import Headline
+
+        panels.cards([Headline("Accuracy", value, "\N{MINUS SIGN}5.0 points", "red", rose, ("Accuracy",))])
+
+    card = AppTest.from_function(page, args=(value, rose)).run().metric[0]
+    assert card.proto.direction == {"down": 0, "up": 1, "off": 2}[arrow]
+    assert card.proto.color == 0  # red: the minus sign itself says nothing to streamlit
+
+
 HOSTILE = "![x](http://evil.example/a.png) $E=mc^2$ :red[b]"
 
 
@@ -299,7 +366,7 @@ def test_row_19_names_from_files_are_not_read_as_markup(monkeypatch, open_page, 
     test = open_page(page)
     assert not test.exception
     found = " ".join(texts_read_as_markdown(test))
-    assert "evil" in found or page == "twins"  # where names stand in our own elements only
+    assert "evil" in found or page in ("twins", "unlearn")  # where names stand in our own elements only
     assert "![x](" not in found
     assert ":red[" not in found
     assert " $E" not in found

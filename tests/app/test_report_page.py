@@ -1,12 +1,14 @@
 """The Report page: the reviewer's form, and opening a report again."""
 
 import json
+from datetime import date
 
 import pytest
 
 import fmd_core as fmd
-from app import cache
+from app import cache, components
 from app.review import Aim, Review
+from app.view_models import report
 from fmd_core.report import report_json
 
 REVIEW = Review()
@@ -59,6 +61,41 @@ def test_what_is_saved_is_in_the_report_and_survives_a_page_switch(open_page):
     assert test.radio(key=f"verdict_{key}").value == "needs work"
     assert test.text_area(key=f"notes_{key}").value.startswith("One.")
     assert "Needs work" in shown(test)
+
+
+def test_what_is_typed_is_a_draft_until_it_is_saved(open_page):
+    test, key = open_page("report"), f"{REVIEW.data}_{REVIEW.model}"
+    assert not test.warning
+    test = test.radio(key=f"verdict_{key}").set_value("accept").run()
+    test = test.text_input(key=f"reviewer_{key}").set_value("Ann").run()
+    test = test.text_area(key=f"notes_{key}").set_value("Unsaved\u202e words.").run()
+    assert "Not saved yet" in test.warning[0].value
+    assert "No decision yet." in shown(test)
+    assert "Unsaved" not in shown(test)
+    test = test.switch_page("app_pages/twins.py").run().switch_page("app_pages/report.py").run()
+    assert test.radio(key=f"verdict_{key}").value == "accept"
+    assert test.text_input(key=f"reviewer_{key}").value == "Ann"
+    assert "Not saved yet" in test.warning[0].value
+    assert "journals" not in test.session_state
+    test = press(test, "Save to the report")
+    assert not test.warning
+    assert "Unsaved words." in shown(test)
+    assert "<bdi>Ann</bdi>" in shown(test)
+
+
+def test_text_from_right_to_left_stays_in_its_place():
+    evidence = fmd.Evidence(
+        cache.dataset(REVIEW), cache.classifier(REVIEW), cache.audit(REVIEW, None), 0.1,
+        cache.scores(REVIEW, Aim(("colour",))), 50,
+        decision=fmd.Decision("accept", "مريم", date(2026, 11, 22), "one\u202etwo", "\u2066three"),
+    )  # fmt: skip
+    page = fmd.render_report(evidence)
+    assert page.count("by <bdi>مريم</bdi>") == 2
+    assert '<div class="notes" dir="auto">onetwo</div>' in page
+    assert not set(page) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    _, sentence = report.decision_in_force((evidence.decision, "ab"), "ab")
+    assert "by \u2068مريم\u2069, 22 November 2026" in sentence
+    assert components.plain("a\u202eb \u2068c\u2069") == "ab \u2068c\u2069"
 
 
 def test_another_variant_has_no_decision_yet(open_page):

@@ -26,6 +26,7 @@ from fmd_core import (
     InfluenceScores,
     LinearHead,
     PathPoint,
+    RedFlag,
     UnlearningPath,
     UnlearningResult,
     load_dataset,
@@ -109,8 +110,40 @@ class TestFindBias:
 
     def test_service_is_of_the_attribute_in_focus(self):
         view = find_bias.build_service(AUDIT, "paper")
-        assert view.groups.table["Group"].tolist() == ["usual paper", "unusual paper"]
+        assert view.groups.table["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
         assert view.metrics.table["Value"].iloc[-1] == "0.30 (0.25 to 0.35)"
+
+    def test_one_attribute_at_one_point(self):
+        alone = BiasReport(estimate(0.8), AUDIT.attributes[:1], "head")
+        found = find_bias.build_findings(alone, 0.01).attributes
+        assert found.summary == "Beyond the limit of 1 point: colour (1 of 1 attribute)."
+
+    def test_both_sides_of_everybody_at_once_have_a_verdict(self):
+        flags = (flag("male: not male", -0.054, 0.0005), flag("male: male", 0.054, 0.0005))
+        view = find_bias.build_flags(flags, "person")
+        assert view.table["Verdict"].tolist() == ["served worse", "served better"]
+        assert view.headline == (
+            "Served worst over all classes together is male: not male. The model is right for 5.4 points fewer of them "
+            "than of all others (95 % interval 4.1 to 6.7, n = 16,281)."
+        )
+        assert view.summary == (
+            "Served worse by more than chance: 1 of 2 groups, of one attribute or of two; served better: 1. Adjusted "
+            "for looking at all. The table has 2, the worst first; select one to review its attribute."
+        )
+
+    def test_groups_too_small_are_counted_only_where_there_are_some(self):
+        few = RedFlag(("male",), "male: male", Estimate.unknown(7), Estimate.unknown(7), None)
+        view = find_bias.build_flags((flag("male: not male", -0.01, 0.5), few), "person")
+        assert view.summary.startswith("Served worse by more than chance: 0 of 1 group, of one")
+        assert (
+            "Adjusted for looking at all; for 1 more there are not enough people to say. The" in view.summary
+        )
+        assert view.headline.startswith("Over all classes together no group of people is served worse")
+
+
+def flag(group, gap, p):
+    moved = Estimate(gap, gap - 0.013, gap + 0.013, 16_281)
+    return RedFlag(("male",), group, estimate(0.9), moved, p)
 
 
 @pytest.fixture
@@ -162,7 +195,7 @@ class TestHarmful:
             (2, 2, "dog", "brown"),
         ]
         assert view.samples[0].effect_text == "−2.000 points"
-        assert view.headline == "The strongest teacher of the colour bias is a grey cat."
+        assert view.headline == "The training sample that most teaches the colour bias is a grey cat."
 
     def test_filter_keeps_the_rank(self, data, scores):
         view = harmful.build(data, scores, k=2, kind="Harmful", label="dog")
@@ -173,10 +206,20 @@ class TestHarmful:
         assert [s.row for s in view.samples] == [3]
         assert "it is helpful" in harmful.explain(view.samples[0], "colour", 0.0123).sentences[0]
 
-    def test_composition_counts_the_usual(self, data, scores):
+    def test_composition_counts_who_goes_with_the_pattern(self, data, scores):
         table = harmful.build(data, scores, k=2, kind="Harmful").composition.table
         assert table["Count"].tolist() == [2, 1, 3]
         assert table["of"].tolist() == [2, 2, 4]
+
+    def test_of_a_person_the_record_is_named_and_the_pattern(self, data, scores):
+        view = harmful.build(replace(data, unit="person"), scores, k=2, kind="Harmful")
+        assert view.headline == "The training sample that most teaches the colour bias is that of: grey, cat."
+        why = harmful.explain(view.samples[0], "colour", 0.0).sentences[1]
+        assert why == "Its colour goes with the pattern of its class, so it repeats the shortcut."
+        against = harmful.explain(replace(view.samples[0], aligned=False), "colour", 0.0).sentences[1]
+        assert against.startswith(
+            "Its colour goes against the pattern of its class, and it is harmful all the same"
+        )
 
     def test_csv_has_every_sample_worst_first(self, data, scores):
         frame = pd.read_csv(io.BytesIO(harmful.csv(data, scores)))
@@ -192,7 +235,7 @@ class TestHarmful:
 
 
 def point(strength, bias, accuracy, refusal="", blend=1.0):
-    return PathPoint(UnlearningResult(HEAD, "iterated", strength, 0, blend), accuracy, bias, refusal)
+    return PathPoint(UnlearningResult(HEAD, "iterated", strength, 0, blend), accuracy, bias, bias, refusal)
 
 
 @pytest.fixture
@@ -236,7 +279,7 @@ def comparison():
         accuracy=change(0.4, 0.7),
         aligned_accuracy=change(0.9, 0.7),
         conflicting_accuracy=change(0.3, 0.7),
-        groups=(change(0.9, 0.7, "usual colour"), change(0.3, 0.7, "animal: dog")),
+        groups=(change(0.9, 0.7, "colour with the pattern"), change(0.3, 0.7, "animal: dog")),
         confusion_before=np.array([[2, 0], [0, 0]]),
         confusion_after=np.array([[1, 1], [0, 0]]),
         rows=np.array([0, 1, 2, 3]),
@@ -248,14 +291,28 @@ def comparison():
 class TestResult:
     def test_cards_show_after_and_the_change(self, data, comparison):
         card = Evidence(data, comparison).cards[0]
-        assert (card.label, card.value, card.delta, card.better_when) == (
-            "Bias", "10.0 points", "-50.0 points", "inverse",
+        assert (card.label, card.value, card.delta, card.judgement, card.rose) == (
+            "Bias", "10.0 points", "\N{MINUS SIGN}50.0 points", "green", False,
         )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("moved", "p_value", "judgement"),
+        [(0.01, None, "off"), (0.2, None, "green"), (-0.2, None, "red"), (-0.2, 0.4, "off")],
+    )
+    def test_only_more_than_chance_is_coloured(self, data, comparison, moved, p_value, judgement):
+        changed = replace(change(0.4, 0.4 + moved), p_value=p_value)
+        card = Evidence(data, replace(comparison, conflicting_accuracy=changed)).cards[-1]
+        assert card.label == "Right, against the pattern"
+        assert (card.judgement, card.rose) == (judgement, moved > 0)
+
+    def test_only_an_article_loses_its_capital(self, data, comparison):
+        found = Evidence(data, comparison, names=("The original model", "Anna's try"))
+        assert found.summary.startswith("Grey is the original model, blue Anna's try, on 100 held-out")
 
     def test_losers_are_named_first(self, data, comparison):
         view = Evidence(data, comparison)
-        assert view.who_pays.startswith("1 of 2 groups lost accuracy: usual colour by 20.0 points")
-        assert view.groups["Accuracy of"][0] == "usual colour"
+        assert view.who_pays.startswith("1 of 2 groups lost accuracy: colour with the pattern by 20.0 points")
+        assert view.groups["Accuracy of"][0] == "colour with the pattern"
 
     def test_examples_show_gains_and_losses(self, data, comparison):
         view = Evidence(data, comparison)
@@ -270,7 +327,7 @@ class TestResult:
     def test_confusion_names_the_commonest_mistake(self, data, comparison):
         before, after = Evidence(data, comparison).confusion_summaries
         assert before == "Before: no mistakes."
-        assert after == "After: 1 of 2 wrong; most often cat taken for dog (1 times)."
+        assert after == "After: 1 of 2 wrong; most often cat taken for dog (1 time)."
 
 
 class TestHistoryTable:
@@ -283,7 +340,7 @@ class TestHistoryTable:
         assert table["Action"].tolist() == ["undo", "apply"]
         assert table["What, or in force after it"].tolist() == [
             "the original model",
-            "colour: Forget harmful samples (paper-remove), strength 0.5, K = 100",
+            "colour: Forget harmful samples, strength 0.5, K = 100",
         ]
 
 

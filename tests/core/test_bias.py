@@ -16,8 +16,7 @@ from fmd_core import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
-from fmd_core.bias import pair_flips, predictions
-from fmd_core.bias_functions import pair_differences
+from fmd_core.bias_functions import pair_differences, pair_flips, predictions
 
 
 def swapped(pairs):

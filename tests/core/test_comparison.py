@@ -21,7 +21,7 @@ from fmd_core import (
     compare_candidates,
 )
 from fmd_core import counterfactual_bias as predicted_bias
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.intervals import paired_rate_differences, rate_estimate
 
@@ -94,12 +94,12 @@ def test_values_recomputed_by_mask(tiny):
             assert change.difference.value == pytest.approx(right[1][mask].mean() - right[0][mask].mean())
 
 
-def test_people_with_the_usual_attribute_are_a_group_that_can_pay(tiny):
+def test_people_with_and_against_the_pattern_are_groups_that_can_pay(tiny):
     found = compared(tiny, tiny.path.suggested.result.head)
     by_name = {c.group: c for c in found.groups}
     for name, expected in (
-        ("usual mark", found.aligned_accuracy),
-        ("unusual mark", found.conflicting_accuracy),
+        ("mark with the pattern", found.aligned_accuracy),
+        ("mark against the pattern", found.conflicting_accuracy),
     ):
         assert by_name[name].difference == expected.difference
 
@@ -200,7 +200,7 @@ def members(tiny, people, group):
     for part in group.split(", "):
         if ": " not in part:
             aligned = tiny.dataset.bias_aligned("mark")[people.rows]
-            return aligned if part == "usual mark" else ~aligned
+            return aligned if part == "mark with the pattern" else ~aligned
         name, level = part.split(": ")
         column = {"shape": tiny.dataset.target, **tiny.dataset.attributes}[name]
         mask &= column.codes[people.rows] == column.levels.index(level)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from fmd_core import Column, red_flags
-from fmd_core.bias import predictions
+from fmd_core import Column, Estimate, RedFlag, red_flags
+from fmd_core.bias_functions import predictions
 from tests.core.test_comparison import members
 
 
@@ -68,6 +68,24 @@ def test_a_model_that_fails_one_group_is_flagged_for_it(tiny):
     assert all("luck: bad" in f.group and f.gap.value < 0 for f in flagged)
     assert found[0] in flagged
     assert [f.is_flag for f in found] == sorted((f.is_flag for f in found), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("gap", "p", "verdict"),
+    [
+        (0.054, 0.0005, "served better"),
+        (-0.054, 0.0005, "served worse"),
+        (0.054, 0.2, "within chance"),
+        (-0.054, 0.05, "within chance"),
+        (0.0, 0.01, "within chance"),
+        (None, None, "cannot be said"),
+    ],
+)
+def test_the_verdict_on_a_group_has_two_sides(gap, p, verdict):
+    estimate = Estimate.unknown(7) if gap is None else Estimate(gap, gap - 0.013, gap + 0.013, 450)
+    flag = RedFlag(("male",), "male: male", Estimate(0.9, 0.8, 0.95, 450), estimate, p)
+    assert flag.verdict == verdict
+    assert flag.is_flag == (verdict == "served worse")
 
 
 def test_the_interval_covers_what_it_should():

@@ -10,6 +10,7 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core import wording
+from fmd_core.architectures import find_architecture
 from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
 from fmd_core.report_evidence import LONGEST_NOTES
 from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
@@ -51,7 +52,7 @@ def after(demo, before):
 
 
 def words(html):
-    body = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    body = re.sub(r"<style>.*?</style>|</?bdi>", "", html, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
@@ -250,7 +251,49 @@ def test_many_attributes_run_down_the_group_metrics(before):
     audit = before.audit.attributes[0]
     many = replace(before.audit, attributes=tuple(replace(audit, attribute=f"a{i}") for i in range(5)))
     text = words(page(replace(before, audit=many)))
-    assert "Group metrics (aif360) Attribute Selection rate, usual, %" in text
+    assert "Group metrics (aif360) Attribute Selection rate, with the pattern, %" in text
+
+
+def test_no_word_on_the_page_calls_people_unusual(before, after):
+    for evidence in (before, after):
+        text = words(page(evidence))
+        assert "usual" not in text.lower()
+        assert "Right, with the pattern, % Right, against the pattern, %" in text
+    assert "The pattern is what training ties an attribute to" in text
+
+
+def test_the_page_calls_the_network_as_the_screens_do(before):
+    text = words(page(before))
+    assert f"{find_architecture('small_cnn').title}, " in text
+    assert "small_cnn" not in text
+
+
+def test_a_network_that_is_not_known_here_keeps_its_name(before):
+    report = fmd.build_report(before)
+    report["model"]["architecture"] = "their_own"
+    assert "their_own, " in words(fmd.render_page(report))
+
+
+def test_samples_without_pictures_can_be_told_apart(before):
+    report = fmd.build_report(replace(before, dataset=replace(before.dataset, shareable=False)))
+    first = report["taught_by"]["most_harmful"][0]
+    assert f"{first['shows']['colour']} sample {first['row']} " in words(fmd.render_page(report))
+
+
+def test_one_point_and_one_attribute_are_not_plural(before, after):
+    alone = replace(
+        before, audit=replace(before.audit, attributes=before.audit.attributes[:1]), threshold=0.01
+    )
+    text = words(page(alone))
+    assert "adjusted for looking at 1" not in text
+    assert "the limit of 1 point set by" in text
+    assert "accuracy may fall by 1 point " in words(page(replace(after, tolerance=0.01)))
+
+
+def test_figures_do_not_break_at_the_end_of_a_line(before):
+    html = page(before)
+    assert "95\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}interval" in html
+    assert "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" in html
 
 
 # --- the seal

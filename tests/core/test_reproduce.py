@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 import fmd_core as fmd
 from fmd_core import reproduction as command
 from fmd_core.baselines import averaged_answers, group_codes, most_even, refit_on_pairs, worst_group
-from fmd_core.bias import predictions
+from fmd_core.bias_functions import predictions
 from fmd_core.feature_store import FeatureStore
 from fmd_core.reproduction import trained_models
 from fmd_core.reproduction.experiments import FIXED, FIXED_STRENGTH, REFIT, VANILLA, Experiment, guarded

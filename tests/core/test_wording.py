@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, scan, wording
+from fmd_core.bias import ServedGroup
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.guarded_path import PathPoint, UnlearningPath
 from fmd_core.unlearning import STRATEGIES, UnlearningResult
@@ -96,6 +97,40 @@ def test_an_unknown_figure_says_why():
     assert wording.figure(UNKNOWN) == "not enough people to say (n = 7)"
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1 point"),
+        (1.0, "1 point"),
+        (0, "0 points"),
+        (2, "2 points"),
+        (0.5, "0.5 points"),
+        (7.000000000000001, "7 points"),
+    ],
+)
+def test_one_is_not_a_plural(number, text):
+    assert wording.counted(number, "point") == text
+
+
+def test_counts_have_commas_from_five_digits_on():
+    assert [wording.count(n) for n in (7, 9_999, 10_000, 16_281)] == ["7", "9999", "10,000", "16,281"]
+    assert wording.counted(16_281, "person") == "16,281 people"
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("right for 94.2 % of them", "right for 94.2_% of them"),
+        ("(95 % interval 54.8 to 62.9, n = 450)", "(95_%_interval 54.8_to_62.9, n_=_450)"),
+        (f"{MINUS}1.0 (+0.5 to {MINUS}2.0)", f"{MINUS}1.0 (+0.5_to_{MINUS}2.0)"),
+        ("falls by 5.0 points, and 1 point", "falls by 5.0_points, and 1_point"),
+        ("red 3 to the left, ten = 4 of plan", "red 3 to the left, ten = 4 of plan"),
+    ],
+)
+def test_figures_do_not_break_at_the_end_of_a_line(text, joined):
+    assert wording.unbroken(text) == joined.replace("_", "\N{NO-BREAK SPACE}")
+
+
 # --- one attribute
 
 
@@ -155,13 +190,28 @@ def test_the_sentence_of_a_group_gap_names_its_direction(decisions, direction):
     uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=share(decisions)))
     found = scan(BiasReport(UNKNOWN, (uneven,), ""), 0.1, "demographic parity")[0]
     assert wording.attribute_sentence(found) == (
-        f"On average a class gets 15.2 points {direction} probability where the colour is the usual one for it than "
-        "elsewhere (95 % interval 12.0 to 18.0, n = 450)."
+        f"On average a class gets 15.2 points {direction} probability where the colour goes with the pattern "
+        "than elsewhere (95 % interval 12.0 to 18.0, n = 450)."
     )
     assert (
         wording.attribute_headline(found)
         == "The demographic parity gap by colour is beyond the limit of 10 points."
     )
+
+
+def test_the_limit_of_one_point_is_singular():
+    found = scan(BiasReport(UNKNOWN, (audit(share(0.15, 0.12, 0.18)),), ""), 0.01)[0]
+    assert wording.attribute_headline(found) == "Colour moves the answer beyond the limit of 1 point."
+
+
+def test_who_is_served_worst_is_told_of_one_class():
+    served = ServedGroup("blond", "male", share(0.194, 0.1, 0.35, 36))
+    found = replace(audit(share(0.1)), groups=(served,))
+    assert wording.worst_served_sentence(found, share(0.95, 0.94, 0.96, 16_281)) == (
+        "Served worst within one class: blond, male. The model is right for 19.4 % of them "
+        "(95 % interval 10.0 to 35.0, n = 36), and for 95.0 % of all."
+    )
+    assert wording.worst_served_sentence(found, share(0.3, 0.2, 0.4)) == ""
 
 
 # --- a comparison
@@ -253,8 +303,8 @@ def test_a_loss_within_what_so_many_groups_do_by_chance_is_still_told():
     doubtful = replace(LOSS, p_value=0.2)
     found = wording.losers_sentence(comparison(FELL, HELD, (doubtful, GAIN)))
     assert found == (
-        "None of 2 groups lost accuracy by more than chance. Beyond its own interval, but not for one of so many: "
-        "digit: 3 by 10.0 points (5.0 to 15.0)."
+        "None of 2 groups lost accuracy by more than chance. Looked at alone these lost too, but of so many groups "
+        "some do by chance: digit: 3 by 10.0 points (5.0 to 15.0)."
     )
 
 
@@ -262,7 +312,13 @@ def test_another_attribute_that_rises_comes_first():
     rises = change(share(0.1), share(0.2), share(0.1, 0.05, 0.15), "paper")
     doubt = change(share(0.1), share(0.2), share(0.1, -0.05, 0.15), "hat")
     found = wording.who_pays(comparison(FELL, HELD, (LOSS,)), (doubt, rises, FELL))
-    assert found.startswith("The bias rises by paper 10.0 points. 1 of 1 groups lost accuracy: ")
+    assert found.startswith("The bias by paper rises 10.0 points. 1 of 1 group lost accuracy: ")
+
+
+def test_several_attributes_that_rise_are_one_sentence():
+    rises = [change(share(0.1), share(0.2), share(0.1, 0.05, 0.15), name) for name in ("paper", "hat")]
+    found = wording.who_pays(comparison(FELL, HELD, (GAIN,)), rises)
+    assert found.startswith("The bias by paper rises 10.0 points, that by hat 10.0 points. None of 1")
 
 
 # --- settings and the suggestion
@@ -293,21 +349,38 @@ def path(*points, suggested):
 
 
 RULE = (
-    "On 247 validation samples accuracy may fall by at most 1 points overall, no class by more than 5, "
+    "On 247 validation samples accuracy may fall by at most 1 point overall, no class by more than 5, "
     "and the bias may not rise."
 )
-START = PathPoint(result(strength=0.0), 0.437, 0.612, "")
-BETTER = PathPoint(result(strength=3.0), 0.749, 0.035, "")
-REFUSED = PathPoint(result(strength=9.0), 0.2, 0.01, "accuracy falls")
+START = PathPoint(result(strength=0.0), 0.437, 0.612, 0.6, "")
+BETTER = PathPoint(result(strength=3.0), 0.749, 0.035, 0.04, "")
+REFUSED = PathPoint(result(strength=9.0), 0.2, 0.01, 0.02, "accuracy falls")
 
 
-def test_the_reason_for_a_suggestion():
-    assert wording.suggestion_reason(path(START, BETTER, suggested=1)) == (
-        f"{RULE} Among the rest this one has the least bias minus half the accuracy gained: "
-        "bias 61.2 to 3.5 points, accuracy 43.7 % to 74.9 %."
-    )
-    assert f"{RULE} 1 of 3 tried settings break that rule. Among" in wording.suggestion_reason(
-        path(START, BETTER, REFUSED, suggested=1)
+TRADE = (
+    "we suggest the one that trades best, a point of bias counting as much as two points of accuracy: bias from 61.2 "
+    "to 3.5 points, counted in decisions from 60.0 to 4.0, accuracy from 43.7 % to 74.9 %. The larger of both counts: "
+    "a model that only becomes unsure earns nothing."
+)
+
+
+@pytest.mark.parametrize(
+    ("refused", "opening"),
+    [
+        (0, "Of all tried settings"),
+        (1, "1 of 3 tried settings breaks that rule. Of the rest"),
+        (2, "2 of 4 tried settings break that rule. Of the rest"),
+    ],
+)
+def test_the_reason_for_a_suggestion(refused, opening):
+    found = wording.suggestion_reason(path(START, BETTER, *[REFUSED] * refused, suggested=1))
+    assert found == f"{RULE} {opening} {TRADE}"
+
+
+def test_more_than_one_point_is_plural():
+    wider = replace(path(START, BETTER, suggested=1), tolerance=0.02, people=16_281)
+    assert wording.suggestion_reason(wider).startswith(
+        "On 16,281 validation samples accuracy may fall by at most 2 points overall"
     )
 
 

@@ -205,6 +205,6 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     visitor.act(lambda: page.get_by_role("button", name="Find the bias").nth(1).click())
     finding = page.get_by_role("heading", name="Presentation moves the answer beyond the limit of 10 points.")
     expect(finding).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("Served worst: blond, masculine.").first).to_be_visible()
+    expect(page.get_by_text("Served worst within one class: blond, masculine.").first).to_be_visible()
     page.get_by_role("link", name="Twins", exact=True).click()
     assert images_painted(page, "Twin pairs") == 48

@@ -131,6 +131,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         LOG.warning("started, open to other machines without a login: see docs/deployment.md")
     warmup.start()
     yield {}
+    warmup.end()
 
 
 def word_problem(error: Exception) -> bool:

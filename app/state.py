@@ -423,9 +423,11 @@ def keep_within(key: str, options: tuple[Any, ...]) -> None:
 
 
 def offer(key: str, options: tuple[Any, ...], first: Any) -> None:  # noqa: ANN401 - whatever the widget holds
-    """Give a widget the value `first` unless it holds one of its options."""
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = first
+    """Give a widget the value `first` unless the visitor chose another of its options: what was only offered
+    gives way to a better offer."""
+    offered = f"offered_{key}"
+    if st.session_state.get(key) not in options or st.session_state[key] == st.session_state.get(offered):
+        st.session_state[key] = st.session_state[offered] = first
 
 
 def keep_among(key: str, options: tuple[Any, ...]) -> None:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 _done = threading.Event()
 _first_page = threading.Event()
+_ending = threading.Event()
 # Imports hold Python's lock: the first visitor's page goes first, and when nobody comes we begin.
 NOBODY_CAME_SECONDS = 4.0
 PAINT_SECONDS = 1.0
@@ -24,6 +25,11 @@ _pages = threading.Condition()
 def start() -> None:
     """Begin loading in a daemon thread."""
     threading.Thread(target=_load, name="warmup", daemon=True).start()
+
+
+def end() -> None:
+    """The server ends: what is not loaded yet is not missed."""
+    _ending.set()
 
 
 @contextmanager
@@ -99,7 +105,8 @@ def _load() -> None:
         keeping.store().listing("")  # opens the database, before somebody's first step waits for it
         _freeze()
     except Exception:
-        logging.getLogger(__name__).exception("warm-up failed")
+        if not _ending.is_set():  # a process that ends starts no more threads
+            logging.getLogger(__name__).exception("warm-up failed")
     finally:
         _done.set()
 

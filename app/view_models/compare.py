@@ -30,8 +30,8 @@ def first_choice(found: dict[str, Side], history: History) -> tuple[str, str]:
     """What to compare until the reviewer chooses: the original and what is in force or was made last."""
     names = list(found)
     in_force = history.name(history.current)
-    second = in_force if in_force in names else names[min(len(history.kept), len(names) - 1)]
-    return names[0], second
+    latest = names[len(history.kept)] if history.kept else names[-1]
+    return names[0], in_force if in_force in names else latest
 
 
 def made(side: Side) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app import cache, model_forms
+from app import cache, model_forms, state
 from app.history import History
 from app.journal import Journal
 from app.review import BUNDLED, Aim, Review
@@ -131,3 +131,20 @@ def test_another_model_is_judged_on_the_same_people(monkeypatch):
     assert compare.headline(found, ("The original model", "Model: x")) == (
         "The original model and Model: x give all 450 held-out samples the same answers."
     )
+
+
+def test_before_anything_is_kept_the_original_is_held_against_another_model():
+    found = compare.sides("mine", History(), [("mine", "Mine"), ("other", "Other")])
+    assert compare.first_choice(found, History()) == ("The original model", "Model: Other")
+
+
+def test_what_was_only_offered_gives_way_to_a_better_offer_and_a_choice_does_not(monkeypatch):
+    monkeypatch.setattr(state.st, "session_state", {})
+    state.offer("second", ("original", "other"), "other")
+    state.offer("second", ("original", "variant", "other"), "variant")
+    assert state.value("second", "") == "variant"
+    state.put("second", "other")  # the visitor chooses
+    state.offer("second", ("original", "variant", "other"), "variant")
+    assert state.value("second", "") == "other"
+    state.offer("second", ("original", "variant"), "variant")  # it is gone
+    assert state.value("second", "") == "variant"

@@ -3,6 +3,9 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
+
+import pytest
 
 from app import warmup
 
@@ -51,3 +54,16 @@ def test_loading_goes_on_when_a_page_takes_long(monkeypatch):
     monkeypatch.setattr(warmup, "LONGEST_WAIT_SECONDS", 0.05)
     with warmup.drawing():
         warmup.give_way(0.5)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_failure_is_told_unless_the_server_ends(monkeypatch, caplog, ends):
+    def fail(_seconds):
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    monkeypatch.setattr(warmup, "_first_page", SimpleNamespace(wait=fail))
+    monkeypatch.setattr(warmup, "_ending", threading.Event())
+    if ends:
+        warmup.end()
+    warmup._load()
+    assert bool(caplog.records) != ends

@@ -58,8 +58,9 @@ def straight(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Streamlit would read as Markdown, as it is: names come from users' files."""
-    text = straight(text)
+    """Text that Streamlit would read as Markdown, as it is: names come from users' files. An address in it stays text:
+    a word joiner, which nobody sees, keeps it from becoming a link."""
+    text = re.sub(r"(?i)(https?:(?=//)|www(?=\.)|@(?=\w))", "\\1\u2060", straight(text))
     return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", wording.unbroken(text))
 
 

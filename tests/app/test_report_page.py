@@ -95,6 +95,7 @@ def test_text_from_right_to_left_stays_in_its_place():
     assert not set(page) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
     _, sentence = report.decision_in_force((evidence.decision, "ab"), "ab")
     assert "by \u2068مريم\u2069, 22 November 2026" in sentence
+    assert components.plain("http://a.b www.a.b a@b.c") == "http\\:\u2060//a.b www\u2060.a.b a@\u2060b.c"
     assert components.plain("a\u202eb \u2068c\u2069") == "ab \u2068c\u2069"
 
 

@@ -43,7 +43,9 @@ class Watched:
 
     def settled(self):
         expect(self.page.get_by_test_id("stMain").get_by_role("heading", level=1).first).to_be_visible()
-        self.page.wait_for_load_state("networkidle")
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        self.page.wait_for_load_state("load")
+        self.page.wait_for_timeout(500)  # not "networkidle", which a busy machine may never reach
 
 
 @pytest.mark.browser

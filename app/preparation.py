@@ -39,15 +39,11 @@ def require(review: Review) -> None:
             st.rerun()
     data = cache.dataset(review)
 
-    def work(progress: Progress) -> None:
-        cache.warm(
-            review, lambda share: progress(share, "Reading every sample with the model, then its twins")
-        )
-
     _have_done(
         f"prepare {review.data} {review.model} {review.depth}",
         f"Getting {data.name} ready",
-        work,
+        "Reading every sample with the model, then its twins",
+        lambda told: cache.warm(review, told),
         "Every sample is read once by the model; the result is kept, so the next time is quick.",
     )
 
@@ -66,13 +62,11 @@ def require_scores(review: Review, aim: Aim) -> None:
     if cache.are_scored(review, aim):
         return
 
-    def work(progress: Progress) -> None:
-        cache.scores(review, aim, lambda share: progress(share, "Scoring every training sample"))
-
     _have_done(
         f"score {review} {aim}",
         f"Scoring every training sample by what it does to the {aim.words} bias",
-        work,
+        "Scoring every training sample",
+        lambda told: cache.scores(review, aim, told),
         "Every sample is scored once; then the gallery is quick.",
         failure_is_told=True,
     )
@@ -83,13 +77,11 @@ def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> No
     if cache.is_solved(review, aim, strategy, k):
         return
 
-    def work(progress: Progress) -> None:
-        cache.warm_path(review, aim, strategy, k, lambda share: progress(share, "Trying every strength"))
-
     _have_done(
         f"solve {review} {aim} {strategy} {k}",
         f"Trying every strength against {aim.words}",
-        work,
+        "Trying every strength",
+        lambda told: cache.warm_path(review, aim, strategy, k, told),
         "Every strength is solved once; then the slider moves at once.",
         failure_is_told=True,
     )
@@ -101,23 +93,31 @@ def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]
     if cache.is_judged(variant, attributes):
         return
 
-    def work(progress: Progress) -> None:
-        cache.forgetting(variant, attributes, lambda share: progress(share, "Training fresh readers"))
-
     _have_done(
         f"judge {variant} {attributes}",
         f"Asking fresh readers what they can still tell of {' and '.join(attributes)}",
-        work,
+        "Training fresh readers",
+        lambda told: cache.forgetting(variant, attributes, told),
         "Readers are trained afresh on the features before and after: only they say what is forgotten.",
         failure_is_told=True,
     )
 
 
 def _have_done(
-    key: str, title: str, work: Callable[[Progress], None], note: str, *, failure_is_told: bool = False
+    key: str,
+    title: str,
+    doing: str,
+    compute: Callable[[Callable[[float], None]], object],
+    note: str,
+    *,
+    failure_is_told: bool = False,
 ) -> None:
-    """Go on when `work` is done; else show the job and stop the page. With `failure_is_told` the page
-    itself meets the error, and words it where it belongs."""
+    """Go on when `compute`, which tells its share done, is done; else show the job, with what it is `doing`, and
+    stop the page. With `failure_is_told` the page itself meets the error, and words it where it belongs."""
+
+    def work(progress: Progress) -> None:
+        compute(lambda share: progress(share, doing))
+
     if _was_just_done(key):
         return
     last = REGISTRY.find(state.shown_job(PLACE))

@@ -228,13 +228,17 @@ def test_scores_that_take_long_are_a_job_that_can_be_stopped(open_page, monkeypa
             progress(0.1)
 
     monkeypatch.setattr(cache, "scores", slow)
+    training = REGISTRY.start("long", "Somebody trains", lambda _: go_on.wait(60))
     test = open_page("harmful")
     assert titles(test).startswith("Scoring every training sample")
     job = REGISTRY.find(test.session_state["job_preparation"])
+    assert job.state == "running"  # and not waiting until the training ends
+    assert training.state == "running"
     REGISTRY.cancel(job.id)
     assert job.wait(5)
     assert "was stopped" in titles(test.run())
     go_on.set()
+    assert training.wait(5)
 
 
 def test_a_single_sample_s_effect_is_measured_beside_its_prediction():

@@ -21,12 +21,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import access, logs, warmup
-from app.shell import Shell
+from app.shell import SCRIPT_SOURCE, Shell
 
 # 'unsafe-inline' for styles and blob: for scripts is what Streamlit's own front end needs. Its one inline
-# script, which tells search engines that the page is ready, is blocked: nothing of ours needs it.
+# script, which tells search engines that the page is ready, is blocked: nothing of ours needs it. Ours is
+# let in by its digest.
 HEADERS = {
-    "content-security-policy": "default-src 'self'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "content-security-policy": f"default-src 'self'; script-src 'self' blob: {SCRIPT_SOURCE}; "
+    "style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",

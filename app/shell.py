@@ -3,11 +3,15 @@
 Streamlit's document is empty until its script has run: a second or two of white on a slow machine. So
 that a page paints at once, the document carries the sidebar's ground, the logo and the first words,
 where they will stand. The frame covers the place of the content only until the page's own heading is
-there, by CSS alone: the content security policy allows no script of ours, and none is needed.
+there, by CSS alone.
+
+With it comes the only script of ours, which the content security policy knows by its digest.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 from pathlib import Path
 
@@ -36,6 +40,16 @@ body:has([role=dialog]) #fmd-shell { display: none; }
 #fmd-shell p:nth-child(3) { font-size: 16.2px; line-height: 24.3px; max-width: 690px; text-wrap: pretty; }
 @media (max-width: 768px) { #fmd-shell aside { display: none; } #fmd-shell main { padding: 94px 15px 0; } }
 </style>"""
+# Streamlit adds an entry to the browser's history for every change of the address. The view stands in ours, so
+# Back would lead to the same page with a setting less, which is written into the address again at once: a trap.
+ONE_ENTRY_PER_PAGE = """
+const push = history.pushState.bind(history);
+history.pushState = (state, unused, url) => {
+  const goesOn = new URL(url ?? "", location.href).pathname !== location.pathname;
+  goesOn ? push(state, unused, url) : history.replaceState(state, unused, url);
+};
+"""
+SCRIPT_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(ONE_ENTRY_PER_PAGE.encode()).digest()).decode()}'"
 
 
 def frame(path: str) -> str:
@@ -44,7 +58,8 @@ def frame(path: str) -> str:
         (welcome.NAME, welcome.QUESTION, welcome.LEAD) if path == "/" else (welcome.NAME, "One moment.", "")
     )
     told = "".join(f"<p>{escape(text)}</p>" for text in words)
-    return f"{STYLE}<div id='fmd-shell' aria-hidden='true'><aside>{LOGO}</aside><main>{told}</main></div>"
+    shell = f"<div id='fmd-shell' aria-hidden='true'><aside>{LOGO}</aside><main>{told}</main></div>"
+    return f"<script>{ONE_ENTRY_PER_PAGE}</script>{STYLE}{shell}"
 
 
 class Shell:

@@ -77,7 +77,8 @@ def test_no_page_breaks_the_policy_and_every_answer_carries_the_headers(visit, s
         if url.startswith(server) and any(headers.get(name) != value for name, value in HEADERS.items())
     }
     assert not wanting
-    # Streamlit's one inline script, by its hash: it sets a flag for search engines' crawlers.
+    # Streamlit's one inline script, by its hash: it sets a flag for search engines' crawlers. A browser that asks for
+    # a document gets one of ours too, which the policy knows.
     inline = re.findall(r"<script>(.*?)</script>", urllib.request.urlopen(server).read().decode(), re.DOTALL)
     assert [script.strip() for script in inline] == ["window.prerenderReady = false"]
     known = base64.b64encode(hashlib.sha256(inline[0].encode()).digest()).decode()

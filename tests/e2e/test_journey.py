@@ -190,9 +190,25 @@ def test_the_first_words_are_painted_before_any_script_ran(chromium, server):
     context.close()
 
 
+def test_back_leads_to_the_page_before_whatever_was_moved_meanwhile(visit):
+    visitor = visit().open("find_bias")
+    page = visitor.page
+    verdict = page.get_by_role("heading", name="This model decides by colour.")
+    expect(verdict).to_be_visible(timeout=90_000)
+    visitor.act(lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
+    slider = page.get_by_role("slider", name="Strength")
+    for _ in range(3):
+        visitor.act(lambda: slider.press("ArrowRight"))
+    expect(page).to_have_url(re.compile("strength="))
+    page.go_back()
+    expect(verdict).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
+
+
 def test_headers_and_foreign_hosts(server):
     with urllib.request.urlopen(server, timeout=10) as answer:
-        assert "script-src 'self' blob:;" in answer.headers["content-security-policy"]
+        assert "script-src 'self' blob: 'sha256-" in answer.headers["content-security-policy"]
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
     request = urllib.request.Request(server, headers={"Host": "evil.example"})

@@ -20,12 +20,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fmd_core.data import Array
+from fmd_core.datasets.names import cut
 from fmd_core.intervals import Estimate
 
 ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
+LONGEST_IN_LEGEND = 36  # characters
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
 
@@ -111,12 +113,11 @@ def before_after(
     names: tuple[str, str] = ("before", "after"),
 ) -> go.Figure:
     """Paired bars with whiskers, in percent; `names` are what is compared."""
-    sides = ((escape(names[0], quote=False), before, NEUTRAL), (escape(names[1], quote=False), after, ACCENT))
     traces = [
         _bar_trace(labels, estimates)
-        | {"name": name, "marker": {"color": color}}
-        | {"hovertemplate": f"%{{y}}, {name}: %{{x:.1f}}<extra></extra>"}
-        for name, estimates, color in sides
+        | {"name": escape(cut(name, LONGEST_IN_LEGEND), quote=False), "marker": {"color": color}}
+        | {"hovertemplate": f"%{{y}}, {escape(name, quote=False)}: %{{x:.1f}}<extra></extra>"}
+        for name, estimates, color in ((names[0], before, NEUTRAL), (names[1], after, ACCENT))
     ]
     layout = {
         "barmode": "group",
@@ -338,6 +339,7 @@ def _points(name: str, points: Sequence[CurvePoint], marker: dict[str, Any]) -> 
         "y": [p.accuracy for p in points],
         "customdata": [p.label for p in points],
         "hovertemplate": "%{customdata}: bias %{x:.1f}, accuracy %{y:.1f}<extra></extra>",
+        "cliponaxis": False,  # a point at the end of an axis is as round as the others
     }
 
 

@@ -72,8 +72,17 @@ def sidebar_list() -> None:
 
 def _is_over(job: Job) -> bool:
     """Whether a job ended well, or was stopped, and its end has been listed for long enough."""
-    ended_well = job.state in ("finished", "stopped") and not job.ended_with_server
-    return ended_well and job.finished is not None and datetime.now(UTC) - job.finished > LISTED_FOR
+    return (
+        not job.live
+        and not _stays(job)
+        and job.finished is not None
+        and datetime.now(UTC) - job.finished > LISTED_FOR
+    )
+
+
+def _stays(job: Job) -> bool:
+    """Whether a job is listed until the visitor has seen how it ended: nothing came of it that they wanted."""
+    return job.state == "failed" or job.ended_with_server
 
 
 def state_words(job: Job) -> str:
@@ -177,6 +186,9 @@ def _list(ids: tuple[str, ...]) -> None:
         _line(f"{job.title}: {state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
         if job.live:
             st.progress(job.share)
+        elif _stays(job) and st.button("Dismiss", key=f"dismiss_{job.id}", type="tertiary"):
+            leave(job)
+            st.rerun()
 
 
 def _line(text: str) -> None:

@@ -51,6 +51,17 @@ def name_of(review: Review) -> str:
     return cache.classifier(review).name or f"The model that ships with {cache.dataset(review).name}."
 
 
+def facts(review: Review) -> None:
+    """What the model under review is, and how often it is right once that is known."""
+    try:
+        model = cache.classifier(review)
+    except ModelError:  # `name_of` has said so
+        return
+    audit = cache.audit(review, None) if cache.is_warm(review) else None
+    rows = models.fact_rows(cache.dataset(review), model, audit)
+    st.table(rows, border="horizontal", hide_header=True, hide_index=True, alt="The model under review")
+
+
 def _use(review: Review, model: str) -> None:
     state.open_review(Review(review.data, model))
     st.rerun()

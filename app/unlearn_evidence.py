@@ -23,9 +23,8 @@ def draw(
 ) -> None:
     """Figures, `more`, who pays, what is mixed up, and whose answer changed, a tab each; `names` are what is
     compared. Only the open tab is computed and sent: that is what keeps a slider quick."""
-    title = " and ".join(names)
     sections: tuple[Section, ...] = (
-        (f"{title[:1].upper()}{title[1:]}", lambda: _figures(result, names)),
+        ("Before and after" if names == BEFORE_AFTER else "Side by side", lambda: _figures(result, names)),
         *more,
         ("Who pays?", lambda: _who_pays(result)),
         ("Mixed-up answers", lambda: _mixed_up(result)),

@@ -11,7 +11,7 @@ REVIEW = state.review()
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
 
 
-def choose() -> tuple[str, str]:
+def choose() -> list[str | None]:
     """Which two, by name."""
     names = tuple(found)
     chosen = []
@@ -21,9 +21,13 @@ def choose() -> tuple[str, str]:
     ):
         state.offer(key, names, first)
         with column:
-            chosen.append(st.selectbox(label, names, key=key, persist_state="session"))
-            st.caption(components.plain(compare.made(found[chosen[-1]])))
-    return chosen[0], chosen[1]
+            name = st.selectbox(
+                label, names, index=None, placeholder="Choose a model", key=key, persist_state="session"
+            )
+            if name is not None:
+                st.caption(components.plain(compare.made(found[name])))
+            chosen.append(name)
+    return chosen
 
 
 def evidence(names: tuple[str, str]) -> None:
@@ -57,11 +61,15 @@ if len(found) == 1:
     kept_variants.draw()
     components.next_step("app_pages/unlearn.py", "Make a variant")
     st.stop()
-chosen = choose()
-if found[chosen[0]] == found[chosen[1]]:
+one, other = choose()
+if one is None or other is None or found[one] == found[other]:
     with top:
-        components.header("Compare · on held-out people", "Which one is better?", compare.SAME)
+        components.header(
+            "Compare · on held-out people",
+            "Which one is better?",
+            compare.ASK if None in (one, other) else compare.SAME,
+        )
 else:
-    evidence(chosen)
+    evidence((one, other))
 kept_variants.draw()
 components.next_step("app_pages/report.py", "Write the report")

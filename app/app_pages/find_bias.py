@@ -11,6 +11,15 @@ with st.spinner("Asking the model about every twin"):
     audit, data = cache.audit(REVIEW, state.current()), cache.dataset(REVIEW)
 
 
+def offer_to_review(decisive: str) -> None:
+    """The headline blames one attribute; the other pages are about the one that the sidebar names."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(components.plain(f"The sidebar, and with it every other page, is on {state.attribute()}."))
+        label = components.plain(f"Review {decisive} instead")
+        if st.button(label, key="review_decisive", on_click=state.setter("attribute", decisive)):
+            st.rerun()
+
+
 @components.fragment
 def findings() -> None:
     """Everything that the threshold changes."""
@@ -28,6 +37,8 @@ def findings() -> None:
             view.lead,
             help=glossary.tip(*find_bias.terms(state.measure(), matched=data.pair_method == "matched")),
         )
+        if view.decisive not in ("", state.attribute()):
+            offer_to_review(view.decisive)
     axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
     permalink.write()

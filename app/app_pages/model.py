@@ -19,6 +19,7 @@ if data.notes:
         st.markdown("\n".join(f"- {components.plain(note)}" for note in data.notes))
 model_forms.choose(REVIEW)
 if REVIEW.has_model:
+    model_forms.facts(REVIEW)
     components.next_step("app_pages/find_bias.py", "Find the bias")
     weights_form.passport(REVIEW)
     st.subheader("Another model", anchor=False)

@@ -8,8 +8,11 @@ from app.history import OTHER_MODEL, History
 from app.review import BUNDLED
 from app.variants import Side, describe
 from fmd_core import Comparison, wording
+from fmd_core.datasets.names import cut
 
 ORIGINAL = "The original model"
+LONGEST_IN_HEADLINE = 48  # characters of a name, which stands whole beneath
+ASK = "Choose two. What you apply on the Unlearn page can be chosen here too, beside other models for this data."
 SAME = "Both are the same: choose two that differ."
 
 
@@ -26,11 +29,12 @@ def sides(model: str, history: History, others: Sequence[tuple[str, str]]) -> di
     return found
 
 
-def first_choice(found: dict[str, Side], history: History) -> tuple[str, str]:
-    """What to compare until the reviewer chooses: the original and what is in force or was made last."""
+def first_choice(found: dict[str, Side], history: History) -> tuple[str, str | None]:
+    """What to compare until the reviewer chooses: the original and what is in force or was made last. Nothing, where
+    only other models are there: none of them is more to the point than another, and to ask one takes a while."""
     names = list(found)
     in_force = history.name(history.current)
-    latest = names[len(history.kept)] if history.kept else names[-1]
+    latest = names[len(history.kept)] if history.kept else None
     return names[0], in_force if in_force in names else latest
 
 
@@ -41,8 +45,9 @@ def made(side: Side) -> str:
 
 def headline(comparison: Comparison, names: tuple[str, str]) -> str:
     """What the second does to the first's bias and accuracy."""
+    first, second = (cut(name, LONGEST_IN_HEADLINE) for name in names)
     if comparison.verdict == "unchanged":
-        return f"{names[0]} and {names[1]} give all {len(comparison.rows)} held-out samples the same answers."
+        return f"{first} and {second} give all {len(comparison.rows)} held-out samples the same answers."
     found = wording.comparison_headline(comparison)
-    first = names[0].replace(ORIGINAL, "the original model")
-    return f"{names[1]} against {first}: {found[:1].lower()}{found[1:]}"
+    first = first.replace(ORIGINAL, "the original model")
+    return f"{second} against {first}: {found[:1].lower()}{found[1:]}"

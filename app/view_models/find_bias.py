@@ -21,6 +21,8 @@ class FindingsView:
 
     headline: str
     lead: str
+    decisive: str
+    """The attribute that the headline blames; empty if it blames none."""
     attributes: BarChart
 
 
@@ -39,7 +41,8 @@ def build_findings(audit: BiasReport, threshold: float, measure: Measure = "coun
         table=pd.DataFrame([_row(finding) for finding in found]),
     )
     sentences = wording.attribute_sentence(worst), wording.worst_served_sentence(worst.audit, audit.accuracy)
-    return FindingsView(wording.attribute_headline(worst), " ".join(filter(None, sentences)), chart)
+    headline, lead = wording.attribute_headline(worst), " ".join(filter(None, sentences))
+    return FindingsView(headline, lead, worst.attribute if worst.verdict == "biased" else "", chart)
 
 
 def axis(measure: Measure, *, matched: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fmd_core import AttributeDataset, Classifier, TrainingStep, wording
+from app.view_models.start import accuracy
+from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, wording
 from fmd_core.architectures import ARCHITECTURES, find_architecture
 from fmd_core.intake import Passport
 from fmd_core.training import feature_scale, with_feature_scale
@@ -89,6 +90,17 @@ def with_unit_features(model: Classifier, data: AttributeDataset) -> Classifier:
 def is_ours(model: Classifier) -> bool:
     """Whether FMD Studio trained it: only then are its features scaled already."""
     return model.feature_scale != 1.0
+
+
+def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> list[dict[str, str]]:
+    """What is open, as a table; `audit` is None while nothing was measured yet."""
+    rows = {
+        "Network": f"{find_architecture(model.architecture).title}, {model.n_parameters:,} numbers learned",
+        "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
+        "Accuracy": accuracy(data, audit),
+        "Fingerprint of the whole model": model.fingerprint[:16],
+    }
+    return [{"": name, "Model": value} for name, value in rows.items()]
 
 
 def passport_rows(passport: Passport) -> list[dict[str, str]]:

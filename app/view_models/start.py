@@ -58,12 +58,6 @@ class LoadedView:
 def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasReport | None) -> LoadedView:
     """`audit` is None while it was not measured yet, `model` while none is chosen."""
     attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())
-    accuracy = "not measured yet"
-    if audit is not None:
-        people = wording.many(data.unit)
-        accuracy = (
-            f"{wording.figure(audit.accuracy)} % of {wording.count(audit.accuracy.n)} held-out test {people}"
-        )
     name = "none yet"
     if model is not None:
         title = find_architecture(model.architecture).title
@@ -73,7 +67,7 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
         "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
         "Model": name,
-        "Accuracy": accuracy,
+        "Accuracy": accuracy(data, audit),
     }
     sizes = [(split, int((data.split == split).sum())) for split in SPLITS]
     return LoadedView(
@@ -84,6 +78,14 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
         ],
         notes=data.notes,
     )
+
+
+def accuracy(data: AttributeDataset, audit: BiasReport | None) -> str:
+    """How often the model is right, and of whom; `audit` is None while it was not measured yet."""
+    if audit is None:
+        return "not measured yet"
+    right, people = wording.figure(audit.accuracy), wording.many(data.unit)
+    return f"{right} % of {wording.count(audit.accuracy.n)} held-out test {people}"
 
 
 def _levels(levels: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fmd_core import AttributeDataset, Explanation, wording
 from fmd_core.data import Array
+from fmd_core.datasets.names import cut
 from fmd_core.explanations import Method
 
 METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
@@ -153,7 +154,7 @@ def build_bars(
     size = np.max([np.abs(f.contributions) for own in found for f in own], axis=0)
     order = np.argsort(-size, kind="stable")
     top, rest = order[:MOST_BARS], order[MOST_BARS:]
-    labels = [_short(names[i]) for i in top] + ([f"{len(rest)} others"] if len(rest) else [])
+    labels = [cut(names[i], LONGEST_LABEL) for i in top] + ([f"{len(rest)} others"] if len(rest) else [])
     charts = []
     for who, own in zip(shown, found, strict=True):
         record = data.source.display(who.row, who.attribute, who.code)
@@ -184,7 +185,7 @@ def _summary(
 
     def named(i: int) -> str:
         column = own[0].columns[i]
-        return f"{column} ({_short(values[column])})" if column in values else column
+        return f"{column} ({cut(values[column], LONGEST_LABEL)})" if column in values else column
 
     sure = ", ".join(f"{m} {100 * f.probability:.0f} %" for m, f in zip(models, own, strict=True))
     opening = f"Sure of '{data.target.levels[own[0].target]}': {sure}"
@@ -201,7 +202,3 @@ def _summary(
 
 def _signed(value: float) -> str:
     return wording.signed(f"{value:+.2f}")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"

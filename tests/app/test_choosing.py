@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app import components, uploads
+from app import cache, components, preparation, uploads
 from app.review import NO_MODEL, Review
 from app.view_models import import_data, models
 from fmd_core import intake
@@ -154,6 +154,16 @@ def test_imports_of_one_name_can_be_told_apart():
     kept = tuple(imports.Kept(str(i), "staff", "table") for i in range(3))
     assert len(set(import_data.kept_names(kept, "table").values())) == 3
     assert import_data.kept_names(kept, "images") == {}
+
+
+def test_the_model_page_says_what_is_open_and_how_often_it_is_right(open_page):
+    preparation.require(Review())
+    test = open_page("model")
+    told = dict(test.table[0].value.itertuples(index=False, name=None))
+    assert told["Network"] == "Small network (3 layers), 89,834 numbers learned"
+    assert told["Last layer"] == "from 64 features to 10 answers"
+    assert told["Accuracy"] == "37.3 (33.0 to 41.9) % of 450 held-out test images"
+    assert told["Fingerprint of the whole model"] == cache.classifier(Review()).fingerprint[:16]
 
 
 def test_a_double_start_trains_once_and_the_address_finds_it(open_page):

@@ -1,13 +1,17 @@
 """What the background loading leaves behind, in a process of its own."""
 
+import asyncio
 import subprocess
 import sys
 import threading
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from app import warmup
+from app import server, warmup
 
 PROBE = """
 import logging
@@ -67,3 +71,25 @@ def test_a_failure_is_told_unless_the_server_ends(monkeypatch, caplog, ends):
         warmup.end()
     warmup._load()
     assert bool(caplog.records) != ends
+
+
+def test_the_loading_begins_and_ends_with_the_server(monkeypatch):
+    told = []
+    monkeypatch.setattr(warmup, "start", lambda: told.append("start"))
+    monkeypatch.setattr(warmup, "end", lambda: told.append("end"))
+    monkeypatch.setattr(server.logs, "begin", lambda: None)
+    monkeypatch.setattr(server.os, "umask", lambda _mask: None)
+
+    async def serve():
+        async with server.lifespan(server.app):
+            assert told == ["start"]
+
+    with ThreadPoolExecutor(1) as apart:  # a browser's loop may run in this thread
+        apart.submit(asyncio.run, serve()).result()
+    assert told == ["start", "end"]
+
+
+def test_a_rerun_is_not_followed_by_a_full_collection():
+    """Of 20 visitors' processor time it took 37 %: everything that is cached was walked again."""
+    settings = tomllib.loads((Path(server.__file__).parents[1] / ".streamlit/config.toml").read_text())
+    assert settings["runner"]["postScriptGC"] is False

@@ -114,8 +114,9 @@ def _load() -> None:
 def _freeze() -> None:
     """Take all that was loaded so far out of garbage collection.
 
-    Streamlit collects after every rerun; frozen, the libraries' half a million objects are not
-    walked again (measured: 378 ms a rerun become 0).
+    Now and then Python collects everything that lives, while all pages wait; frozen, the libraries'
+    390,000 objects are not walked again (measured: 170 ms a collection become 0). The collections that
+    Streamlit does after every rerun are switched off in .streamlit/config.toml.
     """
     gc.collect()
     gc.freeze()

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import fmd_core as fmd
 from app import bounded, cache, preparation
+from app.cache import influences, judgements, opened
 from app.review import Aim, Review
 from app.variants import Recipe
 from fmd_core import Column, DataError, unlearn
@@ -71,7 +73,7 @@ def test_the_path_is_the_library_s_own():
 
 def test_tolerance_changes_the_verdict_and_solves_nothing(monkeypatch):
     strict = cache.path(REVIEW, AIM, "paper-external", 0, 0.0)
-    monkeypatch.setattr(cache.fmd, "solve_path", None)
+    monkeypatch.setattr(fmd, "solve_path", None)
     loose = cache.path(REVIEW, AIM, "paper-external", 0, 0.5)
     assert any(p.refusal.startswith("accuracy falls") for p in strict.points)
     assert not any(p.refusal.startswith("accuracy falls") for p in loose.points)
@@ -82,7 +84,7 @@ def test_an_attribute_with_one_value_is_left_out_of_the_audit(monkeypatch, open_
     data = cache.dataset(REVIEW)
     flat = Column("paper", np.zeros(len(data), int), ("plain",))
     one_valued = replace(data, attributes={**data.attributes, "paper": flat})
-    monkeypatch.setattr(cache, "open_data", lambda _reference: one_valued)
+    monkeypatch.setattr(opened, "open_data", lambda _reference: one_valued)
     with pytest.raises(DataError, match=r"^'paper' has one value only \(plain\)"):
         cache.pairs(REVIEW, "test", "paper")
     page = open_page("find_bias")
@@ -116,21 +118,23 @@ def test_real_results_stay_within_the_room_and_those_that_had_to_go_come_out_the
     for _ in range(2):
         assert fingerprints(REVIEW) == expected
         assert 0 < bounded.held_bytes() <= everything // 3
-        assert not cache._features.holds(REVIEW, "test")  # used longest ago
+        assert not opened._features.holds(REVIEW, "test")  # used longest ago
         assert cache.is_solved(REVIEW, AIM, "iterated", 0)  # used last
 
 
 def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
     asked = REVIEW, AIM, "iterated", 0
-    monkeypatch.setattr(cache, "audit", lambda *_: None)
+    audited = []
+    monkeypatch.setattr(judgements, "audit", lambda *asked: audited.append(asked))
     cache.warm(REVIEW)
+    assert audited == [(REVIEW, None)]
     cache.warm_path(*asked)
     assert cache.is_warm(REVIEW)
     assert cache.is_warm(replace(REVIEW, vetoes=(("colour", 7),)))  # nobody is read again for it
     assert not cache.is_warm(replace(REVIEW, depth="concatenated"))
     assert cache.is_solved(*asked)
     assert not cache.is_solved(*asked[:3], 1)
-    for part in (cache._pairs, cache._features):
+    for part in (opened._pairs, opened._features):
         part.clear()
         assert not cache.is_warm(REVIEW)
         cache.warm(REVIEW)
@@ -142,12 +146,12 @@ def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
 
 
 def test_a_score_check_is_known_as_long_as_it_is_held(memory, monkeypatch):  # noqa: ARG001
-    monkeypatch.setattr(cache.fmd, "check_scores", lambda *_, k, **__: SimpleNamespace(k=k))
+    monkeypatch.setattr(fmd, "check_scores", lambda *_, k, **__: SimpleNamespace(k=k))
     for k in (12, 3):
         cache.score_check(REVIEW, AIM, k)
     assert [found.k for found in cache.known_score_checks(REVIEW, AIM)] == [3, 12]
     assert cache.known_score_checks(REVIEW, Aim(("paper",))) == ()
-    cache._score_check.clear()
+    influences._score_check.clear()
     assert cache.known_score_check(REVIEW, AIM, 12) is None
 
 
@@ -206,7 +210,7 @@ def test_progress_goes_up_from_nothing_to_all(memory, strategy):  # noqa: ARG001
 )
 def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, step):  # noqa: ARG001
     monkeypatch.setenv("FMD_HOME", str(tmp_path))  # where nothing was read before
-    inside, work = [], getattr(cache.fmd, step)
+    inside, work = [], getattr(fmd, step)
 
     def watched(*given, progress, **named):
         inside.append(True)
@@ -219,7 +223,7 @@ def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, 
         if inside:
             raise JobStopped
 
-    monkeypatch.setattr(cache.fmd, step, watched)
+    monkeypatch.setattr(fmd, step, watched)
     with pytest.raises(JobStopped):
         cache.warm_path(REVIEW, AIM, "paper-remove", 5, stop)
     assert not cache.is_solved(REVIEW, AIM, "paper-remove", 5)

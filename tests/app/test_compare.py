@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app import cache, model_forms, state
+from app.cache import opened
 from app.history import History
 from app.journal import Journal
 from app.review import BUNDLED, Aim, Review
@@ -34,6 +35,14 @@ def test_without_a_variant_the_page_says_how_to_get_one(open_page, monkeypatch):
     test = open_page("compare")
     assert titles(test) == "There is nothing to compare yet."
     assert any(b.label == "Make a variant" for b in test.button)
+
+
+def test_with_other_models_alone_the_page_asks_which(open_page, monkeypatch):
+    monkeypatch.setattr(model_forms, "on_this_machine", lambda _review: [("e" * 32, "Other")])
+    test = open_page("compare")
+    assert titles(test) == "Which one is better?"
+    assert test.selectbox(key="compare_second").value is None
+    assert not test.metric
 
 
 def test_the_original_against_what_is_in_force_comes_first(page):
@@ -124,8 +133,8 @@ def test_other_models_for_the_task_are_offered_once():
 
 def test_another_model_is_judged_on_the_same_people(monkeypatch):
     """The same network opened under another id gives the same answers: nothing changes."""
-    original = cache._open_model
-    monkeypatch.setattr(cache, "_open_model", lambda data, model: original(data, BUNDLED))  # noqa: ARG005
+    original = opened.open_model
+    monkeypatch.setattr(opened, "open_model", lambda data, model: original(data, BUNDLED))  # noqa: ARG005
     found = cache.side_by_side(REVIEW, Side(BUNDLED), Side("e" * 32), AIM)
     assert found.verdict == "unchanged"
     assert compare.headline(found, ("The original model", "Model: x")) == (
@@ -133,9 +142,16 @@ def test_another_model_is_judged_on_the_same_people(monkeypatch):
     )
 
 
-def test_before_anything_is_kept_the_original_is_held_against_another_model():
+def test_before_anything_is_kept_no_other_model_is_asked_unasked():
     found = compare.sides("mine", History(), [("mine", "Mine"), ("other", "Other")])
-    assert compare.first_choice(found, History()) == ("The original model", "Model: Other")
+    assert compare.first_choice(found, History()) == ("The original model", None)
+
+
+def test_a_long_name_does_not_fill_the_headline():
+    said = compare.headline(
+        cache.comparison(recipe(3.0), "colour"), ("The original model", "Model: " + 90 * "x")
+    )
+    assert said.startswith(f"Model: {40 * 'x'}… against the original model: the colour bias falls")
 
 
 def test_what_was_only_offered_gives_way_to_a_better_offer_and_a_choice_does_not(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app import cache, forgetting_job, state
+from app.cache import opened
 from app.forgetting_job import Pattern, Trained
 from app.review import Aim, Review
 from app.variants import Erasure, Retrained, describe
@@ -82,14 +83,14 @@ def test_a_model_without_convolutions_has_no_patterns(open_page, monkeypatch):
 @pytest.fixture
 def same_model_again(monkeypatch):
     """A "changed" model that is the original: what stands beside it must give the same answers."""
-    original = cache._open_model
-    monkeypatch.setattr(cache, "_open_model", lambda data, _model: original(data, "bundled"))
+    original = opened.open_model
+    monkeypatch.setattr(opened, "open_model", lambda data, _model: original(data, "bundled"))
     beside = "f" * 32
     return Retrained(Review(beside=beside), AIM, "adversary", "colour forgotten by training", 0.01)
 
 
 def test_a_retrained_model_stands_beside_the_original(same_model_again):
-    cache._beside.clear()
+    opened.open_beside.clear()
     found = cache.comparison(same_model_again, "colour")
     assert found.verdict == "unchanged"
     assert cache.point(same_model_again).refusal == ""
@@ -99,7 +100,7 @@ def test_a_retrained_model_stands_beside_the_original(same_model_again):
         account.reading("colour", "linear").before.accuracy
         == account.reading("colour", "linear").after.accuracy
     )
-    cache._beside.clear()
+    opened.open_beside.clear()
 
 
 def test_training_is_a_job_whose_model_is_kept_and_shown(open_page):

@@ -9,7 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import fmd_core as fmd
 from app import cache, panels
+from app.cache import opened
 from app.review import Review
 from fmd_core.datasets import sample_folder
 
@@ -64,9 +66,18 @@ def test_attribute_in_the_sidebar_changes_the_group_table(open_page):
     assert test.table[1].value["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
 
 
+def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(open_page):
+    test = open_page("find_bias")
+    assert "Review colour instead" not in [b.label for b in test.button]  # it is under review already
+    test.selectbox(key="attribute").set_value("paper").run()
+    test.button(key="review_decisive").click().run()
+    assert test.selectbox(key="attribute").value == "colour"
+    assert test.table[1].value["Group"].tolist()[0] == "colour with the pattern"
+
+
 def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):
     test = open_page("harmful")
-    monkeypatch.setattr(cache.fmd, "bias_influence", refuse)
+    monkeypatch.setattr(fmd, "bias_influence", refuse)
     test.number_input(key="harmful_k").set_value(7).run()
     assert not test.exception
     assert test.table[0].value["of"].tolist() == [7, 7, 900]
@@ -213,7 +224,7 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
 
 def test_slider_does_not_solve_again(open_page, monkeypatch):
     test = open_page("unlearn")
-    monkeypatch.setattr(cache.fmd, "unlearning_path", refuse)
+    monkeypatch.setattr(fmd, "solve_path", refuse)
     stops = test.select_slider(key="stop_colour_iterated_last layer").options
     test.select_slider(key="stop_colour_iterated_last layer").set_value(stops[3]).run()
     assert not test.exception
@@ -313,8 +324,8 @@ def test_figures_do_not_break_at_the_end_of_a_line(open_page):
 
 
 def test_people_are_counted_with_commas_where_they_are_many():
-    few = pd.DataFrame({"Group": ["a_b"], "n": [9_999], "Sample": [16_281]})
-    assert panels.plain_cells(few)["n"].tolist() == [9_999]
+    few = pd.DataFrame({"Group": ["a_b"], "n": [999], "Sample": [16_281]})
+    assert panels.plain_cells(few)["n"].tolist() == [999]
     many = few.assign(n=[16_281])
     assert panels.plain_cells(many).iloc[0].tolist() == ["a\\_b", "16,281", 16_281]
 
@@ -362,7 +373,7 @@ def test_row_19_names_from_files_are_not_read_as_markup(monkeypatch, open_page, 
         display=lambda row, name="", code=0: data.source.display(row, "colour" if name else "", code),
     )  # fmt: skip
     hostile = replace(data, name=HOSTILE, target=target, attributes={HOSTILE: ink}, source=source)
-    monkeypatch.setattr(cache, "open_data", lambda _reference: hostile)
+    monkeypatch.setattr(opened, "open_data", lambda _reference: hostile)
     test = open_page(page)
     assert not test.exception
     found = " ".join(texts_read_as_markdown(test))

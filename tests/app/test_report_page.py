@@ -7,6 +7,7 @@ import pytest
 
 import fmd_core as fmd
 from app import cache, components
+from app.cache import influences
 from app.review import Aim, Review
 from app.view_models import report
 from fmd_core.report import report_json
@@ -119,7 +120,7 @@ def test_a_score_check_that_was_run_is_in_the_report(open_page):
     try:
         assert "Checked with K = 3 by the attribute colour" in shown(open_page("report"))
     finally:
-        cache._score_check.clear()
+        influences._score_check.clear()
 
 
 def test_a_report_opens_again_and_is_compared(open_page):

@@ -5,6 +5,7 @@ from threading import Event
 import numpy as np
 import pytest
 
+import fmd_core as fmd
 from app import cache, charts, preparation
 from app.review import Aim, Review
 from app.view_models import score_check
@@ -150,13 +151,13 @@ def lead(test) -> str:
 
 @pytest.mark.usefixtures("fresh_caches")
 def test_nothing_is_refitted_before_it_is_asked_for_and_then_only_once(open_page, monkeypatch):
-    calls, check = [], cache.fmd.check_scores
+    calls, check = [], fmd.check_scores
 
     def counted(*given, **named):
         calls.append(named["k"])
         return check(*given, **named, draws=2, plants=6)
 
-    monkeypatch.setattr(cache.fmd, "check_scores", counted)
+    monkeypatch.setattr(fmd, "check_scores", counted)
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(12).run()
     assert not calls
@@ -181,13 +182,13 @@ def test_nothing_is_refitted_before_it_is_asked_for_and_then_only_once(open_page
 
 @pytest.mark.usefixtures("fresh_caches")
 def test_a_check_that_takes_longer_is_followed_and_can_be_stopped(open_page, monkeypatch):
-    gate, finish = Event(), cache.fmd.check_scores
+    gate, finish = Event(), fmd.check_scores
 
     def slow(*given, progress, **named):
         gate.wait(30)
         return finish(*given, progress=progress, **named)
 
-    monkeypatch.setattr(cache.fmd, "check_scores", slow)
+    monkeypatch.setattr(fmd, "check_scores", slow)
     test = open_page("harmful")
     monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.01)
     test = button(test).click().run()
@@ -221,7 +222,7 @@ def test_a_failure_is_kept_for_nobody(monkeypatch):
     def fail(*_given, **_named):
         raise DataError("no")
 
-    monkeypatch.setattr(cache.fmd, "check_scores", fail)
+    monkeypatch.setattr(fmd, "check_scores", fail)
     with pytest.raises(DataError):
         cache.score_check(REVIEW, AIM, 20)
     assert cache.known_score_check(REVIEW, AIM, 20) is None

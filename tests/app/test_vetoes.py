@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app import cache, state
+from app.cache import opened
 from app.history import Decided, History
 from app.journal import Journal
 from app.review import Aim, Review
@@ -84,11 +85,11 @@ def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
 
 
 def test_who_is_whose_matched_twin_is_the_same_one_layer_deeper(monkeypatch):
-    cache._pairs.clear()
+    opened._pairs.clear()
     matched = replace(cache.dataset(REVIEW), pair_method="matched")
-    monkeypatch.setattr(cache, "dataset", lambda _review: matched)
+    monkeypatch.setattr(opened, "dataset", lambda _review: matched)
     pairs = [cache.pairs(Review(depth=d), "test", "colour") for d in ("last layer", "concatenated")]
-    cache._pairs.clear()
+    opened._pairs.clear()
     assert pairs[0].method == "matched"
     for side in ("favoured", "other"):
         np.testing.assert_array_equal(getattr(pairs[0], side).rows, getattr(pairs[1], side).rows)

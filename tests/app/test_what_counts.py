@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app import cache, preparation, state
+from app.cache import opened
 from app.review import Aim, Review
 from app.view_models import find_bias, proof
 from fmd_core import DataError, wording
@@ -178,7 +179,7 @@ def test_matched_twins_are_the_same_people_at_every_depth():
 
 def test_the_guard_takes_the_placebo_off_and_the_scores_do_not(monkeypatch):
     floor = cache.pairs(REVIEW, "validation", "paper")
-    monkeypatch.setattr(cache, "placebo", lambda *_: floor)
+    monkeypatch.setattr(opened, "placebo", lambda *_: floor)
     aim = Aim(("colour",))
     assert cache.guard(REVIEW, aim, 0.01).bias.placebo is floor
     assert cache.inputs(REVIEW, aim, "iterated").bias.placebo is None

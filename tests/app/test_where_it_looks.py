@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app import cache, charts, heat_map
+from app.cache import opened, pictures
 from app.review import Aim, Review
 from app.view_models import harmful, where_it_looks
 from app.view_models.where_it_looks import Shown
@@ -224,7 +225,7 @@ def test_names_from_files_are_not_read_as_markup(open_page, monkeypatch):
     colour = replace(data.attributes["colour"], levels=tuple(f"{HOSTILE} {i}" for i in range(10)))
     target = replace(data.target, levels=tuple(f"{HOSTILE} {i}" for i in range(10)))
     hostile = replace(data, target=target, attributes={"colour": colour, "paper": data.attributes["paper"]})
-    monkeypatch.setattr(cache, "open_data", lambda _reference: hostile)
+    monkeypatch.setattr(opened, "open_data", lambda _reference: hostile)
     test = select(open_page("twins"), "twins_gallery", twin_row())
     said = everything_said(test)
     assert not test.exception
@@ -256,7 +257,7 @@ def test_a_map_is_drawn_once(monkeypatch):
     row, question = harmful_row(), (REVIEW, None)
     asked = (*question, row, "", 0, 0, "integrated-gradients")
     first = cache.heat(*asked, 0.1)
-    monkeypatch.setattr(cache, "explain", lambda *_args, **_kwargs: pytest.fail("computed again"))
+    monkeypatch.setattr(pictures, "explain", lambda *_args, **_kwargs: pytest.fail("computed again"))
     assert cache.heat(*asked, 0.1) == first
     assert cache.heat(*asked, 0.2) != first  # another scale draws again, but explains nothing
     assert first.startswith("data:image/")

@@ -1,0 +1,69 @@
+"""Samples as they are shown, also as their own twins, and where in them a model looks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import fmd_core as fmd
+from app.bounded import kept
+from app.cache import fixes, opened
+from app.review import Review
+from app.variants import Variant
+from fmd_core.counterfactual import counterpart_levels
+from fmd_core.data import Array, Split
+from fmd_core.explanations import Method, average_input, explain, methods
+from fmd_core.imaging import data_uri
+
+
+@kept()
+def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> tuple[str, str]:
+    """A sample, with `attribute` set to `code` if one is named: a picture as a data URI or the text of
+    a record; the other is empty."""
+    shown = opened.open_data(data).source.display(row, attribute, code)
+    if isinstance(shown, dict):
+        return "", "\n".join(f"{column}: {value}" for column, value in shown.items())
+    return data_uri(shown, side), ""
+
+
+@kept()
+def counterparts(data: str, split: Split, attribute: str) -> Array:
+    """The level that each sample of a split has to be shown with as its own twin, (m,)."""
+    return counterpart_levels(opened.open_data(data), split, attribute)
+
+
+@kept()
+def _average(data: str) -> Array:
+    return average_input(opened.open_data(data))
+
+
+@kept()
+def explainers(review: Review) -> tuple[Method, ...]:
+    """Ways to show where the original model looks, and every variant, the one to begin with first."""
+    return methods(opened.classifier(review), opened.dataset(review))
+
+
+@kept()
+def explanation(
+    review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method
+) -> fmd.Explanation:
+    """What in a sample, with `attribute` set to `code` if one is named, speaks for class `target`."""
+    # as it is where no variant is in force: its encoder is built already
+    original = opened.classifier(fixes.standing(review, variant))
+    model = original if variant is None else original.with_head(fixes.head(review, variant))
+    return explain(
+        model, opened.dataset(review), row, target=target, method=method, attribute=attribute, code=code,
+        baseline=_average(review.data),
+    )  # fmt: skip
+
+
+@kept()
+def heat(
+    review: Review, variant: Variant | None, row: int, attribute: str, code: int, target: int, method: Method,
+    scale: float,
+) -> str:  # fmt: skip
+    """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
+    from app import heat_map  # pictures and filters, for who asks where a model looks
+
+    values = explanation(review, variant, row, attribute, code, target, method).contributions
+    picture = opened.dataset(review).source.display(row, attribute, code)
+    return data_uri(heat_map.overlay(np.asarray(picture), values, scale), heat_map.SIDE)

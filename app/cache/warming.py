@@ -1,0 +1,42 @@
+"""Results computed ahead of need, so that pages find them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from app.cache import fixes, influences, judgements, opened
+from app.cache.steps import Progress, Step, in_turn
+from app.review import Aim, Review
+from fmd_core.data import SPLITS, ignore_progress
+from fmd_core.proof import default_k
+
+
+def warm(review: Review, progress: Progress = ignore_progress) -> None:
+    """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
+    steps: list[Step] = [partial(opened.features, review, split) for split in SPLITS]
+    names = opened.changeable(opened.dataset(review))
+    steps += [partial(opened.pairs, review, "test", attribute) for attribute in names]
+    in_turn([*steps, lambda _: judgements.audit(review, None)], progress)
+
+
+def is_warm(review: Review) -> bool:
+    """Whether every sample was read and has its twin. The rest of what the first pages say takes no panel: data and
+    model are opened again, and the audit is made anew with every pair that is left out."""
+    if not all(opened.are_read(review, split) for split in SPLITS):
+        return False
+    names = opened.changeable(opened.dataset(review))
+    return all(opened.are_paired(review, "test", attribute) for attribute in names)
+
+
+def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
+    """Compute what the later pages of a demo need."""
+    aims = [Aim((name,)) for name in opened.changeable(opened.dataset(review))]
+    k = default_k(len(opened.features(review, "train")))
+    steps: list[Step] = []
+    for aim in aims:
+        steps += [
+            partial(influences.scores, review, aim),
+            lambda _, aim=aim: fixes.path(review, aim, "iterated", 0, 0.01),  # type: ignore[misc]
+            lambda _, aim=aim: judgements.rivals(review, aim, k),  # type: ignore[misc]
+        ]
+    in_turn(steps, progress)

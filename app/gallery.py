@@ -1,6 +1,7 @@
 """A gallery of samples as one inline component: hundreds of pictures in one paint, one message.
 
-A tile is a button when the gallery is selectable; captions are set as text, never as markup.
+A tile is a button when the gallery is selectable; captions are set as text, never as markup. Of two records
+side by side the lines that differ stand out.
 """
 
 from __future__ import annotations
@@ -64,7 +65,13 @@ export default function ({ data, parentElement, setStateValue }) {
         } else {
           const record = document.createElement('span');
           record.className = 'record';
-          record.textContent = picture.text;
+          const others = tile.pictures.filter((other) => other !== picture && other.text);
+          for (const text of picture.text.split('\\n')) {
+            const differs = others.some((other) => !other.text.split('\\n').includes(text));
+            const line = document.createElement(differs ? 'strong' : 'span');
+            line.textContent = text;
+            record.append(line);
+          }
           figure.append(record);
         }
         if (picture.note) {
@@ -133,7 +140,9 @@ button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-
   color: var(--st-text-color); border: 1px solid var(--st-border-color); }
 .pictures > span { flex: 1; min-width: 0; }
 .pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; }
-.record { display: block; white-space: pre-line; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
+.record { display: block; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
+.record > * { display: block; }
+.record > strong { border-left: 3px solid var(--st-primary-color); margin-left: -8px; padding-left: 5px; }
 .note { display: block; font-size: 12px; margin-top: 4px; }
 .caption { font-weight: 600; }
 .detail { font-size: 12px; }

@@ -36,7 +36,7 @@ def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -
 def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
     """The same table with its texts as they are: Streamlit reads cells and headings as Markdown."""
     shown = table.map(lambda cell: components.plain(cell) if isinstance(cell, str) else cell)
-    long = [name for name in COUNTS if name in shown and shown[name].max() >= wording.SEPARATED]
+    long = [name for name in COUNTS if name in shown and shown[name].max() >= 1_000]  # else they stay numbers
     return shown.assign(**{name: shown[name].map(wording.count) for name in long}).rename(
         columns=components.plain
     )

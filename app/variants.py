@@ -104,4 +104,4 @@ def describe(variant: Variant | None) -> str:
 
 
 def _samples(n: int) -> str:
-    return f"{n} training sample{'s' if n != 1 else ''}"
+    return f"{n:,} training sample{'s' if n != 1 else ''}"

@@ -92,8 +92,8 @@ def caveats(evidence: Evidence) -> list[str]:
     data, audit = evidence.dataset, evidence.audit
     units = wording.many(data.unit)
     told = [
-        f"Figures come from {audit.accuracy.n} held-out {units} of one data set and hold for {units} like those. "
-        "Where and on whom the model is used, they may differ.",
+        f"Figures come from {wording.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
+        "like those. Where and on whom the model is used, they may differ.",
         f"Only {_names(list(data.attributes))} could be looked at. Of properties that are not in the data nothing is "
         "known.",
         TWINS[data.pair_method],

@@ -20,7 +20,6 @@ from fmd_core.scan import Finding
 from fmd_core.unlearning import USES_K, StrategyName
 
 NAMED_LOSERS = 3
-SEPARATED = 10_000  # counts from here on have commas
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
 SUBJECTS: dict[Measure, str] = {
     "counterfactual": "{}",
@@ -74,8 +73,8 @@ def counted(number: float, unit: str) -> str:
 
 
 def count(number: int) -> str:
-    """A count of people, with a comma from five digits on: '9999', but '16,281'."""
-    return f"{number:,}" if number >= SEPARATED else str(number)
+    """A count of people, with a comma from a thousand on: '999', but '16,281'."""
+    return f"{number:,}"
 
 
 _INSIDE = re.compile(

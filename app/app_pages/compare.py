@@ -22,8 +22,9 @@ def choose() -> list[str | None]:
         state.offer(key, names, first)
         with column:
             name = st.selectbox(
-                label, names, index=None, placeholder="Choose a model", key=key, persist_state="session"
-            )
+                label, names, index=None if first is None else 0, placeholder="Choose a model", key=key,
+                persist_state="session",
+            )  # fmt: skip
             if name is not None:
                 st.caption(components.plain(compare.made(found[name])))
             chosen.append(name)
@@ -72,4 +73,7 @@ if one is None or other is None or found[one] == found[other]:
 else:
     evidence((one, other))
 kept_variants.draw()
-components.next_step("app_pages/report.py", "Write the report")
+if other is None:
+    components.next_step("app_pages/unlearn.py", "Make a variant")
+else:
+    components.next_step("app_pages/report.py", "Write the report")

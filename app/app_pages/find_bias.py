@@ -82,7 +82,7 @@ with left:
 with right:
     panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
 st.caption(
-    f"Measured on {audit.accuracy.n} held-out test {wording.many(data.unit)}; whiskers and brackets are 95 % "
-    "intervals. With more than two classes the group metrics pool them, one class against the rest."
+    f"Measured on {wording.count(audit.accuracy.n)} held-out test {wording.many(data.unit)}; whiskers and "
+    "brackets are 95 % intervals. With more than two classes the group metrics pool them, one class against the rest."
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

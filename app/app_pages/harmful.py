@@ -17,7 +17,7 @@ from app import (
     state,
 )
 from app.view_models import harmful
-from fmd_core import DataError
+from fmd_core import DataError, wording
 
 REVIEW = state.review()
 attribute = state.attribute()
@@ -64,8 +64,10 @@ def ranking() -> None:
     if not 1 <= k <= most:
         with top:  # the page keeps its question
             components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
-        raise DataError(f"K = {k} is not possible: choose K between 1 and the {most} training samples.")
-    st.caption(f"K is a whole number from 1 to {most}, the training samples.")
+        raise DataError(
+            f"K = {k} is not possible: choose K between 1 and the {wording.count(most)} training samples."
+        )
+    st.caption(f"K is a whole number from 1 to {wording.count(most)}, the training samples.")
     checked = score_check.lead(REVIEW, state.aim(), k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
     view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown)

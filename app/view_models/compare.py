@@ -47,7 +47,7 @@ def headline(comparison: Comparison, names: tuple[str, str]) -> str:
     """What the second does to the first's bias and accuracy."""
     first, second = (cut(name, LONGEST_IN_HEADLINE) for name in names)
     if comparison.verdict == "unchanged":
-        return f"{first} and {second} give all {len(comparison.rows)} held-out samples the same answers."
+        return f"{first} and {second} give all {wording.count(len(comparison.rows))} held-out samples the same answers."
     found = wording.comparison_headline(comparison)
     first = first.replace(ORIGINAL, "the original model")
     return f"{second} against {first}: {found[:1].lower()}{found[1:]}"

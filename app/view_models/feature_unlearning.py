@@ -152,5 +152,5 @@ def reliance_sentence(before: Estimate, after: Estimate, group: int) -> str:
     """How far answers hang on a pattern, before and after it was forgotten."""
     return (
         f"Hiding pattern {group + 1} moves the probability of the true class by {wording.figure(before)} points before "
-        f"and by {wording.figure(after)} points after, on {before.n} held-out samples."
+        f"and by {wording.figure(after)} points after, on {wording.count(before.n)} held-out samples."
     )

@@ -243,8 +243,9 @@ def explain(sample: Sample, attribute: str, measured: float) -> Detail:
 def exclusion_sentence(point: PathPoint, original: PathPoint, bias: str, people: int) -> str:
     """What fitting again without the excluded samples does, on validation samples."""
     n = point.result.k
+    left_out = "this training sample" if n == 1 else f"these {wording.count(n)} training samples"
     return (
-        f"Fitted again without {'this training sample' if n == 1 else f'these {n} training samples'}, the {bias} goes "
-        f"from {wording.points(original.bias)} to {wording.points(point.bias)} points and accuracy from "
-        f"{wording.percent(original.accuracy)} to {wording.percent(point.accuracy)}, on {people} validation samples."
+        f"Fitted again without {left_out}, the {bias} goes from {wording.points(original.bias)} to "
+        f"{wording.points(point.bias)} points and accuracy from {wording.percent(original.accuracy)} to "
+        f"{wording.percent(point.accuracy)}, on {wording.count(people)} validation samples."
     )

@@ -79,7 +79,7 @@ def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
         summary=(
             f"From bias {wording.points(path.original.bias)} and accuracy {wording.percent(path.original.accuracy)} at "
             f"strength 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} at "
-            f"strength {path.points[-1].result.strength:g}, on {path.people} validation samples."
+            f"strength {path.points[-1].result.strength:g}, on {wording.count(path.people)} validation samples."
         ),
         reason=wording.suggestion_reason(path),
         warning=refused,

@@ -27,6 +27,7 @@ ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
+CURVE_HEIGHT, CURVE_MARGIN = 350, {"l": 62, "r": 16, "t": 14, "b": 50}  # pixels
 LONGEST_IN_LEGEND = 36  # characters
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
@@ -79,31 +80,49 @@ class CurvePoint:
     admitted: bool
 
 
-def trade_off(
-    full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggested: CurvePoint, chosen: CurvePoint
-) -> go.Figure:
+@dataclass(frozen=True)
+class Scene:
+    """The curve, and where a point of it lies in the browser."""
+
+    figure: go.Figure
+    x: tuple[float, float]
+    y: tuple[float, float]
+    """The ends of the axes."""
+
+    def place(self, point: CurvePoint) -> tuple[float, float]:
+        """The share of the plot's width, from the left, and pixels from the top of the chart."""
+        share = (point.bias - self.x[0]) / (self.x[1] - self.x[0])
+        up = (point.accuracy - self.y[0]) / (self.y[1] - self.y[0])
+        inner = CURVE_HEIGHT - CURVE_MARGIN["t"] - CURVE_MARGIN["b"]
+        return share, CURVE_MARGIN["t"] + (1 - up) * inner
+
+
+def trade_off(full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggested: CurvePoint) -> Scene:
     """Bias to the right, accuracy up: the better, the nearer to the upper left corner."""
-    faint = {"size": 6, "color": NEUTRAL, "opacity": 0.6}
-    ring = {"size": 22, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": LIMIT}}
-    solid = {"size": 10, "color": ACCENT}
-    line = {"mode": "lines", "line": {"color": ACCENT, "width": 2}, "showlegend": False, "hoverinfo": "skip"}
+    points = [*full, *blends, suggested]
+    accuracies = [p.accuracy for p in points]
+    margin = 0.08 * max(1.0, max(accuracies) - min(accuracies))
+    x = 0.0, 1.06 * max(1.0, *(p.bias for p in points))
+    y = min(accuracies) - margin, max(accuracies) + margin
+    faint, solid = {"size": 6, "color": NEUTRAL, "opacity": 0.6}, {"size": 10, "color": ACCENT}
+    line = {"mode": "lines", "line": {"color": ACCENT, "width": 2}, "hoverinfo": "skip"}
     traces = [
         _points("part of the way", blends, faint | {"symbol": _symbols(blends)}),
         _points("from the original", full[:2], {})
         | line
         | {"line": {"color": ACCENT, "width": 1.5, "dash": "dot"}},
         _points("from strength to strength", full[1:], {}) | line,
-        _points("strengths (hollow: refused)", full, solid | {"symbol": _symbols(full)}),
+        _points("strengths", full, solid | {"symbol": _symbols(full)}),
         _points("our suggestion", [suggested], {"size": 17, "color": FLAG, "symbol": "star"}),
-        _points("your choice", [chosen], ring),
     ]
+    fixed = {"automargin": False, "fixedrange": True}  # or the axes would go where the ring does not
     layout = {
-        "xaxis": {"title": {"text": "bias, points"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "accuracy, %"}},
-        "legend": _LEGEND,
-        "showlegend": True,
+        "xaxis": {"title": {"text": "bias, points", "standoff": 8}, "range": list(x)} | fixed,
+        "yaxis": {"title": {"text": "accuracy, %", "standoff": 6}, "range": list(y)} | fixed,
+        "showlegend": False,
+        "margin": CURVE_MARGIN,
     }
-    return _figure(traces, layout, height=370)
+    return Scene(_figure(traces, layout, height=CURVE_HEIGHT, top=0), x, y)
 
 
 def before_after(
@@ -348,7 +367,7 @@ def _symbols(points: Sequence[CurvePoint]) -> list[str]:
 
 
 def _figure(traces: list[dict[str, Any]], layout: dict[str, Any], *, height: int, top: int = 28) -> go.Figure:
-    layout |= {"height": height + top, "margin": {"l": 8, "r": 16, "t": top, "b": 8}}
+    layout = {"margin": {"l": 8, "r": 16, "t": top, "b": 8}} | layout | {"height": height + top}
     for axis in ("xaxis", "yaxis"):
         layout[axis] = {"automargin": True, "tickfont": FONT} | layout[axis]
     return _checked(json.dumps({"data": traces, "layout": layout}))

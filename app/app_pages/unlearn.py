@@ -2,7 +2,17 @@
 
 import streamlit as st
 
-from app import cache, charts, components, glossary, history_panel, panels, permalink, state, unlearn_evidence
+from app import (
+    cache,
+    components,
+    glossary,
+    history_panel,
+    panels,
+    permalink,
+    state,
+    trade_off,
+    unlearn_evidence,
+)
 from app.unlearn_controls import choose, opened, suggestion
 from app.view_models import unlearn
 from app.view_models.evidence import Evidence
@@ -25,10 +35,7 @@ def conversation() -> None:
         raise
     curve = unlearn.build_curve(path, choice)
     with right:  # the curve moves first; held-out people are asked next
-        figure = charts.trade_off(curve.full, curve.blends, curve.suggested, curve.chosen)
-        st.plotly_chart(figure, key="trade_off", config=charts.CONFIG, alt=curve.summary)
-        st.caption(components.plain(curve.summary))
-        panels.folded_table(lambda: unlearn.curve_table(path), curve.summary, key="curve")
+        trade_off.draw(curve, lambda: unlearn.curve_table(path))
     aim, data = variant.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(variant, aim.attribute)
     others = cache.other_biases(variant, aim.attribute)

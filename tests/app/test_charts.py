@@ -66,13 +66,25 @@ def test_titles_of_axes_fit_a_telephone():
 
 def test_the_curve_marks_suggestion_choice_and_refused_strengths():
     points = [CurvePoint(60, 40, "0", admitted=True), CurvePoint(5, 75, "1", admitted=False)]
-    figure = charts.trade_off(points, [], points[1], points[0])
-    blends, jump, curve, full, suggested, chosen = figure.data
+    scene = charts.trade_off(points, [], points[1])
+    blends, jump, curve, full, suggested = scene.figure.data
     assert (jump.x, jump.line.dash, curve.x) == ((60, 5), "dot", (5,))
     assert (blends.x, full.x) == ((), (60, 5))
     assert full.marker.symbol == ("circle", "circle-open")
     assert (suggested.x, suggested.y) == ((5,), (75,))
-    assert (chosen.x, chosen.y) == ((60,), (40,))
+    assert (scene.figure.layout.xaxis.range, scene.figure.layout.yaxis.range) == (scene.x, scene.y)
+
+
+def test_a_point_s_place_over_the_curve():
+    low, high = CurvePoint(50, 40, "0", admitted=True), CurvePoint(0, 75, "1", admitted=True)
+    scene = charts.trade_off([low, high], [], high)
+    inner = charts.CURVE_HEIGHT - charts.CURVE_MARGIN["t"] - charts.CURVE_MARGIN["b"]
+    right, down = scene.place(low)
+    assert right == pytest.approx(1 / 1.06)
+    assert down == pytest.approx(charts.CURVE_MARGIN["t"] + inner * 1.08 / 1.16)
+    assert scene.place(high) == pytest.approx((0, charts.CURVE_MARGIN["t"] + inner * 0.08 / 1.16))
+    one = charts.trade_off([high], [], high)  # a path of the original alone still has axes
+    assert one.place(high)[1] == pytest.approx(charts.CURVE_MARGIN["t"] + inner / 2)
 
 
 def test_before_and_after_stand_side_by_side():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app import cache, forgetting_job, state
-from app.cache import opened
+from app.cache import opened, patterns
 from app.forgetting_job import Pattern, Trained
 from app.review import Aim, Review
 from app.variants import Erasure, Retrained, describe
@@ -177,3 +177,21 @@ def test_patterns_are_shown_and_one_can_be_chosen(open_page):
     assert sum(m.value.startswith("**Pattern") for m in test.markdown) == groups.n_groups
     assert any(b.label == "Forget this pattern" for b in test.button)
     assert not test.exception
+
+
+def test_reliance_on_a_pattern_is_asked_of_the_original_and_of_the_changed_model(monkeypatch):
+    original = cache.classifier(REVIEW)
+    heads = {"bundled": original, "c" * 32: original.with_head(cache.head(REVIEW, ERASURE))}
+    asked = []
+
+    def told(model, _data, _groups, _group, rows, *, found_by):
+        assert found_by is original
+        asked.append(model)
+        return np.full(len(rows), 0.4 if model is original else 0.1)
+
+    monkeypatch.setattr(patterns, "channel_groups", lambda *_: None)
+    monkeypatch.setattr(patterns, "pattern_reliance", told)
+    monkeypatch.setattr(opened, "open_model", lambda _data, model: heads[model])
+    before, after = cache.reliance(REVIEW, "mocked", 2, 0, "c" * 32)
+    assert asked == [heads["bundled"], heads["c" * 32]]
+    assert (before.value, after.value) == pytest.approx((0.4, 0.1))

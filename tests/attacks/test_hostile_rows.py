@@ -39,7 +39,6 @@ from tests.app.conftest import (  # noqa: F401  fixtures
 from tests.attacks.test_model_files import Bomb
 
 REVIEW = Review()
-SLOW = "app.cache.warm_path"  # what runs while the Unlearn page waits
 
 
 def titles(test):

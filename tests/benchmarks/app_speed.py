@@ -201,7 +201,7 @@ def main() -> None:
             lines += [row(f"gallery of {k} pictures painted", galleries(page, k)) for k in (200, 500)]
             timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
             page.locator(".scatterlayer .trace").first.wait_for()
-            slider, ring = page.get_by_role("slider", name="Strength"), ".scatterlayer .trace"
+            slider, ring = page.get_by_role("slider", name="Strength"), ".fmd-ring"
             there_and_back = ["ArrowRight"] * 10 + ["ArrowLeft"] * 10
             for name in ("strength move to new curve painted", "the same strengths again"):
                 lines.append(row(name, moves(visitor, page, slider, there_and_back, ring)))

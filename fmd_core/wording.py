@@ -312,7 +312,10 @@ def suggestion_reason(path: UnlearningPath) -> str:
         f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5, and the bias may not rise."
     )
     if best is start:
-        return f"{rule} No strength is allowed and better, so we suggest to leave the model as it is."
+        return (
+            f"{rule} No strength is allowed and better, so we suggest to leave the model as it is. Another way to "
+            "unlearn, more layers or feature unlearning may do better."
+        )
     tried = len(path.points) + len(path.blends)
     breaks = "breaks" if len(refused) == 1 else "break"
     out = (

@@ -112,8 +112,8 @@ def test_one_is_not_a_plural(number, text):
     assert wording.counted(number, "point") == text
 
 
-def test_counts_have_commas_from_five_digits_on():
-    assert [wording.count(n) for n in (7, 9_999, 10_000, 16_281)] == ["7", "9999", "10,000", "16,281"]
+def test_counts_have_commas_from_a_thousand_on():
+    assert [wording.count(n) for n in (7, 999, 1_000, 16_281)] == ["7", "999", "1,000", "16,281"]
     assert wording.counted(16_281, "person") == "16,281 people"
 
 
@@ -386,5 +386,6 @@ def test_more_than_one_point_is_plural():
 
 def test_the_reason_to_leave_the_model_alone():
     assert wording.suggestion_reason(path(START, replace(REFUSED), suggested=0)) == (
-        f"{RULE} No strength is allowed and better, so we suggest to leave the model as it is."
+        f"{RULE} No strength is allowed and better, so we suggest to leave the model as it is. "
+        "Another way to unlearn, more layers or feature unlearning may do better."
     )

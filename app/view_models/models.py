@@ -98,7 +98,7 @@ def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | Non
         "Network": f"{find_architecture(model.architecture).title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
         "Accuracy": accuracy(data, audit),
-        "Fingerprint of the whole model": model.fingerprint[:16],
+        "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]
 

@@ -163,7 +163,7 @@ def test_the_model_page_says_what_is_open_and_how_often_it_is_right(open_page):
     assert told["Network"] == "Small network (3 layers), 89,834 numbers learned"
     assert told["Last layer"] == "from 64 features to 10 answers"
     assert told["Accuracy"] == "37.3 (33.0 to 41.9) % of 450 held-out test images"
-    assert told["Fingerprint of the whole model"] == cache.classifier(Review()).fingerprint[:16]
+    assert told["Fingerprint"] == cache.classifier(Review()).fingerprint[:16]
 
 
 def test_a_double_start_trains_once_and_the_address_finds_it(open_page):

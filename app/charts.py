@@ -100,9 +100,9 @@ class Scene:
 def trade_off(full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggested: CurvePoint) -> Scene:
     """Bias to the right, accuracy up: the better, the nearer to the upper left corner."""
     points = [*full, *blends, suggested]
-    accuracies = [p.accuracy for p in points]
+    biases, accuracies = [p.bias for p in points], [p.accuracy for p in points]
     margin = 0.08 * max(1.0, max(accuracies) - min(accuracies))
-    x = 0.0, 1.06 * max(1.0, *(p.bias for p in points))
+    x = 1.06 * min(0.0, *biases), 1.06 * max(1.0, *biases)  # beyond the placebo it may be below 0
     y = min(accuracies) - margin, max(accuracies) + margin
     faint, solid = {"size": 6, "color": NEUTRAL, "opacity": 0.6}, {"size": 10, "color": ACCENT}
     line = {"mode": "lines", "line": {"color": ACCENT, "width": 2}, "hoverinfo": "skip"}

@@ -83,6 +83,8 @@ def test_a_point_s_place_over_the_curve():
     assert right == pytest.approx(1 / 1.06)
     assert down == pytest.approx(charts.CURVE_MARGIN["t"] + inner * 1.08 / 1.16)
     assert scene.place(high) == pytest.approx((0, charts.CURVE_MARGIN["t"] + inner * 0.08 / 1.16))
+    below = CurvePoint(-2, 75, "2", admitted=True)  # less than between placebo twins
+    assert charts.trade_off([low, below], [], below).place(below)[0] == pytest.approx(0.12 / (53 + 2.12))
     one = charts.trade_off([high], [], high)  # a path of the original alone still has axes
     assert one.place(high)[1] == pytest.approx(charts.CURVE_MARGIN["t"] + inner / 2)
 

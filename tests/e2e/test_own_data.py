@@ -62,6 +62,12 @@ def test_own_table_from_the_file_to_the_figure(visit):
     assert found["sex"] > 0.2
     expect(page.get_by_text(f"changes the answer by {100 * found['sex']:.1f} points").first).to_be_visible()
 
+    visitor.act(lambda: page.get_by_role("link", name="Twins", exact=True).click())
+    pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first
+    expect(pair).to_contain_text("hours: ")
+    differ = {line.split(":")[0] for line in pair.locator("strong").all_inner_texts()}
+    assert differ == {"age"}  # what is under review stands out, nothing else
+
 
 def _train(page, seed):
     page.get_by_role("spinbutton", name="Seed").fill(seed)

@@ -21,6 +21,7 @@ DEPTHS: dict[Depth, str] = {
     "concatenated": "The last two layers, side by side",
     "two layers": "The last two layers, in full (slow)",
 }
+Asked = tuple[Review, Aim, StrategyName, int]  # the int is K
 
 
 def opened() -> Review:
@@ -35,19 +36,39 @@ def opened() -> Review:
 
 def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     """Attributes, strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
-    more = [name for name in cache.changeable(cache.dataset(review)) if name != state.attribute()]
-    if more:
-        state.keep_among("also", tuple(more))
-        st.multiselect(
-            f"Take out {components.plain(state.attribute())}, and also",
-            more,
-            key="also",
-            persist_state="session",
-            placeholder="nothing else",
-            help="Several attributes are unlearned at once; the bias that is shown and guarded is their mean, and none "
-            "of them may rise.",
-        )
+    _choose_attributes(review)
     aim = state.joint_aim()
+    strategy = _choose_strategy(aim)
+    _choose_depth(review)
+    k = _choose_k() if strategy in USES_K else 0
+    tolerance = _choose_tolerance()
+    asked = replace(review, depth=state.depth()), aim, strategy, k
+    if not cache.is_solved(*asked) and state.is_first_time(asked):
+        st.rerun()  # the page sees to it first, with progress and a way to stop
+    path = cache.path(review, aim, strategy, k, tolerance)
+    choice = _choose_strength(path, asked)
+    variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance)
+    return path, choice, variant
+
+
+def _choose_attributes(review: Review) -> None:
+    """What is taken out beside the attribute under review."""
+    more = [name for name in cache.changeable(cache.dataset(review)) if name != state.attribute()]
+    if not more:
+        return
+    state.keep_among("also", tuple(more))
+    st.multiselect(
+        f"Take out {components.plain(state.attribute())}, and also",
+        more,
+        key="also",
+        persist_state="session",
+        placeholder="nothing else",
+        help="Several attributes are unlearned at once; the bias that is shown and guarded is their mean, and none "
+        "of them may rise.",
+    )
+
+
+def _choose_strategy(aim: Aim) -> StrategyName:
     strategy = st.selectbox(
         "How",
         STRATEGIES,
@@ -57,28 +78,38 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         help=glossary.tip("Unlearning", "Last layer"),
     )
     st.caption(wording.strategy_note(strategy, aim.measure))
-    if len(cache.depths(review)) > 1:
-        st.selectbox(
-            "What may change",
-            cache.depths(review),
-            format_func=DEPTHS.__getitem__,
-            key="depth",
-            persist_state="session",
-            help="One layer is quickest. Two reach what the last one cannot see, and often keep more accuracy; side by "
-            "side means that the last layer also reads what goes into the layer below it.",
-        )
-    k = 0
-    if strategy in USES_K:
-        k = st.number_input(
-            "Harmful samples to unlearn (K)",
-            min_value=0,
-            value=state.DEFAULT_K,
-            step=10,
-            key="unlearn_k",
-            persist_state="session",
-            help=glossary.tip("K", "Harmful sample"),
-        )
-    tolerance = st.slider(
+    return strategy
+
+
+def _choose_depth(review: Review) -> None:
+    if len(cache.depths(review)) == 1:
+        return
+    st.selectbox(
+        "What may change",
+        cache.depths(review),
+        format_func=DEPTHS.__getitem__,
+        key="depth",
+        persist_state="session",
+        help="One layer is quickest. Two reach what the last one cannot see, and often keep more accuracy; side by "
+        "side means that the last layer also reads what goes into the layer below it.",
+    )
+
+
+def _choose_k() -> int:
+    return st.number_input(
+        "Harmful samples to unlearn (K)",
+        min_value=0,
+        value=state.DEFAULT_K,
+        step=10,
+        key="unlearn_k",
+        persist_state="session",
+        help=glossary.tip("K", "Harmful sample"),
+    )
+
+
+def _choose_tolerance() -> float:
+    """The share of accuracy that the guard may let go."""
+    points = st.slider(
         "Overall accuracy you allow it to cost, points",
         0.0,
         5.0,
@@ -88,10 +119,11 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
         persist_state="session",
         help=glossary.tip("Guard"),
     )
-    asked = replace(review, depth=state.depth()), aim, strategy, k
-    if not cache.is_solved(*asked) and state.is_first_time(asked):
-        st.rerun()  # the page sees to it first, with progress and a way to stop
-    path = cache.path(review, aim, strategy, k, tolerance / 100)
+    return points / 100
+
+
+def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
+    """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
     state.settle_slider(key)
     if not state.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
@@ -109,12 +141,10 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     )
     best = _stop_of(path)
     st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
-    choice = stops[stop]
-    variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance / 100)
-    return path, choice, variant
+    return stops[stop]
 
 
-def _made_here(asked: tuple[Review, Aim, StrategyName, int]) -> Recipe | None:
+def _made_here(asked: Asked) -> Recipe | None:
     """The variant in force if it was made by what is asked for on screen, but for its strength."""
     current = state.current()
     if not isinstance(current, Recipe):

@@ -17,7 +17,7 @@ from app import (
     state,
 )
 from app.view_models import harmful
-from fmd_core import DataError, wording
+from fmd_core import DataError
 
 REVIEW = state.review()
 attribute = state.attribute()
@@ -32,10 +32,8 @@ def tile(sample: harmful.Sample) -> gallery.Tile:
     return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text, sample.badge)
 
 
-@components.fragment
-def ranking() -> None:
-    """Everything that K, kind and class change."""
-    top = st.container()
+def choose(most: int) -> tuple[str, str, int, str]:
+    """Kind, class, K and which of them to show."""
     with st.container(horizontal=True, key="harmful_controls"):
         kind = st.segmented_control(
             "Kind",
@@ -60,14 +58,22 @@ def ranking() -> None:
             help=glossary.tip("K"),
         )
         shown = st.selectbox("Show", harmful.SHOWN, key="harmful_shown", persist_state="session", width=190)
-    most = len(scores.rows)
     if not 1 <= k <= most:
-        with top:  # the page keeps its question
+        raise DataError(f"K = {k} is not possible: choose K between 1 and the {most:,} training samples.")
+    st.caption(f"K is a whole number from 1 to {most:,}, the training samples.")
+    return kind, label, k, shown
+
+
+@components.fragment
+def ranking() -> None:
+    """Everything that K, kind and class change."""
+    top = st.container()
+    try:
+        kind, label, k, shown = choose(len(scores.rows))
+    except DataError:  # the sentence stands below; the page keeps its question
+        with top:
             components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
-        raise DataError(
-            f"K = {k} is not possible: choose K between 1 and the {wording.count(most)} training samples."
-        )
-    st.caption(f"K is a whole number from 1 to {wording.count(most)}, the training samples.")
+        raise
     checked = score_check.lead(REVIEW, state.aim(), k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
     view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown)

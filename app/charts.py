@@ -27,7 +27,7 @@ ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
-CURVE_HEIGHT, CURVE_MARGIN = 350, {"l": 62, "r": 16, "t": 14, "b": 50}  # pixels
+CURVE_HEIGHT, CURVE_MARGIN = 350, {"l": 70, "r": 16, "t": 14, "b": 50}  # pixels
 LONGEST_IN_LEGEND = 36  # characters
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
@@ -118,7 +118,7 @@ def trade_off(full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggeste
     fixed = {"automargin": False, "fixedrange": True}  # or the axes would go where the ring does not
     layout = {
         "xaxis": {"title": {"text": "bias, points", "standoff": 8}, "range": list(x)} | fixed,
-        "yaxis": {"title": {"text": "accuracy, %", "standoff": 6}, "range": list(y)} | fixed,
+        "yaxis": {"title": {"text": "accuracy, %", "standoff": 14}, "range": list(y)} | fixed,
         "showlegend": False,
         "margin": CURVE_MARGIN,
     }
@@ -336,12 +336,12 @@ _LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": F
 
 
 def _bar_trace(labels: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
-    values = [100 * (e.value or 0) for e in estimates]
+    values = [None if e.value is None else 100 * e.value for e in estimates]  # no bar where nothing is known
     whiskers = {
         "visible": any(e.low != e.high for e in estimates),  # an exact count has none
         "type": "data",
-        "array": [100 * (e.high or 0) - v for e, v in zip(estimates, values, strict=True)],
-        "arrayminus": [v - 100 * (e.low or 0) for e, v in zip(estimates, values, strict=True)],
+        "array": [100 * ((e.high or 0) - (e.value or 0)) for e in estimates],
+        "arrayminus": [100 * ((e.value or 0) - (e.low or 0)) for e in estimates],
         "thickness": 2,
         "width": 5,
     }

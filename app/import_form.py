@@ -25,7 +25,8 @@ TABLES = ["csv", "txt", "tsv", "parquet"]
 def table() -> None:
     """A table of people, one a row."""
     st.write(
-        "A table with one person a row, as CSV or Parquet. A twin is the same row with one entry changed."
+        "A table with one person a row, as CSV or Parquet. A twin is the same row with one entry changed, "
+        "and with it what would give the change away."
     )
     _kept("table")
     given = st.file_uploader("Table", type=TABLES, key="table_file")

@@ -391,15 +391,16 @@ def stop_key() -> str:
     return f"stop_{joint_aim().words}_{st.session_state.get('strategy', 'iterated')}_{depth()}"
 
 
-def move_slider(stop: str) -> None:
-    """Let the strength slider stand elsewhere from the next drawing on: it is drawn already in this one."""
-    st.session_state["next_stop"] = stop
+def put_later(key: str, value: object) -> None:
+    """Give a widget another value from the next drawing of the page on: it is drawn already in this one, or stands
+    outside of the fragment that runs."""
+    st.session_state[f"later_{key}"] = value
 
 
-def settle_slider(key: str) -> None:
-    """Give the strength slider, not yet drawn, what was asked for."""
-    if "next_stop" in st.session_state:
-        st.session_state[key] = st.session_state.pop("next_stop")
+def settle(key: str) -> None:
+    """Give a widget, not yet drawn, what was put later."""
+    if f"later_{key}" in st.session_state:
+        st.session_state[key] = st.session_state.pop(f"later_{key}")
 
 
 def forget(key: str) -> None:

@@ -125,7 +125,7 @@ def _choose_tolerance() -> float:
 def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
-    state.settle_slider(key)
+    state.settle(key)
     if not state.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
         state.put(key, begins)
     if state.has(key) and state.value(key, "") not in stops:
@@ -169,4 +169,4 @@ def _stop_of(path: fmd.UnlearningPath) -> str:
 def _apply_at(variant: Recipe, stop: str) -> None:
     """Put a variant in force and let the slider stand on it at the next drawing."""
     state.apply(variant)
-    state.move_slider(stop)
+    state.put_later(state.stop_key(), stop)

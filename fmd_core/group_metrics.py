@@ -53,8 +53,8 @@ def group_metrics(labels: Array, predictions: Array, privileged: Array) -> Group
     cells = _Cells(truth, says, group)
     exact = _aif360(truth, says, group) if cells.comparable else {}
     return GroupMetrics(
-        selection_rate_privileged=cells.estimate(exact.get("rate1"), _rate(1), cells.people("all")),
-        selection_rate_others=cells.estimate(exact.get("rate0"), _rate(0), cells.people("all")),
+        selection_rate_privileged=cells.estimate(exact.get("rate1"), _rate(1), cells.group(1)),
+        selection_rate_others=cells.estimate(exact.get("rate0"), _rate(0), cells.group(0)),
         demographic_parity_difference=cells.estimate(
             exact.get("parity"), lambda m: _rate(1)(m) - _rate(0)(m), cells.people("all")
         ),
@@ -88,6 +88,12 @@ class _Cells:
         parts = {"all": [0, 1, 2, 3], "positive": [2, 3], "negative": [0, 1]}[who]
         columns = [[4 * group + part for part in parts] for group in (0, 1)]
         return min(int((self.per_person[:, c].sum(axis=1) > 0).sum()) for c in columns)
+
+    def group(self, group: int) -> int:
+        """People of one group; of the smaller one where the groups cannot be compared."""
+        if not self.comparable:
+            return self.people("all")
+        return int((self.per_person[:, 4 * group : 4 * group + 4].sum(axis=1) > 0).sum())
 
     @property
     def comparable(self) -> bool:

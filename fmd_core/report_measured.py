@@ -25,11 +25,12 @@ def measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     labels = evidence.dataset.target.codes[comparison.rows]
     was, now = _before_and_after(evidence, comparison)
+    still = wording.still_beyond(comparison.judged, evidence.threshold)
     return {
         "attribute": comparison.attribute,
         "headline": wording.comparison_headline(comparison),
         "sentence_before": wording.attribute_sentence(was),
-        "sentence_after": wording.attribute_sentence(now),
+        "sentence_after": f"{wording.attribute_sentence(now)} {still}".rstrip(),
         "verdict": comparison.verdict,
         "who_pays": wording.losers_sentence(comparison),
         "bias": asdict(comparison.bias),

@@ -39,7 +39,7 @@ METHOD_TITLES: dict[str, str] = {str(name): title for name, title in STRATEGY_TI
     "pattern": "Forget a pattern that channels respond to",
 }
 STRATEGY_NOTES: dict[StrategyName, str] = {
-    "iterated": "Refits the model's last layer on external twins. Even the smallest strength refits; more strength "
+    "iterated": "Refits the layers that may change on external twins. Even the smallest strength refits; more strength "
     "makes it answer both twins alike.",
     "paper-remove": "The published single step that takes the K most harmful training samples out.",
     "paper-replace": "The published single step that puts its twin in each of the K most harmful samples' place.",
@@ -48,8 +48,8 @@ STRATEGY_NOTES: dict[StrategyName, str] = {
 
 
 GROUP_NOTES: dict[StrategyName, str] = {
-    "iterated": "Refits the model's last layer on external samples. Even the smallest strength refits; more strength "
-    "makes it answer both groups alike on average.",
+    "iterated": "Refits the layers that may change on external samples. Even the smallest strength refits; more "
+    "strength makes it answer both groups alike on average.",
     "paper-external": "A single step along the slope of the gap between the groups; it needs no training samples.",
 }
 """What is different where the bias is a gap between groups."""
@@ -236,6 +236,13 @@ def comparison_headline(comparison: Comparison) -> str:
         opening = f"{_capital(subject)} {'rises' if verdict == 'worse' else 'falls'} {moved}"
     joint = "but" if verdict == "improved at a cost" else "and"
     return f"{opening}, {joint} {_accuracy_clause(comparison.accuracy)}."
+
+
+def still_beyond(judged: Change, threshold: float) -> str:
+    """A sentence if what is `judged` stays beyond the limit, a share, after the change; else ''."""
+    if judged.after.value is None or judged.after.value <= threshold:
+        return ""
+    return f"That is still beyond the limit of {counted(round(100 * threshold), 'point')}."
 
 
 def _accuracy_clause(accuracy: Change) -> str:

@@ -16,7 +16,8 @@ def offer_to_review(decisive: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(components.plain(f"The sidebar, and with it every other page, is on {state.attribute()}."))
         label = components.plain(f"Review {decisive} instead")
-        if st.button(label, key="review_decisive", on_click=state.setter("attribute", decisive)):
+        if st.button(label, key="review_decisive"):
+            state.put_later("attribute", decisive)
             st.rerun()
 
 
@@ -83,6 +84,8 @@ with right:
     panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
 st.caption(
     f"Measured on {wording.count(audit.accuracy.n)} held-out test {wording.many(data.unit)}; whiskers and "
-    "brackets are 95 % intervals. With more than two classes the group metrics pool them, one class against the rest."
+    "brackets are 95 % intervals."
+    + " The group metrics pool the classes, one against the rest."
+    * (len(data.target.levels) > 2)
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

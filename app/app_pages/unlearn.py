@@ -16,7 +16,7 @@ from app import (
 from app.unlearn_controls import choose, opened, suggestion
 from app.view_models import unlearn
 from app.view_models.evidence import Evidence
-from fmd_core import FMDError
+from fmd_core import FMDError, wording
 
 REVIEW = opened()
 
@@ -42,8 +42,11 @@ def conversation() -> None:
     result = Evidence(data, comparison, others)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
+        said = wording.still_beyond(comparison.judged, state.threshold()), result.who_pays
         components.header(
-            "Unlearn · against the original model", elsewhere or result.headline, result.who_pays
+            "Unlearn · against the original model",
+            elsewhere or result.headline,
+            "" if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
         )
         panels.cards(result.cards)
     with left:

@@ -142,7 +142,7 @@ def _ranking(scores: InfluenceScores, kind: str) -> np.ndarray:
 
 def _headline(first: Sample, kind: str, bias: str) -> str:
     does = "teaches" if kind == KINDS[0] else "works against"
-    what = f"is a {first.name}" if first.unit == "image" else f"is that of: {first.name}"
+    what = f"is a {first.name}" if first.unit == "image" else f"is {first.row} ({first.name})"
     return f"The training sample that most {does} the {bias} {what}."
 
 

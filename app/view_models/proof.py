@@ -11,7 +11,8 @@ from app.charts import ACCENT, NEUTRAL, Bar, BarChart
 from fmd_core import Comparison, Rival, wording
 
 VERDICTS = {
-    "improved": "Improved: the {bias} falls by {size} points, more than chance would, and overall accuracy holds.",
+    "improved": "Improved: the {bias} falls by {size} points, more than chance would; there is no evidence that "
+    "overall accuracy changes.",
     "improved at a cost": "Improved at a cost: the {bias} falls by {size} points, and overall accuracy falls too.",
     "no evidence": "No evidence: the change of the {bias}, {size} points, is within what chance does.",
     "worse": "Worse: the {bias} rises by {size} points.",

@@ -47,7 +47,8 @@ def build(evidence: fmd.Evidence) -> ReportView:
             if evidence.comparison is None
             else wording.comparison_headline(evidence.comparison)
         ),
-        lead=(
+        lead=_still(evidence)
+        + (
             "What was found, done and measured, in one page that needs no server and no network: send it to someone "
             "who was not in the room."
         ),
@@ -62,6 +63,13 @@ def build(evidence: fmd.Evidence) -> ReportView:
 def in_frame(html: str) -> str:
     """The page for a preview inside another page, whose address its own links would load instead."""
     return html.replace('<a href="#', '<a data-to="#')
+
+
+def _still(evidence: fmd.Evidence) -> str:
+    if evidence.comparison is None:
+        return ""
+    found = wording.still_beyond(evidence.comparison.judged, evidence.threshold)
+    return f"{found} " if found else ""
 
 
 def _note(evidence: fmd.Evidence) -> str:

@@ -83,7 +83,7 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
 def accuracy(data: AttributeDataset, audit: BiasReport | None) -> str:
     """How often the model is right, and of whom; `audit` is None while it was not measured yet."""
     if audit is None:
-        return "not measured yet"
+        return "measured when you look for the bias"
     right, people = wording.figure(audit.accuracy), wording.many(data.unit)
     return f"{right} % of {wording.count(audit.accuracy.n)} held-out test {people}"
 

@@ -120,8 +120,8 @@ def used_rows(sheet: Sheet, answers: Answers) -> tuple[Array, Array, list[str]]:
 
 
 def complete_split(labels: Array, given: Array, seed: int) -> tuple[Array, list[str]]:
-    """Draw the splits that `given` (m,) does not name out of its 'train' rows, every class in
-    `labels` (m,) in equal shares, and say so."""
+    """Draw the splits that `given` (m,) does not name out of its 'train' rows, with the
+    same mix of classes in `labels` (m,), and say so."""
     import pandas as pd
     from sklearn.model_selection import train_test_split
 
@@ -145,7 +145,9 @@ def complete_split(labels: Array, given: Array, seed: int) -> tuple[Array, list[
         pool, drawn = train_test_split(pool, test_size=share, stratify=codes[pool], random_state=seed)
         split[drawn] = name
     sizes_now = ", ".join(f"{name} {int((split == name).sum()):,}" for name in SPLITS)
-    return split, [f"Drawn by chance, every class in equal shares: {', '.join(missing)} ({sizes_now})."]
+    return split, [
+        f"Drawn by chance, so that each part has the same mix of classes: {', '.join(missing)} ({sizes_now})."
+    ]
 
 
 def answered_columns(sheet: Sheet, answers: Answers, rows: Array) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from fmd_core.datasets.answers import (
 from fmd_core.datasets.sniffing import Sheet, listed, read_table
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
-from fmd_core.datasets.table_encoding import Binned, TableSource, ages, thirds
+from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -124,4 +124,7 @@ def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFra
             columns[column.name] = values(column.name)[rows]
     notes = [f"Left out, since nearly every row has its own text: {listed(texts)}."] if texts else []
     notes += [f"Left out, since all rows are alike: {listed(constant)}."] if constant else []
+    used = columns.keys() - {settings.target}  # a row without its class is skipped
+    gaps = [f"'{c.name}' ({c.missing:,})" for c in sheet.columns if c.name in used and c.missing]
+    notes += [f"Empty cells are read as '{MISSING}': {', '.join(gaps)}."] if gaps else []
     return pd.DataFrame(columns), notes

@@ -140,7 +140,8 @@ class _People:
         counts = np.unique(z[kept], return_counts=True)[1]
         if counts.min() < LEAST_OF_A_LEVEL:
             raise DataError(
-                f"Only {counts.min()} people of a level {role} the probe; it needs {LEAST_OF_A_LEVEL}."
+                f"Only {counts.min()} people with one of the values {role} the probe; it needs {LEAST_OF_A_LEVEL}. "
+                "Leave that value out, or put it together with another, when you open the data."
             )
         return cls(x[kept].astype("float64"), frozen_array(z[kept], "int64"), weights, guess)
 

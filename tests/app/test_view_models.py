@@ -74,7 +74,7 @@ class TestStart:
         model = SimpleNamespace(architecture="small_cnn", n_parameters=1234)
         model.name = ""
         waiting, ready = start.build_loaded(data, model, None), start.build_loaded(data, model, AUDIT)
-        assert waiting.loaded[-1]["What was loaded"] == "not measured yet"
+        assert waiting.loaded[-1]["What was loaded"] == "measured when you look for the bias"
         assert ready.loaded[-1]["What was loaded"] == "80.0 (75.0 to 85.0) % of 100 held-out test images"
         assert [row["Images"] for row in ready.splits] == [4, 1, 1, 2]
         assert start.build_loaded(data, None, None).loaded[-2]["What was loaded"] == "none yet"
@@ -213,7 +213,7 @@ class TestHarmful:
 
     def test_of_a_person_the_record_is_named_and_the_pattern(self, data, scores):
         view = harmful.build(replace(data, unit="person"), scores, k=2, kind="Harmful")
-        assert view.headline == "The training sample that most teaches the colour bias is that of: grey, cat."
+        assert view.headline == "The training sample that most teaches the colour bias is 0 (grey, cat)."
         why = harmful.explain(view.samples[0], "colour", 0.0).sentences[1]
         assert why == "Its colour goes with the pattern of its class, so it repeats the shortcut."
         against = harmful.explain(replace(view.samples[0], aligned=False), "colour", 0.0).sentences[1]

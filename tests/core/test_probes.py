@@ -172,7 +172,8 @@ def test_the_interval_is_as_wide_as_so_many_people_make_it():
         ({"seeds": ()}, "A probe needs at least one seed."),
         ({"test_z": np.zeros(3, int)}, "Features (60, 6), 3 levels and 60 strata are not of the same people."),
         ({"test_z": np.zeros(60, int)}, "At least 30 people must judge the probe who differ in the attribute, got 0."),
-        ({"train_z": np.arange(60) // 57}, "Only 3 people of a level teach the probe; it needs 5."),
+        ({"train_z": np.arange(60) // 57}, "Only 3 people with one of the values teach the probe; it needs 5. "
+            "Leave that value out, or put it together with another, when you open the data."),
         ({"train_z": np.arange(60) % 3}, "A probe needs people of every level both to teach and to judge it; "
          "take more people."),
         ({"train_x": np.full((60, 6), np.nan)}, "The features of those who teach the probe hold values that are not "

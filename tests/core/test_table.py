@@ -413,3 +413,13 @@ def test_free_text_and_constants_are_left_out_and_said(tmp_path):
     assert "Left out, since nearly every row has its own text: 'name'." in data.notes
     assert "Left out, since all rows are alike: 'planet'." in data.notes
     assert not any("planet" in name or "name =" in name for name in data.source.input_names)
+
+
+def test_empty_cells_are_counted_in_the_notes(tmp_path):
+    rows = [
+        f"P{i},{'' if i < 7 else 20 + i % 50},{'MF'[i % 2]},{('low', 'high')[i % 3 == 0]}" for i in range(300)
+    ]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(["id,age,sex,income", *rows]))
+    data = open_table(path, TableImport(target="income", protected={"sex": "values"}))
+    assert "Empty cells are read as 'not stated': 'age' (7)." in data.notes

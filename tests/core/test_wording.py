@@ -112,6 +112,18 @@ def test_one_is_not_a_plural(number, text):
     assert wording.counted(number, "point") == text
 
 
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (Estimate(0.141, 0.1, 0.2, 450), "That is still beyond the limit of 10 points."),
+        (Estimate(0.1, 0.05, 0.2, 450), ""),
+        (Estimate.unknown(7), ""),
+    ],
+)
+def test_what_is_still_beyond_the_limit_is_said(after, said):
+    assert wording.still_beyond(Change("bias", "", Estimate(0.6, 0.5, 0.7, 450), after, after), 0.1) == said
+
+
 def test_counts_have_commas_from_a_thousand_on():
     assert [wording.count(n) for n in (7, 999, 1_000, 16_281)] == ["7", "999", "1,000", "16,281"]
     assert wording.counted(16_281, "person") == "16,281 people"

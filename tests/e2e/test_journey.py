@@ -216,6 +216,19 @@ def test_back_leads_to_the_page_before_whatever_was_moved_meanwhile(visit):
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
 
 
+def test_the_attribute_that_is_blamed_can_be_reviewed_at_once(visit):
+    visitor = visit().open("find_bias?attribute=paper")
+    page = visitor.page
+    expect(page.get_by_text("The sidebar, and with it every other page, is on paper.")).to_be_visible(
+        timeout=90_000
+    )
+    visitor.act(lambda: page.get_by_role("button", name="Review colour instead").click())
+    expect(page.get_by_role("heading", name="Who is served how well, by colour")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Attribute under review")).to_have_value("Colour")
+    visitor.follow("Look at the twins")
+    expect(page.get_by_text("only the colour differs")).to_be_visible()
+
+
 def test_headers_and_foreign_hosts(server):
     with urllib.request.urlopen(server, timeout=10) as answer:
         assert "script-src 'self' blob: 'sha256-" in answer.headers["content-security-policy"]

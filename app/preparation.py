@@ -41,11 +41,17 @@ def require(review: Review) -> None:
 
     _have_done(
         f"prepare {review.data} {review.model} {review.depth}",
-        f"Getting {data.name} ready",
+        _title(review, data.name),
         "Reading every sample with the model, then its twins",
         lambda told: cache.warm(review, told),
         "Every sample is read once by the model; the result is kept, so the next time is quick.",
     )
+
+
+def _title(review: Review, data: str) -> str:
+    if review.depth == "last layer":
+        return f"Getting {data} ready"
+    return f"Opening the last two layers of the model on {data}"
 
 
 def require_in_force(variant: Variant | None) -> None:

@@ -56,7 +56,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
         st.caption(components.plain(view.summary))
     st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     if point.refusal:
-        st.warning(components.plain(f"The guard refuses this: {point.refusal}."))
+        st.warning(components.plain(f"The guard refuses this: {point.refusal}, on validation samples."))
     history_panel.draw(variant, refused=bool(point.refusal))
     st.header("What it does to the answers", anchor=False)
     st.write(components.plain(f"{result.headline} {result.who_pays}"))

@@ -247,7 +247,8 @@ def path():
 
 class TestCurve:
     def test_a_refused_choice_is_warned_of(self, path):
-        assert unlearn.build_curve(path, path.points[2]).warning == "The guard refuses this: accuracy falls."
+        warning = unlearn.build_curve(path, path.points[2]).warning
+        assert warning == "The guard refuses this: accuracy falls, on validation samples."
         assert unlearn.build_curve(path, path.points[1]).warning == ""
 
     def test_a_shortened_step_is_said(self, path):

@@ -28,11 +28,15 @@ def images_painted(page, label) -> int:
     return pictures.count()
 
 
-def distance(one, other) -> float:
-    """Between the middles of two elements, in pixels."""
-    boxes = [element.bounding_box() for element in (one, other)]
-    middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
-    return math.dist(*middles)
+def comes_to_rest_on(one, other) -> bool:
+    """Whether the middles of two elements come to lie within two pixels; the page may still be moving."""
+    for _ in range(50):
+        boxes = [element.bounding_box() for element in (one, other)]
+        middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+        if math.dist(*middles) < 2:
+            return True
+        one.page.wait_for_timeout(100)
+    return False
 
 
 def bias_shown(page) -> float:
@@ -69,14 +73,13 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     visitor.follow("Take it out")
     expect(page.locator(".scatterlayer .trace")).to_have_count(5)
     ring, strengths = page.locator(".fmd-ring"), page.locator(".scatterlayer .trace").nth(3).locator(".point")
-    assert distance(ring, strengths.first) < 2  # it stands on the original
+    assert comes_to_rest_on(ring, strengths.first)  # the original
     original = bias_shown(page)
     slider = page.get_by_role("slider", name="Strength")
     visitor.act(lambda: slider.press("ArrowRight"))
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
     assert bias_shown(page) < original / 2
-    expect(page.locator(".fmd-ring")).to_be_visible()
-    assert distance(ring, strengths.nth(1)) < 2
+    assert comes_to_rest_on(ring, strengths.nth(1))
     for tab, role, name in (
         ("Did it really work?", "cell", "Refit without 90 random samples"),
         ("Who pays?", "heading", "People who share two properties"),

@@ -242,7 +242,7 @@ def still_beyond(judged: Change, threshold: float) -> str:
     """A sentence if what is `judged` stays beyond the limit, a share, after the change; else ''."""
     if judged.after.value is None or judged.after.value <= threshold:
         return ""
-    return f"That is still beyond the limit of {counted(round(100 * threshold), 'point')}."
+    return f"The bias is still beyond the limit of {counted(round(100 * threshold), 'point')}."
 
 
 def _accuracy_clause(accuracy: Change) -> str:

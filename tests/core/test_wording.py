@@ -115,7 +115,7 @@ def test_one_is_not_a_plural(number, text):
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        (Estimate(0.141, 0.1, 0.2, 450), "That is still beyond the limit of 10 points."),
+        (Estimate(0.141, 0.1, 0.2, 450), "The bias is still beyond the limit of 10 points."),
         (Estimate(0.1, 0.05, 0.2, 450), ""),
         (Estimate.unknown(7), ""),
     ],

@@ -289,9 +289,5 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
     counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
     parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
     everyone = wording.count(len(comparison.rows))
-    some = (
-        f" Here are {EXAMPLES} of them, of every kind:"
-        if len(changed) > EXAMPLES
-        else ""
-    )
+    some = f" Here are {EXAMPLES} of them, of every kind:" if len(changed) > EXAMPLES else ""
     return f"{wording.count(len(changed))} of {everyone} held-out samples get another answer: {parts}.{some}"

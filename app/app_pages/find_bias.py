@@ -82,10 +82,9 @@ with left:
     panels.bar_chart(service.groups, key="groups", axis="accuracy, %")
 with right:
     panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
+pooled = " The group metrics pool the classes, one against the rest." if len(data.target.levels) > 2 else ""
 st.caption(
     f"Measured on {wording.count(audit.accuracy.n)} held-out test {wording.many(data.unit)}; whiskers and "
-    "brackets are 95 % intervals."
-    + " The group metrics pool the classes, one against the rest."
-    * (len(data.target.levels) > 2)
+    f"brackets are 95 % intervals.{pooled}"
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

@@ -173,6 +173,16 @@ def test_suggestion_lowers_the_bias_shown(open_page):
     after = float(test.metric[0].value.split()[0])
     assert after < before / 2
     assert titles(test).startswith("The colour bias falls")
+    assert after > 10
+    assert "The bias is still beyond the limit of 10 points." in lead(test)
+    test.session_state["threshold"] = 20
+    assert "beyond the limit" not in lead(test.run())
+
+
+def lead(test) -> str:
+    return next(
+        e.proto.body for e in test.get("html") if "fmd-lead" in e.proto.body and "<style" not in e.proto.body
+    )
 
 
 def test_apply_undo_redo_and_original_are_exact(open_page):

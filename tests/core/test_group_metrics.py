@@ -107,6 +107,8 @@ def test_people_behind_a_figure_are_the_smaller_group():
     assert found.demographic_parity_difference.n == everyone
     assert found.equal_opportunity_difference.n == positives
     assert found.equalized_odds_difference.n == min(positives, negatives)
+    rates = found.selection_rate_privileged, found.selection_rate_others
+    assert [rate.n for rate in rates] == [first.sum(), (~first).sum()]  # each of one group alone
 
 
 @pytest.mark.parametrize("k", [2, 4])

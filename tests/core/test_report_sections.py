@@ -325,6 +325,8 @@ def test_what_was_said_of_samples_is_in_the_report(demo, before):
     assert NAUGHTY not in html
     assert NAUGHTY in words(html)
     assert f'alt="Training sample {rows[1]}"' in html
+    assert "the model in force still learned from it" in words(html)
+    assert "the model in force still learned from it" not in words(page(replace(before, remarks=said[:1])))
     assert "What the reviewer said of single samples" not in words(page(before))
 
 

@@ -14,7 +14,8 @@ with st.spinner("Asking the model about every twin"):
 def offer_to_review(decisive: str) -> None:
     """The headline blames one attribute; the other pages are about the one that the sidebar names."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(components.plain(f"The sidebar, and with it every other page, is on {state.attribute()}."))
+        said = f"The sidebar, and with it every other page, is on {state.attribute()}."
+        st.caption(components.plain(said), width="content")
         label = components.plain(f"Review {decisive} instead")
         if st.button(label, key="review_decisive"):
             state.put_later("attribute", decisive)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import access, components, permalink, warmup
+from app.opening import permalink
+from app.serving import warmup
+from app.session import access
+from app.widgets import components, doorstep
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -12,7 +15,7 @@ ASSETS = Path(__file__).parents[1] / "assets"
 st.set_page_config("FMD Studio", page_icon=str(ASSETS / "icon.png"), layout="wide")
 st.html(components.STYLE)
 st.logo(str(ASSETS / "logo.svg"), size="large")
-access.gate()
+doorstep.gate()
 choosing = [
     st.Page("app_pages/start.py", title="Start", icon=":material/home:", default=True),
     st.Page("app_pages/data.py", title="Data", icon=":material/database:"),
@@ -40,7 +43,9 @@ with warmup.drawing():
             access.require_change()
         if page in (*choosing, reading):
             page.run()  # first: the page paints before the sidebar's libraries are in
-        from app import preparation, sidebar, state
+        from app.jobs import preparation
+        from app.session import state
+        from app.widgets import sidebar
 
         if state.not_kept():
             st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
@@ -52,7 +57,8 @@ with warmup.drawing():
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:
-        from app import behind, job_panel
+        from app.jobs import job_panel
+        from app.widgets import behind
 
         behind.draw(top)
         permalink.write()

@@ -20,8 +20,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import access, logs, warmup
-from app.shell import SCRIPT_SOURCE, Shell
+from app.serving import logs, warmup
+from app.serving.shell import SCRIPT_SOURCE, Shell
+from app.session import access
 
 # 'unsafe-inline' for styles and blob: for scripts is what Streamlit's own front end needs. Its one inline
 # script, which tells search engines that the page is ready, is blocked: nothing of ours needs it. Ours is
@@ -138,7 +139,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 def word_problem(error: Exception) -> bool:
     """Every error that a page did not expect, in one sentence."""
-    from app.components import show_problem  # the server answers before pages are imported
+    from app.widgets.components import show_problem  # the server answers before pages are imported
 
     return show_problem(error)
 

@@ -22,7 +22,6 @@ from .data import AttributeDataset, Column, FeatureSet
 from .datasets import load_dataset, load_demo_classifier
 from .deepening import deepened
 from .errors import DataError, FMDError, ModelError, SolverError
-from .explanations import Explanation, explain
 from .features.erasure import Erased, Erasure, erase
 from .features.forgetting import Forgetting, Seen, forgetting_sentence, judge_forgetting
 from .features.probes import ProbeResult, probe
@@ -32,16 +31,17 @@ from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
 from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
+from .networks.explanations import Explanation, explain
+from .networks.training import TrainingStep, train_classifier
 from .proof import Rival, rival_heads
 from .red_flags import RedFlag, red_flags
 from .removal import predict_removal, refit_without
-from .report import build_report, render_report
-from .report_evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
-from .report_page import render_page
-from .report_reading import OpenedReport, read_report
+from .report.evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
+from .report.page import render_page
+from .report.reading import OpenedReport, read_report
+from .report.writing import build_report, render_report
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
-from .training import TrainingStep, train_classifier
 from .unlearning import UnlearningInputs, UnlearningResult, unlearn
 
 __all__ = [

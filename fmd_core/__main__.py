@@ -22,12 +22,12 @@ from fmd_core.bias_functions import predictions
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets import load_dataset
 from fmd_core.errors import DataError, FMDError
-from fmd_core.feature_store import FeatureStore
 from fmd_core.home import REPOSITORY, home_folder
-from fmd_core.model_shelf import keep_model
 from fmd_core.models import Classifier, extract_features, save_classifier
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.model_shelf import keep_model
+from fmd_core.networks.training import TrainingStep, train_classifier
 from fmd_core.reproduction import DEFAULT_DATA, STUDIES, reproduce, write_results
-from fmd_core.training import TrainingStep, train_classifier
 
 FAILED, STOPPED = 2, 130  # exit codes: what argparse uses for mistakes, what shells use for Ctrl-C
 FACE_SIDE = 64  # pictures of this side and more go to the network for faces

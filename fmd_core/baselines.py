@@ -13,13 +13,13 @@ from fmd_core.bias_functions import predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
 from fmd_core.errors import SolverError
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import Head, LinearHead
 from fmd_core.models import Classifier, encode_rows
 from fmd_core.objective import balanced_weights
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 if TYPE_CHECKING:
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
 DAMPINGS = (1e-2, 1e-3, 1e-4, 1e-5)
 """What a refit is tried with; validation people choose."""

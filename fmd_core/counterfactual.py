@@ -31,7 +31,7 @@ from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.models import Classifier, encode_rows
 
 if TYPE_CHECKING:
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
 PAIR_SEED = 0
 

@@ -16,10 +16,10 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from fmd_core import distributed
 from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
+from fmd_core.running import distributed
 
 Solver = Literal["auto", "cholesky", "conjugate_gradient"]
 DENSE_PARAMETERS = 1_100
@@ -54,7 +54,7 @@ def fit_curvature(
 
     `damping` is the lambda of the paper. It should equal the weight decay with which the head
     was fitted: then it belongs to the loss and nothing is approximated. `progress` may raise to
-    stop: before the work begins, and on a cluster (see `fmd_core.distributed`) all the time.
+    stop: before the work begins, and on a cluster (see `fmd_core.running.distributed`) all the time.
     """
     if not np.isfinite(damping) or damping <= 0:
         raise SolverError(f"damping must be above 0, got {damping}; 0.001 is a good start.")

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from fmd_core.architectures import Depth, find_hidden_layer
 from fmd_core.data import frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
 from fmd_core.mlp_head import MLPHead
 from fmd_core.models import Classifier
+from fmd_core.networks.architectures import Depth, find_hidden_layer
 
 
 def deepened(classifier: Classifier, depth: Depth, *, scale: float = 1.0) -> Classifier:

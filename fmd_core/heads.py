@@ -22,7 +22,7 @@ from scipy.special import log_softmax, softmax
 
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
-from fmd_core.kronecker import KroneckerCurvature, per_unit_of, weighted_square
+from fmd_core.solvers.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 BLOCK_ROWS = 4_096
 """Rows handled at once, so that a block and what is made of it stay in the processor's cache."""

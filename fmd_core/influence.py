@@ -21,12 +21,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from fmd_core import distributed
 from fmd_core.bias_functions import BiasFunction, Measure
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet, frozen_array, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
+from fmd_core.running import distributed
 
 InfluenceMethod = Literal["first-order", "leave-one-out"]
 
@@ -80,7 +80,7 @@ def bias_influence(
     The head should be fitted to convergence with weight decay equal to the damping; then the
     first-order score is the exact derivative of B by the sample's weight. 'leave-one-out' needs
     a dense curvature (solver 'cholesky') and costs about n p^2 operations. `progress` may raise to
-    stop: before the work begins, and on a cluster (see `fmd_core.distributed`) all the time.
+    stop: before the work begins, and on a cluster (see `fmd_core.running.distributed`) all the time.
     """
     if curvature.head_fingerprint != head.fingerprint:
         raise DataError("This curvature belongs to another head; call fit_curvature for the head at hand.")

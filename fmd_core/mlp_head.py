@@ -21,7 +21,7 @@ import numpy as np
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import BLOCK_ROWS, LinearHead, label_errors, softmax_bend
-from fmd_core.kronecker import KroneckerCurvature, per_unit_of, weighted_square
+from fmd_core.solvers.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 JACOBIAN_NUMBERS = 4_000_000
 """Slopes of logits by parameters that are held at once, where they are built at all."""

@@ -16,8 +16,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
-from fmd_core import distributed
-from fmd_core.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
 from fmd_core.data import (
     Array,
     AttributeDataset,
@@ -31,11 +29,13 @@ from fmd_core.data import (
 from fmd_core.errors import ModelError
 from fmd_core.heads import Head, LinearHead
 from fmd_core.mlp_head import MLPHead
+from fmd_core.networks.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
+from fmd_core.running import distributed
 
 if TYPE_CHECKING:
     import torch
 
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
 BATCH_PIXELS = 128 * 64 * 64  # of one batch: bounds memory, and the time until a stop takes effect
 BATCH_ROWS = 512
@@ -185,7 +185,7 @@ def encode_rows(
     """Features (n, d) of `rows`, with `attribute` set to `codes` (n,) if one is named.
 
     Read and encoded a batch at a time, and `progress` told before each. With a `store` the
-    features are kept on disk and found there the next time. On a cluster (see `fmd_core.distributed`)
+    features are kept on disk and found there the next time. On a cluster (see `fmd_core.running.distributed`)
     the workers encode what is read here: the files of a data set may lie on this machine alone.
     """
 

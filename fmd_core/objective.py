@@ -16,7 +16,7 @@ from fmd_core.bias_functions import BiasFunction, CounterfactualBias, GroupGap
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
-from fmd_core.fitting import ConvexProblem
+from fmd_core.solvers.fitting import ConvexProblem
 
 SIDE_WEIGHTS = (0.25, 0.75)  # favoured and other side of a pair in the iterated objective
 ANCHOR = 1e-3

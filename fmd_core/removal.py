@@ -24,8 +24,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from fmd_core.curvature import DENSE_PARAMETERS, fit_curvature
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError, SolverError
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import Head
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 AnyHead = TypeVar("AnyHead", bound=Head)
 

@@ -30,10 +30,10 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
-from fmd_core.fitting import fit_head
 from fmd_core.heads import Head
 from fmd_core.influence import InfluenceScores
 from fmd_core.objective import unlearning_problem
+from fmd_core.solvers.fitting import fit_head
 
 StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)

@@ -13,33 +13,36 @@ import fmd_core
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Each module of the core, and each room of the cache, may import only modules that stand above it.
+# Each module of the core and of the cache may import only modules that stand above it.
 CORE_ORDER = [
     "errors",
     "home",
-    "file_lock",
-    "stopped_jobs",
-    "jobs",
+    "running",
+    "running.file_lock",
+    "running.stopped_jobs",
+    "running.jobs",
     "data",
-    "distributed",
+    "running.distributed",
     "imaging",
-    "kronecker",
+    "solvers",
+    "solvers.kronecker",
     "heads",
     "mlp_head",
-    "fit_problem",
-    "convex_fit",
-    "two_layer_fit",
-    "fitting",
+    "solvers.fit_problem",
+    "solvers.convex_fit",
+    "solvers.two_layer_fit",
+    "solvers.fitting",
     "curvature",
-    "architectures",
-    "feature_store",
+    "networks",
+    "networks.architectures",
+    "networks.feature_store",
     "models",
-    "explanations",
+    "networks.explanations",
     "deepening",
-    "training",
-    "weight_files",
-    "intake_worker",
-    "intake",
+    "networks.training",
+    "networks.weight_files",
+    "networks.intake_worker",
+    "networks.intake",
     "datasets.bundled",
     "datasets.colored_digits",
     "datasets.colored_mnist",
@@ -64,7 +67,7 @@ CORE_ORDER = [
     "datasets.imports",
     "datasets.adult",
     "datasets",
-    "model_shelf",
+    "networks.model_shelf",
     "matching",
     "counterfactual",
     "bias_functions",
@@ -94,14 +97,15 @@ CORE_ORDER = [
     "features.forgetting",
     "baselines",
     "proof",
-    "report_evidence",
-    "report_sections",
-    "report_measured",
-    "report_duties",
-    "report_page",
     "report",
-    "report_checks",
-    "report_reading",
+    "report.evidence",
+    "report.sections",
+    "report.measured",
+    "report.duties",
+    "report.page",
+    "report.writing",
+    "report.checks",
+    "report.reading",
     "reproduction.held_out",
     "reproduction.experiments",
     "reproduction.results",
@@ -115,6 +119,8 @@ CORE_ORDER = [
 ]
 CACHE_ORDER = [
     "steps",
+    "bounded",
+    "heat_map",
     "opened",
     "influences",
     "fixes",
@@ -124,20 +130,37 @@ CACHE_ORDER = [
     "warming",
     "",  # app.cache itself: what pages may ask
 ]
+# A module of a room may import from its own room and from those above it; nothing imports in a circle.
+APP_ROOMS = [
+    "record",
+    "storage",
+    "session",
+    "cache",
+    "view_models",
+    "widgets",
+    "serving",
+    "jobs",
+    "opening",
+    "samples",
+    "unlearning",
+    "reporting",
+    "app_pages",
+]
+HALL = ("app", "app.main", "app.open_browser", "app.server")  # what lies in no room may import from all
 ORDERS = {"fmd_core": CORE_ORDER, "app.cache": CACHE_ORDER}
 TORCH_USERS = {
     "fmd_core.datasets.celeba",  # its download only
     "fmd_core.models",
-    "fmd_core.architectures",
-    "fmd_core.training",
-    "fmd_core.intake_worker",
-    "fmd_core.explanations",
+    "fmd_core.networks.architectures",
+    "fmd_core.networks.training",
+    "fmd_core.networks.intake_worker",
+    "fmd_core.networks.explanations",
     "fmd_core.features.finetuning",
     "fmd_core.features.pressures",
     "fmd_core.features.adversarial",
     "fmd_core.features.channels",
     "fmd_core.features.beside",
-    "app.warmup",
+    "app.serving.warmup",
 }  # warmup loads it ahead of need
 
 
@@ -165,14 +188,14 @@ def imports(source, known=()):
                 yield node.module
 
 
-def reached(start, found):
-    """Modules of `found` that `start` imports, directly or through others, with itself."""
+def reached(start, graph):
+    """Modules of `graph` that `start` imports, directly or through others, with itself."""
     seen, left = set(), [start]
     while left:
         name = left.pop()
-        if name in found and name not in seen:
+        if name in graph and name not in seen:
             seen.add(name)
-            left += imports(found[name], found)
+            left += graph[name]
     return seen
 
 
@@ -189,6 +212,32 @@ def out_of_order(name, used):
                 yield f"{name} imports {module}, which does not stand above it"
 
 
+def out_of_its_room(name, used):
+    """What a module of the dashboard imports from a room below its own, as sentences."""
+    if not is_in(name, "app") or name in HALL:
+        return
+    room = name.split(".")[1]
+    if room not in APP_ROOMS:
+        yield f"{name} lies in no room of app"
+        return
+    for module in used:
+        if is_in(module, "app") and (module in HALL or room_number(module) > room_number(name)):
+            yield f"{name} imports {module}, whose room does not stand above its own"
+
+
+def room_number(module):
+    """The place of a module's room in the order; a room that is not known stands below all."""
+    room = module.split(".")[1]
+    return APP_ROOMS.index(room) if room in APP_ROOMS else len(APP_ROOMS)
+
+
+def in_a_circle(name, graph):
+    """The modules that a module imports and that lead back to it, as sentences."""
+    for module in graph[name]:
+        if name in reached(module, graph):
+            yield f"{name} imports {module}, which leads back to it"
+
+
 def is_in(module, package):
     """Whether a module is the package itself or lies inside it."""
     return f"{module}.".startswith(f"{package}.")
@@ -197,12 +246,13 @@ def is_in(module, package):
 def violations(found):
     """Every broken rule in `found`, a mapping from module name to source, as sentences."""
     problems = []
+    graph = {name: list(imports(source, found)) for name, source in found.items()}
     for name, source in found.items():
-        package, used = name.split(".")[0], list(imports(source, found))
+        package, used = name.split(".")[0], graph[name]
         tops = {module.split(".")[0] for module in used}
         if package == "fmd_core":
             problems += [f"{name} imports {bad}" for bad in ("streamlit", "plotly", "app") if bad in tops]
-        problems += out_of_order(name, used)
+        problems += [*out_of_order(name, used), *out_of_its_room(name, used), *in_a_circle(name, graph)]
         if name not in TORCH_USERS:
             problems += [f"{name} imports {bad}" for bad in ("torch", "torchvision", "captum") if bad in tops]
         if any(module.startswith("relative") for module in used):
@@ -210,14 +260,14 @@ def violations(found):
         if name.startswith("app.view_models"):
             problems += [
                 f"{name} reaches streamlit through {through}"
-                for through in reached(name, found)
-                if any(m.split(".")[0] == "streamlit" for m in imports(found[through], found))
+                for through in reached(name, graph)
+                if any(m.split(".")[0] == "streamlit" for m in graph[through])
             ]
         if name.startswith("app.app_pages"):
             problems += [f"{name} imports the page {m}" for m in used if m.startswith("app.app_pages")]
         for pattern, owner in (
-            (r"\bsession_state\b", "app.state"),
-            (r"\bcache_(data|resource)\b", None),  # results are kept within the limit of app.bounded
+            (r"\bsession_state\b", "app.session.state"),
+            (r"\bcache_(data|resource)\b", None),  # results are kept within the limit of app.cache.bounded
         ):
             used_here = re.search(pattern, code_of(source))
             if package == "app" and name != owner and used_here:
@@ -255,8 +305,8 @@ def test_imports_point_one_way():
         ),
         (
             "fmd_core.wording",
-            "from fmd_core import report",
-            "fmd_core.wording imports fmd_core.report, which does not stand above it",
+            "from fmd_core.report import writing",
+            "fmd_core.wording imports fmd_core.report.writing, which does not stand above it",
         ),
         (
             "fmd_core.wording",
@@ -280,8 +330,24 @@ def test_imports_point_one_way():
             "app.cache.warming imports app.cache, which does not stand above it",
         ),
         ("app.cache.newcomer", "", "app.cache.newcomer has no place in the order of app.cache"),
+        ("app.newcomer", "", "app.newcomer lies in no room of app"),
+        (
+            "app.record.review",
+            "from app.cache.fixes import head",
+            "app.record.review imports app.cache.fixes, whose room does not stand above its own",
+        ),
+        (
+            "app.widgets.gallery",
+            "from app import main",
+            "app.widgets.gallery imports app.main, whose room does not stand above its own",
+        ),
+        (
+            "app.widgets.gallery",
+            "def f():\n    from app.widgets import portraits",
+            "app.widgets.gallery imports app.widgets.portraits, which leads back to it",
+        ),
         ("fmd_core.heads", "from torch import nn", "fmd_core.heads imports torch"),
-        ("app.charts", "import captum.attr", "app.charts imports captum"),
+        ("app.view_models.charts", "import captum.attr", "app.view_models.charts imports captum"),
         ("fmd_core.bias", "from .data import Array", "fmd_core.bias uses a relative import"),
         (
             "app.view_models.new",
@@ -290,8 +356,8 @@ def test_imports_point_one_way():
         ),
         (
             "app.view_models.new",
-            "from app.components import note",
-            "app.view_models.new reaches streamlit through app.components",
+            "from app.widgets.components import note",
+            "app.view_models.new reaches streamlit through app.widgets.components",
         ),
         (
             "app.app_pages.new",
@@ -299,9 +365,9 @@ def test_imports_point_one_way():
             "app.app_pages.new imports the page app.app_pages",
         ),
         (
-            "app.charts",
+            "app.view_models.charts",
             "import streamlit as st\nst.session_state['a'] = 1",
-            "app.charts uses session_state, which only app.state may use",
+            "app.view_models.charts uses session_state, which only app.session.state may use",
         ),
         (
             "app.app_pages.new",
@@ -309,9 +375,9 @@ def test_imports_point_one_way():
             "app.app_pages.new uses cache_data, which nobody may use",
         ),
         (
-            "app.components",
+            "app.widgets.components",
             "from streamlit import cache_resource",
-            "app.components uses cache_resource, which nobody may use",
+            "app.widgets.components uses cache_resource, which nobody may use",
         ),
         (
             "app.cache.opened",
@@ -321,7 +387,13 @@ def test_imports_point_one_way():
     ],
 )
 def test_a_broken_rule_is_found(name, source, problem):
-    others = {"fmd_core.report": "", "fmd_core.heads": "", "app.components": "import streamlit"}
+    others = {
+        "fmd_core.report.writing": "",
+        "fmd_core.heads": "",
+        "app.widgets.components": "import streamlit",
+        "app.widgets.portraits": "from app.widgets.gallery import tile",
+        "app.main": "",
+    }
     found = {**others, "app.cache.fixes": "", name: source}
     assert problem in violations(found)
 
@@ -329,13 +401,13 @@ def test_a_broken_rule_is_found(name, source, problem):
 def test_what_is_allowed_is_not_found():
     allowed = {
         "fmd_core.heads": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
-        "app.view_models.new": "from fmd_core import wording\nfrom app.history import History",
-        "app.history": "import fmd_core as fmd",
-        "app.state": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
+        "app.view_models.new": "from fmd_core import wording\nfrom app.record.history import History",
+        "app.record.history": "import fmd_core as fmd",
+        "app.session.state": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
         "app.app_pages.new": "'''Not session_state, not cache_data.'''\nfrom app import cache",
         "app.cache": "from app.cache.fixes import head",
-        "app.cache.fixes": "from app.bounded import kept\nfrom app.cache import opened",
-        "app.cache.opened": "from app.review import Review\nfrom fmd_core.data import Array",
+        "app.cache.fixes": "from app.cache.bounded import kept\nfrom app.cache import opened",
+        "app.cache.opened": "from app.record.review import Review\nfrom fmd_core.data import Array",
         "fmd_core.wording": "",
     }
     assert violations(allowed) == []

@@ -2,10 +2,15 @@
 
 import streamlit as st
 
-from app import cache, components, kept_variants, model_forms, panels, preparation, state, unlearn_evidence
-from app.review import Review
+from app import cache
+from app.jobs import preparation
+from app.opening import model_forms
+from app.record.review import Review
+from app.session import state
+from app.unlearning import kept_variants, unlearn_evidence
 from app.view_models import compare
 from app.view_models.evidence import Evidence
+from app.widgets import components, panels
 
 REVIEW = state.review()
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from app import components, data_forms, glossary, import_form, import_job
+from app.opening import data_forms, import_form, import_job
+from app.view_models import glossary
+from app.widgets import components
 
 FORMS = {
     "CelebA": data_forms.celeba,

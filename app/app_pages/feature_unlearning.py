@@ -2,24 +2,17 @@
 
 import streamlit as st
 
-from app import (
-    cache,
-    charts,
-    components,
-    forgetting_forms,
-    glossary,
-    history_panel,
-    panels,
-    preparation,
-    state,
-    unlearn_evidence,
-    where_it_looks,
-)
-from app.variants import Erasure, Retrained
-from app.view_models import feature_unlearning
+from app import cache
+from app.jobs import preparation
+from app.record.variants import Erasure, Retrained
+from app.samples import where_it_looks
+from app.session import state
+from app.unlearning import forgetting_forms, history_panel, unlearn_evidence
+from app.view_models import charts, feature_unlearning, glossary
 from app.view_models.evidence import Evidence
 from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
+from app.widgets import components, panels
 from fmd_core import FMDError
 
 REVIEW = state.review()

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from app import cache, components, glossary, panels, permalink, state
-from app.view_models import find_bias
+from app import cache
+from app.opening import permalink
+from app.session import state
+from app.view_models import find_bias, glossary
+from app.widgets import components, panels
 from fmd_core import wording
 
 REVIEW = state.review()

@@ -2,21 +2,13 @@
 
 import streamlit as st
 
-from app import (
-    cache,
-    components,
-    exclusions,
-    gallery,
-    glossary,
-    panels,
-    permalink,
-    portraits,
-    preparation,
-    sample_detail,
-    score_check,
-    state,
-)
-from app.view_models import harmful
+from app import cache
+from app.jobs import preparation
+from app.opening import permalink
+from app.samples import exclusions, sample_detail, score_check
+from app.session import state
+from app.view_models import glossary, harmful
+from app.widgets import components, gallery, panels, portraits
 from fmd_core import DataError
 
 REVIEW = state.review()

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app import components, deep_link, glossary
-from app.method_pictures import PICTURES, STYLE
-from app.view_models import method
+from app.view_models import glossary, method
+from app.view_models.method_pictures import PICTURES, STYLE
+from app.widgets import components, deep_link
 
 GLOSSARY_STYLE = """<style>
 .st-key-steps [data-testid=stHorizontalBlock] { margin-bottom: 1.4rem; row-gap: .6rem; }

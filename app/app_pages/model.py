@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from app import cache, components, model_forms, state, weights_form
+from app import cache
+from app.opening import model_forms, weights_form
+from app.session import state
+from app.widgets import components
 
 model_forms.adopt_named_job()
 REVIEW = state.review()

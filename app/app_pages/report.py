@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from app import cache, components, decision_form, evidence, report_reader, state
-from app.variants import Retrained
+from app import cache
+from app.record.variants import Retrained
+from app.reporting import decision_form, evidence, report_reader
+from app.session import state
 from app.view_models import report
-from fmd_core.model_shelf import model_file
+from app.widgets import components
+from fmd_core.networks.model_shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()

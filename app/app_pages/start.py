@@ -2,13 +2,18 @@
 
 import streamlit as st
 
-from app import components, glossary, state, warmup, welcome
+from app.serving import warmup, welcome
+from app.session import state
+from app.view_models import glossary
+from app.widgets import components
 
 components.header(welcome.NAME, welcome.QUESTION, welcome.LEAD)
 # The question is on screen before the rest is imported.
-from app import cache, gallery, portraits, your_reviews  # noqa: E402
-from app.review import Review  # noqa: E402
+from app import cache  # noqa: E402
+from app.opening import your_reviews  # noqa: E402
+from app.record.review import Review  # noqa: E402
 from app.view_models import start  # noqa: E402
+from app.widgets import gallery, portraits  # noqa: E402
 
 REVIEW = state.review()
 

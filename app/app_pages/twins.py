@@ -2,18 +2,11 @@
 
 import streamlit as st
 
-from app import (
-    cache,
-    components,
-    gallery,
-    glossary,
-    likeness_of_twins,
-    portraits,
-    sample_detail,
-    state,
-    vetoes,
-)
-from app.view_models import twins
+from app import cache
+from app.samples import likeness_of_twins, sample_detail, vetoes
+from app.session import state
+from app.view_models import glossary, twins
+from app.widgets import components, gallery, portraits
 
 REVIEW = state.review()
 attribute, variant = state.attribute(), state.current()

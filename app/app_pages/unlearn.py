@@ -2,20 +2,14 @@
 
 import streamlit as st
 
-from app import (
-    cache,
-    components,
-    glossary,
-    history_panel,
-    panels,
-    permalink,
-    state,
-    trade_off,
-    unlearn_evidence,
-)
-from app.unlearn_controls import choose, opened, suggestion
-from app.view_models import unlearn
+from app import cache
+from app.opening import permalink
+from app.session import state
+from app.unlearning import history_panel, trade_off, unlearn_evidence
+from app.unlearning.unlearn_controls import choose, opened, suggestion
+from app.view_models import glossary, unlearn
 from app.view_models.evidence import Evidence
+from app.widgets import components, panels
 from fmd_core import FMDError, wording
 
 REVIEW = opened()

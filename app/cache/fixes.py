@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 import fmd_core as fmd
-from app.bounded import kept
 from app.cache import influences, opened
+from app.cache.bounded import kept
 from app.cache.steps import Progress, in_turn, part
-from app.review import Aim, Review
-from app.variants import Erasure, Exclusion, Recipe, Retrained, Variant, describe
-from fmd_core import distributed
+from app.record.review import Aim, Review
+from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant, describe
 from fmd_core.data import ignore_progress
+from fmd_core.running import distributed
 from fmd_core.unlearning import USES_K, StrategyName
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import fmd_core as fmd
-from app.bounded import kept
 from app.cache import opened
+from app.cache.bounded import kept
 from app.cache.steps import Progress, Step, in_turn, part
-from app.review import Aim, Review
+from app.record.review import Aim, Review
 from fmd_core.data import ignore_progress
 from fmd_core.influence import InfluenceMethod
 

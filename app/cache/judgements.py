@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 import fmd_core as fmd
-from app.bounded import kept
 from app.cache import fixes, influences, opened
+from app.cache.bounded import kept
 from app.cache.steps import Progress
-from app.review import Aim, Review
-from app.variants import Erasure, Retrained, Side, Variant
+from app.record.review import Aim, Review
+from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
 
 TAUGHT = ("features", "labels", "rows")

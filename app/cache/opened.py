@@ -7,18 +7,19 @@ from functools import partial
 from typing import get_args
 
 import fmd_core as fmd
-from app.bounded import kept
+from app.cache.bounded import kept
 from app.cache.steps import Progress, Step
-from app.review import BUNDLED, Aim, Review
-from fmd_core import datasets, model_shelf
-from fmd_core.architectures import Depth, find_hidden_layer
+from app.record.review import BUNDLED, Aim, Review
+from fmd_core import datasets
 from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import Split, ignore_progress
 from fmd_core.deepening import deepened
-from fmd_core.feature_store import FeatureStore
 from fmd_core.features.beside import beside
-from fmd_core.training import feature_scale
+from fmd_core.networks import model_shelf
+from fmd_core.networks.architectures import Depth, find_hidden_layer
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.training import feature_scale
 
 GROWTH_MODEL = 2.0  # the network is built from a copy of the weights
 GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import fmd_core as fmd
-from app.bounded import kept
 from app.cache import opened
-from app.review import Review
+from app.cache.bounded import kept
+from app.record.review import Review
 from fmd_core.features.channels import ChannelGroups, convolution_layers, heat_maps, pattern_reliance
 from fmd_core.features.channels import channel_groups as group_channels
 from fmd_core.imaging import data_uri
@@ -33,7 +33,7 @@ def pattern_pictures(
     review: Review, layer: str, n_groups: int | None, group: int, rows: tuple[int, ...]
 ) -> tuple[str, ...]:
     """Where samples show a group's pattern, over their pictures, as data URIs."""
-    from app import heat_map
+    from app.cache import heat_map
 
     groups = channel_groups(review, layer, n_groups)
     maps = heat_maps(

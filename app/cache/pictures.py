@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 import fmd_core as fmd
-from app.bounded import kept
 from app.cache import fixes, opened
-from app.review import Review
-from app.variants import Variant
+from app.cache.bounded import kept
+from app.record.review import Review
+from app.record.variants import Variant
 from fmd_core.counterfactual import counterpart_levels
 from fmd_core.data import Array, Split
-from fmd_core.explanations import Method, average_input, explain, methods
 from fmd_core.imaging import data_uri
+from fmd_core.networks.explanations import Method, average_input, explain, methods
 
 
 @kept()
@@ -62,7 +62,7 @@ def heat(
     scale: float,
 ) -> str:  # fmt: skip
     """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
-    from app import heat_map  # pictures and filters, for who asks where a model looks
+    from app.cache import heat_map  # pictures and filters, for who asks where a model looks
 
     values = explanation(review, variant, row, attribute, code, target, method).contributions
     picture = opened.dataset(review).source.display(row, attribute, code)

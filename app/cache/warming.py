@@ -6,7 +6,7 @@ from functools import partial
 
 from app.cache import fixes, influences, judgements, opened
 from app.cache.steps import Progress, Step, in_turn
-from app.review import Aim, Review
+from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
 from fmd_core.proof import default_k
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.history import OTHER_MODEL, History
-from app.review import BUNDLED
-from app.variants import Side, describe
+from app.record.history import OTHER_MODEL, History
+from app.record.review import BUNDLED
+from app.record.variants import Side, describe
 from fmd_core import Comparison, wording
 from fmd_core.datasets.names import cut
 

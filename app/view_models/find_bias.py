@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from app.charts import FLAG, NEUTRAL, Bar, BarChart
+from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, RedFlag, scan, wording
 from fmd_core.bias_functions import Measure
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from app.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
-from app.journal import Remark
+from app.record.journal import Remark
+from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, wording
 from fmd_core.datasets.sniffing import safe_cell
 

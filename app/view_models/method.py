@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app import glossary
+from app.view_models import glossary
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Formula:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the story; `picture` is a name in app.method_pictures."""
+    """One step of the story; `picture` is a name in app.view_models.method_pictures."""
 
     title: str
     text: str

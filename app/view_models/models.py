@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from app.view_models.start import accuracy
 from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, wording
-from fmd_core.architectures import ARCHITECTURES, find_architecture
-from fmd_core.intake import Passport
-from fmd_core.training import feature_scale, with_feature_scale
+from fmd_core.networks.architectures import ARCHITECTURES, find_architecture
+from fmd_core.networks.intake import Passport
+from fmd_core.networks.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
     "symmetric": "-1 to 1",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from app.charts import ACCENT, NEUTRAL, Bar, BarChart
+from app.view_models.charts import ACCENT, NEUTRAL, Bar, BarChart
 from fmd_core import Comparison, Rival, wording
 
 VERDICTS = {

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import fmd_core as fmd
-from app.history import History
-from app.variants import Variant
+from app.record.history import History
+from app.record.variants import Variant
 from fmd_core import wording
 from fmd_core.datasets.names import clean_text
 from fmd_core.models import head_to_safetensors
-from fmd_core.report import Step, report_json
-from fmd_core.report_evidence import DecisionVerdict
+from fmd_core.report.evidence import DecisionVerdict
+from fmd_core.report.writing import Step, report_json
 
 VERDICTS: dict[DecisionVerdict | None, str] = {
     None: "No decision yet",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmd_core import AttributeDataset, BiasReport, Classifier, wording
-from fmd_core.architectures import find_architecture
 from fmd_core.data import SPLITS, Split
+from fmd_core.networks.architectures import find_architecture
 
 ROLES: dict[Split, str] = {
     "train": "taught the model",

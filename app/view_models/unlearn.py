@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from app.charts import CurvePoint
-from app.history import History
-from app.review import Aim
-from app.variants import Recipe, Variant, describe
+from app.record.history import History
+from app.record.review import Aim
+from app.record.variants import Recipe, Variant, describe
+from app.view_models.charts import CurvePoint
 from fmd_core import (
     BiasReport,
     PathPoint,

@@ -11,7 +11,7 @@ import pandas as pd
 from fmd_core import AttributeDataset, Explanation, wording
 from fmd_core.data import Array
 from fmd_core.datasets.names import cut
-from fmd_core.explanations import Method
+from fmd_core.networks.explanations import Method
 
 METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
 NAMES: dict[Method, str] = {"integrated-gradients": "Integrated Gradients", "grad-cam": "Grad-CAM"}

@@ -32,7 +32,7 @@ from fmd_core.models import Classifier
 if TYPE_CHECKING:
     import torch
 
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
 Variant = Literal["published", "ensemble", "conditional", "matching", "sparing", "twins"]
 STRENGTHS: dict[Variant, float] = {

@@ -46,8 +46,8 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError, ModelError
 from fmd_core.features.forgettable import LEAST_OF_A_LEVEL, check_forgettable, columns_to_forget
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.heads import Head, LinearHead
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 Form = Literal["within class", "plain"]
 FURTHER_SHARE = 4

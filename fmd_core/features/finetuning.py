@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from fmd_core.architectures import find_hidden_layer
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array, ignore_progress
 from fmd_core.deepening import deepened
 from fmd_core.errors import ModelError, SolverError
 from fmd_core.heads import LinearHead
 from fmd_core.models import Classifier, check_fit, encode_rows
-from fmd_core.training import refit_head, with_feature_scale
+from fmd_core.networks.architectures import find_hidden_layer
+from fmd_core.networks.training import refit_head, with_feature_scale
 
 if TYPE_CHECKING:
     import torch
 
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
 Reach = Literal["last hidden layer", "whole network"]
 """Which weights below the head are trained: those of the encoder's last linear layer, on what it reads

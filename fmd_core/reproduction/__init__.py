@@ -20,13 +20,13 @@ from pathlib import Path
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets import load_dataset
 from fmd_core.errors import DataError
-from fmd_core.feature_store import FeatureStore
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.training import TrainingStep, ignore_step
 from fmd_core.reproduction.experiments import Experiment
 from fmd_core.reproduction.held_out import Row
 from fmd_core.reproduction.markdown import page
 from fmd_core.reproduction.results import Results, Table, aims, summarise
 from fmd_core.reproduction.trained_models import Study, this_machine, train_or_reuse
-from fmd_core.training import TrainingStep, ignore_step
 
 ALIGNED = ("0.995", "0.99", "0.98", "0.95")
 STUDIES: dict[str, tuple[Study, ...]] = {

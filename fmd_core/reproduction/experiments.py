@@ -18,11 +18,11 @@ from fmd_core.bias_functions import CounterfactualBias
 from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.curvature import fit_curvature
 from fmd_core.data import AttributeDataset, FeatureSet, Split
-from fmd_core.feature_store import FeatureStore
 from fmd_core.guarded_path import Guard, UnlearningPath, judge_path, solve_path
 from fmd_core.heads import Head
 from fmd_core.influence import bias_influence
 from fmd_core.models import Classifier, extract_features
+from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
 from fmd_core.unlearning import USES_K, StrategyName, UnlearningInputs, unlearn
 

@@ -22,7 +22,6 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.datasets import load_dataset
 from fmd_core.deepening import deepened
 from fmd_core.errors import DataError
-from fmd_core.feature_store import FeatureStore
 from fmd_core.features.adversarial import AdversarySettings, Variant, forget_by_adversary
 from fmd_core.features.beside import beside
 from fmd_core.features.erasure import erase
@@ -30,9 +29,10 @@ from fmd_core.features.finetuning import Reach
 from fmd_core.features.probes import probe
 from fmd_core.heads import Head
 from fmd_core.models import Classifier, encode_rows
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.training import TrainingStep, ignore_step
 from fmd_core.reproduction.held_out import HeldOut
 from fmd_core.reproduction.trained_models import Study, this_machine, train_or_reuse
-from fmd_core.training import TrainingStep, ignore_step
 
 UNTOUCHED = "untouched"
 ERASED = "erasure in closed form"

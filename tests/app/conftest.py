@@ -3,7 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import bounded, preparation, warmup
+from app.cache import bounded
+from app.jobs import preparation
+from app.serving import warmup
 from fmd_core import wording
 
 

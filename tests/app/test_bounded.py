@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from app import bounded
-from app.bounded import ENTRY_BYTES, MAP_BYTES, MB, held_bytes, kept, size_of
+from app.cache import bounded
+from app.cache.bounded import ENTRY_BYTES, MAP_BYTES, MB, held_bytes, kept, size_of
 from fmd_core.errors import FMDError
 
 PIECE = 10_000 - ENTRY_BYTES
@@ -50,7 +50,7 @@ def test_the_setting_says_how_much(monkeypatch):
     monkeypatch.setenv("FMD_CACHE_MB", " 12 ")
     assert bounded.budget() == 12 * MB
     told = subprocess.run(
-        [sys.executable, "-c", "from app import bounded; print(bounded._RESULTS.maxsize)"],
+        [sys.executable, "-c", "from app.cache import bounded; print(bounded._RESULTS.maxsize)"],
         env=os.environ | {"FMD_CACHE_MB": "3"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(told.stdout) == 3 * MB

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from app import bounded, cache, preparation
-from app.cache import influences, judgements, opened
-from app.review import Aim, Review
-from app.variants import Recipe
+from app import cache
+from app.cache import bounded, influences, judgements, opened
+from app.jobs import preparation
+from app.record.review import Aim, Review
+from app.record.variants import Recipe
 from fmd_core import Column, DataError, unlearn
 from fmd_core.data import SPLITS
-from fmd_core.jobs import REGISTRY, JobStopped
+from fmd_core.running.jobs import REGISTRY, JobStopped
 from fmd_core.unlearning import STRENGTHS
 
 REVIEW, AIM = Review(), Aim(("colour",))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from app import charts
-from app.charts import Bar, CurvePoint
+from app.view_models import charts
+from app.view_models.charts import Bar, CurvePoint
 from fmd_core import Estimate
 
 KNOWN = Estimate(0.5, 0.4, 0.7, 100)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app import cache, components, preparation, uploads
-from app.review import NO_MODEL, Review
+from app import cache
+from app.jobs import preparation
+from app.opening import uploads
+from app.record.review import NO_MODEL, Review
 from app.view_models import import_data, models
-from fmd_core import intake
+from app.widgets import components
 from fmd_core.datasets import imports, load_dataset
 from fmd_core.datasets.sniffing import read_table
 from fmd_core.datasets.table import Giveaway, TableImport
-from fmd_core.jobs import REGISTRY
+from fmd_core.networks import intake
+from fmd_core.running.jobs import REGISTRY
 
 HOME = ("Husband", "Wife", "Single", "Single")
 TABLE = "id,age,sex,role,income\n" + "".join(

@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app import cache, model_forms, state
+from app import cache
 from app.cache import opened
-from app.history import History
-from app.journal import Journal
-from app.review import BUNDLED, Aim, Review
-from app.variants import Recipe, Side
+from app.opening import model_forms
+from app.record.history import History
+from app.record.journal import Journal
+from app.record.review import BUNDLED, Aim, Review
+from app.record.variants import Recipe, Side
+from app.session import state
 from app.view_models import compare
 from tests.app.test_pages import press, titles
 

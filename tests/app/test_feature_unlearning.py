@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from app import cache, forgetting_job, state
+from app import cache
 from app.cache import opened, patterns
-from app.forgetting_job import Pattern, Trained
-from app.review import Aim, Review
-from app.variants import Erasure, Retrained, describe
+from app.record.review import Aim, Review
+from app.record.trained import Pattern, Trained
+from app.record.variants import Erasure, Retrained, describe
+from app.session import state
+from app.unlearning import forgetting_job
 from app.view_models import feature_unlearning
 from fmd_core import DataError, Estimate, ModelError
 from fmd_core.features.finetuning import Round
-from fmd_core.jobs import REGISTRY
+from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import press, titles
 
 REVIEW, AIM = Review(), Aim(("colour",))

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.history import Decided, History, Kept
-from app.review import Aim, Review
-from app.variants import Exclusion, Recipe, describe
+from app.record.history import Decided, History, Kept
+from app.record.review import Aim, Review
+from app.record.variants import Exclusion, Recipe, describe
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

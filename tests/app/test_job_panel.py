@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import job_panel
+from app.jobs import job_panel
 from fmd_core.errors import DataError
-from fmd_core.jobs import REGISTRY
-from fmd_core.stopped_jobs import JobNotes
+from fmd_core.running.jobs import REGISTRY
+from fmd_core.running.stopped_jobs import JobNotes
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def visit(page, args=()):
 def panel(job_id):
     import streamlit as st
 
-    from app import job_panel
+    from app.jobs import job_panel
 
     job = job_panel.draw(job_id)
     st.text(f"state: {job.state if job else None}")
 
 
 def sidebar():
-    from app import job_panel
+    from app.jobs import job_panel
 
     job_panel.sidebar_list()
 
@@ -63,7 +63,7 @@ def sidebar():
 def starter(key):
     import streamlit as st
 
-    from app import job_panel
+    from app.jobs import job_panel
 
     if st.button("Go", key="go"):
         job_panel.start_job(key, "Training", lambda progress: progress(1.0) or key)

@@ -1,4 +1,4 @@
-from app.journal import LONGEST_NOTE, Journal, Remark
+from app.record.journal import LONGEST_NOTE, Journal, Remark
 
 
 def test_remarks_are_kept_by_sample_and_empty_ones_go():

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from app import journal_json
-from app.history import Decided, History
-from app.journal import Journal, Remark
-from app.review import Aim, Review
-from app.variants import Exclusion, Recipe
+from app.record import journal_json
+from app.record.history import Decided, History
+from app.record.journal import Journal, Remark
+from app.record.review import Aim, Review
+from app.record.variants import Exclusion, Recipe
 from fmd_core import DataError, Decision
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

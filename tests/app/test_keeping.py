@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import cache, keeping, preparation, state, your_reviews
-from app.review import Review
+from app import cache
+from app.jobs import preparation
+from app.opening import your_reviews
+from app.record.review import Review
+from app.session import keeping, state
 from app.storage import ReviewStore, StorageError
-from fmd_core.jobs import REGISTRY
+from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import press, titles
 from tests.app.test_permalink import address, visit
 
@@ -147,7 +150,7 @@ def test_a_review_deleted_in_another_tab_is_kept_anew(applied):
 
 
 def test_marks_notes_and_decisions_are_kept(monkeypatch):
-    from app.journal import Remark
+    from app.record.journal import Remark
     from fmd_core import Decision
 
     monkeypatch.setattr(state.st, "session_state", {})
@@ -187,8 +190,8 @@ def test_a_new_review_of_the_same_model_leaves_the_old_one_as_it_is(applied):
 
 
 def test_the_report_carries_the_log(monkeypatch):
-    from app.evidence import gather
-    from app.history import Decided
+    from app.record.history import Decided
+    from app.reporting.evidence import gather
     from fmd_core import Decision
 
     monkeypatch.setattr(state.st, "session_state", {"attribute": "colour"})

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from app import logs
+from app.serving import logs
 from fmd_core import DataError, FMDError
 
 ROOT = Path(__file__).parents[2]
 PRIVATE = "Maria Keller"  # a name, in everything that a line could be made of
 EVERYTHING = f"""
 import asyncio, logging, threading, warnings
-from app import logs
+from app.serving import logs
 logs.begin()
 import streamlit.logger
-from app.components import show_problem
-from fmd_core.jobs import REGISTRY
+from app.widgets.components import show_problem
+from fmd_core.running.jobs import REGISTRY
 
 def broken(row):
     try:
@@ -75,7 +75,7 @@ def test_a_process_in_which_everything_breaks_logs_lines_of_json_without_a_name(
 
 
 def test_the_level_is_a_setting():
-    lines = run("from app import logs; logs.begin(); import logging; logging.getLogger('fmd').info('x')\n"
+    lines = run("from app.serving import logs; logs.begin(); import logging; logging.getLogger('fmd').info('x')\n"
                 "logging.getLogger('fmd').error('y')", FMD_LOG_LEVEL="error")  # fmt: skip
     assert [json.loads(line)["event"] for line in lines] == ["y"]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app import glossary
-from app.method_pictures import PICTURES
-from app.view_models import method
+from app.view_models import glossary, method
+from app.view_models.method_pictures import PICTURES
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,7 +107,7 @@ def test_every_tooltip_has_its_entry_and_many_entries_are_tooltips():
 
 PROBE = """
 import sys
-from app import glossary, method_pictures
+from app.view_models import glossary, method_pictures
 from app.view_models import method
 assert not {"torch", "pandas", "plotly", "scipy"} & set(sys.modules), sorted(sys.modules)
 """

@@ -10,9 +10,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import fmd_core as fmd
-from app import cache, panels
+from app import cache
 from app.cache import opened
-from app.review import Review
+from app.record.review import Review
+from app.widgets import panels
 from fmd_core.datasets import sample_folder
 
 REVIEW = Review()
@@ -271,7 +272,7 @@ def test_damaged_weights_are_one_sentence(tmp_path, monkeypatch, open_page):
 
 
 def test_an_unexpected_error_shows_no_technical_text(monkeypatch):
-    from app.components import show_problem
+    from app.widgets.components import show_problem
 
     shown = []
     monkeypatch.setattr(st, "error", shown.append)
@@ -345,8 +346,8 @@ def test_people_are_counted_with_commas_where_they_are_many():
 )
 def test_the_arrow_of_a_card_points_where_the_figure_went(value, rose, arrow):
     def page(value, rose):
-        from app import panels
         from app.view_models.evidence import Headline
+        from app.widgets import panels
 
         panels.cards([Headline("Accuracy", value, "\N{MINUS SIGN}5.0 points", "red", rose, ("Accuracy",))])
 

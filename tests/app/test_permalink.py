@@ -3,8 +3,10 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache, permalink, state
-from app.review import Review
+from app import cache
+from app.opening import permalink
+from app.record.review import Review
+from app.session import state
 from tests.app.test_pages import go_to_suggestion, titles
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from app import cache
-from app.journal import Remark
-from app.review import Aim, Review
-from app.variants import Exclusion
+from app.record.journal import Remark
+from app.record.review import Aim, Review
+from app.record.variants import Exclusion
 from app.view_models import harmful
 from app.view_models.harmful import Said
 from fmd_core import refit_without
@@ -77,8 +77,8 @@ def test_excluding_a_whole_class_is_one_sentence_and_can_be_taken_back(open_page
     rows = [int(r) for r in train.rows[train.labels == 3]]
     from datetime import UTC, datetime
 
-    from app.history import Decided, History
-    from app.journal import Journal
+    from app.record.history import Decided, History
+    from app.record.journal import Journal
 
     history = History().done("excluded", Decided(excluded=tuple(sorted(rows))), datetime.now(UTC))
     test.session_state["journals"] = {(REVIEW.data, REVIEW.model): Journal(history)}

@@ -7,10 +7,10 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
-from app.review import Aim, Review
+from app.record.review import Aim, Review
 from app.view_models import report as report_view
 from app.view_models import report_comparison
-from fmd_core.report import report_json, seal
+from fmd_core.report.writing import report_json, seal
 
 REVIEW, AIM = Review(), Aim(("colour",))
 NAMES = ("Opened report", "This review")

@@ -6,11 +6,12 @@ from datetime import date
 import pytest
 
 import fmd_core as fmd
-from app import cache, components
+from app import cache
 from app.cache import influences
-from app.review import Aim, Review
+from app.record.review import Aim, Review
 from app.view_models import report
-from fmd_core.report import report_json
+from app.widgets import components
+from fmd_core.report.writing import report_json
 
 REVIEW = Review()
 MARKUP = "![x](http://evil.example/a.png) :red[b]"

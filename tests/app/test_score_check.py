@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from app import cache, charts, preparation
-from app.review import Aim, Review
-from app.view_models import score_check
+from app import cache
+from app.jobs import preparation
+from app.record.review import Aim, Review
+from app.view_models import charts, score_check
 from fmd_core import DataError, Estimate
 from fmd_core.heads import LinearHead
-from fmd_core.jobs import REGISTRY
 from fmd_core.mlp_head import MLPHead
+from fmd_core.running.jobs import REGISTRY
 from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 
 REVIEW, AIM = Review(), Aim(("colour",))
@@ -229,7 +230,7 @@ def test_a_failure_is_kept_for_nobody(monkeypatch):
 
 
 def two_layers(monkeypatch):
-    from app import score_check as section
+    from app.samples import score_check as section
 
     class Model:
         head = MLPHead(np.ones((4, 6)), np.zeros(4), LinearHead(np.zeros((3, 4)), np.zeros(3)))

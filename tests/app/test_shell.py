@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app import welcome
 from app.server import HEADERS
-from app.shell import Shell, frame
+from app.serving import welcome
+from app.serving.shell import Shell, frame
 
 PAGE = b"<html><body><div id='root'></div></body></html>"
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app import cache, state
+from app import cache
 from app.cache import opened
-from app.history import Decided, History
-from app.journal import Journal
-from app.review import Aim, Review
+from app.record.history import Decided, History
+from app.record.journal import Journal
+from app.record.review import Aim, Review
+from app.session import state
 from fmd_core import DataError
 from tests.app.test_pages import press, titles
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.history import History
-from app.review import Aim, Review
-from app.variants import Recipe
+from app.record.history import History
+from app.record.review import Aim, Review
+from app.record.variants import Recipe
 from app.view_models import find_bias, harmful, report, start, twins, unlearn
 from app.view_models.evidence import Evidence
 from fmd_core import (

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import server, warmup
+from app import server
+from app.serving import warmup
 
 PROBE = """
 import logging
 logging.disable(logging.WARNING)
 import gc
-from app import warmup
+from app.serving import warmup
 warmup._first_page.set()
 warmup.PAINT_SECONDS = 0
 warmup._load()

@@ -5,12 +5,14 @@ import threading
 import numpy as np
 import pytest
 
-from app import cache, preparation, state
+from app import cache
 from app.cache import opened
-from app.review import Aim, Review
+from app.jobs import preparation
+from app.record.review import Aim, Review
+from app.session import state
 from app.view_models import find_bias, proof
 from fmd_core import DataError, wording
-from fmd_core.jobs import REGISTRY
+from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
 REVIEW = Review()

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import cache, charts, heat_map
-from app.cache import opened, pictures
-from app.review import Aim, Review
-from app.view_models import harmful, where_it_looks
+from app import cache
+from app.cache import heat_map, opened, pictures
+from app.record.review import Aim, Review
+from app.view_models import charts, harmful, where_it_looks
 from app.view_models.where_it_looks import Shown
 from fmd_core import Column, Explanation, ModelError
 

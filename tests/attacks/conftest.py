@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 import torch
 
-from fmd_core import intake, intake_worker
-from fmd_core.architectures import build_encoder
+from fmd_core.networks import intake, intake_worker
+from fmd_core.networks.architectures import build_encoder
 
 
 @pytest.fixture

@@ -19,15 +19,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from app import journal_json, keeping, state
-from app.journal import Remark
-from app.review import Aim, Review
-from app.variants import Recipe
+from app.record import journal_json
+from app.record.journal import Remark
+from app.record.review import Aim, Review
+from app.record.variants import Recipe
+from app.session import keeping, state
 from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.feature_store import FeatureStore
-from fmd_core.jobs import REGISTRY
-from fmd_core.model_shelf import keep_model
-from fmd_core.report_evidence import DECISIONS, Decision
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.model_shelf import keep_model
+from fmd_core.report.evidence import DECISIONS, Decision
+from fmd_core.running.jobs import REGISTRY
 
 ROWS, WIDTH = 2_000, 64  # of an entry of the feature store: half a megabyte
 

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from app import access
 from app.server import HEADERS, _is_own, _refusal
+from app.session import access
 from tests.attacks.test_server import ask, stranger, stream  # noqa: F401
 
 PAGES = {

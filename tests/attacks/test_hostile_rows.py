@@ -19,17 +19,20 @@ from PIL import Image
 from safetensors import SafetensorError
 from streamlit.testing.v1 import AppTest
 
-from app import cache, components, job_panel, preparation, server, uploads
-from app.review import Aim, Review
-from fmd_core import intake, intake_worker, model_shelf
+from app import cache, server
+from app.jobs import job_panel, preparation
+from app.opening import uploads
+from app.record.review import Aim, Review
+from app.widgets import components
 from fmd_core.datasets import archives, imports, load_dataset, load_demo_classifier
 from fmd_core.datasets.archives import open_zip
 from fmd_core.datasets.table import TableImport
 from fmd_core.errors import DataError, FMDError, ModelError
-from fmd_core.feature_store import FeatureStore
 from fmd_core.home import home_folder
-from fmd_core.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
-from fmd_core.model_shelf import keep_model, open_model
+from fmd_core.networks import intake, intake_worker, model_shelf
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.networks.model_shelf import keep_model, open_model
+from fmd_core.running.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
 from tests.app.conftest import (  # noqa: F401  fixtures
     fresh_caches,
     libraries_are_loaded,
@@ -416,7 +419,9 @@ def test_row_23_a_job_that_fails_is_marked_and_the_app_goes_on(error, sentence, 
 def test_row_23_a_clock_that_jumps_stops_nothing(monkeypatch, jump):
     now = datetime.now(UTC)
     times = iter([now, now + jump])
-    monkeypatch.setattr("fmd_core.jobs.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
+    monkeypatch.setattr(
+        "fmd_core.running.jobs.datetime", SimpleNamespace(now=lambda _: next(times, now + jump))
+    )
     registry = JobRegistry()
     job = registry.start("a", "A", lambda progress: progress(0.5) or 1)
     assert job.wait(5)
@@ -466,7 +471,8 @@ def test_row_24_an_error_without_words_on_a_page_is_no_empty_box(error, monkeypa
 
 RUDE_PAGE = """
 from streamlit.testing.v1 import AppTest
-from app import cache, warmup
+from app import cache
+from app.serving import warmup
 
 def audit(*_, **__):
     raise SystemExit("aif360: download it yourself")

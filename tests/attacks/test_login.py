@@ -82,7 +82,8 @@ def test_who_logs_in_gets_the_role_of_the_list_and_out_again(guarded, chromium):
     expect(page.get_by_text("You may look at everything here and change nothing.")).to_be_visible()
     page.get_by_role("link", name="Data", exact=True).click()
     expect(page.get_by_text("ask a reviewer to do this")).to_be_visible()
-    page.get_by_role("button", name="Log out").click()
+    with page.expect_navigation():  # it leads over the server and back: a reload in between would be cut off
+        page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     page.reload()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()

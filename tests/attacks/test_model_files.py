@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmd_core import intake, intake_worker
 from fmd_core.models import Classifier, load_classifier
+from fmd_core.networks import intake, intake_worker
 
 # --- 1, 2: pickles
 

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 import fmd_core as fmd
-from fmd_core import report_reading
-from fmd_core.report import report_json
+from fmd_core.report import reading as report_reading
+from fmd_core.report.writing import report_json
 
 NAUGHTY = "\"><script>alert('x')</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}</style>"
 HIDDEN = "abc\u202edef\x00\x1b[31m\ud800ghi"

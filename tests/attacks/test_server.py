@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.model_shelf import keep_model
+from fmd_core.networks.model_shelf import keep_model
 
 TEN_GIGABYTES = 10 << 30
 LIMIT = 512 << 20  # server.maxUploadSize

@@ -28,8 +28,9 @@ from threadpoolctl import threadpool_limits
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from app import cache, warmup  # noqa: E402
-from app.review import Review  # noqa: E402
+from app import cache  # noqa: E402
+from app.record.review import Review  # noqa: E402
+from app.serving import warmup  # noqa: E402
 from tests.browser import FLAGS, Visitor  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 

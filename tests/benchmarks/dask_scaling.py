@@ -25,8 +25,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a plain script
 
-from fmd_core import CounterfactualBias, FeatureSet, LinearHead, bias_influence, distributed, fit_curvature
+from fmd_core import CounterfactualBias, FeatureSet, LinearHead, bias_influence, fit_curvature
 from fmd_core.data import Array
+from fmd_core.running import distributed
 from tests.benchmarks import core_speed
 from tests.benchmarks.core_speed import DAMPING, planted, shifted_pairs
 from tests.benchmarks.timing import (

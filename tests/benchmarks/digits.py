@@ -16,7 +16,7 @@ from fmd_core import (
     load_demo_classifier,
     pair_counterfactuals,
 )
-from fmd_core.feature_store import FeatureStore
+from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.removal import refit_without
 from fmd_core.reproduction.trained_models import Study, train_or_reuse
 

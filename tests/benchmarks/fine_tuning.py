@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core import CounterfactualPairs, LinearHead
-from fmd_core.architectures import build_encoder
 from fmd_core.baselines import group_codes
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.models import Classifier
+from fmd_core.networks.architectures import build_encoder
 from fmd_core.objective import balanced_weights
 
 BATCH = 256

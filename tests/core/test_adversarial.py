@@ -17,7 +17,7 @@ from fmd_core.features.adversarial import (
     forget_by_adversary,
 )
 from fmd_core.features.finetuning import TrainableCopy
-from fmd_core.model_shelf import keep_model, open_model
+from fmd_core.networks.model_shelf import keep_model, open_model
 
 N = 1_200
 

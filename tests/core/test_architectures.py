@@ -7,17 +7,17 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core import models
-from fmd_core.architectures import (
+from fmd_core.data import SPLITS, content_fingerprint
+from fmd_core.errors import ModelError
+from fmd_core.models import BATCH_PIXELS, Classifier, Preprocess, encode_rows, row_batches
+from fmd_core.networks.architectures import (
     ARCHITECTURES,
     build_encoder,
     find_architecture,
     load_published,
     split_state,
 )
-from fmd_core.data import SPLITS, content_fingerprint
-from fmd_core.errors import ModelError
-from fmd_core.feature_store import FeatureStore
-from fmd_core.models import BATCH_PIXELS, Classifier, Preprocess, encode_rows, row_batches
+from fmd_core.networks.feature_store import FeatureStore
 
 SMALL = {"small_cnn": 0, "face_cnn": 0, "mlp": 5}  # name -> columns that go in
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.architectures import build_encoder
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.features.beside import beside
-from fmd_core.model_shelf import keep_model, open_model
+from fmd_core.networks.architectures import build_encoder
+from fmd_core.networks.model_shelf import keep_model, open_model
 
 
 def network(name, seed, scale=0.3, columns=5, classes=3):

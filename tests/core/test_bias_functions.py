@@ -25,8 +25,8 @@ from fmd_core import (
 )
 from fmd_core.bias_functions import MEASURES, joint
 from fmd_core.counterfactual import placebo_pairs
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.objective import unlearning_problem
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 from fmd_core.unlearning import STRATEGIES
 
 GAPS = MEASURES[1:]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.architectures import build_encoder
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import DataError, ModelError, SolverError
 from fmd_core.features import channels
@@ -20,6 +19,7 @@ from fmd_core.features.channels import (
     without_pattern,
 )
 from fmd_core.features.finetuning import TrainableCopy
+from fmd_core.networks.architectures import build_encoder
 
 SIDE, N = 16, 480
 RED, GREEN = np.arange(8), np.arange(8, 16)  # channels of the first layer, by what they are made to see

@@ -11,9 +11,9 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core import __main__ as command
-from fmd_core.model_shelf import open_model, shelved_models
+from fmd_core.networks.model_shelf import open_model, shelved_models
+from fmd_core.networks.training import TrainingStep
 from fmd_core.reproduction.results import Aim, Results
-from fmd_core.training import TrainingStep
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmd_core import DataError, FeatureSet, LinearHead, MLPHead, SolverError, curvature, fit_curvature
-from fmd_core.kronecker import KroneckerCurvature, weighted_square
+from fmd_core.solvers.kronecker import KroneckerCurvature, weighted_square
 
 
 def explicit_inverse(tiny, damping):

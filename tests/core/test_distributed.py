@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core import distributed
-from fmd_core.distributed import ClusterError, FileRows
-from fmd_core.feature_store import FeatureStore
-from fmd_core.jobs import JobRegistry
 from fmd_core.models import encode_rows
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.running import distributed
+from fmd_core.running.distributed import ClusterError, FileRows
+from fmd_core.running.jobs import JobRegistry
 
 ROOT = Path(__file__).resolve().parents[2]
 N, D, K, BLOCKS = 1_000, 12, 3, 5
@@ -403,7 +403,7 @@ print(sorted({name.split(".")[0] for name in sys.modules} & {"dask", "distribute
     ("address", "imported"), [("", "[]"), (NOBODY, "['dask', 'distributed', 'tornado']")]
 )
 def test_dask_is_imported_only_when_it_is_asked_for(address, imported):
-    code = f"from fmd_core import distributed\ndistributed.CONNECT_SECONDS = 0.1\n{WORK}"
+    code = f"from fmd_core.running import distributed\ndistributed.CONNECT_SECONDS = 0.1\n{WORK}"
     environment = os.environ | {distributed.SETTING: address}
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120

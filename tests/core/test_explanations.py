@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
-from fmd_core import DataError, ModelError, explain, explanations
-from fmd_core.architectures import ARCHITECTURES, build_encoder
+from fmd_core import DataError, ModelError, explain
 from fmd_core.data import SPLITS
 from fmd_core.datasets.table import make_table_dataset
-from fmd_core.explanations import Explanation, average_input, methods
 from fmd_core.models import Classifier
-from fmd_core.training import train_classifier
+from fmd_core.networks import explanations
+from fmd_core.networks.architectures import ARCHITECTURES, build_encoder
+from fmd_core.networks.explanations import Explanation, average_input, methods
+from fmd_core.networks.training import train_classifier
 
 SIDE = 8
 SPOT = 2, 5  # row and column that the linear model by hand reads
@@ -323,5 +324,5 @@ def test_an_unknown_kind_of_head_is_refused():
 
 
 def test_torch_waits_until_something_is_explained():
-    code = "import sys, fmd_core.explanations; sys.exit(any(m in sys.modules for m in ('torch', 'captum')))"
+    code = "import sys, fmd_core.networks.explanations; sys.exit(any(m in sys.modules for m in ('torch', 'captum')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core import feature_store
 from fmd_core.data import frozen_array
 from fmd_core.errors import DataError
-from fmd_core.feature_store import FeatureStore
-from fmd_core.jobs import JobStopped
+from fmd_core.networks import feature_store
+from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.running.jobs import JobStopped
 
 KEY, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
 FEATURES = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
@@ -207,7 +207,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from fmd_core.feature_store import FeatureStore
+from fmd_core.networks.feature_store import FeatureStore
 def slow():
     for start in range(10):
         yield np.full((1, 3), 7, "float32")

@@ -19,8 +19,8 @@ from fmd_core.features.forgetting import (
     judge_forgetting,
 )
 from fmd_core.features.probes import ProbeResult, probe
-from fmd_core.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import Estimate
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 D, DAMPING = 8, 1e-3
 SIZES = {"train": 1200, "external": 800, "test": 800}

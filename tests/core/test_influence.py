@@ -18,7 +18,7 @@ from fmd_core import (
     fit_curvature,
 )
 from fmd_core.bias_functions import pair_differences
-from fmd_core.fitting import ConvexProblem, fit_head
+from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 
 def true_effects(problem, positions, share=1.0):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fmd_core.errors import DataError
-from fmd_core.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry, JobStopped
+from fmd_core.running.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry, JobStopped
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_step_of_several_tells_its_part(registry):
 
 def test_seconds_left_follow_the_pace(registry, monkeypatch):
     clock, seen = [100.0], []
-    monkeypatch.setattr("fmd_core.jobs.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("fmd_core.running.jobs.time.monotonic", lambda: clock[0])
 
     def work(progress):
         job = job_of(registry)
@@ -384,7 +384,7 @@ def test_work_is_let_go_when_its_job_ended(registry):
 def test_the_process_ends_promptly_while_a_job_runs(work, told):
     code = f"""
 import time
-from fmd_core.jobs import REGISTRY
+from fmd_core.running.jobs import REGISTRY
 def work(progress):
     try:
         ({work})(progress)

@@ -8,7 +8,7 @@ from scipy.linalg import helmert
 import fmd_core as fmd
 from fmd_core import LinearHead, MLPHead, ModelError, mlp_head
 from fmd_core.bias_functions import predictions
-from fmd_core.training import feature_scale, refit_head
+from fmd_core.networks.training import feature_scale, refit_head
 from fmd_core.unlearning import STRATEGIES
 from tests.core.conftest import Problem
 

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
-from fmd_core import model_shelf
-from fmd_core.architectures import build_encoder
 from fmd_core.data import SPLITS
 from fmd_core.datasets.table import make_table_dataset
 from fmd_core.errors import ModelError
-from fmd_core.model_shelf import Shelved, keep_model, open_model, shelved_models
 from fmd_core.models import Classifier
+from fmd_core.networks import model_shelf
+from fmd_core.networks.architectures import build_encoder
+from fmd_core.networks.model_shelf import Shelved, keep_model, open_model, shelved_models
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = "This model is not on this machine, or was made for another task; choose another."
@@ -239,7 +239,7 @@ def test_two_that_keep_the_same_model_at_once_do_not_meet(shelf, monkeypatch):
 KILLED = """
 import resource, signal, sys
 from tests.core.test_model_shelf import model, table
-from fmd_core.model_shelf import keep_model
+from fmd_core.networks.model_shelf import keep_model
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))  # the system kills us in the middle of writing

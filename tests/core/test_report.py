@@ -16,8 +16,8 @@ from app.view_models import report as report_view
 from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, scan, wording
 from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.intervals import Estimate
-from fmd_core.report import Step, report_json
-from fmd_core.report_sections import describe_row
+from fmd_core.report.sections import describe_row
+from fmd_core.report.writing import Step, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 NAUGHTY = "<script>alert('x')</script> & \"co\""

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 import fmd_core as fmd
-from fmd_core.report import Step, report_json, seal
+from fmd_core.report.writing import Step, report_json, seal
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 

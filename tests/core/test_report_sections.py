@@ -10,9 +10,9 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core import wording
-from fmd_core.architectures import find_architecture
-from fmd_core.report_duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
-from fmd_core.report_evidence import LONGEST_NOTES
+from fmd_core.networks.architectures import find_architecture
+from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
+from fmd_core.report.evidence import LONGEST_NOTES
 from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)

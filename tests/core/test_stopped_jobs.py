@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fmd_core import stopped_jobs
-from fmd_core.jobs import JobRegistry
-from fmd_core.stopped_jobs import JobNotes
+from fmd_core.running import stopped_jobs
+from fmd_core.running.jobs import JobRegistry
+from fmd_core.running.stopped_jobs import JobNotes
 
 SERVER = """
 import sys, time
 from pathlib import Path
-from fmd_core.jobs import JobRegistry
-from fmd_core.stopped_jobs import JobNotes
+from fmd_core.running.jobs import JobRegistry
+from fmd_core.running.stopped_jobs import JobNotes
 
 registry = JobRegistry(notes=JobNotes(Path(sys.argv[1])))
 jobs = [registry.start(f"key {n}", f"Training {n}", lambda progress: time.sleep(60)) for n in range(2)]

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
-from fmd_core import training
 from fmd_core.data import content_fingerprint
 from fmd_core.datasets.table import make_table_dataset
 from fmd_core.errors import DataError, ModelError
-from fmd_core.training import feature_scale, refit_head, train_classifier
+from fmd_core.networks import training
+from fmd_core.networks.training import feature_scale, refit_head, train_classifier
 
 N, EPOCHS = 1_500, 12
 

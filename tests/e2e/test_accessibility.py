@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
-from app import glossary
+from app.view_models import glossary
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from safetensors.numpy import load as load_tensors
 
 from app import cache
-from app.review import Review
+from app.record.review import Review
 from fmd_core.unlearning import STRENGTHS
 
 REVIEW = Review()

@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from app import cache
-from app.review import Review
+from app.record.review import Review
 from fmd_core.datasets import reference
 from fmd_core.datasets.imports import kept_imports
-from fmd_core.model_shelf import shelved_models
+from fmd_core.networks.model_shelf import shelved_models
 
 pytestmark = pytest.mark.browser
 N = 1500

@@ -6,7 +6,7 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
-from app.review import Aim, Review
+from app.record.review import Aim, Review
 
 pytestmark = pytest.mark.browser
 REVIEW, AIM = Review("synthetic_faces"), Aim(("presentation",))

@@ -98,7 +98,7 @@ def write_features(rng: Random, folder: Path) -> None:
 
 
 def read_features(_: Random, folder: Path) -> object:
-    from fmd_core.feature_store import FeatureStore
+    from fmd_core.networks.feature_store import FeatureStore
 
     found = FeatureStore(folder).get_or_compute("a" * 64, 30, lambda: [np.ones((30, 4), "<f4")])
     assert found.shape == (30, 4)

@@ -18,7 +18,7 @@ def state():
     """Layers of a network for tables of 6 columns and 2 classes."""
     import torch
 
-    from fmd_core.architectures import build_encoder
+    from fmd_core.networks.architectures import build_encoder
 
     torch.manual_seed(0)
     network = build_encoder("mlp", INPUTS)

@@ -1,0 +1,196 @@
+"""Long work on screen: a panel for one job, a list of this visitor's jobs in the sidebar.
+
+Both poll only while something lives; the end of a job reruns the page once, which draws it without
+a timer. Titles and messages may hold names from files, so they are never read as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+import streamlit as st
+
+from app.session import access, state
+from app.widgets import components
+from fmd_core import FMDError
+from fmd_core.running.jobs import REGISTRY, Job, Progress
+
+PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
+LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
+BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
+UNKNOWN = "That job is not known here; it may have ended with the server."
+
+
+def start_job(key: str, title: str, work: Callable[[Progress], object]) -> Job:
+    """Begin long work, or find the same work going on, and put its id into address and session."""
+    job = REGISTRY.start(key, title, work)
+    follow(job)
+    return job
+
+
+def follow(job: Job) -> None:
+    """Put a job's id into address and session, so that a refresh finds it again."""
+    state.remember_job(job.id)
+    st.query_params["job"] = job.id
+
+
+def leave(job: Job) -> None:
+    """Take a job that ended off the list and out of the address: the page shows what came of it."""
+    state.forget_job(job.id)
+    if st.query_params.get("job") == job.id:
+        del st.query_params["job"]
+
+
+def draw(job_id: str) -> Job | None:
+    """A panel that follows one job to its end. None, and a sentence, when nobody knows the id."""
+    job = REGISTRY.find(job_id)
+    if job is None:
+        st.info(UNKNOWN)
+        return None
+    _follow(_panel, (job.id,), PANEL_SECONDS)
+    return job
+
+
+def sidebar_list() -> None:
+    """This visitor's jobs, the latest first, with the one that the address names."""
+    named = st.query_params.get("job", "")
+    if REGISTRY.find(named) and named not in state.jobs():
+        state.remember_job(named)
+    for job_id in state.jobs():
+        job = REGISTRY.find(job_id)
+        if job is None:  # ended so long ago that it was dropped
+            state.forget_job(job_id)
+        elif _is_over(job):
+            leave(job)
+    with st.sidebar:
+        if state.jobs():
+            _follow(_list, state.jobs()[::-1], LIST_SECONDS)
+        if named and REGISTRY.find(named) is None:
+            st.caption(UNKNOWN)
+
+
+def _is_over(job: Job) -> bool:
+    """Whether a job ended well, or was stopped, and its end has been listed for long enough."""
+    return (
+        not job.live
+        and not _stays(job)
+        and job.finished is not None
+        and datetime.now(UTC) - job.finished > LISTED_FOR
+    )
+
+
+def _stays(job: Job) -> bool:
+    """Whether a job is listed until the visitor has seen how it ended: nothing came of it that they wanted."""
+    return job.state == "failed" or job.ended_with_server
+
+
+def state_words(job: Job) -> str:
+    """Where a job stands, in words."""
+    if job.stopping:
+        return "Stopping"
+    if job.state == "running":
+        return ", ".join(filter(None, [f"{100 * job.share:.0f} % done", time_left_words(job.seconds_left)]))
+    if job.ended_with_server:
+        return "Stopped when the server ended"
+    took = duration_words(job.finished - job.started) if job.finished and job.started else ""
+    return {
+        "waiting": "Waiting until other work is done",
+        "finished": f"Finished in {took}" if took else "Finished",
+        "stopped": f"Stopped after {took}" if took else "Stopped before it began",
+        "failed": f"Failed after {took}" if took else "Failed",
+    }[job.state]
+
+
+def time_left_words(seconds: float | None) -> str:
+    """About how long something still takes; nothing when nobody can say."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return "a few seconds left"
+    return f"about {_rounded(seconds)} left"
+
+
+def duration_words(took: timedelta) -> str:
+    """How long something took."""
+    seconds = took.total_seconds()
+    if seconds < 1:
+        return "less than a second"
+    return _count(round(seconds), "second") if seconds < 59.5 else _rounded(seconds)
+
+
+def _rounded(seconds: float) -> str:
+    """A time as a person says it: tens of seconds, minutes, half hours."""
+    if seconds < 55:
+        return _count(round(seconds, -1), "second")
+    if seconds < 59.5 * 60:
+        return _count(max(1, round(seconds / 60)), "minute")
+    return _count(round(seconds / 1800) / 2, "hour")
+
+
+def _count(number: float, unit: str) -> str:
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
+def _known(ids: tuple[str, ...]) -> list[Job]:
+    return [job for job in map(REGISTRY.find, ids) if job]
+
+
+def _live(ids: tuple[str, ...]) -> set[str]:
+    return {job.id for job in _known(ids) if job.live}
+
+
+def _follow(part: Callable[..., None], ids: tuple[str, ...], seconds: float) -> None:
+    """Draw a part, again and again while one of its jobs lives, and rerun the page when one ends."""
+    live = _live(ids)
+
+    def poll() -> None:
+        if live - _live(ids):
+            st.rerun()
+        part(ids)
+
+    st.fragment(poll, run_every=seconds if live else None)()
+
+
+def _panel(ids: tuple[str, ...]) -> None:
+    """One job: what it does, how far it is, and a way to stop it."""
+    for job in _known(ids):
+        with st.container(border=True):
+            st.html(f"<strong>{escape(job.title)}</strong>")
+            if job.state == "failed":
+                components.show_problem(FMDError(job.error))
+            elif job.live:
+                st.progress(job.share)
+            _line(" · ".join(filter(None, [state_words(job), job.message if job.live else ""])))
+            if job.live and access.may_change():
+                _cancel_button(job)
+            elif job.ended_with_server:
+                _line(BEGIN_AGAIN)
+
+
+def _cancel_button(job: Job) -> None:
+    st.button(
+        "Cancel",
+        key=f"cancel_{job.id}",
+        on_click=REGISTRY.cancel,
+        args=(job.id,),
+        disabled=job.stopping,
+        help="What was done so far is thrown away.",
+    )
+
+
+def _list(ids: tuple[str, ...]) -> None:
+    """Jobs in a few words each."""
+    st.html("<div style='font-size:.87rem;font-weight:600'>Work in the background</div>")
+    for job in _known(ids):
+        _line(f"{job.title}: {state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
+        if job.live:
+            st.progress(job.share)
+        elif _stays(job) and st.button("Dismiss", key=f"dismiss_{job.id}", type="tertiary"):
+            leave(job)
+            st.rerun()
+
+
+def _line(text: str) -> None:
+    st.html(f"<div style='font-size:.87rem'>{escape(text)}</div>")

@@ -1,0 +1,168 @@
+"""See to it that what takes long is there before a page speaks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import cache
+from app.jobs import job_panel
+from app.record.review import Aim, Review
+from app.record.variants import Erasure, Recipe, Retrained, Variant
+from app.serving import warmup
+from app.session import state
+from app.widgets import components
+from fmd_core.running.jobs import REGISTRY, Progress
+
+if TYPE_CHECKING:
+    from fmd_core.unlearning import StrategyName
+
+PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
+PLACE = "preparation"
+A_WHILE = timedelta(minutes=10)
+
+
+def require(review: Review) -> None:
+    """Go on at once when everything is there; else start the work as a job, show it, and stop the page."""
+    if not review.has_model:
+        components.header(
+            "Model", "There is no model to review yet.", "Choose one, train one here, or open weights."
+        )
+        components.next_step("app_pages/model.py", "Choose a model")
+        st.stop()
+    if cache.is_warm(review):
+        return
+    if review == Review() and not warmup.is_done():  # the first demo is being made ready already
+        components.header("One moment", "Getting the demo ready.")
+        with st.spinner("Loading"):
+            warmup.wait()
+        if cache.is_warm(review):
+            st.rerun()
+    data = cache.dataset(review)
+
+    _have_done(
+        f"prepare {review.data} {review.model} {review.depth}",
+        _title(review, data.name),
+        "Reading every sample with the model, then its twins",
+        lambda told: cache.warm(review, told),
+        "Every sample is read once by the model; the result is kept, so the next time is quick.",
+    )
+
+
+def _title(review: Review, data: str) -> str:
+    if review.depth == "last layer":
+        return f"Getting {data} ready"
+    return f"Opening the last two layers of the model on {data}"
+
+
+def require_in_force(variant: Variant | None) -> None:
+    """The same for the variant in force: after a restart it is made again, from its recipe."""
+    if variant is None:
+        return
+    require(variant.review)
+    if isinstance(variant, Recipe):
+        require_path(variant.review, variant.aim, variant.strategy, variant.k)
+
+
+def require_scores(review: Review, aim: Aim) -> None:
+    """The same for the influence of every training sample."""
+    if cache.are_scored(review, aim):
+        return
+
+    _have_done(
+        f"score {review} {aim}",
+        f"Scoring every training sample by what it does to the {aim.words} bias",
+        "Scoring every training sample",
+        lambda told: cache.scores(review, aim, told),
+        "Every sample is scored once; then the gallery is quick.",
+        failure_is_told=True,
+    )
+
+
+def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:
+    """The same for every strength of one way to unlearn. What cannot be done is left to the page to say."""
+    if cache.is_solved(review, aim, strategy, k):
+        return
+
+    _have_done(
+        f"solve {review} {aim} {strategy} {k}",
+        f"Trying every strength against {aim.words}",
+        "Trying every strength",
+        lambda told: cache.warm_path(review, aim, strategy, k, told),
+        "Every strength is solved once; then the slider moves at once.",
+        failure_is_told=True,
+    )
+
+
+def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> None:
+    """The same for what fresh readers still tell of attributes."""
+    require(variant.review)
+    if cache.is_judged(variant, attributes):
+        return
+
+    _have_done(
+        f"judge {variant} {attributes}",
+        f"Asking fresh readers what they can still tell of {' and '.join(attributes)}",
+        "Training fresh readers",
+        lambda told: cache.forgetting(variant, attributes, told),
+        "Readers are trained afresh on the features before and after: only they say what is forgotten.",
+        failure_is_told=True,
+    )
+
+
+def _have_done(
+    key: str,
+    title: str,
+    doing: str,
+    compute: Callable[[Callable[[float], None]], object],
+    note: str,
+    *,
+    failure_is_told: bool = False,
+) -> None:
+    """Go on when `compute`, which tells its share done, is done; else show the job, with what it is `doing`, and
+    stop the page. With `failure_is_told` the page itself meets the error, and words it where it belongs."""
+
+    def work(progress: Progress) -> None:
+        compute(lambda share: progress(share, doing))
+
+    if _was_just_done(key):
+        return
+    last = REGISTRY.find(state.shown_job(PLACE))
+    if last is not None and (last.key, last.state) == (key, "stopped"):
+        _offer_again(title)
+    job = REGISTRY.start(key, title, work, brief=True)
+    if job.wait(PATIENCE_SECONDS) and (
+        job.state == "finished" or (job.state == "failed" and failure_is_told)
+    ):
+        job_panel.leave(job)
+        return
+    state.show_job(PLACE, job.id)
+    job_panel.follow(job)
+    components.header("One moment", f"{title}.")
+    job_panel.draw(job.id)
+    st.caption(note)
+    st.stop()
+
+
+def _was_just_done(key: str) -> bool:
+    """Whether this visitor has waited for the same work a while ago, and yet it is not held any more. Then the memory
+    is too small for what is open at the same time (FMD_CACHE_MB), and the page makes it anew, as slow as that
+    is, where waiting for it again would never end."""
+    jobs = [job for job in map(REGISTRY.find, state.jobs()) if job is not None and job.key == key]
+    return any(
+        job.state == "finished" and job.finished is not None and datetime.now(UTC) - job.finished < A_WHILE
+        for job in jobs
+    )
+
+
+def _offer_again(title: str) -> None:
+    """What was stopped does not begin again by itself."""
+    components.header("Stopped", f"{title} was stopped.", "Nothing has changed: the model is as it was.")
+    with st.container(horizontal=True):
+        st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
+        if state.depth() != "last layer":
+            st.button("Change the last layer only", on_click=state.setter("depth", "last layer"))
+    st.stop()

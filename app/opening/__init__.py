@@ -1,0 +1,1 @@
+"""Bringing data, models and kept reviews in, from forms, files and the address."""

@@ -1,0 +1,141 @@
+"""The import of a reviewer's own data as a job, and what it found: skipped rows, columns that give away."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app import cache
+from app.jobs import job_panel
+from app.opening import data_forms, uploads
+from app.session import state
+from app.view_models import import_data
+from app.view_models.import_data import Cure, Imported
+from app.widgets import components
+from fmd_core import DataError
+from fmd_core.datasets import imports, reference
+from fmd_core.datasets.image_folder import FolderImport
+from fmd_core.datasets.table import TableImport
+from fmd_core.running.jobs import REGISTRY, Job, Progress
+
+PLACE = "import"
+Settings = TableImport | FolderImport
+
+
+def begin(
+    given: UploadedFile, archive: UploadedFile | None, answers: Settings, pictures: Path | None = None
+) -> None:
+    """Copy the files, then check and open them as a job; the page below follows it."""
+    name = uploads.shown_name(given)
+    key = f"import {uploads.content_key(given, archive, answers.to_dict())} {pictures or ''}"
+
+    def start(paths: tuple[Path | None, ...]) -> Job:
+        table, packed = paths
+
+        def work(progress: Progress) -> Imported:
+            try:
+                progress(0, "Copying the list" if packed is None else "Unpacking the pictures")
+                folder = imports.begin_import(_there(table), packed, progress.part(0, 0.4), pictures=pictures)
+            finally:
+                uploads.give_back(table)
+            return _finish(folder, Path(name).stem, answers, progress.part(0.4, 1))
+
+        return job_panel.start_job(key, f"Importing {name}", work)
+
+    with st.spinner("Copying the files"):
+        job = uploads.lend(key, (given, archive), start)
+    job_panel.follow(job)
+    state.show_job(PLACE, job.id)
+    st.rerun()
+
+
+def _there(path: Path | None) -> Path:
+    assert path is not None
+    return path
+
+
+def _finish(folder: Path, name: str, answers: Settings, progress: Progress) -> Imported:
+    """Keep the answers and open the data once; what cannot be opened is not kept."""
+    imported = imports.finish_import(folder, name, answers)
+    try:
+        progress(0, "Checking every row")
+        found = import_data.describe_import(folder, name, answers, imports.open_import(imported, progress))
+        progress(1)
+    except BaseException:
+        imports.delete_import(imported)
+        raise
+    return found
+
+
+def follow() -> None:
+    """The panel of this visitor's import, or what came of it; also after a refresh, by the address."""
+    job = REGISTRY.find(state.shown_job(PLACE)) or REGISTRY.find(st.query_params.get("job", ""))
+    if job is None or not job.key.startswith("import "):
+        return
+    if isinstance(job.result, Imported):
+        _outcome(job.result)
+    else:
+        job_panel.draw(job.id)
+
+
+def _outcome(found: Imported) -> None:
+    """What came in, what did not and why, what gives an attribute away, and the way on."""
+    with st.container(border=True):
+        st.subheader(components.plain(f"What came in from {found.name}"), anchor=False)
+        st.write(components.plain(found.summary))
+        if found.notes:
+            st.html("<strong>What was left out or changed</strong>")
+            st.markdown("\n".join(f"- {components.plain(note)}" for note in found.notes))
+        chosen = _choose_cures(found)
+        changed = any(cure != "keep" for cure in chosen.values())
+        if not st.button(
+            "Change this and go on" if changed else "Choose a model",
+            type="primary", icon=":material/arrow_forward:", icon_position="right", key="imported",
+        ):  # fmt: skip
+            return
+        if changed:
+            with st.spinner("Opening the data"):
+                found = _changed(found, chosen)
+        state.show_job(PLACE, "")
+        data_forms.open_data(reference("import", id=found.id))
+
+
+def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure]:
+    """A choice for each column that gives an attribute away."""
+    chosen: dict[tuple[str, str], Cure] = {}
+    if found.giveaways:
+        st.html("<strong>What gives an attribute away</strong>")
+        st.write(
+            "A twin differs in one entry. A column that says the same in other words would still tell the model "
+            "who the person was, and the bias would look smaller than it is."
+        )
+    for giveaway in found.giveaways:
+        cures = import_data.cures(giveaway)
+        shown = {cure: components.plain(words) for cure, words in cures.items()}
+        picked = st.radio(
+            components.plain(import_data.giveaway_words(giveaway)), list(cures), format_func=shown.__getitem__,
+            key=f"cure_{found.id}_{giveaway.attribute}_{giveaway.column}",
+        )  # fmt: skip
+        chosen[giveaway.attribute, giveaway.column] = picked
+    return chosen
+
+
+def _changed(found: Imported, chosen: dict[tuple[str, str], Cure]) -> Imported:
+    """The same files under other answers. A new import: what was opened under the old id stays true."""
+    table = next(found.folder.glob("table*"), None)
+    if table is None or not isinstance(found.answers, TableImport):
+        raise DataError("This import was deleted; import the data again.")
+    answers = import_data.cured(found.answers, found.giveaways, chosen)
+    folder = imports.begin_import(table, None)
+    try:
+        imports.finish_import(folder, found.name, answers)
+        cache.open_data(reference("import", id=folder.name))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    imports.delete_import(found.id)
+    return replace(found, folder=folder, answers=answers)

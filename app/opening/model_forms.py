@@ -1,0 +1,161 @@
+"""Forms of the Model page: choose a model that is here, train one, open weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+import fmd_core as fmd
+from app import cache
+from app.jobs import job_panel
+from app.opening import data_forms
+from app.record.review import BUNDLED, Review
+from app.session import state
+from app.view_models import glossary, models
+from app.widgets import components
+from fmd_core import ModelError
+from fmd_core.networks.architectures import ARCHITECTURES
+from fmd_core.networks.model_shelf import keep_model, shelved_models
+from fmd_core.running.jobs import REGISTRY, Job, Progress
+
+
+def choose(review: Review) -> None:
+    """Models that are here already, if there is any choice."""
+    found = dict(on_this_machine(review))
+    if len(found) < 1 + (review.model in found):
+        return
+    ids = list(found)
+    chosen = st.selectbox(
+        "Models on this machine for this task", ids, format_func=found.__getitem__,
+        index=ids.index(review.model) if review.model in found else None, placeholder="Choose a model",
+        key=f"model_of_{review.data}_{review.model}",  # or the browser's old choice would come back
+    )  # fmt: skip
+    if chosen is not None and chosen != review.model:
+        _use(review, chosen)
+
+
+def on_this_machine(review: Review) -> list[tuple[str, str]]:
+    """Id and name of every model for the task at hand."""
+    found = [(shelved.id, shelved.name) for shelved in shelved_models(cache.dataset(review))]
+    if Review(review.data).has_model:
+        return [(BUNDLED, "The model that ships with the demo"), *found]
+    return found
+
+
+def name_of(review: Review) -> str:
+    """The model under review, by name; one that is gone is no longer chosen."""
+    if not review.has_model:
+        return "No model is chosen yet."
+    try:
+        cache.classifier(review)
+    except ModelError as error:
+        components.show_problem(error)
+        return "This model cannot be opened."
+    return cache.classifier(review).name or f"The model that ships with {cache.dataset(review).name}."
+
+
+def facts(review: Review) -> None:
+    """What the model under review is, and how often it is right once that is known."""
+    try:
+        model = cache.classifier(review)
+    except ModelError:  # `name_of` has said so
+        return
+    audit = cache.audit(review, None) if cache.is_warm(review) else None
+    rows = models.fact_rows(cache.dataset(review), model, audit)
+    st.table(rows, border="horizontal", hide_header=True, hide_index=True, alt="The model under review")
+
+
+def _use(review: Review, model: str) -> None:
+    state.open_review(Review(review.data, model))
+    st.rerun()
+
+
+def train(review: Review) -> None:
+    """Fit a network of the registry on the training part, as a job."""
+    data = cache.dataset(review)
+    networks = models.fitting(data)
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with left:
+        architecture = st.selectbox(
+            "Network", networks, index=networks.index(models.suggested_architecture(data)),
+            key=f"network_{data.source.kind}", format_func=lambda name: ARCHITECTURES[name].title,
+        )  # fmt: skip
+    with middle:
+        epochs = st.number_input(
+            "Rounds over the data", 1, 100, models.suggested_epochs(data), key=f"epochs_{review.data}"
+        )
+    with right:
+        seed = st.number_input("Seed", 0, 10_000, 0, key="train_seed", help=glossary.tip("Seed"))
+    pretrained = ARCHITECTURES[architecture].pretrained and st.toggle(
+        "Start from published weights (torchvision downloads them once)", key="pretrained"
+    )
+    if st.button(
+        "Train",
+        type="secondary" if review.has_model else "primary",
+        icon=":material/play_arrow:",
+        key="train",
+    ):
+        show(review, _start_training(review, architecture, int(epochs), int(seed), pretrained))
+
+
+def _start_training(review: Review, architecture: str, epochs: int, seed: int, pretrained: bool) -> Job:
+    data = cache.dataset(review)
+    size = ARCHITECTURES[architecture].size
+    preprocess = fmd.Preprocess("imagenet", size) if size > 200 else fmd.Preprocess()
+    name = f"{ARCHITECTURES[architecture].title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
+    name += ", from published weights" * pretrained
+
+    def work(progress: Progress) -> models.Made:
+        progress(0, "Reading the first samples")
+        model = fmd.train_classifier(
+            data, architecture=architecture, epochs=epochs, seed=seed, preprocess=preprocess,
+            pretrained=pretrained, progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
+        )  # fmt: skip
+        progress(0.99, "Keeping the model")
+        return models.Made(review.data, keep_model(data, replace(model, name=name)))
+
+    return job_panel.start_job(f"{models.TRAINING} {review.data} {name}", f"Training for {data.name}", work)
+
+
+def show(review: Review, job: Job) -> None:
+    """Let the page follow a job that makes a model for this data."""
+    job_panel.follow(job)
+    state.show_job(_place(review), job.id)
+    st.rerun()
+
+
+def _place(review: Review) -> str:
+    return f"model_{review.data}"
+
+
+def adopt_named_job() -> None:
+    """After a refresh, or in another tab: look at the data whose model the job in the address makes."""
+    named = st.query_params.get("job", "")
+    job = REGISTRY.find(named)
+    data = models.data_of(job.key) if job else ""
+    if data and named not in state.jobs():  # a session that knows the job has its own choice
+        review = data_forms.latest_review(data)
+        state.open_review(review)
+        state.show_job(_place(review), named)
+
+
+def follow(review: Review) -> None:
+    """The panel of the job that makes a model for this data; the model is opened once it is there."""
+    running = state.shown_job(_place(review))
+    if not running:
+        return
+    job = REGISTRY.find(running)
+    made = job.result if job else None
+    if isinstance(made, models.Made):
+        state.show_job(_place(review), "")
+        if made.passport is not None:
+            state.keep_passport(made.model, made.passport)
+        _use(review, made.model)
+    elif isinstance(made, models.Refused):
+        st.error(components.plain(made.reason))
+        if made.converter:
+            st.caption("Run this where the model was made, then open the file that it writes:")
+            st.code(made.converter, language="python", wrap_lines=True)
+    else:
+        job_panel.draw(running)

@@ -1,0 +1,246 @@
+"""The view in the address: data, model, attribute, K and strength, so that another browser opens the
+same one.
+
+An address is read once, when a visitor arrives, and written after every change. What it says comes
+from outside: each value is checked, and one that makes no sense is ignored with a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import streamlit as st
+
+from app.record.review import BUNDLED, Review
+from app.session import state
+from app.widgets import components
+
+LONGEST = 2_000  # characters of one value
+NOTES = "address_notes"
+KEPT = "review"  # the id of a review that is kept
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A widget whose value stands in the address."""
+
+    key: str  # in the session
+    default: object
+    read: Callable[[str], object]
+    """The value; raises ValueError with what it should be."""
+
+
+def adopt() -> None:
+    """Open what the address names, if this visitor has just arrived."""
+    if state.has_arrived():
+        return
+    given = {name: text for name, text in st.query_params.to_dict().items() if name in NAMES}
+    if given:
+        state.keep_notes(NOTES, _adopt(given))
+
+
+def go_on_with(review: str) -> None:
+    """Open a review that was kept, with what was chosen in it."""
+    chosen = {name: text for name, text in _take_up(review).items() if name not in ("data", "model")}
+    state.keep_notes(NOTES, _open(chosen) + _set(chosen))
+
+
+def notes(page: str) -> None:
+    """What in the address was ignored, until the visitor goes on to another page."""
+    for note in state.notes_of(NOTES, page):
+        st.warning(components.plain(note))
+
+
+def write() -> None:
+    """Put what is chosen now into the address; what is as it would be anyway is left out."""
+    review, chosen = state.review(), {}
+    if review.data != Review().data:
+        chosen["data"] = review.data
+    if review.model != BUNDLED:
+        chosen["model"] = review.model
+    if review.most_unlike is not None:
+        chosen["alike"] = f"{review.most_unlike:g}"
+    for name, setting in SETTINGS.items():
+        value = state.value(setting.key, setting.default)
+        if value != (_attributes()[0] if name == "attribute" and value else setting.default):
+            chosen[name] = ",".join(value) if isinstance(value, list | tuple) else str(value)
+    stop = state.value(state.stop_key(), "") if state.has("attribute") else ""
+    if stop and not str(stop).startswith("0 "):
+        chosen["strength"] = str(stop)
+    state.put("address", dict(chosen))
+    if place := state.place():
+        chosen = {KEPT: place.id, **chosen}
+    others = {name: text for name, text in st.query_params.to_dict().items() if name not in NAMES}
+    if st.query_params.to_dict() != {**others, **chosen}:
+        st.query_params.from_dict({**others, **chosen})
+
+
+def _adopt(given: Mapping[str, str]) -> list[str]:
+    """Set the session by the address; returns a sentence for each value that was ignored."""
+    ignored = [_ignored(name, "is too long") for name, text in given.items() if len(text) > LONGEST]
+    usable = {name: text for name, text in given.items() if len(text) <= LONGEST}
+    ignored += _go_on(usable)
+    if state.place():  # it says which data and model
+        usable = {name: text for name, text in usable.items() if name not in ("data", "model")}
+    return ignored + _open(usable) + _set(usable)
+
+
+def _go_on(given: Mapping[str, str]) -> list[str]:
+    """Open the review that is kept under the id in the address."""
+    if KEPT not in given:
+        return []
+    from fmd_core import FMDError
+
+    try:
+        _take_up(given[KEPT])
+    except FMDError as problem:
+        return [_ignored(KEPT, f"cannot be opened: {str(problem)[:300]}")]
+    return []
+
+
+def _take_up(review: str) -> Mapping[str, str]:
+    """Go on with a review that was kept, if its data can be opened; returns what was chosen in it."""
+    from app import cache
+    from app.session import keeping
+
+    opened = keeping.open_kept(review)
+    cache.open_data(opened.data)
+    state.adopt(opened)
+    return opened.settings
+
+
+def _set(usable: Mapping[str, str]) -> list[str]:
+    """Give the widgets what is named; returns a sentence for each value that was ignored."""
+    ignored = []
+    for name, setting in SETTINGS.items():
+        if name in usable:
+            try:
+                state.put(setting.key, setting.read(usable[name]))
+            except ValueError as problem:
+                ignored.append(_ignored(name, f"'{usable[name][:40]}' is {problem}"))
+    if "strength" in usable:
+        if not state.has("attribute"):
+            state.put("attribute", _attributes()[0])
+        state.put(state.stop_key(), usable["strength"][:60])  # the Unlearn page knows which there are
+    return ignored
+
+
+def _open(given: Mapping[str, str]) -> list[str]:
+    """Open data and model; what cannot be opened leaves the visitor where they would have been."""
+    if not given.keys() & {"data", "model", "alike"}:
+        return []
+    from app import cache
+    from app.opening import data_forms
+    from fmd_core import FMDError
+
+    ignored, review = [], state.review()
+    if "data" in given:
+        try:
+            cache.open_data(given["data"])
+            review = data_forms.latest_review(given["data"])
+        except FMDError as problem:
+            return [_ignored("data", f"cannot be opened: {str(problem)[:200]}")]
+    if "model" in given:
+        wanted = Review(review.data, given["model"])
+        try:
+            if wanted.has_model:
+                cache.classifier(wanted)
+            review = wanted
+        except FMDError as problem:
+            ignored.append(_ignored("model", f"cannot be opened: {str(problem)[:200]}"))
+    if "alike" in given:
+        try:
+            review = Review(review.data, review.model, _distance(given["alike"]))
+        except ValueError as problem:
+            ignored.append(_ignored("alike", f"'{given['alike'][:40]}' is {problem}"))
+    state.open_review(review)
+    return ignored
+
+
+def _ignored(name: str, why: str) -> str:
+    return f"In the address, {name} {why}; it was ignored."
+
+
+def _one_of(options: Callable[[], tuple[Any, ...]]) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        found = options()
+        if text not in found:
+            raise ValueError(f"none of: {', '.join(map(str, found))[:200]}")
+        return text
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and low <= int(text) <= high):
+            raise ValueError(f"no whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not fits(number):  # NaN fits nothing
+            raise ValueError(f"no {wanted}")
+        return number
+
+    return read
+
+
+_points = _number(lambda n: 0 <= n <= 5 and 2 * n == int(2 * n), "number of points from 0 to 5 in halves")
+_distance = _number(lambda n: 0 < n <= 10, "distance between 0 and 10")
+
+
+def _attributes() -> tuple[str, ...]:
+    from app import cache
+
+    return tuple(cache.dataset(state.review()).attributes)
+
+
+def _several(text: str) -> list[str]:
+    named, known = text.split(","), _attributes()
+    if unknown := [name for name in named if name not in known]:
+        raise ValueError(f"no list of attributes: '{unknown[0][:40]}' is none of {', '.join(known)[:200]}")
+    return named
+
+
+def _measures() -> tuple[str, ...]:
+    from fmd_core.bias_functions import MEASURES
+
+    return MEASURES
+
+
+def _strategies() -> tuple[str, ...]:
+    from fmd_core.unlearning import STRATEGIES
+
+    return STRATEGIES
+
+
+def _depths() -> tuple[str, ...]:
+    from fmd_core.networks.architectures import Depth
+
+    return get_args(Depth)
+
+
+SETTINGS: dict[str, Setting] = {
+    "attribute": Setting("attribute", None, _one_of(_attributes)),
+    "measure": Setting("measure", "counterfactual", _one_of(_measures)),
+    "limit": Setting("threshold", 10, _whole(1, 50)),
+    "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
+    "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
+    "also": Setting("also", [], _several),
+    "how": Setting("strategy", "iterated", _one_of(_strategies)),
+    "depth": Setting("depth", "last layer", _one_of(_depths)),
+    "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
+    "tolerance": Setting("tolerance", 1.0, _points),
+}
+NAMES = {KEPT, "data", "model", "alike", "strength", *SETTINGS}

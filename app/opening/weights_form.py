@@ -1,0 +1,142 @@
+"""The form that opens a reviewer's own weights, as a job, and their passport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+import fmd_core as fmd
+from app import cache
+from app.jobs import job_panel
+from app.opening import model_forms, uploads
+from app.record.review import Review
+from app.session import state
+from app.view_models import glossary, models
+from app.widgets import components
+from fmd_core.models import NORMALISATIONS
+from fmd_core.networks import intake
+from fmd_core.networks.architectures import ARCHITECTURES
+from fmd_core.networks.model_shelf import keep_model
+from fmd_core.running.jobs import Job, Progress
+
+USUAL = "resnet18"  # what a stranger's picture model most likely is
+Opener = Callable[[Path, Path], intake.Passport]
+
+
+def draw(review: Review) -> None:
+    """A weights file and what has to be known of it."""
+    data = cache.dataset(review)
+    st.write(
+        "A safetensors file or a plain PyTorch state dict (.pt, .pth). It is opened apart from this server, with "
+        "limits on memory and time; nothing in it is ever run. A model that FMD Studio wrote knows its network itself."
+    )
+    given = st.file_uploader(
+        "Weights", type=["safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=512
+    )
+    opener = _for_tables(review) if data.source.kind == "table" else _for_pictures(review)
+    if given is None:
+        return
+    kind: Literal["primary", "secondary"] = "secondary" if review.has_model else "primary"
+    if st.button("Open these weights", type=kind, key="open_weights"):
+        model_forms.show(review, _start(review, given, opener))
+
+
+def _for_tables(review: Review) -> Opener:
+    """Only one network reads tables, so there is nothing to ask."""
+    n_inputs = cache.n_inputs(review)
+    st.caption(f"The network must be our network for tables, reading the {n_inputs} numbers of this data.")
+    return partial(_open, review, "mlp", n_inputs, None, "symmetric", None)
+
+
+def _for_pictures(review: Review) -> Opener:
+    data = cache.dataset(review)
+    networks = models.fitting(data)
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    with left:
+        architecture = st.selectbox(
+            "Network", networks, index=networks.index(USUAL), key="weights_network",
+            format_func=lambda name: ARCHITECTURES[name].title,
+        )  # fmt: skip
+    ways = list(NORMALISATIONS)
+    with middle:
+        normalisation = st.selectbox(
+            "Colours as it was trained with them", ways,
+            index=ways.index(models.usual_normalisation(architecture)),
+            key=f"weights_normalisation_{architecture}", format_func=models.NORMALISATION_TITLES.__getitem__,
+        )  # fmt: skip
+    with right:
+        size = st.number_input(
+            "Pixels a side", 8, 512, ARCHITECTURES[architecture].size, key=f"weights_size_{architecture}"
+        )
+    output = None
+    if len(data.target.levels) == 2:
+        with st.expander("The network answers several yes-or-no questions"):
+            output = st.number_input(
+                f"Which of its outputs means {components.plain(data.target.levels[1])}? 0 is the first.",
+                0, 10_000, None, key="weights_output", placeholder="not needed", width=320,
+            )  # fmt: skip
+    return partial(_open, review, architecture, 0, int(size), normalisation, output)
+
+
+def _open(
+    review: Review, architecture: str, n_inputs: int, size: int | None, normalisation: str,
+    output: int | None, path: Path, out: Path,
+) -> intake.Passport:  # fmt: skip
+    return intake.open_weights(
+        path, architecture=architecture, n_classes=len(cache.dataset(review).target.levels), n_inputs=n_inputs,
+        size=size, normalisation=normalisation, output=output, out=out,
+    )  # fmt: skip
+
+
+def _start(review: Review, given: UploadedFile, opener: Opener) -> Job:
+    """Copy the file and open it as a job, which deletes the copy."""
+    name, asked = uploads.shown_name(given), opener.args[1:] if isinstance(opener, partial) else ()
+    key = f"{models.OPENING} {review.data} {uploads.content_key(given, *asked)}"
+
+    def start(paths: tuple[Path | None, ...]) -> Job:
+        def work(progress: Progress) -> models.Made | models.Refused:
+            try:
+                return _opened(review, name, paths[0], opener, progress)
+            except intake.IntakeRefusal as refusal:
+                return models.Refused(str(refusal), refusal.converter)
+            finally:
+                uploads.give_back(*paths)
+
+        return job_panel.start_job(key, f"Looking at {name}", work)
+
+    with st.spinner("Copying the file"):
+        return uploads.lend(key, (given,), start)
+
+
+def _opened(review: Review, name: str, path: Path | None, opener: Opener, progress: Progress) -> models.Made:
+    """Look at the file, open it in a process of its own, fit its scale to the data, keep it."""
+    assert path is not None
+    data, out = cache.dataset(review), path.with_name("opened.safetensors")
+    progress(0.02, "Looking at the file, then opening it in a process of its own")
+    passport = replace(opener(path, out), file_name=name)
+    progress(0.6, "Trying it on training samples")
+    model = replace(models.with_unit_features(fmd.load_classifier(out), data), name=name)
+    progress(0.95, "Keeping the model")
+    return models.Made(review.data, keep_model(data, model), passport)
+
+
+def passport(review: Review) -> None:
+    """What was found when the weights under review were opened."""
+    kept = state.passport(review.model)
+    if kept is None:
+        return
+    st.subheader("Passport of these weights", anchor=False, help=glossary.tip("Passport", "Fingerprint"))
+    st.table(
+        models.passport_rows(kept), border="horizontal", hide_header=True, hide_index=True, alt="Passport"
+    )
+    with st.expander("What was checked, and the file's fingerprint"):
+        for check in kept.checks:
+            st.markdown(f"- {components.plain(check)}")
+        st.caption("SHA-256 of the file")
+        st.code(kept.sha256, language=None, wrap_lines=True)

@@ -1,0 +1,60 @@
+"""What is under review: which data, which model, which twins count, and which bias is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmd_core.bias_functions import Measure
+    from fmd_core.networks.architectures import Depth
+
+NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
+
+
+@dataclass(frozen=True)
+class Review:
+    """Data and model by name; hashable, so it is its own cache key."""
+
+    data: str = "colored_digits"  # reference, see fmd_core.datasets
+    model: str = BUNDLED  # id on the shelf, BUNDLED or NO_MODEL
+    most_unlike: float | None = None
+    """Match distance beyond which two real people are no twins; None: every match counts."""
+    depth: Depth = "last layer"
+    """How much of the model is open to change: decides what its features are."""
+    vetoes: tuple[tuple[str, int], ...] = ()
+    """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""
+    beside: str = ""
+    """Id on the shelf of a model that was made from this one, whose features stand beside its own."""
+
+    def vetoed(self, attribute: str) -> tuple[int, ...]:
+        """Rows of the people whose pairs by an attribute are left out."""
+        return tuple(row for name, row in self.vetoes if name == attribute)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is chosen."""
+        if self.model == BUNDLED:
+            from fmd_core.datasets import FAMILIES  # half a second, and the first page waits for nobody
+
+            return FAMILIES[self.data].has_model if self.data in FAMILIES else False
+        return self.model != NO_MODEL
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The bias that is looked at or taken out: what counts as bias, and by which attributes at once."""
+
+    attributes: tuple[str, ...]
+    measure: Measure = "counterfactual"
+
+    @property
+    def attribute(self) -> str:
+        """The attribute under review, which comes first."""
+        return self.attributes[0]
+
+    @property
+    def words(self) -> str:
+        """'sex', 'sex and race', 'sex (equal opportunity)'."""
+        names = " and ".join(self.attributes)
+        return names if self.measure == "counterfactual" else f"{names} ({self.measure})"

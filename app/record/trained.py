@@ -1,0 +1,30 @@
+"""What training a model on until it forgets came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.record.variants import Retrained
+
+if TYPE_CHECKING:
+    from fmd_core.features.finetuning import Round
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A group of channels: which layer, how many groups it was cut into, and which of them."""
+
+    layer: str
+    n_groups: int | None
+    group: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A variant that was trained, how the losses went, and the pattern if it was one."""
+
+    variant: Retrained
+    rounds: tuple[Round, ...]
+    seconds: float
+    pattern: Pattern | None = None

@@ -1,0 +1,107 @@
+"""How a variant of the model is made. Only recipes are kept, never weights: the same recipe on the same
+original gives the same head, so going back is exact and the original cannot be harmed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from app.record.review import Aim, Review
+
+if TYPE_CHECKING:
+    from fmd_core.features.erasure import Form
+    from fmd_core.unlearning import StrategyName
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One point of a guarded path; hashable, so it is its own cache key."""
+
+    review: Review
+    aim: Aim
+    strategy: StrategyName
+    k: int
+    strength: float
+    blend: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """The last layer fitted again without training samples that the reviewer excluded."""
+
+    review: Review
+    aim: Aim
+    rows: tuple[int, ...]
+    tolerance: float
+
+    @property
+    def k(self) -> int:
+        """How many samples are left out."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Attributes erased from the features in closed form, and the last layer fitted to what is left."""
+
+    review: Review
+    aim: Aim
+    attributes: tuple[str, ...]
+    form: Form
+    tolerance: float
+
+    @property
+    def k(self) -> int:
+        """No sample is left out."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The whole network trained on until it forgot; `review.beside` names what came of it."""
+
+    review: Review
+    aim: Aim
+    way: Literal["adversary", "pattern"]
+    what: str
+    """What was forgotten and how, in words."""
+    tolerance: float
+
+    @property
+    def k(self) -> int:
+        """No sample is left out."""
+        return 0
+
+
+Variant = Recipe | Exclusion | Erasure | Retrained
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model to compare: one for the task at hand by name, and what was made of it."""
+
+    model: str
+    variant: Variant | None = None
+
+
+def describe(variant: Variant | None) -> str:
+    """A variant in words; None is the original model."""
+    if variant is None:
+        return "the original model"
+    if isinstance(variant, Exclusion):
+        return f"{variant.aim.words}: fitted again without {_samples(variant.k)} that the reviewer excluded"
+    if isinstance(variant, Erasure):
+        return f"{' and '.join(variant.attributes)} erased from the features, {variant.form}"
+    if isinstance(variant, Retrained):
+        return variant.what
+    from fmd_core import wording  # half a second, and the first page has nothing to describe
+
+    made = wording.setting(variant.strategy, variant.strength, variant.k, variant.blend)
+    depth = {"last layer": ""}.get(variant.review.depth, f", {variant.review.depth}")
+    return f"{variant.aim.words}: {made}{depth}"
+
+
+def _samples(n: int) -> str:
+    return f"{n:,} training sample{'s' if n != 1 else ''}"

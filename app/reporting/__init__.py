@@ -1,0 +1,1 @@
+"""From a review to its report, and back."""

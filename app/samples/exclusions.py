@@ -1,0 +1,51 @@
+"""The training samples that the reviewer excluded, and what fitting again without them does."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import cache
+from app.record.review import Review
+from app.record.variants import Exclusion
+from app.session import state
+from app.view_models import harmful
+from app.widgets import components
+from fmd_core import FMDError, wording
+
+TOLERANCE = 0.01  # accuracy that the guard lets a refit cost, as a share
+
+
+def draw(review: Review) -> None:
+    """Nothing while none is excluded."""
+    rows = state.history().now.excluded
+    if not rows:
+        return
+    st.header("What you excluded", anchor=False)
+    variant = Exclusion(review, state.aim(), rows, TOLERANCE)
+    is_possible = _told(variant)
+    with st.container(horizontal=True):
+        if is_possible and st.button(
+            "Apply this fit", type="primary", disabled=state.current() == variant, key="apply_exclusion"
+        ):
+            state.apply(variant)
+            st.rerun()
+        if st.button("Let all count again", key="include_all"):
+            state.include(rows)
+            st.rerun()
+
+
+def _told(variant: Exclusion) -> bool:
+    """Say what the fit does; False where it cannot be done, which is said too."""
+    review, aim = variant.review, variant.aim
+    try:
+        with st.spinner("Fitting again without them"):
+            point, original = cache.point(variant), cache.untouched(review, aim, TOLERANCE)
+            bias = wording.bias_name(cache.scores(review, aim))
+    except FMDError as error:  # too many of a class: the list stays, and some can be taken back
+        components.show_problem(error)
+        return False
+    people = len(cache.features(review, "validation"))
+    st.write(components.plain(harmful.exclusion_sentence(point, original, bias, people)))
+    if point.refusal:
+        st.warning(components.plain(f"The guard refuses this: {point.refusal}, on validation samples."))
+    return True

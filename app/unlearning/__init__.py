@@ -1,0 +1,1 @@
+"""Taking a bias or an attribute out: controls, curve, evidence, history."""

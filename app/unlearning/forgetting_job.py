@@ -1,0 +1,133 @@
+"""Train a model on until it forgets, as a job: what comes of it is a model on the shelf, and the losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from app import cache
+from app.jobs import job_panel
+from app.record.review import Review
+from app.record.trained import Pattern, Trained
+from app.record.variants import Retrained
+from app.session import access, state
+from app.view_models import charts
+from app.view_models import feature_unlearning as words
+from app.widgets import components
+from fmd_core.features.adversarial import AdversarySettings, ForgottenModel, Variant, forget_by_adversary
+from fmd_core.features.channels import ForgottenPattern, forget_pattern
+from fmd_core.features.finetuning import ForgettingStep
+from fmd_core.networks.model_shelf import keep_model
+from fmd_core.running.jobs import REGISTRY, Job, Progress
+
+PLACE = "forgetting"
+LIVE_SECONDS = 1.0
+Told = Callable[[ForgettingStep], None]
+
+
+_live: dict[str, list[tuple[float, float]]] = {}  # losses of jobs that run, by key
+
+
+def train(
+    attributes: tuple[str, ...], pressure: Variant, strength: float, epochs: int, tolerance: float
+) -> None:
+    """Begin to train against attributes."""
+    review, aim = state.review(), state.aim()
+    names = " and ".join(attributes)
+    what = f"{names} forgotten by training: {words.PRESSURES[pressure].lower()}, strength {strength:g}, {epochs} rounds"
+    settings = AdversarySettings(strength=strength, epochs=epochs)
+
+    def forget(told: Told, reading: Callable[[float], None]) -> ForgottenModel:
+        return forget_by_adversary(
+            cache.classifier(review), cache.dataset(review), attributes, variant=pressure, settings=settings,
+            store=cache.store(), progress=told, reading=reading,
+        )  # fmt: skip
+
+    _begin(f"Training against {names}", Retrained(review, aim, "adversary", what, tolerance), forget)
+
+
+def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
+    """Begin to train without a pattern."""
+    review, aim = state.review(), state.aim()
+    what = f"pattern {pattern.group + 1} of layer {pattern.layer} forgotten by training, {epochs} rounds"
+
+    def forget(told: Told, _reading: Callable[[float], None]) -> ForgottenPattern:
+        groups = cache.channel_groups(review, pattern.layer, pattern.n_groups)
+        return forget_pattern(
+            cache.classifier(review),
+            cache.dataset(review),
+            groups,
+            pattern.group,
+            epochs=epochs,
+            progress=told,
+        )
+
+    variant = Retrained(review, aim, "pattern", what, tolerance)
+    _begin(f"Training without pattern {pattern.group + 1}", variant, forget, pattern)
+
+
+def _begin(
+    title: str,
+    variant: Retrained,
+    forget: Callable[[Told, Callable[[float], None]], ForgottenModel | ForgottenPattern],
+    pattern: Pattern | None = None,
+) -> None:
+    access.require_change()
+    review, key = variant.review, f"forget {variant.review.data} {variant.review.model} {variant.what}"
+
+    def work(progress: Progress) -> Trained:
+        losses = _live[key] = []
+
+        def told(step: ForgettingStep) -> None:
+            if step.share >= len(losses) / 100:  # a hundred points make a curve
+                losses.append((step.task_loss, step.forgetting_loss))
+            progress(0.1 + 0.85 * step.share, words.step_words(step))
+
+        try:
+            found = forget(told, lambda share: progress(0.1 * share, "Reading every sample"))
+            progress(0.97, "Keeping the model")
+            changed = keep_model(cache.dataset(review), found.classifier)
+        finally:
+            _live.pop(key, None)
+        made = replace(variant, review=replace(review, beside=changed))
+        return Trained(made, found.rounds, found.seconds, pattern)
+
+    state.show_job(PLACE, job_panel.start_job(key, title, work).id)
+    st.rerun()
+
+
+def follow() -> None:
+    """The panel of the training that goes on; what came of it is kept and shown."""
+    job = REGISTRY.find(state.shown_job(PLACE))
+    if job is None:
+        return
+    if isinstance(job.result, Trained):
+        state.show_job(PLACE, "")
+        state.remember_trained(job.result)
+        st.rerun()
+    job_panel.draw(job.id)
+    _live_curve(job)
+    if job.state == "stopped":
+        st.info("Stopped. The model is as it was.")
+
+
+def _live_curve(job: Job) -> None:
+    """The losses so far, again and again while the job lives."""
+
+    def draw() -> None:
+        losses = list(_live.get(job.key, ()))
+        if len(losses) > 1:
+            figure = charts.losses([task for task, _ in losses], [forgetting for _, forgetting in losses])
+            told = f"Task loss {losses[-1][0]:.3f}, forgetting loss {losses[-1][1]:.3f} so far."
+            st.plotly_chart(figure, key="live_losses", config=charts.CONFIG, alt=told)
+            st.caption(components.plain(told))
+
+    st.fragment(draw, run_every=LIVE_SECONDS if job.live else None)()
+
+
+def is_about(trained: Trained, review: Review, way: str) -> bool:
+    """Whether something that was trained belongs to a way of forgetting, in the review at hand."""
+    own = trained.variant.review
+    return trained.variant.way == way and (own.data, own.model) == (review.data, review.model)

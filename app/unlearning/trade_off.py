@@ -1,0 +1,64 @@
+"""The bias-accuracy curve of a path, with a ring around the visitor's choice.
+
+A chart is drawn anew in the browser whenever anything in it changes: Streamlit tells charts apart by their content.
+The ring is all that a move of the slider changes, so it lies over the chart as an element of its own, and the curve
+stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from app.view_models import charts
+from app.view_models.unlearn import CurveView
+from app.widgets import components, panels
+
+STAGE = "trade_off_stage"
+_SIZE = 22  # pixels, of the ring
+_STAR = "50% 0, 61% 35%, 98% 35%, 68% 57%, 79% 91%, 50% 70%, 21% 91%, 32% 57%, 2% 35%, 39% 35%"
+_MARKS = {  # side in pixels and look: pages let no drawing through, but styles
+    "part of the way": (6, f"border-radius: 50%; background: {charts.NEUTRAL}; opacity: .6"),
+    "strengths (hollow: refused)": (10, f"border-radius: 50%; background: {charts.ACCENT}"),
+    "our suggestion": (17, f"background: {charts.FLAG}; clip-path: polygon({_STAR})"),
+    "your choice": (15, f"border-radius: 50%; border: 3px solid {charts.LIMIT}"),
+}
+STYLE = f"""<style>
+.st-key-{STAGE} {{ position: relative; }}
+.st-key-{STAGE} > [data-testid=stElementContainer]:has(.fmd-ring) {{ position: absolute; inset: 0; width: 100%;
+  pointer-events: none; }}
+.fmd-ring {{ position: absolute; width: {_SIZE}px; height: {_SIZE}px; box-sizing: border-box; border-radius: 50%;
+  border: 3px solid {charts.LIMIT}; transform: translate(-50%, -50%); }}
+.fmd-legend {{ display: flex; flex-wrap: wrap; gap: 2px 20px; font-size: 13px; }}
+.fmd-legend span {{ display: flex; align-items: center; gap: 7px; }}
+.fmd-legend i {{ box-sizing: border-box; }}
+</style>"""
+
+
+def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
+    """Legend, curve and ring, the sentence that sums them up, and a table that is made when it is opened."""
+    scene = charts.trade_off(view.full, view.blends, view.suggested)
+    st.html(STYLE + _legend())
+    with st.container(key=STAGE):
+        st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
+        st.html(_ring(*scene.place(view.chosen)))
+    st.caption(components.plain(view.summary))
+    panels.folded_table(table, view.summary, key="curve")
+
+
+def _ring(right: float, down: float) -> str:
+    """At a share of the plot's width, and pixels from the top of the chart."""
+    edge = charts.CURVE_MARGIN
+    left = f"calc({edge['l']}px + {right:.4f} * (100% - {edge['l'] + edge['r']}px))"
+    return f"<div class='fmd-ring' aria-hidden='true' style='left: {left}; top: {down:.1f}px'></div>"
+
+
+def _legend() -> str:
+    """What the marks mean; hidden from screen readers, who have the table."""
+    items = (
+        f"<span><i style='width: {side}px; height: {side}px; {look}'></i>{name}</span>"
+        for name, (side, look) in _MARKS.items()
+    )
+    return f"<div class='fmd-legend' aria-hidden='true'>{''.join(items)}</div>"

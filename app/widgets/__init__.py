@@ -1,0 +1,1 @@
+"""Building blocks of pages that belong to no single topic."""

@@ -1,0 +1,101 @@
+"""Building blocks that every page uses."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+
+import streamlit as st
+
+from app.session import state
+from fmd_core import FMDError, wording
+
+STYLE = """<style>
+.fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
+  opacity: .8; margin-bottom: -.6rem; }
+.fmd-lead { text-wrap: pretty; font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
+[data-testid=stMainBlockContainer] { max-width: 72rem; }
+[data-testid=stMain] h1 { padding: 0 0 .6rem; }
+[data-testid=stCaptionContainer] { opacity: .85; }
+[data-testid=stMetricLabel] * { white-space: normal !important; }
+[data-testid=stTable] th { color: inherit; font-weight: 600; }
+[data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
+@media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
+.st-key-harmful_kind button:not([aria-label]) { min-height: 2.5rem; } /* as high as the fields beside it */
+button[kind=primary] { color: light-dark(#fff, #0f1420); }
+[data-testid=stMultiSelect] [data-tag], [data-testid=stMultiSelect] [data-tag] * { color: light-dark(#fff, #0f1420); }
+.katex-display { overflow: visible !important; } /* ours fit; a scroll box would have to take the focus */
+.js-plotly-plot text { fill: currentColor !important; }
+.js-plotly-plot .errorbar path { stroke: currentColor !important; }
+.st-key-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
+@media (max-width: 640px) {
+  [data-testid=stTable] { overflow-x: auto; }
+  [data-testid=stTable] td:not(:last-child:nth-child(2)) * { white-space: nowrap; }
+}
+</style>"""
+
+
+TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI")  # by Unicode; FSI and PDI keep a name apart
+
+
+def show_problem(error: BaseException) -> bool:
+    """Print an error as one sentence; nothing technical reaches the screen. True: it is handled."""
+    if isinstance(error, FMDError):
+        st.error(plain(str(error)))
+    else:
+        logging.getLogger("fmd").error("unexpected error on a page", exc_info=error)
+        st.error("Something went wrong on our side. Go back one step, or reload the page to start over.")
+    return True
+
+
+def straight(text: str) -> str:
+    """Text without the marks that turn the direction of all that follows."""
+    return text if text.isascii() else "".join(c for c in text if unicodedata.bidirectional(c) not in TURNING)
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit would read as Markdown, as it is: names come from users' files. An address in it stays text:
+    a word joiner, which nobody sees, keeps it from becoming a link."""
+    text = re.sub(r"(?i)(https?:(?=//)|www(?=\.)|@(?=\w))", "\\1\u2060", straight(text))
+    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", wording.unbroken(text))
+
+
+def fragment(draw: Callable[[], None]) -> Callable[[], None]:
+    """A part of a page that reruns alone when one of its controls moves; its errors are worded."""
+
+    @st.fragment
+    @wraps(draw)
+    def guarded() -> None:
+        try:
+            draw()
+            if state.behind() != state.value("told_behind", ""):
+                st.rerun()  # the whole app: it says so above the page, with the way on
+        except (FMDError, SystemExit) as error:
+            show_problem(error)
+
+    return guarded
+
+
+def header(question: str, answer: str, lead: str = "", *, help: str | None = None) -> None:
+    """The page's question, its answer in one sentence, and the figures behind it; `help` explains a term."""
+    with st.container(gap="small"):
+        st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
+        st.title(plain(answer), anchor=False, help=help)
+        if lead:
+            st.html(f"<p class='fmd-lead'>{escape(wording.unbroken(lead))}</p>")
+
+
+def next_step(page: str, label: str) -> None:
+    """The one obvious button at the end of a page."""
+    st.space("small")
+    if st.button(label, type="primary", icon=":material/arrow_forward:", icon_position="right", key="next"):
+        st.switch_page(page)
+
+
+def model_in_force() -> str:
+    """Which model the page speaks of, in words."""
+    return state.history().name(state.current())

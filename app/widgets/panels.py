@@ -1,0 +1,67 @@
+"""Charts as a reviewer meets them: picture, one-sentence summary, and the same figures as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app.view_models import charts, glossary
+from app.widgets import components
+from fmd_core import wording
+
+if TYPE_CHECKING:
+    from app.view_models.evidence import Headline
+
+COUNTS = ("n", "Count", "of")  # columns that count people
+
+
+def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
+    """A chart, its one-sentence summary, and the same figures as a table."""
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
+    st.caption(components.plain(summary))
+    st.table(plain_cells(table), border="horizontal", hide_index=True, alt=summary)
+
+
+def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -> None:
+    """The same figures as a chart above it, made and sent when somebody opens it."""
+    fold = st.expander("The same as a table", key=f"table_of_{key}", on_change="rerun")
+    if fold.open:
+        with fold:
+            st.table(plain_cells(table()), border="horizontal", hide_index=True, alt=summary)
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with its texts as they are: Streamlit reads cells and headings as Markdown."""
+    shown = table.map(lambda cell: components.plain(cell) if isinstance(cell, str) else cell)
+    long = [name for name in COUNTS if name in shown and shown[name].max() >= 1_000]  # else they stay numbers
+    return shown.assign(**{name: shown[name].map(wording.count) for name in long}).rename(
+        columns=components.plain
+    )
+
+
+def bar_chart(
+    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
+) -> None:
+    """Bars with whiskers, their summary and their table."""
+    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
+
+
+def _arrow(card: Headline) -> Literal["up", "down", "off"]:
+    """Streamlit knows a fall by a hyphen only, and ours have a true minus sign."""
+    if card.value == "?":  # the delta is the reason
+        return "off"
+    return "up" if card.rose else "down"
+
+
+def cards(headlines: Sequence[Headline]) -> None:
+    """Figures in a row: what each is, its value, and how it changed."""
+    with st.container(key="cards"):
+        for card in headlines:
+            st.metric(
+                components.plain(card.label), wording.unbroken(card.value), wording.unbroken(card.delta), border=True,
+                delta_color=card.judgement, delta_arrow=_arrow(card), height="stretch", help=glossary.tip(*card.terms),
+            )  # fmt: skip

@@ -1,0 +1,63 @@
+"""What is under review, on every page."""
+
+from html import escape
+
+import streamlit as st
+
+from app import cache
+from app.record.variants import describe
+from app.session import state
+from app.view_models import glossary
+from app.widgets import components
+from fmd_core.bias_functions import MEASURES
+
+MEASURE_NAMES = {
+    "counterfactual": "Twins answered differently",
+    "demographic parity": "Groups answered differently",
+    "equal opportunity": "Groups with equal truth answered differently",
+}
+
+
+def draw(*, with_steps: bool = True) -> None:
+    """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
+    data = cache.dataset(state.review())
+    state.settle("attribute")
+    state.keep_within("attribute", tuple(data.attributes))
+    state.put("title", data.name)
+    in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
+    with st.sidebar:
+        st.selectbox(
+            "Attribute under review",
+            list(data.attributes),
+            format_func=str.capitalize,
+            key="attribute",
+            help=glossary.tip("Protected attribute"),
+            persist_state="session",
+        )
+        st.selectbox(
+            "What counts as bias",
+            MEASURES,
+            format_func=MEASURE_NAMES.__getitem__,
+            key="measure",
+            help=glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+            persist_state="session",
+        )
+        st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(in_force)}</div>")
+        if state.current():
+            st.caption(components.plain(describe(state.current())))
+        if with_steps:
+            _steps()
+
+
+def _steps() -> None:
+    """Undo and redo, on every page, once there is something to take back."""
+    past = state.history()
+    if not past.steps:
+        return
+    with st.container(horizontal=True):
+        for label, act, what in (("Undo", state.undo, past.last), ("Redo", state.redo, past.next)):
+            icon = f":material/{label.lower()}:"
+            help = f"{label}: {what}" if what else None
+            st.button(
+                label, icon=icon, key=f"{label.lower()}_step", on_click=act, disabled=not what, help=help
+            )

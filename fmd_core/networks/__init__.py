@@ -1,0 +1,1 @@
+"""The networks themselves: building, training, opening, keeping, explaining them."""

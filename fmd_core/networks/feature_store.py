@@ -1,0 +1,206 @@
+"""Features on disk, by content: computed once, read as memory maps by every session.
+
+An entry is a .npy file (n, d) float32 named by its key. It is written beside its final name and
+moved there when it is complete, so that a reader meets a whole entry or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmd_core.data import Array
+from fmd_core.errors import DataError
+from fmd_core.home import home_folder, is_disk_full
+from fmd_core.running.file_lock import take_lock
+
+LIMIT_BYTES = 2 * 2**30
+KEY = re.compile(r"[0-9a-f]{16,128}")
+DAY_SECONDS, MINUTE_SECONDS = 86_400.0, 60.0
+DTYPE = np.dtype("<f4")
+_LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+_LOCKS_GUARD = threading.Lock()
+
+
+class FeatureStore:
+    """A folder of feature arrays of at most `limit_bytes`: when it grows beyond, the entries that
+    were used longest ago go. Safe to share between threads and between processes."""
+
+    def __init__(self, folder: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.folder = folder or home_folder() / "features"
+        self.limit_bytes = limit_bytes
+
+    def get_or_compute(self, key: str, n_rows: int, compute: Callable[[], Iterable[Array]]) -> Array:
+        """The entry `key`, a read-only map (n_rows, d) float32 of its file; when there is none it is
+        first written from the batches (m, d) that `compute` gives.
+
+        `key` is a hex digest of all that decides the content. Threads that ask for the same key
+        compute once; of two processes the last one's file stays and both arrays are valid. Whatever
+        `compute` raises passes through and leaves nothing behind. Raises DataError when the batches
+        do not fit together or the disk does not take them.
+        """
+        if not KEY.fullmatch(key):
+            raise ValueError(f"not a hex digest: {key!r}")
+        path = self.folder / f"{key}.npy"
+        with _lock_of(path):
+            found = _open(path, n_rows)
+            if found is None:
+                self._write(path, n_rows, compute)
+                self._make_room(path)
+                found = _open(path, n_rows)
+        if found is None:
+            raise DataError("Stored features were removed while they were in use; start this step again.")
+        return found
+
+    def _write(self, path: Path, n_rows: int, compute: Callable[[], Iterable[Array]]) -> None:
+        """Compute an entry: whole under its name, or not at all."""
+        part = path.with_name(f"{path.stem}.{secrets.token_hex(8)}.part")
+        with _disk_in_words():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            try:
+                take_lock(file)
+                _write_rows(file, compute(), n_rows)
+            finally:
+                os.close(file)
+            with _disk_in_words():
+                part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, newest: Path) -> None:
+        """Drop what was used longest ago until the limit is kept; never the newest entry."""
+        entries = []
+        for path in self.folder.glob("*.npy"):
+            with contextlib.suppress(OSError):  # another process may drop it first
+                known = path.stat()
+                entries.append((path == newest, known.st_mtime_ns, known.st_size, path))
+        total = sum(entry[2] for entry in entries)
+        for is_newest, _, size, path in sorted(entries):
+            if total <= self.limit_bytes or is_newest:
+                return
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            total -= size
+
+    def _sweep(self) -> None:
+        """Remove half-written entries that nobody writes any more."""
+        for part in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if _is_abandoned(part):
+                    part.unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> threading.Lock:
+    """One lock for each entry in this process, whichever store object asks."""
+    with _LOCKS_GUARD:
+        return _LOCKS[path.absolute()]
+
+
+def _open(path: Path, n_rows: int) -> Array | None:
+    """A whole entry, marked as used now; None when there is none. A damaged one is removed."""
+    try:
+        found = np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        return None
+    except Exception:  # NumPy has many words for a damaged header
+        found = None
+    if found is None or not _is_whole(found, path, n_rows):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        return None
+    with contextlib.suppress(OSError):  # removed just now, or another user's: the map stays valid
+        os.utime(path)
+    return found
+
+
+def _is_whole(found: np.memmap[Any, Any], path: Path, n_rows: int) -> bool:
+    fits = found.ndim == 2 and len(found) == n_rows and found.dtype == DTYPE and found.flags.c_contiguous
+    return fits and path.stat().st_size == found.offset + found.nbytes
+
+
+def _write_rows(file: int, batches: Iterable[Array], n_rows: int) -> None:
+    """Append a .npy of all batches to an open file and have it on the disk."""
+    done, width = 0, None
+    for batch in batches:
+        rows = np.ascontiguousarray(batch, dtype=DTYPE)
+        if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (width or rows.shape[1]):
+            raise DataError(
+                f"The encoder gave features of shape {rows.shape} after {done} samples with "
+                f"{width or 'no'} features each; every sample needs the same features."
+            )
+        done += len(rows)
+        if done > n_rows:
+            break
+        with _disk_in_words():
+            if width is None:
+                width = rows.shape[1]
+                _append(file, _header(n_rows, width))
+            _append(file, rows.reshape(-1).view(np.uint8).data)
+    if done != n_rows or width is None:
+        raise DataError(
+            f"The encoder gave features for {'more than ' if done > n_rows else ''}{min(done, n_rows)} "
+            f"samples, but there are {n_rows}; check the model and the data."
+        )
+    with _disk_in_words():
+        os.fsync(file)
+
+
+def _append(file: int, data: memoryview) -> None:
+    """Write all of it. Not through a memory map: on a full disk that kills the process (SIGBUS)."""
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _header(n_rows: int, width: int) -> memoryview:
+    """What stands before the numbers in a .npy file."""
+    header = io.BytesIO()
+    shape = {"descr": DTYPE.str, "fortran_order": False, "shape": (n_rows, width)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    return memoryview(header.getvalue())
+
+
+@contextlib.contextmanager
+def _disk_in_words() -> Iterator[None]:
+    """Errors of the disk as sentences."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DataError(
+                "The disk is full, so the features could not be saved. Make room, then start this step again."
+            ) from error
+        raise DataError(
+            "The features could not be saved in FMD Studio's folder "
+            f"({error.strerror or 'unknown reason'}). Check that it can be written to, then start this step again."
+        ) from error
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Whether a half-written entry is a day old, or its writer died. The writer holds a lock that
+    ends with its process; a number in the name would mean nothing to another container."""
+    age = time.time() - part.stat().st_mtime
+    if age > DAY_SECONDS:
+        return True
+    if age < MINUTE_SECONDS:  # the writer may be about to take its lock
+        return False
+    file = os.open(part, os.O_RDONLY)
+    try:
+        return take_lock(file)
+    finally:
+        os.close(file)

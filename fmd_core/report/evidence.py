@@ -1,0 +1,128 @@
+"""What a report is made from: everything found, done and measured, and what the reviewer made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, get_args
+
+from fmd_core.bias import BiasReport
+from fmd_core.bias_functions import Measure
+from fmd_core.comparison import Comparison
+from fmd_core.data import AttributeDataset
+from fmd_core.errors import DataError
+from fmd_core.guarded_path import PathPoint
+from fmd_core.influence import InfluenceScores
+from fmd_core.models import Classifier
+from fmd_core.networks.architectures import Depth
+from fmd_core.proof import Rival
+from fmd_core.score_check import ScoreCheck
+from fmd_core.unlearning import UnlearningResult
+
+DecisionVerdict = Literal["accept", "needs work", "reject"]
+DECISIONS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
+LONGEST_NOTES = 50_000  # characters
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One entry of the visible history."""
+
+    at: datetime
+    action: str  # such as "apply", "undo", "back to original", "left a pair out"
+    attribute: str
+    result: UnlearningResult  # in force after it
+    note: str = ""  # what else there is to say of it
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the reviewer decided about the model in force, and wrote down. All of it may be missing."""
+
+    verdict: DecisionVerdict | None = None
+    reviewer: str = ""
+    date: date | None = None
+    notes: str = ""
+    intended_use: str = ""
+    """What the model is for, by whom and where it is used, as far as the reviewer knows."""
+
+    def __post_init__(self) -> None:
+        if self.verdict not in (None, *DECISIONS):
+            raise DataError(
+                f"Unknown decision '{self.verdict}'. A decision is one of: {', '.join(DECISIONS)}."
+            )
+        for text, what in ((self.notes, "notes"), (self.intended_use, "intended use")):
+            if len(text) > LONGEST_NOTES:
+                raise DataError(
+                    f"The {what} have {len(text):,} characters; a report takes {LONGEST_NOTES:,}. Shorten them."
+                )
+
+
+@dataclass(frozen=True)
+class SampleRemark:
+    """What the reviewer said of one training sample, by its row in the data set."""
+
+    row: int
+    marked: bool = False
+    excluded: bool = False
+    """The model should not have learned from it."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the audit log: what was done, and the hash that ties it to all lines before it."""
+
+    at: datetime
+    action: str
+    detail: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """The review's append-only log as it was kept, and whether it is whole."""
+
+    lines: tuple[LogLine, ...]
+    is_intact: bool
+    sentence: str
+    """What was found when the hashes were followed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that a report is made from. With the original in force, what speaks of a variant is None."""
+
+    dataset: AttributeDataset
+    classifier: Classifier
+    audit: BiasReport
+    threshold: float
+    scores: InfluenceScores
+    top_k: int
+    history: tuple[Step, ...] = ()
+    point: PathPoint | None = None
+    """The setting in force and what the guard says of it."""
+    tolerance: float | None = None
+    """Accuracy that the guard allows to be lost, as a share."""
+    comparison: Comparison | None = None
+    audit_after: BiasReport | None = None
+    measure: Measure = "counterfactual"
+    attributes: tuple[str, ...] = ()
+    """What is taken out at once; the attribute of the scores if nothing is said."""
+    depth: Depth = "last layer"
+    """How much of the model was open to change."""
+    most_unlike: float | None = None
+    """Match distance beyond which two real people were not counted as twins."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""
+    rivals: tuple[tuple[Rival, Comparison], ...] = ()
+    """What simpler fixes do to the same held-out people."""
+    no_rivals: str = ""
+    """Why there are none, as a sentence."""
+    checks: tuple[ScoreCheck, ...] = ()
+    """What came of checking the scores, one for each K."""
+    decision: Decision = Decision()
+    remarks: tuple[SampleRemark, ...] = ()
+    """What the reviewer said of single training samples."""
+    trail: AuditTrail | None = None
+    """The stored audit log; None where the review is not kept."""

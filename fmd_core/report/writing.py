@@ -1,0 +1,83 @@
+"""The evidence pack: one dictionary of everything found, done and measured, and one
+self-contained HTML page drawn from it (no network, no scripts, prints well)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from fmd_core.counterfactual import PAIR_SEED
+from fmd_core.data import AttributeDataset
+from fmd_core.imaging import data_uri
+from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS
+from fmd_core.proof import RANDOM_SEED
+from fmd_core.report import sections
+from fmd_core.report.duties import SECTIONS, caveats
+from fmd_core.report.evidence import Decision, Evidence, Step
+from fmd_core.report.measured import PICTURES, REMARKS, measured
+from fmd_core.report.page import render_page
+
+__all__ = ["FORMAT", "Decision", "Evidence", "Step", "build_report", "render_report", "report_json", "seal"]
+
+FORMAT = "fmd-report-3"
+PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
+
+
+def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict[str, Any]:
+    """The report as plain JSON values. Shares are in [0, 1]; intervals are 95 %."""
+    comparison = evidence.comparison
+    report = {
+        "format": FORMAT,
+        "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "seeds": {
+            "pairs": PAIR_SEED,
+            "bootstrap": BOOTSTRAP_SEED,
+            "bootstrap_draws": DRAWS,
+            "random_removal": RANDOM_SEED,
+        },
+        "sections": [s.names for s in SECTIONS if comparison is not None or not s.needs_variant],
+        "decision": sections.decision(evidence),
+        "settings": sections.settings(evidence),
+        "data": sections.data(evidence.dataset),
+        "model": sections.model(evidence.classifier),
+        "found": sections.found(evidence),
+        "taught_by": sections.harmful(evidence),
+        "score_checks": [sections.score_check(check) for check in evidence.checks],
+        "done": sections.done(evidence),
+        "audit_log": sections.audit_log(evidence.trail),
+        "measured": None if comparison is None else measured(evidence, comparison),
+        "caveats": caveats(evidence),
+    }
+    return report | {"seal": seal(report)}
+
+
+def seal(report: dict[str, Any]) -> str:
+    """Digest of everything in a report but the seal itself. It shows that a file was changed by accident or
+    in haste; whoever wants to can compute another one."""
+    content = {name: value for name, value in report.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def report_json(report: dict[str, Any]) -> str:
+    """The report as JSON text; a value that is not a number would be an error, never NaN."""
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -> str:
+    """The report as one HTML page with pictures inside; `report` if it was built already."""
+    report = report or build_report(evidence)
+    found = report["measured"]
+    rows = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
+    rows += found["shown"] if found else []
+    rows += [said["row"] for said in report["taught_by"]["remarks"][:REMARKS]]
+    return render_page(report, _pictures(evidence.dataset, rows))
+
+
+def _pictures(dataset: AttributeDataset, rows: list[int]) -> dict[int, str]:
+    shown = {row: dataset.source.display(row) for row in rows if dataset.shareable}
+    return {row: data_uri(image, 128) for row, image in shown.items() if not isinstance(image, dict)}

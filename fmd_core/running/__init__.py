@@ -1,0 +1,1 @@
+"""Long work: jobs and their files, and row blocks on a Dask cluster."""

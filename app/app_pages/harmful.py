@@ -88,7 +88,7 @@ def ranking() -> None:
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")
     with left:
-        sample_detail.draw(REVIEW, attribute, next((s for s in view.samples if s.row == chosen), None))
+        sample_detail.draw(REVIEW, attribute, view.samples, chosen)
     exclusions.draw(REVIEW)
     score_check.draw(REVIEW, state.aim(), k)
     st.header("What they are made of", anchor=False, help=glossary.tip("The pattern"))

@@ -68,8 +68,7 @@ def pairs_in_order() -> None:
     with right:
         chosen = gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide", selectable=True)
     with left:
-        pair = next((t for t in view.twins if t.row == chosen), None)
-        sample_detail.draw_pair(REVIEW, attribute, split, pair, redrawn=view.redrawn)
+        sample_detail.draw_pair(REVIEW, attribute, split, view.twins, chosen, redrawn=view.redrawn)
     with st.expander("The same as a table"):
         st.dataframe(view.table, hide_index=True, alt="Twin pairs with the model's answers")
 

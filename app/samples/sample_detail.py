@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -17,53 +19,80 @@ from fmd_core.data import Split
 LARGE = 256
 
 
-def draw(review: Review, attribute: str, sample: harmful.Sample | None) -> None:
-    """The selected training sample beside its twin, or what to do to see one."""
+def draw(review: Review, attribute: str, samples: Sequence[harmful.Sample], chosen: int | None) -> None:
+    """The training sample in row `chosen` beside its twin; before one is chosen the first of them, in short."""
+    if not samples:
+        return
+    sample = next((s for s in samples if s.row == chosen), None)
     with st.container(border=True, key="detail"):
         if sample is None:
-            st.caption("Select a sample to see it large, beside its twin, and where the model looks.")
+            _introduce(review, attribute, samples[0], harmful.explain(samples[0], attribute))
+            st.caption(
+                "Select any sample to see where the model looks in it, and to mark, note or exclude it."
+            )
             return
         with st.spinner("Fitting again without it"):
             measured = cache.measured_effect(review, state.aim(), sample.position)
-        words = harmful.explain(sample, attribute, measured)
-        st.subheader(components.plain(words.title), anchor=False)
-        own = Shown(sample.row, "as trained on")
-        found = _twin(review, attribute, sample)
-        pictures = [portraits.picture(review, own.row, words.title, own.name, side=LARGE)]
-        if found:
-            pictures.append(_portrait(review, *found))
-        _pair(sample.row, pictures)
-        for sentence in words.sentences:
-            st.write(components.plain(sentence))
-        if found is None:
-            st.caption("Nobody of this class is like it enough to be its twin.")
+        own, twin = _introduce(review, attribute, sample, harmful.explain(sample, attribute, measured))
         remarks.draw(sample.row)
         label = cache.dataset(review).target.levels.index(sample.label)
-        where_it_looks.draw(review, [own, found[0]] if found else [own], label)
+        where_it_looks.draw(review, [own, twin] if twin else [own], label)
+
+
+def _introduce(
+    review: Review, attribute: str, sample: harmful.Sample, words: harmful.Detail
+) -> tuple[Shown, Shown | None]:
+    """A training sample and its twin, if it has one, large and in words."""
+    st.subheader(components.plain(words.title), anchor=False)
+    own = Shown(sample.row, "as trained on")
+    found = _twin(review, attribute, sample)
+    pictures = [portraits.picture(review, own.row, words.title, own.name, side=LARGE)]
+    if found:
+        pictures.append(_portrait(review, *found))
+    _pair(sample.row, pictures)
+    for sentence in words.sentences:
+        st.write(components.plain(sentence))
+    if found is None:
+        st.caption("Nobody of this class is like it enough to be its twin.")
+    return own, found[0] if found else None
 
 
 def draw_pair(
-    review: Review, attribute: str, split: Split, twin: twins.Twin | None, *, redrawn: bool
+    review: Review,
+    attribute: str,
+    split: Split,
+    pairs: Sequence[twins.Twin],
+    chosen: int | None,
+    *,
+    redrawn: bool,
 ) -> None:
-    """The selected twins, or what to do to see some."""
+    """The twins in row `chosen`; before some are chosen the first of them, in short."""
+    if not pairs:
+        return
+    twin = next((t for t in pairs if t.row == chosen), None)
     with st.container(border=True, key="detail"):
         if twin is None:
-            st.caption("Select a pair to see it large, and where the model looks.")
+            _introduce_pair(review, attribute, pairs[0], redrawn=redrawn)
+            st.caption("Select any pair to see where the model looks in it, and to leave it out.")
             return
-        data = cache.dataset(review)
-        st.subheader(
-            components.plain(f"{data.unit.capitalize()} {twin.row}: truly {twin.label}"), anchor=False
-        )
-        sides = [
-            (
-                Shown(s.row, s.level, attribute if redrawn else "", s.code if redrawn else 0),
-                f"says {s.answer}",
-            )
-            for s in (twin.favoured, twin.other)
-        ]
-        _pair(twin.row, [_portrait(review, shown, f"{shown.name}: {says}") for shown, says in sides])
+        shown = _introduce_pair(review, attribute, twin, redrawn=redrawn)
         vetoes.leave_out(attribute, split, twin)
-        where_it_looks.draw(review, [shown for shown, _ in sides], data.target.levels.index(twin.label))
+        label = cache.dataset(review).target.levels.index(twin.label)
+        where_it_looks.draw(review, shown, label)
+
+
+def _introduce_pair(review: Review, attribute: str, twin: twins.Twin, *, redrawn: bool) -> list[Shown]:
+    """Both sides of a pair, large, with what the model says."""
+    unit = cache.dataset(review).unit.capitalize()
+    st.subheader(components.plain(f"{unit} {twin.row}: truly {twin.label}"), anchor=False)
+    sides = (twin.favoured, twin.other)
+    shown = [Shown(s.row, s.level, attribute if redrawn else "", s.code if redrawn else 0) for s in sides]
+    pictures = [
+        _portrait(review, one, f"{one.name}: says {side.answer}")
+        for one, side in zip(shown, sides, strict=True)
+    ]
+    _pair(twin.row, pictures)
+    return shown
 
 
 def _portrait(review: Review, shown: Shown, note: str) -> gallery.Picture:

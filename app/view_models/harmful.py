@@ -220,9 +220,16 @@ class Detail:
     sentences: tuple[str, ...]
 
 
-def explain(sample: Sample, attribute: str, measured: float) -> Detail:
-    """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias."""
+def explain(sample: Sample, attribute: str, measured: float | None = None) -> Detail:
+    """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias, where one
+    was made."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
+    effect = (
+        f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}."
+    )
+    if measured is not None:
+        change = wording.signed(f"{100 * measured:+.3f}")
+        effect += f" Fitted again without it, the bias changes by {change} points."
     link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
     teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
     if sample.aligned == (way == "harmful"):
@@ -230,13 +237,7 @@ def explain(sample: Sample, attribute: str, measured: float) -> Detail:
     else:
         why = f"{link}, and it is {way} all the same, by the rest of the {sample.unit}."
     return Detail(
-        title=f"Training sample {sample.row}: {sample.name}",
-        sentences=(
-            f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}. "
-            "Fitted again without it, the bias changes by "
-            f"{wording.signed(f'{100 * measured:+.3f}')} points.",
-            why,
-        ),
+        title=f"#{sample.rank} · Training sample {sample.row}: {sample.name}", sentences=(effect, why)
     )
 
 

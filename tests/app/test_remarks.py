@@ -10,7 +10,7 @@ from app.record.variants import Exclusion
 from app.view_models import harmful
 from app.view_models.harmful import Said
 from fmd_core import refit_without
-from tests.app.test_pages import press, titles
+from tests.app.test_pages import press, refuse, titles
 
 REVIEW, AIM = Review(), Aim(("colour",))
 
@@ -37,6 +37,29 @@ def test_a_sample_is_marked_noted_and_unmarked(open_page):
     assert journal(test).remark(row) == Remark(True, "wrong ink")
     test = press(test, "Take the mark off")
     assert journal(test).remark(row) == Remark(False, "wrong ink")
+
+
+def test_before_one_is_chosen_the_worst_is_shown_in_short(open_page, monkeypatch):
+    first, second = worst(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            cache, "measured_effect", refuse
+        )  # nobody asked yet: the page does not wait for a refit
+        test = open_page("harmful")
+    assert large(test).startswith(f"#1 · Training sample {first}: ")
+    assert not any(button.label == "Mark" for button in test.button)
+    assert not any("Fitted again" in m.value for m in test.markdown)
+    test = select(test, second)
+    assert large(test).startswith(f"#2 · Training sample {second}: ")
+    assert any("Fitted again without it" in m.value for m in test.markdown)
+    test = test.number_input(key="harmful_k").set_value(1).run()  # the chosen one is no longer shown
+    assert large(test).startswith(f"#1 · Training sample {first}: ")
+    assert large(test.selectbox(key="harmful_class").set_value("5").run()) == ""
+
+
+def large(test) -> str:
+    """What the panel beside the gallery is about."""
+    return next((s.value.replace("\\", "") for s in test.subheader if "Training sample" in s.value), "")
 
 
 def test_excluded_samples_are_fitted_without_applied_and_taken_back(open_page):

@@ -12,6 +12,7 @@ from app.record.history import Decided, History
 from app.record.journal import Journal
 from app.record.review import Aim, Review
 from app.session import state
+from app.view_models import twins
 from fmd_core import DataError
 from tests.app.test_pages import press, titles
 
@@ -48,6 +49,22 @@ def test_leaving_everybody_out_is_refused():
     with pytest.raises(DataError, match="All 450 pairs by 'colour' were left out; take some back"):
         pairs.without(tuple(pairs.rows.tolist()))
     np.testing.assert_array_equal(pairs.without(()).rows, pairs.rows)
+
+
+def test_a_pair_is_chosen_and_left_out(open_page):
+    pairs, head = cache.pairs(REVIEW, "test", "colour"), cache.head(REVIEW, None)
+    view = twins.build(cache.dataset(REVIEW), head, pairs, order=twins.ORDERS[0], only_flips=False, most=24)
+    first, second = (t.row for t in view.twins[:2])
+    test = open_page("twins")
+    assert f"Image {first}" in test.subheader[0].value  # in short: nothing is asked of it yet
+    assert not any(button.label == "Leave this pair out" for button in test.button)
+    test.session_state["twins_gallery"] = {"selected": second}
+    test = test.run()
+    assert f"Image {second}" in test.subheader[0].value
+    test = press(test, "Leave this pair out")
+    journal = test.session_state["journals"][REVIEW.data, REVIEW.model]
+    assert journal.history.now.vetoes == (("colour", second),)
+    assert "of 449 twins" in titles(test)
 
 
 def test_a_veto_on_the_page_changes_the_figures_and_stands_in_the_history(open_page):

@@ -204,7 +204,10 @@ class TestHarmful:
     def test_helpful_samples_raise_the_bias_when_removed(self, data, scores):
         view = harmful.build(data, scores, k=1, kind="Helpful")
         assert [s.row for s in view.samples] == [3]
-        assert "it is helpful" in harmful.explain(view.samples[0], "colour", 0.0123).sentences[0]
+        measured = harmful.explain(view.samples[0], "colour", 0.0123).sentences[0]
+        assert "it is helpful" in measured
+        assert measured.endswith("Fitted again without it, the bias changes by +1.230 points.")
+        assert harmful.explain(view.samples[0], "colour").sentences[0].endswith("it is helpful.")
 
     def test_composition_counts_who_goes_with_the_pattern(self, data, scores):
         table = harmful.build(data, scores, k=2, kind="Harmful").composition.table

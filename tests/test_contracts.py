@@ -266,7 +266,7 @@ def violations(found):
         if name.startswith("app.app_pages"):
             problems += [f"{name} imports the page {m}" for m in used if m.startswith("app.app_pages")]
         for pattern, owner in (
-            (r"\bsession_state\b", "app.session.state"),
+            (r"\bsession_state\b", "app.session.memory"),
             (r"\bcache_(data|resource)\b", None),  # results are kept within the limit of app.cache.bounded
         ):
             used_here = re.search(pattern, code_of(source))
@@ -367,7 +367,7 @@ def test_imports_point_one_way():
         (
             "app.view_models.charts",
             "import streamlit as st\nst.session_state['a'] = 1",
-            "app.view_models.charts uses session_state, which only app.session.state may use",
+            "app.view_models.charts uses session_state, which only app.session.memory may use",
         ),
         (
             "app.app_pages.new",
@@ -403,7 +403,7 @@ def test_what_is_allowed_is_not_found():
         "fmd_core.heads": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
         "app.view_models.new": "from fmd_core import wording\nfrom app.record.history import History",
         "app.record.history": "import fmd_core as fmd",
-        "app.session.state": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
+        "app.session.memory": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
         "app.app_pages.new": "'''Not session_state, not cache_data.'''\nfrom app import cache",
         "app.cache": "from app.cache.fixes import head",
         "app.cache.fixes": "from app.cache.bounded import kept\nfrom app.cache import opened",

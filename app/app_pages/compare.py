@@ -6,7 +6,7 @@ from app import cache
 from app.jobs import preparation
 from app.opening import model_forms
 from app.record.review import Review
-from app.session import state
+from app.session import memory, state
 from app.unlearning import kept_variants, unlearn_evidence
 from app.view_models import compare
 from app.view_models.evidence import Evidence
@@ -24,7 +24,7 @@ def choose() -> list[str | None]:
     for column, key, label, first in zip(
         st.columns(2), ("compare_first", "compare_second"), ("Compare", "with"), firsts, strict=True
     ):
-        state.offer(key, names, first)
+        memory.offer(key, names, first)
         with column:
             name = st.selectbox(
                 label, names, index=None if first is None else 0, placeholder="Choose a model", key=key,

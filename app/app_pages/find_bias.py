@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache
 from app.opening import permalink
-from app.session import state
+from app.session import memory, state
 from app.view_models import find_bias, glossary
 from app.widgets import components, panels
 from fmd_core import wording
@@ -21,7 +21,7 @@ def offer_to_review(decisive: str) -> None:
         st.caption(components.plain(said), width="content")
         label = components.plain(f"Review {decisive} instead")
         if st.button(label, key="review_decisive"):
-            state.put_later("attribute", decisive)
+            memory.put_later("attribute", decisive)
             st.rerun()
 
 
@@ -59,9 +59,9 @@ flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.uni
 
 def open_story() -> None:
     """Review the attribute of the row that was selected."""
-    rows = state.selected_rows("red_flags")
+    rows = memory.selected_rows("red_flags")
     if rows:
-        state.put("attribute", flags.attributes[rows[0]])
+        memory.put("attribute", flags.attributes[rows[0]])
 
 
 st.header("Everybody at once", anchor=False, help=glossary.tip("Adjusted for looking at many"))

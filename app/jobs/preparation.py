@@ -13,7 +13,7 @@ from app.jobs import job_panel
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
-from app.session import state
+from app.session import memory, state
 from app.widgets import components
 from fmd_core.running.jobs import REGISTRY, Progress
 
@@ -164,5 +164,5 @@ def _offer_again(title: str) -> None:
     with st.container(horizontal=True):
         st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
         if state.depth() != "last layer":
-            st.button("Change the last layer only", on_click=state.setter("depth", "last layer"))
+            st.button("Change the last layer only", on_click=memory.setter("depth", "last layer"))
     st.stop()

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from app.record.review import BUNDLED, Review
-from app.session import state
+from app.session import memory, state
 from app.widgets import components
 
 LONGEST = 2_000  # characters of one value
@@ -35,22 +35,22 @@ class Setting:
 
 def adopt() -> None:
     """Open what the address names, if this visitor has just arrived."""
-    if state.has_arrived():
+    if memory.has_arrived():
         return
     given = {name: text for name, text in st.query_params.to_dict().items() if name in NAMES}
     if given:
-        state.keep_notes(NOTES, _adopt(given))
+        memory.keep_notes(NOTES, _adopt(given))
 
 
 def go_on_with(review: str) -> None:
     """Open a review that was kept, with what was chosen in it."""
     chosen = {name: text for name, text in _take_up(review).items() if name not in ("data", "model")}
-    state.keep_notes(NOTES, _open(chosen) + _set(chosen))
+    memory.keep_notes(NOTES, _open(chosen) + _set(chosen))
 
 
 def notes(page: str) -> None:
     """What in the address was ignored, until the visitor goes on to another page."""
-    for note in state.notes_of(NOTES, page):
+    for note in memory.notes_of(NOTES, page):
         st.warning(components.plain(note))
 
 
@@ -64,13 +64,13 @@ def write() -> None:
     if review.most_unlike is not None:
         chosen["alike"] = f"{review.most_unlike:g}"
     for name, setting in SETTINGS.items():
-        value = state.value(setting.key, setting.default)
+        value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
             chosen[name] = ",".join(value) if isinstance(value, list | tuple) else str(value)
-    stop = state.value(state.stop_key(), "") if state.has("attribute") else ""
+    stop = memory.value(state.stop_key(), "") if memory.has("attribute") else ""
     if stop and not str(stop).startswith("0 "):
         chosen["strength"] = str(stop)
-    state.put("address", dict(chosen))
+    memory.put("address", dict(chosen))
     if place := state.place():
         chosen = {KEPT: place.id, **chosen}
     others = {name: text for name, text in st.query_params.to_dict().items() if name not in NAMES}
@@ -118,13 +118,13 @@ def _set(usable: Mapping[str, str]) -> list[str]:
     for name, setting in SETTINGS.items():
         if name in usable:
             try:
-                state.put(setting.key, setting.read(usable[name]))
+                memory.put(setting.key, setting.read(usable[name]))
             except ValueError as problem:
                 ignored.append(_ignored(name, f"'{usable[name][:40]}' is {problem}"))
     if "strength" in usable:
-        if not state.has("attribute"):
-            state.put("attribute", _attributes()[0])
-        state.put(state.stop_key(), usable["strength"][:60])  # the Unlearn page knows which there are
+        if not memory.has("attribute"):
+            memory.put("attribute", _attributes()[0])
+        memory.put(state.stop_key(), usable["strength"][:60])  # the Unlearn page knows which there are
     return ignored
 
 

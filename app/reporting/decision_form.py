@@ -13,7 +13,7 @@ import streamlit as st
 
 import fmd_core as fmd
 from app.record.review import Review
-from app.session import state
+from app.session import memory, state
 from app.view_models.report import VERDICTS, decision_in_force
 from app.widgets import components
 from fmd_core.report.evidence import LONGEST_NOTES
@@ -64,13 +64,13 @@ def _saved() -> fmd.Decision:
 def _begin(place: str) -> None:
     """Fill the fields with what was saved. One that was typed in since keeps that, also when the review was loaded
     again and another tab had saved meanwhile."""
-    saved, shown = _saved(), state.value(f"decision_shown_{place}", None)
+    saved, shown = _saved(), memory.value(f"decision_shown_{place}", None)
     for name in ("verdict", "reviewer", "date", "notes", "intended_use"):
         key = f"{name}_{place}"
-        is_untouched = isinstance(shown, fmd.Decision) and state.value(key, None) == _field(shown, name)
-        if not state.has(key) or (is_untouched and shown != saved):
-            state.put(key, _field(saved, name))
-    state.put(f"decision_shown_{place}", saved)
+        is_untouched = isinstance(shown, fmd.Decision) and memory.value(key, None) == _field(shown, name)
+        if not memory.has(key) or (is_untouched and shown != saved):
+            memory.put(key, _field(saved, name))
+    memory.put(f"decision_shown_{place}", saved)
 
 
 def _field(saved: fmd.Decision, name: str) -> object:
@@ -80,11 +80,11 @@ def _field(saved: fmd.Decision, name: str) -> object:
 
 def _typed(place: str) -> fmd.Decision:
     def text(name: str) -> str:
-        return components.straight(str(state.value(f"{name}_{place}", "") or "")).strip()
+        return components.straight(str(memory.value(f"{name}_{place}", "") or "")).strip()
 
-    day = state.value(f"date_{place}", None)
+    day = memory.value(f"date_{place}", None)
     return fmd.Decision(
-        state.value(f"verdict_{place}", None),  # type: ignore[arg-type]  # one of VERDICTS
+        memory.value(f"verdict_{place}", None),  # type: ignore[arg-type]  # one of VERDICTS
         text("reviewer"), day if isinstance(day, date) else None, text("notes"), text("intended_use"),
     )  # fmt: skip
 

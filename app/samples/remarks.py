@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app.record.journal import LONGEST_NOTE
-from app.session import state
+from app.session import memory, state
 
 
 def draw(row: int) -> None:
@@ -34,5 +34,5 @@ def draw(row: int) -> None:
     key = f"note_{review.data}_{review.model}_{row}"
     st.text_input(
         "Note", said.note, max_chars=LONGEST_NOTE, key=key, placeholder="Stands in the report beside this sample",
-        on_change=lambda: state.say(row, replace(state.remark(row), note=str(state.value(key, "")))),
+        on_change=lambda: state.say(row, replace(state.remark(row), note=str(memory.value(key, "")))),
     )  # fmt: skip

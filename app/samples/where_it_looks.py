@@ -12,7 +12,7 @@ from app import cache
 from app.cache import heat_map
 from app.record.review import Review
 from app.record.variants import Variant
-from app.session import state
+from app.session import memory, state
 from app.view_models import charts, glossary, where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
 from app.widgets import components, gallery, panels
@@ -47,7 +47,7 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
         options = cache.explainers(review)
     method = options[0]
     if len(options) > 1:
-        state.keep_within("looks_method", options)
+        memory.keep_within("looks_method", options)
         chosen = st.segmented_control(
             "Method", options, format_func=METHODS.__getitem__, required=True, key="looks_method",
             persist_state="session", label_visibility="collapsed",

@@ -1,19 +1,17 @@
-"""What a visitor has chosen. The only module that touches st.session_state."""
+"""What a visitor looks at, has chosen and has done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import streamlit as st
+from typing import TYPE_CHECKING
 
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
 from app.record.variants import Variant, describe
-from app.session import access, keeping
+from app.session import access, keeping, memory
 
 if TYPE_CHECKING:
     from app.record.trained import Trained
@@ -34,11 +32,11 @@ def review() -> Review:
 
 def open_review(chosen: Review) -> None:
     """Look at other data, another model or other twins from now on; each keeps its own journal."""
-    st.session_state["review"] = replace(chosen, vetoes=())
+    memory.put("review", replace(chosen, vetoes=()))
 
 
 def _opened() -> Review:
-    found: Review = st.session_state.setdefault("review", Review())
+    found: Review = memory.value("review", Review())
     return found
 
 
@@ -53,7 +51,7 @@ def history() -> History:
 
 
 def _journals() -> dict[tuple[str, str], Journal]:
-    found: dict[tuple[str, str], Journal] = st.session_state.get("journals", {})
+    found: dict[tuple[str, str], Journal] = memory.value("journals", {})
     return found
 
 
@@ -72,15 +70,15 @@ def _write(changed: Journal, *done: str) -> None:
         kept = keeping.keep(
             place(), _opened(), changed, address(), title=title(), done=(action, access.signed(detail))
         )
-        st.session_state["places"] = {**_places(), key: kept}
-        forget("not_kept")
-        forget("behind")
+        memory.put("places", {**_places(), key: kept})
+        memory.forget("not_kept")
+        memory.forget("behind")
     except StaleReviewError as problem:
-        st.session_state["behind"] = str(problem)
+        memory.put("behind", str(problem))
         return
     except StorageError as problem:  # the review goes on, and every page says that it is not kept
-        st.session_state["not_kept"] = str(problem)
-    st.session_state["journals"] = {**_journals(), key: changed}
+        memory.put("not_kept", str(problem))
+    memory.put("journals", {**_journals(), key: changed})
 
 
 def place() -> keeping.Place | None:
@@ -89,18 +87,18 @@ def place() -> keeping.Place | None:
 
 
 def _places() -> dict[tuple[str, str], keeping.Place]:
-    found: dict[tuple[str, str], keeping.Place] = st.session_state.get("places", {})
+    found: dict[tuple[str, str], keeping.Place] = memory.value("places", {})
     return found
 
 
 def not_kept() -> str:
     """Why the last step could not be kept, or ''."""
-    return str(st.session_state.get("not_kept", ""))
+    return str(memory.value("not_kept", ""))
 
 
 def behind() -> str:
     """Why this tab cannot go on before the review is loaded again, or ''."""
-    return str(st.session_state.get("behind", ""))
+    return str(memory.value("behind", ""))
 
 
 def load_again() -> None:
@@ -109,33 +107,33 @@ def load_again() -> None:
     if at is not None:
         adopt(keeping.open_kept(at.id))
         open_review(looked_at)  # with the twins that were chosen
-    forget("behind")
+    memory.forget("behind")
 
 
 def address() -> dict[str, str]:
     """What was chosen, as it stood in the address when a page was last drawn."""
-    found: dict[str, str] = st.session_state.get("address", {})
+    found: dict[str, str] = memory.value("address", {})
     return found
 
 
 def title() -> str:
     """What the review at hand is called."""
-    return str(st.session_state.get("title", _opened().data))
+    return str(memory.value("title", _opened().data))
 
 
 def adopt(opened: keeping.Opened) -> None:
     """Go on with a review that was kept."""
     key = (opened.data, opened.model)
     open_review(Review(*key))
-    st.session_state["journals"] = {**_journals(), key: opened.journal}
-    st.session_state["places"] = {**_places(), key: opened.place}
+    memory.put("journals", {**_journals(), key: opened.journal})
+    memory.put("places", {**_places(), key: opened.place})
 
 
 def start_anew() -> None:
     """Begin a new review of the same model; the one at hand stays kept."""
     key = (_opened().data, _opened().model)
     for kind in ("journals", "places"):
-        st.session_state[kind] = {k: v for k, v in st.session_state.get(kind, {}).items() if k != key}
+        memory.put(kind, {k: v for k, v in memory.value(kind, {}).items() if k != key})
 
 
 def _remember(changed: History) -> None:
@@ -238,12 +236,12 @@ def current() -> Variant | None:
 
 def attribute() -> str:
     """The protected attribute under review, chosen in the sidebar."""
-    return str(st.session_state["attribute"])
+    return str(memory.chosen("attribute"))
 
 
 def measure() -> Measure:
     """What counts as bias, chosen in the sidebar."""
-    found: Measure = st.session_state.get("measure", "counterfactual")
+    found: Measure = memory.value("measure", "counterfactual")
     return found
 
 
@@ -254,12 +252,12 @@ def aim() -> Aim:
 
 def joint_aim() -> Aim:
     """The bias to take out: with the attributes that were added on the Unlearn page."""
-    return Aim((attribute(), *(a for a in st.session_state.get("also", ()) if a != attribute())), measure())
+    return Aim((attribute(), *(a for a in memory.value("also", ()) if a != attribute())), measure())
 
 
 def depth() -> Depth:
     """How much of the model may be changed, chosen on the Unlearn page."""
-    found: Depth = st.session_state.get("depth", "last layer")
+    found: Depth = memory.value("depth", "last layer")
     return found
 
 
@@ -267,44 +265,38 @@ def strategy() -> tuple[StrategyName, int]:
     """How to unlearn and how many harmful samples it uses (0 where it uses none), chosen on the Unlearn page."""
     from fmd_core.unlearning import USES_K  # slow, and no other page asks
 
-    found: StrategyName = st.session_state.get("strategy", "iterated")
-    return found, int(st.session_state.get("unlearn_k", DEFAULT_K)) if found in USES_K else 0
-
-
-def is_first_time(key: object) -> bool:
-    """Whether `key` is another than at the last call: for what is to be tried once, not for ever."""
-    last, st.session_state["tried"] = st.session_state.get("tried"), key
-    return bool(last != key)
+    found: StrategyName = memory.value("strategy", "iterated")
+    return found, int(memory.value("unlearn_k", DEFAULT_K)) if found in USES_K else 0
 
 
 def threshold() -> float:
     """The limit delta as a share, chosen on the bias page; 10 points until then."""
-    return float(st.session_state.get("threshold", 10)) / 100
+    return float(memory.value("threshold", 10)) / 100
 
 
 def jobs() -> tuple[str, ...]:
     """Ids of the long work that this visitor started or looked at, oldest first."""
-    return tuple(st.session_state.get("jobs", ()))
+    return tuple(memory.value("jobs", ()))
 
 
 def remember_job(job: str) -> None:
     """Keep a job in this visitor's list."""
-    st.session_state["jobs"] = (*(j for j in jobs() if j != job), job)
+    memory.put("jobs", (*(j for j in jobs() if j != job), job))
 
 
 def forget_job(job: str) -> None:
     """Take a job off this visitor's list."""
-    st.session_state["jobs"] = tuple(j for j in jobs() if j != job)
+    memory.put("jobs", tuple(j for j in jobs() if j != job))
 
 
 def show_job(place: str, job: str) -> None:
     """Let a place on a page follow a job."""
-    st.session_state[f"job_{place}"] = job
+    memory.put(f"job_{place}", job)
 
 
 def shown_job(place: str) -> str:
     """The job that a place on a page follows, or ''."""
-    return str(st.session_state.get(f"job_{place}", ""))
+    return str(memory.value(f"job_{place}", ""))
 
 
 def decide(decision: Decision, head: str) -> None:
@@ -320,9 +312,7 @@ def decision() -> tuple[Decision, str] | None:
 
 def trained_to_forget() -> tuple[Trained, ...]:
     """What this visitor had trained on until it forgot, in the review at hand, oldest first."""
-    found: tuple[Trained, ...] = st.session_state.get("trained", {}).get(
-        (_opened().data, _opened().model), ()
-    )
+    found: tuple[Trained, ...] = memory.value("trained", {}).get((_opened().data, _opened().model), ())
     return found
 
 
@@ -330,112 +320,23 @@ def remember_trained(trained: Trained) -> None:
     """Keep what training against an attribute came to."""
     others = tuple(t for t in trained_to_forget() if t.variant != trained.variant)
     key = _opened().data, _opened().model
-    st.session_state["trained"] = {**st.session_state.get("trained", {}), key: (*others, trained)}
+    memory.put("trained", {**memory.value("trained", {}), key: (*others, trained)})
 
 
 def keep_passport(model: str, passport: Passport) -> None:
     """Remember what was found when a model's weights were opened."""
-    st.session_state[f"passport_{model}"] = passport
+    memory.put(f"passport_{model}", passport)
 
 
 def passport(model: str) -> Passport | None:
     """What was found when this visitor opened the weights of a model."""
-    found: Passport | None = st.session_state.get(f"passport_{model}")
+    found: Passport | None = memory.value(f"passport_{model}")
     return found
-
-
-def has_arrived() -> bool:
-    """Whether this session has drawn a page before; true from the first call on."""
-    return bool(st.session_state.get("arrived")) or bool(st.session_state.update(arrived=True))
-
-
-def keep_notes(place: str, notes: list[str]) -> None:
-    """Sentences to be said on the page that is drawn next."""
-    st.session_state[place] = ("", notes)
-
-
-def notes_of(place: str, page: str) -> list[str]:
-    """Sentences that were kept, on the first page that asks for them and on no other."""
-    said_on, found = st.session_state.get(place, ("", []))
-    if said_on not in ("", page):
-        st.session_state.pop(place)
-        return []
-    if found:
-        st.session_state[place] = (page, found)
-    return list(found)
-
-
-def has(key: str) -> bool:
-    """Whether a widget has a value yet."""
-    return key in st.session_state
-
-
-def value(key: str, default: object) -> object:
-    """The value of a widget, or what it has at first."""
-    return st.session_state.get(key, default)
-
-
-def selected_rows(table: str) -> list[int]:
-    """Which rows of a table are selected."""
-    found: list[int] = st.session_state[table]["selection"]["rows"]
-    return found
-
-
-def put(key: str, value: object) -> None:
-    """Give a widget a value before it is drawn."""
-    st.session_state[key] = value
 
 
 def stop_key() -> str:
     """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
-    return f"stop_{joint_aim().words}_{st.session_state.get('strategy', 'iterated')}_{depth()}"
-
-
-def put_later(key: str, value: object) -> None:
-    """Give a widget another value from the next drawing of the page on: it is drawn already in this one, or stands
-    outside of the fragment that runs."""
-    st.session_state[f"later_{key}"] = value
-
-
-def settle(key: str) -> None:
-    """Give a widget, not yet drawn, what was put later."""
-    if f"later_{key}" in st.session_state:
-        st.session_state[key] = st.session_state.pop(f"later_{key}")
-
-
-def forget(key: str) -> None:
-    """Let a widget start from its default again."""
-    st.session_state.pop(key, None)
-
-
-def setter(key: str, value: object) -> Callable[[], None]:
-    """A callback that gives a widget another value."""
-
-    def assign() -> None:
-        st.session_state[key] = value
-
-    return assign
-
-
-def keep_within(key: str, options: tuple[Any, ...]) -> None:
-    """Give a widget its first option again when the options no longer hold its value."""
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0]
-
-
-def offer(key: str, options: tuple[Any, ...], first: Any) -> None:  # noqa: ANN401 - whatever the widget holds
-    """Give a widget the value `first` unless the visitor chose another of its options: what was only offered
-    gives way to a better offer."""
-    offered = f"offered_{key}"
-    if st.session_state.get(key) not in options or st.session_state[key] == st.session_state.get(offered):
-        st.session_state[key] = st.session_state[offered] = first
-
-
-def keep_among(key: str, options: tuple[Any, ...]) -> None:
-    """Drop from a widget of several choices those that are no longer offered."""
-    kept = [value for value in st.session_state.get(key, ()) if value in options]
-    if key in st.session_state and kept != list(st.session_state[key]):
-        st.session_state[key] = kept
+    return f"stop_{joint_aim().words}_{memory.value('strategy', 'iterated')}_{depth()}"
 
 
 def _now() -> datetime:

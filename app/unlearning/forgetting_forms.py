@@ -10,7 +10,7 @@ from app import cache
 from app.record.review import Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained
-from app.session import state
+from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
@@ -145,7 +145,7 @@ def _trained(review: Review, kind: str) -> Retrained | None:
     chosen = latest
     if len(found) > 1:
         names = {trained.variant.what: trained for trained in found}
-        state.offer(f"trained_{kind}", tuple(names), latest.variant.what)
+        memory.offer(f"trained_{kind}", tuple(names), latest.variant.what)
         chosen = names[st.selectbox("Trained so far", list(names), key=f"trained_{kind}")]
     _losses(chosen)
     if chosen.pattern:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.record.history import LONGEST_NAME, Kept, tidy_name
 from app.record.variants import describe
-from app.session import state
+from app.session import memory, state
 from app.widgets import components
 
 
@@ -32,7 +32,7 @@ def _row(position: int, kept: Kept, *, in_force: bool) -> None:
             name = st.text_input(
                 f"Name of variant {position + 1}", kept.name, max_chars=LONGEST_NAME, key=key,
                 label_visibility="collapsed",
-                on_change=lambda: state.rename(kept.variant, str(state.value(key, ""))),
+                on_change=lambda: state.rename(kept.variant, str(memory.value(key, ""))),
             )  # fmt: skip
         with middle:
             st.write(components.plain(describe(kept.variant)))

@@ -11,7 +11,7 @@ from app import cache
 from app.jobs import preparation
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.session import state
+from app.session import memory, state
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
@@ -30,7 +30,7 @@ Asked = tuple[Review, Aim, StrategyName, int]  # the int is K
 def opened() -> Review:
     """The review, open as deep as was chosen, with everything computed that the page shows."""
     review = state.review()
-    state.keep_within("depth", cache.depths(review))
+    memory.keep_within("depth", cache.depths(review))
     review = replace(review, depth=state.depth())
     preparation.require(review)
     preparation.require_path(review, state.joint_aim(), *state.strategy())
@@ -46,7 +46,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     k = _choose_k() if strategy in USES_K else 0
     tolerance = _choose_tolerance()
     asked = replace(review, depth=state.depth()), aim, strategy, k
-    if not cache.is_solved(*asked) and state.is_first_time(asked):
+    if not cache.is_solved(*asked) and memory.is_first_time(asked):
         st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(review, aim, strategy, k, tolerance)
     choice = _choose_strength(path, asked)
@@ -59,7 +59,7 @@ def _choose_attributes(review: Review) -> None:
     more = [name for name in cache.changeable(cache.dataset(review)) if name != state.attribute()]
     if not more:
         return
-    state.keep_among("also", tuple(more))
+    memory.keep_among("also", tuple(more))
     st.multiselect(
         f"Take out {components.plain(state.attribute())}, and also",
         more,
@@ -128,13 +128,13 @@ def _choose_tolerance() -> float:
 def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
-    state.settle(key)
-    if not state.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
-        state.put(key, begins)
-    if state.has(key) and state.value(key, "") not in stops:
-        gone = str(state.value(key, ""))[:60]
+    memory.settle(key)
+    if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
+        memory.put(key, begins)
+    if memory.has(key) and memory.value(key, "") not in stops:
+        gone = str(memory.value(key, ""))[:60]
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
-    state.keep_within(key, tuple(stops))
+    memory.keep_within(key, tuple(stops))
     stop = st.select_slider(
         "Strength",
         tuple(stops),
@@ -143,7 +143,7 @@ def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
         help=glossary.tip("Strength", "Part of the way", "Step share"),
     )
     best = _stop_of(path)
-    st.button("Go to our suggestion", on_click=state.setter(key, best), disabled=stop == best)
+    st.button("Go to our suggestion", on_click=memory.setter(key, best), disabled=stop == best)
     return stops[stop]
 
 
@@ -172,4 +172,4 @@ def _stop_of(path: fmd.UnlearningPath) -> str:
 def _apply_at(variant: Recipe, stop: str) -> None:
     """Put a variant in force and let the slider stand on it at the next drawing."""
     state.apply(variant)
-    state.put_later(state.stop_key(), stop)
+    memory.put_later(state.stop_key(), stop)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.session import state
+from app.session import memory, state
 from app.widgets import components
 from fmd_core import FMDError
 
 
 def draw(place: DeltaGenerator) -> None:
     """Why the last step was not taken, and the way on, at `place`; nothing while no other tab was faster."""
-    state.put("told_behind", state.behind())
+    memory.put("told_behind", state.behind())
     if not state.behind():
         return
     with place:

@@ -11,7 +11,7 @@ from html import escape
 
 import streamlit as st
 
-from app.session import state
+from app.session import memory, state
 from fmd_core import FMDError, wording
 
 STYLE = """<style>
@@ -72,7 +72,7 @@ def fragment(draw: Callable[[], None]) -> Callable[[], None]:
     def guarded() -> None:
         try:
             draw()
-            if state.behind() != state.value("told_behind", ""):
+            if state.behind() != memory.value("told_behind", ""):
                 st.rerun()  # the whole app: it says so above the page, with the way on
         except (FMDError, SystemExit) as error:
             show_problem(error)

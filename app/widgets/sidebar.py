@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import cache
 from app.record.variants import describe
-from app.session import state
+from app.session import memory, state
 from app.view_models import glossary
 from app.widgets import components
 from fmd_core.bias_functions import MEASURES
@@ -21,9 +21,9 @@ MEASURE_NAMES = {
 def draw(*, with_steps: bool = True) -> None:
     """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
     data = cache.dataset(state.review())
-    state.settle("attribute")
-    state.keep_within("attribute", tuple(data.attributes))
-    state.put("title", data.name)
+    memory.settle("attribute")
+    memory.keep_within("attribute", tuple(data.attributes))
+    memory.put("title", data.name)
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
     with st.sidebar:
         st.selectbox(

@@ -9,7 +9,7 @@ from app import cache
 from app.cache import opened
 from app.jobs import preparation
 from app.record.review import Aim, Review
-from app.session import state
+from app.session import memory, state
 from app.view_models import find_bias, proof
 from fmd_core import DataError, wording
 from fmd_core.running.jobs import REGISTRY
@@ -267,6 +267,6 @@ def test_everybody_is_looked_at_at_once(open_page):
 def test_a_selected_row_opens_the_story_of_its_attribute(monkeypatch):
     session = {"red_flags": {"selection": {"rows": [1], "columns": [], "cells": []}}}
     monkeypatch.setattr(state.st, "session_state", session)
-    assert state.selected_rows("red_flags") == [1]
-    state.put("attribute", "paper")
+    assert memory.selected_rows("red_flags") == [1]
+    memory.put("attribute", "paper")
     assert state.attribute() == "paper"

@@ -128,7 +128,7 @@ def _choose_tolerance() -> float:
 def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
-    memory.settle(key)
+    _follow(key, asked)
     if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
         memory.put(key, begins)
     if memory.has(key) and memory.value(key, "") not in stops:
@@ -147,6 +147,14 @@ def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
     return stops[stop]
 
 
+def _follow(key: str, asked: Asked) -> None:
+    """Let the slider go where a step has led: to the original, or to a variant that was made by what is on screen."""
+    current = state.current()
+    if memory.value("followed", current) != current and (current is None or _made_here(asked)):
+        memory.forget(key)
+    memory.put("followed", current)
+
+
 def _made_here(asked: Asked) -> Recipe | None:
     """The variant in force if it was made by what is asked for on screen, but for its strength."""
     current = state.current()
@@ -162,14 +170,8 @@ def suggestion(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe)
         return None
     best = path.suggested.result
     wanted = replace(variant, strength=best.strength, blend=best.blend)
-    return Shortcut("Apply our suggestion", lambda: _apply_at(wanted, _stop_of(path)))
+    return Shortcut("Apply our suggestion", lambda: state.apply(wanted))
 
 
 def _stop_of(path: fmd.UnlearningPath) -> str:
     return next(name for name, point in unlearn.stops(path).items() if point is path.suggested)
-
-
-def _apply_at(variant: Recipe, stop: str) -> None:
-    """Put a variant in force and let the slider stand on it at the next drawing."""
-    state.apply(variant)
-    memory.put_later(state.stop_key(), stop)

@@ -131,6 +131,21 @@ def test_the_slider_begins_on_the_variant_in_force(open_page):
     assert not applied.startswith("0 ")
 
 
+def test_the_slider_goes_where_a_step_leads(open_page):
+    test = press(open_page("unlearn"), "Apply our suggestion")
+    applied = test.select_slider[0].value
+    assert not applied.startswith("0 ")
+    test = press(test, "Undo")
+    assert test.select_slider[0].value.startswith("0 ")
+    assert titles(test).startswith("Nothing has changed")
+    test = press(test, "Redo")
+    assert test.select_slider[0].value == applied
+    other = next(stop for stop in test.select_slider[0].options if stop not in (applied, "0 (original)"))
+    test = test.select_slider[0].set_value(other).run().switch_page("app_pages/find_bias.py").run()
+    test = test.switch_page("app_pages/unlearn.py").run()
+    assert test.select_slider[0].value == other  # no step was taken: it stays where it was put
+
+
 def test_class_filter_without_a_match_says_so(open_page):
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(1).run()

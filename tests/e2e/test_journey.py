@@ -63,7 +63,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert images_painted(page, "Harmful training samples") == 50
     first = page.get_by_role("list", name="Harmful training samples").get_by_role("button").first
     visitor.act(lambda: first.press("Enter"))
-    expect(page.get_by_text("it is harmful")).to_be_visible()
+    expect(page.get_by_text("Fitted again without it")).to_be_visible()
     with page.expect_download() as scores:
         page.get_by_role("button", name="Download all scores as CSV").click()
     rows = scores.value.path().read_text().splitlines()
@@ -94,8 +94,10 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     expect(sidebar.get_by_text("In force: Variant 1")).to_be_visible()
     visitor.act(lambda: page.get_by_role("button", name="Undo").click())
     expect(sidebar.get_by_text("In force: the original model")).to_be_visible()
+    assert comes_to_rest_on(ring, strengths.first)  # the slider goes along
     visitor.act(lambda: page.get_by_role("button", name="Redo").click())
     expect(sidebar.get_by_text("In force: Variant 1")).to_be_visible()
+    assert comes_to_rest_on(ring, strengths.nth(1))
 
     visitor.follow("Write the report")
     files = {}

@@ -84,7 +84,7 @@ def _typed(place: str) -> fmd.Decision:
 
     day = memory.value(f"date_{place}", None)
     return fmd.Decision(
-        memory.value(f"verdict_{place}", None),  # type: ignore[arg-type]  # one of VERDICTS
+        memory.value(f"verdict_{place}", None),  # one of VERDICTS
         text("reviewer"), day if isinstance(day, date) else None, text("notes"), text("intended_use"),
     )  # fmt: skip
 

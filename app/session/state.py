@@ -330,7 +330,7 @@ def keep_passport(model: str, passport: Passport) -> None:
 
 def passport(model: str) -> Passport | None:
     """What was found when this visitor opened the weights of a model."""
-    found: Passport | None = memory.value(f"passport_{model}")
+    found: Passport | None = memory.value(f"passport_{model}", None)
     return found
 
 

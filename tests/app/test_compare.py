@@ -11,7 +11,7 @@ from app.record.history import History
 from app.record.journal import Journal
 from app.record.review import BUNDLED, Aim, Review
 from app.record.variants import Recipe, Side
-from app.session import memory, state
+from app.session import memory
 from app.view_models import compare
 from tests.app.test_pages import press, titles
 
@@ -157,7 +157,7 @@ def test_a_long_name_does_not_fill_the_headline():
 
 
 def test_what_was_only_offered_gives_way_to_a_better_offer_and_a_choice_does_not(monkeypatch):
-    monkeypatch.setattr(state.st, "session_state", {})
+    monkeypatch.setattr(memory.st, "session_state", {})
     memory.offer("second", ("original", "other"), "other")
     memory.offer("second", ("original", "variant", "other"), "variant")
     assert memory.value("second", "") == "variant"

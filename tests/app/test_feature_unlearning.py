@@ -8,7 +8,7 @@ from app.cache import opened, patterns
 from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained, describe
-from app.session import state
+from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import feature_unlearning
 from fmd_core import DataError, Estimate, ModelError
@@ -127,7 +127,7 @@ def test_training_is_a_job_whose_model_is_kept_and_shown(open_page):
 
 
 def test_a_cancelled_training_leaves_nothing(monkeypatch):
-    monkeypatch.setattr(state.st, "session_state", {"attribute": "colour"})
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     monkeypatch.setattr(forgetting_job.st, "rerun", lambda: None)
     monkeypatch.setattr(forgetting_job.job_panel, "start_job", lambda *a: REGISTRY.start(*a))
     forgetting_job.train(("colour",), "published", 1.0, 50, 0.01)
@@ -140,7 +140,7 @@ def test_a_cancelled_training_leaves_nothing(monkeypatch):
 
 
 def test_several_trainings_are_kept_once_each(monkeypatch):
-    monkeypatch.setattr(state.st, "session_state", {})
+    monkeypatch.setattr(memory.st, "session_state", {})
     variant = Retrained(Review(beside="a" * 32), AIM, "pattern", "pattern 1", 0.01)
     first = Trained(variant, (Round(1.0, 2.0),), 3.0, Pattern("conv", None, 0))
     state.remember_trained(first)

@@ -8,7 +8,7 @@ from app import cache
 from app.jobs import preparation
 from app.opening import your_reviews
 from app.record.review import Review
-from app.session import keeping, state
+from app.session import keeping, memory, state
 from app.storage import ReviewStore, StorageError
 from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import press, titles
@@ -153,7 +153,7 @@ def test_marks_notes_and_decisions_are_kept(monkeypatch):
     from app.record.journal import Remark
     from fmd_core import Decision
 
-    monkeypatch.setattr(state.st, "session_state", {})
+    monkeypatch.setattr(memory.st, "session_state", {})
     state.say(5, Remark(True, "odd"))
     state.decide(Decision("reject", "B"), "ab" * 32)
     place = state.place()
@@ -194,7 +194,7 @@ def test_the_report_carries_the_log(monkeypatch):
     from app.reporting.evidence import gather
     from fmd_core import Decision
 
-    monkeypatch.setattr(state.st, "session_state", {"attribute": "colour"})
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     state._do("excluded", "training sample 3", Decided(excluded=(3,)))
     found = gather(REVIEW, Decision())
     assert [(line.action, line.detail) for line in found.trail.lines[1:]] == [

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from app import cache
 from app.opening import permalink
 from app.record.review import Review
-from app.session import state
+from app.session import memory
 from tests.app.test_pages import go_to_suggestion, titles
 
 
@@ -90,7 +90,7 @@ def test_every_name_in_the_address_is_attacked():
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, texts in HOSTILE.items() for t in texts])
 def test_a_value_that_makes_no_sense_is_ignored_with_a_sentence(monkeypatch, name, text):
     session = {}
-    monkeypatch.setattr(state.st, "session_state", session)
+    monkeypatch.setattr(memory.st, "session_state", session)
     (note,) = permalink._adopt({name: text})
     assert note.startswith(f"In the address, {name} ")
     assert note.endswith("; it was ignored.")

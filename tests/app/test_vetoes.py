@@ -11,7 +11,7 @@ from app.cache import opened
 from app.record.history import Decided, History
 from app.record.journal import Journal
 from app.record.review import Aim, Review
-from app.session import state
+from app.session import memory, state
 from app.view_models import twins
 from fmd_core import DataError
 from tests.app.test_pages import press, titles
@@ -94,7 +94,7 @@ def test_the_twins_of_every_part_can_be_looked_at(open_page):
 
 
 def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
-    monkeypatch.setattr(state.st, "session_state", {})
+    monkeypatch.setattr(memory.st, "session_state", {})
     state.veto("colour", 7, "external")
     assert state.review().vetoed("colour") == (7,)
     assert [(e.action, e.note) for e in state.history().log] == [

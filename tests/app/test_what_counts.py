@@ -188,7 +188,7 @@ def test_the_guard_takes_the_placebo_off_and_the_scores_do_not(monkeypatch):
 
 
 def test_what_is_taken_out_names_no_attribute_twice(monkeypatch):
-    monkeypatch.setattr(state.st, "session_state", {"attribute": "paper", "also": ["paper", "colour"]})
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "paper", "also": ["paper", "colour"]})
     assert state.joint_aim() == Aim(("paper", "colour"))
     assert state.aim() == Aim(("paper",))
 
@@ -266,7 +266,7 @@ def test_everybody_is_looked_at_at_once(open_page):
 
 def test_a_selected_row_opens_the_story_of_its_attribute(monkeypatch):
     session = {"red_flags": {"selection": {"rows": [1], "columns": [], "cells": []}}}
-    monkeypatch.setattr(state.st, "session_state", session)
+    monkeypatch.setattr(memory.st, "session_state", session)
     assert memory.selected_rows("red_flags") == [1]
     memory.put("attribute", "paper")
     assert state.attribute() == "paper"

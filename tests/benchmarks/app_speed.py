@@ -108,7 +108,8 @@ PAINTED = """k => new Promise(done => {
   const begun = performance.now();
   const next = () => {
     const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);  // of components
-    const pictures = roots.flatMap(root => [...root.querySelectorAll('ul.gallery img')]);
+    const shown = 'ul.gallery[aria-label="Harmful training samples"] img';  // not those of the panel beside it
+    const pictures = roots.flatMap(root => [...root.querySelectorAll(shown)]);
     const all = pictures.length === k && pictures.every(p => p.complete && p.naturalWidth);
     all ? requestAnimationFrame(() => done(performance.now() - begun)) : requestAnimationFrame(next);
   };

@@ -37,8 +37,8 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
     with st.spinner("Asking fresh readers"):
         view = feature_unlearning.build(cache.forgetting(variant, names))
     aim, point = variant.aim, cache.point(variant)
-    comparison = cache.comparison(variant, aim.attribute)
-    result = Evidence(cache.dataset(REVIEW), comparison, cache.other_biases(variant, aim.attribute))
+    comparison = cache.comparison(REVIEW, variant, aim.attribute)
+    result = Evidence(cache.dataset(REVIEW), comparison, cache.other_biases(REVIEW, variant, aim.attribute))
     with top:
         components.header(
             KICKER, view.headline, view.lead, help=glossary.tip("Fresh reader", "Feature unlearning")

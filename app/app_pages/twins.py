@@ -45,8 +45,8 @@ def pairs_in_order() -> None:
             help=glossary.tip("Four parts of the data"),
         )
     with st.spinner("Drawing the twins"):
+        likeness_of_twins.draw(REVIEW, attribute)  # first: where no pair is left, this is the way out
         pairs = cache.pairs(cache.standing(REVIEW, variant), split, attribute)
-    likeness_of_twins.draw(REVIEW, attribute)
     view = twins.build(cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most)
     with top:
         components.header(

@@ -31,8 +31,8 @@ def conversation() -> None:
     with right:  # the curve moves first; held-out people are asked next
         trade_off.draw(curve, lambda: unlearn.curve_table(path))
     aim, data = variant.aim, cache.dataset(REVIEW)
-    comparison = cache.comparison(variant, aim.attribute)
-    others = cache.other_biases(variant, aim.attribute)
+    comparison = cache.comparison(REVIEW, variant, aim.attribute)
+    others = cache.other_biases(REVIEW, variant, aim.attribute)
     result = Evidence(data, comparison, others)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())

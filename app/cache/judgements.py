@@ -43,32 +43,38 @@ def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...
     )
 
 
+def comparison(review: Review, variant: Variant, attribute: str) -> fmd.Comparison:
+    """Original against a variant, by one attribute, on held-out test samples and the twins that count today."""
+    return _comparison(fixes.standing(review, variant), variant, attribute)
+
+
 @kept()
-def comparison(variant: Variant, attribute: str) -> fmd.Comparison:
-    """Original against a variant, by one attribute, on held-out test samples."""
-    review = variant.review
+def _comparison(seen: Review, variant: Variant, attribute: str) -> fmd.Comparison:
     return fmd.compare(
-        opened.classifier(review).head,
-        fixes.head(review, variant),
-        opened.dataset(review),
-        opened.features(review, "test"),
-        opened.pairs(review, "test", attribute),
-        opened.placebo(review, "test", attribute),
+        opened.classifier(seen).head,
+        fixes.head(seen, variant),
+        opened.dataset(seen),
+        opened.features(seen, "test"),
+        opened.pairs(seen, "test", attribute),
+        opened.placebo(seen, "test", attribute),
         variant.aim.measure,
     )
 
 
+def other_biases(review: Review, variant: Variant, attribute: str) -> list[fmd.Change]:
+    """What a variant does to the bias by every attribute but the one named, on the same people."""
+    return _other_biases(fixes.standing(review, variant), variant, attribute)
+
+
 @kept()
-def other_biases(variant: Variant, attribute: str) -> list[fmd.Change]:
-    """What a variant does to the bias by every attribute but the one named, on held-out test samples."""
-    review = variant.review
-    names = [name for name in opened.changeable(opened.dataset(review)) if name != attribute]
+def _other_biases(seen: Review, variant: Variant, attribute: str) -> list[fmd.Change]:
+    names = [name for name in opened.changeable(opened.dataset(seen)) if name != attribute]
     return fmd.bias_changes(
-        opened.classifier(review).head,
-        fixes.head(review, variant),
-        opened.dataset(review),
-        opened.features(review, "test"),
-        [(opened.pairs(review, "test", name), opened.placebo(review, "test", name)) for name in names],
+        opened.classifier(seen).head,
+        fixes.head(seen, variant),
+        opened.dataset(seen),
+        opened.features(seen, "test"),
+        [(opened.pairs(seen, "test", name), opened.placebo(seen, "test", name)) for name in names],
         variant.aim.measure,
     )
 

@@ -44,7 +44,7 @@ def require(review: Review) -> None:
     data = cache.dataset(review)
 
     _have_done(
-        f"prepare {review.data} {review.model} {review.depth}",
+        f"prepare {review.data} {review.model} {review.depth} {review.beside}",
         _title(review, data.name),
         "Reading every sample with the model, then its twins",
         lambda told: cache.warm(review, told),

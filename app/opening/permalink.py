@@ -45,6 +45,7 @@ def adopt() -> None:
 def go_on_with(review: str) -> None:
     """Open a review that was kept, with what was chosen in it."""
     chosen = {name: text for name, text in _take_up(review).items() if name not in ("data", "model")}
+    _start_from_defaults()
     memory.keep_notes(NOTES, _open(chosen) + _set(chosen))
 
 
@@ -62,7 +63,7 @@ def write() -> None:
     if review.model != BUNDLED:
         chosen["model"] = review.model
     if review.most_unlike is not None:
-        chosen["alike"] = f"{review.most_unlike:g}"
+        chosen["alike"] = repr(float(review.most_unlike))
     for name, setting in SETTINGS.items():
         value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
@@ -126,6 +127,13 @@ def _set(usable: Mapping[str, str]) -> list[str]:
             memory.put("attribute", _attributes()[0])
         memory.put(state.stop_key(), usable["strength"][:60])  # the Unlearn page knows which there are
     return ignored
+
+
+def _start_from_defaults() -> None:
+    """Forget what was chosen in another review: what an address leaves out is as it is at first."""
+    memory.forget_all(state.STOP)
+    for name, setting in SETTINGS.items():
+        memory.put(setting.key, _attributes()[0] if name == "attribute" else setting.default)
 
 
 def _open(given: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,11 @@ class Review:
     beside: str = ""
     """Id on the shelf of a model that was made from this one, whose features stand beside its own."""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a journal belongs to: data and model, however deep it is open and whichever twins count."""
+        return self.data, self.model
+
     def vetoed(self, attribute: str) -> tuple[int, ...]:
         """Rows of the people whose pairs by an attribute are left out."""
         return tuple(row for name, row in self.vetoes if name == attribute)

@@ -10,6 +10,8 @@ from app.session import keeping, state
 from app.view_models import report
 from fmd_core.proof import default_k
 
+TOP_K = 50  # harmful samples that a report lists
+
 
 def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
     """What the report on a review is made from; `decision` is what its reviewer makes of it."""
@@ -17,23 +19,24 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
     aim = variant.aim if variant else state.aim()
     scored = Aim((aim.attribute,), aim.measure)
     rivals, no_rivals = _rivals(review, variant)
+    scores = cache.scores(review, scored)
     return fmd.Evidence(
         dataset=cache.dataset(review),
         classifier=cache.classifier(review),
         audit=cache.audit(review, None),
         threshold=state.threshold(),
-        scores=cache.scores(review, scored),
-        top_k=50,
+        scores=scores,
+        top_k=min(TOP_K, len(scores.rows)),
         history=report.steps(past, {e.variant: cache.result(review, e.variant) for e in past.log}),
         point=cache.point(variant) if variant else None,
         tolerance=variant.tolerance if variant else None,
-        comparison=cache.comparison(variant, aim.attribute) if variant else None,
+        comparison=cache.comparison(review, variant, aim.attribute) if variant else None,
         audit_after=cache.audit(review, variant) if variant else None,
         measure=aim.measure,
         attributes=aim.attributes,
         depth=cache.standing(review, variant).depth,
-        most_unlike=(variant.review if variant else review).most_unlike,
-        left_out=(variant.review if variant else review).vetoes,
+        most_unlike=review.most_unlike,
+        left_out=review.vetoes,
         rivals=rivals,
         no_rivals=no_rivals,
         checks=cache.known_score_checks(review, scored),

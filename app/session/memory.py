@@ -33,6 +33,12 @@ def forget(key: str) -> None:
     st.session_state.pop(key, None)
 
 
+def forget_all(beginning: str) -> None:
+    """Let every widget whose key begins so start from its default again."""
+    for key in [key for key in st.session_state if str(key).startswith(beginning)]:
+        forget(str(key))
+
+
 def put_later(key: str, value: object) -> None:
     """Give a widget another value from the next drawing of the page on: it is drawn already in this one, or stands
     outside of the fragment that runs."""

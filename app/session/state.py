@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fmd_core.unlearning import StrategyName
 
 DEFAULT_K = 100  # harmful samples to unlearn
+STOP = "stop_"  # the beginning of the key of every strength
 NAMED_ROWS = 5  # samples that a line of the history names
 
 
@@ -32,6 +33,8 @@ def review() -> Review:
 
 def open_review(chosen: Review) -> None:
     """Look at other data, another model or other twins from now on; each keeps its own journal."""
+    if chosen.key != _opened().key:
+        _forget_warnings()
     memory.put("review", replace(chosen, vetoes=()))
 
 
@@ -42,7 +45,7 @@ def _opened() -> Review:
 
 def journal() -> Journal:
     """What this visitor did in the review at hand."""
-    return _journals().get((_opened().data, _opened().model), Journal())
+    return _journals().get(_opened().key, Journal())
 
 
 def history() -> History:
@@ -65,14 +68,13 @@ def _write(changed: Journal, *done: str) -> None:
     access.require_change()
     from app.storage import StaleReviewError, StorageError
 
-    key, action, detail = (_opened().data, _opened().model), *done
+    key, (action, detail) = _opened().key, done
     try:
         kept = keeping.keep(
             place(), _opened(), changed, address(), title=title(), done=(action, access.signed(detail))
         )
         memory.put("places", {**_places(), key: kept})
-        memory.forget("not_kept")
-        memory.forget("behind")
+        _forget_warnings()
     except StaleReviewError as problem:
         memory.put("behind", str(problem))
         return
@@ -83,7 +85,7 @@ def _write(changed: Journal, *done: str) -> None:
 
 def place() -> keeping.Place | None:
     """Where the review at hand is kept; None before its first step."""
-    return _places().get((_opened().data, _opened().model))
+    return _places().get(_opened().key)
 
 
 def _places() -> dict[tuple[str, str], keeping.Place]:
@@ -99,6 +101,12 @@ def not_kept() -> str:
 def behind() -> str:
     """Why this tab cannot go on before the review is loaded again, or ''."""
     return str(memory.value("behind", ""))
+
+
+def _forget_warnings() -> None:
+    """Nothing is wrong with what is opened or kept now."""
+    memory.forget("not_kept")
+    memory.forget("behind")
 
 
 def load_again() -> None:
@@ -125,13 +133,15 @@ def adopt(opened: keeping.Opened) -> None:
     """Go on with a review that was kept."""
     key = (opened.data, opened.model)
     open_review(Review(*key))
+    _forget_warnings()
+    memory.forget("followed")  # the slider stands where the review says
     memory.put("journals", {**_journals(), key: opened.journal})
     memory.put("places", {**_places(), key: opened.place})
 
 
 def start_anew() -> None:
     """Begin a new review of the same model; the one at hand stays kept."""
-    key = (_opened().data, _opened().model)
+    key = _opened().key
     for kind in ("journals", "places"):
         memory.put(kind, {k: v for k, v in memory.value(kind, {}).items() if k != key})
 
@@ -312,14 +322,18 @@ def decision() -> tuple[Decision, str] | None:
 
 def trained_to_forget() -> tuple[Trained, ...]:
     """What this visitor had trained on until it forgot, in the review at hand, oldest first."""
-    found: tuple[Trained, ...] = memory.value("trained", {}).get((_opened().data, _opened().model), ())
+    return _trained(_opened().key)
+
+
+def _trained(key: tuple[str, str]) -> tuple[Trained, ...]:
+    found: tuple[Trained, ...] = memory.value("trained", {}).get(key, ())
     return found
 
 
 def remember_trained(trained: Trained) -> None:
-    """Keep what training against an attribute came to."""
-    others = tuple(t for t in trained_to_forget() if t.variant != trained.variant)
-    key = _opened().data, _opened().model
+    """Keep what training against an attribute came to, with the review that it began in."""
+    key = trained.variant.review.key
+    others = tuple(t for t in _trained(key) if t.variant != trained.variant)
     memory.put("trained", {**memory.value("trained", {}), key: (*others, trained)})
 
 
@@ -336,7 +350,7 @@ def passport(model: str) -> Passport | None:
 
 def stop_key() -> str:
     """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
-    return f"stop_{joint_aim().words}_{memory.value('strategy', 'iterated')}_{depth()}"
+    return f"{STOP}{joint_aim().words}_{memory.value('strategy', 'iterated')}_{depth()}"
 
 
 def _now() -> datetime:

@@ -51,10 +51,13 @@ def train(
 def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
     """Begin to train without a pattern."""
     review, aim = state.review(), state.aim()
-    what = f"pattern {pattern.group + 1} of layer {pattern.layer} forgotten by training, {epochs} rounds"
+    groups = cache.channel_groups(review, pattern.layer, pattern.n_groups)
+    what = (
+        f"pattern {pattern.group + 1} of {groups.n_groups} in layer {groups.layer} forgotten by training, "
+        f"{epochs} rounds"
+    )
 
     def forget(told: Told, _reading: Callable[[float], None]) -> ForgottenPattern:
-        groups = cache.channel_groups(review, pattern.layer, pattern.n_groups)
         return forget_pattern(
             cache.classifier(review),
             cache.dataset(review),
@@ -129,5 +132,4 @@ def _live_curve(job: Job) -> None:
 
 def is_about(trained: Trained, review: Review, way: str) -> bool:
     """Whether something that was trained belongs to a way of forgetting, in the review at hand."""
-    own = trained.variant.review
-    return trained.variant.way == way and (own.data, own.model) == (review.data, review.model)
+    return trained.variant.way == way and trained.variant.review.key == review.key

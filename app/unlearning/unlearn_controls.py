@@ -149,10 +149,11 @@ def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
 
 def _follow(key: str, asked: Asked) -> None:
     """Let the slider go where a step has led: to the original, or to a variant that was made by what is on screen."""
-    current = state.current()
-    if memory.value("followed", current) != current and (current is None or _made_here(asked)):
+    at, current = asked[0].key, state.current()
+    seen_at, seen = memory.value("followed", (at, current))
+    if seen_at == at and seen != current and (current is None or _made_here(asked)):
         memory.forget(key)
-    memory.put("followed", current)
+    memory.put("followed", (at, current))
 
 
 def _made_here(asked: Asked) -> Recipe | None:

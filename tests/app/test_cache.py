@@ -42,7 +42,7 @@ def test_the_guard_is_validation_alone():
 
 
 def test_test_samples_judge():
-    assert set(cache.comparison(recipe(), "colour").rows.tolist()) == rows_of("test")
+    assert set(cache.comparison(REVIEW, recipe(), "colour").rows.tolist()) == rows_of("test")
 
 
 def test_scores_leave_one_out():

@@ -48,7 +48,7 @@ def test_with_other_models_alone_the_page_asks_which(open_page, monkeypatch):
 
 
 def test_the_original_against_what_is_in_force_comes_first(page):
-    found = cache.comparison(recipe(3.0), "colour")
+    found = cache.comparison(REVIEW, recipe(3.0), "colour")
     before, after = found.bias.before.value, found.bias.after.value
     assert titles(page).replace("\\", "") == (
         f"Variant 2 against the original model: the colour bias falls from {100 * before:.1f} to "
@@ -151,7 +151,7 @@ def test_before_anything_is_kept_no_other_model_is_asked_unasked():
 
 def test_a_long_name_does_not_fill_the_headline():
     said = compare.headline(
-        cache.comparison(recipe(3.0), "colour"), ("The original model", "Model: " + 90 * "x")
+        cache.comparison(REVIEW, recipe(3.0), "colour"), ("The original model", "Model: " + 90 * "x")
     )
     assert said.startswith(f"Model: {40 * 'x'}… against the original model: the colour bias falls")
 

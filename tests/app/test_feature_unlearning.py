@@ -40,7 +40,7 @@ def test_an_erasure_is_a_variant_like_any_other(open_page):
     assert journal(test).history.current == ERASURE
     assert describe(ERASURE) == "colour erased from the features, within class"
     test = test.switch_page("app_pages/compare.py").run()
-    found = cache.comparison(ERASURE, "colour")
+    found = cache.comparison(REVIEW, ERASURE, "colour")
     assert f"to {100 * found.bias.after.value:.1f} points" in titles(test)
     test = test.switch_page("app_pages/report.py").run()
     assert not test.exception
@@ -93,7 +93,7 @@ def same_model_again(monkeypatch):
 
 def test_a_retrained_model_stands_beside_the_original(same_model_again):
     opened.open_beside.clear()
-    found = cache.comparison(same_model_again, "colour")
+    found = cache.comparison(REVIEW, same_model_again, "colour")
     assert found.verdict == "unchanged"
     assert cache.point(same_model_again).refusal == ""
     assert cache.features(same_model_again.review, "test").features.shape[1] == 2 * 64
@@ -148,6 +148,27 @@ def test_several_trainings_are_kept_once_each(monkeypatch):
     assert state.trained_to_forget() == (first,)
     assert forgetting_job.is_about(first, REVIEW, "pattern")
     assert not forgetting_job.is_about(first, REVIEW, "adversary")
+
+
+def test_a_training_that_ends_while_another_review_is_open_belongs_to_its_own(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {})
+    trained = Trained(Retrained(Review(beside="a" * 32), AIM, "adversary", "x", 0.01), (), 3.0)
+    state.open_review(Review("synthetic_faces"))
+    state.remember_trained(trained)
+    assert state.trained_to_forget() == ()
+    state.open_review(REVIEW)
+    assert state.trained_to_forget() == (trained,)
+
+
+def test_two_cuts_into_patterns_are_told_apart(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+    begun = []
+    monkeypatch.setattr(forgetting_job, "_begin", lambda _title, variant, *_: begun.append(variant.what))
+    for n_groups in (2, 3):
+        forgetting_job.train_without(Pattern("", n_groups, 0), 2, 0.01)
+    layer = cache.channel_groups(REVIEW, "", 2).layer
+    assert begun == [f"pattern 1 of {n} in layer {layer} forgotten by training, 2 rounds" for n in (2, 3)]
+    assert layer
 
 
 class TestWords:

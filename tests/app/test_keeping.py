@@ -1,5 +1,6 @@
 """Reviews outlive the browser and the server: every step is on disk when the page shows it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from app import cache
 from app.jobs import preparation
 from app.opening import your_reviews
+from app.record.journal import Remark
 from app.record.review import Review
 from app.session import keeping, memory, state
 from app.storage import ReviewStore, StorageError
+from app.view_models import unlearn
 from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import press, titles
 from tests.app.test_permalink import address, visit
@@ -150,7 +153,6 @@ def test_a_review_deleted_in_another_tab_is_kept_anew(applied):
 
 
 def test_marks_notes_and_decisions_are_kept(monkeypatch):
-    from app.record.journal import Remark
     from fmd_core import Decision
 
     monkeypatch.setattr(memory.st, "session_state", {})
@@ -178,13 +180,49 @@ def test_the_first_page_lists_reviews_opens_and_deletes_them(applied):
     assert keeping.listed() == []
 
 
+def test_going_on_with_a_review_takes_nothing_over_from_another(applied):
+    test, kept = applied
+    test = press(test.switch_page("app_pages/start.py").run(), "Start a new review of the model at hand")
+    test = test.switch_page("app_pages/find_bias.py").run()
+    test = test.slider(key="threshold").set_value(3).run()
+    test = test.selectbox(key="attribute").set_value("paper").run()
+    test = test.selectbox(key="measure").set_value("demographic parity").run()
+    test = test.switch_page("app_pages/unlearn.py").run()
+    test = test.slider(key="tolerance").set_value(4.0).run()
+    test = test.switch_page("app_pages/start.py").run()
+    test = test.button(key=f"go_on_{kept}").click().run()
+    assert (test.selectbox(key="attribute").value, test.slider(key="threshold").value) == ("colour", 10)
+    assert test.selectbox(key="measure").value == "counterfactual"
+    test = test.switch_page("app_pages/unlearn.py").run()
+    assert test.slider(key="tolerance").value == 1.0
+    assert unlearn.stop_of(path_of(test), journal(test).history.current) == test.select_slider[0].value
+
+
+def path_of(test):
+    variant = journal(test).history.current
+    return cache.path(variant.review, variant.aim, variant.strategy, variant.k, variant.tolerance)
+
+
+def test_what_was_wrong_with_one_review_is_not_said_of_another(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {})
+    for warn in ("behind", "not_kept"):
+        memory.put(warn, "Something is wrong.")
+        state.open_review(replace(REVIEW, most_unlike=0.5))  # the same data and model
+        assert memory.value(warn, "") == "Something is wrong."
+        state.open_review(Review("synthetic_faces"))
+        assert (state.behind(), state.not_kept()) == ("", "")
+        state.open_review(REVIEW)
+    state.say(3, Remark(True))
+    memory.put("behind", "Another tab was faster.")
+    state.adopt(keeping.open_kept(state.place().id))
+    assert state.behind() == ""
+
+
 def test_a_new_review_of_the_same_model_leaves_the_old_one_as_it_is(applied):
     test, kept = applied
     start = press(test.switch_page("app_pages/start.py").run(), "Start a new review of the model at hand")
     assert "review" not in address(start)
-    test = press(
-        start.switch_page("app_pages/unlearn.py").run(), "Apply this"
-    )  # the slider stands there still
+    test = press(start.switch_page("app_pages/unlearn.py").run(), "Apply our suggestion")
     assert test.session_state["places"][KEY].id != kept
     assert len(keeping.listed()) == 2
 

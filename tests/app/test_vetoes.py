@@ -11,9 +11,13 @@ from app.cache import opened
 from app.record.history import Decided, History
 from app.record.journal import Journal
 from app.record.review import Aim, Review
+from app.record.variants import Recipe
+from app.reporting import evidence
+from app.reporting.evidence import gather
+from app.samples import likeness_of_twins
 from app.session import memory, state
 from app.view_models import twins
-from fmd_core import DataError
+from fmd_core import DataError, Decision
 from tests.app.test_pages import press, titles
 
 REVIEW, AIM = Review(), Aim(("colour",))
@@ -84,6 +88,35 @@ def test_a_veto_on_the_page_changes_the_figures_and_stands_in_the_history(open_p
     history = next(t.value for t in test.table if "Action" in t.value.columns)
     assert history["Action"].tolist() == ["took a pair back", "left a pair out"]
     assert history.iloc[0, 2] == f"colour, pair {row}"
+
+
+def test_a_pair_left_out_after_a_fix_leaves_the_fix_s_figures_too(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+    variant = Recipe(REVIEW, AIM, "iterated", 0, 3.0, 1.0, 0.01)
+    state.apply(variant)
+    row = int(cache.pairs(REVIEW, "test", "colour").rows[3])
+    state.veto("colour", row, "test")
+    found = gather(state.review(), Decision())
+    assert found.left_out == (("colour", row),)
+    assert found.comparison.bias.before.n == found.audit.attributes[0].bias.n == 449
+    after = found.audit_after.attributes[0].bias.value
+    assert after == pytest.approx(found.comparison.bias.after.value, rel=1e-5)
+    assert cache.head(REVIEW, variant) is cache.head(state.review(), variant)  # the fix stays as it was made
+    assert cache.comparison(REVIEW, variant, "colour").bias.before.n == 450
+
+
+def test_a_report_lists_no_more_samples_than_there_are(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+    assert gather(REVIEW, Decision()).top_k == 50
+    monkeypatch.setattr(evidence, "TOP_K", 10_000)
+    assert gather(REVIEW, Decision()).top_k == len(cache.features(REVIEW, "train"))
+
+
+@pytest.mark.parametrize(
+    ("limit", "share"), [(None, 100), (0.2, 25), (0.4, 50), (0.3, likeness_of_twins.OTHER)]
+)
+def test_a_limit_of_likeness_is_known_again_or_named_as_it_is(limit, share):
+    assert likeness_of_twins._share_of(limit, {25: 0.2, 50: 0.4, 75: 0.6}) == share
 
 
 def test_the_twins_of_every_part_can_be_looked_at(open_page):

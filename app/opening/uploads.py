@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -26,7 +27,6 @@ SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".zip", ".safetensors", ".pt", "
 MOST_SHEETS = 4  # parsed tables that are remembered, so that an answer does not read the file again
 LONGEST_STAY = 24 * 3600.0  # seconds; an older folder was left behind by a server that was killed
 _sheets: OrderedDict[str, Sheet] = OrderedDict()
-_lent: dict[Path, Job] = {}
 _lock = threading.Lock()
 
 
@@ -85,25 +85,22 @@ def lend(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    _lent[folder] = job
+    job.when_over(partial(shutil.rmtree, folder, ignore_errors=True))
     return job
 
 
 def give_back(*paths: Path | None) -> None:
-    """Delete lent copies; the job does so as soon as it needs them no more."""
+    """Delete lent copies before the job's end, as soon as it needs them no more."""
     for path in filter(None, paths):
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _tidy() -> None:
-    """Delete what jobs left behind that were stopped before they began, or whose server was killed."""
+    """Delete what was left behind by a server that was killed."""
     for folder in _uploads().iterdir():
-        job = _lent.get(folder)
         with suppress(FileNotFoundError):
-            old = time.time() - folder.stat().st_mtime > LONGEST_STAY
-            if (job is not None and not job.live) or (job is None and old):
+            if time.time() - folder.stat().st_mtime > LONGEST_STAY:
                 shutil.rmtree(folder, ignore_errors=True)
-                _lent.pop(folder, None)
 
 
 def _copy(given: UploadedFile, folder: Path) -> Path:

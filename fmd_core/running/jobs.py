@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -62,6 +63,7 @@ class Job:
         self._due: float | None = None
         self._stop = threading.Event()
         self._ended = threading.Event()
+        self._over: list[Callable[[], None]] = []
 
     @property
     def live(self) -> bool:
@@ -95,8 +97,19 @@ class Job:
         return job
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Block until it ends, at most `seconds`; whether it did. For notebooks and tests."""
+        """Block until it ends, at most `seconds`; whether it did."""
         return self._ended.wait(seconds)
+
+    def when_over(self, act: Callable[[], None]) -> None:
+        """Call `act` at its end, also of one that is stopped before it began; at once when that is past."""
+        self._over.append(act)
+        if self._ended.is_set():
+            self._act()
+
+    def _act(self) -> None:
+        while self._over:
+            with suppress(IndexError):  # another thread took the last one
+                self._over.pop()()
 
     def _begin(self) -> None:
         self._begun, self.started = time.monotonic(), datetime.now(UTC)
@@ -105,7 +118,9 @@ class Job:
     def _end(self, state: JobState) -> None:
         self.finished = datetime.now(UTC)
         self.state = state
+        self._act()
         self._ended.set()
+        self._act()  # what was asked for in between
 
     def _run(self, work: Callable[[Progress], object]) -> None:
         """Do the work; whatever it raises ends this job and nothing else."""

@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from zipfile import ZipFile
@@ -75,6 +76,36 @@ def test_a_lent_upload_is_for_us_alone_and_gone_when_the_job_gives_it_back():
     assert job.wait(30)
     assert seen == [{"drwx------", "-rw-------"}]
     assert not list((home_folder() / "uploads").iterdir())
+
+
+def test_an_upload_is_gone_when_its_job_is_stopped_before_it_began_and_when_it_fails():
+    may_end, uploaded = threading.Event(), home_folder() / "uploads"
+    first = REGISTRY.start("first", "first", lambda _: may_end.wait(30))
+    while first.state == "waiting":
+        time.sleep(0.001)
+    began = []
+    waiting = uploads.lend("second", (given(),), lambda _: REGISTRY.start("second", "second", began.append))
+    assert [path.name for path in uploaded.rglob("upload0*")] == ["upload0.csv"]
+    REGISTRY.cancel(waiting.id)
+    assert waiting.state == "stopped"
+    assert not list(uploaded.iterdir())
+    may_end.set()
+    assert first.wait(30)
+    failing = uploads.lend("third", (given(),), lambda _: REGISTRY.start("third", "third", lambda _: 1 / 0))
+    assert failing.wait(30)
+    assert (failing.state, began) == ("failed", [])
+    assert not list(uploaded.iterdir())
+
+
+def test_what_a_killed_server_left_goes_with_the_next_upload(monkeypatch):
+    left = home_folder() / "uploads" / "left"
+    left.mkdir(parents=True)
+    (left / "upload0.csv").write_bytes(TABLE)
+    uploads.lend("x", (given(),), lambda _: REGISTRY.start("x", "x", lambda _: None)).wait(30)
+    assert left.exists()  # it may be in use
+    monkeypatch.setattr(uploads, "LONGEST_STAY", -1.0)
+    uploads.lend("y", (given(),), lambda _: REGISTRY.start("y", "y", lambda _: None)).wait(30)
+    assert not left.exists()
 
 
 def test_an_import_is_closed_to_others_and_gone_when_it_is_deleted(tmp_path):

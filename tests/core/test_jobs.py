@@ -405,3 +405,19 @@ print(time.time(), flush=True)
 
 def test_the_dashboard_has_one_registry():
     assert isinstance(REGISTRY, JobRegistry)
+
+
+def test_what_is_to_follow_follows_every_end_once():
+    registry, may_end, done = JobRegistry(), threading.Event(), []
+    running = registry.start("a", "a", lambda _: may_end.wait(30))
+    waiting = registry.start("b", "b", lambda _: None)
+    running.when_over(lambda: done.append("a"))
+    waiting.when_over(lambda: done.append("b"))
+    assert done == []
+    registry.cancel(waiting.id)
+    assert done == ["b"]
+    may_end.set()
+    assert running.wait(30)
+    assert done == ["b", "a"]
+    running.when_over(lambda: done.append("later"))
+    assert done == ["b", "a", "later"]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.frame import doorstep
 from app.opening import permalink
 from app.serving import warmup
 from app.session import access
-from app.widgets import components, doorstep
+from app.widgets import components
 from fmd_core import FMDError
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -43,9 +44,9 @@ with warmup.drawing():
             access.require_change()
         if page in (*choosing, reading):
             page.run()  # first: the page paints before the sidebar's libraries are in
+        from app.frame import sidebar
         from app.jobs import preparation
         from app.session import state
-        from app.widgets import sidebar
 
         if state.not_kept():
             st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
@@ -57,8 +58,8 @@ with warmup.drawing():
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:
+        from app.frame import behind
         from app.jobs import job_panel
-        from app.widgets import behind
 
         behind.draw(top)
         permalink.write()

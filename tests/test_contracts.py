@@ -24,6 +24,7 @@ CORE_ORDER = [
     "data",
     "running.distributed",
     "imaging",
+    "heat_map",
     "solvers",
     "solvers.kronecker",
     "heads",
@@ -120,7 +121,6 @@ CORE_ORDER = [
 CACHE_ORDER = [
     "steps",
     "bounded",
-    "heat_map",
     "opened",
     "influences",
     "fixes",
@@ -138,6 +138,7 @@ APP_ROOMS = [
     "cache",
     "view_models",
     "widgets",
+    "frame",
     "serving",
     "jobs",
     "opening",

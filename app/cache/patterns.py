@@ -33,7 +33,7 @@ def pattern_pictures(
     review: Review, layer: str, n_groups: int | None, group: int, rows: tuple[int, ...]
 ) -> tuple[str, ...]:
     """Where samples show a group's pattern, over their pictures, as data URIs."""
-    from app.cache import heat_map
+    from fmd_core import heat_map
 
     groups = channel_groups(review, layer, n_groups)
     maps = heat_maps(

@@ -62,7 +62,7 @@ def heat(
     scale: float,
 ) -> str:  # fmt: skip
     """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
-    from app.cache import heat_map  # pictures and filters, for who asks where a model looks
+    from fmd_core import heat_map
 
     values = explanation(review, variant, row, attribute, code, target, method).contributions
     picture = opened.dataset(review).source.display(row, attribute, code)

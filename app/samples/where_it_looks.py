@@ -9,14 +9,13 @@ from operator import attrgetter
 import streamlit as st
 
 from app import cache
-from app.cache import heat_map
 from app.record.review import Review
 from app.record.variants import Variant
 from app.session import memory, state
 from app.view_models import charts, glossary, where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
 from app.widgets import components, gallery, panels
-from fmd_core import Explanation, FMDError
+from fmd_core import Explanation, FMDError, heat_map
 
 ORIGINAL = "original"
 
@@ -67,7 +66,7 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
         _bars(where_it_looks.build_bars(data, shown, models, found))
     else:
         above = st.container()
-        st.html(heat_map.legend(signed=method != "grad-cam"))
+        st.html(_legend(signed=method != "grad-cam"))
         scales = _scales(found)
         maps = [[cache.heat(*q, s) for q, s in zip(own, scales, strict=True)] for own in questions]
         with above:
@@ -105,3 +104,14 @@ def _bars(views: Sequence[where_it_looks.Bars]) -> None:
         st.plotly_chart(figure, key=f"contributions_{place}", config=charts.CONFIG, alt=view.summary)
         st.caption(components.plain(view.summary))
         panels.folded_table(partial(attrgetter("table"), view), view.summary, key=f"contributions_{place}")
+
+
+def _legend(*, signed: bool) -> str:
+    """The colour scale as HTML, hidden from screen readers: each picture says in words what it shows."""
+    ends = ("against", "for") if signed else ("nothing", "for")
+    colors = f"{heat_map.AGAINST}, #f1f1f1, {heat_map.FOR}" if signed else f"#f1f1f1, {heat_map.FOR}"
+    return (
+        "<div aria-hidden='true' style='display: flex; align-items: center; gap: 8px; font-size: 12px'>"
+        f"<span>{ends[0]}</span><span style='flex: 0 1 9rem; height: 8px; border-radius: 4px; "
+        f"background: linear-gradient(to right, {colors})'></span><span>{ends[1]}</span></div>"
+    )

@@ -55,14 +55,3 @@ def _middle(image: Image.Image, proportion: float) -> Image.Image:
 
 def _rgb(color: str) -> Array:
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], "float64")
-
-
-def legend(*, signed: bool) -> str:
-    """The colour scale as HTML, hidden from screen readers: each picture says in words what it shows."""
-    ends = ("against", "for") if signed else ("nothing", "for")
-    colors = f"{AGAINST}, #f1f1f1, {FOR}" if signed else f"#f1f1f1, {FOR}"
-    return (
-        "<div aria-hidden='true' style='display: flex; align-items: center; gap: 8px; font-size: 12px'>"
-        f"<span>{ends[0]}</span><span style='flex: 0 1 9rem; height: 8px; border-radius: 4px; "
-        f"background: linear-gradient(to right, {colors})'></span><span>{ends[1]}</span></div>"
-    )

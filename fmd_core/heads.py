@@ -1,4 +1,4 @@
-"""The last layer, the only part of a model that unlearning changes.
+"""The last layer, what unlearning changes unless more is opened (see mlp_head and deepening).
 
 A softmax head has one weight row per class, but adding the same vector to every row changes
 no prediction. So parameters are handled in contrast coordinates: theta = C [W b], shape

@@ -62,7 +62,7 @@ class InfluenceScores:
     def _ranked(self, k: int, keys: Array) -> Array:
         n = len(keys)
         if not 0 <= k <= n:
-            raise DataError(f"K = {k} is not possible: choose K between 1 and the {n} training samples.")
+            raise DataError(f"K = {k} is not possible: choose K between 0 and the {n} training samples.")
         return np.argsort(keys, kind="stable")[:k]
 
 

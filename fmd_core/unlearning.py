@@ -38,11 +38,12 @@ from fmd_core.solvers.fitting import fit_head
 StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 USES_K: frozenset[StrategyName] = frozenset({"paper-remove", "paper-replace"})
-Method = StrategyName | Literal["exclusion", "erasure", "adversary", "pattern"]
+OtherWay = Literal["exclusion", "erasure", "adversary", "pattern"]
+Method = StrategyName | OtherWay
 """Every way to a variant: the strategies, a refit without chosen samples, and the forms of feature unlearning."""
 RETRAINED: frozenset[Method] = frozenset({"adversary", "pattern"})
 """Ways that change more than the last layers."""
-METHODS: tuple[str, ...] = (*STRATEGIES, "exclusion", "erasure", "adversary", "pattern")
+METHODS: tuple[str, ...] = (*STRATEGIES, *get_args(OtherWay))
 STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
     **dict.fromkeys(STRATEGIES[1:], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)),

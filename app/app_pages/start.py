@@ -54,7 +54,8 @@ def bring_your_own() -> None:
 
 
 def plain(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Names from a user's file as they are: Streamlit reads cells as Markdown."""
+    """Names from a user's file as they are: Streamlit reads cells as Markdown. Without pandas, for which the first page
+    does not wait (see `panels.plain_cells`)."""
     return [{name: components.plain(text) for name, text in row.items()} for row in rows]
 
 

@@ -4,7 +4,8 @@ are frozen and their arrays read-only, so sharing is safe, and a result that is 
 Each function takes small hashable keys and calls the one before it for its heavy input. An
 argument with an underscore is no part of the key: it is told how far the work has come.
 
-Each room asks only those before it: opened, influences, fixes, judgements, patterns, pictures, warming.
+Each module asks only those before it: opened, influences, fixes, judgements, patterns, pictures, warming. All of
+them keep by `bounded` and tell how far they are by `steps`.
 """
 
 from app.cache.fixes import (
@@ -36,6 +37,7 @@ from app.cache.judgements import (
     other_biases,
     red_flags,
     rivals,
+    rivals_of,
     side_by_side,
     side_by_side_biases,
 )
@@ -92,6 +94,7 @@ __all__ = [
     "reliance",
     "result",
     "rivals",
+    "rivals_of",
     "score_check",
     "scores",
     "side_by_side",

@@ -14,6 +14,7 @@ from app.cache.steps import Progress
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
+from fmd_core.proof import default_k
 
 TAUGHT = ("features", "labels", "rows")
 
@@ -104,6 +105,13 @@ def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> 
     names = [name for name in opened.changeable(opened.dataset(review)) if name != aim.attribute]
     both = [(_candidate(review, first, name), _candidate(review, second, name)) for name in names]
     return fmd.candidate_biases(both, opened.dataset(review), aim.measure)
+
+
+def rivals_of(review: Review, variant: Variant) -> tuple[tuple[fmd.Rival, fmd.Comparison], ...]:
+    """What simpler fixes than a variant do to the same held-out people: as many samples as it takes out, or the
+    usual number where it takes out none."""
+    k = variant.k or default_k(len(opened.features(review, "train")))
+    return rivals(review, variant.aim, k)
 
 
 @kept()

@@ -28,3 +28,5 @@ class Trained:
     rounds: tuple[Round, ...]
     seconds: float
     pattern: Pattern | None = None
+    coverage: float | None = None
+    """Mean share of a training image that the pattern covers, 0 to 1."""

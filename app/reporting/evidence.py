@@ -8,7 +8,6 @@ from app.record.review import Aim, Review
 from app.record.variants import Variant
 from app.session import keeping, state
 from app.view_models import report
-from fmd_core.proof import default_k
 
 TOP_K = 50  # harmful samples that a report lists
 
@@ -62,8 +61,7 @@ def _rivals(
     """What simpler fixes do to the same people, or why that cannot be said."""
     if variant is None:
         return (), ""
-    k = variant.k or default_k(len(cache.features(review, "train")))
     try:
-        return cache.rivals(review, variant.aim, k), ""
+        return cache.rivals_of(review, variant), ""
     except fmd.FMDError as error:
         return (), str(error)

@@ -169,3 +169,5 @@ def _reliance(review: Review, trained: Trained) -> None:
             review, pattern.layer, pattern.n_groups, pattern.group, trained.variant.review.beside
         )
     st.write(components.plain(words.reliance_sentence(before, after, pattern.group)))
+    if trained.coverage is not None:
+        st.caption(words.coverage_sentence(trained.coverage))

@@ -95,7 +95,8 @@ def _begin(
         finally:
             _live.pop(key, None)
         made = replace(variant, review=replace(review, beside=changed))
-        return Trained(made, found.rounds, found.seconds, pattern)
+        coverage = found.coverage if isinstance(found, ForgottenPattern) else None
+        return Trained(made, found.rounds, found.seconds, pattern, coverage)
 
     state.show_job(PLACE, job_panel.start_job(key, title, work).id)
     st.rerun()

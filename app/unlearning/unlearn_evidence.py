@@ -1,4 +1,4 @@
-"""Before and after on people who took no part: the lower half of the Unlearn page."""
+"""Before and after on people who took no part: what Unlearn, Feature unlearning and Compare show of a change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from app.record.variants import Variant
 from app.view_models import charts, glossary, proof
 from app.view_models.evidence import BEFORE_AFTER, Evidence
 from app.widgets import components, gallery, panels, portraits
-from fmd_core.proof import default_k
 
 Section = tuple[str, Callable[[], None]]
 """A tab: its name, and what draws it."""
@@ -45,9 +44,8 @@ def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) ->
     """The variant beside what simpler fixes do to the same people."""
 
     def section() -> None:
-        k = variant.k or default_k(len(cache.features(review, "train")))
         with st.spinner("Fitting what to hold it against"):
-            view = proof.build(comparison, cache.rivals(review, variant.aim, k))
+            view = proof.build(comparison, cache.rivals_of(review, variant))
         _lead(view.verdict, "Verdict", "Refit")
         panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
         st.caption(view.note)

@@ -148,6 +148,14 @@ def spectrum_table(eigenvalues: Sequence[float]) -> pd.DataFrame:
     )
 
 
+def coverage_sentence(share: float) -> str:
+    """How much of the images a pattern hides."""
+    return (
+        f"The pattern covers {wording.percent(share)} of a training image on average; one that covers the thing itself "
+        "costs accuracy."
+    )
+
+
 def reliance_sentence(before: Estimate, after: Estimate, group: int) -> str:
     """How far answers hang on a pattern, before and after it was forgotten."""
     return (

@@ -1,1 +1,1 @@
-"""Solving for a head: the convex fit, its two-layer form, and curvature of more than two classes."""
+"""Solving for a head: the convex fit, its two-layer form, and what preconditions them where parameters are many."""

@@ -179,6 +179,11 @@ class TestWords:
         )
         assert feature_unlearning.losses_table(rounds)["Task loss"].tolist() == ["1.000", "0.500"]
 
+    def test_coverage(self):
+        assert feature_unlearning.coverage_sentence(0.341).startswith(
+            "The pattern covers 34.1 % of a training"
+        )
+
     def test_reliance(self):
         before, after = Estimate(0.3, 0.25, 0.35, 90), Estimate(0.1, 0.05, 0.15, 90)
         assert feature_unlearning.reliance_sentence(before, after, 1) == (

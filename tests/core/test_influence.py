@@ -190,7 +190,7 @@ def test_ranking_starts_with_the_worst():
 def test_k_outside_the_training_set_is_refused(tiny, k, ranking):
     with pytest.raises(DataError) as caught:
         getattr(tiny.scores, ranking)(k)
-    assert str(caught.value) == f"K = {k} is not possible: choose K between 1 and the 200 training samples."
+    assert str(caught.value) == f"K = {k} is not possible: choose K between 0 and the 200 training samples."
 
 
 def test_curvature_of_another_head_is_refused(tiny):

@@ -24,6 +24,7 @@ from fmd_core.unlearning import (
 )
 
 BLENDS = (0.9, 0.75, 0.5, 0.25, 0.1)
+TOLERANCE = 0.01  # accuracy that the guard lets a fix cost unless somebody says otherwise, as a share
 CLASS_TOLERANCE = 0.05
 ROUNDING = 1e-12
 BIAS_SLACK = 0.0005  # a rise that a figure with one decimal does not show
@@ -35,7 +36,7 @@ class Guard:
 
     features: FeatureSet
     bias: BiasFunction
-    tolerance: float = 0.01  # accuracy that may be lost, as a share
+    tolerance: float = TOLERANCE  # accuracy that may be lost, as a share
     classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
 
 

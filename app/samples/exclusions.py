@@ -11,8 +11,7 @@ from app.session import state
 from app.view_models import harmful
 from app.widgets import components
 from fmd_core import FMDError, wording
-
-TOLERANCE = 0.01  # accuracy that the guard lets a refit cost, as a share
+from fmd_core.guarded_path import TOLERANCE
 
 
 def draw(review: Review) -> None:

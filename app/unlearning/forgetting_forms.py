@@ -17,8 +17,8 @@ from app.view_models import feature_unlearning as words
 from app.widgets import components, gallery, panels
 from fmd_core.features.adversarial import STRENGTHS
 from fmd_core.features.channels import ChannelGroups
+from fmd_core.guarded_path import TOLERANCE
 
-TOLERANCE = 0.01  # accuracy that the guard lets it cost, as a share
 EXAMPLES = 5
 MOST_PATTERNS = 12
 ROUNDS = {"adversary": 20, "pattern": 3}

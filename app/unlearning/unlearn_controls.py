@@ -16,6 +16,7 @@ from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
 from fmd_core import wording
+from fmd_core.guarded_path import TOLERANCE
 from fmd_core.networks.architectures import Depth
 from fmd_core.unlearning import STRATEGIES, USES_K, StrategyName
 
@@ -116,7 +117,7 @@ def _choose_tolerance() -> float:
         "Overall accuracy you allow it to cost, points",
         0.0,
         5.0,
-        1.0,
+        100 * TOLERANCE,
         0.5,
         key="tolerance",
         persist_state="session",

@@ -48,7 +48,7 @@ def open_page():
     """A page by name, as a visitor who has just opened the app there."""
 
     def opened(name: str) -> AppTest:
-        test = AppTest.from_file("../../app/main.py", default_timeout=60).run()
+        test = AppTest.from_file("../../app/main.py", default_timeout=150).run()
         return test if name == "start" else test.switch_page(f"app_pages/{name}.py").run()
 
     return opened

@@ -27,7 +27,7 @@ def login(lists, monkeypatch):  # noqa: ARG001
 
 
 def come(user, page="start", **address):
-    test = AppTest.from_file("../../app/main.py", default_timeout=60)
+    test = AppTest.from_file("../../app/main.py", default_timeout=150)
     test.user = user
     for name, text in address.items():
         test.query_params[name] = text

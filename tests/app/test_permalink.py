@@ -12,7 +12,7 @@ from tests.app.test_pages import go_to_suggestion, titles
 
 def visit(page, **address):
     """Arrive at a page by an address."""
-    test = AppTest.from_file("../../app/main.py", default_timeout=60)
+    test = AppTest.from_file("../../app/main.py", default_timeout=150)
     for name, text in address.items():
         test.query_params[name] = text
     test.run()

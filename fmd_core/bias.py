@@ -62,6 +62,10 @@ class AttributeBias:
     """Gap in mean probability between the groups; the interval runs the same way, so it may reach below 0."""
     opportunity_gap: Estimate | None = None
     """The same among those whose true class it is."""
+    parity_favours: bool = True
+    """Whether it is the usual level that gets the answer more often in `parity_gap`, by probability."""
+    opportunity_favours: bool = True
+    """The same of `opportunity_gap`."""
 
     def by(self, measure: Measure) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
@@ -69,6 +73,10 @@ class AttributeBias:
             return self.bias if self.excess is None else self.excess
         found = self.parity_gap if measure == "demographic parity" else self.opportunity_gap
         return found or Estimate.unknown(0, "not measured")
+
+    def favours(self, measure: Measure) -> bool:
+        """Whether a gap between groups favours those who go with the pattern."""
+        return self.parity_favours if measure == "demographic parity" else self.opportunity_favours
 
     @property
     def judged(self) -> Estimate:
@@ -82,7 +90,6 @@ class BiasReport:
 
     accuracy: Estimate
     attributes: tuple[AttributeBias, ...]
-    head_fingerprint: str
 
 
 NO_PLACEBOS: Mapping[str, CounterfactualPairs] = MappingProxyType({})
@@ -107,7 +114,6 @@ def audit_bias(
     return BiasReport(
         accuracy=rate_estimate(right.sum(), len(right)),
         attributes=tuple(sorted(found, key=lambda a: -(a.judged.value or 0))),
-        head_fingerprint=head.fingerprint,
     )
 
 
@@ -125,6 +131,7 @@ def _audit_attribute(
     right = predicted == features.labels
     gaps = np.abs(pair_differences(head, pairs))
     floor, excess = (None, None) if placebo is None else _beyond_placebo(head, pairs, placebo)
+    parity, opportunity = (_gap(head, dataset, features, pairs.attribute, m) for m in MEASURES[1:])
     return AttributeBias(
         attribute=pairs.attribute,
         bias=mean_estimates(gaps[:, None])[0],
@@ -136,24 +143,28 @@ def _audit_attribute(
         placebo=floor,
         excess=excess,
         distance=float(np.median(pairs.distance)),
-        parity_gap=gap_estimate(head, dataset, features, pairs.attribute, MEASURES[1]),
-        opportunity_gap=gap_estimate(head, dataset, features, pairs.attribute, MEASURES[2]),
+        parity_gap=parity[0],
+        opportunity_gap=opportunity[0],
+        parity_favours=parity[1],
+        opportunity_favours=opportunity[1],
     )
 
 
-def gap_estimate(
+def _gap(
     head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str, measure: Measure
-) -> Estimate:
-    """The gap between the groups of an attribute with its interval, in the direction that it has."""
+) -> tuple[Estimate, bool]:
+    """The gap between the groups of an attribute with its interval, in the direction that it has, and
+    whether that favours the usual level."""
     try:
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:
-        return Estimate.unknown(0, str(error))
+        return Estimate.unknown(0, str(error)), True
     people = min(gap_people(gap))
     if people < MIN_PEOPLE:
-        return Estimate.unknown(people)
-    sign = np.sign(gap.signed(head)) or 1.0
-    return estimate_from_draws(gap.value(head), sign * gap_draws([head], gap)[0], len(gap))
+        return Estimate.unknown(people), True
+    favours = gap.signed(head) >= 0
+    draws = gap_draws([head], gap)[0]
+    return estimate_from_draws(gap.value(head), draws if favours else -draws, gap.n_counted), favours
 
 
 def gap_people(gap: GroupGap) -> tuple[int, int]:

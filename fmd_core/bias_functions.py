@@ -169,6 +169,12 @@ class GroupGap:
         return counted & self.privileged, counted & ~self.privileged
 
     @cached_property
+    def n_counted(self) -> int:
+        """People who count on either side: for equal opportunity with two classes those of class 1 alone."""
+        usual, others = self.sides
+        return int((usual | others).any(axis=1).sum())
+
+    @cached_property
     def coefficients(self) -> Array:
         """(n, K): the gap is the sum of these times P(class | x)."""
         usual, others = self.sides

@@ -213,8 +213,9 @@ def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, me
     # the same people are drawn for both: the difference is a paired one
     raw = [gap_draws((end.head,), gap)[0] for end, gap in found]
     draws = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
-    sides = [estimate_from_draws(abs(s), d, len(gaps[0])) for s, d in zip(signed, draws, strict=True)]
-    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], len(gaps[0]))
+    n = gaps[0].n_counted
+    sides = [estimate_from_draws(abs(s), d, n) for s, d in zip(signed, draws, strict=True)]
+    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], n)
     return Change(name, "", sides[0], sides[1], moved)
 
 

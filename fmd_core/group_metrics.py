@@ -19,13 +19,6 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
 
-METRICS = (
-    "demographic_parity_difference",
-    "disparate_impact",
-    "equal_opportunity_difference",
-    "equalized_odds_difference",
-)
-
 
 @dataclass(frozen=True)
 class GroupMetrics:

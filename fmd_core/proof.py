@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from fmd_core.influence import InfluenceScores
 from fmd_core.removal import refit_without
 
 RivalName = Literal["without harmful", "without random", "refit on twins"]
-RIVALS: tuple[RivalName, ...] = get_args(RivalName)
 RANDOM_SEED = 0
 DEFAULT_K = (
     100  # samples to leave out where the strategy itself counts none, or a tenth of all if that is less

@@ -7,7 +7,8 @@ Shares are written in percent, differences of shares in percentage points. Sente
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 from fmd_core.bias import AttributeBias
 from fmd_core.bias_functions import Measure
@@ -102,6 +103,18 @@ def signed(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
 
 
+def in_points(changes: Iterable[float]) -> Callable[[float], str]:
+    """How to write `changes` that are read together: in points with a sign, to as many decimals as the
+    largest of them needs."""
+    largest = max((abs(change) for change in changes), default=0.0)
+    digits = 1 if largest >= 0.02 else 2 if largest >= 0.002 else 3
+
+    def text(change: float) -> str:
+        return f"{'+' if round(100 * change, digits) > 0 else ''}{points(change, digits)}"
+
+    return text
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A share in percent: 0.588 is '58.8 %'."""
     return f"{points(share, digits)} %"
@@ -110,6 +123,12 @@ def percent(share: float, digits: int = 1) -> str:
 def p_value(p: float) -> str:
     """A p-value with three decimals: '0.031', 'below 0.001'."""
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def moment(iso: str) -> str:
+    """An ISO date with a time: '1 Mar 2025, 12:30 UTC'."""
+    at = datetime.fromisoformat(iso).astimezone(UTC)
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
 
 
 def in_hundred(share: float) -> str:
@@ -129,7 +148,9 @@ def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
     name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
-        return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
+        if finding.words.startswith("not enough people"):
+            return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
+        return _problem_sentence(_capital(name), finding.words)
     what = SUBJECTS[finding.measure].format(name)
     if finding.verdict == "within the limit":
         return f"{_capital(what)} stays within {limit}."
@@ -145,6 +166,11 @@ def attribute_headline(finding: Finding) -> str:
     return f"{_capital(what)} is beyond {limit}."
 
 
+def _problem_sentence(about: str, problem: str) -> str:
+    """Why there is no figure: a problem that is a sentence of its own as it is, else behind what it is about."""
+    return problem if problem.endswith(".") else f"{about}: {problem}."
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -153,11 +179,11 @@ def attribute_sentence(finding: Finding) -> str:
     """What the attribute does to the answer, with interval and number of people."""
     found, name = finding.estimate, finding.attribute
     if found.value is None or found.low is None or found.high is None:
-        return f"{_capital(name)}: {found.problem}."
+        return _problem_sentence(_capital(name), found.problem)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
         among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
-        more = "more" if (_decisions(finding).value or 0) >= 0 else "less"
+        more = "more" if finding.audit.favours(finding.measure) else "less"
         return (
             f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
             f"goes with the pattern than elsewhere {interval}."
@@ -171,14 +197,6 @@ def attribute_sentence(finding: Finding) -> str:
         if flips.value is None
         else f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
     )
-
-
-def _decisions(finding: Finding) -> Estimate:
-    """The same gap in decisions, whose sign tells the direction."""
-    metrics = finding.audit.metrics
-    if finding.measure == "demographic parity":
-        return metrics.demographic_parity_difference
-    return metrics.equal_opportunity_difference
 
 
 def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
@@ -203,7 +221,7 @@ def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate)
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
-        return f"{_capital(audit.attribute)}: {excess.problem or bias.problem}."
+        return _problem_sentence(_capital(audit.attribute), excess.problem or bias.problem)
     return (
         f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
@@ -226,7 +244,7 @@ def comparison_headline(comparison: Comparison) -> str:
     if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
-        return f"Whether it worked cannot be said: {bias.before.problem}."
+        return _problem_sentence("Whether it worked cannot be said", bias.before.problem)
     ends = points(bias.before.value), points(bias.after.value)
     moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
     subject = f"the {bias_name(comparison)}"
@@ -235,7 +253,7 @@ def comparison_headline(comparison: Comparison) -> str:
     else:
         opening = f"{_capital(subject)} {'rises' if verdict == 'worse' else 'falls'} {moved}"
     joint = "but" if verdict == "improved at a cost" else "and"
-    return f"{opening}, {joint} {_accuracy_clause(comparison.accuracy)}."
+    return f"{opening}, {joint} {_accuracy_with_figures(comparison.accuracy)}."
 
 
 def still_beyond(judged: Change, threshold: float) -> str:
@@ -245,13 +263,21 @@ def still_beyond(judged: Change, threshold: float) -> str:
     return f"The bias is still beyond the limit of {counted(round(100 * threshold), 'point')}."
 
 
-def _accuracy_clause(accuracy: Change) -> str:
+def accuracy_clause(accuracy: Change, name: str = "accuracy") -> str:
+    """What happened to accuracy, under its `name`, as a part of a sentence without figures."""
     if accuracy.before.value is None or accuracy.after.value is None:
-        return "accuracy cannot be said"
-    moved = f"from {percent(accuracy.before.value)} to {percent(accuracy.after.value)}"
+        return f"{name} cannot be said"
     if not accuracy.is_beyond_chance:
-        return f"there is no evidence that accuracy changes ({moved})"
-    return f"accuracy {'falls' if accuracy.fell else 'rises'} {moved}"
+        return f"there is no evidence that {name} changes"
+    return f"{name} {'falls' if accuracy.fell else 'rises'}"
+
+
+def _accuracy_with_figures(accuracy: Change) -> str:
+    clause = accuracy_clause(accuracy)
+    if accuracy.before.value is None or accuracy.after.value is None:
+        return clause
+    moved = f"from {percent(accuracy.before.value)} to {percent(accuracy.after.value)}"
+    return f"{clause} {moved}" if accuracy.is_beyond_chance else f"{clause} ({moved})"
 
 
 def losers_sentence(comparison: Comparison) -> str:
@@ -308,6 +334,16 @@ def setting(strategy: StrategyName, strength: float, k: int, blend: float) -> st
     if blend < 1:
         parts.append(f"{100 * blend:.0f} % of the way")
     return ", ".join(parts)
+
+
+def guard_refusal(refusal: str) -> str:
+    """That the guard refuses a setting, and why."""
+    return f"The guard refuses this: {refusal}, on validation samples."
+
+
+def broken_seal(file: str) -> str:
+    """That a report is not as it was written; `file` begins the sentence, such as 'This file'."""
+    return f"{file} was changed after it was written: its seal does not fit."
 
 
 def suggestion_reason(path: UnlearningPath) -> str:

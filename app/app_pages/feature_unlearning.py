@@ -13,7 +13,7 @@ from app.view_models.evidence import Evidence
 from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, panels
-from fmd_core import FMDError
+from fmd_core import FMDError, wording
 
 REVIEW = state.review()
 KICKER = "Feature unlearning · against the original model"
@@ -49,7 +49,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
         st.caption(components.plain(view.summary))
     st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     if point.refusal:
-        st.warning(components.plain(f"The guard refuses this: {point.refusal}, on validation samples."))
+        st.warning(components.plain(wording.guard_refusal(point.refusal)))
     history_panel.draw(variant, refused=bool(point.refusal))
     st.header("What it does to the answers", anchor=False)
     st.write(components.plain(f"{result.headline} {result.who_pays}"))

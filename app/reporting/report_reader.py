@@ -9,6 +9,7 @@ import streamlit as st
 import fmd_core as fmd
 from app.view_models import report, report_comparison
 from app.widgets import components, panels
+from fmd_core import wording
 from fmd_core.report.reading import MAX_BYTES
 
 NOTHING, HERE, FILE = "nothing", "this review", "another file"
@@ -34,7 +35,7 @@ def draw(current: dict[str, Any]) -> None:
         _side_by_side(first.report, current, "This review")
     elif against == FILE and (second := _upload("Second report (JSON)", "second_report")) is not None:
         if not second.is_intact:
-            st.warning("The second file was changed after it was written\\: its seal does not fit.")
+            st.warning(components.plain(wording.broken_seal("The second file")))
         _side_by_side(first.report, second.report, "Second report")
     st.header("The opened report", anchor=False)
     with st.container(border=True):

@@ -46,5 +46,5 @@ def _told(variant: Exclusion) -> bool:
     people = len(cache.features(review, "validation"))
     st.write(components.plain(harmful.exclusion_sentence(point, original, bias, people)))
     if point.refusal:
-        st.warning(components.plain(f"The guard refuses this: {point.refusal}, on validation samples."))
+        st.warning(components.plain(wording.guard_refusal(point.refusal)))
     return True

@@ -115,7 +115,7 @@ class Evidence:
         """The bars in a sentence."""
         return (
             f"Grey is {_inside(self.names[0])}, blue {_inside(self.names[1])}, on "
-            f"{wording.count(self.comparison.bias.before.n)} held-out test samples; whiskers are 95 % intervals."
+            f"{wording.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
         )
 
     @property

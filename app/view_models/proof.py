@@ -11,9 +11,8 @@ from app.view_models.charts import ACCENT, NEUTRAL, Bar, BarChart
 from fmd_core import Comparison, Rival, wording
 
 VERDICTS = {
-    "improved": "Improved: the {bias} falls by {size} points, more than chance would; there is no evidence that "
-    "overall accuracy changes.",
-    "improved at a cost": "Improved at a cost: the {bias} falls by {size} points, and overall accuracy falls too.",
+    "improved": "Improved: the {bias} falls by {size} points, more than chance would{accuracy}.",
+    "improved at a cost": "Improved at a cost: the {bias} falls by {size} points{accuracy}.",
     "no evidence": "No evidence: the change of the {bias}, {size} points, is within what chance does.",
     "worse": "Worse: the {bias} rises by {size} points.",
     "unchanged": "Nothing has changed.",
@@ -33,7 +32,11 @@ def verdict(comparison: Comparison) -> str:
     """What changed on held-out people, and whether chance would do as much."""
     difference = comparison.judged.difference
     size = "?" if difference.value is None else wording.points(abs(difference.value))
-    return VERDICTS[comparison.verdict].format(bias=wording.bias_name(comparison), size=size)
+    clause = wording.accuracy_clause(comparison.accuracy, "overall accuracy")
+    accuracy = f", and {clause} too" if comparison.accuracy.is_beyond_chance else f"; {clause}"
+    return VERDICTS[comparison.verdict].format(
+        bias=wording.bias_name(comparison), size=size, accuracy=accuracy
+    )
 
 
 def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) -> ProofView:
@@ -72,6 +75,7 @@ def _summary(rows: Sequence[tuple[str, Comparison]]) -> str:
     parts = []
     for name, found in rows:
         moved = found.judged.difference
-        said = moved.problem if moved.value is None else f"{wording.points(moved.value)} points"
+        problem = moved.problem.removesuffix(".")
+        said = problem if moved.value is None else f"{wording.points(moved.value)} points"
         parts.append(f"{name[0].lower()}{name[1:]} {said}")
     return f"Change of the bias: {'; '.join(parts)}."

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -42,7 +41,7 @@ class ReportComparison:
 def opened(found: fmd.OpenedReport) -> OpenedView:
     """The page of an opened report and what to know of it. Raises DataError for one too large to show."""
     report = found.report
-    caution = "" if found.is_intact else "This file was changed after it was written: its seal does not fit."
+    caution = "" if found.is_intact else wording.broken_seal("This file")
     banner = " ".join(["Opened from a file, to be read only.", caution]).strip()
     html = fmd.render_page(report, opened=banner)
     if len(html) > LARGEST_PAGE:
@@ -63,8 +62,7 @@ def headline(report: Report) -> str:
 
 def when(report: Report) -> str:
     """When a report was written."""
-    at = datetime.fromisoformat(report["created"]).astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+    return wording.moment(report["created"])
 
 
 def compare(first: Report, second: Report, names: tuple[str, str]) -> ReportComparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fmd_core import Estimate, ScoreCheck, wording
+from fmd_core.report.sections import EFFECTS
 from fmd_core.score_check import DRAWS, PLANTS, GroupCheck, SignTest, Verdict
 
 HEADLINES: dict[Verdict, str] = {
@@ -28,7 +29,6 @@ HEADINGS = [
     "Held-out: predicted",
     "Held-out: measured",
 ]
-COLUMNS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def build(check: ScoreCheck) -> ScoreCheckView:
             f"{len(random.draws)} draws, the whiskers their range."
         ),
         table=pd.DataFrame(
-            [(_label(g, check.k), *(points(g.mean(name)) for name in COLUMNS)) for g in check.groups],
+            [(_label(g, check.k), *(points(g.mean(name)) for name in EFFECTS)) for g in check.groups],
             columns=HEADINGS,
         ),
         held_out=(
@@ -153,12 +153,5 @@ def _estimate(group: GroupCheck, name: str) -> Estimate:
 
 
 def _in_points(check: ScoreCheck) -> Callable[[float], str]:
-    """How to write the changes of one check: in points with a sign, to as many decimals as they need."""
-    largest = max(abs(end) for group in check.groups for end in group.ends("measured"))
-    digits = 1 if largest >= 0.02 else 2 if largest >= 0.002 else 3
-
-    def text(change: float) -> str:
-        found = wording.points(change, digits)
-        return f"+{found}" if round(100 * change, digits) > 0 else found
-
-    return text
+    """How to write the changes of one check."""
+    return wording.in_points(end for group in check.groups for end in group.ends("measured"))

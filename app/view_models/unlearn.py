@@ -65,7 +65,7 @@ def standing_on_original(path: UnlearningPath, choice: PathPoint, history: Histo
 
 def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
     """`choice` is the point of `path` that the slider stands on."""
-    refused = f"The guard refuses this: {choice.refusal}, on validation samples." if choice.refusal else ""
+    refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
     if path.step_share < 1:
         refused = (
             f"{refused} Strength 1 is {100 * path.step_share:.2g} % of the published step: the rest would move the "

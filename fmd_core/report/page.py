@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def _template() -> Template:
         "effects": _effects,
         "along": _along,
         "figure": _figure,
-        "when": _when,
+        "when": wording.moment,
         "day": _day,
         "p_value": wording.p_value,
         "count": wording.count,
@@ -100,11 +100,6 @@ def _shown(measured: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [entries[row] for row in measured["shown"] if row in entries]
 
 
-def _when(iso: str) -> str:
-    at = datetime.fromisoformat(iso).astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
-
-
 def _day(iso: str) -> str:
     day = date.fromisoformat(iso)
     return f"{day.day} {day:%B %Y}"
@@ -115,13 +110,9 @@ def _figure(estimate: dict[str, Any], *, difference: bool = False) -> str:
 
 
 def _effects(check: dict[str, Any]) -> list[list[str]]:
-    """The rows of a score check, in points with a sign, to as many decimals as the check needs."""
+    """The rows of a score check, in points."""
     groups = check["groups"]
-    largest = max((abs(g["measured"][end]) for g in groups for end in ("least", "most")), default=0.0)
-    digits = 1 if largest >= 0.02 else 2 if largest >= 0.002 else 3
-
-    def text(change: float) -> str:
-        return f"{'+' if round(100 * change, digits) > 0 else ''}{wording.points(change, digits)}"
+    text = wording.in_points(g["measured"][end] for g in groups for end in ("least", "most"))
 
     def name(group: dict[str, Any]) -> str:
         kind, draws = group["kind"], group["draws"]

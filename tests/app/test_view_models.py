@@ -11,7 +11,7 @@ import pytest
 from app.record.history import History
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.view_models import find_bias, harmful, report, start, twins, unlearn
+from app.view_models import find_bias, harmful, proof, report, start, twins, unlearn
 from app.view_models.evidence import Evidence
 from fmd_core import (
     AttributeBias,
@@ -59,9 +59,7 @@ def attribute(name: str, bias: Estimate) -> AttributeBias:
     return AttributeBias(name, bias, estimate(0.4), estimate(0.9), estimate(0.5), metrics)
 
 
-AUDIT = BiasReport(
-    estimate(0.8), (attribute("colour", estimate(0.6)), attribute("paper", estimate(0.1))), "head"
-)
+AUDIT = BiasReport(estimate(0.8), (attribute("colour", estimate(0.6)), attribute("paper", estimate(0.1))))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +101,7 @@ class TestFindBias:
         assert find_bias.build_findings(AUDIT, 0.6).attributes.table["Verdict"][0] == "too close to call"
 
     def test_too_few_people_is_an_answer(self):
-        few = BiasReport(estimate(0.8), (attribute("colour", Estimate.unknown(7)),), "head")
+        few = BiasReport(estimate(0.8), (attribute("colour", Estimate.unknown(7)),))
         view = find_bias.build_findings(few, 0.2)
         assert view.attributes.table["Bias, points"][0] == "not enough people to say (n = 7)"
         assert "7" in view.headline + view.lead
@@ -114,7 +112,7 @@ class TestFindBias:
         assert view.metrics.table["Value"].iloc[-1] == "0.30 (0.25 to 0.35)"
 
     def test_one_attribute_at_one_point(self):
-        alone = BiasReport(estimate(0.8), AUDIT.attributes[:1], "head")
+        alone = BiasReport(estimate(0.8), AUDIT.attributes[:1])
         found = find_bias.build_findings(alone, 0.01).attributes
         assert found.summary == "Beyond the limit of 1 point: colour (1 of 1 attribute)."
 
@@ -312,6 +310,38 @@ class TestResult:
     def test_only_an_article_loses_its_capital(self, data, comparison):
         found = Evidence(data, comparison, names=("The original model", "Anna's try"))
         assert found.summary.startswith("Grey is the original model, blue Anna's try, on 100 held-out")
+
+    def test_the_bars_are_of_all_people_not_only_of_those_with_a_twin(self, data, comparison):
+        few = replace(comparison.bias, before=replace(comparison.bias.before, n=40))
+        found = Evidence(data, replace(comparison, bias=few))
+        assert " on 100 held-out test samples" in found.summary
+
+    @pytest.mark.parametrize(
+        ("accuracy", "said"),
+        [
+            (change(0.4, 0.7), ", more than chance would, and overall accuracy rises too."),
+            (
+                change(0.4, 0.41),
+                ", more than chance would; there is no evidence that overall accuracy changes.",
+            ),
+            (change(0.7, 0.4), ", and overall accuracy falls too."),
+            (
+                Change("accuracy", "", *[Estimate.unknown(7)] * 3),
+                ", more than chance would; overall accuracy cannot be said.",
+            ),
+        ],
+    )
+    def test_the_verdict_says_what_accuracy_does(self, data, comparison, accuracy, said):
+        verdict = Evidence(data, replace(comparison, accuracy=accuracy)).verdict
+        assert verdict.startswith("Improved")
+        assert verdict.endswith(f"the colour bias falls by 50.0 points{said}")
+
+    def test_a_fix_without_a_figure_does_not_end_the_summary_twice(self, comparison):
+        unknown = Estimate.unknown(0, "Nobody here goes with the pattern.")
+        found = replace(comparison, bias=Change("x", "", *[unknown] * 3))
+        assert proof.build(found, ()).chart.summary == (
+            "Change of the bias: this variant Nobody here goes with the pattern."
+        )
 
     def test_losers_are_named_first(self, data, comparison):
         view = Evidence(data, comparison)

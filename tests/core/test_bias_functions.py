@@ -1,11 +1,14 @@
 """What counts as bias: values, slopes, and unlearning by each."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fmd_core import (
+    AttributeDataset,
+    Column,
     CounterfactualBias,
     CounterfactualPairs,
     DataError,
@@ -108,6 +111,34 @@ def test_two_classes_compare_the_mean_probability_of_class_one(measure):
     expected = says[usual & counted].mean() - says[~usual & counted].mean()
     assert gap.signed(head) == pytest.approx(expected)
     assert gap.value(head) == pytest.approx(abs(expected))
+    assert gap.n_counted == counted.sum()
+
+
+def two_class_problem():
+    """A data set of two classes whose 200 test people have features, an attribute and twins."""
+    people, usual, head = two_classes()
+    labels = np.concatenate([[0, 0, 0, 1, 1, 1], people.labels])
+    codes = np.concatenate([[0, 0, 0, 1, 1, 1], usual.astype(int)])  # the second level is usual for class 1
+    people = replace(people, rows=np.arange(6, 206))
+    dataset = AttributeDataset(
+        "Two classes",
+        Column("told", labels, ("no", "yes")),
+        {"sex": Column("sex", codes, ("f", "m"))},
+        np.repeat(["train", "test"], [6, 200]),
+        SimpleNamespace(fingerprint="none"),
+    )
+    other = replace(people, features=-people.features)
+    levels = people.labels, 1 - people.labels, codes[6:]
+    return dataset, head, people, CounterfactualPairs("sex", "flipped", people, other, *levels)
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_a_gap_is_told_with_the_people_who_count(measure):
+    dataset, head, people, pairs = two_class_problem()
+    n = int((people.labels == 1).sum()) if measure == "equal opportunity" else 200
+    assert audit_bias(head, dataset, people, [pairs]).attributes[0].by(measure).n == n
+    change = compare(head, turned(head), dataset, people, pairs, measure=measure).gap
+    assert [end.n for end in (change.before, change.after, change.difference)] == [n] * 3
 
 
 @pytest.mark.parametrize("measure", GAPS)
@@ -309,6 +340,27 @@ def test_a_gap_the_other_way_round_is_audited_in_the_direction_that_it_has(tiny,
         audit_bias(other, tiny.dataset, tiny.features["test"], [tiny.pairs["test"]]).attributes[0].by(measure)
     )
     assert 0 < found.low < found.value < found.high
+
+
+@pytest.mark.parametrize("measure", GAPS)
+def test_the_audit_keeps_whom_a_gap_in_probability_favours(tiny, measure):
+    pairs, people = [tiny.pairs["test"]], tiny.features["test"]
+    for head, favours in ((tiny.head, True), (turned(tiny.head), False)):
+        assert audit_bias(head, tiny.dataset, people, pairs).attributes[0].favours(measure) is favours
+
+
+def test_the_direction_is_that_of_probability_where_decisions_go_the_other_way():
+    dataset, _, people, pairs = two_class_problem()
+    usual = dataset.attribute("sex").codes[people.rows] == 1
+    # the usual level leans towards class 1 but never gets it, of the others a few get it for sure
+    leaning = np.where(usual, -0.1, np.where(np.arange(200) % 5 == 0, 0.1, -3.0))
+    leaning[usual & (people.labels == 1)] = -5.0  # but not those of them who truly belong to it
+    people = replace(people, features=leaning[:, None])
+    pairs = replace(pairs, favoured=people, other=people)
+    found = audit_bias(LinearHead([[0.0], [1.0]], [0.0, 0.0]), dataset, people, [pairs]).attributes[0]
+    assert found.metrics.demographic_parity_difference.value < 0
+    assert found.favours("demographic parity")
+    assert not found.favours("equal opportunity")
 
 
 @pytest.mark.parametrize("measure", GAPS)

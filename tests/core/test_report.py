@@ -143,6 +143,25 @@ def test_what_was_done_and_measured_is_told(after, demo):
     assert len(measured["groups"]) == len(demo.comparison.groups)
 
 
+def test_answers_are_counted_among_all_held_out_people(after):
+    """Not among those alone who have a twin that counts."""
+    bias = after.comparison.bias
+    few = replace(bias, before=replace(bias.before, n=77))
+    text = Page(page(replace(after, comparison=replace(after.comparison, bias=few)))).words
+    everyone, changed = len(after.comparison.rows), len(after.comparison.changed)
+    assert f"Measured on {everyone} held-out samples that took no part" in text
+    assert f"{changed} of {everyone} held-out samples get another answer" in text
+
+
+def test_a_gap_without_two_groups_is_one_clean_sentence(before):
+    problem = "The equal opportunity gap by 'colour' needs two groups; choose another measure or attribute."
+    unknown = Estimate.unknown(0, problem)
+    audits = tuple(replace(audit, opportunity_gap=unknown) for audit in before.audit.attributes)
+    evidence = replace(before, measure="equal opportunity", audit=replace(before.audit, attributes=audits))
+    found = build_report(evidence)["found"]["attributes"][0]
+    assert (found["headline"], found["sentence"]) == (problem, problem)
+
+
 def test_the_guard_s_word_is_told(after):
     point, current = after.point, build_report(after)["done"]["current"]
     assert current["guard"] == {

@@ -17,11 +17,11 @@ def audit(name, value, error=0.02, gap=None):
 
 
 def verdicts(*audits, measure="counterfactual"):
-    return {f.attribute: f.verdict for f in scan(BiasReport(UNKNOWN, audits, ""), LIMIT, measure)}
+    return {f.attribute: f.verdict for f in scan(BiasReport(UNKNOWN, audits), LIMIT, measure)}
 
 
 def test_worst_first_unmeasurable_last():
-    found = scan(BiasReport(UNKNOWN, (audit("a", 0.1), audit("b", None), audit("c", 0.5)), ""), LIMIT)
+    found = scan(BiasReport(UNKNOWN, (audit("a", 0.1), audit("b", None), audit("c", 0.5))), LIMIT)
     assert [f.attribute for f in found] == ["c", "a", "b"]
     assert found[2].verdict == "cannot be said"
     assert found[2].words == "not enough people to say (n = 7)"
@@ -44,7 +44,7 @@ def test_looking_at_many_asks_for_more_evidence():
 
 def test_p_values_are_benjamini_and_hochberg_s():
     values = [0.3, 0.15, 0.12, 0.02]
-    found = scan(BiasReport(UNKNOWN, tuple(audit(str(v), v) for v in values), ""), LIMIT)
+    found = scan(BiasReport(UNKNOWN, tuple(audit(str(v), v) for v in values)), LIMIT)
     raw = norm.sf((np.array(values) - LIMIT) / 0.02)
     assert [f.adjusted_p for f in found] == pytest.approx(false_discovery_control(raw), rel=1e-3)
 

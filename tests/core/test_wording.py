@@ -15,6 +15,12 @@ UNKNOWN = Estimate.unknown(7)
 MINUS = "\N{MINUS SIGN}"
 
 
+ONE_GROUP = (
+    "The equal opportunity gap by 'colour' needs two groups, but nobody here goes with the pattern; choose another "
+    "measure or attribute."
+)
+
+
 def share(value, low=None, high=None, n=450):
     return Estimate(value, value if low is None else low, value if high is None else high, n)
 
@@ -25,7 +31,7 @@ def audit(bias, flips=share(0.587)):  # noqa: B008  frozen
 
 
 def finding(bias, flips=share(0.587), measure="counterfactual"):  # noqa: B008  frozen
-    return scan(BiasReport(UNKNOWN, (audit(bias, flips),), ""), 0.1, measure)[0]
+    return scan(BiasReport(UNKNOWN, (audit(bias, flips),)), 0.1, measure)[0]
 
 
 def change(before, after, difference, group=""):
@@ -124,6 +130,33 @@ def test_what_is_still_beyond_the_limit_is_said(after, said):
     assert wording.still_beyond(Change("bias", "", Estimate(0.6, 0.5, 0.7, 450), after, after), 0.1) == said
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ((0.031, -0.05), ["+3.1", f"{MINUS}5.0"]),
+        ((0.02, 0.0), ["+2.0", "0.0"]),
+        ((0.0199, -0.0001), ["+1.99", f"{MINUS}0.01"]),
+        ((0.0019,), ["+0.190"]),
+    ],
+)
+def test_changes_that_are_read_together_have_the_decimals_of_the_largest(changes, shown):
+    text = wording.in_points(iter(changes))
+    assert [text(change) for change in changes] == shown
+
+
+def test_a_moment_is_told_in_utc():
+    assert wording.moment("2025-03-01T23:30:00-02:00") == "2 Mar 2025, 01:30 UTC"
+
+
+def test_a_refusal_and_a_broken_seal_are_one_sentence_each():
+    assert wording.guard_refusal("accuracy falls") == (
+        "The guard refuses this: accuracy falls, on validation samples."
+    )
+    assert wording.broken_seal("The second file") == (
+        "The second file was changed after it was written: its seal does not fit."
+    )
+
+
 def test_counts_have_commas_from_a_thousand_on():
     assert [wording.count(n) for n in (7, 999, 1_000, 16_281)] == ["7", "999", "1,000", "16,281"]
     assert wording.counted(16_281, "person") == "16,281 people"
@@ -168,6 +201,8 @@ def test_figures_do_not_break_at_the_end_of_a_line(text, joined):
             "not enough people to say (n = 7)",
             "There are too few people to say (n = 7) about colour.",
         ),
+        (Estimate.unknown(0, ONE_GROUP), ONE_GROUP, ONE_GROUP),
+        (Estimate.unknown(0, "not measured"), "not measured", "Colour: not measured."),
     ],
 )
 def test_an_attribute_at_a_limit_of_ten_points(bias, verdict, headline):
@@ -194,13 +229,20 @@ def test_the_sentence_without_flips():
 
 def test_the_sentence_of_an_unknown_attribute():
     assert wording.attribute_sentence(finding(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
+    assert wording.attribute_sentence(finding(Estimate.unknown(0, ONE_GROUP))) == ONE_GROUP
 
 
-@pytest.mark.parametrize(("decisions", "direction"), [(0.2, "more"), (-0.2, "less")])
-def test_the_sentence_of_a_group_gap_names_its_direction(decisions, direction):
-    even = replace(audit(share(0.1)), parity_gap=share(0.152, 0.12, 0.18))
-    uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=share(decisions)))
-    found = scan(BiasReport(UNKNOWN, (uneven,), ""), 0.1, "demographic parity")[0]
+@pytest.mark.parametrize(("favours", "direction"), [(True, "more"), (False, "less")])
+def test_the_sentence_of_a_group_gap_names_its_direction(favours, direction):
+    even = replace(
+        audit(share(0.1)),
+        parity_gap=share(0.152, 0.12, 0.18),
+        parity_favours=favours,
+        opportunity_favours=not favours,
+    )
+    decisions = share(-0.2 if favours else 0.2)  # decisions may go the other way than probabilities
+    uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=decisions))
+    found = scan(BiasReport(UNKNOWN, (uneven,)), 0.1, "demographic parity")[0]
     assert wording.attribute_sentence(found) == (
         f"On average a class gets 15.2 points {direction} probability where the colour goes with the pattern "
         "than elsewhere (95 % interval 12.0 to 18.0, n = 450)."
@@ -211,8 +253,20 @@ def test_the_sentence_of_a_group_gap_names_its_direction(decisions, direction):
     )
 
 
+@pytest.mark.parametrize(("favours", "direction"), [(True, "more"), (False, "less")])
+def test_among_those_whose_class_it_is_the_gap_has_a_direction_of_its_own(favours, direction):
+    told = replace(
+        audit(share(0.1)),
+        opportunity_gap=share(0.152),
+        parity_favours=not favours,
+        opportunity_favours=favours,
+    )
+    found = scan(BiasReport(UNKNOWN, (told,)), 0.1, "equal opportunity")[0]
+    assert f"15.2 points {direction} probability among those who truly" in wording.attribute_sentence(found)
+
+
 def test_the_limit_of_one_point_is_singular():
-    found = scan(BiasReport(UNKNOWN, (audit(share(0.15, 0.12, 0.18)),), ""), 0.01)[0]
+    found = scan(BiasReport(UNKNOWN, (audit(share(0.15, 0.12, 0.18)),)), 0.01)[0]
     assert wording.attribute_headline(found) == "Colour moves the answer beyond the limit of 1 point."
 
 
@@ -269,6 +323,7 @@ def test_who_is_served_worst_is_told_of_one_class():
             HELD,
             "Whether it worked cannot be said: not enough people to say (n = 7).",
         ),
+        (change(*[Estimate.unknown(0, ONE_GROUP)] * 3), HELD, ONE_GROUP),
         (
             FELL,
             change(UNKNOWN, UNKNOWN, UNKNOWN),

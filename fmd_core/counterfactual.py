@@ -25,7 +25,7 @@ from fmd_core.data import (
     frozen_array,
     ignore_progress,
 )
-from fmd_core.errors import DataError
+from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.heads import Head
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.models import Classifier, encode_rows
@@ -240,7 +240,7 @@ def _match(
     partner, distance = nearest_partners(alike, codes, usual, same=same)
     found = np.flatnonzero(partner != NOBODY)
     if len(found) == 0:
-        raise DataError(
+        raise NoTwinsError(
             f"Nobody has a twin by '{attribute}': in no class are there people of two levels; "
             "choose another attribute."
         )

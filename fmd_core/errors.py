@@ -2,6 +2,7 @@
 
     FMDError
     ├── DataError      a data set, a split, an attribute or a number asked of them
+    │   └── NoTwinsError   nobody in a split has a twin by an attribute
     ├── ModelError     a weights file or an architecture
     └── SolverError    the mathematics could not be carried out; names the knob to turn
 
@@ -17,6 +18,10 @@ class FMDError(Exception):
 
 class DataError(FMDError):
     """The data, or a value chosen for them, cannot be used."""
+
+
+class NoTwinsError(DataError):
+    """Nobody in a split has a twin by an attribute."""
 
 
 class ModelError(FMDError):

@@ -50,10 +50,8 @@ def findings() -> None:
 
 
 findings()
-fixed = sorted(set(data.attributes) - set(cache.changeable(data)))
-if fixed:
-    names = components.plain(", ".join(fixed))
-    st.info(f"Not tested, because every {data.unit} has the same value: {names}.")
+for name, why in cache.untested(REVIEW).items():
+    st.info(components.plain(f"Not tested by {name}. {why}"))
 flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)
 
 

@@ -51,6 +51,8 @@ from app.cache.opened import (
     open_data,
     pairs,
     store,
+    testable,
+    untested,
 )
 from app.cache.patterns import channel_groups, convolutions, pattern_pictures, reliance
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
@@ -101,6 +103,8 @@ __all__ = [
     "side_by_side_biases",
     "standing",
     "store",
+    "testable",
+    "untested",
     "untouched",
     "warm",
     "warm_path",

@@ -23,7 +23,7 @@ TAUGHT = ("features", "labels", "rows")
 def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
     data, seen = opened.dataset(review), fixes.standing(review, variant)
-    twins = {attribute: opened.pairs(seen, "test", attribute) for attribute in opened.changeable(data)}
+    twins = {attribute: opened.pairs(seen, "test", attribute) for attribute in opened.testable(review)}
     floors = {attribute: opened.placebo(seen, "test", attribute) for attribute in twins}
     return fmd.audit_bias(
         fixes.head(review, variant),
@@ -69,7 +69,7 @@ def other_biases(review: Review, variant: Variant, attribute: str) -> list[fmd.C
 
 @kept()
 def _other_biases(seen: Review, variant: Variant, attribute: str) -> list[fmd.Change]:
-    names = [name for name in opened.changeable(opened.dataset(seen)) if name != attribute]
+    names = [name for name in opened.testable(seen) if name != attribute]
     return fmd.bias_changes(
         opened.classifier(seen).head,
         fixes.head(seen, variant),
@@ -102,7 +102,7 @@ def side_by_side(review: Review, first: Side, second: Side, aim: Aim) -> fmd.Com
 @kept()
 def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> list[fmd.Change]:
     """The bias of both by every attribute but the one under review."""
-    names = [name for name in opened.changeable(opened.dataset(review)) if name != aim.attribute]
+    names = [name for name in opened.testable(review) if name != aim.attribute]
     both = [(_candidate(review, first, name), _candidate(review, second, name)) for name in names]
     return fmd.candidate_biases(both, opened.dataset(review), aim.measure)
 

@@ -15,6 +15,7 @@ from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import Split, ignore_progress
 from fmd_core.deepening import deepened
+from fmd_core.errors import NoTwinsError
 from fmd_core.features.beside import beside
 from fmd_core.networks import model_shelf
 from fmd_core.networks.architectures import Depth, find_hidden_layer
@@ -98,14 +99,32 @@ def are_read(review: Review, split: Split) -> bool:
 
 
 @kept(growth=GROWTH_PAIRS)
-def _pairs(review: Review, split: Split, attribute: str, _progress: Progress) -> fmd.CounterfactualPairs:
+def _pairing(
+    review: Review, split: Split, attribute: str, _progress: Progress
+) -> fmd.CounterfactualPairs | str:
+    """The twins, or why there are none: one attribute without twins says nothing against the others."""
     data, people = dataset(review), _features(review, split, _progress)
-    if data.pair_method == "matched" and review != plain(review):  # who is whose twin stays
-        return _pairs(plain(review), split, attribute, _progress).seen_in(people)
-    return fmd.pair_counterfactuals(
-        data, classifier(review), split=split, attribute=attribute, features=people, store=store(),
-        progress=_progress,
-    )  # fmt: skip
+    try:
+        if data.pair_method == "matched" and review != plain(review):  # who is whose twin stays
+            return _pairs(plain(review), split, attribute, _progress).seen_in(people)
+        return fmd.pair_counterfactuals(
+            data, classifier(review), split=split, attribute=attribute, features=people, store=store(),
+            progress=_progress,
+        )  # fmt: skip
+    except NoTwinsError as problem:
+        return str(problem)
+
+
+def _pairs(review: Review, split: Split, attribute: str, progress: Progress) -> fmd.CounterfactualPairs:
+    found = _pairing(review, split, attribute, progress)
+    if isinstance(found, str):
+        raise NoTwinsError(found)
+    return found
+
+
+def pair_up(review: Review, split: Split, attribute: str, progress: Progress = ignore_progress) -> None:
+    """Look for the twins of one split; that there are none is no error yet."""
+    _pairing(every_twin(review), split, attribute, progress)
 
 
 def pairs(
@@ -118,7 +137,7 @@ def pairs(
 
 def are_paired(review: Review, split: Split, attribute: str) -> bool:
     """Whether `pairs` cost nothing, whoever is left out."""
-    return _pairs.holds(every_twin(review), split, attribute)
+    return _pairing.holds(every_twin(review), split, attribute)
 
 
 @kept()
@@ -174,3 +193,23 @@ def n_inputs(review: Review) -> int:
 def changeable(data: fmd.AttributeDataset) -> list[str]:
     """Attributes with more than one value: the others cannot be changed, so not be tested."""
     return [attribute.name for attribute in data.attributes.values() if len(attribute.levels) > 1]
+
+
+def untested(review: Review) -> dict[str, str]:
+    """Attributes by which no test samples can be compared, and why, in a sentence each."""
+    data = dataset(review)
+    names = changeable(data)
+    constant = {
+        name: f"Every {data.unit} has the same value." for name in data.attributes if name not in names
+    }
+    found = {name: _pairing(every_twin(review), "test", name, ignore_progress) for name in names}
+    return constant | {name: problem for name, problem in found.items() if isinstance(problem, str)}
+
+
+def testable(review: Review) -> list[str]:
+    """Attributes by which test samples can be compared. Raises DataError when there are none."""
+    refused = untested(review)
+    found = [name for name in dataset(review).attributes if name not in refused]
+    if not found:
+        raise fmd.DataError(" ".join(f"'{name}' cannot be tested: {why}" for name, why in refused.items()))
+    return found

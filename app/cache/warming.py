@@ -16,7 +16,7 @@ def warm(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
     steps: list[Step] = [partial(opened.features, review, split) for split in SPLITS]
     names = opened.changeable(opened.dataset(review))
-    steps += [partial(opened.pairs, review, "test", attribute) for attribute in names]
+    steps += [partial(opened.pair_up, review, "test", attribute) for attribute in names]
     in_turn([*steps, lambda _: judgements.audit(review, None)], progress)
 
 
@@ -31,7 +31,7 @@ def is_warm(review: Review) -> bool:
 
 def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the later pages of a demo need."""
-    aims = [Aim((name,)) for name in opened.changeable(opened.dataset(review))]
+    aims = [Aim((name,)) for name in opened.testable(review)]
     k = default_k(len(opened.features(review, "train")))
     steps: list[Step] = []
     for aim in aims:

@@ -57,7 +57,7 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
 
 def _choose_attributes(review: Review) -> None:
     """What is taken out beside the attribute under review."""
-    more = [name for name in cache.changeable(cache.dataset(review)) if name != state.attribute()]
+    more = [name for name in cache.testable(review) if name != state.attribute()]
     if not more:
         return
     memory.keep_among("also", tuple(more))

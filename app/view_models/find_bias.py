@@ -98,7 +98,7 @@ def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> Ser
     """Accuracy with and against the pattern, and aif360's group metrics."""
     focus = next((a for a in audit.attributes if a.attribute == attribute), None)
     if focus is None:
-        raise DataError(f"'{attribute}' has one value only, so nobody can be compared by it; choose another.")
+        raise DataError(f"Nobody can be compared by '{attribute}'; choose another attribute in the sidebar.")
     return ServiceView(_groups(focus, wording.many(unit)), _metrics(focus, wording.many(unit)))
 
 

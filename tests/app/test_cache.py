@@ -15,6 +15,7 @@ from app.record.review import Aim, Review
 from app.record.variants import Recipe
 from fmd_core import Column, DataError, unlearn
 from fmd_core.data import SPLITS
+from fmd_core.errors import NoTwinsError
 from fmd_core.running.jobs import REGISTRY, JobStopped
 from fmd_core.unlearning import STRENGTHS
 
@@ -95,6 +96,46 @@ def test_an_attribute_with_one_value_is_left_out_of_the_audit(monkeypatch, open_
     assert page.table[0].value["Attribute"].tolist() == ["colour"]
 
 
+@pytest.mark.usefixtures("fresh_caches")
+def test_an_attribute_without_twins_blocks_no_other(monkeypatch, open_page):
+    real = fmd.pair_counterfactuals
+
+    def pair(data, model, *, attribute, **options):
+        if attribute == "paper":
+            raise NoTwinsError("Nobody has a twin by 'paper'.")
+        return real(data, model, attribute=attribute, **options)
+
+    monkeypatch.setattr(fmd, "pair_counterfactuals", pair)
+    assert (cache.testable(REVIEW), cache.untested(REVIEW)) == (
+        ["colour"], {"paper": "Nobody has a twin by 'paper'."}
+    )  # fmt: skip
+    cache.warm(REVIEW)
+    assert cache.is_warm(REVIEW)  # nothing is looked for again
+    page = open_page("find_bias")
+    assert not page.error
+    assert page.info[0].value == "Not tested by paper. Nobody has a twin by 'paper'."
+    assert page.table[0].value["Attribute"].tolist() == ["colour"]
+    page = page.selectbox(key="attribute").set_value("paper").run()
+    assert "Nobody can be compared by 'paper'" in page.error[0].value
+    page = page.selectbox(key="attribute").set_value("colour").run()
+    for name in ("unlearn", "report", "compare"):
+        page = page.switch_page(f"app_pages/{name}.py").run()
+        assert not page.error, name
+        assert not page.exception, name
+
+
+@pytest.mark.usefixtures("fresh_caches")
+def test_without_any_twins_every_reason_is_said(monkeypatch):
+    def refuse(_data, _model, *, attribute, **_options):
+        raise NoTwinsError(f"Nobody has a twin by '{attribute}'.")
+
+    monkeypatch.setattr(fmd, "pair_counterfactuals", refuse)
+    with pytest.raises(DataError) as caught:
+        cache.audit(REVIEW, None)
+    for name in ("colour", "paper"):
+        assert f"'{name}' cannot be tested: Nobody has a twin by '{name}'." in str(caught.value)
+
+
 # --- held in memory, as long as there is room
 
 
@@ -135,7 +176,7 @@ def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
     assert not cache.is_warm(replace(REVIEW, depth="concatenated"))
     assert cache.is_solved(*asked)
     assert not cache.is_solved(*asked[:3], 1)
-    for part in (opened._pairs, opened._features):
+    for part in (opened._pairing, opened._features):
         part.clear()
         assert not cache.is_warm(REVIEW)
         cache.warm(REVIEW)

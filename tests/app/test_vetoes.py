@@ -136,11 +136,11 @@ def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
 
 
 def test_who_is_whose_matched_twin_is_the_same_one_layer_deeper(monkeypatch):
-    opened._pairs.clear()
+    opened._pairing.clear()
     matched = replace(cache.dataset(REVIEW), pair_method="matched")
     monkeypatch.setattr(opened, "dataset", lambda _review: matched)
     pairs = [cache.pairs(Review(depth=d), "test", "colour") for d in ("last layer", "concatenated")]
-    opened._pairs.clear()
+    opened._pairing.clear()
     assert pairs[0].method == "matched"
     for side in ("favoured", "other"):
         np.testing.assert_array_equal(getattr(pairs[0], side).rows, getattr(pairs[1], side).rows)

@@ -52,7 +52,7 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class BeforeAfter:
     """What a comparison says, each part made when it is asked for: a slider moves faster than all can be
     made. `others` are the biases by the other attributes, `names` what is compared."""
 

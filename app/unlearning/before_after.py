@@ -11,7 +11,7 @@ from app import cache
 from app.record.review import Review
 from app.record.variants import Variant
 from app.view_models import charts, glossary, proof
-from app.view_models.evidence import BEFORE_AFTER, Evidence
+from app.view_models.before_after import BEFORE_AFTER, BeforeAfter
 from app.widgets import components, gallery, panels, portraits
 
 Section = tuple[str, Callable[[], None]]
@@ -19,7 +19,7 @@ Section = tuple[str, Callable[[], None]]
 
 
 def draw(
-    page: str, review: Review, result: Evidence, *more: Section, names: tuple[str, str] = BEFORE_AFTER
+    page: str, review: Review, result: BeforeAfter, *more: Section, names: tuple[str, str] = BEFORE_AFTER
 ) -> None:
     """Figures, `more`, who pays, what is mixed up, and whose answer changed, a tab each; `names` are what is
     compared. Only the open tab is computed and sent: that is what keeps a slider quick."""
@@ -63,13 +63,13 @@ def _lead(words: str, *terms: str) -> None:
     st.markdown(components.plain(words), help=glossary.tip(*terms))
 
 
-def _figures(result: Evidence, names: tuple[str, str]) -> None:
+def _figures(result: BeforeAfter, names: tuple[str, str]) -> None:
     _lead(result.verdict, "Verdict", "Held-out people", "Interval (95 %)")
     figure = charts.before_after(result.labels, result.before, result.after, names)
     panels.chart(figure, result.summary, result.table, key="before_after")
 
 
-def _who_pays(result: Evidence) -> None:
+def _who_pays(result: BeforeAfter) -> None:
     _lead(
         "Every class, every attribute value, and who goes with or against the pattern; who lost by more than chance "
         "comes first.",
@@ -82,14 +82,14 @@ def _who_pays(result: Evidence) -> None:
         st.dataframe(result.intersections, hide_index=True, alt=result.intersections_note)
 
 
-def _mixed_up(result: Evidence) -> None:
+def _mixed_up(result: BeforeAfter) -> None:
     _lead("Rows are the truth, columns the answer; what lies off the diagonal is wrong.", "Mixed-up answers")
     for column, when in zip(st.columns(2, gap="large"), (0, 1), strict=True):
         with column:
             _confusion(result, when)
 
 
-def _changed(review: Review, result: Evidence) -> None:
+def _changed(review: Review, result: BeforeAfter) -> None:
     st.write(components.plain(result.examples_summary))
     tiles = [
         gallery.Tile(
@@ -103,7 +103,7 @@ def _changed(review: Review, result: Evidence) -> None:
     gallery.show(tiles, key="changed", label="Images whose answer changed", size="ten")
 
 
-def _confusion(result: Evidence, when: int) -> None:
+def _confusion(result: BeforeAfter, when: int) -> None:
     counts, summary = result.confusions[when], result.confusion_summaries[when]
     figure = charts.confusion(counts, result.classes, result.confusion_top)
     st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)

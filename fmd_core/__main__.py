@@ -26,11 +26,10 @@ from fmd_core.home import REPOSITORY, home_folder
 from fmd_core.models import Classifier, extract_features, save_classifier
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.networks.model_shelf import keep_model
-from fmd_core.networks.training import TrainingStep, train_classifier
+from fmd_core.networks.training import TrainingStep, suggested_architecture, train_classifier
 from fmd_core.reproduction import DEFAULT_DATA, STUDIES, reproduce, write_results
 
 FAILED, STOPPED = 2, 130  # exit codes: what argparse uses for mistakes, what shells use for Ctrl-C
-FACE_SIDE = 64  # pictures of this side and more go to the network for faces
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set")
     train.add_argument("--architecture", help="network; the default suits the data")
-    train.add_argument("--epochs", type=_whole, help="passes over the training samples")
+    train.add_argument(
+        "--epochs", type=_whole, help="passes over the training samples; the default takes minutes"
+    )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--name", help="what the dashboard calls the model")
     train.add_argument("--out", type=Path, metavar="FILE", help="also write the model here (.safetensors)")
@@ -111,7 +112,7 @@ def _train(chosen: argparse.Namespace) -> None:
     dataset = load_dataset(chosen.reference, **_options(chosen.option))
     if chosen.out is not None and not chosen.out.absolute().parent.is_dir():
         raise DataError(f"The folder of '{chosen.out}' does not exist; make it first.")
-    architecture = chosen.architecture or _suitable(dataset)
+    architecture = chosen.architecture or suggested_architecture(dataset)
     line = ProgressLine(sys.stdout)
     try:
         found = train_classifier(
@@ -142,14 +143,6 @@ def _options(pairs: Sequence[str]) -> dict[str, str]:
     if wrong:
         raise DataError(f"An option is written as key=value, got '{wrong[0]}'.")
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
-
-
-def _suitable(dataset: AttributeDataset) -> str:
-    """The network that is small enough to be trained here."""
-    if dataset.source.kind == "table":
-        return "mlp"
-    side = max(dataset.source.read(dataset.rows("train")[:1]).shape[1:3])
-    return "face_cnn" if side >= FACE_SIDE else "small_cnn"
 
 
 class ProgressLine:

@@ -6,7 +6,9 @@ and a page should be painted before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 BATCH_PIXELS = 128 * 64 * 64  # of one batch: bounds memory, and the time until a stop takes effect
 BATCH_ROWS = 512
 FORMAT = "fmd-classifier-1"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 Channels = tuple[float, float, float]
 NORMALISATIONS: dict[str, tuple[Channels, Channels]] = {
     "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -94,6 +97,8 @@ class Classifier:
     name: str = ""
     depth: Depth = "last layer"
     """Where encoder and head meet; see `fmd_core.deepening`."""
+    trained_on: str = ""
+    """Fingerprint of the data set that it was trained on here, '' where that is not known."""
 
     @property
     def kind(self) -> InputKind:
@@ -268,6 +273,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "feature_scale": repr(classifier.feature_scale),
         "name": classifier.name,
         "depth": classifier.depth,
+        "trained_on": classifier.trained_on,
     }
     # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
     save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
@@ -276,23 +282,9 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
 
 def load_classifier(path: Path) -> Classifier:
     """Open a classifier written by `save_classifier`. Nothing in the file is ever executed."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"The weights file '{path.name}' is missing; restore it and reload the page."
-        ) from error
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # odd number types too
-        raise ModelError(
-            f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
-        ) from error
-    whole = {"head.weight", "head.bias"} <= tensors.keys() and {"architecture", "damping"} <= metadata.keys()
-    depth = next((d for d in get_args(Depth) if d == metadata.get("depth", "last layer")), None)
-    known = metadata.get("architecture") in ARCHITECTURES
-    if metadata.get("format") != FORMAT or not whole or not known or depth is None:
-        raise ModelError(f"The weights file '{path.name}' was not written by FMD Studio, or has no head.")
+    with _opened(path) as file:
+        metadata, depth = _description(file, path.name)
+        tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
     if bad:
@@ -308,7 +300,53 @@ def load_classifier(path: Path) -> Classifier:
         _positive({"feature_scale": "1.0"} | metadata, "feature_scale", path.name),
         metadata.get("name", ""),
         depth,
+        known_digest(metadata.get("trained_on", "")),
     )
+
+
+def read_description(path: Path) -> dict[str, str]:
+    """What `save_classifier` wrote beside the numbers, which stay unread: a list of models needs no more.
+
+    Raises ModelError for a damaged header and for what FMD Studio did not write; numbers that are
+    damaged are found by `load_classifier` alone.
+    """
+    with _opened(path) as file:
+        return _description(file, path.name)[0]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
+    """A safetensors file; what goes wrong with it is a ModelError."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"The weights file '{path.name}' is missing; restore it and reload the page."
+        ) from error
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # odd number types too
+        raise ModelError(
+            f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
+        ) from error
+
+
+def _description(file: safe_open, name: str) -> tuple[dict[str, str], Depth]:
+    """Metadata and depth of a classifier's file, by its header alone."""
+    metadata: dict[str, str] = file.metadata() or {}
+    whole = {"head.weight", "head.bias"} <= set(file.keys()) and {
+        "architecture",
+        "damping",
+    } <= metadata.keys()
+    depth = next((d for d in get_args(Depth) if d == metadata.get("depth", "last layer")), None)
+    known = metadata.get("architecture") in ARCHITECTURES
+    if metadata.get("format") != FORMAT or not whole or not known or depth is None:
+        raise ModelError(f"The weights file '{name}' was not written by FMD Studio, or has no head.")
+    return metadata, depth
+
+
+def known_digest(text: str) -> str:
+    """The fingerprint that a file names, '' for what is none."""
+    return text if _DIGEST.fullmatch(text) else ""
 
 
 def _head(tensors: dict[str, Array]) -> Head:

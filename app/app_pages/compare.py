@@ -7,9 +7,9 @@ from app.jobs import preparation
 from app.opening import model_forms
 from app.record.review import Review
 from app.session import memory, state
-from app.unlearning import kept_variants, unlearn_evidence
+from app.unlearning import before_after, kept_variants
 from app.view_models import compare
-from app.view_models.evidence import Evidence
+from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 
 REVIEW = state.review()
@@ -46,14 +46,14 @@ def evidence(names: tuple[str, str]) -> None:
     with st.spinner("Asking both about every held-out sample"):
         comparison = cache.side_by_side(REVIEW, first, second, aim)
         others = cache.side_by_side_biases(REVIEW, first, second, aim)
-    result = Evidence(cache.dataset(REVIEW), comparison, others, names)
+    result = BeforeAfter(cache.dataset(REVIEW), comparison, others, names)
     with top:
         components.header(
             "Compare · on held-out people", compare.headline(comparison, names), result.who_pays
         )
     panels.cards(result.cards)
     if comparison.verdict != "unchanged":
-        unlearn_evidence.draw("compare", REVIEW, result, names=names)
+        before_after.draw("compare", REVIEW, result, names=names)
 
 
 top = st.container()

@@ -7,9 +7,9 @@ from app.jobs import preparation
 from app.record.variants import Erasure, Retrained
 from app.samples import where_it_looks
 from app.session import state
-from app.unlearning import forgetting_forms, history_panel, unlearn_evidence
+from app.unlearning import before_after, forgetting_forms, history_panel
 from app.view_models import charts, feature_unlearning, glossary
-from app.view_models.evidence import Evidence
+from app.view_models.before_after import BeforeAfter
 from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, panels
@@ -38,7 +38,9 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
         view = feature_unlearning.build(cache.forgetting(variant, names))
     aim, point = variant.aim, cache.point(variant)
     comparison = cache.comparison(REVIEW, variant, aim.attribute)
-    result = Evidence(cache.dataset(REVIEW), comparison, cache.other_biases(REVIEW, variant, aim.attribute))
+    result = BeforeAfter(
+        cache.dataset(REVIEW), comparison, cache.other_biases(REVIEW, variant, aim.attribute)
+    )
     with top:
         components.header(
             KICKER, view.headline, view.lead, help=glossary.tip("Fresh reader", "Feature unlearning")
@@ -54,7 +56,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...]) -> None:
     st.header("What it does to the answers", anchor=False)
     st.write(components.plain(f"{result.headline} {result.who_pays}"))
     panels.cards(result.cards)
-    unlearn_evidence.draw("features", REVIEW, result)
+    before_after.draw("features", REVIEW, result)
     label = len(cache.dataset(REVIEW).target.levels) - 1
     rows = cache.dataset(REVIEW).rows("test")
     shown = [

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache
 from app.record.variants import Retrained
-from app.reporting import decision_form, evidence, report_reader
+from app.reporting import decision_form, gathering, report_reader
 from app.session import state
 from app.view_models import report
 from app.widgets import components
@@ -31,7 +31,7 @@ with left:
     st.header("Your decision", anchor=False)
     decision = decision_form.draw(REVIEW, cache.head(REVIEW, state.current()).fingerprint)
 with top, st.spinner("Writing the report"):
-    view = report.build(evidence.gather(REVIEW, decision))
+    view = report.build(gathering.gather(REVIEW, decision))
     components.header("Report", view.headline, view.lead)
     if view.note:
         st.info(view.note)

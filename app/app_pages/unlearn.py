@@ -5,10 +5,10 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.session import state
-from app.unlearning import history_panel, trade_off, unlearn_evidence
+from app.unlearning import before_after, history_panel, trade_off
 from app.unlearning.unlearn_controls import choose, opened, suggestion
 from app.view_models import glossary, unlearn
-from app.view_models.evidence import Evidence
+from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError, wording
 
@@ -33,7 +33,7 @@ def conversation() -> None:
     aim, data = variant.aim, cache.dataset(REVIEW)
     comparison = cache.comparison(REVIEW, variant, aim.attribute)
     others = cache.other_biases(REVIEW, variant, aim.attribute)
-    result = Evidence(data, comparison, others)
+    result = BeforeAfter(data, comparison, others)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
         said = wording.still_beyond(comparison.judged, state.threshold()), result.who_pays
@@ -59,8 +59,8 @@ def conversation() -> None:
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
-        proof = unlearn_evidence.did_it_work(state.review(), variant, comparison)
-        unlearn_evidence.draw("unlearn", REVIEW, result, proof)
+        proof = before_after.did_it_work(state.review(), variant, comparison)
+        before_after.draw("unlearn", REVIEW, result, proof)
     permalink.write()
 
 

@@ -22,19 +22,21 @@ from fmd_core.running.jobs import Progress
 
 
 def open_data(chosen: str) -> None:
-    """Put a data set under review, with the latest model for its task if there is one."""
+    """Put a data set under review, with the latest model that was trained on it if there is one."""
     with st.spinner("Opening the data"):
         state.open_review(latest_review(chosen))
     st.switch_page("app_pages/model.py")
 
 
 def latest_review(chosen: str) -> Review:
-    """A data set with the model that ships with it, else with the one that was made last for its task."""
+    """A data set with the model that ships with it, else with the one that was trained on it last. A model
+    that learned from other data is only offered: what is held out here may have taught it."""
     shipped = Review(chosen)
     if shipped.has_model:
         return shipped
-    models = shelved_models(cache.open_data(chosen))
-    return Review(chosen, models[0].id if models else NO_MODEL)
+    data = cache.open_data(chosen)
+    own = [model.id for model in shelved_models(data) if model.trained_on == data.fingerprint]
+    return Review(chosen, own[0] if own else NO_MODEL)
 
 
 def _open_button(chosen: str, *, disabled: bool = False) -> None:

@@ -1,7 +1,8 @@
-"""Forms of the Model page: choose a model that is here, train one, open weights."""
+"""Forms of the Model page: choose a model that is here, or train one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -17,14 +18,23 @@ from app.widgets import components
 from fmd_core import ModelError
 from fmd_core.networks.architectures import ARCHITECTURES
 from fmd_core.networks.model_shelf import keep_model, shelved_models
+from fmd_core.networks.training import suggested_architecture, suggested_epochs
 from fmd_core.running.jobs import REGISTRY, Job, Progress
 
 
 def choose(review: Review) -> None:
-    """Models that are here already, if there is any choice."""
+    """Models that are here already, if there is any choice, and which may know the held-out samples."""
     found = dict(on_this_machine(review))
-    if len(found) < 1 + (review.model in found):
-        return
+    if len(found) >= 1 + (review.model in found):
+        _choose(review, found)
+    data = cache.dataset(review)
+    without_passport = [model for model in shelved_models(data) if state.passport(model.id) is None]
+    told = models.caution(data, without_passport)
+    if told:
+        st.caption(components.plain(told))
+
+
+def _choose(review: Review, found: Mapping[str, str]) -> None:
     ids = list(found)
     chosen = st.selectbox(
         "Models on this machine for this task", ids, format_func=found.__getitem__,
@@ -78,12 +88,12 @@ def train(review: Review) -> None:
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
         architecture = st.selectbox(
-            "Network", networks, index=networks.index(models.suggested_architecture(data)),
+            "Network", networks, index=networks.index(suggested_architecture(data)),
             key=f"network_{data.source.kind}", format_func=lambda name: ARCHITECTURES[name].title,
         )  # fmt: skip
     with middle:
         epochs = st.number_input(
-            "Rounds over the data", 1, 100, models.suggested_epochs(data), key=f"epochs_{review.data}"
+            "Rounds over the data", 1, 100, suggested_epochs(data), key=f"epochs_{review.data}"
         )
     with right:
         seed = st.number_input("Seed", 0, 10_000, 0, key="train_seed", help=glossary.tip("Seed"))
@@ -101,16 +111,14 @@ def train(review: Review) -> None:
 
 def _start_training(review: Review, architecture: str, epochs: int, seed: int, pretrained: bool) -> Job:
     data = cache.dataset(review)
-    size = ARCHITECTURES[architecture].size
-    preprocess = fmd.Preprocess("imagenet", size) if size > 200 else fmd.Preprocess()
     name = f"{ARCHITECTURES[architecture].title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
     name += ", from published weights" * pretrained
 
     def work(progress: Progress) -> models.Made:
         progress(0, "Reading the first samples")
         model = fmd.train_classifier(
-            data, architecture=architecture, epochs=epochs, seed=seed, preprocess=preprocess,
-            pretrained=pretrained, progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
+            data, architecture=architecture, epochs=epochs, seed=seed, pretrained=pretrained,
+            progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
         )  # fmt: skip
         progress(0.99, "Keeping the model")
         return models.Made(review.data, keep_model(data, replace(model, name=name)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.view_models.start import accuracy
 from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, wording
+from fmd_core.datasets.sniffing import listed
 from fmd_core.networks.architectures import ARCHITECTURES, find_architecture
 from fmd_core.networks.intake import Passport
+from fmd_core.networks.model_shelf import Shelved
 from fmd_core.networks.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
@@ -16,9 +19,6 @@ NORMALISATION_TITLES = {
     "imagenet": "ImageNet's mean and spread (torchvision)",
 }
 TRAINING, OPENING = "train", "open"  # how the key of a job begins that makes a model; then the data
-
-
-OURS = "FMD Studio wrote this file"  # how the intake says it
 SCORES = {
     True: "as good as for a model trained here: its last layer was fitted to the end",
     False: "approximations: its last layer was not fitted to the end here, which the scores take for granted. "
@@ -59,18 +59,17 @@ def usual_normalisation(architecture: str) -> str:
     return "imagenet" if find_architecture(architecture).pretrained else "symmetric"
 
 
-def suggested_architecture(data: AttributeDataset) -> str:
-    """A network that trains in minutes on this data."""
-    if data.source.kind == "table":
-        return "mlp"
-    return "small_cnn" if data.source.read(data.rows("train")[:1]).shape[1] < 48 else "face_cnn"
-
-
-def suggested_epochs(data: AttributeDataset) -> int:
-    """Rounds over the training part that take minutes at most."""
-    if data.source.kind == "table":
-        return 12
-    return max(3, min(20, 60_000 // len(data.rows("train"))))
+def caution(data: AttributeDataset, offered: Sequence[Shelved]) -> str:
+    """A sentence on the models that may know the samples held out here; empty where none may."""
+    strange = [
+        model.name or "a model without a name" for model in offered if model.trained_on != data.fingerprint
+    ]
+    if not strange:
+        return ""
+    return (
+        f"Not known to have been trained on exactly this data, so that samples held out here may have taught the "
+        f"model: {listed(strange)}."
+    )
 
 
 def step_words(step: TrainingStep) -> str:
@@ -115,6 +114,6 @@ def passport_rows(passport: Passport) -> list[dict[str, str]]:
         "Network": f"{found.title}, {passport.n_parameters:,} numbers learned",
         "Layers": f"{len(passport.layers)} tables of numbers{last}",
         "Names of the layers": f"all began with '{prefix}', which was taken off" if prefix else "as expected",
-        "Scores of harmful samples": SCORES[any(c.startswith(OURS) for c in passport.checks)],
+        "Scores of harmful samples": SCORES[passport.is_ours],
     }
     return [{"": name, "Passport": value} for name, value in rows.items()]

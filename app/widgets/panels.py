@@ -14,7 +14,7 @@ from app.widgets import components
 from fmd_core import wording
 
 if TYPE_CHECKING:
-    from app.view_models.evidence import Headline
+    from app.view_models.before_after import Headline
 
 COUNTS = ("n", "Count", "of")  # columns that count people
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -110,7 +110,7 @@ def load_demo_classifier(name: str) -> Classifier:
         raise DataError(f"No model ships with '{family}'; train one or open weights.")
     folder = sample_folder() / family
     read_verified(folder, MODEL)
-    return load_classifier(folder / MODEL)
+    return replace(load_classifier(folder / MODEL), trained_on=load_dataset(family).fingerprint)
 
 
 def _known(name: str) -> Family:

@@ -142,7 +142,7 @@ def _dataset(
     dataset = AttributeDataset(
         sheet.name, target, attributes, split, source, pair_method="matched", unit=settings.unit
     )
-    told = (*sheet.notes, *notes, *drawn, *_leak_notes(digests, split), *attribute_notes(dataset, sheet))
+    told = (*sheet.notes, *notes, *drawn, *_leak_notes(digests, split), *attribute_notes(dataset, frame))
     return replace(dataset, notes=told)
 
 

@@ -119,8 +119,13 @@ def count(number: int, noun: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """'a', 'b' and 3 more."""
-    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
-    return ", ".join(f"'{name}'" for name in names[:10]) + more
+    return first_ten([f"'{name}'" for name in names])
+
+
+def first_ten(words: Sequence[str]) -> str:
+    """a, b and 3 more, so that a note stays short however many there are."""
+    more = f" and {len(words) - 10:,} more" if len(words) > 10 else ""
+    return ", ".join(words[:10]) + more
 
 
 def safe_cell(text: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.datasets.names import short_name
-from fmd_core.datasets.sniffing_columns import number_text
 from fmd_core.datasets.sniffing_formats import check_size
 from fmd_core.errors import DataError
 
@@ -93,6 +92,7 @@ def _texts(column: pa.ChunkedArray, name: str) -> pd.Series:
 
 
 def _plain_text(value: object) -> str:
+    """A value as it would stand in a text file: of a number, every digit that it has."""
     if value is None:
         return ""
-    return number_text(value) if isinstance(value, float) else str(value)
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)

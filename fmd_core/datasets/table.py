@@ -19,7 +19,7 @@ from fmd_core.datasets.answers import (
     used_classes,
     used_rows,
 )
-from fmd_core.datasets.sniffing import Sheet, listed, read_table
+from fmd_core.datasets.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
@@ -78,7 +78,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     leaks = leak_note(frame, split, settings.unit)
     return replace(
         dataset,
-        notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, sheet), *told),
+        notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
 
 
@@ -126,5 +126,5 @@ def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFra
     notes += [f"Left out, since all rows are alike: {listed(constant)}."] if constant else []
     used = columns.keys() - {settings.target}  # a row without its class is skipped
     gaps = [f"'{c.name}' ({c.missing:,})" for c in sheet.columns if c.name in used and c.missing]
-    notes += [f"Empty cells are read as '{MISSING}': {', '.join(gaps)}."] if gaps else []
+    notes += [f"Empty cells are read as '{MISSING}': {first_ten(gaps)}."] if gaps else []
     return pd.DataFrame(columns), notes

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column
-from fmd_core.datasets.sniffing import Sheet
 from fmd_core.datasets.sniffing_columns import number_text
-from fmd_core.datasets.table_encoding import OTHER, Numbers, TableColumn, TableSource
+from fmd_core.datasets.table_encoding import MISSING, OTHER, Numbers, TableColumn, TableSource
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,11 +31,12 @@ class Giveaway:
     column: str
     coverage: float  # share of training rows with such a level
     levels: Mapping[str, str]  # level of the column -> level of the attribute
+    of_ranges: bool = False  # levels are ranges of many numbers, so that no value can be swapped
 
     @property
     def swap(self) -> dict[str, str]:
         """Levels that can be exchanged when the attribute changes: two that stand for two sides."""
-        if len(self.levels) != 2 or len(set(self.levels.values())) != 2:
+        if self.of_ranges or len(self.levels) != 2 or len(set(self.levels.values())) != 2:
             return {}
         first, second = self.levels
         return {first: second, second: first}
@@ -58,34 +58,44 @@ def giveaways(dataset: AttributeDataset) -> tuple[Giveaway, ...]:
     if not isinstance(source, TableSource):
         raise DataError("Only the columns of a table can give an attribute away.")
     train, found = dataset.rows("train"), []
-    groups = [(column.name, *_levels(column, train)) for column in source.columns]
+    groups = [_levels(column, train) for column in source.columns]
     for name, attribute in dataset.attributes.items():
         change = source.changes[name]
-        for place, (column, codes, levels) in enumerate(groups):
-            reads = bool(source.columns[place].input_names)
-            if reads and place != change.place and place not in change.also:
-                found += _giveaway(column, codes, levels, attribute, train)
+        for place, (column, levels) in enumerate(zip(source.columns, groups, strict=True)):
+            if column.input_names and place != change.place and place not in change.also:
+                found += _giveaway(column.name, levels, attribute, train)
     return tuple(sorted(found, key=lambda giveaway: -giveaway.coverage))
 
 
-def _levels(column: TableColumn, train: Array) -> tuple[Array, list[str]]:
-    """Codes (m,) and levels of a column in training; many numbers are cut into tenths."""
+@dataclass(frozen=True)
+class _Levels:
+    """A column in training by levels."""
+
+    codes: Array  # (m,)
+    names: list[str]
+    are_ranges: bool = False
+
+
+def _levels(column: TableColumn, train: Array) -> _Levels:
+    """What a column says in training; many numbers are cut into tenths."""
     values = column.own[train]
     if not isinstance(column, Numbers):
-        return values.astype("int64"), list(column.levels)
+        return _Levels(values.astype("int64"), list(column.levels))
     found, codes = np.unique(values, return_inverse=True)
     if len(found) <= 20:
-        return codes, [number_text(value) for value in found]
+        return _Levels(codes, [column.text(value) for value in found])
     edges = np.unique(np.nanquantile(values, np.linspace(0.1, 0.9, 9)))
     names = [number_text(edge) for edge in edges]
-    levels = [f"under {names[0]}", *(f"from {name}" for name in names)]
-    return np.searchsorted(edges, values, side="right"), levels
+    ranges = [f"under {names[0]}", *(f"from {name}" for name in names)]
+    return _Levels(np.searchsorted(edges, values, side="right"), ranges, are_ranges=True)
 
 
-def _giveaway(name: str, codes: Array, levels: list[str], attribute: Column, train: Array) -> list[Giveaway]:
+def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> list[Giveaway]:
     n_groups = len(attribute.levels)
-    cells = np.bincount(codes * n_groups + attribute.codes[train], minlength=len(levels) * n_groups)
-    table = cells.reshape(len(levels), n_groups)
+    cells = np.bincount(
+        column.codes * n_groups + attribute.codes[train], minlength=len(column.names) * n_groups
+    )
+    table = cells.reshape(len(column.names), n_groups)
     rows, best = table.sum(axis=1), table.argmax(axis=1)
     base = (table.sum(axis=0) / len(train))[best]
     share = table.max(axis=1) / np.maximum(rows, 1)
@@ -97,15 +107,17 @@ def _giveaway(name: str, codes: Array, levels: list[str], attribute: Column, tra
     if coverage < MIN_COVERAGE:
         return []
     order = [i for i in np.argsort(-rows) if sure[i]]
-    return [Giveaway(attribute.name, name, coverage, {levels[i]: attribute.levels[best[i]] for i in order})]
+    meant = {column.names[i]: attribute.levels[best[i]] for i in order}
+    return [Giveaway(attribute.name, name, coverage, meant, column.are_ranges)]
 
 
-def attribute_notes(dataset: AttributeDataset, sheet: Sheet) -> list[str]:
-    """What a reader should know about the groups: rare ones put together, or the target in disguise."""
+def attribute_notes(dataset: AttributeDataset, frame: pd.DataFrame) -> list[str]:
+    """What a reader should know about the groups: rare ones put together, or the target in disguise.
+    `frame` holds the protected columns of the n samples as they came."""
     notes = []
     n_classes = len(dataset.target.levels)
     for name, column in dataset.attributes.items():
-        if OTHER in column.levels and OTHER not in sheet.column(name).levels:
+        if OTHER in column.levels and set(frame[name].replace("", MISSING)) - set(column.levels):
             notes.append(f"Rare values of '{name}' are put together as '{OTHER}'.")
         cells = np.bincount(
             column.codes * n_classes + dataset.target.codes, minlength=len(column.levels) * n_classes

@@ -220,9 +220,9 @@ def _changes(
         values = _typical(own, column, train) if isinstance(own, Numbers) else np.arange(len(column.levels))
         changes[name] = Change(column.codes, places[name], frozen_array(values))
         for other, swap in also_change.get(name, {}).items():
-            if other not in places or isinstance(columns[places[other]], Numbers):
+            if other not in places or other == name:
                 raise DataError(
-                    f"'{other}' cannot change with '{name}': it is not a column of categories that the model reads."
+                    f"'{other}' cannot change with '{name}': it is not another column that the model reads."
                 )
             also = {**changes[name].also, places[other]: _swap(columns[places[other]], swap)}
             changes[name] = replace(changes[name], also=also)
@@ -240,10 +240,12 @@ def _typical(own: Numbers, column: Column, train: Array) -> Array:
 
 
 def _swap(column: TableColumn, swap: Mapping[str, str]) -> Array:
-    """New code by old code for a swap of levels by name."""
-    assert not isinstance(column, Numbers)
-    levels = list(column.levels)
+    """A swap of levels by name, as a `Change` has it."""
+    known = np.unique(column.own) if isinstance(column, Numbers) else np.arange(len(column.levels))
+    texts = [column.text(value) for value in known]
+    places = {text: place for place, text in enumerate(texts)}
     for level in (*swap, *swap.values()):
-        if level not in levels:
-            raise DataError(f"'{column.name}' has no level '{level}'. It has: {', '.join(levels[:20])}.")
-    return np.array([levels.index(swap.get(level, level)) for level in levels])
+        if level not in places:
+            raise DataError(f"'{column.name}' has no level '{level}'. It has: {', '.join([*places][:20])}.")
+    new = known[[places[swap[text]] if text in swap else place for place, text in enumerate(texts)]]
+    return np.stack([known, new]) if isinstance(column, Numbers) else new

@@ -142,7 +142,9 @@ class Change:
     own: Array  # (n,) code of the attribute that each row really has
     place: int  # position of the attribute's column
     values: Array  # (n_levels,) what that column becomes under each code
-    also: Mapping[int, Array] = field(default_factory=dict)  # position -> new code by old code
+    also: Mapping[int, Array] = field(default_factory=dict)
+    """By position: new code by old code; of a column of numbers (2, k), the known numbers in rising
+    order, NaN last, and under each the new one."""
 
     @property
     def parts(self) -> list[Array | str]:
@@ -200,7 +202,9 @@ class TableSource:
         moved = np.asarray(codes) != change.own[rows]
         values[change.place] = np.where(moved, change.values[codes], values[change.place])
         for place, swap in change.also.items():
-            values[place] = np.where(moved, swap[values[place]], values[place])
+            old = values[place]
+            new = swap[old] if swap.ndim == 1 else swap[1][np.searchsorted(swap[0], old)]
+            values[place] = np.where(moved, new, old)
         return values
 
     def _encode(self, values: Sequence[Array], m: int) -> Array:

@@ -55,6 +55,7 @@ class Passport:
     layers: tuple[tuple[str, tuple[int, ...]], ...]  # name and shape, without the stripped prefix
     checks: tuple[str, ...]  # what was looked at and found to be in order, a sentence each
     stripped_prefix: str  # such as "module.", or ""
+    is_ours: bool  # whether FMD Studio wrote the file
 
 
 def open_weights(
@@ -113,6 +114,7 @@ def _passport(
             layers=tuple((str(name), tuple(int(side) for side in shape)) for name, shape in found["layers"]),
             checks=(passed, *(str(check) for check in found["checks"])),
             stripped_prefix=str(found["stripped_prefix"]),
+            is_ours=bool(found["is_ours"]),
         )
     except (KeyError, TypeError, ValueError):
         raise _broke_down() from None

@@ -110,7 +110,8 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     """Open, check, try out and write; the fields of a passport."""
     path, safetensors = Path(request["path"]), request["format"] == "safetensors"
     prefix = ""
-    if safetensors and safetensors_metadata(path).get("format") == FORMAT:
+    is_ours = safetensors and safetensors_metadata(path).get("format") == FORMAT
+    if is_ours:
         classifier, n_outputs, checks = open_our_own(path, request["n_classes"])
         layers = {
             **classifier.encoder_state,
@@ -133,6 +134,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "layers": [(name, array.shape) for name, array in layers.items()],
         "checks": checks,
         "stripped_prefix": prefix,
+        "is_ours": is_ours,
     }
 
 
@@ -150,7 +152,7 @@ def open_our_own(path: Path, n_classes: int) -> tuple[Classifier, int, list[str]
             "",
         )
     name = "".join(letter for letter in classifier.name if letter.isprintable())[:LONGEST_NAME]
-    classifier = replace(classifier, name=name)
+    classifier = replace(classifier, name=name, trained_on="")  # which a file from elsewhere could claim
     return classifier, found, ["FMD Studio wrote this file; its architecture and normalisation are in it."]
 
 

@@ -1,7 +1,8 @@
 """Models that were trained or opened on this machine, kept by the task that they answer.
 
 A model lies under `home_folder()/models/<task>/<id>.safetensors`; the task is a digest of what is
-predicted from what, so that a model is offered for the same task on other data as well.
+predicted from what, so that a model is offered for the same task on other data as well. What it was
+trained on is said beside it: samples held out there may have taught it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import os
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmd_core.data import AttributeDataset, content_fingerprint
+from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import ModelError
 from fmd_core.home import home_folder, room_needed
-from fmd_core.models import Classifier, load_classifier, save_classifier
+from fmd_core.models import Classifier, known_digest, load_classifier, read_description, save_classifier
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
@@ -31,6 +33,7 @@ class Shelved:
     id: str
     name: str
     architecture: str
+    trained_on: str = ""  # fingerprint of the data that it was trained on here, "" where that is not known
 
 
 def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
@@ -38,6 +41,8 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     folder, model_id = _task(dataset), classifier.fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
     _sweep()
+    if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
+        classifier = replace(classifier, trained_on=_trained_on(folder / f"{model_id}.safetensors"))
     part = folder / f"{model_id}.{secrets.token_hex(8)}.part"  # two sessions may keep the same model
     try:
         with room_needed(ModelError):
@@ -50,17 +55,18 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
 
 
 def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
-    """Models for the task of `dataset`, latest first; damaged files are left out."""
+    """Models for the task of `dataset`, latest first, by their headers; damaged ones are left out."""
     files = sorted(_task(dataset).glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
     found = []
     for path in files:
         if not _ID.fullmatch(path.stem):
             continue  # not ours, and `open_model` would refuse it
         try:
-            model = load_classifier(path)
+            told = read_description(path)
         except ModelError:
             continue
-        found.append(Shelved(path.stem, model.name, model.architecture))
+        trained_on = known_digest(told.get("trained_on", ""))
+        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on))
     return tuple(found)
 
 
@@ -76,9 +82,17 @@ def model_file(dataset: AttributeDataset, model_id: str) -> bytes:
 
 def _file(dataset: AttributeDataset, model_id: str) -> Path:
     path = _task(dataset) / f"{model_id}.safetensors"
-    if not _ID.fullmatch(model_id) or not path.is_file():
-        raise ModelError("This model is not on this machine, or was made for another task; choose another.")
-    return path
+    if _ID.fullmatch(model_id) and path.is_file():
+        return path
+    raise ModelError("This model is not on this machine, or was made for another task; choose another.")
+
+
+def _trained_on(path: Path) -> str:
+    """What is known of a model's training by its file, if there is one."""
+    try:
+        return known_digest(read_description(path).get("trained_on", ""))
+    except ModelError:
+        return ""
 
 
 def _sweep() -> None:
@@ -94,7 +108,9 @@ def _shelf() -> Path:
 
 
 def _task(dataset: AttributeDataset) -> Path:
-    kind = dataset.source.kind
-    inputs = str(dataset.source.read(dataset.rows("test")[:1]).shape[1]) if kind == "table" else ""
-    digest = content_fingerprint(kind, inputs, dataset.target.name, *dataset.target.levels)
+    """The folder of what is predicted from what: for a table its inputs by name, since as many others mean
+    something else."""
+    source = dataset.source
+    inputs = content_fingerprint(*source.input_names) if isinstance(source, TableSource) else ""
+    digest = content_fingerprint(source.kind, inputs, dataset.target.name, *dataset.target.levels)
     return _shelf() / digest[:16]

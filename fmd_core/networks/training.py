@@ -20,7 +20,10 @@ from fmd_core.networks.architectures import build_encoder, find_architecture, lo
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 BATCH = {"image": 64, "table": 256}
-EPOCHS = {"image": 20, "table": 12}
+EPOCHS = 12  # of a table
+SEEN_IMAGES, FEWEST_EPOCHS, MOST_EPOCHS = 60_000, 3, 20  # images in all epochs together, which take minutes
+DETAILED_SIDE = 48  # pixels; from here on, images go to the network for faces
+PUBLISHED_SIDE = 200  # networks made for larger images are torchvision's, which expect ImageNet's colours
 LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area
 SCALE_ROWS = 2048  # samples that the size of the features is measured on
 
@@ -41,6 +44,28 @@ def ignore_step(step: TrainingStep) -> None:
     """Progress callback of a caller who does not want to know."""
 
 
+def suggested_architecture(dataset: AttributeDataset) -> str:
+    """A network that trains in minutes on this data."""
+    if dataset.source.kind == "table":
+        return "mlp"
+    side = max(dataset.source.read(dataset.rows("train")[:1]).shape[1:3])
+    return "face_cnn" if side >= DETAILED_SIDE else "small_cnn"
+
+
+def suggested_epochs(dataset: AttributeDataset) -> int:
+    """Passes over the training split that take minutes at most."""
+    if dataset.source.kind == "table":
+        return EPOCHS
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, SEEN_IMAGES // len(dataset.rows("train"))))
+
+
+def suggested_preprocess(architecture: str) -> Preprocess:
+    """What a network of this kind is made to see: torchvision's large ones in its size and colours,
+    ours the images as they come."""
+    size = find_architecture(architecture).size
+    return Preprocess("imagenet", size) if size > PUBLISHED_SIDE else Preprocess()
+
+
 def train_classifier(
     dataset: AttributeDataset,
     *,
@@ -53,7 +78,8 @@ def train_classifier(
     progress: Callable[[TrainingStep], None] = ignore_step,
 ) -> Classifier:
     """Train on the training split, from the weights that torchvision publishes if `pretrained`;
-    `progress` is told after every batch and may raise to stop.
+    `progress` is told after every batch and may raise to stop. `epochs` and `preprocess` are, if
+    None, what `suggested_epochs` and `suggested_preprocess` say.
 
     The head is at last refitted to convergence with weight decay `damping`, as influence scores
     assume, on features scaled to a mean square of 1.
@@ -63,7 +89,8 @@ def train_classifier(
         raise ModelError(
             f"'{architecture}' reads {kind}s, but '{dataset.name}' holds {dataset.source.kind}s; choose another."
         )
-    run = _Run(dataset, architecture, preprocess or Preprocess(), seed, epochs or EPOCHS[kind])
+    preprocess = preprocess or suggested_preprocess(architecture)
+    run = _Run(dataset, architecture, preprocess, seed, epochs or suggested_epochs(dataset))
     if pretrained:
         load_published(architecture, run.encoder)
     run.train(progress)
@@ -153,7 +180,10 @@ class _Run:
         self.encoder.eval().requires_grad_(False)
         state = {name: frozen_array(t.detach().numpy()) for name, t in self.encoder.state_dict().items()}
         weight, bias = (t.detach().numpy() for t in (self.top.weight, self.top.bias))
-        raw = Classifier(self.architecture, state, LinearHead(weight, bias), damping, self.preprocess)
+        raw = Classifier(
+            self.architecture, state, LinearHead(weight, bias), damping, self.preprocess,
+            trained_on=self.dataset.fingerprint,
+        )  # fmt: skip
         return with_feature_scale(raw, feature_scale(raw, self.dataset))
 
 

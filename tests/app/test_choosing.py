@@ -8,14 +8,16 @@ import pytest
 
 from app import cache
 from app.jobs import preparation
-from app.opening import uploads
+from app.opening import data_forms, uploads
 from app.record.review import NO_MODEL, Review
 from app.view_models import import_data, models
 from app.widgets import components
-from fmd_core.datasets import imports, load_dataset
+from fmd_core import train_classifier
+from fmd_core.datasets import imports, load_dataset, reference
 from fmd_core.datasets.sniffing import read_table
 from fmd_core.datasets.table import Giveaway, TableImport
 from fmd_core.networks import intake
+from fmd_core.networks.model_shelf import Shelved, keep_model, shelved_models
 from fmd_core.running.jobs import REGISTRY
 
 HOME = ("Husband", "Wife", "Single", "Single")
@@ -81,6 +83,70 @@ def test_own_table_from_upload_to_model_page(open_page):
     assert load_dataset(data).source.changes["sex"].also
     assert not list(uploads._uploads().iterdir())
     imports.delete_import(data.rpartition("=")[2])
+
+
+def kept_table(tmp_path, text, *, leave_out=(), seed=0):
+    """A table as an import; returns its reference."""
+    (tmp_path / "t.csv").write_text(text)
+    folder = imports.begin_import(tmp_path / "t.csv", None)
+    answers = TableImport("income", {"sex": "values"}, leave_out=leave_out, seed=seed)
+    return reference("import", id=imports.finish_import(folder, "pay", answers))
+
+
+def trained_on(data):
+    found = load_dataset(data)
+    return keep_model(
+        found, replace(train_classifier(found, architecture="mlp", epochs=1), name=f"of {data}")
+    )
+
+
+PAY = "a,b,sex,income\n" + "".join(
+    f"{i % 7}.5,{i % 11}.5,{'MF'[i % 2]},{('low', 'high')[i % 3 == 0]}\n" for i in range(300)
+)
+
+
+def test_only_a_model_that_was_trained_on_the_data_is_put_under_review(tmp_path, open_page):
+    first = kept_table(tmp_path, PAY)
+    model = trained_on(first)
+    assert data_forms.latest_review(first) == Review(first, model)
+    again = kept_table(tmp_path, PAY)
+    assert data_forms.latest_review(again) == Review(again, model)  # the same data, and split in the same way
+    split_anew = kept_table(tmp_path, PAY, seed=1)
+    assert data_forms.latest_review(split_anew) == Review(split_anew, NO_MODEL)
+    corrected = kept_table(tmp_path, PAY.replace("0.5,0.5,M", "1.5,0.5,M", 1))
+    assert data_forms.latest_review(corrected) == Review(corrected, NO_MODEL)
+    test = open_page("model")
+    test.session_state["review"] = Review(first, model)
+    assert not any("may have taught" in caption.value for caption in test.run().caption)
+    test.session_state["review"] = Review(corrected, NO_MODEL)
+    (told,) = [caption.value for caption in test.run().caption if "may have taught" in caption.value]
+    assert components.plain(f"of {first}") in told
+    offered = test.selectbox(key=f"model_of_{corrected}_{NO_MODEL}")
+    assert offered.value is None
+    offered.set_value(model).run()
+    assert test.session_state["review"] == Review(corrected, model)
+    assert any("may have taught the model" in caption.value for caption in test.caption)
+
+
+def test_as_many_other_columns_are_another_task(tmp_path):
+    without_a, without_b = (kept_table(tmp_path, PAY, leave_out=(left,)) for left in "ab")
+    model = trained_on(without_a)
+    assert data_forms.latest_review(without_a).model == model
+    assert data_forms.latest_review(without_b).model == NO_MODEL
+    assert not shelved_models(load_dataset(without_b))
+
+
+def test_which_models_may_know_the_held_out_samples_is_a_sentence():
+    data = load_dataset("colored_digits")
+    own, other, unknown = (
+        Shelved(letter * 32, letter.upper(), "small_cnn", trained)
+        for letter, trained in (("a", data.fingerprint), ("b", "b" * 64), ("c", ""))
+    )
+    assert models.caution(data, [own]) == models.caution(data, []) == ""
+    assert models.caution(data, [own, other, unknown]) == (
+        "Not known to have been trained on exactly this data, so that samples held out here may have taught the "
+        "model: 'B', 'C'."
+    )
 
 
 def test_deleting_what_is_under_review_goes_back_to_the_demo(open_page, tmp_path):
@@ -210,7 +276,7 @@ def test_our_own_weights_open_with_a_passport(open_page):
     rows = {row[""]: row["Passport"] for row in models.passport_rows(made.passport)}
     assert rows["Scores of harmful samples"].startswith("as good as")
     assert rows["Layers"].endswith("the last from 64 features to 10 answers")
-    foreign = replace(made.passport, checks=("The file can hold numbers only, no code.",))
+    foreign = replace(made.passport, is_ours=False)
     told = {row[""]: row["Passport"] for row in models.passport_rows(foreign)}
     assert told["Scores of harmful samples"].startswith("approximations")
 

@@ -229,7 +229,7 @@ def test_a_new_review_of_the_same_model_leaves_the_old_one_as_it_is(applied):
 
 def test_the_report_carries_the_log(monkeypatch):
     from app.record.history import Decided
-    from app.reporting.evidence import gather
+    from app.reporting.gathering import gather
     from fmd_core import Decision
 
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})

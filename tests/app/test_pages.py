@@ -361,7 +361,7 @@ def test_people_are_counted_with_commas_where_they_are_many():
 )
 def test_the_arrow_of_a_card_points_where_the_figure_went(value, rose, arrow):
     def page(value, rose):
-        from app.view_models.evidence import Headline
+        from app.view_models.before_after import Headline
         from app.widgets import panels
 
         panels.cards([Headline("Accuracy", value, "\N{MINUS SIGN}5.0 points", "red", rose, ("Accuracy",))])

@@ -12,8 +12,8 @@ from app.record.history import Decided, History
 from app.record.journal import Journal
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.reporting import evidence
-from app.reporting.evidence import gather
+from app.reporting import gathering
+from app.reporting.gathering import gather
 from app.samples import likeness_of_twins
 from app.session import memory, state
 from app.view_models import twins
@@ -108,7 +108,7 @@ def test_a_pair_left_out_after_a_fix_leaves_the_fix_s_figures_too(monkeypatch):
 def test_a_report_lists_no_more_samples_than_there_are(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     assert gather(REVIEW, Decision()).top_k == 50
-    monkeypatch.setattr(evidence, "TOP_K", 10_000)
+    monkeypatch.setattr(gathering, "TOP_K", 10_000)
     assert gather(REVIEW, Decision()).top_k == len(cache.features(REVIEW, "train"))
 
 

@@ -12,7 +12,7 @@ from app.record.history import History
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
 from app.view_models import find_bias, harmful, proof, report, start, twins, unlearn
-from app.view_models.evidence import Evidence
+from app.view_models.before_after import BeforeAfter
 from fmd_core import (
     AttributeBias,
     AttributeDataset,
@@ -292,7 +292,7 @@ def comparison():
 
 class TestResult:
     def test_cards_show_after_and_the_change(self, data, comparison):
-        card = Evidence(data, comparison).cards[0]
+        card = BeforeAfter(data, comparison).cards[0]
         assert (card.label, card.value, card.delta, card.judgement, card.rose) == (
             "Bias", "10.0 points", "\N{MINUS SIGN}50.0 points", "green", False,
         )  # fmt: skip
@@ -303,17 +303,17 @@ class TestResult:
     )
     def test_only_more_than_chance_is_coloured(self, data, comparison, moved, p_value, judgement):
         changed = replace(change(0.4, 0.4 + moved), p_value=p_value)
-        card = Evidence(data, replace(comparison, conflicting_accuracy=changed)).cards[-1]
+        card = BeforeAfter(data, replace(comparison, conflicting_accuracy=changed)).cards[-1]
         assert card.label == "Right, against the pattern"
         assert (card.judgement, card.rose) == (judgement, moved > 0)
 
     def test_only_an_article_loses_its_capital(self, data, comparison):
-        found = Evidence(data, comparison, names=("The original model", "Anna's try"))
+        found = BeforeAfter(data, comparison, names=("The original model", "Anna's try"))
         assert found.summary.startswith("Grey is the original model, blue Anna's try, on 100 held-out")
 
     def test_the_bars_are_of_all_people_not_only_of_those_with_a_twin(self, data, comparison):
         few = replace(comparison.bias, before=replace(comparison.bias.before, n=40))
-        found = Evidence(data, replace(comparison, bias=few))
+        found = BeforeAfter(data, replace(comparison, bias=few))
         assert " on 100 held-out test samples" in found.summary
 
     @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ class TestResult:
         ],
     )
     def test_the_verdict_says_what_accuracy_does(self, data, comparison, accuracy, said):
-        verdict = Evidence(data, replace(comparison, accuracy=accuracy)).verdict
+        verdict = BeforeAfter(data, replace(comparison, accuracy=accuracy)).verdict
         assert verdict.startswith("Improved")
         assert verdict.endswith(f"the colour bias falls by 50.0 points{said}")
 
@@ -344,12 +344,12 @@ class TestResult:
         )
 
     def test_losers_are_named_first(self, data, comparison):
-        view = Evidence(data, comparison)
+        view = BeforeAfter(data, comparison)
         assert view.who_pays.startswith("1 of 2 groups lost accuracy: colour with the pattern by 20.0 points")
         assert view.groups["Accuracy of"][0] == "colour with the pattern"
 
     def test_examples_show_gains_and_losses(self, data, comparison):
-        view = Evidence(data, comparison)
+        view = BeforeAfter(data, comparison)
         assert [(e.row, e.before, e.after, e.outcome) for e in view.examples] == [
             (0, "dog", "cat", "now right"),
             (1, "cat", "dog", "now wrong"),
@@ -359,7 +359,7 @@ class TestResult:
         )
 
     def test_confusion_names_the_commonest_mistake(self, data, comparison):
-        before, after = Evidence(data, comparison).confusion_summaries
+        before, after = BeforeAfter(data, comparison).confusion_summaries
         assert before == "Before: no mistakes."
         assert after == "After: 1 of 2 wrong; most often cat taken for dog (1 time)."
 

@@ -12,7 +12,7 @@ import pytest
 import fmd_core as fmd
 from fmd_core import __main__ as command
 from fmd_core.networks.model_shelf import open_model, shelved_models
-from fmd_core.networks.training import TrainingStep
+from fmd_core.networks.training import TrainingStep, suggested_architecture
 from fmd_core.reproduction.results import Aim, Results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,10 +104,18 @@ def test_ctrl_c_keeps_nothing(home):
     assert not (home / "models").exists()
 
 
-def test_the_network_suits_the_data(demo, tiny):
-    assert command._suitable(demo.dataset) == "small_cnn"
-    assert command._suitable(tiny.dataset) == "mlp"
-    assert command._suitable(fmd.load_dataset("synthetic_faces")) == "face_cnn"
+def test_what_is_not_said_is_as_on_the_model_page(monkeypatch, demo):
+    asked = {}
+
+    def fake(_dataset, **options):
+        asked.update(options)
+        return demo.classifier
+
+    monkeypatch.setattr(command, "train_classifier", fake)
+    assert command.main(["train", "synthetic_faces"]) == 2  # the demo's model reads no faces
+    assert asked["architecture"] == suggested_architecture(fmd.load_dataset("synthetic_faces")) == "face_cnn"
+    assert asked["epochs"] is None  # what `train_classifier` suggests
+    assert "preprocess" not in asked
 
 
 # --- the line

@@ -98,6 +98,7 @@ def test_a_checkpoint_opens_in_the_real_worker_and_gets_a_passport(opened, tmp_p
             "A trial run with training behaviour switched off gave the same finite answer twice.",
         ),
         stripped_prefix="module.",
+        is_ours=False,
     )
     classifier = load_classifier(tmp_path / "out/model.safetensors")
     assert classifier.preprocess == Preprocess("imagenet", 48)
@@ -131,12 +132,14 @@ def test_common_wrappings_are_looked_into(opened, tmp_path, key):
 
 @pytest.mark.usefixtures("here")
 def test_our_own_file_opens_by_its_own_account(opened, demo, tmp_path):
+    assert demo.classifier.trained_on
     save_classifier(demo.classifier, tmp_path / "ours.safetensors")
     passport = opened(
         tmp_path / "ours.safetensors", architecture="resnet18", normalisation="imagenet", size=224
     )
-    assert passport.architecture == "small_cnn"
+    assert (passport.architecture, passport.is_ours) == ("small_cnn", True)
     found = load_classifier(tmp_path / "out/model.safetensors")
+    assert found.trained_on == ""  # a file from elsewhere could claim any data
     assert found.fingerprint == demo.classifier.fingerprint
     assert message(opened, tmp_path / "ours.safetensors", n_classes=2) == (
         "The model tells 10 classes apart, but the target has 2; open a model that was trained for this target."

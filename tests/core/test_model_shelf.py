@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import fmd_core as fmd
-from fmd_core.data import SPLITS
+from fmd_core.data import SPLITS, content_fingerprint
 from fmd_core.datasets.table import make_table_dataset
 from fmd_core.errors import ModelError
 from fmd_core.models import Classifier
@@ -32,9 +34,9 @@ def shelf(tmp_path, monkeypatch):
     return tmp_path / "models"
 
 
-def table(name="Pay", seed=0, target="income", levels=("high", "low"), columns=3):
+def table(name="Pay", seed=0, target="income", levels=("high", "low"), columns=3, first=0):
     rng, n = np.random.default_rng(seed), 60
-    frame = pd.DataFrame({f"number {i}": rng.normal(size=n) for i in range(columns)})
+    frame = pd.DataFrame({f"number {i}": rng.normal(size=n) for i in range(first, first + columns)})
     frame["sex"] = np.resize(["f", "m"], n)
     frame[target] = np.resize(levels, n)
     return make_table_dataset(
@@ -90,6 +92,47 @@ def test_a_model_that_was_kept_is_listed_and_opened():
     assert (found.fingerprint, found.name) == (made.fingerprint, "the first")
     inputs = data.source.read(data.rows("test"))
     np.testing.assert_array_equal(found.encode([inputs]), made.encode([inputs]))
+
+
+def test_what_a_model_was_trained_on_is_listed():
+    data = table()
+    keep_model(data, replace(model(), trained_on=data.fingerprint))
+    assert [found.trained_on for found in shelved_models(data)] == [data.fingerprint]
+    assert [found.trained_on for found in shelved_models(table(seed=9))] == [data.fingerprint]
+
+
+def test_the_same_weights_brought_again_do_not_forget_their_data():
+    data = table()
+    keep_model(data, replace(model(), trained_on=data.fingerprint))
+    kept = keep_model(data, model(name="again"))
+    assert shelved_models(data) == (Shelved(kept, "again", "mlp", data.fingerprint),)
+
+
+def test_a_list_reads_no_numbers(shelf):
+    data = table()
+    kept = keep_model(data, replace(model(), trained_on="a" * 64))
+    (path,) = shelf.rglob("*.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-400] + b"\xff" * 400)  # not a number, each of them
+    assert shelved_models(data) == (Shelved(kept, "", "mlp", "a" * 64),)
+    with pytest.raises(ModelError):
+        open_model(data, kept)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"format": "other"}, {"architecture": "huge"}, {"depth": "nine layers"}, {"damping": None}],
+    ids=str,
+)
+def test_a_header_that_is_not_ours_is_left_out_of_the_list(shelf, damage):
+    data = table()
+    keep_model(data, model())
+    (path,) = shelf.rglob("*.safetensors")
+    with safe_open(path, framework="numpy") as file:
+        told = {key: value for key, value in (file.metadata() | damage).items() if value is not None}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, told)
+    assert shelved_models(data) == ()
 
 
 def test_an_empty_shelf_is_an_empty_list(shelf):
@@ -149,14 +192,21 @@ def test_a_model_is_offered_for_the_same_task_on_other_data():
         lambda: table(target="debt"),
         lambda: table(levels=("high", "none")),
         lambda: table(columns=4),
+        lambda: table(first=1),
         lambda: images(),
     ],
-    ids=["another target", "other classes", "other inputs", "pictures"],
+    ids=["another target", "other classes", "more inputs", "as many others", "pictures"],
 )
 def test_a_model_for_another_task_is_neither_offered_nor_opened(other):
     kept = keep_model(table(), model())
     assert shelved_models(other()) == ()
     assert message(open_model, other(), kept) == REFUSED
+
+
+def test_a_model_of_pictures_lies_where_it_always_lay(shelf):
+    keep_model(images(), model(architecture="small_cnn"))
+    (path,) = shelf.rglob("*.safetensors")
+    assert path.parent.name == content_fingerprint("image", "", "income", "high", "low")[:16]
 
 
 def test_pictures_of_another_size_are_the_same_task():

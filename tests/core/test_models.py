@@ -44,6 +44,7 @@ def test_a_saved_classifier_comes_back_bit_for_bit(demo, tmp_path):
     found = load_classifier(tmp_path / "copy.safetensors")
     assert found.fingerprint == demo.classifier.fingerprint
     assert (found.architecture, found.damping) == (demo.classifier.architecture, demo.damping)
+    assert found.trained_on == demo.classifier.trained_on == demo.dataset.fingerprint
     assert found.head.weight.tobytes() == demo.head.weight.tobytes()
     for name, array in demo.classifier.encoder_state.items():
         assert found.encoder_state[name].tobytes() == array.tobytes()
@@ -53,6 +54,14 @@ def test_the_untouched_parts_open(parts):
     tensors, metadata, path = parts
     save_file(tensors, path, metadata)
     assert load_classifier(path).damping == 0.001
+    assert load_classifier(path).trained_on == ""  # as in files that are older than this entry
+
+
+@pytest.mark.parametrize("claimed", ["x", "A" * 64, "a" * 63, "a" * 64 + "\n"])
+def test_training_data_that_are_no_fingerprint_are_not_believed(parts, claimed):
+    tensors, metadata, path = parts
+    save_file(tensors, path, metadata | {"trained_on": claimed})
+    assert load_classifier(path).trained_on == ""
 
 
 def test_a_head_alone_is_written_in_full_precision(demo):

@@ -250,6 +250,15 @@ def test_parquet_gives_the_same_table_as_csv(saved, tmp_path):
     assert sheet.format == "Parquet"
 
 
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_parquet_numbers_keep_every_digit(tmp_path, kind):
+    written = np.array([1 / 3, 1234567.890625, 1e-7 / 3, 12345678912345678.0, -2.0, 1e22], kind)
+    pd.DataFrame({"f": written}).to_parquet(tmp_path / "t.parquet")
+    sheet = read_table(tmp_path / "t.parquet")
+    np.testing.assert_array_equal(sheet.numbers("f"), written.astype("float64"))
+    assert sheet.frame["f"][4] == "-2"
+
+
 @pytest.mark.parametrize("values", [[[1], [2]], [b"a", b"b"], [{"a": 1}, {"a": 2}]])
 def test_parquet_columns_that_are_not_plain_are_refused(tmp_path, values):
     pd.DataFrame({"odd": values}).to_parquet(tmp_path / "t.parquet")

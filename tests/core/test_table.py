@@ -174,6 +174,28 @@ def test_what_is_told_to_change_together_does():
         assert data.source.display(row, "sex", sex.codes[row])["home"] == frame["home"][row]
 
 
+@pytest.mark.parametrize(("values", "words"), [([1, 0], "10"), ([0.1, 1 / 3], ("0.1", "0.3333333333"))])
+def test_a_number_that_is_told_to_swap_does(values, words):
+    frame = people()
+    frame["flag"] = np.where(frame["home"] == "alone", np.nan, np.where(frame["sex"] == "m", *values))
+    frame.loc[0, "flag"] = 7.5  # a number that no side of the swap is
+    first, second = words
+    swap = {first: second, second: first}
+    data = dataset(frame, also_change={"sex": {"flag": swap}})
+    place, sex, rows = data.source.input_names.index("flag"), data.attribute("sex"), np.arange(N)
+    assert {data.source.display(row)["flag"] for row in rows} == {first, second, "7.5", "not stated"}
+    for row in rows[:40]:
+        own = data.source.display(row)["flag"]
+        assert data.source.display(row, "sex", 1 - sex.codes[row])["flag"] == swap.get(own, own)
+        assert data.source.display(row, "sex", sex.codes[row])["flag"] == own
+    twins = data.source.counterfactual(rows, "sex", 1 - sex.codes)[:, place]
+    inputs = data.source.read(rows)[:, place]
+    one, other = (frame["flag"] == value for value in values)
+    np.testing.assert_array_equal(twins[one], inputs[other][0])
+    np.testing.assert_array_equal(twins[other], inputs[one][0])
+    np.testing.assert_array_equal(twins[~one & ~other], inputs[~one & ~other])
+
+
 def test_a_protected_column_left_out_is_reported_on_but_not_read():
     data = dataset(leave_out=["sex"])
     assert not any(name.startswith("sex") for name in data.source.input_names)
@@ -212,7 +234,9 @@ def test_how_twins_are_made_and_what_a_sample_is_called():
         ({"classes": {"low": "low"}}, "'income' has the value 'high', for which no class was named; named were: low."),
         ({"classes": {"low": "all", "high": "all"}}, "'income' says 'all' in every row"),
         ({"also_change": {"job": {"home": {}}}}, "'job' is not a protected column: age, sex."),
-        ({"also_change": {"sex": {"hours": {}}}}, "'hours' cannot change with 'sex'"),
+        ({"also_change": {"sex": {"income": {}}}}, "'income' cannot change with 'sex'"),
+        ({"also_change": {"sex": {"sex": {}}}}, "'sex' cannot change with 'sex': it is not another column"),
+        ({"also_change": {"sex": {"age": {"17": "18"}}}}, "'age' has no level '17'. It has: 18, 19, "),
         ({"also_change": {"sex": {"home": {"hubby": "wife"}}}}, "'home' has no level 'hubby'. It has: alone, husband"),
         ({"protected": [ages("job")]}, "'job' is not a column of numbers"),
     ],
@@ -391,7 +415,30 @@ def test_what_changes_together_or_is_left_out_gives_nothing_away():
 def test_a_number_that_gives_an_attribute_away_is_found():
     frame = people()
     frame["hours"] = np.where(frame["sex"] == "m", 40.0, 20.0) + np.random.default_rng(1).random(N)
-    assert ("sex", "hours") in {(g.attribute, g.column) for g in giveaways(dataset(frame))}
+    (found,) = [g for g in giveaways(dataset(frame)) if g.column == "hours"]
+    assert found.attribute == "sex"
+    assert found.swap == {}  # 'from 40.2' is no value of one row
+
+
+def test_two_ranges_of_numbers_cannot_be_swapped():
+    rng, n = np.random.default_rng(0), 1_200
+    male = rng.random(n) < 0.08
+    frame = people(n=n).assign(home="alone", sex=np.where(male, "m", "f"))
+    frame["hours"] = np.where(male, rng.random(n), 20.0)  # so that all tenths end at 20
+    (found,) = giveaways(dataset(frame))
+    assert found.levels == {"from 20": "f", "under 20": "m"}
+    assert found.swap == {}
+
+
+def test_the_swap_that_is_offered_for_a_number_can_be_made():
+    frame = people()
+    frame["is_male"] = (frame["sex"] == "m").astype(int)
+    (found,) = [g for g in giveaways(dataset(frame)) if g.column == "is_male"]
+    assert found.swap in ({"0": "1", "1": "0"},)
+    cured = dataset(frame, also_change={"sex": {"is_male": found.swap}})
+    assert "is_male" not in {g.column for g in giveaways(cured)}
+    code = cured.attribute("sex").codes[0]
+    assert cured.source.display(0, "sex", 1 - code)["is_male"] == str(1 - frame["is_male"][0])
 
 
 def test_equal_rows_in_training_and_test_are_said(tmp_path):
@@ -423,3 +470,26 @@ def test_empty_cells_are_counted_in_the_notes(tmp_path):
     path.write_text("\n".join(["id,age,sex,income", *rows]))
     data = open_table(path, TableImport(target="income", protected={"sex": "values"}))
     assert "Empty cells are read as 'not stated': 'age' (7)." in data.notes
+
+
+@pytest.mark.parametrize("own", ["other", "divers"])
+def test_levels_put_together_are_said_also_where_the_file_has_such_a_level(tmp_path, own):
+    frame = people()
+    frame.loc[:60, "job"] = own
+    frame.loc[61:65, "job"] = "pilot"
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    answers = TableImport(target="income", protected={"job": "values"})
+    data = open_table(tmp_path / "p.csv", answers)
+    assert "Rare values of 'job' are put together as 'other'." in data.notes
+    frame.loc[61:100, "job"] = ""
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    assert not any("put together" in note for note in open_table(tmp_path / "p.csv", answers).notes)
+
+
+def test_many_columns_with_gaps_make_a_short_note(tmp_path):
+    gaps = {f"measure {i:03}": np.where(np.arange(N) % 9, np.arange(N) % 2, np.nan) for i in range(300)}
+    frame = pd.concat([people(), pd.DataFrame(gaps)], axis=1)
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    (note,) = [n for n in open_table(tmp_path / "p.csv", ANSWERS).notes if n.startswith("Empty cells")]
+    assert note.startswith("Empty cells are read as 'not stated': 'age' (8), 'measure 000' (45), ")
+    assert note.endswith("'measure 008' (45) and 291 more.")

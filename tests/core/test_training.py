@@ -12,7 +12,14 @@ from fmd_core.data import content_fingerprint
 from fmd_core.datasets.table import make_table_dataset
 from fmd_core.errors import DataError, ModelError
 from fmd_core.networks import training
-from fmd_core.networks.training import feature_scale, refit_head, train_classifier
+from fmd_core.networks.training import (
+    feature_scale,
+    refit_head,
+    suggested_architecture,
+    suggested_epochs,
+    suggested_preprocess,
+    train_classifier,
+)
 
 N, EPOCHS = 1_500, 12
 
@@ -113,6 +120,44 @@ def test_a_small_network_learns_pictures_and_keeps_how_they_were_made_ready(lamp
     model = train_classifier(lamps, epochs=4, preprocess=fmd.Preprocess("unit", 8))
     assert (model.architecture, model.preprocess) == ("small_cnn", fmd.Preprocess("unit", 8))
     assert accuracy(model, lamps) > 0.9
+
+
+def test_a_model_knows_what_it_was_trained_on(table, trained):
+    assert trained[0].trained_on == table.fingerprint
+
+
+# --- what is suggested
+
+
+@pytest.mark.parametrize(("side", "network"), [(16, "small_cnn"), (47, "small_cnn"), (48, "face_cnn")])
+def test_the_network_suits_the_size_of_the_pictures(side, network):
+    data = dataset_of(np.zeros((10, side, side, 3), "uint8"), "image", np.arange(10) % 2)
+    assert suggested_architecture(data) == network
+
+
+def test_a_table_goes_to_the_network_for_tables_and_takes_a_dozen_rounds(table):
+    assert (suggested_architecture(table), suggested_epochs(table)) == ("mlp", 12)
+
+
+@pytest.mark.parametrize(("n", "epochs"), [(100, 20), (10_000, 15), (100_000, 3)])
+def test_more_pictures_take_fewer_rounds(n, epochs):
+    data = dataset_of(np.zeros((n, 1, 1, 3), "uint8"), "image", np.arange(n) % 2)
+    assert len(data.rows("train")) == 0.4 * n
+    assert suggested_epochs(data) == epochs
+
+
+def test_large_networks_see_pictures_as_torchvision_made_them_to():
+    assert suggested_preprocess("resnet18") == fmd.Preprocess("imagenet", 224)
+    assert suggested_preprocess("face_cnn") == suggested_preprocess("mlp") == fmd.Preprocess()
+
+
+def test_training_follows_what_is_suggested(lamps, monkeypatch):
+    monkeypatch.setattr(training, "suggested_epochs", lambda _: 2)
+    monkeypatch.setattr(training, "suggested_preprocess", lambda _: fmd.Preprocess("unit", 8))
+    steps = []
+    model = train_classifier(lamps, progress=steps.append)
+    assert model.preprocess == fmd.Preprocess("unit", 8)
+    assert {step.epochs for step in steps} == {2}
 
 
 def test_the_head_is_converged(table, trained):

@@ -18,6 +18,7 @@ from app.view_models.report import VERDICTS, decision_in_force
 from app.widgets import components
 from fmd_core.report.evidence import LONGEST_NOTES
 
+UNDECIDED = "undecided"  # on the screen; a radio button that holds None is drawn as not chosen
 NOT_SAVED = (
     "Not saved yet: the files hold what was saved last. Press “Save to the report” to put in what you typed."
 )
@@ -75,23 +76,26 @@ def _begin(place: str) -> None:
 
 def _field(saved: fmd.Decision, name: str) -> object:
     """What a field holds of what was saved; the date of no decision is today."""
-    return date.today() if name == "date" and saved.verdict is None else getattr(saved, name)
+    if saved.verdict is None and name in ("verdict", "date"):
+        return UNDECIDED if name == "verdict" else date.today()
+    return getattr(saved, name)
 
 
 def _typed(place: str) -> fmd.Decision:
     def text(name: str) -> str:
         return components.straight(str(memory.value(f"{name}_{place}", "") or "")).strip()
 
-    day = memory.value(f"date_{place}", None)
+    verdict, day = memory.value(f"verdict_{place}", UNDECIDED), memory.value(f"date_{place}", None)
     return fmd.Decision(
-        memory.value(f"verdict_{place}", None),  # one of VERDICTS
+        None if verdict == UNDECIDED else verdict,
         text("reviewer"), day if isinstance(day, date) else None, text("notes"), text("intended_use"),
     )  # fmt: skip
 
 
 def _fields(place: str) -> None:
+    names = {verdict or UNDECIDED: name for verdict, name in VERDICTS.items()}
     st.radio(
-        "Decision", VERDICTS, format_func=VERDICTS.__getitem__, horizontal=True, key=f"verdict_{place}",
+        "Decision", names, format_func=names.__getitem__, horizontal=True, key=f"verdict_{place}",
         persist_state="session",
     )  # fmt: skip
     left, right = st.columns([3, 2])

@@ -38,11 +38,12 @@ SETTLED_MS = 1_500  # charts and pictures load after the text
 def prepare(page: Page, name: str) -> None:
     """Bring a page into the state worth showing."""
     page.get_by_role("heading", level=1).first.wait_for()
+    expect(page.get_by_text("Getting the demo ready.")).to_have_count(0, timeout=90_000)
     if name == "start":
         page.get_by_text("% of 450 held-out").wait_for()
     if name == "harmful":
         page.get_by_role("list", name="Harmful training samples").get_by_role("button").first.click()
-        page.get_by_text("it is harmful").wait_for()
+        page.get_by_text("Fitted again without it").wait_for()
     if name == "feature_unlearning":
         page.get_by_role("heading", name="What it does to the answers").wait_for()
     if name == "compare":

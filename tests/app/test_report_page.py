@@ -69,7 +69,9 @@ def test_what_is_saved_is_in_the_report_and_survives_a_page_switch(open_page):
 def test_what_is_typed_is_a_draft_until_it_is_saved(open_page):
     test, key = open_page("report"), f"{REVIEW.data}_{REVIEW.model}"
     assert not test.warning
-    assert test.radio(key=f"verdict_{key}").value == decision_form.UNDECIDED  # a button that is seen to be chosen
+    assert (
+        test.radio(key=f"verdict_{key}").value == decision_form.UNDECIDED
+    )  # a button that is seen to be chosen
     test = test.radio(key=f"verdict_{key}").set_value("accept").run()
     test = test.text_input(key=f"reviewer_{key}").set_value("Ann").run()
     test = test.text_area(key=f"notes_{key}").set_value("Unsaved\u202e words.").run()

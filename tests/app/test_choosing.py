@@ -225,6 +225,15 @@ def test_imports_of_one_name_can_be_told_apart():
     assert import_data.kept_names(kept, "images") == {}
 
 
+def test_a_model_trained_on_from_another_is_prepared_in_its_own_right(monkeypatch):
+    asked = []
+    monkeypatch.setattr(preparation, "_have_done", lambda key, *_: asked.append(key))
+    monkeypatch.setattr(cache, "is_warm", lambda _review: False)
+    for beside in ("", "a" * 32):
+        preparation.require(Review("synthetic_faces", beside=beside))
+    assert len(set(asked)) == 2
+
+
 def test_the_model_page_says_what_is_open_and_how_often_it_is_right(open_page):
     preparation.require(Review())
     test = open_page("model")

@@ -1,12 +1,15 @@
 """The view in the address: what is written, what is read, and what is ignored with a sentence."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache
 from app.opening import permalink
 from app.record.review import Review
-from app.session import memory
+from app.session import memory, state
 from tests.app.test_pages import go_to_suggestion, titles
 
 
@@ -97,6 +100,16 @@ def test_a_value_that_makes_no_sense_is_ignored_with_a_sentence(monkeypatch, nam
     assert len(note) < 700
     assert session.get("review", Review()) == Review()
     assert not session.keys() - {"review"}
+
+
+def test_a_limit_of_likeness_comes_back_to_the_last_digit(monkeypatch):
+    limit = np.float64(0.1) + np.float64(0.2)
+    monkeypatch.setattr(memory.st, "session_state", {"review": Review(most_unlike=limit)})
+    shown = SimpleNamespace(to_dict=dict, from_dict=lambda told: shown.__dict__.update(told=told))
+    monkeypatch.setattr(permalink.st, "query_params", shown)
+    permalink.write()
+    assert permalink._open(shown.told) == []
+    assert state.review().most_unlike == limit
 
 
 def test_what_was_ignored_is_said_on_the_page():

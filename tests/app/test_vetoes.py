@@ -119,6 +119,22 @@ def test_a_limit_of_likeness_is_known_again_or_named_as_it_is(limit, share):
     assert likeness_of_twins._share_of(limit, {25: 0.2, 50: 0.4, 75: 0.6}) == share
 
 
+@pytest.mark.usefixtures("fresh_caches")
+def test_where_no_pair_is_alike_enough_the_way_out_is_on_the_page(monkeypatch, open_page):
+    matched = replace(cache.dataset(REVIEW), pair_method="matched")
+    monkeypatch.setattr(opened, "open_data", lambda _reference: matched)
+    test = open_page("twins")
+    test.session_state["review"] = replace(REVIEW, most_unlike=1e-9)
+    test = test.run()
+    assert "less alike" in test.error[0].value
+    choice = next(box for box in test.selectbox if box.label == "Twins that count")
+    assert choice.options[0] == "Chosen before (up to 0.00)"
+    assert choice.value == likeness_of_twins.OTHER
+    test = choice.set_value(100).run()
+    assert not test.error
+    assert test.session_state["review"].most_unlike is None
+
+
 def test_the_twins_of_every_part_can_be_looked_at(open_page):
     test = open_page("twins")
     test.selectbox(key="twins_split").set_value("external").run()

@@ -19,6 +19,7 @@ CORE_ORDER = [
     "home",
     "running",
     "running.file_lock",
+    "running.whole_files",
     "running.stopped_jobs",
     "running.jobs",
     "data",

@@ -20,6 +20,7 @@ from fmd_core.datasets.table_checks import leak_note
 from fmd_core.datasets.table_dataset import AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import AGE_LABELS, ages
 from fmd_core.errors import DataError
+from fmd_core.running.whole_files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,9 +120,8 @@ def _write(path: Path, frame: pd.DataFrame, first: str, stop: str) -> None:
     frame = frame.astype(dict.fromkeys(NUMBERS, int)).astype(object)
     rows = frame.where(frame.notna(), "?").values.tolist()
     lines = (", ".join(str(cell) for cell in row) + stop + "\n" for row in rows)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(first + "".join(lines), encoding="utf-8")
-    unfinished.replace(path)
+    with written_whole(path) as part:
+        part.write_text(first + "".join(lines), encoding="utf-8")
 
 
 def _records(folder: Path, name: str) -> pd.DataFrame:

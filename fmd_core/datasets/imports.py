@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import re
 import secrets
 import shutil
@@ -28,6 +27,7 @@ from fmd_core.datasets.sniffing import read_table
 from fmd_core.datasets.table import TableImport, open_table
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder, home_folder, room_needed
+from fmd_core.running.whole_files import written_whole
 
 ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
 LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
@@ -86,10 +86,8 @@ def begin_import(
 def finish_import(folder: Path, name: str, answers: TableImport | FolderImport) -> str:
     """Write down what the columns mean; returns the id under which it can be opened."""
     kind = "images" if isinstance(answers, FolderImport) else "table"
-    part = folder / f"{ANSWERS}.part"
-    with room_needed(DataError):
+    with room_needed(DataError), written_whole(folder / ANSWERS) as part:
         part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
-    os.replace(part, folder / ANSWERS)
     return folder.name
 
 

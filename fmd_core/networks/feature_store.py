@@ -10,7 +10,6 @@ import contextlib
 import io
 import os
 import re
-import secrets
 import threading
 import time
 from collections import defaultdict
@@ -24,6 +23,7 @@ from fmd_core.data import Array
 from fmd_core.errors import DataError
 from fmd_core.home import home_folder, is_disk_full
 from fmd_core.running.file_lock import take_lock
+from fmd_core.running.whole_files import written_whole
 
 LIMIT_BYTES = 2 * 2**30
 KEY = re.compile(r"[0-9a-f]{16,128}")
@@ -65,23 +65,17 @@ class FeatureStore:
 
     def _write(self, path: Path, n_rows: int, compute: Callable[[], Iterable[Array]]) -> None:
         """Compute an entry: whole under its name, or not at all."""
-        part = path.with_name(f"{path.stem}.{secrets.token_hex(8)}.part")
         with _disk_in_words():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
-        try:
+        with written_whole(path, move=_disk_in_words) as part:
+            with _disk_in_words():
+                file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
             try:
                 take_lock(file)
                 _write_rows(file, compute(), n_rows)
             finally:
                 os.close(file)
-            with _disk_in_words():
-                part.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
 
     def _make_room(self, newest: Path) -> None:
         """Drop what was used longest ago until the limit is kept; never the newest entry."""
@@ -158,7 +152,7 @@ def _write_rows(file: int, batches: Iterable[Array], n_rows: int) -> None:
             f"samples, but there are {n_rows}; check the model and the data."
         )
     with _disk_in_words():
-        os.fsync(file)
+        os.fsync(file)  # as long as the lock says that its writer lives: a large file may take a minute
 
 
 def _append(file: int, data: memoryview) -> None:

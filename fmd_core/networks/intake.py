@@ -30,6 +30,7 @@ from fmd_core.networks.weight_files import (
     WeightsFormat,
     inspect_file,
 )
+from fmd_core.running.whole_files import written_whole
 
 __all__ = ["CONVERTERS", "IntakeRefusal", "Passport", "inspect_file", "open_weights"]
 
@@ -80,23 +81,12 @@ def open_weights(
     Preprocess(normalisation, size)
     format_, passed = inspect_file(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=out.parent, suffix=".part")
-    os.close(handle)
-    request: dict[str, Any] = {
-        "path": str(path.resolve()),
-        "out": part,
-        "format": format_,
-        "architecture": architecture,
-    }
+    request: dict[str, Any] = {"path": str(path.resolve()), "format": format_, "architecture": architecture}
     request |= {"n_classes": n_classes, "n_inputs": n_inputs, "size": size, "normalisation": normalisation}
-    try:
+    with written_whole(out) as part:
         digest = _sha256(path)
-        found = _ask_worker(request | {"output": output})
-        passport = _passport(found, path, digest, format_, passed)
-        os.replace(part, out)
-    finally:
-        Path(part).unlink(missing_ok=True)
-    return passport
+        found = _ask_worker(request | {"output": output, "out": str(part)})
+        return _passport(found, path, digest, format_, passed)
 
 
 def _passport(

@@ -8,9 +8,7 @@ trained on is said beside it: samples held out there may have taught it.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import ModelError
 from fmd_core.home import home_folder, room_needed
 from fmd_core.models import Classifier, known_digest, load_classifier, read_description, save_classifier
+from fmd_core.running.whole_files import written_whole
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
@@ -41,16 +40,11 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     folder, model_id = _task(dataset), classifier.fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
     _sweep()
+    path = folder / f"{model_id}.safetensors"
     if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
-        classifier = replace(classifier, trained_on=_trained_on(folder / f"{model_id}.safetensors"))
-    part = folder / f"{model_id}.{secrets.token_hex(8)}.part"  # two sessions may keep the same model
-    try:
-        with room_needed(ModelError):
-            save_classifier(classifier, part)
-        os.replace(part, folder / f"{model_id}.safetensors")
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        classifier = replace(classifier, trained_on=_trained_on(path))
+    with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
+        save_classifier(classifier, part)
     return model_id
 
 

@@ -15,6 +15,7 @@ from fmd_core.home import home_folder
 from fmd_core.models import Classifier
 from fmd_core.networks.model_shelf import keep_model, open_model
 from fmd_core.networks.training import TrainingStep, ignore_step, train_classifier
+from fmd_core.running.whole_files import written_whole
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,10 @@ def train_or_reuse(
         pass  # not trained yet, or no longer there
     trained = _train(study, dataset, seed, progress)
     note.parent.mkdir(parents=True, exist_ok=True)
-    part = note.with_suffix(f".{os.getpid()}.part")
-    part.write_text(
-        json.dumps(
-            {
-                "model": keep_model(dataset, trained.classifier),
-                "seconds": trained.seconds,
-                "machine": trained.machine,
-            }
-        ),
-        encoding="utf-8",
-    )
-    part.replace(note)
+    model = keep_model(dataset, trained.classifier)
+    told = json.dumps({"model": model, "seconds": trained.seconds, "machine": trained.machine})
+    with written_whole(note) as part:
+        part.write_text(told, encoding="utf-8")
     return trained
 
 

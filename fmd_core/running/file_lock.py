@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
-HAS_LOCKS = sys.platform != "win32"
-
 
 def take_lock(file: int, *, wait: bool = False) -> bool:
     """Lock an open file (its descriptor) until it is closed; False when another process or another opening of
-    the file has the lock and we do not `wait`, and on a system without such locks (HAS_LOCKS)."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
+    the file has the lock and we do not `wait`, and where the file system has no locks."""
+    from filelock import lock_descriptor  # brings sqlite3 and asyncio along: not before it is needed
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return lock_descriptor(file, blocking=wait)
     except OSError:
         return False
-    return True

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fmd_core.home import home_folder
-from fmd_core.running.file_lock import HAS_LOCKS, take_lock
+from fmd_core.running.file_lock import take_lock
 
 LOG = logging.getLogger("fmd.jobs")
 MOST_KEPT = 50  # of those that died
@@ -72,7 +72,7 @@ class JobNotes:
         """The note of a job whose server is gone. None for a job that lives, and for one without a note."""
         not_a_note = OSError, ValueError, TypeError, RecursionError
         with contextlib.suppress(*not_a_note), self._path(job_id).open("rb") as file:
-            if _is_dead(file.fileno()):
+            if take_lock(file.fileno()):  # its writer is gone
                 told = JobNote(**json.loads(file.read(MOST_BYTES)))
                 datetime.fromisoformat(told.begun)
                 return told if told.id == job_id and all(map(_is_text, asdict(told).values())) else None
@@ -84,7 +84,7 @@ class JobNotes:
             notes = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
             for path in notes[:-MOST_KEPT]:
                 with path.open("rb") as file:
-                    dead = _is_dead(file.fileno())
+                    dead = take_lock(file.fileno())
                 if dead:
                     path.unlink(missing_ok=True)
 
@@ -98,9 +98,3 @@ class JobNotes:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
-
-
-def _is_dead(file: int) -> bool:
-    """Whether the writer of an open note is gone. Without locks (Windows) every note counts as left behind: one
-    server is served there."""
-    return take_lock(file) or not HAS_LOCKS

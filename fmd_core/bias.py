@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from fmd_core.bias_functions import MEASURES, GroupGap, Measure, pair_difference
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
+from fmd_core.figures import count
 from fmd_core.group_metrics import GroupMetrics, group_metrics
 from fmd_core.heads import Head
 from fmd_core.intervals import (
@@ -26,6 +28,16 @@ from fmd_core.intervals import (
     mean_estimates,
     rate_estimate,
 )
+from fmd_core.showing import Row, figure_columns, figure_in_points, one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORTED = (
+    "bias", "flips", "placebo", "excess", "parity_gap", "opportunity_gap", "aligned_accuracy",
+    "conflicting_accuracy",
+)  # fmt: skip
+"""Figures of an attribute that are columns of a report's table."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,15 @@ class ServedGroup:
     label: str
     level: str
     accuracy: Estimate
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.label}, {self.level}: {figure_in_points(self.accuracy)}")
+
+    def as_row(self) -> Row:
+        """Columns of `AttributeBias.to_frame`."""
+        return {"target_class": self.label, "level": self.level} | figure_columns(
+            "accuracy", self.accuracy, n="n"
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,25 @@ class AttributeBias:
         """`by` the counterfactual measure."""
         return self.by("counterfactual")
 
+    def __repr__(self) -> str:
+        what = "bias" if self.excess is None else "bias beyond placebo twins"
+        return one_line(
+            self, f"{self.attribute}: {what} {figure_in_points(self.judged)}", f"n = {count(self.judged.n)}"
+        )
+
+    def as_row(self) -> Row:
+        """Columns of `BiasReport.to_frame`."""
+        figures = {name: getattr(self, name) for name in REPORTED}
+        row: dict[str, object] = {"attribute": self.attribute, "n": self.bias.n}
+        for name, value in figures.items():
+            row |= figure_columns(name, value)
+        return row | {"distance": self.distance}
+
+    def to_frame(self) -> pd.DataFrame:
+        """How well each class and level is served: `target_class`, `level`, `accuracy` with `_low` and `_high` (a
+        share and its 95 % interval, missing below 30 people) and `n`; the worst served first."""
+        return table(group.as_row() for group in self.groups)
+
 
 @dataclass(frozen=True)
 class BiasReport:
@@ -90,6 +130,20 @@ class BiasReport:
 
     accuracy: Estimate
     attributes: tuple[AttributeBias, ...]
+
+    def __repr__(self) -> str:
+        worst = next(iter(self.attributes), None)
+        told = (
+            "no attribute" if worst is None else f"worst {worst.attribute}: {figure_in_points(worst.judged)}"
+        )
+        more = f"{len(self.attributes)} attributes" if len(self.attributes) > 1 else ""
+        return one_line(self, told, more, f"accuracy {figure_in_points(self.accuracy, '%')}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each attribute, the worst first: `attribute`, `n` (pairs) and the figures of `AttributeBias`
+        by its own names, each with `_low` and `_high`, its 95 % interval. All are shares in [0, 1]; what was not
+        measured is missing."""
+        return table((bias.as_row() for bias in self.attributes), ("attribute", "n", *REPORTED, "distance"))
 
 
 NO_PLACEBOS: Mapping[str, CounterfactualPairs] = MappingProxyType({})

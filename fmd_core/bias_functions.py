@@ -22,7 +22,9 @@ import numpy as np
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
+from fmd_core.figures import count
 from fmd_core.heads import Head
+from fmd_core.showing import one_line
 
 Measure = Literal["counterfactual", "demographic parity", "equal opportunity"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -117,6 +119,10 @@ class CounterfactualBias:
         slope = counterfactual_bias_gradient(head, self.pairs)
         return slope if self.placebo is None else slope - counterfactual_bias_gradient(head, self.placebo)
 
+    def __repr__(self) -> str:
+        less = "" if self.placebo is None else f"less {count(len(self.placebo))} placebo pairs"
+        return one_line(self, self.attribute, f"{count(len(self))} {self.pairs.method} pairs", less)
+
 
 @dataclass(frozen=True, eq=False)
 class GroupGap:
@@ -198,6 +204,9 @@ class GroupGap:
             slope += head.probability_gradient(self.features.features, labels, self.coefficients[:, answer])
         return np.sign(self.signed(head)) * slope
 
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.measure} by {self.attribute}", f"{count(len(self))} people")
+
 
 @dataclass(frozen=True, eq=False)
 class JointBias:
@@ -230,6 +239,11 @@ class JointBias:
     def gradient(self, head: Head) -> Array:
         slopes: Array = np.mean([part.gradient(head) for part in self.parts], axis=0)
         return slopes
+
+    def __repr__(self) -> str:
+        return one_line(
+            self, f"mean over {self.attribute}", self.measure, f"{count(len(self))} pairs or people"
+        )
 
 
 def joint(parts: Sequence[CounterfactualBias | GroupGap]) -> BiasFunction:

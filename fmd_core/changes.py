@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from fmd_core.data import Array
+from fmd_core.figures import count, points
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
@@ -18,6 +19,7 @@ from fmd_core.intervals import (
     rate_estimate,
 )
 from fmd_core.scan import adjusted
+from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
 
 SIGNIFICANCE = 0.05
 
@@ -51,6 +53,20 @@ class Change:
     def fell(self) -> bool:
         """Lower after than before, and not by chance."""
         return self.is_beyond_chance and (self.difference.value or 0) < 0
+
+    def __repr__(self) -> str:
+        whose = f"{self.name} of {self.group}" if self.group else self.name
+        before, after, moved = self.before.value, self.after.value, figure_in_points(self.difference)
+        ends = "" if before is None or after is None else f"{points(before)} to {points(after)}"
+        return one_line(self, f"{whose}: {ends}" if ends else whose, moved, f"n = {count(self.difference.n)}")
+
+    def as_row(self) -> Row:
+        """`name`, `group` ("" for everyone), `before`, `after` and `difference` (after less before), each with
+        `_low` and `_high` (shares and their 95 % intervals), `n` people and `p_value`."""
+        row: dict[str, object] = {"name": self.name, "group": self.group, "n": self.difference.n}
+        for name in ("before", "after", "difference"):
+            row |= figure_columns(name, getattr(self, name))
+        return row | {"p_value": self.p_value}
 
 
 def rate_changes(groups: Sequence[tuple[str, Array]], before: Array, after: Array) -> list[Change]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,8 +15,13 @@ from fmd_core.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError
+from fmd_core.figures import count, points
 from fmd_core.heads import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
+from fmd_core.showing import figure_in_points, one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
 OUTCOMES = ("now right", "now wrong", "wrong both times")
@@ -76,6 +81,20 @@ class Comparison:
         found = [c for c in (*self.groups, *self.intersections) if c.fell]
         return tuple(sorted(found, key=losers_first))
 
+    def __repr__(self) -> str:
+        ends = self.judged.before.value, self.judged.after.value
+        bias = "" if ends[0] is None or ends[1] is None else f"{points(ends[0])} to {points(ends[1])} points"
+        accuracy = f"accuracy {figure_in_points(self.accuracy.difference)}"
+        return one_line(
+            self, f"{self.attribute}: {self.verdict}", bias, accuracy, f"{count(len(self.rows))} people"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each `Change`, overall figures first, then groups and intersections: see `Change.as_row`."""
+        overall = (self.bias, self.excess, self.gap, self.flips, self.accuracy)
+        changes = [*(change for change in overall if change is not None), *self.groups, *self.intersections]
+        return table(change.as_row() for change in changes)
+
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
@@ -85,6 +104,10 @@ class Candidate:
     features: FeatureSet
     pairs: CounterfactualPairs
     placebo: CounterfactualPairs | None = None
+
+    def __repr__(self) -> str:
+        beside = "" if self.placebo is None else f"{count(len(self.placebo))} placebo pairs"
+        return one_line(self, f"{count(len(self.features))} people", f"{self.pairs!r}", beside)
 
 
 def compare(

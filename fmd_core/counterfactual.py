@@ -26,11 +26,15 @@ from fmd_core.data import (
     ignore_progress,
 )
 from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.figures import count
 from fmd_core.heads import Head
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.models import Classifier, encode_rows
+from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fmd_core.networks.feature_store import FeatureStore
 
 PAIR_SEED = 0
@@ -144,6 +148,32 @@ class CounterfactualPairs:
                 "Allow less alike twins."
             )
         return self.subset(kept)
+
+    def __repr__(self) -> str:
+        far = (
+            f"median distance {np.median(self.distance):.2f}"
+            if self.method == "matched" and len(self)
+            else ""
+        )
+        return one_line(self, f"{count(len(self))} {self.method} pairs by {self.attribute}", far)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each pair: `row` of the person in the data set, `favoured_row` and `other_row` of the two
+        sides, `label` (class), `favoured_code`, `other_code` and `own_code` (attribute levels), `distance` (0 for
+        exact twins, 1 for two strangers of one class)."""
+        import pandas as pd
+
+        columns = {
+            "row": self.rows,
+            "favoured_row": self.favoured.rows,
+            "other_row": self.other.rows,
+            "label": self.labels,
+            "favoured_code": self.favoured_codes,
+            "other_code": self.other_codes,
+            "own_code": self.own_codes,
+            "distance": self.distance,
+        }
+        return pd.DataFrame({name: np.array(values) for name, values in columns.items()})
 
 
 def pair_counterfactuals(

@@ -20,6 +20,7 @@ from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
 from fmd_core.running import distributed
+from fmd_core.showing import one_line
 
 Solver = Literal["auto", "cholesky", "conjugate_gradient"]
 DENSE_PARAMETERS = 1_100
@@ -40,6 +41,11 @@ class Curvature:
     solver: Solver
     """What is used: 'cholesky' or 'conjugate_gradient', never 'auto'."""
     head_fingerprint: str
+
+    def __repr__(self) -> str:
+        return one_line(
+            self, self.solver, f"damping {self.damping:g}", f"of head {self.head_fingerprint[:8]}"
+        )
 
 
 def fit_curvature(

@@ -11,12 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmd_core.errors import DataError
+from fmd_core.figures import count, many
+from fmd_core.showing import one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
@@ -74,6 +79,9 @@ class Column:
                 f"but only {len(self.levels)} levels: {', '.join(self.levels)}."
             )
         object.__setattr__(self, "codes", codes)
+
+    def __repr__(self) -> str:
+        return one_line(self, self.name, f"{len(self.levels)} levels", f"{count(len(self.codes))} samples")
 
 
 class SampleSource(Protocol):
@@ -169,6 +177,22 @@ class AttributeDataset:
         """Which samples show the level that is usual for their class, (n,) bool."""
         return self.usual_level(attribute)[self.target.codes] == self.attribute(attribute).codes
 
+    def __repr__(self) -> str:
+        classes, names = len(self.target.levels), ", ".join(self.attributes) or "none"
+        samples = f"{count(len(self))} {many(self.unit)}"
+        return one_line(
+            self, self.name, samples, f"{self.target.name} in {classes} classes", f"attributes: {names}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """How many samples of each split have which level: `column`, `level` and a column for each split."""
+        return table(
+            {"column": column.name, "level": level}
+            | {split: int(((self.split == split) & (column.codes == code)).sum()) for split in SPLITS}
+            for column in (self.target, *self.attributes.values())
+            for code, level in enumerate(column.levels)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
@@ -205,3 +229,6 @@ class FeatureSet:
     def subset(self, keep: Array) -> FeatureSet:
         """The samples at positions (or where mask) `keep`."""
         return FeatureSet(self.features[keep], self.labels[keep], self.rows[keep])
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{count(len(self))} samples", f"{self.features.shape[1]} features")

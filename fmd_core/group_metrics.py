@@ -13,11 +13,17 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmd_core.data import Array
+from fmd_core.figures import count
 from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+from fmd_core.showing import figure_columns, figure_in_points, one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,16 @@ class GroupMetrics:
     disparate_impact: Estimate
     equal_opportunity_difference: Estimate
     equalized_odds_difference: Estimate
+
+    def __repr__(self) -> str:
+        parity = self.demographic_parity_difference
+        return one_line(self, "demographic parity " + figure_in_points(parity), f"n = {count(parity.n)}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each `metric`: `value`, `low` and `high` (shares; disparate impact is a ratio), `n` people."""
+        return table(
+            {"metric": name} | figure_columns("value", value, n="n") for name, value in vars(self).items()
+        )
 
 
 def group_metrics(labels: Array, predictions: Array, privileged: Array) -> GroupMetrics:

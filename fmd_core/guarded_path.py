@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmd_core.bias_functions import BiasFunction, predictions
 from fmd_core.data import Array, FeatureSet, ignore_progress
+from fmd_core.figures import count, percent, points
 from fmd_core.heads import Head
+from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearning import (
     STRENGTHS,
     StrategyName,
@@ -22,6 +25,9 @@ from fmd_core.unlearning import (
     check_request,
     prepare,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BLENDS = (0.9, 0.75, 0.5, 0.25, 0.1)
 TOLERANCE = 0.01  # accuracy that the guard lets a fix cost unless somebody says otherwise, as a share
@@ -39,6 +45,10 @@ class Guard:
     tolerance: float = TOLERANCE  # accuracy that may be lost, as a share
     classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
 
+    def __repr__(self) -> str:
+        lose = f"{points(self.tolerance)} points of accuracy may be lost"
+        return one_line(self, f"{count(len(self.features))} validation samples", self.bias.attribute, lose)
+
 
 @dataclass(frozen=True, eq=False)
 class PathPoint:
@@ -49,6 +59,18 @@ class PathPoint:
     bias: float  # the mean of them where several attributes are unlearned
     decided: float  # the same of decisions: twins who get another answer
     refusal: str  # empty when admitted
+
+    def __repr__(self) -> str:
+        found = f"bias {points(self.bias)}", f"accuracy {percent(self.accuracy)}"
+        return one_line(
+            self, self.result.setting, *found, f"refused: {self.refusal}" if self.refusal else "admitted"
+        )
+
+    def as_row(self) -> Row:
+        """Columns of `UnlearningPath.to_frame`."""
+        made = {name: getattr(self.result, name) for name in ("strategy", "strength", "blend", "k")}
+        found = {name: getattr(self, name) for name in ("bias", "decided", "accuracy")}
+        return made | found | {"admitted": not self.refusal, "refusal": self.refusal}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +87,24 @@ class UnlearningPath:
     @property
     def original(self) -> PathPoint:
         return self.points[0]
+
+    def __repr__(self) -> str:
+        tried = (*self.points, *self.blends)
+        admitted = sum(not point.refusal for point in tried)
+        best = self.suggested
+        return one_line(
+            self,
+            f"suggested {best.result.setting}",
+            f"bias {points(self.original.bias)} to {points(best.bias)} points",
+            f"{admitted} of {len(tried)} tries admitted",
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each try, by strength and then blend: `strategy`, `strength`, `blend` (share of the way from the
+        original), `k`, what validation people say (`bias`, `decided`, `accuracy`, shares), `admitted`, `refusal`
+        (why not) and `suggested`."""
+        tried = sorted((*self.points, *self.blends), key=lambda p: (p.result.strength, p.result.blend))
+        return table({**point.as_row(), "suggested": point is self.suggested} for point in tried)
 
 
 def unlearning_path(

@@ -22,6 +22,7 @@ from scipy.special import log_softmax, softmax
 
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
+from fmd_core.showing import one_line
 from fmd_core.solvers.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 BLOCK_ROWS = 4_096
@@ -277,6 +278,9 @@ class LinearHead:
         outer = np.einsum("jk,nk,lk->njl", c, p, c, optimize=True)
         outer -= projected[:, :, None] * projected[:, None, :]
         return outer * weights[:, None, None].astype(features.dtype)
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.n_classes} classes", f"{self.n_features} features")
 
 
 def label_errors(probabilities: Array, labels: Array) -> Array:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -25,8 +25,13 @@ from fmd_core.bias_functions import BiasFunction, Measure
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet, frozen_array, ignore_progress
 from fmd_core.errors import DataError, SolverError
+from fmd_core.figures import count, in_points
 from fmd_core.heads import Head
 from fmd_core.running import distributed
+from fmd_core.showing import one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 InfluenceMethod = Literal["first-order", "leave-one-out"]
 
@@ -64,6 +69,25 @@ class InfluenceScores:
         if not 0 <= k <= n:
             raise DataError(f"K = {k} is not possible: choose K between 0 and the {n} training samples.")
         return np.argsort(keys, kind="stable")[:k]
+
+    def __repr__(self) -> str:
+        most = float(self.removal_effect.min(initial=0.0))
+        does = f"most harmful lowers {self.attribute} bias by {in_points([most])(-most).lstrip('+')} points"
+        return one_line(
+            self,
+            f"{count(len(self.removal_effect))} training samples",
+            does if most < 0 else "none is harmful",
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each training sample, the most harmful first: its `position` among the training samples, its
+        `row` in the data set, and `removal_effect`, the predicted change of the bias when it is left out (a share;
+        below 0: the bias falls, so it is harmful)."""
+        import pandas as pd
+
+        order = np.argsort(self.removal_effect, kind="stable")
+        columns = {"position": order, "row": self.rows[order], "removal_effect": self.removal_effect[order]}
+        return pd.DataFrame(columns)
 
 
 def bias_influence(

@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from fmd_core.data import Array
+from fmd_core.figures import count
+from fmd_core.showing import one_line
 
 MIN_PEOPLE = 30
 """Below this many people a figure is not shown: it would say more about chance than the model."""
@@ -45,6 +47,13 @@ class Estimate:
     def excludes_zero(self) -> bool:
         """True when the whole interval lies on one side of 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def __repr__(self) -> str:
+        if self.value is None or self.low is None or self.high is None:
+            return one_line(self, self.problem)
+        return one_line(
+            self, f"{self.value:.4g}", f"{self.low:.4g} to {self.high:.4g}", f"n = {count(self.n)}"
+        )
 
 
 def rate_estimate(successes: int, n: int) -> Estimate:

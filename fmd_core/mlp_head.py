@@ -21,6 +21,7 @@ import numpy as np
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import BLOCK_ROWS, LinearHead, label_errors, softmax_bend
+from fmd_core.showing import one_line
 from fmd_core.solvers.kronecker import KroneckerCurvature, per_unit_of, weighted_square
 
 JACOBIAN_NUMBERS = 4_000_000
@@ -259,6 +260,10 @@ class MLPHead:
         first = np.einsum("kh,nh,nd->nkhd", self.last.weight, on, x)
         last = np.einsum("jk,nd->nkjd", self.last.contrasts, with_constant(hidden))
         return np.concatenate([first.reshape(n, k, -1), last.reshape(n, k, -1)], axis=2)
+
+    def __repr__(self) -> str:
+        units = f"{len(self.hidden_bias)} hidden units"
+        return one_line(self, f"{self.n_classes} classes", units, f"{self.n_features} features")
 
 
 def with_constant(features: Array) -> Array:

@@ -33,6 +33,7 @@ from fmd_core.heads import Head, LinearHead
 from fmd_core.mlp_head import MLPHead
 from fmd_core.networks.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
 from fmd_core.running import distributed
+from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -163,6 +164,15 @@ class Classifier:
     def encode(self, batches: Iterable[Array]) -> Array:
         """Features (n, d) float32 of all batches together."""
         return frozen_array(np.concatenate(list(self.encode_batches(batches))))
+
+    def __repr__(self) -> str:
+        return one_line(
+            self,
+            self.name,
+            self.architecture,
+            f"{self.head.n_classes} classes",
+            f"{self.head.n_features} features",
+        )
 
 
 def row_batches(n: int, side: int = 64) -> Iterator[slice]:

@@ -15,9 +15,11 @@ import numpy as np
 from fmd_core.baselines import group_codes, most_even, refits_on_pairs
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, FeatureSet
+from fmd_core.figures import count
 from fmd_core.heads import Head
 from fmd_core.influence import InfluenceScores
 from fmd_core.removal import refit_without
+from fmd_core.showing import one_line
 
 RivalName = Literal["without harmful", "without random", "refit on twins"]
 RANDOM_SEED = 0
@@ -43,6 +45,9 @@ class Rival:
             "without random": f"Refit without {self.k} random samples",
             "refit on twins": f"Plain refit on {self.k} twins",
         }[self.name]
+
+    def __repr__(self) -> str:
+        return one_line(self, self.name, f"k = {count(self.k)}", f"{self.head!r}")
 
 
 def rival_heads(

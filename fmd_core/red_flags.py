@@ -16,9 +16,11 @@ from scipy.special import ndtr
 
 from fmd_core.bias_functions import predictions
 from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.figures import count
 from fmd_core.heads import Head
 from fmd_core.intervals import Estimate, rate_estimate
 from fmd_core.scan import adjusted
+from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
 ServiceVerdict = Literal["served worse", "served better", "within chance", "cannot be said"]
 SIGNIFICANCE = 0.05
@@ -50,8 +52,18 @@ class RedFlag:
         """Whether the group is served worse by more than chance."""
         return self.verdict == "served worse"
 
+    def __repr__(self) -> str:
+        people = f"n = {count(self.accuracy.n)}"
+        return one_line(self, f"{self.group}: {self.verdict}", f"gap {figure_in_points(self.gap)}", people)
 
-def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> tuple[RedFlag, ...]:
+    def as_row(self) -> Row:
+        """A row of what `red_flags` gives: `group`, `verdict`, `accuracy` and `gap` (accuracy less that of all
+        others), each with `_low` and `_high` (shares and their 95 % intervals), `n` people and `adjusted_p`."""
+        figures = figure_columns("accuracy", self.accuracy, n="n") | figure_columns("gap", self.gap)
+        return {"group": self.group, "verdict": self.verdict} | figures | {"adjusted_p": self.adjusted_p}
+
+
+def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> Results[RedFlag]:
     """Every level of every attribute, and every pair of levels of two: flags first, then by the gap, and
     those with too few people (but somebody) last."""
     right = predictions(head, people.features) == people.labels
@@ -65,7 +77,7 @@ def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> tupl
         RedFlag(names, group, accuracy, gap, float(p) if k else None)
         for (names, group, _), (accuracy, gap, _), p, k in zip(groups, measured, p_values, known, strict=True)
     ]
-    return tuple(sorted(found, key=lambda f: (f.gap.value is None, not f.is_flag, f.gap.value or 0.0)))
+    return Results(sorted(found, key=lambda f: (f.gap.value is None, not f.is_flag, f.gap.value or 0.0)))
 
 
 def _groups(dataset: AttributeDataset, people: FeatureSet) -> Iterator[tuple[tuple[str, ...], str, Array]]:

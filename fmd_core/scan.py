@@ -17,7 +17,9 @@ from scipy.special import ndtr
 from fmd_core.bias import AttributeBias, BiasReport
 from fmd_core.bias_functions import Measure
 from fmd_core.data import Array
+from fmd_core.figures import points
 from fmd_core.intervals import NORMAL_95, Estimate
+from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
 ScanVerdict = Literal["biased", "within the limit", "too close to call", "cannot be said"]
 ERROR_RATE = 0.025  # on one side, as the ends of a 95 % interval
@@ -48,8 +50,23 @@ class Finding:
         """The figure that the verdict rests on."""
         return self.audit.by(self.measure)
 
+    def __repr__(self) -> str:
+        limit = f"limit {points(self.threshold)} points"
+        return one_line(self, f"{self.attribute}: {self.verdict}", figure_in_points(self.estimate), limit)
 
-def scan(report: BiasReport, threshold: float, measure: Measure = "counterfactual") -> tuple[Finding, ...]:
+    def as_row(self) -> Row:
+        """A row of what `scan` gives: `attribute`, `measure`, `verdict`, `value` with `value_low` and `value_high`
+        (a share and its 95 % interval), `n` people, the limit `threshold` (a share) and `adjusted_p`."""
+        named: dict[str, object] = {
+            "attribute": self.attribute,
+            "measure": self.measure,
+            "verdict": self.verdict,
+        }
+        figure = figure_columns("value", self.estimate, n="n")
+        return named | figure | {"threshold": self.threshold, "adjusted_p": self.adjusted_p}
+
+
+def scan(report: BiasReport, threshold: float, measure: Measure = "counterfactual") -> Results[Finding]:
     """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last."""
     audits = sorted(report.attributes, key=lambda a: -_value(a.by(measure)))
     estimates = [audit.by(measure) for audit in audits]
@@ -58,7 +75,7 @@ def scan(report: BiasReport, threshold: float, measure: Measure = "counterfactua
     if known.any():
         scores = np.array([_score(e, threshold) for e in estimates if e.value is not None])
         above[known], below[known] = adjusted(ndtr(-scores)), adjusted(ndtr(scores))
-    return tuple(
+    return Results(
         Finding(
             audit,
             measure,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from fmd_core.errors import DataError, ModelError
 from fmd_core.heads import Head, LinearHead
 from fmd_core.influence import InfluenceScores, bias_influence
 from fmd_core.removal import predict_removal, refit_with, refit_without, whole_curvature
+from fmd_core.showing import one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GroupKind = Literal["harmful", "random", "helpful"]
 Verdict = Literal["can be relied on", "rough", "not to be relied on"]
@@ -128,6 +132,19 @@ class ScoreCheck:
         close = self.groups[0].is_close and self.groups[2].is_close
         signs = self.planted.right >= RIGHT_SIGNS * self.planted.n
         return "can be relied on" if close and signs and self.in_order("measured_held_out") else "rough"
+
+    def __repr__(self) -> str:
+        signs = f"{self.planted.right} of {self.planted.n} planted signs right"
+        return one_line(self, f"{self.attribute}: {self.verdict}", f"K = {self.k}", signs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each group that was left out: its `kind`, the `draw` (random groups have several), and the
+        change of the bias by the names of `Effect`. Shares; below 0: the bias falls."""
+        return table(
+            {"kind": group.kind, "draw": number} | vars(effect)
+            for group in self.groups
+            for number, effect in enumerate(group.draws)
+        )
 
 
 def check_scores(

@@ -30,9 +30,11 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
+from fmd_core.figures import count
 from fmd_core.heads import Head
 from fmd_core.influence import InfluenceScores
 from fmd_core.objective import unlearning_problem
+from fmd_core.showing import one_line
 from fmd_core.solvers.fitting import fit_head
 
 StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
@@ -65,6 +67,12 @@ class UnlearningInputs:
     """The training samples' own twins by each attribute, which paper-replace needs; samples without one
     stay as they are."""
 
+    def __repr__(self) -> str:
+        given = {"curvature": self.curvature, "scores": self.scores, "twins": self.train_pairs}
+        extra = " and ".join(name for name, value in given.items() if value)
+        samples = f"{count(len(self.train))} training samples"
+        return one_line(self, samples, f"{self.bias!r}", f"with {extra}" if extra else "")
+
 
 @dataclass(frozen=True, eq=False)
 class UnlearningResult:
@@ -78,6 +86,18 @@ class UnlearningResult:
     step_share: float = 1.0  # share of the published step that the trust region allows
     what: str = ""
     """In words, where it is no strategy with a strength."""
+
+    @property
+    def setting(self) -> str:
+        """How it was made, in a few words: 'iterated, strength 0.3'."""
+        blend = "" if self.blend == 1 else f"blend {self.blend:g}"
+        counts = f"K = {self.k}" if self.k else ""
+        return ", ".join(
+            filter(None, (self.what or self.strategy, f"strength {self.strength:g}", counts, blend))
+        )
+
+    def __repr__(self) -> str:
+        return one_line(self, self.setting, f"{self.head!r}")
 
 
 def unlearn(

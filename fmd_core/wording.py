@@ -1,19 +1,27 @@
-"""Figures in words: one place for number formats and for what a result means in a sentence.
+"""Figures in words: one place for what a result means in a sentence.
 
-Shares are written in percent, differences of shares in percentage points. Sentences have plain spaces;
-`unbroken` sets those inside a figure for a screen.
+How numbers are written is said in `fmd_core.figures`, whose functions can be asked for here as well.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from fmd_core.bias import AttributeBias
 from fmd_core.bias_functions import Measure
 from fmd_core.changes import Change
 from fmd_core.comparison import Comparison
+from fmd_core.figures import count as count
+from fmd_core.figures import counted as counted
+from fmd_core.figures import in_hundred as in_hundred
+from fmd_core.figures import in_points as in_points
+from fmd_core.figures import many as many
+from fmd_core.figures import moment as moment
+from fmd_core.figures import p_value as p_value
+from fmd_core.figures import percent as percent
+from fmd_core.figures import points as points
+from fmd_core.figures import signed as signed
+from fmd_core.figures import unbroken as unbroken
 from fmd_core.guarded_path import UnlearningPath
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import Estimate
@@ -60,80 +68,6 @@ def strategy_note(strategy: StrategyName, measure: Measure) -> str:
     """What a strategy does, in a sentence or two."""
     notes = STRATEGY_NOTES if measure == "counterfactual" else STRATEGY_NOTES | GROUP_NOTES
     return notes[strategy]
-
-
-def many(unit: str) -> str:
-    """More than one of a unit: 'image' is 'images'."""
-    return {"person": "people"}.get(unit, f"{unit}s")
-
-
-def counted(number: float, unit: str) -> str:
-    """A number with its unit: '1 point', '2.5 points', '12,500 people'."""
-    text = count(number) if isinstance(number, int) else f"{number:g}"
-    return f"{text} {unit if text == '1' else many(unit)}"
-
-
-def count(number: int) -> str:
-    """A count of people, with a comma from a thousand on: '999', but '16,281'."""
-    return f"{number:,}"
-
-
-_INSIDE = re.compile(
-    r"(?<=\d) (?=%)"  # 58.8 %
-    r"|(?<=\d) (?=points?\b)"
-    r"|(?<=\d %) (?=interval)"
-    r"|\bn\b( )=( )(?=\d)"
-    r"|(?<=\d) (?=to [+\N{MINUS SIGN}]?\d)|(?<=\d to) (?=[+\N{MINUS SIGN}]?\d)"
-)
-
-
-def unbroken(text: str) -> str:
-    """The same text with no-break spaces inside figures, where a line must not end: '58.8 %', 'n = 450'."""
-    return _INSIDE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
-
-
-def points(share: float, digits: int = 1) -> str:
-    """A difference of shares in percentage points: 0.588 is '58.8'."""
-    text = f"{100 * share:.{digits}f}"
-    return signed(text.removeprefix("-") if float(text) == 0 else text)
-
-
-def signed(text: str) -> str:
-    """The same text with a true minus sign."""
-    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
-
-
-def in_points(changes: Iterable[float]) -> Callable[[float], str]:
-    """How to write `changes` that are read together: in points with a sign, to as many decimals as the
-    largest of them needs."""
-    largest = max((abs(change) for change in changes), default=0.0)
-    digits = 1 if largest >= 0.02 else 2 if largest >= 0.002 else 3
-
-    def text(change: float) -> str:
-        return f"{'+' if round(100 * change, digits) > 0 else ''}{points(change, digits)}"
-
-    return text
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """A share in percent: 0.588 is '58.8 %'."""
-    return f"{points(share, digits)} %"
-
-
-def p_value(p: float) -> str:
-    """A p-value with three decimals: '0.031', 'below 0.001'."""
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def moment(iso: str) -> str:
-    """An ISO date with a time: '1 Mar 2025, 12:30 UTC'."""
-    at = datetime.fromisoformat(iso).astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
-
-
-def in_hundred(share: float) -> str:
-    """A share of people: 0.588 is '59 in 100'."""
-    return f"{100 * share:.0f} in 100"
 
 
 def figure(estimate: Estimate, *, difference: bool = False) -> str:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each module of the core and of the cache may import only modules that stand above it.
 CORE_ORDER = [
     "errors",
+    "figures",
+    "showing",
     "home",
     "running",
     "running.file_lock",

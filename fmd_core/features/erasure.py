@@ -47,6 +47,7 @@ from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_ar
 from fmd_core.errors import DataError, ModelError
 from fmd_core.features.forgettable import LEAST_OF_A_LEVEL, check_forgettable, columns_to_forget
 from fmd_core.heads import Head, LinearHead
+from fmd_core.showing import one_line
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 Form = Literal["within class", "plain"]
@@ -98,6 +99,10 @@ class Erasure:
                 f"The erasure was made for {len(self.centre)} features, got {n_features}; make it for this model."
             )
 
+    def __repr__(self) -> str:
+        gone = f"{self.directions} of {len(self.centre)} directions gone"
+        return one_line(self, " and ".join(self.attributes), self.form, gone)
+
 
 @dataclass(frozen=True, eq=False)
 class Erased:
@@ -111,6 +116,9 @@ class Erased:
     refitted: LinearHead
     """The same, for erased features: `head` is this one, folded."""
     seconds: float
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.erasure!r}", f"{self.head!r}", f"{self.seconds:.1f} s")
 
 
 def erase(

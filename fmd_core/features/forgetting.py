@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +22,12 @@ from fmd_core.data import AttributeDataset, FeatureSet
 from fmd_core.errors import DataError, ModelError
 from fmd_core.features.erasure import Erased
 from fmd_core.features.probes import Kind, ProbeResult, probe
+from fmd_core.figures import count, in_points, percent, points
 from fmd_core.heads import LinearHead
-from fmd_core.wording import percent, points
+from fmd_core.showing import Row, one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NEAR = 0.03
 """A reader within so much of chance, or whose interval holds it, is at chance."""
@@ -56,6 +61,16 @@ class Seen:
         people = erasure.people(self.teachers), erasure.people(self.judges)
         return Seen(erased.refitted, *people, sides(self.twins), sides(self.placebos))
 
+    def __repr__(self) -> str:
+        twins = f"twins by {', '.join(self.twins)}" if self.twins else ""
+        return one_line(
+            self,
+            f"{count(len(self.judges))} judges",
+            f"{count(len(self.teachers))} teachers",
+            f"{self.head!r}",
+            twins,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -65,6 +80,21 @@ class Reading:
     kind: Kind
     before: ProbeResult
     after: ProbeResult
+
+    def __repr__(self) -> str:
+        ends = f"{percent(self.before.accuracy)} to {percent(self.after.accuracy)}"
+        return one_line(
+            self, f"{self.attribute} by {self.kind}: {ends}", f"chance {percent(self.after.chance)}"
+        )
+
+    def as_row(self) -> Row:
+        """Columns of `Forgetting.to_frame`."""
+        row: dict[str, object] = {"attribute": self.attribute, "reader": self.kind, "n": self.after.n}
+        for name, result in (("before", self.before), ("after", self.after)):
+            row |= dict(
+                zip((name, f"{name}_low", f"{name}_high"), (result.accuracy, *result.interval), strict=True)
+            )
+        return row | {"chance": self.after.chance}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +117,19 @@ class Forgetting:
     def reading(self, attribute: str, kind: Kind) -> Reading:
         """The reading of one attribute by one kind of probe."""
         return next(r for r in self.readings if (r.attribute, r.kind) == (attribute, kind))
+
+    def __repr__(self) -> str:
+        read = [
+            f"{r.attribute} by {r.kind}: {percent(r.before.accuracy, 0)} to {percent(r.after.accuracy, 0)}"
+            for r in self.readings
+        ]
+        task = self.accuracy.difference.value
+        return one_line(self, *read, "" if task is None else f"task {in_points([task])(task)} points")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each attribute and kind of probe: `attribute`, `reader`, `n` people, how many of them it tells
+        right `before` and `after` (shares, each with `_low` and `_high`, its 95 % interval) and by `chance`."""
+        return table(reading.as_row() for reading in self.readings)
 
 
 def judge_forgetting(

@@ -22,7 +22,9 @@ import numpy as np
 
 from fmd_core.data import Array, frozen_array
 from fmd_core.errors import DataError
+from fmd_core.figures import count, percent, points
 from fmd_core.intervals import MIN_PEOPLE, bootstrap_means, estimate_from_draws
+from fmd_core.showing import one_line
 
 Kind = Literal["linear", "mlp"]
 PROBE_CAP = 6_000
@@ -62,6 +64,11 @@ class ProbeResult:
     def spread(self) -> float:
         """Standard deviation over the seeds; 0 for a linear probe, which has only one answer."""
         return float(np.std(self.by_seed))
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        found = f"{percent(self.accuracy)} right ({points(low)} to {points(high)})"
+        return one_line(self, self.kind, found, f"chance {percent(self.chance)}", f"n = {count(self.n)}")
 
 
 def probe(

@@ -19,9 +19,11 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.figures import percent
 from fmd_core.heads import Head, LinearHead
 from fmd_core.mlp_head import MLPHead
 from fmd_core.models import BATCH_PIXELS, BATCH_ROWS, Classifier, check_fit, row_batches
+from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +70,12 @@ class Explanation:
             return False
         allowed = max(ROUGH_NATS, ROUGH_SHARE * abs(self.score - self.baseline_score))
         return (self.completeness_error or 0.0) > allowed
+
+    def __repr__(self) -> str:
+        parts = (
+            f"{len(self.columns)} columns" if self.columns else " x ".join(map(str, self.contributions.shape))
+        )
+        return one_line(self, self.method, f"class {self.target}: {percent(self.probability)}", parts)
 
 
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:

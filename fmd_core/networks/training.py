@@ -14,9 +14,11 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import ModelError
+from fmd_core.figures import percent
 from fmd_core.heads import LinearHead
 from fmd_core.models import Classifier, Preprocess, batch_side, extract_features, row_batches
 from fmd_core.networks.architectures import build_encoder, find_architecture, load_published
+from fmd_core.showing import one_line
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
 BATCH = {"image": 64, "table": 256}
@@ -38,6 +40,11 @@ class TrainingStep:
     loss: float  # mean over the last batches
     accuracy: float | None  # on the validation split, after the first epoch
     seconds_left: float
+
+    def __repr__(self) -> str:
+        right = "" if self.accuracy is None else f"accuracy {percent(self.accuracy)}"
+        left = f"{self.seconds_left:.0f} s left"
+        return one_line(self, f"epoch {self.epoch} of {self.epochs}", f"loss {self.loss:.4g}", right, left)
 
 
 def ignore_step(step: TrainingStep) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from fmd_core.bias import BiasReport
 from fmd_core.bias_functions import Measure
 from fmd_core.comparison import Comparison
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
+from fmd_core.figures import count
 from fmd_core.guarded_path import PathPoint
 from fmd_core.influence import InfluenceScores
 from fmd_core.models import Classifier
 from fmd_core.networks.architectures import Depth
 from fmd_core.proof import Rival
 from fmd_core.score_check import ScoreCheck
+from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearning import UnlearningResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DecisionVerdict = Literal["accept", "needs work", "reject"]
 DECISIONS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
@@ -33,6 +38,9 @@ class Step:
     attribute: str
     result: UnlearningResult  # in force after it
     note: str = ""  # what else there is to say of it
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.at:%Y-%m-%d %H:%M}", self.action, self.attribute, self.result.setting)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,12 @@ class Decision:
                     f"The {what} have {len(text):,} characters; a report takes {LONGEST_NOTES:,}. Shorten them."
                 )
 
+    def __repr__(self) -> str:
+        if self.verdict is None:
+            return one_line(self, "no decision yet")
+        by = f"by {self.reviewer}" if self.reviewer else ""
+        return one_line(self, self.verdict, by, "" if self.date is None else f"{self.date}")
+
 
 @dataclass(frozen=True)
 class SampleRemark:
@@ -68,6 +82,10 @@ class SampleRemark:
     """The model should not have learned from it."""
     note: str = ""
 
+    def __repr__(self) -> str:
+        flags = "marked" if self.marked else "", "excluded" if self.excluded else ""
+        return one_line(self, f"row {self.row}", *flags, self.note)
+
 
 @dataclass(frozen=True)
 class LogLine:
@@ -78,6 +96,13 @@ class LogLine:
     detail: str
     hash: str
 
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.at:%Y-%m-%d %H:%M}", self.action, f"hash {self.hash[:8]}", self.detail)
+
+    def as_row(self) -> Row:
+        """Columns of `AuditTrail.to_frame`."""
+        return {"at": self.at, "action": self.action, "detail": self.detail, "hash": self.hash}
+
 
 @dataclass(frozen=True)
 class AuditTrail:
@@ -87,6 +112,13 @@ class AuditTrail:
     is_intact: bool
     sentence: str
     """What was found when the hashes were followed."""
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{count(len(self.lines))} lines", "whole" if self.is_intact else "not whole")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each line: `at`, `action`, `detail` and `hash`."""
+        return table((line.as_row() for line in self.lines), ("at", "action", "detail", "hash"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,3 +158,12 @@ class Evidence:
     """What the reviewer said of single training samples."""
     trail: AuditTrail | None = None
     """The stored audit log; None where the review is not kept."""
+
+    def __repr__(self) -> str:
+        found = (
+            "the original"
+            if self.comparison is None
+            else f"{self.comparison.attribute}: {self.comparison.verdict}"
+        )
+        decided = self.decision.verdict or "no decision yet"
+        return one_line(self, self.dataset.name, self.classifier.name, found, decided)

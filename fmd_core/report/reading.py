@@ -37,6 +37,7 @@ from fmd_core.report.checks import (
 from fmd_core.report.evidence import DECISIONS, LONGEST_NOTES
 from fmd_core.report.sections import EFFECTS
 from fmd_core.report.writing import FORMAT, seal
+from fmd_core.showing import one_line
 from fmd_core.unlearning import METHODS
 
 MAX_BYTES = 16 << 20
@@ -50,6 +51,10 @@ class OpenedReport:
     report: dict[str, Any]
     is_intact: bool
     """Whether its seal fits, that is, whether nothing was changed since it was written."""
+
+    def __repr__(self) -> str:
+        name, created = self.report["data"]["name"], self.report["created"]
+        return one_line(self, name, f"written {created}", "as written" if self.is_intact else "changed since")
 
 
 def read_report(content: bytes) -> OpenedReport:

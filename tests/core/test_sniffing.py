@@ -49,6 +49,52 @@ def test_bytes_that_windows_does_not_know_are_latin_1(saved):
     assert sheet.frame["a"][0] == "é"
 
 
+RUSSIAN = ["мужчина", "женщина", "возраст", "Москва", "Иван", "город"]
+OTHER_SCRIPTS = [
+    ("cp1251", RUSSIAN), ("koi8_r", RUSSIAN), ("cp866", RUSSIAN), ("iso8859_5", RUSSIAN),
+    ("cp1253", ["άνδρας", "γυναίκα", "ηλικία", "Αθήνα", "εισόδημα"]),
+    ("cp1255", ["גבר", "אישה", "גיל", "הכנסה", "ירושלים", "עיר גדולה"]),
+    ("shift_jis", ["男性", "女性", "東京都", "おおさか", "カタカナ", "ひらがな"]),
+    ("big5", ["男", "女", "年齡", "臺北", "收入", "城市"]), ("cp949", ["남자", "여자", "나이", "서울", "소득", "도시"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("encoding", "words"), OTHER_SCRIPTS)
+def test_another_script_than_latin_is_read_in_its_own_encoding(saved, encoding, words):
+    rows = [f"{i},{words[i % len(words)]} {words[(i + 2) % len(words)]},{20 + i}" for i in range(60)]
+    sheet = read_table(saved("id,who,age\n" + "\n".join(rows), encoding=encoding))
+    assert sheet.frame["who"].tolist() == [row.split(",")[1] for row in rows]
+
+
+WESTERN_WORDS = [
+    ["Müller", "Größe", "Straße", "Köln", "männlich", "weiblich", "schön", "für"],
+    ["élève", "naïf", "François", "Noël", "garçon", "été", "forêt", "où", "âgé", "sœur"],
+    ["niño", "mañana", "corazón", "José", "María", "año", "señal", "¿sí?"],
+    ["Åsa", "Örebro", "kön", "ålder", "Ærø", "København", "mænd"],
+    ["25€", "“yes”", "it’s", "5–6", "20°C", "½", "§5", "©", "£30", "•item", "café", "±2 µm²"],
+    ["João", "São", "coração", "não", "açúcar", "informação", "mãe"], ["Þór", "Ísland", "maður", "Björk"],
+    ["é"], ["ß"], ["Ñ"], ["½"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WESTERN_WORDS)
+@pytest.mark.parametrize("rows", [1, 5, 200])
+def test_what_is_western_stays_western(saved, words, rows):
+    cells = [words[i % len(words)] if i % 3 == 0 else "Ann" for i in range(rows)]
+    sheet = read_table(
+        saved("id,who\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)), encoding="cp1252")
+    )
+    assert sheet.frame["who"].tolist() == cells
+
+
+def test_another_script_that_does_not_hold_for_all_of_the_file_is_not_believed(saved):
+    table = ("id,who\n" + "".join(f"{i},東京都 おおさか\n" for i in range(100))).encode("shift_jis")
+    assert read_table(saved(table)).layout.encoding == "shift_jis"
+    sheet = read_table(saved(table + b"100,\x81\xff\n"))
+    assert sheet.layout.encoding == "latin-1"
+    assert len(sheet) == 101
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_every_delimiter_and_line_end_is_found(saved, delimiter, end):

@@ -69,10 +69,8 @@ def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
     refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
     strength = _strength_name(path)
     if path.step_share < 1:
-        refused = (
-            f"{refused} {strength.capitalize()} 1 is {100 * path.step_share:.2g} % of the published step: the rest would "
-            "move the last layer by more than its own size."
-        ).strip()
+        share = f"{strength.capitalize()} 1 is {100 * path.step_share:.2g} % of the published step"
+        refused = f"{refused} {share}: the rest would move the last layer by more than its own size.".strip()
     return CurveView(
         full=tuple(_point(p) for p in path.points),
         blends=tuple(_point(p) for p in path.blends),

@@ -1,3 +1,4 @@
+from .baselines import Baseline, register_baseline
 from .bias import AttributeBias, BiasReport, audit_bias
 from .bias_functions import (
     BiasFunction,
@@ -42,12 +43,15 @@ from .report.reading import OpenedReport, read_report
 from .report.writing import build_report, render_report
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
-from .unlearning import UnlearningInputs, UnlearningResult, unlearn
+from .unlearn.method import Mover, Strategy, find_strategy, strategies
+from .unlearn.one_strength import unlearn
+from .unlearning import UnlearningInputs, UnlearningResult
 
 __all__ = [
     "AttributeBias",
     "AttributeDataset",
     "AuditTrail",
+    "Baseline",
     "BiasFunction",
     "BiasReport",
     "Candidate",
@@ -78,6 +82,7 @@ __all__ = [
     "LogLine",
     "MLPHead",
     "ModelError",
+    "Mover",
     "OpenedReport",
     "PathPoint",
     "Preprocess",
@@ -88,6 +93,7 @@ __all__ = [
     "ScoreCheck",
     "Seen",
     "SolverError",
+    "Strategy",
     "TrainingStep",
     "UnlearningInputs",
     "UnlearningPath",
@@ -106,6 +112,7 @@ __all__ = [
     "erase",
     "explain",
     "extract_features",
+    "find_strategy",
     "fit_curvature",
     "forgetting_sentence",
     "judge",
@@ -120,12 +127,14 @@ __all__ = [
     "read_report",
     "red_flags",
     "refit_without",
+    "register_baseline",
     "render_page",
     "render_report",
     "rival_heads",
     "save_classifier",
     "scan",
     "solve_path",
+    "strategies",
     "train_classifier",
     "unlearn",
     "unlearning_path",

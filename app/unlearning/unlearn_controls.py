@@ -18,14 +18,14 @@ from app.widgets import components
 from fmd_core import wording
 from fmd_core.guarded_path import TOLERANCE
 from fmd_core.networks.architectures import Depth
-from fmd_core.unlearning import STRATEGIES, USES_K, StrategyName
+from fmd_core.unlearn.method import Strategy, find_strategy, strategies
 
 DEPTHS: dict[Depth, str] = {
     "last layer": "The last layer",
     "concatenated": "The last two layers, side by side",
     "two layers": "The last two layers, in full (slow)",
 }
-Asked = tuple[Review, Aim, StrategyName, int]  # the int is K
+Asked = tuple[Review, Aim, str, int]  # the name of a strategy, and K
 
 
 def opened() -> Review:
@@ -44,14 +44,14 @@ def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     aim = state.joint_aim()
     strategy = _choose_strategy(aim)
     _choose_depth(review)
-    k = _choose_k() if strategy in USES_K else 0
+    k = _choose_k() if strategy.uses_k else 0
     tolerance = _choose_tolerance()
-    asked = replace(review, depth=state.depth()), aim, strategy, k
+    asked = replace(review, depth=state.depth()), aim, strategy.name, k
     if not cache.is_solved(*asked) and memory.is_first_time(asked):
         st.rerun()  # the page sees to it first, with progress and a way to stop
-    path = cache.path(review, aim, strategy, k, tolerance)
-    choice = _choose_strength(path, asked)
-    variant = Recipe(review, aim, strategy, k, choice.result.strength, choice.result.blend, tolerance)
+    path = cache.path(review, aim, strategy.name, k, tolerance)
+    choice = _choose_strength(path, asked, strategy.strength_name)
+    variant = Recipe(review, aim, strategy.name, k, choice.result.strength, choice.result.blend, tolerance)
     return path, choice, variant
 
 
@@ -72,15 +72,16 @@ def _choose_attributes(review: Review) -> None:
     )
 
 
-def _choose_strategy(aim: Aim) -> StrategyName:
-    strategy = st.selectbox(
+def _choose_strategy(aim: Aim) -> Strategy:
+    name = st.selectbox(
         "How",
-        STRATEGIES,
-        format_func=wording.STRATEGY_TITLES.__getitem__,
+        [strategy.name for strategy in strategies()],
+        format_func=lambda name: find_strategy(name).title,
         key="strategy",
         persist_state="session",
         help=glossary.tip("Unlearning", "Last layer"),
     )
+    strategy = find_strategy(name)
     st.caption(wording.strategy_note(strategy, aim.measure))
     return strategy
 
@@ -126,7 +127,7 @@ def _choose_tolerance() -> float:
     return points / 100
 
 
-def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
+def _choose_strength(path: fmd.UnlearningPath, asked: Asked, label: str) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
     _follow(key, asked)
@@ -137,7 +138,7 @@ def _choose_strength(path: fmd.UnlearningPath, asked: Asked) -> fmd.PathPoint:
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
     memory.keep_within(key, tuple(stops))
     stop = st.select_slider(
-        "Strength",
+        label.capitalize(),
         tuple(stops),
         key=key,
         persist_state="session",

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.baselines import averaged_answers, group_codes, most_even, refits_on_pairs
+from fmd_core.baselines import Baseline, BaselineInputs, averaged_answers, baselines, group_codes, most_even
 from fmd_core.bias_functions import CounterfactualBias
 from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.curvature import fit_curvature
@@ -24,13 +24,14 @@ from fmd_core.influence import bias_influence
 from fmd_core.models import Classifier, extract_features
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
-from fmd_core.unlearning import USES_K, StrategyName, UnlearningInputs, unlearn
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, Need, Strategy, strategies
+from fmd_core.unlearn.one_strength import unlearn
+from fmd_core.unlearning import UnlearningInputs
 
 FIXED_STRENGTH = 0.1
 MOST_HARMFUL = 1_000  # K of the published steps, or a tenth of the training samples if that is less
-STRATEGY_ORDER: tuple[StrategyName, ...] = ("paper-remove", "paper-replace", "paper-external", "iterated")
-VANILLA, REFIT, AVERAGED = "vanilla", "last-layer refit", "averaged over the attribute"
-FIXED = f"iterated, strength {FIXED_STRENGTH:g}, no guard"
+VANILLA, AVERAGED = "vanilla", "averaged over the attribute"
+FIXED = f"{DEFAULT_STRATEGY}, strength {FIXED_STRENGTH:g}, no guard"
 T = TypeVar("T")
 
 
@@ -57,10 +58,13 @@ class Experiment:
     def rows(self) -> Iterator[Row]:
         """Every way to treat the model, vanilla first."""
         yield self._held_out.row(VANILLA, self._head)
-        for strategy in STRATEGY_ORDER:
+        ours, *published = strategies()
+        for strategy in (*published, ours):
             yield from self._guarded(strategy)
         yield self._fixed()
-        yield self._refit()
+        for baseline in baselines():
+            if baseline.published:
+                yield self._simpler(baseline)
         if self.dataset.pair_method == "flipped":
             yield self._averaged()
 
@@ -97,26 +101,25 @@ class Experiment:
         return Guard(people, CounterfactualBias(self._pairs("validation"), self._placebo(people)))
 
     @cached_property
-    def _prepared(self) -> tuple[UnlearningInputs, dict[StrategyName, float]]:
-        """What decides the fix, and the seconds of it that each strategy needs."""
+    def _prepared(self) -> tuple[UnlearningInputs, dict[Need, float]]:
+        """What decides the fix, and the seconds that each need of it took."""
         train, bias = self._features("train"), CounterfactualBias(self._external)
         curvature, bending = timed(lambda: fit_curvature(self._head, train, damping=self.classifier.damping))
         scores, scoring = timed(lambda: bias_influence(self._head, train, bias, curvature))
-        seconds: dict[StrategyName, float] = {"paper-external": bending, "iterated": 0.0}
-        seconds |= dict.fromkeys(USES_K, bending + scoring)
+        seconds: dict[Need, float] = {"curvature": bending, "scores": scoring}
         return UnlearningInputs(train, bias, curvature, scores, (self._pairs("train"),)), seconds
 
-    def _guarded(self, strategy: StrategyName) -> Iterator[Row]:
+    def _guarded(self, strategy: Strategy) -> Iterator[Row]:
         """What the guarded path suggests, at each tolerance."""
         inputs, seconds = self._prepared
-        k = min(MOST_HARMFUL, len(inputs.train) // 10) if strategy in USES_K else 0
+        k = _most_harmful(inputs) if strategy.uses_k else 0
         solutions, solving = timed(lambda: solve_path(self._head, inputs, strategy=strategy, k=k))
         for tolerance in self.tolerances:
             guard = replace(self._guard, tolerance=tolerance)
             path, judging = timed(lambda guard=guard: judge_path(solutions, guard))  # type: ignore[misc]
             yield replace(
-                self._held_out.row(guarded(strategy, tolerance), path.suggested.result.head),
-                seconds=seconds[strategy] + solving,
+                self._held_out.row(guarded(strategy.name, tolerance), path.suggested.result.head),
+                seconds=_total(seconds, strategy.needs) + solving,
                 guard_seconds=judging,
                 pairs=len(inputs.bias),
                 setting=_setting(path),
@@ -129,17 +132,26 @@ class Experiment:
         row = self._held_out.row(FIXED, found.head)
         return replace(row, seconds=seconds, pairs=len(inputs.bias), setting=setting)
 
-    def _refit(self) -> Row:
-        pairs, people = self._external, self._guard.features
+    def _simpler(self, baseline: Baseline) -> Row:
+        """What a baseline makes, chosen by validation people where it offers several heads."""
+        (inputs, costs), people = self._prepared, self._guard.features
         groups = group_codes(people.labels, self.dataset.attribute(self.attribute).codes[people.rows])
-        heads, seconds = timed(lambda: dict(refits_on_pairs(self._head, [pairs])))
-        chosen, judging = timed(lambda: most_even(list(heads), people, groups))
+        given = BaselineInputs(
+            self._head,
+            inputs.train,
+            [self._external],
+            _most_harmful(inputs),
+            self.classifier.damping,
+            inputs.scores,
+        )
+        offer, seconds = timed(lambda: baseline.fitted(given))
+        chosen, judging = timed(lambda: most_even(list(offer.heads), people, groups))
         return replace(
-            self._held_out.row(REFIT, chosen),
-            seconds=seconds,
+            self._held_out.row(baseline.published, chosen),
+            seconds=_total(costs, baseline.needs) + seconds,
             guard_seconds=judging,
-            pairs=len(pairs),
-            setting=f"damping {heads[chosen]:g}",
+            pairs=len(self._external) if "pairs" in baseline.needs else 0,
+            setting=offer.heads[chosen],
         )
 
     def _averaged(self) -> Row:
@@ -148,9 +160,20 @@ class Experiment:
         return self._held_out.row_of_answers(AVERAGED, answers)
 
 
-def guarded(strategy: StrategyName, tolerance: float) -> str:
+def guarded(strategy: str, tolerance: float) -> str:
     """The name of what a guarded path suggests."""
     return f"{strategy}, guarded, {100 * tolerance:g} point{'s' if tolerance > 0.01 else ''}"
+
+
+def _most_harmful(inputs: UnlearningInputs) -> int:
+    """K of whoever takes out the most harmful samples."""
+    return min(MOST_HARMFUL, len(inputs.train) // 10)
+
+
+def _total(seconds: Mapping[Need, float], needs: frozenset[Need]) -> float:
+    """What is needed takes that long; scores are made with the curvature."""
+    used = needs | {"curvature"} if "scores" in needs else needs
+    return sum(seconds.get(need, 0.0) for need in used)
 
 
 def _setting(path: UnlearningPath) -> str:

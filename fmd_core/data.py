@@ -24,9 +24,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 """train taught the model, external decides the fix, validation guards it, test judges it."""
 PairMethod = Literal["generated", "flipped", "matched"]
 """How twins are made: drawn again, a column changed, or a real person like the first one found."""
-InputKind = Literal["image", "table"]
-Display = Array | dict[str, str]
-"""A sample as a person should see it: a picture, uint8 (height, width, 3), or a record by column."""
+InputKind = str
+"""The name of a kind of sample; see `fmd_core.kinds`."""
+Display = object
+"""A sample as a person should see it, for its kind to draw: of an image a picture, uint8 (height, width, 3), of a
+table a record, text by column."""
 
 
 def content_fingerprint(*parts: Array | str) -> str:
@@ -81,14 +83,15 @@ class SampleSource(Protocol):
 
     @property
     def kind(self) -> InputKind:
-        """What a sample is."""
+        """What a sample is: the name of a kind that `fmd_core.kinds.find_kind` knows."""
 
     @property
     def fingerprint(self) -> str:
         """Content digest of everything that `read` can return."""
 
     def read(self, rows: Array) -> Array:
-        """Inputs of `rows`: uint8 images (m, height, width, 3) of one size, or float32 (m, d)."""
+        """Inputs of `rows`, as the kind has them: uint8 images (m, height, width, 3) of one size, float32
+        records (m, d)."""
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
         """The same samples with `attribute` set to `codes` (m,) and nothing else changed.

@@ -16,6 +16,7 @@ from fmd_core.datasets.image_folder import FolderImport
 from fmd_core.datasets.imports import Kept
 from fmd_core.datasets.sniffing import ColumnProfile, Sheet
 from fmd_core.datasets.table import Giveaway, TableImport, giveaways
+from fmd_core.kinds import find_kind
 
 GROUPING_TITLES: dict[Grouping, str] = {
     "values": "every value",
@@ -132,7 +133,7 @@ def describe_import(
     folder: Path, name: str, answers: TableImport | FolderImport, data: AttributeDataset
 ) -> Imported:
     """What a reviewer reads after an import."""
-    found = giveaways(data) if data.source.kind == "table" else ()
+    found = giveaways(data) if find_kind(data.source.kind).has_giveaways else ()
     told = {giveaway.words for giveaway in found}
     sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
     levels = ", ".join(data.target.levels)

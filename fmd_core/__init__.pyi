@@ -20,6 +20,7 @@ from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
 from .datasets import load_dataset, load_demo_classifier
+from .datasets.table_frame import table
 from .deepening import deepened
 from .errors import DataError, FMDError, ModelError, SolverError
 from .features.erasure import Erased, Erasure, erase
@@ -29,6 +30,7 @@ from .guarded_path import Guard, PathPoint, UnlearningPath, judge, judge_path, s
 from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
+from .kinds import Kind, find_kind, register_kind
 from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from .networks.explanations import Explanation, explain
@@ -74,6 +76,7 @@ __all__ = [
     "Head",
     "InfluenceScores",
     "JointBias",
+    "Kind",
     "LinearHead",
     "LogLine",
     "MLPHead",
@@ -106,6 +109,7 @@ __all__ = [
     "erase",
     "explain",
     "extract_features",
+    "find_kind",
     "fit_curvature",
     "forgetting_sentence",
     "judge",
@@ -120,12 +124,14 @@ __all__ = [
     "read_report",
     "red_flags",
     "refit_without",
+    "register_kind",
     "render_page",
     "render_report",
     "rival_heads",
     "save_classifier",
     "scan",
     "solve_path",
+    "table",
     "train_classifier",
     "unlearn",
     "unlearning_path",

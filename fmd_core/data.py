@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmd_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
@@ -103,6 +106,18 @@ class SampleSource(Protocol):
         """One sample in as much detail as there is, with `attribute` set to `code` if one is named."""
 
 
+@runtime_checkable
+class FrameSource(Protocol):
+    """The ability of a source to give its samples as a table too, for a model that reads columns by name, such
+    as a scikit-learn pipeline. A batch of frames is in the order of `rows`, as one of arrays is."""
+
+    def read_frame(self, rows: Array) -> pd.DataFrame:
+        """The records of `rows`, (m, n_columns), without the target."""
+
+    def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
+        """The same records with `attribute` set to `codes` (m,), as `SampleSource.counterfactual` sets it."""
+
+
 @dataclass(frozen=True, eq=False)
 class AttributeDataset:
     """Samples with a target, protected attributes and a split into the four roles."""
@@ -116,12 +131,20 @@ class AttributeDataset:
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
+    favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
+    phrases: Mapping[str, str] = field(default_factory=dict)  # words of one's own for what a verdict says
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)
         split = frozen_array(self.split, "str")
         object.__setattr__(self, "split", split)
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        object.__setattr__(self, "phrases", MappingProxyType(dict(self.phrases)))
+        if self.favourable and self.favourable not in self.target.levels:
+            raise DataError(
+                f"'{self.favourable}' is no class of '{self.target.name}', so it cannot be the favourable one. "
+                f"Classes are: {', '.join(self.target.levels)}."
+            )
         for label, length in [("split", len(split))] + [
             (c.name, len(c.codes)) for c in self.attributes.values()
         ]:

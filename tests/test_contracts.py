@@ -68,6 +68,7 @@ CORE_ORDER = [
     "datasets.answers",
     "datasets.table_dataset",
     "datasets.table",
+    "datasets.table_frame",
     "datasets.image_folder",
     "datasets.imports",
     "datasets.adult",

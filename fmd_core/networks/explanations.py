@@ -76,7 +76,7 @@ def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, 
     kind = find_kind(classifier.kind)
     if "grad-cam" not in kind.explainers:
         return ("integrated-gradients",)
-    sample = kind.tensor(_read(dataset, int(dataset.rows("train")[0]), "", 0), classifier.preprocess)
+    sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0), kind.name)
     try:
         _last_map(deepcopy(classifier._encoder), sample)
     except ModelError:
@@ -136,11 +136,11 @@ def explain(
         )
     network = _log_odds(classifier, target)
     kind = find_kind(classifier.kind)
-    sample = kind.tensor(_read(dataset, row, attribute, code), classifier.preprocess).requires_grad_()
+    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code), kind.name).requires_grad_()
     if method == "grad-cam":
         return _grad_cam(network, sample, target)
     mean = average_input(dataset) if baseline is None else baseline
-    start = kind.tensor(np.array(mean, "float32")[None], classifier.preprocess)
+    start = classifier.preprocess.apply(np.array(mean, "float32")[None], kind.name)
     found = _integrated_gradients(network, sample, start, target)
     contributions, names = kind.parts(found.contributions, dataset.source)
     return replace(found, contributions=frozen_array(contributions), columns=names)

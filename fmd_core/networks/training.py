@@ -108,7 +108,7 @@ class _Run:
         self.kind, first = find_kind(dataset.source.kind), dataset.source.read(self.rows[:2])
         self.encoder = build_encoder(architecture, self.kind.width(first))
         with torch.no_grad():
-            width = self.encoder.eval()(self.kind.tensor(first, preprocess)).shape[1]
+            width = self.encoder.eval()(preprocess.apply(first, self.kind.name)).shape[1]
         self.top = torch.nn.Linear(width, len(dataset.target.levels))
         most, side = self.kind.training_batch, self.kind.side(first, preprocess)
         self.batch = max(8, min(most, most * LARGE_SIDE**2 // side**2))
@@ -145,7 +145,7 @@ class _Run:
     def _step(self, inputs: Array, labels: Array) -> float:
         import torch
 
-        answer = self.top(self.encoder(self.kind.tensor(inputs, self.preprocess)))
+        answer = self.top(self.encoder(self.preprocess.apply(inputs, self.kind.name)))
         loss = torch.nn.functional.cross_entropy(answer, torch.from_numpy(labels.copy()))
         if not torch.isfinite(loss):
             raise ModelError("Training went astray (the loss is not a number); choose another architecture.")
@@ -166,7 +166,7 @@ class _Run:
 
         self.encoder.eval()
         with torch.inference_mode():
-            inputs = self.kind.tensor(self.dataset.source.read(rows), self.preprocess)
+            inputs = self.preprocess.apply(self.dataset.source.read(rows), self.kind.name)
             answers = self.top(self.encoder(inputs))
         return cast(Array, answers.argmax(dim=1).numpy())
 

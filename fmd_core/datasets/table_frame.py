@@ -36,7 +36,9 @@ class FrameTable(TableSource):
     def fingerprint(self) -> str:
         import pandas as pd
 
-        objects = [name for name, dtype in self.frame.dtypes.items() if dtype == object]
+        objects = [
+            str(name) for name, dtype in self.frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)
+        ]
         plain = self.frame.assign(**{name: self.frame[name].map(repr) for name in objects})  # of any type
         cells = pd.util.hash_pandas_object(plain, index=False).to_numpy()
         types = [f"{name}: {dtype}" for name, dtype in self.frame.dtypes.items()]
@@ -204,9 +206,9 @@ def _asked(
     for name in (target, *names, *leave_out, *([split] if isinstance(split, str) else [])):
         if name not in frame.columns:
             raise DataError(f"There is no column '{name}'. The table has: {first_ten(list(frame.columns))}.")
-    for name, role in ((target, "the target"), (split, "the split")):
-        if isinstance(name, str) and name in asked:
-            raise DataError(f"'{name}' is {role}, so it cannot be protected as well.")
+    for other, role in ((target, "the target"), (split, "the split")):
+        if isinstance(other, str) and other in asked:
+            raise DataError(f"'{other}' is {role}, so it cannot be protected as well.")
     for other, role in ((split, "the split"), (target if target in leave_out else None, "left out")):
         if isinstance(other, str) and other == target:
             raise DataError(f"'{target}' is the target, so it cannot be {role} as well.")
@@ -217,7 +219,7 @@ def _clean(series: pd.Series) -> pd.Series:
     """A column for the encoding: numbers of a plain type, else objects, None where empty."""
     import pandas as pd
 
-    objects = pd.api.types.infer_dtype(series, skipna=True) if series.dtype == object else ""
+    objects = pd.api.types.infer_dtype(series, skipna=True) if pd.api.types.is_object_dtype(series) else ""
     if objects in MIXED:
         seen = {type(cell).__name__: cell for cell in series.dropna()}
         shown = ", ".join(f"{str(cell)[:40]!r} ({kind})" for kind, cell in list(seen.items())[:3])

@@ -218,8 +218,7 @@ class _Filtered:
         heat = _heat(model, self.groups, self.group, images)
         others = images[self.rng.permutation(len(images))]
         self.covered.append(float((heat >= 1).mean()))
-        filtered = without_pattern(images, heat, others)
-        return model.preprocess.apply(images, model.kind), model.preprocess.apply(filtered, model.kind)
+        return model.preprocess.apply(images), model.preprocess.apply(without_pattern(images, heat, others))
 
     def losses(
         self, positions: Array, inputs: tuple[torch.Tensor, torch.Tensor]
@@ -311,5 +310,5 @@ def _maps(classifier: Classifier, images: Array) -> dict[str, torch.Tensor]:
         if not list(layer.children()):
             layer.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))
     with torch.inference_mode():
-        encoder(classifier.preprocess.apply(images, classifier.kind))
+        encoder(classifier.preprocess.apply(images))
     return found

@@ -86,9 +86,8 @@ def test_a_split_column_is_kept_and_is_no_input(people):
     named, listed = opened(people.assign(part=given), split="part"), opened(people, split=given)
     assert set(np.flatnonzero(given == "test")) == set(named.rows("test"))
     np.testing.assert_array_equal(named.split, listed.split)  # what is missing is drawn out of training
-    assert not any(
-        name.startswith("part") for name in named.source.input_names
-    ) and "part" not in named.source.read_frame(np.arange(2))
+    assert not any(name.startswith("part") for name in named.source.input_names)
+    assert "part" not in named.source.read_frame(np.arange(2))
 
 
 def test_useless_columns_and_empty_cells_are_told(people):
@@ -108,9 +107,9 @@ def test_groups_of_one_s_own(people):
 def test_a_later_change_of_the_frame_changes_nothing(people):
     data = opened(people)
     before, fingerprint = data.source.read_frame(np.arange(5)), data.source.fingerprint
-    people["age"] = 0
+    people["years"] = 0
     pd.testing.assert_frame_equal(data.source.read_frame(np.arange(5)), before)
-    assert opened(people.assign(age=before["age"].iloc[0])).source.fingerprint != fingerprint
+    assert opened(people).source.fingerprint != fingerprint
 
 
 def test_the_favourable_class_is_no_part_of_the_content(people):
@@ -123,7 +122,7 @@ def test_the_favourable_class_is_no_part_of_the_content(people):
 def test_nullable_types_and_numbers_in_objects_are_read(people):
     frame = people.assign(
         age=people["age"].astype("Int64").mask(people.index < 30),
-        years=people["years"].astype(object),
+        years=people["years"].astype(object).mask(people.index == 3, None),
         licence=people["licence"].astype("boolean").mask(people.index == 0),
         town=people["town"].astype("string"),
     )
@@ -152,7 +151,8 @@ def test_a_twin_is_written_as_the_frame_writes_it(people):
     rows, own = np.arange(N), data.attributes["sex"].codes
     twins, as_they_are = data.source.counterfactual_frame(rows, "sex", 1 - own), people.drop(columns="hired")
     pd.testing.assert_series_equal(twins.dtypes, as_they_are.dtypes)
-    assert (twins["sex"] != as_they_are["sex"]).all() and (twins["married"] != as_they_are["married"]).all()
+    assert (twins["sex"] != as_they_are["sex"]).all()
+    assert (twins["married"] != as_they_are["married"]).all()
     rest = ["years", "age", "town", "id", "licence"]
     pd.testing.assert_frame_equal(twins[rest], as_they_are[rest])
     pd.testing.assert_frame_equal(data.source.counterfactual_frame(rows, "sex", own), as_they_are)
@@ -192,7 +192,8 @@ def test_any_table_gives_frames(people):
     frame = people.drop(columns="id").astype({"sex": object})
     data = make_table_dataset("T", frame, target="hired", protected=["sex"], split=opened(people).split)
     shown = data.source.read_frame(np.arange(N))
-    assert shown["sex"].tolist() == frame["sex"].tolist() and shown["age"].tolist() == frame["age"].tolist()
+    assert shown["sex"].tolist() == frame["sex"].tolist()
+    assert shown["age"].tolist() == frame["age"].tolist()
     assert shown["town"].isna().tolist() == frame["town"].isna().tolist()
     twins = data.source.counterfactual_frame(np.arange(N), "sex", 1 - data.attributes["sex"].codes)
     assert (twins["sex"] != shown["sex"]).all()
@@ -216,9 +217,9 @@ def test_any_table_gives_frames(people):
         ({}, {"protected": ["id"]}, "'id' has 600 different values in 600 rows, which makes no groups"),
         ({}, {"protected": {"town": "thirds"}}, "'town' is not a column of numbers"),
         ({}, {"protected": {"age": "halves"}}, "'halves' is not a grouping. Choose one of: values, ages, thirds."),
-        ({"sex": lambda f: [1, "f"] * (N // 2)}, {}, "'sex' mixes types: '1' (int), 'f' (str)"),
+        ({"sex": [1, "f"] * (N // 2)}, {}, "'sex' mixes types: '1' (int), 'f' (str)"),
         ({"hired": lambda f: f["hired"].where(f.index > 9)}, {}, "'hired' is empty in 4 of 600 rows"),
-        ({"hired": lambda f: np.arange(N) < 5}, {}, "at least 10 are needed"),
+        ({"hired": np.arange(N) < 5}, {}, "at least 10 are needed"),
         ({}, {"split": ["train"] * 3}, "The split says something of 3 rows, but the table has 600."),
         ({}, {"split": ["train", "later"] * (N // 2)}, "The split says 'later' of a row"),
         ({}, {"also_change": {"sex": {"married": {"wife": "spouse"}}}}, "'married' has no level 'spouse'"),
@@ -239,7 +240,8 @@ def test_odd_frames_are_refused(people):
 def test_a_column_of_several_types_may_be_left_out(people):
     odd = people.assign(odd=[1, "a"] * (N // 2), lists=[[1]] * N)
     data = opened(odd, leave_out=["odd", "lists"])
-    assert data.source.fingerprint and "odd" in data.source.read_frame(np.arange(2))
+    assert data.source.fingerprint
+    assert "odd" in data.source.read_frame(np.arange(2))
 
 
 def test_torch_is_not_imported_on_this_road():

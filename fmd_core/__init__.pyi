@@ -21,6 +21,7 @@ from .counterfactual import CounterfactualPairs, pair_counterfactuals
 from .curvature import Curvature, fit_curvature
 from .data import AttributeDataset, Column, FeatureSet
 from .datasets import load_dataset, load_demo_classifier
+from .datasets.table_frame import table
 from .deepening import deepened
 from .errors import DataError, FMDError, ModelError, SolverError
 from .features.erasure import Erased, Erasure, erase
@@ -30,6 +31,7 @@ from .guarded_path import Guard, PathPoint, UnlearningPath, judge, judge_path, s
 from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
+from .kinds import Kind, find_kind, register_kind
 from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from .networks.explanations import Explanation, explain
@@ -78,6 +80,7 @@ __all__ = [
     "Head",
     "InfluenceScores",
     "JointBias",
+    "Kind",
     "LinearHead",
     "LogLine",
     "MLPHead",
@@ -112,6 +115,7 @@ __all__ = [
     "erase",
     "explain",
     "extract_features",
+    "find_kind",
     "find_strategy",
     "fit_curvature",
     "forgetting_sentence",
@@ -128,6 +132,7 @@ __all__ = [
     "red_flags",
     "refit_without",
     "register_baseline",
+    "register_kind",
     "render_page",
     "render_report",
     "rival_heads",
@@ -135,6 +140,7 @@ __all__ = [
     "scan",
     "solve_path",
     "strategies",
+    "table",
     "train_classifier",
     "unlearn",
     "unlearning_path",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,9 +29,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 """train taught the model, external decides the fix, validation guards it, test judges it."""
 PairMethod = Literal["generated", "flipped", "matched"]
 """How twins are made: drawn again, a column changed, or a real person like the first one found."""
-InputKind = Literal["image", "table"]
-Display = Array | dict[str, str]
-"""A sample as a person should see it: a picture, uint8 (height, width, 3), or a record by column."""
+InputKind = str
+"""The name of a kind of sample; see `fmd_core.kinds`."""
+Display = object
+"""A sample as a person should see it, for its kind to draw: of an image a picture, uint8 (height, width, 3), of a
+table a record, text by column."""
 
 
 def content_fingerprint(*parts: Array | str) -> str:
@@ -89,14 +91,15 @@ class SampleSource(Protocol):
 
     @property
     def kind(self) -> InputKind:
-        """What a sample is."""
+        """What a sample is: the name of a kind that `fmd_core.kinds.find_kind` knows."""
 
     @property
     def fingerprint(self) -> str:
         """Content digest of everything that `read` can return."""
 
     def read(self, rows: Array) -> Array:
-        """Inputs of `rows`: uint8 images (m, height, width, 3) of one size, or float32 (m, d)."""
+        """Inputs of `rows`, as the kind has them: uint8 images (m, height, width, 3) of one size, float32
+        records (m, d)."""
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:
         """The same samples with `attribute` set to `codes` (m,) and nothing else changed.
@@ -106,6 +109,18 @@ class SampleSource(Protocol):
 
     def display(self, row: int, attribute: str = "", code: int = 0) -> Display:
         """One sample in as much detail as there is, with `attribute` set to `code` if one is named."""
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """The ability of a source to give its samples as a table too, for a model that reads columns by name, such
+    as a scikit-learn pipeline. A batch of frames is in the order of `rows`, as one of arrays is."""
+
+    def read_frame(self, rows: Array) -> pd.DataFrame:
+        """The records of `rows`, (m, n_columns), without the target."""
+
+    def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
+        """The same records with `attribute` set to `codes` (m,), as `SampleSource.counterfactual` sets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +136,20 @@ class AttributeDataset:
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
+    favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
+    phrases: Mapping[str, str] = field(default_factory=dict)  # words of one's own for what a verdict says
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)
         split = frozen_array(self.split, "str")
         object.__setattr__(self, "split", split)
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        object.__setattr__(self, "phrases", MappingProxyType(dict(self.phrases)))
+        if self.favourable and self.favourable not in self.target.levels:
+            raise DataError(
+                f"'{self.favourable}' is no class of '{self.target.name}', so it cannot be the favourable one. "
+                f"Classes are: {', '.join(self.target.levels)}."
+            )
         for label, length in [("split", len(split))] + [
             (c.name, len(c.codes)) for c in self.attributes.values()
         ]:

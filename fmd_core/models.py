@@ -30,6 +30,7 @@ from fmd_core.data import (
 )
 from fmd_core.errors import ModelError
 from fmd_core.heads import Head, LinearHead
+from fmd_core.kinds import find_kind, recognised
 from fmd_core.mlp_head import MLPHead
 from fmd_core.networks.architectures import ARCHITECTURES, Depth, build_encoder, find_architecture
 from fmd_core.running import distributed
@@ -67,19 +68,15 @@ class Preprocess:
         if self.size is not None and not 8 <= self.size <= 512:
             raise ModelError(f"Images of {self.size} pixels a side cannot be used; choose 8 to 512.")
 
-    def apply(self, inputs: Array) -> torch.Tensor:
-        """uint8 images (m, height, width, 3) to float (m, 3, side, side); table rows stay as they are."""
-        import torch
+    @property
+    def colours(self) -> tuple[Channels, Channels]:
+        """Mean and spread of each channel that are taken out."""
+        return NORMALISATIONS[self.normalisation]
 
-        if inputs.ndim == 2:
-            return torch.from_numpy(inputs)
-        images = torch.from_numpy(inputs).permute(0, 3, 1, 2).float()
-        if self.size is not None and images.shape[-2:] != (self.size, self.size):
-            images = torch.nn.functional.interpolate(
-                images, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False
-            )
-        mean, spread = (torch.tensor(c).view(3, 1, 1) * 255 for c in NORMALISATIONS[self.normalisation])
-        return images.sub_(mean).div_(spread)
+    def apply(self, inputs: Array, kind: InputKind = "") -> torch.Tensor:
+        """A batch as a network reads it: uint8 images (m, height, width, 3) to float (m, 3, side, side); records
+        stay as they are. `kind` is asked; where none is named, the first that such a batch can be of."""
+        return (find_kind(kind) if kind else recognised(inputs)).tensor(inputs, self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +127,8 @@ class Classifier:
     def _encoder(self) -> torch.nn.Module:
         import torch
 
-        first = next((a for a in self.encoder_state.values() if a.ndim == 2), np.zeros((0, 0)))
-        module = build_encoder(self.architecture, first.shape[1], self.depth)
+        width = find_kind(self.kind).stored_width(self.encoder_state)
+        module = build_encoder(self.architecture, width, self.depth)
         state = {name: torch.from_numpy(array.copy()) for name, array in self.encoder_state.items()}
         try:
             module.load_state_dict(state)
@@ -146,14 +143,15 @@ class Classifier:
         """Features (m, d) float32 of each batch: uint8 images (m, height, width, 3) or rows (m, columns)."""
         import torch
 
+        kind = find_kind(self.kind)
         for batch in batches:
-            if (batch.ndim == 2) != (self.kind == "table"):
+            if not kind.reads(batch):
                 raise ModelError(
-                    f"The model reads {self.kind}s, but the data are {'rows' if batch.ndim == 2 else 'images'}; "
+                    f"The model reads {kind.plural}, but the data are {recognised(batch).samples}; "
                     "open a model that was trained for this data set."
                 )
             with torch.inference_mode():
-                features = (self._encoder(self.preprocess.apply(batch)) * self.feature_scale).numpy()
+                features = (self._encoder(self.preprocess.apply(batch, kind.name)) * self.feature_scale).numpy()
             if features.shape[1] != self.head.n_features:
                 raise ModelError(
                     f"The encoder gives {features.shape[1]} features, but the head expects "
@@ -183,8 +181,7 @@ def row_batches(n: int, side: int = 64) -> Iterator[slice]:
 
 def batch_side(dataset: AttributeDataset, rows: Array, preprocess: Preprocess) -> int:
     """The side for `row_batches`: of images as they are read or as they are scaled to, the larger."""
-    first = dataset.source.read(rows[:1])
-    return 1 if first.ndim == 2 else max(first.shape[1], preprocess.size or 0)
+    return find_kind(dataset.source.kind).side(dataset.source.read(rows[:1]), preprocess)
 
 
 def encode_rows(
@@ -250,7 +247,8 @@ def check_fit(classifier: Classifier, dataset: AttributeDataset) -> None:
         )
     if classifier.kind != dataset.source.kind:
         raise ModelError(
-            f"The model reads {classifier.kind}s, but '{dataset.name}' holds {dataset.source.kind}s; "
+            f"The model reads {find_kind(classifier.kind).plural}, but '{dataset.name}' holds "
+            f"{find_kind(dataset.source.kind).plural}; "
             "open a model that was trained for this data set."
         )
 

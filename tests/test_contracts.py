@@ -28,6 +28,10 @@ CORE_ORDER = [
     "running.distributed",
     "imaging",
     "heat_map",
+    "kinds.kind",
+    "kinds.image",
+    "kinds.table",
+    "kinds",
     "solvers",
     "solvers.kronecker",
     "heads",
@@ -69,6 +73,7 @@ CORE_ORDER = [
     "datasets.answers",
     "datasets.table_dataset",
     "datasets.table",
+    "datasets.table_frame",
     "datasets.image_folder",
     "datasets.imports",
     "datasets.adult",
@@ -157,6 +162,8 @@ HALL = ("app", "app.main", "app.open_browser", "app.server")  # what lies in no 
 ORDERS = {"fmd_core": CORE_ORDER, "app.cache": CACHE_ORDER}
 TORCH_USERS = {
     "fmd_core.datasets.celeba",  # its download only
+    "fmd_core.kinds.kind",
+    "fmd_core.kinds.image",
     "fmd_core.models",
     "fmd_core.networks.architectures",
     "fmd_core.networks.training",

@@ -12,6 +12,7 @@ from app.record.variants import Variant
 from fmd_core.counterfactual import counterpart_levels
 from fmd_core.data import Array, Split
 from fmd_core.imaging import data_uri
+from fmd_core.kinds import find_kind
 from fmd_core.networks.explanations import Method, average_input, explain, methods
 
 
@@ -19,10 +20,9 @@ from fmd_core.networks.explanations import Method, average_input, explain, metho
 def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> tuple[str, str]:
     """A sample, with `attribute` set to `code` if one is named: a picture as a data URI or the text of
     a record; the other is empty."""
-    shown = opened.open_data(data).source.display(row, attribute, code)
-    if isinstance(shown, dict):
-        return "", "\n".join(f"{column}: {value}" for column, value in shown.items())
-    return data_uri(shown, side), ""
+    source = opened.open_data(data).source
+    shown = find_kind(source.kind).portrait(source.display(row, attribute, code), side)
+    return shown.picture, shown.text
 
 
 @kept()

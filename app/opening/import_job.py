@@ -18,16 +18,15 @@ from app.view_models.import_data import Cure, Imported
 from app.widgets import components
 from fmd_core import DataError
 from fmd_core.datasets import imports, reference
-from fmd_core.datasets.image_folder import FolderImport
+from fmd_core.datasets.answers import Answers
 from fmd_core.datasets.table import TableImport
 from fmd_core.running.jobs import REGISTRY, Job, Progress
 
 PLACE = "import"
-Settings = TableImport | FolderImport
 
 
 def begin(
-    given: UploadedFile, archive: UploadedFile | None, answers: Settings, pictures: Path | None = None
+    given: UploadedFile, archive: UploadedFile | None, answers: Answers, pictures: Path | None = None
 ) -> None:
     """Copy the files, then check and open them as a job; the page below follows it."""
     name = uploads.shown_name(given)
@@ -58,7 +57,7 @@ def _there(path: Path | None) -> Path:
     return path
 
 
-def _finish(folder: Path, name: str, answers: Settings, progress: Progress) -> Imported:
+def _finish(folder: Path, name: str, answers: Answers, progress: Progress) -> Imported:
     """Keep the answers and open the data once; what cannot be opened is not kept."""
     imported = imports.finish_import(folder, name, answers)
     try:

@@ -19,10 +19,12 @@ from app.record.review import Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
+from fmd_core.kinds import find_kind
 from fmd_core.models import NORMALISATIONS
 from fmd_core.networks import intake
 from fmd_core.networks.architectures import ARCHITECTURES
 from fmd_core.networks.model_shelf import keep_model
+from fmd_core.networks.training import suggested_architecture
 from fmd_core.running.jobs import Job, Progress
 
 USUAL = "resnet18"  # what a stranger's picture model most likely is
@@ -39,7 +41,7 @@ def draw(review: Review) -> None:
     given = st.file_uploader(
         "Weights", type=["safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=512
     )
-    opener = _for_tables(review) if data.source.kind == "table" else _for_pictures(review)
+    opener = _for_pictures(review) if find_kind(data.source.kind).is_prepared else _for_rows(review)
     if given is None:
         return
     kind: Literal["primary", "secondary"] = "secondary" if review.has_model else "primary"
@@ -47,11 +49,14 @@ def draw(review: Review) -> None:
         model_forms.show(review, _start(review, given, opener))
 
 
-def _for_tables(review: Review) -> Opener:
-    """Only one network reads tables, so there is nothing to ask."""
-    n_inputs = cache.n_inputs(review)
-    st.caption(f"The network must be our network for tables, reading the {n_inputs} numbers of this data.")
-    return partial(_open, review, "mlp", n_inputs, None, "symmetric", None)
+def _for_rows(review: Review) -> Opener:
+    """One network reads rows of numbers of a kind, and they are not prepared, so there is nothing to ask."""
+    data, n_inputs = cache.dataset(review), cache.n_inputs(review)
+    kind = find_kind(data.source.kind)
+    st.caption(
+        f"The network must be our network for {kind.plural}, reading the {n_inputs} numbers of this data."
+    )
+    return partial(_open, review, suggested_architecture(data), n_inputs, None, "symmetric", None)
 
 
 def _for_pictures(review: Review) -> Opener:

@@ -12,10 +12,10 @@ import pandas as pd
 from fmd_core import AttributeDataset, wording
 from fmd_core.data import SPLITS, Split
 from fmd_core.datasets.answers import Answers, Grouping, suggest_grouping, suggest_split_values
-from fmd_core.datasets.image_folder import FolderImport
 from fmd_core.datasets.imports import Kept
 from fmd_core.datasets.sniffing import ColumnProfile, Sheet
 from fmd_core.datasets.table import Giveaway, TableImport, giveaways
+from fmd_core.kinds import find_kind
 
 GROUPING_TITLES: dict[Grouping, str] = {
     "values": "every value",
@@ -87,8 +87,8 @@ def kept_names(kept: tuple[Kept, ...], kind: str) -> dict[str, str]:
 
 def missing(sheet: Sheet, answers: Answers) -> str:
     """What is still to be said before the data can be opened; empty when nothing is."""
-    if isinstance(answers, FolderImport) and not answers.file:
-        return "Choose the column with the file names."
+    if answers.unanswered():
+        return answers.unanswered()
     if not answers.target:
         return "Choose the column that the model predicts."
     target = sheet.column(answers.target)
@@ -117,7 +117,7 @@ class Imported:
 
     folder: Path
     name: str
-    answers: TableImport | FolderImport
+    answers: Answers
     summary: str
     notes: tuple[str, ...]
     giveaways: tuple[Giveaway, ...]
@@ -128,11 +128,9 @@ class Imported:
         return self.folder.name
 
 
-def describe_import(
-    folder: Path, name: str, answers: TableImport | FolderImport, data: AttributeDataset
-) -> Imported:
+def describe_import(folder: Path, name: str, answers: Answers, data: AttributeDataset) -> Imported:
     """What a reviewer reads after an import."""
-    found = giveaways(data) if data.source.kind == "table" else ()
+    found = giveaways(data) if find_kind(data.source.kind).has_giveaways else ()
     told = {giveaway.words for giveaway in found}
     sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
     levels = ", ".join(data.target.levels)

@@ -14,6 +14,7 @@ import pandas as pd
 import fmd_core as fmd
 from app.view_models.report import VERDICTS
 from fmd_core import wording
+from fmd_core.kinds import find_kind
 
 Report = dict[str, Any]
 NONE = "–"
@@ -48,7 +49,8 @@ def opened(found: fmd.OpenedReport) -> OpenedView:
         raise fmd.DataError("This report would make a page too large to show.")
     return OpenedView(
         sentence=f"“{report['data']['name']}”, written {when(report)}. {headline(report)} "
-        f"Decision: {_decision(report)}. " + (MISSING_PICTURES if report["data"]["kind"] == "image" else ""),
+        f"Decision: {_decision(report)}. "
+        + (MISSING_PICTURES if find_kind(report["data"]["kind"]).has_pictures else ""),
         caution=caution,
         html=html,
     )

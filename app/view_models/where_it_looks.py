@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from fmd_core import AttributeDataset, Explanation, wording
 from fmd_core.data import Array
 from fmd_core.datasets.names import cut
+from fmd_core.kinds import find_kind
 from fmd_core.networks.explanations import Method
 
 METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
@@ -155,10 +156,9 @@ def build_bars(
     order = np.argsort(-size, kind="stable")
     top, rest = order[:MOST_BARS], order[MOST_BARS:]
     labels = [cut(names[i], LONGEST_LABEL) for i in top] + ([f"{len(rest)} others"] if len(rest) else [])
-    charts = []
+    charts, kind = [], find_kind(data.source.kind)
     for who, own in zip(shown, found, strict=True):
-        record = data.source.display(who.row, who.attribute, who.code)
-        values = record if isinstance(record, dict) else {}
+        values = kind.record(data.source.display(who.row, who.attribute, who.code))
         texts = [values.get(names[i], "") for i in top] + ([""] if len(rest) else [])
         series = tuple(
             (model, tuple(_with_rest(f.contributions, top, rest)))
@@ -178,7 +178,7 @@ def _with_rest(values: Array, top: Array, rest: Array) -> list[float]:
 
 
 def _summary(
-    models: Sequence[str], own: Sequence[Explanation], data: AttributeDataset, values: dict[str, str]
+    models: Sequence[str], own: Sequence[Explanation], data: AttributeDataset, values: Mapping[str, str]
 ) -> str:
     """The strongest columns each way, or where two models differ most, in a sentence."""
     first, last = own[0].contributions, own[-1].contributions

@@ -49,6 +49,10 @@ class Answers:
         _check_choices("a grouping", self.protected.values(), get_args(Grouping))
         _check_choices("a split", self.split_values.values(), SPLITS)
 
+    def unanswered(self) -> str:
+        """What else is to be said before such data can be opened, as a request; '' when nothing is."""
+        return ""
+
     def to_dict(self) -> dict[str, str]:
         """Every answer as a JSON text by name."""
         return {f.name: json.dumps(getattr(self, f.name)) for f in fields(self)}

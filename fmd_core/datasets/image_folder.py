@@ -49,6 +49,9 @@ class FolderImport(Answers):
                 f"Pictures of {self.size} pixels cannot be used; choose {SIZES[0]} to {SIZES[1]}."
             )
 
+    def unanswered(self) -> str:
+        return "" if self.file else "Choose the column with the file names."
+
 
 @dataclass(frozen=True, eq=False)
 class FolderSource:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fmd_core.data import AttributeDataset, ignore_progress
+from fmd_core.datasets.answers import Answers
 from fmd_core.datasets.archives import SUFFIXES, open_zip
 from fmd_core.datasets.image_folder import FolderImport, open_image_folder
 from fmd_core.datasets.sniffing import read_table
@@ -41,7 +42,17 @@ class Kept:
 
     id: str
     name: str
-    kind: str  # "table" or "images"
+    kind: str  # the name of an `ImportForm`
+
+
+@dataclass(frozen=True)
+class ImportForm:
+    """A way to bring data in. `name` stands in the files, so it stays what it is."""
+
+    name: str
+    answers: type[Answers]
+    open: Callable[[Path, Any, Callable[[float], None]], AttributeDataset]
+    """The data of a folder that `begin_import` made, by the answers about them."""
 
 
 def picture_folders() -> dict[str, Path]:
@@ -83,9 +94,13 @@ def begin_import(
     return folder
 
 
-def finish_import(folder: Path, name: str, answers: TableImport | FolderImport) -> str:
+def finish_import(folder: Path, name: str, answers: Answers) -> str:
     """Write down what the columns mean; returns the id under which it can be opened."""
-    kind = "images" if isinstance(answers, FolderImport) else "table"
+    kind = next((form.name for form in FORMS.values() if form.answers is type(answers)), "")
+    if not kind:
+        raise DataError(
+            f"Answers of the type {type(answers).__name__} belong to no form of import: {', '.join(FORMS)}."
+        )
     with room_needed(DataError), written_whole(folder / ANSWERS) as part:
         part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
     return folder.name
@@ -94,14 +109,36 @@ def finish_import(folder: Path, name: str, answers: TableImport | FolderImport) 
 def open_import(import_id: str, progress: Callable[[float], None] = ignore_progress) -> AttributeDataset:
     """Open what `finish_import` kept. Raises DataError for an unknown or damaged import."""
     folder = _folder(import_id)
-    table, saved = _table(folder), _saved(folder)
-    if saved["kind"] == "images":
-        answers = FolderImport.from_dict(saved["answers"])
-        elsewhere = folder / ELSEWHERE
-        images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
-        dataset = open_image_folder(images, read_table(table), answers, progress)
-        return replace(dataset, name=saved["name"], notes=(*_skipped(folder), *dataset.notes))
-    return replace(open_table(table, TableImport.from_dict(saved["answers"])), name=saved["name"])
+    saved = _saved(folder)
+    if saved["kind"] not in FORMS:
+        raise DataError(
+            f"This import is of the form {saved['kind'][:40]!r}, which is not known here: {', '.join(FORMS)}."
+        )
+    form = FORMS[saved["kind"]]
+    return replace(form.open(folder, form.answers.from_dict(saved["answers"]), progress), name=saved["name"])
+
+
+def _open_table(folder: Path, answers: TableImport, _: Callable[[float], None]) -> AttributeDataset:
+    return open_table(_table(folder), answers)
+
+
+def _open_pictures(
+    folder: Path, answers: FolderImport, progress: Callable[[float], None]
+) -> AttributeDataset:
+    elsewhere, table = folder / ELSEWHERE, _table(folder)
+    images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
+    dataset = open_image_folder(images, read_table(table), answers, progress)
+    return replace(dataset, notes=(*_skipped(folder), *dataset.notes))
+
+
+FORMS: dict[str, ImportForm] = {
+    form.name: form
+    for form in (
+        ImportForm("table", TableImport, _open_table),
+        ImportForm("images", FolderImport, _open_pictures),
+    )
+}
+"""Every way to bring data in, by name; another kind of data is another line."""
 
 
 def kept_imports() -> tuple[Kept, ...]:

@@ -90,7 +90,7 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal)
     if style is None:
         levels = dict(zip(words, counts[filled].tolist(), strict=True))
-        kind: Kind = "category" if _are_few(len(levels), len(cells)) else "text"
+        kind: Kind = "category" if are_few(len(levels), len(cells)) else "text"
         return _profile(name, kind, levels, missing)
     wrong = np.isnan(values)
     told = [word.lower() not in _NO_NUMBER for word, bad in zip(words, wrong, strict=True) if bad]
@@ -115,7 +115,7 @@ def number_text(value: float) -> str:
     return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.10g}"
 
 
-def _are_few(n_levels: int, n_rows: int) -> bool:
+def are_few(n_levels: int, n_rows: int) -> bool:
     """Whether so many different words in so many rows are categories rather than free text."""
     return n_levels <= 2 or (n_levels <= 20 and 2 * n_levels <= n_rows) or n_levels <= min(200, n_rows / 10)
 

@@ -103,13 +103,14 @@ def _texts(series: pd.Series) -> tuple[Array, list[str]]:
     import pandas as pd
 
     codes, found = pd.factorize(series, use_na_sentinel=False)
-    texts = [_text(value) for value in found.tolist()]
+    texts = [level_text(value) for value in found.tolist()]
     levels = sorted(set(texts), key=_natural)
     places = {level: place for place, level in enumerate(levels)}
     return np.array([places[text] for text in texts])[codes], levels
 
 
-def _text(value: object) -> str:
+def level_text(value: object) -> str:
+    """What a level is called whose cells hold `value`: as text, 'not stated' where there is none."""
     if value is None or value != value or value == "":  # NaN is not itself
         return MISSING
     return number_text(value) if isinstance(value, float) else str(value).strip() or MISSING

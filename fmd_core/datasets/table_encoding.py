@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
 from fmd_core.datasets.sniffing_columns import number_text
 from fmd_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RARE = 10  # a level with fewer training rows than this shares the input "other"
 OTHER, MISSING = "other", "not stated"
@@ -92,6 +96,11 @@ class Categories:
     def text(self, value: float) -> str:
         return self.levels[int(value)]
 
+    def cells(self, values: Array) -> Array:
+        """Codes (m,) as texts, None where missing."""
+        levels = [None if level == MISSING else level for level in self.levels]
+        return np.array([*levels, None], dtype=object)[values]
+
     @property
     def parts(self) -> list[Array | str]:
         """What the fingerprint is made of."""
@@ -125,6 +134,10 @@ class Numbers:
 
     def text(self, value: float) -> str:
         return number_text(value) if np.isfinite(value) else MISSING
+
+    def cells(self, values: Array) -> Array:
+        """Numbers (m,), NaN where missing."""
+        return values.astype("float64")
 
     @property
     def parts(self) -> list[Array | str]:
@@ -191,6 +204,20 @@ class TableSource:
         return {
             column.name: column.text(value[0]) for column, value in zip(self.columns, values, strict=True)
         }
+
+    def read_frame(self, rows: Array) -> pd.DataFrame:
+        """The records of `rows` by column, texts and numbers, for a model that reads a table as it is."""
+        return self._framed([column.own[rows] for column in self.columns])
+
+    def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
+        """The same with `attribute` set to `codes` (m,)."""
+        return self._framed(self._changed(rows, attribute, codes))
+
+    def _framed(self, values: Sequence[Array]) -> pd.DataFrame:
+        import pandas as pd
+
+        found = zip(self.columns, values, strict=True)
+        return pd.DataFrame({column.name: column.cells(own) for column, own in found})
 
     def _changed(self, rows: Array, attribute: str, codes: Array) -> list[Array]:
         """Every column's values for `rows`, each (m,), with the attribute set. A row that has the

@@ -212,9 +212,10 @@ class _TwinGame:
             return torch.from_numpy(np.array(pairs.counterparts.features[chosen]))
         rows, source = pairs.counterparts.rows[chosen], self.copy.dataset.source
         if pairs.method == "matched":
-            return self.copy.original.preprocess.apply(source.read(rows))
-        shown = source.counterfactual(rows, pairs.attribute, pairs.counterpart_codes[chosen])
-        return self.copy.original.preprocess.apply(shown)
+            shown = source.read(rows)
+        else:
+            shown = source.counterfactual(rows, pairs.attribute, pairs.counterpart_codes[chosen])
+        return self.copy.original.preprocess.apply(shown, self.copy.original.kind)
 
     def losses(
         self, positions: Array, inputs: list[tuple[Array, torch.Tensor]]

@@ -15,6 +15,7 @@ import numpy as np
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.heads import Head, LinearHead
+from fmd_core.kinds import find_kind
 from fmd_core.mlp_head import MLPHead
 from fmd_core.models import Classifier, Preprocess
 
@@ -61,7 +62,7 @@ def beside(original: Classifier, changed: Classifier) -> tuple[SideBySide, Head]
     other data, make them ready in another way, or tell other classes apart.
     """
     for what, first, second in (
-        ("read", f"{original.kind}s", f"{changed.kind}s"),
+        ("read", find_kind(original.kind).plural, find_kind(changed.kind).plural),
         ("prepare their inputs as", _in_words(original.preprocess), _in_words(changed.preprocess)),
         ("tell apart", f"{original.head.n_classes} classes", f"{changed.head.n_classes} classes"),
     ):

@@ -106,7 +106,8 @@ class TrainableCopy:
 
         if self.below is not None:
             return torch.from_numpy(self.below[positions])
-        return self.original.preprocess.apply(self.dataset.source.read(self.rows[positions]))
+        inputs = self.dataset.source.read(self.rows[positions])
+        return self.original.preprocess.apply(inputs, self.original.kind)
 
     def run(
         self,

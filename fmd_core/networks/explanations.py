@@ -21,6 +21,7 @@ from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
 from fmd_core.figures import percent
 from fmd_core.heads import Head, LinearHead
+from fmd_core.kinds import find_kind
 from fmd_core.mlp_head import MLPHead
 from fmd_core.models import BATCH_PIXELS, BATCH_ROWS, Classifier, check_fit, row_batches
 from fmd_core.showing import one_line
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Method = Literal["integrated-gradients", "grad-cam"]
-AVERAGED_IMAGES = 100  # of the training split: enough for a mean image, and drawn or decoded in half a second
 FIRST_STEPS, MOST_STEPS = 32, 512  # points on the way from the average input to the sample
 PIXEL_STEPS = 64 * 64 * MOST_STEPS  # of one explanation: bounds the time that large images take
 LARGE_SIDE = 128
@@ -81,9 +81,10 @@ class Explanation:
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
     """Methods that can explain this model, the one to begin with first: for large images that is
     Grad-CAM, since Integrated Gradients takes seconds there."""
-    if classifier.kind == "table":
+    kind = find_kind(classifier.kind)
+    if "grad-cam" not in kind.explainers:
         return ("integrated-gradients",)
-    sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0))
+    sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0), kind.name)
     try:
         _last_map(deepcopy(classifier._encoder), sample)
     except ModelError:
@@ -95,11 +96,11 @@ def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, 
 def average_input(dataset: AttributeDataset) -> Array:
     """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,).
 
-    Of all training rows for tables, of 100 drawn with a fixed seed for images.
+    Of all training rows for tables, of 100 drawn with a fixed seed for images (`Kind.averaged`).
     """
-    rows = dataset.rows("train")
-    if dataset.source.kind == "image" and len(rows) > AVERAGED_IMAGES:
-        rows = np.sort(np.random.default_rng(0).choice(rows, AVERAGED_IMAGES, replace=False))
+    rows, most = dataset.rows("train"), find_kind(dataset.source.kind).averaged
+    if most is not None and len(rows) > most:
+        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     total = sum(
         dataset.source.read(rows[part]).sum(axis=0, dtype="float64") for part in row_batches(len(rows))
     )
@@ -142,18 +143,15 @@ def explain(
             f"as '{dataset.target.name}' has {len(dataset.target.levels)}."
         )
     network = _log_odds(classifier, target)
-    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code)).requires_grad_()
+    kind = find_kind(classifier.kind)
+    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code), kind.name).requires_grad_()
     if method == "grad-cam":
         return _grad_cam(network, sample, target)
     mean = average_input(dataset) if baseline is None else baseline
-    start = classifier.preprocess.apply(np.array(mean, "float32")[None])
+    start = classifier.preprocess.apply(np.array(mean, "float32")[None], kind.name)
     found = _integrated_gradients(network, sample, start, target)
-    if classifier.kind == "image":
-        return found
-    columns = _columns(dataset, len(found.contributions))
-    starts = np.cumsum([0, *(width for _, width in columns[:-1])])
-    summed = np.add.reduceat(found.contributions, starts)
-    return replace(found, contributions=frozen_array(summed), columns=tuple(name for name, _ in columns))
+    contributions, names = kind.parts(found.contributions, dataset.source)
+    return replace(found, contributions=frozen_array(contributions), columns=names)
 
 
 def _read(dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:
@@ -163,13 +161,6 @@ def _read(dataset: AttributeDataset, row: int, attribute: str, code: int) -> Arr
     return np.array(
         source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows)
     )
-
-
-def _columns(dataset: AttributeDataset, n_inputs: int) -> list[tuple[str, int]]:
-    """Name and number of inputs of each column that the model reads; each input its own where the
-    source does not say."""
-    known = [(c.name, len(c.input_names)) for c in getattr(dataset.source, "columns", ()) if c.input_names]
-    return known or [(f"input {i + 1}", 1) for i in range(n_inputs)]
 
 
 def _head_module(head: Head) -> nn.Module:
@@ -221,20 +212,19 @@ def _log_odds(classifier: Classifier, target: int) -> nn.Module:
 def _integrated_gradients(
     network: nn.Module, sample: torch.Tensor, start: torch.Tensor, target: int
 ) -> Explanation:
-    """Contributions (height, width) of an image, or (d,) of a row's inputs."""
+    """Contributions of a sample's inputs, in their shape: (3, height, width) or (d,)."""
     import torch
     from captum.attr import IntegratedGradients
 
-    side = sample.shape[-1] if sample.ndim == 4 else 0
-    most = min(MOST_STEPS, max(FIRST_STEPS, PIXEL_STEPS // max(side, 1) ** 2))
-    at_once = max(1, min(BATCH_ROWS, BATCH_PIXELS // max(side, 1) ** 2))
+    pixels = math.prod(sample.shape[2:])  # 1 of a record, whose inputs lie along one axis
+    most = min(MOST_STEPS, max(FIRST_STEPS, PIXEL_STEPS // pixels))
+    at_once = max(1, min(BATCH_ROWS, BATCH_PIXELS // pixels))
     with torch.no_grad():
         scores = [float(network(x)[0]) for x in (sample, start)]
     method, steps = IntegratedGradients(network), FIRST_STEPS
     while True:
         given = method.attribute(sample, start, n_steps=steps, internal_batch_size=at_once)[0].detach()
-        inner = given.double().sum(dim=0) if given.ndim == 3 else given.double()
-        found = Explanation("integrated-gradients", target, frozen_array(inner.numpy()), (), *scores)
+        found = Explanation("integrated-gradients", target, given.double().numpy(), (), *scores)
         if not found.is_rough or 2 * steps > most:
             return found
         steps *= 2

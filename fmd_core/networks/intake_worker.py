@@ -24,6 +24,7 @@ from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
 from fmd_core.home import is_disk_full
+from fmd_core.kinds import find_kind
 from fmd_core.models import FORMAT, Classifier, Preprocess, load_classifier, save_classifier
 from fmd_core.networks.architectures import build_encoder, find_architecture, split_state
 
@@ -363,11 +364,8 @@ def try_out(classifier: Classifier, n_inputs: int) -> list[str]:
 
 def trial_inputs(classifier: Classifier, n_inputs: int) -> Array:
     """Three inputs of noise, of the kind and size that the classifier reads; the same each time."""
-    rng = np.random.default_rng(0)
-    if classifier.kind == "table":
-        return rng.normal(size=(3, n_inputs)).astype("float32")
     side = classifier.preprocess.size or find_architecture(classifier.architecture).size
-    return rng.integers(0, 256, (3, side, side, 3), "uint8")
+    return find_kind(classifier.kind).noise(np.random.default_rng(0), 3, width=n_inputs, side=side)
 
 
 def run(classifier: Classifier, inputs: Array) -> Array:
@@ -377,14 +375,8 @@ def run(classifier: Classifier, inputs: Array) -> Array:
     except (RuntimeError, AssertionError, ValueError) as error:
         if is_memory_error(error):
             raise
-        if inputs.ndim == 2:
-            reason = (
-                f"The network cannot read rows of {inputs.shape[1]} columns; it was made for another table."
-            )
-        else:
-            usual = find_architecture(classifier.architecture).size
-            reason = f"The network cannot read pictures of {inputs.shape[1]} pixels a side; its usual size is {usual}."
-        raise Refused(reason, "") from None
+        usual = find_architecture(classifier.architecture).size
+        raise Refused(find_kind(classifier.kind).misfit(inputs, usual), "") from None
 
 
 if __name__ == "__main__":

@@ -16,17 +16,14 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.figures import percent
 from fmd_core.heads import LinearHead
+from fmd_core.kinds import find_kind
 from fmd_core.models import Classifier, Preprocess, batch_side, extract_features, row_batches
-from fmd_core.networks.architectures import build_encoder, find_architecture, load_published
+from fmd_core.networks.architectures import ARCHITECTURES, build_encoder, find_architecture, load_published
 from fmd_core.showing import one_line
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
-BATCH = {"image": 64, "table": 256}
-EPOCHS = 12  # of a table
-SEEN_IMAGES, FEWEST_EPOCHS, MOST_EPOCHS = 60_000, 3, 20  # images in all epochs together, which take minutes
-DETAILED_SIDE = 48  # pixels; from here on, images go to the network for faces
 PUBLISHED_SIDE = 200  # networks made for larger images are torchvision's, which expect ImageNet's colours
-LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area
+LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area: a stop takes effect between two
 SCALE_ROWS = 2048  # samples that the size of the features is measured on
 
 
@@ -53,17 +50,16 @@ def ignore_step(step: TrainingStep) -> None:
 
 def suggested_architecture(dataset: AttributeDataset) -> str:
     """A network that trains in minutes on this data."""
-    if dataset.source.kind == "table":
-        return "mlp"
-    side = max(dataset.source.read(dataset.rows("train")[:1]).shape[1:3])
-    return "face_cnn" if side >= DETAILED_SIDE else "small_cnn"
+    kind = find_kind(dataset.source.kind)
+    readers = [name for name, found in ARCHITECTURES.items() if found.kind == kind.name]
+    if not readers:
+        raise ModelError(f"No network here reads {kind.plural}; bring a model that does.")
+    return kind.suggested_architecture(dataset.source.read(dataset.rows("train")[:1])) or readers[0]
 
 
 def suggested_epochs(dataset: AttributeDataset) -> int:
     """Passes over the training split that take minutes at most."""
-    if dataset.source.kind == "table":
-        return EPOCHS
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, SEEN_IMAGES // len(dataset.rows("train"))))
+    return find_kind(dataset.source.kind).epochs(len(dataset.rows("train")))
 
 
 def suggested_preprocess(architecture: str) -> Preprocess:
@@ -91,10 +87,10 @@ def train_classifier(
     The head is at last refitted to convergence with weight decay `damping`, as influence scores
     assume, on features scaled to a mean square of 1.
     """
-    kind = find_architecture(architecture).kind
-    if kind != dataset.source.kind:
+    reads, holds = (find_kind(k) for k in (find_architecture(architecture).kind, dataset.source.kind))
+    if reads is not holds:
         raise ModelError(
-            f"'{architecture}' reads {kind}s, but '{dataset.name}' holds {dataset.source.kind}s; choose another."
+            f"'{architecture}' reads {reads.plural}, but '{dataset.name}' holds {holds.plural}; choose another."
         )
     preprocess = preprocess or suggested_preprocess(architecture)
     run = _Run(dataset, architecture, preprocess, seed, epochs or suggested_epochs(dataset))
@@ -116,15 +112,13 @@ class _Run:
         torch.manual_seed(seed)
         self.dataset, self.architecture, self.preprocess = dataset, architecture, preprocess
         self.rows, self.rng, self.epochs = dataset.rows("train"), np.random.default_rng(seed), epochs
-        first = dataset.source.read(self.rows[:2])
-        self.encoder = build_encoder(architecture, first.shape[-1] if first.ndim == 2 else 0)
+        self.kind, first = find_kind(dataset.source.kind), dataset.source.read(self.rows[:2])
+        self.encoder = build_encoder(architecture, self.kind.width(first))
         with torch.no_grad():
-            width = self.encoder.eval()(preprocess.apply(first)).shape[1]
+            width = self.encoder.eval()(preprocess.apply(first, self.kind.name)).shape[1]
         self.top = torch.nn.Linear(width, len(dataset.target.levels))
-        self.batch = BATCH[dataset.source.kind]
-        if dataset.source.kind == "image":  # large images in small batches: a stop takes effect between two
-            side = batch_side(dataset, self.rows, preprocess)
-            self.batch = max(8, min(self.batch, self.batch * LARGE_SIDE**2 // side**2))
+        most, side = self.kind.training_batch, self.kind.side(first, preprocess)
+        self.batch = max(8, min(most, most * LARGE_SIDE**2 // side**2))
         weights = [*self.encoder.parameters(), *self.top.parameters()]
         self.optimiser = torch.optim.Adam(weights, lr=1e-3, weight_decay=1e-4)
         self.steps_per_epoch = max(1, len(self.rows) // self.batch)
@@ -158,7 +152,7 @@ class _Run:
     def _step(self, inputs: Array, labels: Array) -> float:
         import torch
 
-        answer = self.top(self.encoder(self.preprocess.apply(inputs)))
+        answer = self.top(self.encoder(self.preprocess.apply(inputs, self.kind.name)))
         loss = torch.nn.functional.cross_entropy(answer, torch.from_numpy(labels.copy()))
         if not torch.isfinite(loss):
             raise ModelError("Training went astray (the loss is not a number); choose another architecture.")
@@ -179,7 +173,8 @@ class _Run:
 
         self.encoder.eval()
         with torch.inference_mode():
-            answers = self.top(self.encoder(self.preprocess.apply(self.dataset.source.read(rows))))
+            inputs = self.preprocess.apply(self.dataset.source.read(rows), self.kind.name)
+            answers = self.top(self.encoder(inputs))
         return cast(Array, answers.argmax(dim=1).numpy())
 
     def finish(self, damping: float) -> Classifier:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 from fmd_core import wording
 from fmd_core.errors import ModelError
 from fmd_core.intervals import Estimate
+from fmd_core.kinds import find_kind
 from fmd_core.networks.architectures import find_architecture
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
 from fmd_core.report.measured import PICTURES, REMARKS
@@ -37,7 +38,9 @@ def render_page(
         harmful=report["taught_by"]["most_harmful"][:PICTURES],
         changed=_shown(report["measured"]),
         pictures=pictures or {},
-        no_pictures=pictures is None and report["data"]["kind"] == "image" and report["data"]["shareable"],
+        no_pictures=pictures is None
+        and find_kind(report["data"]["kind"]).has_pictures
+        and report["data"]["shareable"],
         opened=opened,
         heading={s.key: s for s in SECTIONS},
         sections=[s for s in SECTIONS if report["measured"] or not s.needs_variant],

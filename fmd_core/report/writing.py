@@ -12,8 +12,8 @@ from typing import Any
 
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import AttributeDataset
-from fmd_core.imaging import data_uri
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS
+from fmd_core.kinds import find_kind
 from fmd_core.proof import RANDOM_SEED
 from fmd_core.report import sections
 from fmd_core.report.duties import SECTIONS, caveats
@@ -24,6 +24,7 @@ from fmd_core.report.page import render_page
 __all__ = ["FORMAT", "Decision", "Evidence", "Step", "build_report", "render_report", "report_json", "seal"]
 
 FORMAT = "fmd-report-3"
+PICTURE_SIDE = 128  # pixels
 PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
 
 
@@ -79,5 +80,7 @@ def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -
 
 
 def _pictures(dataset: AttributeDataset, rows: list[int]) -> dict[int, str]:
-    shown = {row: dataset.source.display(row) for row in rows if dataset.shareable}
-    return {row: data_uri(image, 128) for row, image in shown.items() if not isinstance(image, dict)}
+    kind = find_kind(dataset.source.kind)
+    if not kind.has_pictures or not dataset.shareable:
+        return {}
+    return {row: kind.portrait(dataset.source.display(row), PICTURE_SIDE).picture for row in rows}

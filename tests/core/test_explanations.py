@@ -12,6 +12,7 @@ import fmd_core as fmd
 from fmd_core import DataError, ModelError, explain
 from fmd_core.data import SPLITS
 from fmd_core.datasets.table import make_table_dataset
+from fmd_core.kinds import find_kind
 from fmd_core.models import Classifier
 from fmd_core.networks import explanations
 from fmd_core.networks.architectures import ARCHITECTURES, build_encoder
@@ -265,7 +266,8 @@ def test_the_baseline_of_a_table_is_the_mean_training_row(people):
 
 
 def test_a_source_that_names_no_columns_counts_its_inputs(tiny):
-    assert explanations._columns(tiny.dataset, 2) == [("input 1", 1), ("input 2", 1)]
+    contributions, names = find_kind("table").parts(np.array([0.5, -1.0]), tiny.dataset.source)
+    assert (contributions.tolist(), names) == ([0.5, -1.0], ("input 1", "input 2"))
 
 
 # --- what is offered, and refused

@@ -280,6 +280,15 @@ def test_damaged_answers_are_said_in_words_and_do_not_hide_the_others(table, roo
     assert [found.id for found in kept_imports()] == [good]
 
 
+def test_a_form_of_import_that_is_not_known_here_is_named(table, root):
+    kept = imported(table, "sounds")
+    saved = json.loads((root / kept / "answers.json").read_text())
+    (root / kept / "answers.json").write_text(json.dumps(saved | {"kind": "sounds"}))
+    assert message(open_import, kept) == (
+        "This import is of the form 'sounds', which is not known here: table, images."
+    )
+
+
 @pytest.mark.parametrize("kind", ["table", "images"])
 @pytest.mark.parametrize(
     "change", [{"target": None}, {"target": "3"}, {"protected": "{"}, {"seed": '"x"'}, {"protected": "[1]"}]

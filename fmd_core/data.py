@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
@@ -113,6 +113,9 @@ class AttributeDataset:
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
+    phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
+    whom else the sentence is about. No part of the fingerprint."""
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

@@ -20,9 +20,21 @@ from fmd_core.datasets.table import TableImport, giveaways, open_table, suggest_
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError
 from fmd_core.measure.verdict.asking import parts_by_person
-from fmd_core.measure.verdict.sheets import CheckedSheet, check_sheet, codes_of, rare_labels
+from fmd_core.measure.verdict.sheets import (
+    CheckedSheet,
+    check_sheet,
+    codes_of,
+    rare_labels,
+    without_header_rows,
+)
 from fmd_core.measure.verdict.values import AuditWarning
-from fmd_core.measure.verdict.warnings import dataset_warnings, found_leaks, leak_warning, unread_columns
+from fmd_core.measure.verdict.warnings import (
+    dataset_warnings,
+    found_leaks,
+    leak_warning,
+    repeated_rows,
+    unread_columns,
+)
 
 MOST_LEAKS = 5  # rounds of leaving out what tells the answer
 SURE_SCORE = 0.5
@@ -121,7 +133,7 @@ def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditDa
             raise DataError(
                 f"--{name} works with tables only so far; give the list itself as DATA for a table audit."
             )
-    sheet = read_table(request.list)
+    sheet = without_header_rows(read_table(request.list))
     suggested = suggest_folder(sheet)
     target, protected = _roles(sheet, request, suggested.target, suggested.protected)
     checked = check_sheet(sheet, [target, *protected])
@@ -146,7 +158,7 @@ def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditDa
 
 
 def _open_table(path: Path, request: DataRequest) -> AuditData:
-    sheet = read_table(path)
+    sheet = without_header_rows(read_table(path))
     suggested = suggest_table(sheet)
     others = [n for n in (request.predictions, request.scores, request.weights, request.id) if n]
     for name in others:
@@ -177,6 +189,9 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
     if persons is not None and not settings.split_column:
         dataset = parts_by_person(dataset, persons, request.seed)
     data_said = [w for w in dataset_warnings(dataset, persons) if w.column not in {x.column for x in leaks}]
+    if persons is None:
+        facts = sheet.frame.iloc[rows].drop(columns=list(checked.identifiers))
+        data_said += repeated_rows(facts, dataset.split)
     return AuditData(
         dataset,
         (*leaks, *said, *data_said),
@@ -192,7 +207,7 @@ def _not_inputs(checked: CheckedSheet, suggested: Iterable[str], request: DataRe
     if request.reads_all:
         return tuple(suggested)
     people = (checked.persons,) if checked.persons else ()
-    left = (*suggested, *checked.identifiers, *checked.weights, *people)
+    left = (*suggested, *checked.identifiers, *checked.weights, *checked.answers, *people)
     return tuple(name for name in dict.fromkeys(left) if name not in request.keep)
 
 
@@ -222,7 +237,7 @@ def _with_swaps(sheet: Sheet, settings: TableImport) -> TableImport:
     """What must change with a protected column: one of two levels that says the same ('gender' with 'sex')."""
     swaps: dict[str, dict[str, dict[str, str]]] = {}
     for giveaway in giveaways(open_table(sheet, settings)):
-        if giveaway.swap and giveaway.coverage > 0.9 and giveaway.column not in settings.protected:
+        if giveaway.swap and giveaway.coverage > 0.9:
             swaps.setdefault(giveaway.attribute, {})[giveaway.column] = giveaway.swap
     return replace(settings, also_change=swaps) if swaps else settings
 

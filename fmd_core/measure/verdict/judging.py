@@ -104,7 +104,7 @@ def give_verdict(
     said = (*model_warnings(dataset, answered), *_unread(dataset, not_read), *warnings)
     said = (*said, *_too_few(findings, not_tested))
     outcome = overall(findings, not_tested, said)
-    reason = _reason(findings, not_tested, said)
+    reason = _reason(findings, not_tested, said) if outcome is Outcome.UNKNOWN else ""
     return Verdict(
         outcome,
         sentences.headline(outcome, findings, reason),
@@ -164,8 +164,6 @@ def _reason(
         for warning in warnings:
             if warning.forbids_within and warning.kind is not WarningKind.TOO_FEW:
                 return f"Cannot be said: {warning.sentence}"
-        if not any(one.forbids_within for one in not_tested):
-            return ""
     return sentences.why_unknown(findings, not_tested)
 
 

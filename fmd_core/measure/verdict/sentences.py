@@ -23,6 +23,7 @@ from fmd_core.measure.verdict.values import (
 )
 
 OTHERS = "everybody else"
+_SAYS_LITTLE = {"0", "1", "2", "yes", "no", "true", "false", "y", "n", "t", "f"}  # without the target's name
 
 
 def group_name(dataset: AttributeDataset, members: Sequence[Member]) -> str:
@@ -83,14 +84,19 @@ def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
     low = f"{_share(worse)} of {first} ({_ends(worse)})"
-    return f"'{finding.answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
+    answer = (
+        f"{dataset.target.name} {finding.answer}"
+        if finding.answer.lower() in _SAYS_LITTLE
+        else finding.answer
+    )
+    return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
 
 
 def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
     true_class = (
         (Member(dataset.target.name, finding.answer),) if finding.family is Family.EQUAL_TRUTH else ()
     )
-    whom = [true_class + own if own else () for own in finding.members]
+    whom = [own + true_class if own else () for own in finding.members]
     names = [_phrased(dataset, members) if members else "the others" for members in whom]
     recognised = bool(finding.answer)
     if not all(names):
@@ -114,7 +120,7 @@ def group_names(dataset: AttributeDataset, finding: Finding) -> tuple[str, ...]:
     true_class = (
         (Member(dataset.target.name, finding.answer),) if finding.family is Family.EQUAL_TRUTH else ()
     )
-    return tuple(group_name(dataset, true_class + m) if m else OTHERS for m in finding.members)
+    return tuple(group_name(dataset, m + true_class) if m else OTHERS for m in finding.members)
 
 
 def _share(rate: Rate) -> str:
@@ -159,7 +165,7 @@ def why_unknown(findings: Sequence[Finding], not_tested: Sequence[NotTested]) ->
         rest = len(open_) - 1
         more = f" So could {wording.count(rest)} other{'s' if rest > 1 else ''}." if rest else ""
         return (
-            f"Cannot be said: one difference could lie beyond its limit of {limit_words(open_[0])}, with too few people "
+            f"Cannot be said: one may lie beyond its limit of {limit_words(open_[0])}, with too few people "
             f"to tell. {open_[0].sentence}{more}"
         )
     first_missing = missing[0]

@@ -13,8 +13,9 @@ import numpy as np
 from fmd_core import wording
 from fmd_core.data import Array
 from fmd_core.datasets.answers import MIN_CLASS
-from fmd_core.datasets.sniffing import ColumnProfile, Sheet
-from fmd_core.datasets.sniffing_columns import profile_column
+from fmd_core.datasets.names import clean_names
+from fmd_core.datasets.sniffing import ColumnProfile, Sheet, count
+from fmd_core.datasets.sniffing_columns import profile_column, suggest_roles
 from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ _PERSON = re.compile(
 _IDENTIFIER = re.compile(
     r"(?:.* )?(?:id|index|uuid|guid|key|row|rownames|nr|no|number|name|unnamed.*|column 1)"
 )
+_ANOTHER_SYSTEM = re.compile(
+    r"model .*|(?:y )?pred(?:icted|iction|ictions)?(?: .*)?|y ?hat|.* (?:pred|prediction|predicted)|"
+    r"prob(?:a|ability)?(?: .*)?"
+)
+_WRITTEN_NUMBER = re.compile(
+    r"[^a-zA-Z]*[0-9][^a-zA-Z]*(?:[a-zA-Z]{3}[^a-zA-Z]*)?"
+)  # an amount, a share or a date
 OWN_VALUE = 0.95  # of the rows have a value of their own: an identifier
 FEWEST_PERSONS = 20
 
@@ -45,6 +53,25 @@ class CheckedSheet:
     identifiers: tuple[str, ...]
     persons: str  # the column that says whose row it is, "" where there is none
     weights: tuple[str, ...]  # columns that look like survey weights
+    answers: tuple[str, ...] = ()  # columns that look like another system's answers
+
+
+def without_header_rows(sheet: Sheet) -> Sheet:
+    """The table without rows that repeat its header; where the header stands twice at the top, it becomes
+    the names of the columns."""
+    frame, names = sheet.frame, [column.name for column in sheet.columns]
+    if len(frame) > 1 and names[0] == "column 1" and (frame.iloc[0] == frame.iloc[1]).all():
+        names = list(clean_names(frame.iloc[0]))
+    repeats = (frame == names).all(axis=1).to_numpy()
+    if not repeats.any():
+        return sheet
+    kept = frame[~repeats].reset_index(drop=True)
+    kept.columns = names
+    profiles = [profile_column(name, kept[name], comma_is_decimal=False) for name in names]
+    roles = suggest_roles(profiles, len(kept))
+    columns = tuple(replace(profile, role=roles[profile.name]) for profile in profiles)
+    note = f"{count(int(repeats.sum()), 'row')} skipped: the header stands there again."
+    return replace(sheet, frame=kept, columns=columns, notes=(*sheet.notes, note))
 
 
 def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weights: str = "") -> CheckedSheet:
@@ -61,14 +88,24 @@ def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weigh
         AuditWarning(
             WarningKind.IDENTIFIER,
             name,
-            f"'{name}' has a value of its own in nearly every row, so it names people and tells nothing of them: not read.",
+            f"'{name}' has a value of its own in nearly every row: it names people and tells nothing of them, and is not read.",
         )
         for name in numbered
+    ]
+    answers = tuple(c.name for c in free if _ANOTHER_SYSTEM.fullmatch(_plain(c.name)))
+    said += [
+        AuditWarning(
+            WarningKind.TARGET_LEAK,
+            name,
+            f"'{name}' looks like another system's answer, so it is not read; to audit that system, name it as the "
+            "predictions or scores.",
+        )
+        for name in answers
     ]
     said += _weights_said(sheet, weights, heavy)
     if whose:
         said += _persons_said(sheet, whose, is_given=bool(persons))
-    return CheckedSheet(sheet, tuple(said), numbered, whose, heavy)
+    return CheckedSheet(sheet, tuple(said), numbered, whose, heavy, answers)
 
 
 def rare_labels(sheet: Sheet, target: str) -> tuple[dict[str, str], list[AuditWarning]]:
@@ -138,8 +175,10 @@ def _persons(columns: Sequence[ColumnProfile], n_rows: int) -> str:
 def _is_identifier(sheet: Sheet, column: ColumnProfile) -> bool:
     if column.n_levels <= OWN_VALUE * len(sheet):
         return False
-    if column.kind != "number" or _IDENTIFIER.fullmatch(_plain(column.name)):
+    if _IDENTIFIER.fullmatch(_plain(column.name)):
         return True
+    if column.kind != "number":
+        return not any(_WRITTEN_NUMBER.fullmatch(text) for text in column.examples)
     values = sheet.numbers(column.name)
     known = values[np.isfinite(values)]
     is_whole = bool((known == np.floor(known)).all())
@@ -155,7 +194,7 @@ def _weights_said(sheet: Sheet, weights: str, heavy: Sequence[str]) -> list[Audi
             AuditWarning(
                 WarningKind.WEIGHTS,
                 weights,
-                f"Every figure is weighted by '{weights}': {wording.count(len(known))} rows are worth as much evidence as "
+                f"Every figure is weighted by '{weights}': {wording.count(len(known))} rows are as much evidence as "
                 f"{wording.count(round(float(worth)))} of equal weight. The model was trained without weights.",
             )
         ]
@@ -177,12 +216,13 @@ def _persons_said(sheet: Sheet, name: str, *, is_given: bool) -> list[AuditWarni
     if not several:
         return []
     who = "names people" if is_given else "seems to name people"
+    of_all = f"{wording.count(several)} of {wording.count(len(counts))}"
     return [
         AuditWarning(
             WarningKind.REPEATED_PEOPLE,
             name,
-            f"'{name}' {who}, and {wording.count(several)} of {wording.count(len(counts))} stand in several rows: it is not "
-            "read, nobody is put in two parts, and the rows of one person count as one.",
+            f"'{name}' {who}, and {of_all} stand in several rows: it is not read, nobody is put in two parts, and the "
+            "rows of one person count as one.",
         )
     ]
 

@@ -4,6 +4,7 @@ sentinels, and what is not read."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +15,17 @@ from fmd_core.datasets.table_checks import Leak, joint_leak, target_leaks
 from fmd_core.datasets.table_encoding import Numbers, TableSource
 from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 LEAST_OFTEN = 5  # rows that a sentinel stands in
 FEWEST_VALUES = 5  # different numbers of a column, before one of them looks like a sentinel
-SAME_RECORDS = 0.1  # of the test people who are word for word in training: the test is no test any more
-MOSTLY_DIFFERENT = 0.5
+SAME_PEOPLE = 0.1  # of the test people, if they stand elsewhere as well: the test is no test any more
+SAME_RECORDS = 0.5  # the same of rows that are equal word for word, who may be different people
+OFTEN_MINUS_ONE = 0.01
+SOME_RECORDS = 0.01  # fewer are coincidences
+MOSTLY_DIFFERENT = 0.5  # of all rows: in a table of few columns equal rows are different people
 
 
 def dataset_warnings(dataset: AttributeDataset, persons: Array | None = None) -> tuple[AuditWarning, ...]:
@@ -70,37 +77,43 @@ def leak_warning(dataset: AttributeDataset, leak: Leak, *, is_read: bool) -> Aud
 
 
 def _people_in_parts(dataset: AttributeDataset, persons: Array | None) -> Iterable[AuditWarning]:
-    """People, or records word for word, that stand in the test and outside of it."""
+    """People who stand in the test and outside of it."""
+    if persons is None:
+        return
     test = dataset.split == "test"
-    if persons is not None:
-        inside = np.unique(persons[test])
-        shared = int(np.isin(inside, persons[~test]).sum())
-        if shared:
-            yield AuditWarning(
-                WarningKind.REPEATED_PEOPLE,
-                "",
-                f"{wording.count(shared)} of {wording.count(len(inside))} test people stand in other parts of the data as "
-                "well, so the model may have learned them: it looks better than it is.",
-                forbids_within=shared > SAME_RECORDS * len(inside),
-            )
-        return
-    if not isinstance(dataset.source, TableSource):
-        return
-    import pandas as pd
-
-    columns = {str(i): column.own for i, column in enumerate(dataset.source.columns)}
-    marks = pd.util.hash_pandas_object(pd.DataFrame(columns | {"y": dataset.target.codes}), index=False)
-    values = marks.to_numpy()
-    twice = int(np.isin(values[test], values[~test]).sum())
-    share = twice / max(int(test.sum()), 1)
-    if share > 0.005 and len(np.unique(values)) > MOSTLY_DIFFERENT * len(values):
+    inside = np.unique(persons[test])
+    shared = int(np.isin(inside, persons[~test]).sum())
+    if shared:
+        of_all = f"{wording.count(shared)} of {wording.count(len(inside))}"
         yield AuditWarning(
             WarningKind.REPEATED_PEOPLE,
             "",
-            f"{wording.count(twice)} of {wording.count(int(test.sum()))} test rows stand outside the test word for word: "
-            "if these are the same people, the model looks better than it is; name the column of persons.",
-            forbids_within=share > SAME_RECORDS,
+            f"{of_all} test people stand in other parts of the data as well, so the model may have learned them: "
+            "it looks better than it is.",
+            forbids_within=shared > SAME_PEOPLE * len(inside),
         )
+
+
+def repeated_rows(frame: pd.DataFrame, split: Array) -> tuple[AuditWarning, ...]:
+    """Rows of the test that stand outside of it word for word, where rows are mostly different."""
+    import pandas as pd
+
+    marks = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    test = split == "test"
+    twice = int(np.isin(marks[test], marks[~test]).sum())
+    share = twice / max(int(test.sum()), 1)
+    many = share > SAME_RECORDS
+    if share < SOME_RECORDS or not (many or len(np.unique(marks)) > MOSTLY_DIFFERENT * len(marks)):
+        return ()
+    return (
+        AuditWarning(
+            WarningKind.REPEATED_PEOPLE,
+            "",
+            f"{wording.count(twice)} of {wording.count(int(test.sum()))} test rows stand outside the test word for word: if "
+            " they are the same people, the model looks better than it is; name the column of persons.",
+            forbids_within=many,
+        ),
+    )
 
 
 def sentinel_warnings(dataset: AttributeDataset) -> tuple[AuditWarning, ...]:
@@ -133,7 +146,8 @@ def sentinel_of(values: Array) -> float | None:
         return None
     for place, beside, rest in ((0, 1, numbers[1:]), (-1, -2, numbers[:-1])):
         value, often = float(numbers[place]), int(counts[place])
-        if value not in SENTINELS or often < max(LEAST_OFTEN, 0.002 * len(known)):
+        least = OFTEN_MINUS_ONE if value == -1 else 0.002
+        if value not in SENTINELS or often < max(LEAST_OFTEN, least * len(known)):
             continue
         spread = float(rest[-1] - rest[0]) or 1.0
         only_negative = value < 0 and rest[0] >= 0

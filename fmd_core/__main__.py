@@ -1,4 +1,4 @@
-"""The command line: `python -m fmd_core train ...`, `... reproduce`, `... forget` and `... doctor`."""
+"""The command line: `python -m fmd_core train ...`, `... reproduce`, `... forget`, `... audit` and `... doctor`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if __name__ == "__main__" and sys.argv[1:] == ["doctor"]:  # before what may be 
 from threadpoolctl import threadpool_limits
 
 from fmd_core.bias_functions import predictions
+from fmd_core.commands import audit
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets import load_dataset
 from fmd_core.errors import DataError, FMDError
@@ -37,14 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     _limit_threads(chosen.threads)
     try:
-        chosen.run(chosen)
+        status = chosen.run(chosen)
     except FMDError as error:
         print(error, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f"\n{chosen.stopped}", file=sys.stderr)
         return STOPPED
-    return 0
+    return int(status or 0)  # an audit's verdict is its exit code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,9 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     forget.set_defaults(
         run=_forget, stopped="Stopped; no results were written, models that were trained are kept."
     )
+    check = commands.add_parser("audit", help="say whether a classifier is biased, for pipelines")
+    audit.add_arguments(check)
+    check.set_defaults(run=audit.run, stopped="Stopped; nothing was written.")
     checkup = commands.add_parser("doctor", help="say what is missing on this machine")
     checkup.set_defaults(run=lambda _: sys.exit(doctor.main()), threads=1, stopped="Stopped.")
-    for command in (train, again, forget):
+    for command in (train, again, forget, check):
         command.add_argument(
             "--threads", type=_whole, default=1, help="processor threads; more may help on a quiet machine"
         )

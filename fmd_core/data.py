@@ -137,7 +137,9 @@ class AttributeDataset:
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
     favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
-    phrases: Mapping[str, str] = field(default_factory=dict)  # words of one's own for what a verdict says
+    phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
+    whom else the sentence is about. No part of the fingerprint."""
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

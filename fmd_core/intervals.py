@@ -63,10 +63,48 @@ def rate_estimate(successes: int, n: int) -> Estimate:
     """
     if n < MIN_PEOPLE:
         return Estimate.unknown(n)
-    share, weight = int(successes) / n, NORMAL_95**2 / n
+    share = int(successes) / n
+    low, high = wilson_interval(share, n)
+    return Estimate(share, float(low), float(high), n)
+
+
+def wilson_interval(share: Array | float, n: Array | float) -> tuple[Array, Array]:
+    """Wilson's 95 % score interval of shares of `n` people (1927): low and high, in [0, 1].
+
+    For weighted shares `n` is the effective number of people.
+    """
+    share, weight = np.asarray(share, "float64"), NORMAL_95**2 / np.asarray(n, "float64")
     middle = (share + weight / 2) / (1 + weight)
     reach = NORMAL_95 * np.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
-    return Estimate(share, float(max(0.0, middle - reach)), float(min(1.0, middle + reach)), n)
+    return np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach)
+
+
+Bounded = tuple[float, float, float]
+"""A share with the ends of its interval."""
+
+
+def rate_difference(first: Bounded, second: Bounded) -> Bounded:
+    """First less second of two groups' rates, by Newcombe's method 10 (Statistics in Medicine 1998)."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    low = a - b - np.hypot(a - a_low, b_high - b)
+    high = a - b + np.hypot(a_high - a, b - b_low)
+    return a - b, float(max(low, -1.0)), float(min(high, 1.0))
+
+
+def rate_ratio(first: Bounded, second: Bounded) -> Bounded:
+    """First over second of two groups' rates, by MOVER-R (Donner and Zou, Statistical Methods in Medical
+    Research 2012) from the ends of Wilson's intervals. The second rate must be above 0."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    product = a * b
+
+    def end(of_first: float, of_second: float, sign: int) -> float:
+        root = product**2 - of_first * of_second * (2 * a - of_first) * (2 * b - of_second)
+        below = of_second * (2 * b - of_second)
+        if below <= 0:  # the second rate may be 0 as far as anybody knows
+            return 0.0 if sign < 0 else np.inf
+        return float((product + sign * np.sqrt(max(root, 0.0))) / below)
+
+    return a / b, max(0.0, end(a_low, b_high, -1)), end(a_high, b_low, 1)
 
 
 def mean_estimates(values: Array) -> list[Estimate]:

@@ -18,7 +18,7 @@ from fmd_core.bias_functions import predictions
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.figures import count
 from fmd_core.heads import Head
-from fmd_core.intervals import Estimate, rate_estimate
+from fmd_core.intervals import Estimate, rate_difference, rate_estimate
 from fmd_core.scan import adjusted
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
@@ -101,10 +101,11 @@ def _measure(right: Array, mask: Array) -> tuple[Estimate, Estimate, float | Non
     inside, outside = rate_estimate(right[mask].sum(), n), rate_estimate(right[~mask].sum(), others)
     if inside.value is None or outside.value is None:
         return inside, Estimate.unknown(min(n, others)), None
-    value = inside.value - outside.value
-    low = value - np.hypot(inside.value - (inside.low or 0), (outside.high or 0) - outside.value)
-    high = value + np.hypot((inside.high or 0) - inside.value, outside.value - (outside.low or 0))
+    value, low, high = rate_difference(
+        (inside.value, inside.low or 0.0, inside.high or 0.0),
+        (outside.value, outside.low or 0.0, outside.high or 0.0),
+    )
     pooled = right.mean()
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / others))
     p = float(2 * ndtr(-abs(value) / error)) if error > 0 else 1.0
-    return inside, Estimate(value, float(low), float(high), n), p
+    return inside, Estimate(value, low, high, n), p

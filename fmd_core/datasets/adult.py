@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,17 @@ NUMBERS = ("age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "ho
 UNUSED = ("fnlwgt", "education-num")  # a weight of the survey; education once more, as a number
 PROTECTED = ("sex", "race", "age")
 CLASSES = {"<=50K": "up to 50K", ">50K": "over 50K"}
+PHRASES = {
+    "sex": {"Male": "men", "Female": "women"},
+    "race": {
+        "White": "white {}", "Black": "black {}", "Asian-Pac-Islander": "Asian or Pacific {}",
+        "Amer-Indian-Eskimo": "Native American {}", "Other": "{} of another race",
+    },
+    "age": dict(
+        zip(AGE_LABELS, ("{} under 30", "{} aged 30 to 44", "{} aged 45 to 59", "{} aged 60 or more"), strict=True)
+    ),
+    "income": {"up to 50K": "{} up to 50K", "over 50K": "{} over 50K"},
+}  # fmt: skip
 OPENML_ID = 1590
 _FIRST_TRAIN, _FIRST_TEST = (39, 77516), (25, 226802)  # age and fnlwgt of the first row of each file
 _HELD_BACK = 2_000
@@ -59,7 +71,7 @@ def load_adult(folder: Path, *, protected: Sequence[str] = PROTECTED) -> Attribu
     frame.columns = frame.columns.str.replace("-", " ")
     split = _split(len(parts[0]), len(parts[1]))
     swap = _swap(frame) if "sex" in wanted else {}
-    return make_table_dataset(
+    dataset = make_table_dataset(
         "Adult",
         frame,
         target="income",
@@ -70,6 +82,7 @@ def load_adult(folder: Path, *, protected: Sequence[str] = PROTECTED) -> Attribu
         unit="person",
         notes=[*_notes(frame, wanted, swapped=bool(swap)), *leak_note(raw, split, "person")],
     )
+    return replace(dataset, phrases=PHRASES)
 
 
 def fetch_adult(folder: Path) -> None:

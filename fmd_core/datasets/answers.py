@@ -16,7 +16,7 @@ import numpy as np
 
 from fmd_core.data import SPLITS, Array, Split
 from fmd_core.datasets.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.table_encoding import Binned, ages, thirds
+from fmd_core.datasets.table_encoding import AGE_EDGES, Binned, ages, thirds
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def suggest_grouping(column: ColumnProfile) -> Grouping:
     """Age groups for ages, thirds for other numbers of many values, else each value a group."""
     if column.kind != "number" or column.n_levels <= 10:
         return "values"
-    return "ages" if re.search(r"(?:^|[^a-z])age(?:[^a-z]|$)", column.name.lower()) else "thirds"
+    named = re.search(r"(?:^|[^a-z])age(?:[^a-z]|$)", column.name.lower())
+    in_years = any(float(level) >= AGE_EDGES[0] for level in column.levels)  # else bands by number: 1, 2, 3
+    return "ages" if named and in_years else "thirds"
 
 
 def suggest_split_values(column: ColumnProfile) -> dict[str, Split]:

@@ -43,6 +43,10 @@ _NO = (  # read better with "no" than with "not"
     "eyeglasses", "goatee", "heavy makeup", "high cheekbones", "mustache", "receding hairline",
     "rosy cheeks", "sideburns",
 )  # fmt: skip
+_SAID_BEFORE = {
+    "blond hair": "blond", "attractive": "attractive", "bald": "bald", "chubby": "chubby", "smiling": "smiling",
+    "young": "young", "blurry": "blurred",
+}  # fmt: skip
 _HALVING_SEED = 20231210
 _BY_HAND = "or put CelebA's official files there yourself"
 
@@ -141,6 +145,7 @@ def load_celeba(
         unit="face",
         notes=tuple(notes),
         shareable=False,  # the agreement forbids handing pictures on
+        phrases={column.name: _phrases(column) for column in columns},
     )
 
 
@@ -367,6 +372,23 @@ def _levels(official: str) -> tuple[str, str]:
     if name == "no beard":
         return "beard", name
     return f"{'no' if name in _NO else 'not'} {name}", name
+
+
+def _phrases(column: Column) -> dict[str, str]:
+    """How people without and with an attribute are called, by level."""
+    without, with_it = column.levels
+    name = column.name
+    if name == "male":
+        return {without: "women", with_it: "men"}
+    if name in _SAID_BEFORE:  # "blond men"
+        said = _SAID_BEFORE[name]
+        return {without: f"{{}} who are not {said}", with_it: f"{said} {{}}"}
+    if name.startswith("wearing "):
+        worn = name.removeprefix("wearing ")
+        return {without: f"{{}} without {worn}", with_it: f"{{}} with {worn}"}
+    if name == "no beard":
+        return {without: "{} with a beard", with_it: "{} without a beard"}
+    return {without: f"{{}} without {name}", with_it: f"{{}} with {name}"}
 
 
 def _chosen(official: tuple[str, ...], target: str, protected: Sequence[str]) -> list[int]:

@@ -108,4 +108,11 @@ def make_colored_digits(
     }
     source = DigitSource(frozen_array(strokes, "uint8"), columns["colour"].codes, columns["paper"].codes)
     target = Column("digit", digit, tuple("0123456789"))
-    return AttributeDataset("Coloured digits", target, columns, np.array(SPLITS)[split], source)
+    phrases = {
+        "digit": {level: f"{level}s" for level in target.levels},
+        "colour": {ink: f"{ink} {{}}" for ink in INKS},
+        "paper": {paper: f"{{}} on {paper} paper" for paper in PAPERS},
+    }
+    return AttributeDataset(
+        "Coloured digits", target, columns, np.array(SPLITS)[split], source, phrases=phrases
+    )

@@ -167,9 +167,13 @@ def suggest_roles(columns: Sequence[ColumnProfile], n_rows: int) -> dict[str, Ro
         elif _PROTECTED.search(_plain(column.name)):
             roles[column.name] = "protected"
     free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20]
-    named = [c for c in free if _plain(c.name) in _TARGETS or set(_plain(c.name).split()) & _TARGETS]
+    called = [
+        c for c in reversed(free) if _plain(c.name).replace(" ", "_") in _TARGETS
+    ]  # the answer stands late
     last = [c for c in free if c is columns[-1]]
-    for column in (named or last)[:1]:
+    named = [c for c in free if set(_plain(c.name).split()) & _TARGETS]
+    two_classes = [c for c in last if c.n_levels == 2]
+    for column in (called or two_classes or named or last)[:1]:
         roles[column.name] = "target"
     return roles
 

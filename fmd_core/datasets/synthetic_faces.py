@@ -100,4 +100,25 @@ def make_synthetic_faces(
     codes = MappingProxyType({name: column.codes for name, column in columns.items()})
     source = FaceSource(codes, frozen_array(shade, "uint8"), frozen_array(seed, "uint32"))
     target = Column("hair colour", blond, HAIR_COLORS)
-    return AttributeDataset("Synthetic faces", target, columns, np.array(SPLITS)[split], source, unit="face")
+    return AttributeDataset(
+        "Synthetic faces", target, columns, np.array(SPLITS)[split], source, unit="face", phrases=_phrases()
+    )
+
+
+def _phrases() -> dict[str, dict[str, str]]:
+    """How faces of every level are called."""
+    said = {
+        "presentation": "{level} {{}}", "skin tone": "{{}} of {level} skin", "eye colour": "{{}} with {level} eyes",
+        "expression": "{level} {{}}", "clothes": "{{}} in {level} clothes", "background": "{{}} before {level}",
+        "hair style": "{{}} with {level} hair",
+    }  # fmt: skip
+    found = {"hair colour": {"dark": "dark-haired {}", "blond": "blond {}"}}
+    for name, levels in LEVELS.items():
+        if name in said:
+            found[name] = {level: said[name].format(level=level) for level in levels}
+        else:
+            found[name] = {
+                level: f"{{}} without {name}" if level == "none" else f"{{}} with {name} ({level})"
+                for level in levels
+            }
+    return found

@@ -21,6 +21,8 @@ NEARLY_SURE = 0.98
 MIN_ROWS = 20  # of a level, before it is said to give anything away
 MIN_COVERAGE = 0.05
 _CHANCE = 1e-6
+HALF_OF_A_CLASS = 0.5  # people of a class whom a column must tell before it is said to tell the answer
+TREE_DEPTH, JOINT_ERROR = 3, 0.06
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,80 @@ def _levels(column: TableColumn, train: Array) -> _Levels:
 
 
 def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> list[Giveaway]:
-    n_groups = len(attribute.levels)
-    cells = np.bincount(
-        column.codes * n_groups + attribute.codes[train], minlength=len(column.names) * n_groups
+    sure, best, table = _sure_levels(column, attribute, train)
+    rows = table.sum(axis=1)
+    coverage = float(rows[sure].sum() / len(train))
+    if coverage < MIN_COVERAGE:
+        return []
+    order = [i for i in np.argsort(-rows) if sure[i]]
+    meant = {column.names[i]: attribute.levels[best[i]] for i in order}
+    return [Giveaway(attribute.name, name, coverage, meant, column.are_ranges)]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Columns that tell the target nearly surely: one by itself, or several together."""
+
+    columns: tuple[str, ...]
+    answer: str
+    """The class whose people are told."""
+    share: float
+    """How many of its people in training are told, or, of several columns, how often they are right."""
+
+
+def target_leaks(dataset: AttributeDataset) -> tuple[Leak, ...]:
+    """Columns that the model reads and that by themselves nearly surely tell at least half of the people of
+    some class, the worst first: the same check as for protected attributes, with the target in their place."""
+    source = dataset.source
+    if not isinstance(source, TableSource):
+        return ()
+    train, found = dataset.rows("train"), []
+    labels = dataset.target.codes[train]
+    sizes = np.bincount(labels, minlength=len(dataset.target.levels))
+    for column in source.columns:
+        if not column.input_names:
+            continue
+        levels = _levels(column, train)
+        sure, best, table = _sure_levels(levels, dataset.target, train)
+        told = np.bincount(best[sure], weights=table.max(axis=1)[sure], minlength=len(sizes)) / np.maximum(
+            sizes, 1
+        )
+        if told.max(initial=0.0) >= HALF_OF_A_CLASS:
+            worst = int(told.argmax())
+            found.append(Leak((column.name,), dataset.target.levels[worst], float(told[worst])))
+    return tuple(sorted(found, key=lambda leak: -leak.share))
+
+
+def joint_leak(dataset: AttributeDataset, seed: int = 0) -> Leak | None:
+    """A few columns that together tell nearly every class of people who were held back: a shallow tree is
+    right in seven of eight cases where a guess is wrong."""
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    source = dataset.source
+    if not isinstance(source, TableSource):
+        return None
+    train, held = dataset.rows("train"), dataset.rows("validation")
+    columns = [column for column in source.columns if column.input_names]
+    values = np.column_stack([np.nan_to_num(column.own.astype("float64"), nan=-1e9) for column in columns])
+    tree = DecisionTreeClassifier(max_depth=TREE_DEPTH, class_weight="balanced", random_state=seed)
+    tree.fit(values[train], dataset.target.codes[train])
+    truth, said = dataset.target.codes[held], tree.predict(values[held])
+    base = np.bincount(truth).max() / len(truth)
+    share = float(np.mean(said == truth))
+    if 1 - share > (1 - base) / 8 or balanced_accuracy_score(truth, said) < 1 - JOINT_ERROR:
+        return None
+    used = tuple(
+        columns[i].name for i in np.argsort(-tree.feature_importances_) if tree.feature_importances_[i] > 0.05
     )
+    return Leak(used, "", share) if used else None
+
+
+def _sure_levels(column: _Levels, told: Column, train: Array) -> tuple[Array, Array, Array]:
+    """Which levels of a column tell another column nearly surely (k,) bool, what each tells (k,), and the
+    counts (k, levels of the other)."""
+    n_groups = len(told.levels)
+    cells = np.bincount(column.codes * n_groups + told.codes[train], minlength=len(column.names) * n_groups)
     table = cells.reshape(len(column.names), n_groups)
     rows, best = table.sum(axis=1), table.argmax(axis=1)
     base = (table.sum(axis=0) / len(train))[best]
@@ -103,12 +175,7 @@ def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> li
     sure = (
         (share >= NEARLY_SURE) & (1 - share <= (1 - base) / 5) & (rows >= MIN_ROWS) & (base**rows < _CHANCE)
     )
-    coverage = float(rows[sure].sum() / len(train))
-    if coverage < MIN_COVERAGE:
-        return []
-    order = [i for i in np.argsort(-rows) if sure[i]]
-    meant = {column.names[i]: attribute.levels[best[i]] for i in order}
-    return [Giveaway(attribute.name, name, coverage, meant, column.are_ranges)]
+    return sure, best, table
 
 
 def attribute_notes(dataset: AttributeDataset, frame: pd.DataFrame) -> list[str]:

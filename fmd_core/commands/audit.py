@@ -1,0 +1,297 @@
+"""`fmd audit`: what Find bias says, for pipelines. Exit status 0 within, 1 beyond, 2 cannot be said, 3 bad input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
+from fmd_core.commands.audit_document import document
+from fmd_core.data import AttributeDataset
+from fmd_core.errors import DataError, FMDError
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.asking import SMALL_TEST, ask, ask_cross_fitted
+from fmd_core.measure.verdict.judging import give_verdict
+from fmd_core.measure.verdict.sentences import limits_sentence
+from fmd_core.measure.verdict.values import Limits, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from fmd_core.models import Classifier
+    from fmd_core.networks.feature_store import FeatureStore
+
+EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
+SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
+BAD_INPUT, INTERRUPTED = 3, 130
+SHOWN = 5  # findings in the text
+EXAMPLE = """\
+example:
+  fmd audit hiring.csv --target hired --favourable yes --protected sex,age --json -
+  fmd audit "celeba?target=Blond_Hair&protected=Male"
+  fmd audit answers.csv --target repaid --predictions approved --protected race
+
+exit status: 0 within the limit on everything that could be tested, 1 beyond it, 2 cannot be said, 3 bad input
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Everything that can be said of an audit."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLE
+    parser.add_argument(
+        "data", metavar="DATA", help="a data set's name, a table, or a zip or folder of pictures"
+    )
+    parser.add_argument("--target", default="", metavar="COLUMN", help="what the model predicts")
+    parser.add_argument(
+        "--favourable", default="", metavar="LEVEL", help="the answer that people would rather get"
+    )
+    parser.add_argument("--protected", default="", metavar="A,B", help="columns that should not matter")
+    parser.add_argument(
+        "--id", default="", metavar="COLUMN", help="whose row it is; nobody is put in two parts"
+    )
+    parser.add_argument("--weights", default="", metavar="COLUMN", help="how many people a row stands for")
+    answers = parser.add_mutually_exclusive_group()
+    answers.add_argument("--predictions", default="", metavar="COLUMN", help="another system's answers")
+    answers.add_argument(
+        "--scores",
+        default="",
+        metavar="COLUMN",
+        help="its probabilities of the last class (from 0.5 on: yes)",
+    )
+    answers.add_argument(
+        "--model", type=Path, metavar="FILE", help="a model that FMD Studio saved; else one is trained"
+    )
+    parser.add_argument("--list", type=Path, metavar="LIST.csv", help="what each picture shows")
+    parser.add_argument("--split", default="", metavar="COLUMN", help="says train, validation and test")
+    parser.add_argument("--classes", default="", metavar="A,B,C", help="the classes in the model's order")
+    parser.add_argument(
+        "--keep", default="", metavar="A,B", help="columns to read although they tell the answer"
+    )
+    parser.add_argument(
+        "--reference-group",
+        action="append",
+        default=[],
+        metavar="A=LEVEL",
+        help="whom others are compared with",
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="FAMILY=POINTS",
+        help="twins, selection, equal_truth, service in points (10), or ratio (0.8)",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page to read or print")
+    parser.add_argument("--json", default="", metavar="FILE|-", help="write a document for programs")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw of people and of the training")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Audit, say it, and return the exit status."""
+    begun = time.monotonic()
+    try:
+        with ExitStack() as kept:
+            _check_outputs(arguments)
+            verdict, dataset = audit(arguments, kept)
+            _write(arguments, verdict, dataset, time.monotonic() - begun)
+    except FMDError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+    return EXIT[verdict.outcome]
+
+
+def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, AttributeDataset]:
+    """The verdict that the command line asks for, and the data set that it is about."""
+    limits, pairs = (
+        _limits(arguments.limit),
+        _pairs(arguments.reference_group, "--reference-group", "sex=Male"),
+    )
+    data = open_data(_request(arguments), kept)
+    dataset = data.dataset
+    common = {
+        "favourable": arguments.favourable,
+        "references": pairs,
+        "limits": limits,
+        "warnings": data.warnings,
+    }
+    if data.predicted is not None:
+        rows = dataset.rows("test")
+        answered = Answered(
+            rows, dataset.target.codes[rows], data.predicted[rows], data.weights, data.persons
+        )
+        return give_verdict(dataset, answered, None, **common), dataset
+    skip = [name for name in dataset.attributes if name in data.not_read]
+    whose = {"weights": data.weights, "persons": data.persons, "skip": skip}
+    if _is_small(data) and arguments.model is None:
+        _say("The table is small: everybody is judged by one of five models that never saw them.")
+        answered, twins, model = ask_cross_fitted(
+            lambda part: _train(part, arguments.seed), dataset, seed=arguments.seed, **whose
+        )
+    else:
+        model = _model(arguments, data)
+        answered, twins = ask(model, dataset, store=_store(dataset), **whose)
+    verdict = give_verdict(
+        dataset, answered, twins, not_read=data.not_read, model=model.fingerprint, **common
+    )
+    return verdict, dataset
+
+
+def _request(arguments: argparse.Namespace) -> DataRequest:
+    return DataRequest(
+        data=arguments.data,
+        target=arguments.target,
+        protected=_listed(arguments.protected),
+        id=arguments.id,
+        weights=arguments.weights,
+        predictions=arguments.predictions,
+        scores=arguments.scores,
+        list=arguments.list,
+        split=arguments.split,
+        classes=_listed(arguments.classes),
+        keep=_listed(arguments.keep),
+        reads_all=arguments.model is not None,
+        seed=arguments.seed,
+    )
+
+
+def _is_small(data: AuditData) -> bool:
+    """Whether a table has so few test people that everybody should judge."""
+    drawn = not data.has_own_split and data.dataset.source.kind == "table"
+    return drawn and len(data.dataset.rows("test")) < SMALL_TEST
+
+
+def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
+    """The model that is given, the one that comes with a demo, or one that is trained here."""
+    if arguments.model is not None:
+        from fmd_core.models import load_classifier
+
+        if not arguments.model.is_file():
+            raise DataError(f"There is no model file '{arguments.model}'.")
+        return load_classifier(arguments.model)
+    if data.has_model:
+        from fmd_core.datasets import load_demo_classifier
+
+        _say("Audited is the model that comes with this data set.")
+        return load_demo_classifier(data.has_model)
+    return _train(data.dataset, arguments.seed)
+
+
+def _train(dataset: AttributeDataset, seed: int) -> Classifier:
+    """A model trained as on the Model page."""
+    from fmd_core.networks.training import suggested_architecture, train_classifier
+
+    return train_classifier(dataset, architecture=suggested_architecture(dataset), seed=seed)
+
+
+def _store(dataset: AttributeDataset) -> FeatureStore | None:
+    """Features of pictures are kept on disk, where the dashboard finds them too; a table's are made faster."""
+    from fmd_core.networks.feature_store import FeatureStore
+
+    return FeatureStore() if dataset.source.kind == "image" else None
+
+
+# --- what comes in
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pairs(texts: list[str], option: str, example: str) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise DataError(f"{option} is written as {example}, got '{text}'.")
+    return {key.strip(): value.strip() for key, _, value in (text.partition("=") for text in texts)}
+
+
+def _limits(texts: list[str]) -> Limits:
+    """Limits from 'selection=5' (points) and 'ratio=0.9'."""
+    given: dict[str, float] = {}
+    names = tuple(vars(Limits()))
+    for name, text in _pairs(texts, "--limit", "selection=5").items():
+        key = name.replace("-", "_").replace(" ", "_")
+        if key not in names:
+            raise DataError(f"There is no limit '{name}'. There are: {', '.join(names)}.")
+        try:
+            value = float(text)
+        except ValueError:
+            raise DataError(f"The limit '{name}' must be a number, got '{text}'.") from None
+        given[key] = value if key == "ratio" else value / 100
+    return Limits(**given)
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuse before the work what cannot be written after it."""
+    for path in (arguments.report, Path(arguments.json) if arguments.json not in ("", "-") else None):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise DataError(f"The folder of '{path}' does not exist; make it first.")
+
+
+# --- what goes out
+
+
+def _say(sentence: str) -> None:
+    """Progress, where somebody watches."""
+    if sys.stderr.isatty():
+        print(sentence, file=sys.stderr)
+
+
+def _write(
+    arguments: argparse.Namespace, verdict: Verdict, dataset: AttributeDataset, seconds: float
+) -> None:
+    made = document(verdict, version=_version(), seconds=seconds)
+    try:
+        if arguments.json == "-":
+            print(made.to_json())
+        elif arguments.json:
+            Path(arguments.json).write_text(made.to_json() + "\n", encoding="utf-8")
+        if arguments.report is not None:
+            from fmd_core.commands.audit_page import audit_page
+
+            arguments.report.write_text(audit_page(verdict, dataset), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"The result cannot be written: {error.strerror}.") from error
+    if arguments.json != "-":
+        print(text_of(verdict))
+
+
+def text_of(verdict: Verdict) -> str:
+    """The audit for a reader at a terminal."""
+    accuracy = verdict.accuracy
+    lines = [f"{verdict.outcome.value.capitalize()}.", "", verdict.headline, verdict.detail, ""]
+    lines += [f"! {warning.sentence}" for warning in verdict.warnings]
+    if accuracy is not None:
+        lines.append(
+            f"Right for {100 * accuracy.value:.1f} % of {accuracy.n:,} people; always answering "
+            f"'{accuracy.majority_class}' would be for {100 * accuracy.majority:.1f} %."
+        )
+    if verdict.favourable is not None:
+        sure = "" if verdict.favourable.is_sure else "; name it yourself with --favourable"
+        lines.append(
+            f"The favourable answer is '{verdict.favourable.level}': {verdict.favourable.reason}{sure}."
+        )
+    lines += [limits_sentence(verdict.limits), ""]
+    lines += [f"- {SHORT[f.outcome]}: {f.sentence}" for f in verdict.findings[1:SHOWN]]
+    if more := max(0, len(verdict.findings) - SHOWN):
+        lines.append(f"- and {more:,} more findings (--json lists all)")
+    lines += [
+        f"Not tested: {one.family.value} by {one.attribute}, {one.why}." for one in verdict.not_tested[:SHOWN]
+    ]
+    if verdict.not_read:
+        lines.append(f"Not read by the model: {', '.join(verdict.not_read[:12])}.")
+    return "\n".join(lines)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fmd-studio")
+    except PackageNotFoundError:  # run from a checkout
+        return "0.1.0"

@@ -1,0 +1,343 @@
+"""DATA of `fmd audit`: a reference, a table, or pictures with a list, opened with every warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, Split
+from fmd_core.datasets import FAMILIES, load_dataset, parse_reference
+from fmd_core.datasets.answers import suggest_grouping, suggest_split_values, used_rows
+from fmd_core.datasets.archives import open_zip
+from fmd_core.datasets.image_folder import open_image_folder, suggest_folder
+from fmd_core.datasets.sniffing import Sheet, read_table
+from fmd_core.datasets.table import TableImport, giveaways, open_table, suggest_table
+from fmd_core.datasets.table_encoding import TableSource
+from fmd_core.errors import DataError
+from fmd_core.measure.verdict.asking import parts_by_person
+from fmd_core.measure.verdict.sheets import (
+    CheckedSheet,
+    check_sheet,
+    codes_of,
+    rare_labels,
+    without_header_rows,
+)
+from fmd_core.measure.verdict.values import AuditWarning
+from fmd_core.measure.verdict.warnings import (
+    dataset_warnings,
+    found_leaks,
+    leak_warning,
+    repeated_rows,
+    unread_columns,
+)
+
+MOST_LEAKS = 5  # rounds of leaving out what tells the answer
+SURE_SCORE = 0.5
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """What the command line says of the data."""
+
+    data: str
+    target: str = ""
+    protected: tuple[str, ...] = ()
+    id: str = ""
+    weights: str = ""
+    predictions: str = ""
+    scores: str = ""
+    list: Path | None = None
+    split: str = ""
+    classes: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    reads_all: bool = False
+    """Whether a model that is given decides what is read, so that nothing is left out for it."""
+    seed: int = 0
+
+    @property
+    def is_audit_of_answers(self) -> bool:
+        """Whether another system's answers are audited."""
+        return bool(self.predictions or self.scores)
+
+
+@dataclass(frozen=True, eq=False)
+class AuditData:
+    """What is opened: the data set, with columns for its rows, and what must be said of it."""
+
+    dataset: AttributeDataset
+    warnings: tuple[AuditWarning, ...] = ()
+    not_read: tuple[str, ...] = ()
+    weights: Array | None = None  # (n,) of every row
+    persons: Array | None = None  # (n,) codes
+    predicted: Array | None = None  # (n,) another system's answer
+    has_own_split: bool = True
+    """Whether the data say who is in the test; else it was drawn, and a small table may be cross-fitted."""
+    has_model: str = ""  # the reference whose demo brings a model
+
+
+def open_data(request: DataRequest, kept: ExitStack) -> AuditData:
+    """Open DATA; folders that are needed as long as it is lie in `kept`. Raises DataError in one sentence."""
+    path = Path(request.data)
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return _open_pictures(path, request, kept)
+    if path.is_file():
+        return _open_table(path, request)
+    if path.suffix and "?" not in request.data:
+        raise DataError(f"There is no file '{request.data}', and no data set is called so.")
+    return _open_reference(request)
+
+
+# --- references
+
+
+def _open_reference(request: DataRequest) -> AuditData:
+    family, options = parse_reference(request.data)
+    for name, value in (("target", request.target), ("protected", ",".join(request.protected))):
+        if value and name in FAMILIES[family].defaults:
+            options[name] = value
+    for name in ("weights", "predictions", "scores", "id"):
+        if getattr(request, name):
+            raise DataError(f"--{name} names a column of a table, and '{family}' is none; give a file.")
+    dataset = load_dataset(family, **options)
+    if request.target and "target" not in options and request.target != dataset.target.name:
+        raise DataError(f"'{family}' predicts '{dataset.target.name}', not '{request.target}'.")
+    if request.protected and "protected" not in options:
+        chosen = {name: dataset.attribute(name) for name in request.protected}
+        dataset = replace(dataset, attributes=chosen)
+    _check_order(dataset, request.classes)
+    demo = family if FAMILIES[family].has_model else ""
+    return AuditData(dataset, dataset_warnings(dataset), unread_columns(dataset), has_model=demo)
+
+
+def _check_order(dataset: AttributeDataset, classes: tuple[str, ...]) -> None:
+    if classes and tuple(classes) != dataset.target.levels:
+        raise DataError(
+            f"The classes of '{dataset.target.name}' are, in order: {', '.join(dataset.target.levels)}; got "
+            f"{', '.join(classes)}."
+        )
+
+
+# --- pictures
+
+
+def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditData:
+    if request.list is None:
+        raise DataError("Pictures need a list that says what each shows: --list LIST.csv.")
+    for name in ("weights", "predictions", "scores", "id"):
+        if getattr(request, name):
+            raise DataError(
+                f"--{name} works with tables only so far; give the list itself as DATA for a table audit."
+            )
+    sheet = without_header_rows(read_table(request.list))
+    suggested = suggest_folder(sheet)
+    target, protected = _roles(sheet, request, suggested.target, suggested.protected)
+    checked = check_sheet(sheet, [target, *protected])
+    settings = replace(
+        suggested,
+        target=target,
+        protected={name: suggest_grouping(checked.sheet.column(name)) for name in protected},
+        classes=_class_order(checked.sheet, target, request.classes),
+        seed=request.seed,
+        **_split_of(checked.sheet, request.split, suggested.split_column, suggested.split_values),
+    )
+    folder = path
+    if path.is_file():
+        folder = Path(kept.enter_context(TemporaryDirectory())) / "pictures"
+        open_zip(path, folder)
+    dataset = open_image_folder(folder, checked.sheet, settings)
+    said = [w for w in checked.warnings if w.column in (target, *protected)]
+    return AuditData(dataset, tuple(said), has_own_split=bool(settings.split_column))
+
+
+# --- tables
+
+
+def _open_table(path: Path, request: DataRequest) -> AuditData:
+    sheet = without_header_rows(read_table(path))
+    suggested = suggest_table(sheet)
+    others = [n for n in (request.predictions, request.scores, request.weights, request.id) if n]
+    for name in others:
+        sheet.column(name)
+    target, protected = _roles(sheet, request, suggested.target, suggested.protected)
+    labels = [target, *protected, *([request.predictions] if request.predictions else [])]
+    checked = check_sheet(sheet, labels, persons=request.id, weights=request.weights)
+    sheet = checked.sheet
+    rare, rare_said = ({}, []) if request.classes else rare_labels(sheet, target)
+    unread = dict.fromkeys((*_not_inputs(checked, suggested.leave_out, request), *others))
+    settings = TableImport(
+        target=target,
+        protected={name: suggest_grouping(sheet.column(name)) for name in protected},
+        classes=_class_order(sheet, target, request.classes) or rare,
+        leave_out=tuple(name for name in unread if name not in labels and name != target),
+        seed=request.seed,
+        **_split_of(sheet, request.split, suggested.split_column, suggested.split_values),
+    )
+    rows = used_rows(sheet, settings)[0]
+    persons = codes_of(sheet.texts(checked.persons)[rows]) if checked.persons else None
+    said = [*checked.warnings, *rare_said]
+    if request.is_audit_of_answers:
+        dataset = _everybody_tested(_open_answers(sheet, settings), settings)
+        predicted = _answers(sheet, rows, dataset, request)
+        return AuditData(dataset, tuple(said), (), _weights(sheet, rows, request.weights), persons, predicted)
+    settings, leaks = _without_leaks(sheet, settings, request)
+    dataset = open_table(sheet, _with_swaps(sheet, settings))
+    if persons is not None and not settings.split_column:
+        dataset = parts_by_person(dataset, persons, request.seed)
+    data_said = [w for w in dataset_warnings(dataset, persons) if w.column not in {x.column for x in leaks}]
+    if persons is None:
+        facts = sheet.frame.iloc[rows].drop(columns=list(checked.identifiers))
+        data_said += repeated_rows(facts, dataset.split)
+    return AuditData(
+        dataset,
+        (*leaks, *said, *data_said),
+        _unread(sheet, dataset, target),
+        _weights(sheet, rows, request.weights),
+        persons,
+        has_own_split=bool(settings.split_column),
+    )
+
+
+def _not_inputs(checked: CheckedSheet, suggested: Iterable[str], request: DataRequest) -> tuple[str, ...]:
+    """Columns that are no property of a person: numbers of people, weights, texts."""
+    if request.reads_all:
+        return tuple(suggested)
+    people = (checked.persons,) if checked.persons else ()
+    left = (*suggested, *checked.identifiers, *checked.weights, *checked.answers, *people)
+    return tuple(name for name in dict.fromkeys(left) if name not in request.keep)
+
+
+def _without_leaks(
+    sheet: Sheet, settings: TableImport, request: DataRequest
+) -> tuple[TableImport, list[AuditWarning]]:
+    """The answers without columns that tell the target, each with its warning. A protected column is never
+    left out, nor is anything where the reviewer brings the model that reads it or asks to keep it."""
+    said: list[AuditWarning] = []
+    for _ in range(MOST_LEAKS):
+        dataset = open_table(sheet, settings)
+        if request.reads_all:
+            return settings, said
+        out = []
+        for leak in found_leaks(dataset):
+            droppable = [n for n in leak.columns if n not in settings.protected and n not in request.keep]
+            if droppable:
+                out += droppable
+                said.append(leak_warning(dataset, replace(leak, columns=tuple(droppable)), is_read=False))
+        if not out:
+            break
+        settings = replace(settings, leave_out=tuple(dict.fromkeys((*settings.leave_out, *out))))
+    return settings, said
+
+
+def _with_swaps(sheet: Sheet, settings: TableImport) -> TableImport:
+    """What must change with a protected column: one of two levels that says the same ('gender' with 'sex')."""
+    swaps: dict[str, dict[str, dict[str, str]]] = {}
+    for giveaway in giveaways(open_table(sheet, settings)):
+        if giveaway.swap and giveaway.coverage > 0.9:
+            swaps.setdefault(giveaway.attribute, {})[giveaway.column] = giveaway.swap
+    return replace(settings, also_change=swaps) if swaps else settings
+
+
+def _roles(
+    sheet: Sheet, request: DataRequest, target: str, protected: Iterable[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Target and protected columns: as asked for, else as suggested."""
+    chosen = request.target or target
+    if not chosen:
+        raise DataError(f"No column of '{sheet.name}' looks like the target; say which: --target COLUMN.")
+    taken = {chosen, request.predictions, request.scores, request.weights, request.id}
+    groups = tuple(dict.fromkeys(request.protected or tuple(n for n in protected if n not in taken)))
+    if not groups:
+        raise DataError(
+            f"No column of '{sheet.name}' looks protected; say which should not matter: --protected COLUMN,COLUMN."
+        )
+    for name in (chosen, *groups):
+        sheet.column(name)
+    return chosen, groups
+
+
+def _class_order(sheet: Sheet, target: str, classes: tuple[str, ...]) -> dict[str, str]:
+    """Classes in the model's order, {} where none is given."""
+    if not classes:
+        return {}
+    there = {str(text) for text in sheet.texts(target) if text}
+    for name in classes:
+        if name not in there:
+            raise DataError(f"'{target}' has no class '{name}'. It has: {', '.join(sorted(there)[:20])}.")
+    return {name: name for name in classes}
+
+
+def _split_of(sheet: Sheet, asked: str, suggested: str, values: dict[str, Split]) -> dict[str, object]:
+    """The split column and what its values mean, as answers."""
+    name = asked or suggested
+    if not name:
+        return {}
+    found = suggest_split_values(sheet.column(name)) if asked else dict(values)
+    if "train" not in found.values():
+        if asked:
+            raise DataError(
+                f"'{name}' does not say which rows are for training; its values should be train, validation, test."
+            )
+        return {}
+    return {"split_column": name, "split_values": found}
+
+
+def _weights(sheet: Sheet, rows: Array, name: str) -> Array | None:
+    if not name:
+        return None
+    values = sheet.numbers(name)[rows]
+    if not np.isfinite(values).all() or values.min(initial=0.0) < 0 or not values.any():
+        raise DataError(f"The weights '{name}' must be numbers of 0 or more in every row, and not all 0.")
+    return values
+
+
+def _unread(sheet: Sheet, dataset: AttributeDataset, target: str) -> tuple[str, ...]:
+    """Columns of the file that the model does not read."""
+    source = dataset.source
+    read = {c.name for c in source.columns if c.input_names} if isinstance(source, TableSource) else set()
+    return tuple(c.name for c in sheet.columns if c.name not in read and c.name != target)
+
+
+# --- another system's answers
+
+
+def _open_answers(sheet: Sheet, settings: TableImport) -> AttributeDataset:
+    """The people of a table; nothing but target and protected columns matters, for nothing is trained."""
+    every = [c.name for c in sheet.columns if c.name not in (settings.target, *settings.protected)]
+    never = tuple(name for name in every if name != settings.split_column)
+    return open_table(sheet, replace(settings, leave_out=never))
+
+
+def _everybody_tested(dataset: AttributeDataset, settings: TableImport) -> AttributeDataset:
+    """All rows judge, unless the data say which do."""
+    if settings.split_column:
+        return dataset
+    return replace(dataset, split=np.full(len(dataset), "test"))
+
+
+def _answers(sheet: Sheet, rows: Array, dataset: AttributeDataset, request: DataRequest) -> Array:
+    """Another system's answer to every row, (n,) codes; scores are of the last class, in the order given."""
+    levels = dataset.target.levels
+    if request.predictions:
+        said = sheet.texts(request.predictions)[rows]
+        strange = [str(text) for text in np.unique(said.astype(str)) if text not in levels]
+        if strange:
+            raise DataError(
+                f"The predictions '{request.predictions}' say '{strange[0]}', which is no class of '{request.target}': "
+                f"{', '.join(levels)}."
+            )
+        return np.array([levels.index(text) for text in said])
+    scores = sheet.numbers(request.scores)[rows]
+    if len(levels) != 2:
+        raise DataError(f"Scores need a target with two classes; '{dataset.target.name}' has {len(levels)}.")
+    if not np.isfinite(scores).all() or scores.min() < 0 or scores.max() > 1:
+        low, high = np.nanmin(scores), np.nanmax(scores)
+        raise DataError(
+            f"The scores '{request.scores}' must be probabilities from 0 to 1 of '{levels[1]}' in every row; they run "
+            f"from {low:g} to {high:g}."
+        )
+    return (scores >= SURE_SCORE).astype("int64")

@@ -1,0 +1,1 @@
+"""What is measured of a classifier, and what may be said of it."""

@@ -1,0 +1,200 @@
+"""Findings in the data's own words.
+
+A level's phrase is either what its people are called ("men") or says more about others ("{} over 50K").
+Without a phrase for everything that a sentence names, the fallback is "{attribute} {level}". Sentences are
+made of values, and never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fmd_core import wording
+from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.values import (
+    Family,
+    Finding,
+    Limits,
+    Measure,
+    Member,
+    NotTested,
+    Outcome,
+    Rate,
+)
+
+OTHERS = "everybody else"
+_SAYS_LITTLE = {"0", "1", "2", "yes", "no", "true", "false", "y", "n", "t", "f"}  # without the target's name
+
+
+def group_name(dataset: AttributeDataset, members: Sequence[Member]) -> str:
+    """What people who share some levels are called: 'blond men', or 'sex Female and race Black'."""
+    return _phrased(dataset, members) or _plain(dataset, members)
+
+
+def _phrased(dataset: AttributeDataset, members: Sequence[Member]) -> str:
+    """The name by phrases, '' where a level has none or two are names of people by themselves."""
+    phrases = [dataset.phrases.get(member.column, {}).get(member.level, "") for member in members]
+    names = [phrase for phrase in phrases if phrase and "{}" not in phrase]
+    if not all(phrases) or len(names) > 1:
+        return ""
+    name = names[0] if names else wording.many(dataset.unit)
+    for phrase in phrases:
+        name = phrase.replace("{}", name) if "{}" in phrase else name
+    return name
+
+
+def _plain(dataset: AttributeDataset, members: Sequence[Member]) -> str:
+    own = " and ".join(f"{m.column} {m.level}" for m in members if m.column != dataset.target.name)
+    true = [f"{m.column} {m.level}" for m in members if m.column == dataset.target.name]
+    return f"{own} with {true[0]}" if own and true else own or "".join(true)
+
+
+def finding_sentence(dataset: AttributeDataset, finding: Finding) -> str:
+    """What was found, with its interval and the number of people."""
+    if finding.family is Family.TWINS:
+        return _twins(dataset, finding)
+    if finding.worse is None or finding.better is None:
+        return ""
+    if finding.family is Family.SELECTION:
+        return _selection(dataset, finding, finding.worse, finding.better)
+    return _served(dataset, finding, finding.worse, finding.better)
+
+
+def _twins(dataset: AttributeDataset, finding: Finding) -> str:
+    changed = f"Changing only the {finding.attribute}"
+    ends = f"{wording.points(finding.low)} to {wording.points(finding.high)}, n = {wording.count(finding.n)}"
+    exact = dataset.pair_method != "matched"
+    if finding.measure is Measure.BIAS:
+        moved = f"{wording.points(max(finding.value, 0.0) if exact else finding.value)} points ({ends})"
+        if exact:
+            return f"{changed} moves the answer by {moved}."
+        return (
+            f"Matched people of another {finding.attribute} move the answer by {moved} more than others do."
+        )
+    share = f"{wording.percent(finding.value)} ({ends})"
+    whom = wording.many(dataset.unit)
+    if exact:
+        return f"{changed} gives {share} of {whom} another answer."
+    return (
+        f"Another answer is given {share} more often between matched {whom} of another {finding.attribute}."
+    )
+
+
+def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
+    first, second = _names(dataset, finding)
+    ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
+    low = f"{_share(worse)} of {first} ({_ends(worse)})"
+    answer = (
+        f"{dataset.target.name} {finding.answer}"
+        if finding.answer.lower() in _SAYS_LITTLE
+        else finding.answer
+    )
+    return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
+
+
+def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
+    true_class = (
+        (Member(dataset.target.name, finding.answer),) if finding.family is Family.EQUAL_TRUTH else ()
+    )
+    whom = [own + true_class if own else () for own in finding.members]
+    names = [_phrased(dataset, members) if members else "the others" for members in whom]
+    recognised = bool(finding.answer)
+    if not all(names):
+        first, second = (group_name(dataset, m) if m else OTHERS for m in whom)
+        verb = "recognised" if recognised else "answered right"
+        return f"Of {first}, {_share(worse)} are {verb} ({_ends(worse)}); of {second}, {_share(better)}."
+    first, second = names
+    verb = "are recognised" if recognised else "get a right answer"
+    return (
+        f"{_capital(first)} {verb} {_share(worse)} of the time ({_ends(worse)}), {second} {_share(better)}."
+    )
+
+
+def _names(dataset: AttributeDataset, finding: Finding) -> tuple[str, str]:
+    first, second = (group_name(dataset, members) if members else OTHERS for members in finding.members)
+    return first, second
+
+
+def group_names(dataset: AttributeDataset, finding: Finding) -> tuple[str, ...]:
+    """The groups of a finding by name, the worse first; none for twins."""
+    true_class = (
+        (Member(dataset.target.name, finding.answer),) if finding.family is Family.EQUAL_TRUTH else ()
+    )
+    return tuple(group_name(dataset, m + true_class) if m else OTHERS for m in finding.members)
+
+
+def _share(rate: Rate) -> str:
+    """A share in percent, with a decimal only where it would say nothing without."""
+    return wording.percent(rate.value, 1 if 0 < rate.value < 0.02 or 0.98 < rate.value < 1 else 0)
+
+
+def _ends(rate: Rate) -> str:
+    digits = 1 if rate.high < 0.02 or rate.low > 0.98 else 0
+    ends = f"{wording.points(rate.low, digits)} to {wording.points(rate.high, digits)}"
+    return f"{ends}, n = {wording.count(rate.n)}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def limit_words(finding: Finding) -> str:
+    """'10 points', or '10 points, or a ratio of 0.8'."""
+    ratio = "" if finding.ratio is None else f", or a ratio of {finding.ratio.limit:g}"
+    return f"{wording.counted(round(100 * finding.limit, 2), 'point')}{ratio}"
+
+
+def headline(outcome: Outcome, findings: Sequence[Finding], reason: str) -> str:
+    """The first sentence: what is worst, or why nothing can be said."""
+    if outcome is Outcome.UNKNOWN:
+        return reason
+    worst = findings[0]
+    if outcome is Outcome.BEYOND:
+        return worst.sentence
+    return f"Within the limit on everything that could be tested. The largest difference: {worst.sentence}"
+
+
+def why_unknown(findings: Sequence[Finding], not_tested: Sequence[NotTested]) -> str:
+    """Why nothing can be said although the model answers."""
+    open_ = [finding for finding in findings if finding.outcome is Outcome.UNKNOWN]
+    missing = [one for one in not_tested if one.forbids_within]
+    if not findings:
+        first = missing[0].why if missing else "there are no groups to compare"
+        return f"Cannot be said: nothing could be tested ({first})."
+    if open_:
+        rest = len(open_) - 1
+        more = f" So could {wording.count(rest)} other{'s' if rest > 1 else ''}." if rest else ""
+        return (
+            f"Cannot be said: one may lie beyond its limit of {limit_words(open_[0])}, with too few people "
+            f"to tell. {open_[0].sentence}{more}"
+        )
+    first_missing = missing[0]
+    return (
+        f"Cannot be said: what was tested is within the limit, but {first_missing.family.value} by "
+        f"{first_missing.attribute} was not tested ({first_missing.why})."
+    )
+
+
+def second_sentence(findings: Sequence[Finding], not_tested: Sequence[NotTested]) -> str:
+    """What changing only the attribute of the headline does; else what else is worst."""
+    if not findings:
+        return ""
+    about = findings[0].attributes[0]
+    twins = [f for f in findings if f.family is Family.TWINS]
+    own = [f for f in twins if about in f.attributes and f.measure is Measure.BIAS] or twins
+    if findings[0].family is Family.TWINS:
+        others = [f for f in findings if f.family is not Family.TWINS]
+        return others[0].sentence if others else ""
+    if own:
+        return own[0].sentence
+    missing = [one.why for one in not_tested if one.family is Family.TWINS]
+    return f"Twins were not tested: {missing[0]}." if missing else ""
+
+
+def limits_sentence(limits: Limits) -> str:
+    """All limits at once."""
+    named = {family: wording.counted(round(100 * limits.of(family), 2), "point") for family in Family}
+    return (
+        f"Limits: twins {named[Family.TWINS]}, selection {named[Family.SELECTION]} or a ratio of {limits.ratio:g}, "
+        f"equal truth {named[Family.EQUAL_TRUTH]}, service {named[Family.SERVICE]}."
+    )

@@ -22,6 +22,8 @@ from fmd_core.scan import adjusted
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
 
 SIGNIFICANCE = 0.05
+Group = tuple[str, Array, tuple[tuple[str, str], ...]]
+"""Some people: a name, their mask (n,), and the (column, level) that they share."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Change:
     p_value: float | None = None
     """Exact McNemar test of the people who changed sides, of groups adjusted for looking at many
     (Benjamini and Hochberg 1995); None for figures that are no rates."""
+    properties: tuple[tuple[str, str], ...] = ()
+    """What the members of the group share: (column, level) each; () for everyone and for the pattern."""
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -54,6 +58,11 @@ class Change:
         """Lower after than before, and not by chance."""
         return self.is_beyond_chance and (self.difference.value or 0) < 0
 
+    @property
+    def rose(self) -> bool:
+        """Higher after than before, and not by chance."""
+        return self.is_beyond_chance and (self.difference.value or 0) > 0
+
     def __repr__(self) -> str:
         whose = f"{self.name} of {self.group}" if self.group else self.name
         before, after, moved = self.before.value, self.after.value, figure_in_points(self.difference)
@@ -69,9 +78,9 @@ class Change:
         return row | {"p_value": self.p_value}
 
 
-def rate_changes(groups: Sequence[tuple[str, Array]], before: Array, after: Array) -> list[Change]:
-    """Accuracy of each group (its name, its members as a mask), with p-values adjusted for all of them."""
-    masks = np.stack([mask for _, mask in groups], axis=1).astype("float32")  # (n, m)
+def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[Change]:
+    """Accuracy of each group, with p-values adjusted for all of them."""
+    masks = np.stack([mask for _, mask, _ in groups], axis=1).astype("float32")  # (n, m)
     sums = np.stack([before, after, after & ~before, before & ~after, np.ones_like(before)]) @ masks
     was, now, gained, lost, people = np.rint(sums).astype(int)
     value, low, high = paired_rate_differences(gained, lost, people)
@@ -81,13 +90,13 @@ def rate_changes(groups: Sequence[tuple[str, Array]], before: Array, after: Arra
         p_values[enough] = adjusted(_mcnemar(gained, lost)[enough])
 
     def change(j: int) -> Change:
-        name, n = groups[j][0], int(people[j])
+        name, n, shared = groups[j][0], int(people[j]), groups[j][2]
         if not enough[j]:
             unknown = Estimate.unknown(n)
-            return Change("accuracy", name, unknown, unknown, unknown)
+            return Change("accuracy", name, unknown, unknown, unknown, properties=shared)
         moved = Estimate(float(value[j]), float(low[j]), float(high[j]), n)
         ends = rate_estimate(int(was[j]), n), rate_estimate(int(now[j]), n)
-        return Change("accuracy", name, *ends, moved, float(p_values[j]))
+        return Change("accuracy", name, *ends, moved, float(p_values[j]), shared)
 
     return [change(j) for j in range(len(groups))]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from fmd_core.bias import gap_draws, gap_people
 from fmd_core.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
-from fmd_core.changes import Change, losers_first, mean_changes, rate_changes
+from fmd_core.changes import Change, Group, losers_first, mean_changes, rate_changes
 from fmd_core.counterfactual import CounterfactualPairs
-from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
+from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, points
 from fmd_core.heads import Head
@@ -23,7 +23,8 @@ from fmd_core.showing import figure_in_points, one_line, table
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
+Verdict = Literal["improved", "mixed", "no evidence", "worse", "unchanged"]
+LOSS_TOLERANCE = 0.01  # a group may lose as much before it counts against a change, as a share
 OUTCOMES = ("now right", "now wrong", "wrong both times")
 
 
@@ -45,12 +46,16 @@ class Comparison:
     rows: Array  # (n,) row of each person in the data set
     predicted_before: Array  # (n,)
     predicted_after: Array  # (n,)
+    truth: Array  # (n,) true class of each person
+    classes: tuple[str, ...]
     excess: Change | None = None
     """Bias minus that of placebo twins, for matched twins only."""
     gap: Change | None = None
     """The gap between groups, where that is the measure."""
     intersections: tuple[Change, ...] = ()
     """The same as `groups` for those who share two properties, where there are enough people."""
+    cells: tuple[Change, ...] = ()
+    """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
     measure: Measure = "counterfactual"
 
     @property
@@ -64,16 +69,79 @@ class Comparison:
         return np.flatnonzero(self.predicted_before != self.predicted_after)
 
     @property
+    def gained(self) -> Array:
+        """Positions of the people who are answered right now and were not, (g,)."""
+        return np.flatnonzero((self.predicted_before != self.truth) & (self.predicted_after == self.truth))
+
+    @property
+    def lost(self) -> Array:
+        """Positions of the people who are answered wrong now and were right, (l,)."""
+        return np.flatnonzero((self.predicted_before == self.truth) & (self.predicted_after != self.truth))
+
+    @property
+    def died(self) -> tuple[int, ...]:
+        """Classes that were answered before, are somebody's true class, and are never answered any more."""
+        dead = (self.confusion_before.sum(axis=0) > 0) & (self.confusion_after.sum(axis=0) == 0)
+        return tuple(int(c) for c in np.flatnonzero(dead & (self.confusion_before.sum(axis=1) > 0)))
+
+    @property
+    def worst_before(self) -> Change | None:
+        """The class x level whom the model before served worst; None where no cell has enough people."""
+        return min(self._known_cells, key=lambda cell: cell.before.value or 0.0, default=None)
+
+    @property
+    def worst_after(self) -> Change | None:
+        """The one whom the model after serves worst."""
+        return min(self._known_cells, key=lambda cell: cell.after.value or 0.0, default=None)
+
+    @property
+    def _known_cells(self) -> list[Change]:
+        return [cell for cell in self.cells if cell.before.value is not None and cell.after.value is not None]
+
+    @property
+    def is_worst_group_worse(self) -> bool:
+        """Whether whoever is served worst now is served worse than whoever was before."""
+        was, now = self.worst_before, self.worst_after
+        return was is not None and now is not None and (now.after.value or 0) < (was.before.value or 0)
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether somebody pays: accuracy or a group falls beyond chance, a class died, or whoever is served
+        worst is served worse."""
+        return bool(self.accuracy.fell or self.payers or self.died or self.is_worst_group_worse)
+
+    @property
+    def can_say_who_pays(self) -> bool:
+        """Whether accuracy is known, and that of some group."""
+        some = (*self.groups, *self.intersections, *self.cells)
+        return self.accuracy.after.value is not None and any(c.difference.value is not None for c in some)
+
+    @property
     def verdict(self) -> Verdict:
-        """Did the bias fall beyond its interval, and did overall accuracy pay for it?"""
+        """What the change did to people.
+
+        Improved: the bias fell beyond its interval, of twins the flipped decisions too; and nobody pays
+        (`has_costs`), which could be said. Worse: the bias rose, or somebody pays for a bias that cannot be
+        said to have changed, and no group gained. Mixed is what is both. A figure that cannot be said, or
+        nothing beyond chance, is no evidence.
+        """
         difference = self.judged.difference
         if difference.value == 0 and len(self.changed) == 0:
             return "unchanged"
-        if not difference.excludes_zero or difference.value is None:
+        if difference.value is None:
             return "no evidence"
-        if difference.value > 0:
-            return "worse"
-        return "improved at a cost" if self.accuracy.fell else "improved"
+        fell, rose = (difference.excludes_zero and sign * difference.value > 0 for sign in (-1, 1))
+        if fell:
+            decisive = self.measure != "counterfactual" or self.flips.fell
+            return "improved" if decisive and self.can_say_who_pays and not self.has_costs else "mixed"
+        if rose or self.has_costs:
+            return "mixed" if any(c.rose for c in (*self.groups, *self.intersections)) else "worse"
+        return "no evidence"
+
+    @property
+    def payers(self) -> tuple[Change, ...]:
+        """The `losers` who lost more than `LOSS_TOLERANCE`."""
+        return tuple(c for c in self.losers if -(c.difference.value or 0) > LOSS_TOLERANCE)
 
     @property
     def losers(self) -> tuple[Change, ...]:
@@ -145,6 +213,7 @@ def compare_candidates(
         + ([] if before.placebo is None else [_excess(ends)])
     )
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
+    cells = _cells(dataset, features, pairs.attribute)
     return Comparison(
         attribute=pairs.attribute,
         bias=changes[0],
@@ -154,6 +223,7 @@ def compare_candidates(
         conflicting_accuracy=kinds[1],
         groups=tuple(sorted((*kinds, *groups), key=losers_first)),
         intersections=tuple(sorted(crossed, key=losers_first)),
+        cells=tuple(rate_changes(cells, *right)),
         excess=changes[3] if before.placebo is not None else None,
         gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
         measure=measure,
@@ -162,6 +232,8 @@ def compare_candidates(
         rows=features.rows,
         predicted_before=frozen_array(predicted[0]),
         predicted_after=frozen_array(predicted[1]),
+        truth=features.labels,
+        classes=dataset.target.levels,
     )
 
 
@@ -307,23 +379,43 @@ def _group_changes(
 ) -> tuple[list[Change], list[Change], list[Change]]:
     """Accuracy with and against the pattern, of every class and level, and of those who share two."""
     aligned = dataset.bias_aligned(attribute)[features.rows]
-    kinds = [(f"{attribute} with the pattern", aligned), (f"{attribute} against the pattern", ~aligned)]
-    columns = [
-        [(f"{column.name}: {level}", codes == code) for code, level in enumerate(column.levels)]
-        for column in (dataset.target, *dataset.attributes.values())
-        for codes in [column.codes[features.rows]]
+    kinds: list[Group] = [
+        (f"{attribute} with the pattern", aligned, ()),
+        (f"{attribute} against the pattern", ~aligned, ()),
     ]
+    columns = [_levels(column, features) for column in (dataset.target, *dataset.attributes.values())]
     singles = [group for column in columns for group in column]
     crossed = [
-        (f"{first[0]}, {second[0]}", both)
+        group
         for left, right_ in combinations(columns, 2)
-        for first, second in product(left, right_)
-        for both in [first[1] & second[1]]
-        if both.sum() >= MIN_PEOPLE
+        for group in _crossed(left, right_)
+        if group[1].sum() >= MIN_PEOPLE
     ]
     changes = rate_changes([*kinds, *singles], *right)
     # a family of their own: hundreds of small groups should not hide what happens to a large one
     return changes[: len(kinds)], changes[len(kinds) :], rate_changes(crossed, *right) if crossed else []
+
+
+def _levels(column: Column, features: FeatureSet) -> list[Group]:
+    """Who has each level of a column."""
+    codes = column.codes[features.rows]
+    return [
+        (f"{column.name}: {level}", codes == code, ((column.name, level),))
+        for code, level in enumerate(column.levels)
+    ]
+
+
+def _crossed(left: Sequence[Group], right: Sequence[Group]) -> list[Group]:
+    """Who belongs to one of the left and to one of the right."""
+    return [
+        (f"{first[0]}, {second[0]}", first[1] & second[1], (*first[2], *second[2]))
+        for first, second in product(left, right)
+    ]
+
+
+def _cells(dataset: AttributeDataset, features: FeatureSet, attribute: str) -> list[Group]:
+    """Everybody by class and level of the attribute."""
+    return _crossed(_levels(dataset.target, features), _levels(dataset.attribute(attribute), features))
 
 
 def _confusion(labels: Array, predicted: Array, n_classes: int) -> Array:

@@ -142,9 +142,9 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     """The cheap part: what validation people say of each result, and which one to suggest.
 
     A result is admitted if accuracy falls by no more than the tolerance, no class falls by more
-    than 5 points and B does not rise. Suggested is the admitted one with the least
-    max(B, B of decisions) - (accuracy gained) / 2: flattening all probabilities makes B small, changes
-    hardly an answer, and earns nothing. The first result must be the original.
+    than 5 points, no class is given up (answered before, never after) and B does not rise. Suggested is the
+    admitted one with the least max(B, B of decisions) - (accuracy gained) / 2: flattening all probabilities
+    makes B small, changes hardly an answer, and earns nothing. The first result must be the original.
     """
     judge = _Judge(results[0].head, guard)
     points = [judge.point(result) for result in results]
@@ -177,17 +177,19 @@ class _Judge:
         self.guard, labels = guard, guard.features.labels
         self.labels = np.unique(labels)
         self.classes = [labels == c for c in self.labels]
-        self.before = self._right(head)
+        answers = self._answers(head)
+        self.before, self.answered = answers == labels, np.intersect1d(answers, labels)
         self.biases = self._biases(head)
 
-    def _right(self, head: Head) -> Array:
-        return predictions(head, self.guard.features.features) == self.guard.features.labels
+    def _answers(self, head: Head) -> Array:
+        return predictions(head, self.guard.features.features)
 
     def _biases(self, head: Head) -> Array:
         return np.array([part.value(head) for part in self.guard.bias.parts])
 
     def point(self, result: UnlearningResult) -> PathPoint:
-        right, biases = self._right(result.head), self._biases(result.head)
+        answers, biases = self._answers(result.head), self._biases(result.head)
+        right, died = answers == self.guard.features.labels, np.setdiff1d(self.answered, answers)
         lost = float(self.before.mean() - right.mean())
         by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
         return PathPoint(
@@ -195,18 +197,21 @@ class _Judge:
             accuracy=float(right.mean()),
             bias=float(biases.mean()),
             decided=self.guard.bias.decided(result.head),
-            refusal=self._refusal(lost, by_class, biases),
+            refusal=self._refusal(lost, by_class, biases, died),
         )
 
-    def _refusal(self, lost: float, by_class: list[float], biases: Array) -> str:
+    def _name(self, label: int) -> str:
+        return self.guard.classes[label] if self.guard.classes else f"class {label}"
+
+    def _refusal(self, lost: float, by_class: list[float], biases: Array, died: Array) -> str:
         allowed, worst = self.guard.tolerance, int(np.argmax(by_class))
         if lost > allowed + ROUNDING:
             return f"accuracy falls by {100 * lost:.1f} points, more than the {100 * allowed:g} allowed"
         if by_class[worst] > CLASS_TOLERANCE + ROUNDING:
-            label = self.labels[worst]
-            name = self.guard.classes[label] if self.guard.classes else f"class {label}"
-            loss = f"{name} loses {100 * by_class[worst]:.1f} points"
+            loss = f"{self._name(self.labels[worst])} loses {100 * by_class[worst]:.1f} points"
             return f"{loss}, more than the {100 * CLASS_TOLERANCE:g} allowed"
+        if len(died):
+            return f"{self._name(died[0])} is never answered any more"
         rises = biases - self.biases
         if rises.max() > BIAS_SLACK:
             which = self.guard.bias.parts[int(rises.argmax())].attribute if len(rises) > 1 else ""

@@ -146,21 +146,77 @@ def bias_name(found: Comparison | InfluenceScores) -> str:
 
 
 def comparison_headline(comparison: Comparison) -> str:
-    """Did it work, in one sentence."""
+    """Did it work, in one sentence: the verdict, the bias, accuracy, and what speaks against it."""
     bias, verdict = comparison.judged, comparison.verdict
     if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
         return _problem_sentence("Whether it worked cannot be said", bias.before.problem)
     ends = points(bias.before.value), points(bias.after.value)
-    moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
     subject = f"the {bias_name(comparison)}"
-    if verdict == "no evidence":
-        opening = f"No evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
+    if bias.difference.excludes_zero:
+        moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
+        said = f"{subject} {'rises' if (bias.difference.value or 0) > 0 else 'falls'} {moved}"
     else:
-        opening = f"{_capital(subject)} {'rises' if verdict == 'worse' else 'falls'} {moved}"
-    joint = "but" if verdict == "improved at a cost" else "and"
-    return f"{opening}, {joint} {_accuracy_with_figures(comparison.accuracy)}."
+        said = f"no evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
+    opening = {"mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
+    against = doubts(comparison) if verdict in ("mixed", "worse") else ()
+    tail = f"; {_listed(against)}" if against else ""
+    joint = "but" if bias.fell and comparison.accuracy.fell else "and"
+    sentence = f"{opening}{said}, {joint} {_accuracy_with_figures(comparison.accuracy)}{tail}."
+    return sentence if opening else _capital(sentence)
+
+
+def doubts(comparison: Comparison) -> tuple[str, ...]:
+    """What keeps a change from being an improvement beside the bias itself, a clause each."""
+    found = []
+    if comparison.died:
+        named = _listed([comparison.classes[c] for c in comparison.died])
+        found.append(f"{named} {'is' if len(comparison.died) == 1 else 'are'} never answered any more")
+    if n := len(comparison.payers):
+        found.append(f"{counted(n, 'group')} {'loses' if n == 1 else 'lose'} accuracy")
+    if comparison.is_worst_group_worse:
+        found.append("whoever is served worst is served worse than before")
+    if comparison.measure == "counterfactual" and comparison.judged.fell and not comparison.flips.fell:
+        found.append("there is no evidence that fewer decisions flip")
+    if not comparison.can_say_who_pays:
+        found.append("there are not enough people to say who pays")
+    return tuple(found)
+
+
+def people_sentence(comparison: Comparison, unit: str) -> str:
+    """How many are answered right now and were not, how many the other way round, and whoever was served
+    worst; `unit` is what one of them is called."""
+    gained, lost = len(comparison.gained), len(comparison.lost)
+    those = (
+        f"{counted(gained, unit)} {'is' if gained == 1 else 'are'} answered right now and {_was(gained)} not"
+    )
+    others = f"{count(lost)} {'is' if lost == 1 else 'are'} wrong now and {_was(lost)} right"
+    return f"{those}; {others}. {worst_group_sentence(comparison)}".rstrip()
+
+
+def worst_group_sentence(comparison: Comparison) -> str:
+    """Who was served worst, before and after, and who is now; '' where no group has enough people."""
+    was, now = comparison.worst_before, comparison.worst_after
+    if was is None or now is None or was.after.value is None:
+        return ""
+    same = was.group == now.group
+    said = f"Served worst {'before and after' if same else 'before'}: {_cell(was)}."
+    return said if same else f"{said} Served worst now: {_cell(now)}."
+
+
+def _cell(cell: Change) -> str:
+    moved = f"{percent(cell.before.value or 0)} to {percent(cell.after.value or 0)}"
+    return f"{cell.group}, right {moved} (n = {count(cell.before.n)})"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """A list in words: 'a, b and c'."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 def still_beyond(judged: Change, threshold: float) -> str:
@@ -260,7 +316,8 @@ def suggestion_reason(path: UnlearningPath) -> str:
     refused = [p for p in (*path.points, *path.blends) if p.refusal]
     rule = (
         f"On {count(path.people)} validation samples accuracy may fall by at most "
-        f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5, and the bias may not rise."
+        f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5 or be given up, and the bias "
+        "may not rise."
     )
     if best is start:
         return (

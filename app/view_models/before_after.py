@@ -73,9 +73,12 @@ class BeforeAfter:
 
     @property
     def who_pays(self) -> str:
-        """Who lost accuracy; empty where nothing changed."""
-        unchanged = self.comparison.verdict == "unchanged"
-        return "" if unchanged else wording.who_pays(self.comparison, self.others)
+        """Who is right now and who is wrong now, whoever was served worst, and the groups that lost; empty where
+        nothing changed."""
+        if self.comparison.verdict == "unchanged":
+            return ""
+        people = wording.people_sentence(self.comparison, self.data.unit)
+        return f"{people} {wording.who_pays(self.comparison, self.others)}"
 
     @cached_property
     def figures(self) -> tuple[tuple[str, Change, Better], ...]:

@@ -166,7 +166,7 @@ TERMS: tuple[Term, ...] = (
     Term(
         "Guard",
         "A rule that every strength must pass on validation samples: overall accuracy may fall by no more than you "
-        "allow, no class by more than 5 points, and the bias may not rise.",
+        "allow, no class by more than 5 points or be given up, and the bias may not rise.",
         "It does not watch every group; who pays is measured afterwards. What it refuses you can still apply.",
         ("refused", "allowed", "tolerance"),
     ),
@@ -391,8 +391,9 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Verdict",
-        "Improved, improved at a cost, no evidence, or worse: whether the change of bias and of accuracy on test "
-        "samples is more than chance.",
+        "Improved: the bias fell by more than chance, fewer decisions flip, and nobody pays: no group lost accuracy "
+        "beyond chance and beyond 1 point, no class was given up, and whoever is served worst is served no worse. "
+        "Mixed: some of that, but not all. Worse: the bias rose, or somebody pays for nothing.",
         "“No evidence” does not mean no change: there may be too few people to see it.",
         ("did it really work",),
     ),

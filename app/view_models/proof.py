@@ -13,9 +13,9 @@ from fmd_core.baselines import find_baseline
 
 VERDICTS = {
     "improved": "Improved: the {bias} falls by {size} points, more than chance would{accuracy}.",
-    "improved at a cost": "Improved at a cost: the {bias} falls by {size} points{accuracy}.",
+    "mixed": "Mixed: the {bias} {moves} by {size} points{accuracy}{doubts}.",
     "no evidence": "No evidence: the change of the {bias}, {size} points, is within what chance does.",
-    "worse": "Worse: the {bias} rises by {size} points.",
+    "worse": "Worse: the {bias} {moves} by {size} points{accuracy}{doubts}.",
     "unchanged": "Nothing has changed.",
 }
 
@@ -38,7 +38,11 @@ def verdict(comparison: Comparison) -> str:
     clause = wording.accuracy_clause(comparison.accuracy, "overall accuracy")
     accuracy = f", and {clause} too" if comparison.accuracy.is_beyond_chance else f"; {clause}"
     return VERDICTS[comparison.verdict].format(
-        bias=wording.bias_name(comparison), size=size, accuracy=accuracy
+        bias=wording.bias_name(comparison),
+        size=size,
+        accuracy=accuracy,
+        moves="rises" if (difference.value or 0) > 0 else "falls",
+        doubts="".join(f"; {doubt}" for doubt in wording.doubts(comparison)),
     )
 
 

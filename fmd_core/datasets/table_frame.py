@@ -98,7 +98,7 @@ def table(
     also_change: AlsoChange | None = None,
     unit: str = "row",
     favourable: str = "",
-    phrases: Mapping[str, str] | None = None,
+    phrases: Mapping[str, Mapping[str, str]] | None = None,
     seed: int = 0,
 ) -> AttributeDataset:
     """The data set that a DataFrame makes, one sample a row, by the rules of the import page.

@@ -153,7 +153,7 @@ def judge_forgetting(
         for kind in kinds
     ]
     right = [predictions(seen.head, seen.judges.features) == seen.judges.labels for seen in (before, after)]
-    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool))], *right)[0]
+    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool), ())], *right)[0]
     comparisons = [
         compare_candidates(_candidate(before, name), _candidate(after, name), dataset)
         for name in dict.fromkeys(attributes)

@@ -32,7 +32,8 @@ def measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
         "sentence_before": wording.attribute_sentence(was),
         "sentence_after": f"{wording.attribute_sentence(now)} {still}".rstrip(),
         "verdict": comparison.verdict,
-        "who_pays": wording.losers_sentence(comparison),
+        "who_pays": f"{wording.people_sentence(comparison, evidence.dataset.unit)} "
+        f"{wording.losers_sentence(comparison)}",
         "bias": asdict(comparison.bias),
         "gap": None if comparison.gap is None else asdict(comparison.gap),
         "judged": asdict(comparison.judged),

@@ -287,6 +287,8 @@ def comparison():
         rows=np.array([0, 1, 2, 3]),
         predicted_before=np.array([1, 0, 0, 1]),
         predicted_after=np.array([0, 1, 0, 1]),
+        truth=np.array([0, 0, 1, 1]),
+        classes=("cat", "dog"),
     )
 
 
@@ -324,17 +326,22 @@ class TestResult:
                 change(0.4, 0.41),
                 ", more than chance would; there is no evidence that overall accuracy changes.",
             ),
-            (change(0.7, 0.4), ", and overall accuracy falls too."),
-            (
-                Change("accuracy", "", *[Estimate.unknown(7)] * 3),
-                ", more than chance would; overall accuracy cannot be said.",
-            ),
         ],
     )
     def test_the_verdict_says_what_accuracy_does(self, data, comparison, accuracy, said):
-        verdict = BeforeAfter(data, replace(comparison, accuracy=accuracy)).verdict
-        assert verdict.startswith("Improved")
-        assert verdict.endswith(f"the colour bias falls by 50.0 points{said}")
+        nobody_pays = replace(comparison, groups=(change(0.3, 0.7, "animal: dog"),))
+        verdict = BeforeAfter(data, replace(nobody_pays, accuracy=accuracy)).verdict
+        assert verdict == f"Improved: the colour bias falls by 50.0 points{said}"
+
+    def test_a_fall_of_accuracy_is_mixed(self, data, comparison):
+        verdict = BeforeAfter(data, replace(comparison, accuracy=change(0.7, 0.4))).verdict
+        assert verdict == (
+            "Mixed: the colour bias falls by 50.0 points, and overall accuracy falls too; 1 group loses accuracy."
+        )
+
+    def test_people_come_before_groups(self, data, comparison):
+        said = BeforeAfter(data, comparison).who_pays
+        assert said.startswith("1 image is answered right now and was not; 1 is wrong now and was right. ")
 
     def test_a_fix_without_a_figure_does_not_end_the_summary_twice(self, comparison):
         unknown = Estimate.unknown(0, "Nobody here goes with the pattern.")
@@ -345,7 +352,7 @@ class TestResult:
 
     def test_losers_are_named_first(self, data, comparison):
         view = BeforeAfter(data, comparison)
-        assert view.who_pays.startswith("1 of 2 groups lost accuracy: colour with the pattern by 20.0 points")
+        assert "right. 1 of 2 groups lost accuracy: colour with the pattern by 20.0 points" in view.who_pays
         assert view.groups["Accuracy of"][0] == "colour with the pattern"
 
     def test_examples_show_gains_and_losses(self, data, comparison):

@@ -19,6 +19,7 @@ from fmd_core import (
     changes,
     compare,
     compare_candidates,
+    wording,
 )
 from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.bias_functions import predictions
@@ -119,10 +120,14 @@ def test_the_difference_is_paired_by_person(tiny):
     assert found.bias.difference.high - found.bias.difference.low < unpaired
 
 
-def test_the_debiased_tiny_head_is_improved(tiny):
+def test_the_debiased_tiny_head_is_better_but_not_for_everybody(tiny):
     found = compared(tiny, tiny.path.suggested.result.head)
-    assert found.verdict == "improved"
-    assert compared(tiny, tiny.head, before=tiny.path.suggested.result.head).verdict == "worse"
+    assert found.judged.fell
+    assert found.verdict == "mixed"  # those with the pattern pay
+    assert "mark with the pattern" in {c.group for c in found.payers}
+    back = compared(tiny, tiny.head, before=tiny.path.suggested.result.head)
+    assert back.verdict == "mixed"  # and they would gain
+    assert replace(back, groups=(), intersections=()).verdict == "worse"
 
 
 def test_a_hairs_breadth_is_no_evidence(tiny):
@@ -229,10 +234,10 @@ def test_looking_at_many_groups_asks_for_more_evidence():
     before = np.ones(n, bool)
     after = before.copy()
     after[:6] = False
-    one = ("hit", np.arange(n) < 40)
+    one = ("hit", np.arange(n) < 40, ())
     alone = changes.rate_changes([one], before, after)[0]
-    others = [(str(i), rng.permutation(n) < 40) for i in range(200)]
-    others = [(name, mask & (np.arange(n) >= 6)) for name, mask in others]
+    others = [(str(i), rng.permutation(n) < 40, ()) for i in range(200)]
+    others = [(name, mask & (np.arange(n) >= 6), ()) for name, mask, _ in others]
     among = changes.rate_changes([one, *others], before, after)[0]
     assert alone.p_value == pytest.approx(0.03125)
     assert alone.fell
@@ -259,7 +264,7 @@ def test_a_group_gap_is_compared_by_its_own_draws(tiny, measure):
     assert found.gap.before.value == pytest.approx(gap.value(tiny.head))
     assert found.gap.after.value == pytest.approx(gap.value(after))
     assert found.gap.difference.value == pytest.approx(gap.value(after) - gap.value(tiny.head))
-    assert found.verdict == "improved"
+    assert replace(found, groups=(cell("square", 0.5, 0.6),), intersections=()).verdict == "improved"
     assert found.gap.difference.low < found.gap.difference.value < found.gap.difference.high < 0
 
 
@@ -315,13 +320,104 @@ def test_losses_are_judged_by_mcnemars_exact_test(lost, gained, p):
     assert found.is_beyond_chance == (p < 0.05)
 
 
-def test_a_fall_of_accuracy_makes_the_improvement_one_at_a_cost(tiny):
-    worse = Change(
-        "accuracy", "", *[Estimate(0.5, 0.4, 0.6, 100)] * 2, Estimate(-0.2, -0.3, -0.1, 100), 0.001
+WORSE = Change("accuracy", "", *[Estimate(0.5, 0.4, 0.6, 100)] * 2, Estimate(-0.2, -0.3, -0.1, 100), 0.001)
+
+
+@pytest.fixture
+def improved(tiny):
+    """A change that helps and that nobody pays for."""
+    found = replace(tiny.comparison, groups=(cell("square", 0.5, 0.6),), intersections=())
+    assert (found.verdict, found.died, found.payers, found.is_worst_group_worse) == (
+        "improved",
+        (),
+        (),
+        False,
     )
-    improved = tiny.comparison
-    assert improved.verdict == "improved"
-    assert replace(improved, accuracy=worse).verdict == "improved at a cost"
+    return found
+
+
+def cell(name, before, after):
+    ends = (Estimate(v, v - 0.1, v + 0.1, 100) for v in (before, after))
+    return Change("accuracy", name, *ends, Estimate(after - before, -0.1, 0.1, 100), 0.5)
+
+
+def test_nobody_is_said_to_pay_nothing_where_no_group_has_enough_people(improved):
+    few = Change("accuracy", "square", *[Estimate.unknown(7)] * 3)
+    found = replace(improved, groups=(few,))
+    assert found.verdict == "mixed"
+    assert "there are not enough people to say who pays" in wording.comparison_headline(found)
+
+
+def test_whoever_pays_makes_it_mixed(improved):
+    assert replace(improved, accuracy=WORSE).verdict == "mixed"
+    assert replace(improved, groups=(replace(WORSE, group="square"),)).verdict == "mixed"
+    assert replace(improved, intersections=(replace(WORSE, group="square, dot"),)).verdict == "mixed"
+
+
+def test_a_group_may_lose_within_the_tolerance(improved):
+    little = replace(WORSE, group="square", difference=Estimate(-0.009, -0.012, -0.006, 100))
+    assert little.fell
+    assert replace(improved, groups=(little,)).verdict == "improved"
+
+
+def test_a_class_that_nobody_is_answered_any_more_is_no_improvement(improved):
+    after = improved.confusion_after.copy()
+    after[:, 0] += after[:, 2]
+    after[:, 2] = 0
+    dead = replace(improved, confusion_after=after)
+    assert dead.died == (2,)
+    assert dead.verdict == "mixed"
+    assert "star is never answered any more" in wording.comparison_headline(dead)
+    never = improved.confusion_before.copy()
+    never[:, 2] = 0  # it was never answered before either
+    assert replace(dead, confusion_before=never).died == ()
+
+
+def test_whoever_is_served_worst_must_not_be_served_worse(improved):
+    better = cell("square, dot", 0.2, 0.4), cell("star, dash", 0.9, 0.6)
+    assert replace(improved, cells=better).verdict == "improved"
+    worse = cell("square, dot", 0.2, 0.4), cell("star, dash", 0.9, 0.1)
+    found = replace(improved, cells=worse)
+    assert found.verdict == "mixed"
+    assert (found.worst_before.group, found.worst_after.group) == ("square, dot", "star, dash")
+    assert wording.worst_group_sentence(found) == (
+        "Served worst before: square, dot, right 20.0 % to 40.0 % (n = 100). "
+        "Served worst now: star, dash, right 90.0 % to 10.0 % (n = 100)."
+    )
+
+
+def test_fewer_flips_are_needed_of_twins_only(improved):
+    same = replace(improved, flips=improved.accuracy)
+    assert same.verdict == "mixed"
+    assert "no evidence that fewer decisions flip" in wording.comparison_headline(same)
+    assert replace(same, measure="demographic parity").verdict == "improved"
+
+
+def test_a_bias_that_stays_while_somebody_pays_is_worse_and_mixed_where_somebody_gains(improved):
+    stays = replace(
+        improved, bias=Change("b", "", *[Estimate(0.3, 0.2, 0.4, 100)] * 2, Estimate(0.0, -0.1, 0.1, 100))
+    )
+    assert stays.verdict == "no evidence"
+    assert replace(stays, accuracy=WORSE).verdict == "worse"
+    gains = replace(WORSE, group="star", difference=Estimate(0.2, 0.1, 0.3, 100))
+    assert replace(stays, accuracy=WORSE, groups=(gains,)).verdict == "mixed"
+
+
+def test_who_gained_and_who_lost_are_counted_by_person(tiny):
+    found = tiny.comparison
+    right = [p == found.truth for p in (found.predicted_before, found.predicted_after)]
+    assert len(found.gained) == (~right[0] & right[1]).sum()
+    assert len(found.lost) == (right[0] & ~right[1]).sum()
+    assert len(found.gained) - len(found.lost) == right[1].sum() - right[0].sum()
+
+
+def test_cells_are_every_class_by_level(tiny):
+    found = tiny.comparison
+    names = [c.properties for c in found.cells]
+    assert names == [
+        (("shape", s), ("mark", m)) for s in ("round", "square", "star") for m in ("dot", "dash", "cross")
+    ]
+    assert sum(c.before.n for c in found.cells) == len(found.rows)
 
 
 def same_change(alone, whole):

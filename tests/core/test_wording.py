@@ -40,22 +40,24 @@ def change(before, after, difference, group=""):
     return Change("accuracy", group, before, after, difference)
 
 
-def comparison(bias, accuracy, groups=(), answers=((0, 1), (0, 0))):
+def comparison(bias, accuracy, groups=None, answers=((0, 1), (0, 0))):
     nothing = change(UNKNOWN, UNKNOWN, UNKNOWN)
     counts, (before, after) = np.zeros((2, 2), int), (np.array(a) for a in answers)
     return Comparison(
         "colour",
         bias,
-        nothing,
+        FELL,  # of flipped decisions
         accuracy,
         nothing,
         nothing,
-        groups,
+        (NO_CHANGE,) if groups is None else groups,
         counts,
         counts,
         np.arange(2),
         before,
         after,
+        np.zeros(2, int),
+        ("0", "1"),
     )
 
 
@@ -302,7 +304,7 @@ def test_who_is_served_worst_is_told_of_one_class():
         (
             FELL,
             change(share(0.9), share(0.8), share(-0.1, -0.15, -0.05)),
-            "The colour bias falls from 58.8 to 3.5 points, but accuracy falls from 90.0 % to 80.0 %.",
+            "Mixed: the colour bias falls from 58.8 to 3.5 points, but accuracy falls from 90.0 % to 80.0 %.",
         ),
         (
             change(share(0.638), share(0.6379), share(-0.0001, -0.0002, -0.0001)),
@@ -312,7 +314,7 @@ def test_who_is_served_worst_is_told_of_one_class():
         (
             change(share(0.1), share(0.2), share(0.1, 0.05, 0.15)),
             change(share(0.9), share(0.8), share(-0.1, -0.15, -0.05)),
-            "The colour bias rises from 10.0 to 20.0 points, and accuracy falls from 90.0 % to 80.0 %.",
+            "Worse: the colour bias rises from 10.0 to 20.0 points, and accuracy falls from 90.0 % to 80.0 %.",
         ),
         (
             change(share(0.1), share(0.09), share(-0.01, -0.03, 0.01)),
@@ -329,7 +331,8 @@ def test_who_is_served_worst_is_told_of_one_class():
         (
             FELL,
             change(UNKNOWN, UNKNOWN, UNKNOWN),
-            "The colour bias falls from 58.8 to 3.5 points, and accuracy cannot be said.",
+            "Mixed: the colour bias falls from 58.8 to 3.5 points, and accuracy cannot be said; there are not enough "
+            "people to say who pays.",
         ),
     ],
 )
@@ -422,7 +425,8 @@ def path(*points, suggested):
 
 
 RULE = (
-    "On 247 validation samples accuracy may fall by at most 1 point overall, no class by more than 5, "
+    "On 247 validation samples accuracy may fall by at most 1 point overall, no class by more than 5 or "
+    "be given up, "
     "and the bias may not rise."
 )
 START = PathPoint(result(strength=0.0), 0.437, 0.612, 0.6, "")

@@ -163,7 +163,7 @@ def test_a_model_is_debiased_without_a_mouse(visit):
     expect(page.get_by_text("it is harmful")).to_be_visible()
     press(sidebar.get_by_role("link", name="Unlearn", exact=True), back=True)
     press(page.get_by_role("slider", name="Strength"), "ArrowRight")
-    expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
+    expect(page.get_by_role("heading", name="the colour bias falls")).to_be_visible()
     press(page.get_by_role("button", name="Go to our suggestion"))
     press(page.get_by_role("button", name="Apply this"))
     expect(sidebar.get_by_text("In force: variant 1")).to_be_visible()

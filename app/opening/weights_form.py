@@ -19,7 +19,7 @@ from app.record.review import Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
-from fmd_core.models import NORMALISATIONS
+from fmd_core.models.preprocess import NORMALISATIONS
 from fmd_core.networks import intake
 from fmd_core.networks.architectures import ARCHITECTURES
 from fmd_core.networks.model_shelf import keep_model

@@ -158,9 +158,9 @@ def _takes(model: object) -> bool:
 def _open(model: nn.Module, asked: Asked) -> Opened:
     whole = deepcopy(model).cpu().float().eval().requires_grad_(False)
     name = _last_linear(whole, asked.head)
-    layer, network = whole.get_submodule(name), _without(whole, name)
-    weight = layer.weight.numpy().astype("float64")
-    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.numpy().astype("float64")
+    network, state = _without(whole, name), whole.get_submodule(name).state_dict()
+    weight = state["weight"].numpy().astype("float64")
+    bias = state["bias"].numpy().astype("float64") if "bias" in state else np.zeros(len(weight))
     head = binary_head(weight[0], float(bias[0])) if len(weight) == 1 else LinearHead(weight, bias)
     preprocess = asked.preprocess or AsTheyAre()
     first = FirstAnswers(head, lambda batch: _probabilities(answers_of(whole, preprocess, batch)), ADVICE)

@@ -238,9 +238,7 @@ def test_features_as_given_with_a_head_and_without(tiny):
     found = fmd.extract_features(given, tiny.dataset, split="test")
     own = tiny.head.probabilities(tiny.features["test"].features)
     np.testing.assert_allclose(given.head.probabilities(found.features), own, atol=EXACT)
-    fit = fmd.wrap(
-        features, data=tiny.dataset, damping=tiny.damping / feature_scale(given, tiny.dataset) ** 0
-    )
+    fit = fmd.wrap(features, data=tiny.dataset, damping=tiny.damping)
     train = fmd.extract_features(fit, tiny.dataset, split="train")
     slope = fit.head.loss_gradient(
         train.features.astype("float64"), train.labels, np.full(len(train), 1 / len(train))
@@ -338,6 +336,13 @@ def test_other_refusals_say_what_to_do(data):
     assert refused(nn.Sequential(nn.Flatten()), kind="table").startswith("Sequential has no linear layer")
     assert refused(row_network(), data=data, head="fc") == (
         "Sequential has no linear layer 'fc'; its linear layers: 0, 2, 4."
+    )
+    model = fitted(make_pipeline(StandardScaler(), LogisticRegression()), data)
+    assert refused(model, example=np.ones((2, 4))).startswith(
+        "The model cannot read rows of 4 columns (X has 4 feat"
+    )
+    assert refused(model, head="fc").startswith(
+        "A scikit-learn estimator knows its last layer and reads rows"
     )
     assert refused(row_network()).startswith("Say what the module reads: kind='image' or kind='table'")
     assert refused(fitted(LogisticRegression(), data), damping=-1.0).startswith(

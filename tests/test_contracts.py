@@ -46,10 +46,23 @@ CORE_ORDER = [
     "networks",
     "networks.architectures",
     "networks.feature_store",
-    "models",
+    "models",  # the package itself: a docstring
+    "models.preprocess",
+    "models.encoder",
+    "models.network_encoder",
+    "models.depth",
+    "models.classifier",
+    "models.encoding",
+    "models.files",
     "networks.explanations",
     "deepening",
     "networks.training",
+    "models.content",
+    "models.door",
+    "models.sklearn_encoder",
+    "models.torch_encoder",
+    "models.given_features",
+    "models.wrap",
     "networks.weight_files",
     "networks.intake_worker",
     "networks.intake",
@@ -164,7 +177,13 @@ TORCH_USERS = {
     "fmd_core.datasets.celeba",  # its download only
     "fmd_core.kinds.kind",
     "fmd_core.kinds.image",
-    "fmd_core.models",
+    "fmd_core.models.preprocess",
+    "fmd_core.models.encoder",
+    "fmd_core.models.network_encoder",
+    "fmd_core.models.depth",
+    "fmd_core.models.classifier",
+    "fmd_core.models.torch_encoder",
+    "fmd_core.models.content",  # types only
     "fmd_core.networks.architectures",
     "fmd_core.networks.training",
     "fmd_core.networks.intake_worker",
@@ -425,6 +444,11 @@ def test_what_is_allowed_is_not_found():
         "fmd_core.wording": "",
     }
     assert violations(allowed) == []
+
+
+def test_nobody_reads_a_private_encoder():
+    """What a model can do is asked of `Classifier.encoder` and `as_module`."""
+    assert [name for name, source in sources() if "_encoder" in code_of(source).split()] == []
 
 
 # --- public names

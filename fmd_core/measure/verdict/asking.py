@@ -18,7 +18,8 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.models import Classifier, extract_features
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import extract_features
 
 if TYPE_CHECKING:
     from fmd_core.networks.feature_store import FeatureStore

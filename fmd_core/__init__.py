@@ -5,6 +5,80 @@ dataset, classifier -> extract_features, pair_counterfactuals -> audit_bias
 
 The names are imported when they are first used (see __init__.pyi): a page that needs one of
 them does not wait for all.
+
+Examples
+--------
+A whole review of the bundled demo. The examples of single functions go on from the names that are made here.
+
+>>> import json
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> import numpy as np
+>>> import fmd_core as fmd
+>>> data, model = fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits")
+>>> data
+AttributeDataset(Coloured digits, 1,797 images, digit in 10 classes, attributes: colour, paper)
+>>> model
+Classifier(small_cnn, 10 classes, 64 features)
+
+Train taught the model, external decides the fix, validation guards it, test judges it.
+
+>>> splits = "train", "external", "validation", "test"
+>>> people = {split: fmd.extract_features(model, data, split=split) for split in splits}
+>>> people["test"]
+FeatureSet(450 samples, 64 features)
+>>> twins = {
+...     split: fmd.pair_counterfactuals(
+...         data, model, split=split, attribute="colour", features=people[split]
+...     )
+...     for split in splits[1:]
+... }
+>>> bias = {split: fmd.CounterfactualBias(pairs) for split, pairs in twins.items()}
+>>> bias["test"]
+CounterfactualBias(colour, 450 generated pairs)
+
+Who taught it that, and can it be taken out?
+
+>>> curvature = fmd.fit_curvature(model.head, people["train"], damping=model.damping)
+>>> scores = fmd.bias_influence(model.head, people["train"], bias["external"], curvature)
+>>> inputs = fmd.UnlearningInputs(people["train"], bias["external"], curvature, scores)
+>>> inputs
+UnlearningInputs(900 training samples, CounterfactualBias(colour, 200 generated pairs), with curvature and scores)
+>>> guard = fmd.Guard(people["validation"], bias["validation"])
+>>> guard
+Guard(247 validation samples, colour, 1 point of accuracy may be lost)
+>>> path = fmd.unlearning_path(model.head, inputs, guard)
+>>> fmd.unlearn(model.head, inputs, strategy="iterated", strength=0.3)
+UnlearningResult(iterated, strength 0.3, LinearHead(10 classes, 64 features))
+
+Did it really work, and would something simpler have done?
+
+>>> fmd.compare(model.head, path.suggested.result.head, data, people["test"], twins["test"])
+Comparison(colour: improved, 64.1 to 14.1 points, accuracy 45.1 points (40.0 to 50.0), 450 people)
+>>> levels = data.attribute("colour").codes[people["validation"].rows]
+>>> rivals = fmd.rival_heads(
+...     model.head, people["train"], scores, [twins["external"]], people["validation"], levels,
+...     k=50, damping=model.damping,
+... )
+>>> rivals[0]
+Rival(without harmful, k = 50, LinearHead(10 classes, 64 features))
+
+What was found can be handed on and opened again; so can the model.
+
+>>> audit = fmd.audit_bias(model.head, data, people["test"], [twins["test"]])
+>>> evidence = fmd.Evidence(data, model, audit, 0.05, scores, 10)
+>>> report = fmd.build_report(evidence)
+>>> fmd.read_report(json.dumps(report).encode())
+OpenedReport(Coloured digits, written ..., as written)
+>>> page = fmd.render_report(evidence, report=report)
+>>> fmd.render_page(report, {}) in page  # which has pictures as well
+False
+>>> with TemporaryDirectory() as folder:
+...     fmd.save_classifier(model, Path(folder, "model.safetensors"))
+...     fmd.load_classifier(Path(folder, "model.safetensors")).fingerprint == model.fingerprint
+True
+>>> fmd.deepened(model, "two layers").head
+MLPHead(10 classes, 64 hidden units, 1024 features)
 """
 
 import lazy_loader

@@ -74,13 +74,27 @@ def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
 
 
 def counterfactual_bias(head: Head, pairs: CounterfactualPairs) -> float:
-    """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it."""
+    """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it.
+
+    Examples
+    --------
+    >>> round(fmd.counterfactual_bias(model.head, twins["test"]), 2)
+    0.64
+    """
     return float(np.abs(pair_differences(head, pairs)).mean())
 
 
 def counterfactual_bias_gradient(head: Head, pairs: CounterfactualPairs) -> Array:
     """Gradient of B, (p,), in the head's coordinates. At a pair without any difference the
-    absolute value has no slope; such a pair adds nothing."""
+    absolute value has no slope; such a pair adds nothing.
+
+    Examples
+    --------
+    >>> slope = fmd.counterfactual_bias_gradient(model.head, twins["external"])
+    >>> downhill = model.head.moved(-slope)
+    >>> fmd.counterfactual_bias(downhill, twins["test"]) < fmd.counterfactual_bias(model.head, twins["test"])
+    True
+    """
     weights = np.sign(pair_differences(head, pairs)) / len(pairs)
     return head.probability_gradient(
         pairs.favoured.features, pairs.labels, weights

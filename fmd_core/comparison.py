@@ -187,7 +187,34 @@ def compare(
     placebo: CounterfactualPairs | None = None,
     measure: Measure = "counterfactual",
 ) -> Comparison:
-    """Compare two heads that read the same features: everyone in `pairs` must be among `features`."""
+    """Compare two heads that read the same features: everyone in `pairs` must be among `features`.
+
+    Parameters
+    ----------
+    before, after
+        Two heads on the same features.
+    dataset, features
+        Held-out people who had no part in the fix, n of them.
+    pairs, placebo
+        Their twins by the attribute that was unlearned, and placebo twins of matched ones.
+    measure
+        What the verdict goes by.
+
+    Returns
+    -------
+    Comparison
+        Changes after less before, paired by person: shares with 95 % intervals.
+
+    Raises
+    ------
+    DataError
+        Where somebody in the pairs is not among the features.
+
+    Examples
+    --------
+    >>> fmd.compare(model.head, path.suggested.result.head, data, people["test"], twins["test"])
+    Comparison(colour: improved, 64.1 to 14.1 points, accuracy 45.1 points (40.0 to 50.0), 450 people)
+    """
     before_, after_ = (Candidate(head, features, pairs, placebo) for head in (before, after))
     return compare_candidates(before_, after_, dataset, measure)
 
@@ -199,6 +226,13 @@ def compare_candidates(
 
     Raises DataError where people or twins are not the same on both sides, or somebody in the pairs is not
     among the features.
+
+    Examples
+    --------
+    >>> heads = model.head, path.suggested.result.head
+    >>> before, after = (fmd.Candidate(head, people["test"], twins["test"]) for head in heads)
+    >>> fmd.compare_candidates(before, after, data).verdict
+    'improved'
     """
     ends = (before, after)
     _check_same_people(before, after)
@@ -246,7 +280,14 @@ def bias_changes(
     measure: Measure = "counterfactual",
 ) -> list[Change]:
     """`compare(...).judged` alone, by the attribute of each of the `twins` (with their placebo, if any),
-    which stands as the change's group: from one bootstrap, and without the groups of people."""
+    which stands as the change's group: from one bootstrap, and without the groups of people.
+
+    Examples
+    --------
+    >>> after = path.suggested.result.head
+    >>> fmd.bias_changes(model.head, after, data, people["test"], [(twins["test"], None)])
+    [Change(counterfactual bias of colour: 64.1 to 14.1, −50.0 points (...), n = 450)]
+    """
     both = [(Candidate(before, features, *given), Candidate(after, features, *given)) for given in twins]
     return candidate_biases(both, dataset, measure)
 
@@ -256,7 +297,15 @@ def candidate_biases(
     dataset: AttributeDataset,
     measure: Measure = "counterfactual",
 ) -> list[Change]:
-    """The same of two models that read different features: before and after by each attribute."""
+    """The same of two models that read different features: before and after by each attribute.
+
+    Examples
+    --------
+    >>> heads = model.head, path.suggested.result.head
+    >>> both = tuple(fmd.Candidate(head, people["test"], twins["test"]) for head in heads)
+    >>> [change.group for change in fmd.candidate_biases([both], data)]
+    ['colour']
+    """
     if not both:
         return []
     for was, now in both:

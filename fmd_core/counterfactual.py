@@ -195,6 +195,45 @@ def pair_counterfactuals(
     usual for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
     each equally likely under `seed`. 'matched' looks for the nearest real person; samples without
     anybody to match are left out. `features` of the split are extracted when not given.
+
+    Parameters
+    ----------
+    dataset, classifier
+        Whose samples are shown, and to whom.
+    split
+        'external' to decide a fix, 'validation' to guard it, 'test' to judge it.
+    attribute
+        The protected attribute that differs between the two sides.
+    method
+        'generated', 'flipped' or 'matched'; None for the data set's own.
+    features
+        The split as `extract_features` gives it, when that is at hand already.
+    seed
+        Draws the level of the other side.
+    store
+        Where features are kept on disk and found again.
+    progress
+        Is told the share that is done, 0 to 1, and may raise to stop.
+
+    Returns
+    -------
+    CounterfactualPairs
+        m pairs, one for each sample of the split that has a twin.
+
+    Raises
+    ------
+    DataError
+        For an unknown method or attribute, an attribute with one level only, and a data set that cannot show
+        a sample with another one; NoTwinsError, which is one, where nobody has a match.
+
+    Examples
+    --------
+    >>> seen = people["test"]
+    >>> pairs = fmd.pair_counterfactuals(data, model, split="test", attribute="colour", features=seen)
+    >>> pairs
+    CounterfactualPairs(450 generated pairs by colour)
+    >>> (pairs.favoured_codes != pairs.other_codes).all()
+    np.True_
     """
     chosen = method or dataset.pair_method
     if chosen not in get_args(PairMethod):

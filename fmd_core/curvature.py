@@ -61,6 +61,35 @@ def fit_curvature(
     `damping` is the lambda of the paper. It should equal the weight decay with which the head
     was fitted: then it belongs to the loss and nothing is approximated. `progress` may raise to
     stop: before the work begins, and on a cluster (see `fmd_core.running.distributed`) all the time.
+
+    Parameters
+    ----------
+    head
+        With p parameters.
+    train
+        The n samples that it was fitted to.
+    damping
+        Above 0.
+    solver
+        'cholesky' builds and factors H (p, p), 'conjugate_gradient' needs products with it only; 'auto' takes the
+        first up to 1,100 parameters.
+    progress
+        Is told the share that is done, 0 to 1.
+
+    Raises
+    ------
+    SolverError
+        Where the damping is not above 0, or so small that H + damping I is singular.
+    DataError
+        For an unknown solver.
+
+    Examples
+    --------
+    >>> curvature = fmd.fit_curvature(model.head, people["train"], damping=model.damping)
+    >>> curvature
+    Curvature(cholesky, damping 0.001, of head ...)
+    >>> curvature.solve(np.ones(model.head.n_parameters)).shape
+    (585,)
     """
     if not np.isfinite(damping) or damping <= 0:
         raise SolverError(f"damping must be above 0, got {damping}; 0.001 is a good start.")

@@ -14,7 +14,7 @@ import numpy as np
 
 from fmd_core.bias_functions import BiasFunction, predictions
 from fmd_core.data import Array, FeatureSet, ignore_progress
-from fmd_core.figures import count, percent, points
+from fmd_core.figures import count, counted, percent, points
 from fmd_core.heads import Head
 from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearn.method import DEFAULT_STRATEGY, Strategy
@@ -41,7 +41,7 @@ class Guard:
     classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
 
     def __repr__(self) -> str:
-        lose = f"{points(self.tolerance)} points of accuracy may be lost"
+        lose = f"{counted(round(100 * self.tolerance, 6), 'point')} of accuracy may be lost"
         return one_line(self, f"{count(len(self.features))} validation samples", self.bias.attribute, lose)
 
 
@@ -111,7 +111,42 @@ def unlearning_path(
     k: int = 0,
     progress: Callable[[float], None] = ignore_progress,
 ) -> UnlearningPath:
-    """Solve a ladder of strengths and let `guard` judge each: `solve_path`, then `judge_path`."""
+    """Solve a ladder of strengths and let `guard` judge each: `solve_path`, then `judge_path`.
+
+    Parameters
+    ----------
+    head
+        The original, which is never changed.
+    inputs
+        Training samples, and the external twins or people that decide the fix.
+    guard
+        Validation people who say which strengths are admitted.
+    strategy
+        Its name.
+    k
+        How many harmful samples count, for strategies that use them.
+    progress
+        Is told the share that is done, 0 to 1, and may raise to stop.
+
+    Returns
+    -------
+    UnlearningPath
+        Every try as validation people see it, and the one to suggest: the original when nothing better is admitted.
+
+    Raises
+    ------
+    DataError
+        For an unknown strategy, and for inputs that lack what it needs.
+
+    Examples
+    --------
+    >>> path = fmd.unlearning_path(model.head, inputs, guard)
+    >>> path
+    UnlearningPath(suggested iterated, strength 0.3, bias 67.0 to 13.2 points, 61 of 61 tries admitted)
+    >>> path.to_frame().query("suggested")[["strength", "bias", "accuracy"]].round(2)
+        strength  bias  accuracy
+    30       0.3  0.13      0.77
+    """
     return judge_path(solve_path(head, inputs, strategy=strategy, k=k, progress=progress), guard)
 
 
@@ -124,7 +159,14 @@ def solve_path(
     progress: Callable[[float], None] = ignore_progress,
 ) -> tuple[UnlearningResult, ...]:
     """The dear part: the original, then every strength, each searched from the one before, and blends
-    between the original and each solution if the strategy searches those."""
+    between the original and each solution if the strategy searches those.
+
+    Examples
+    --------
+    >>> results = fmd.solve_path(model.head, inputs, strategy="paper-external")
+    >>> [result.strength for result in results]
+    [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0]
+    """
     chosen = check_request(inputs, strategy, 1.0, k)
     mover, current, name = prepare(head, inputs, strategy=chosen, k=k), head, chosen.name
     share = mover.step_share
@@ -145,6 +187,13 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     than 5 points, no class is given up (answered before, never after) and B does not rise. Suggested is the
     admitted one with the least max(B, B of decisions) - (accuracy gained) / 2: flattening all probabilities
     makes B small, changes hardly an answer, and earns nothing. The first result must be the original.
+
+    Examples
+    --------
+    >>> results = fmd.solve_path(model.head, inputs, strategy="paper-external")
+    >>> strict = fmd.Guard(people["validation"], bias["validation"], tolerance=0.0)
+    >>> fmd.judge_path(results, strict).original
+    PathPoint(paper-external, strength 0, bias 67.0, accuracy 38.1 %, admitted)
     """
     judge = _Judge(results[0].head, guard)
     points = [judge.point(result) for result in results]
@@ -162,7 +211,14 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
 
 
 def judge(original: Head, result: UnlearningResult, guard: Guard) -> PathPoint:
-    """What validation people say of one result beside the original: the rules of `judge_path`."""
+    """What validation people say of one result beside the original: the rules of `judge_path`.
+
+    Examples
+    --------
+    >>> half = fmd.unlearn(model.head, inputs, strategy="paper-external", strength=0.5)
+    >>> fmd.judge(model.head, half, guard)
+    PathPoint(paper-external, strength 0.5, bias 48.4, accuracy 51.8 %, admitted)
+    """
     return _Judge(original, guard).point(result)
 
 

@@ -65,7 +65,18 @@ class RedFlag:
 
 def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> Results[RedFlag]:
     """Every level of every attribute, and every pair of levels of two: flags first, then by the gap, and
-    those with too few people (but somebody) last."""
+    those with too few people (but somebody) last.
+
+    Examples
+    --------
+    >>> flags = fmd.red_flags(model.head, data, people["test"])
+    >>> flags[0]
+    RedFlag(colour: pink: served worse, gap −29.2 points (...), n = 52)
+    >>> flags.to_frame()[["group", "verdict", "accuracy"]].head(2).round(2)
+              group       verdict  accuracy
+    0  colour: pink  served worse      0.12
+    1  colour: gold  served worse      0.15
+    """
     right = predictions(head, people.features) == people.labels
     groups = [(names, group, mask) for names, group, mask in _groups(dataset, people) if mask.any()]
     measured = [_measure(right, mask) for _, _, mask in groups]

@@ -43,6 +43,28 @@ def refit_without(head: AnyHead, train: FeatureSet, members: ArrayLike, *, dampi
     With no members this is the fit to all samples: `head` itself where that has converged. A linear
     head's is the only minimum. Of two layers it is one near `head`, and two such fits differ by more than
     the samples that were left out.
+
+    Parameters
+    ----------
+    head
+        Where the search begins.
+    train
+        All n training samples.
+    members
+        Positions (k,) of those to leave out; each once.
+    damping
+        Weight decay of the fit, lambda.
+
+    Raises
+    ------
+    DataError
+        For positions that do not exist or come twice, and where a class would be left without any sample.
+
+    Examples
+    --------
+    >>> without = fmd.refit_without(model.head, people["train"], scores.most_harmful(50), damping=model.damping)
+    >>> fmd.counterfactual_bias(without, twins["test"]) < fmd.counterfactual_bias(model.head, twins["test"])
+    True
     """
     kept = train.subset(kept_samples(train, members))
     weights = np.full(len(kept), 1 / len(train))
@@ -70,6 +92,13 @@ def predict_removal(
     the inverse would cost k (K - 1) solves and a system of that size: more than a new factor of p
     parameters from k = p / K on.) Heads too large for a dense factor are solved by conjugate gradients
     on products with the kept samples' curvature.
+
+    Examples
+    --------
+    >>> worst = scores.most_harmful(50)
+    >>> stepped = fmd.predict_removal(model.head, people["train"], worst, damping=model.damping)
+    >>> round(fmd.counterfactual_bias(stepped, twins["test"]), 2)
+    0.62
     """
     kept = kept_samples(train, members)
     n, out = len(train), ~kept

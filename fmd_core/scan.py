@@ -67,7 +67,17 @@ class Finding:
 
 
 def scan(report: BiasReport, threshold: float, measure: Measure = "counterfactual") -> Results[Finding]:
-    """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last."""
+    """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last.
+
+    Examples
+    --------
+    >>> findings = fmd.scan(fmd.audit_bias(model.head, data, people["test"], [twins["test"]]), 0.05)
+    >>> findings[0]
+    Finding(colour: biased, 64.1 points (...), limit 5.0 points)
+    >>> findings.to_frame()[["attribute", "verdict", "n"]]
+      attribute verdict    n
+    0    colour  biased  450
+    """
     audits = sorted(report.attributes, key=lambda a: -_value(a.by(measure)))
     estimates = [audit.by(measure) for audit in audits]
     known = np.array([e.value is not None for e in estimates], dtype=bool)

@@ -165,6 +165,44 @@ def check_scores(
 
     `held_out` is the same bias on people who had no part in anything. `damping` is that of the scores.
     `progress` is told after every refit and may raise to stop.
+
+    Parameters
+    ----------
+    head, train, bias, scores
+        What the scores were made of, and the scores.
+    held_out
+        The same bias on people who had no part in anything.
+    k
+        Samples to leave out at a time, at most half of all.
+    damping
+        Weight decay of the fits, lambda.
+    draws, plants
+        How many random groups, and how many planted samples.
+    seed
+        Draws both.
+    progress
+        Is told the share that is done after every refit.
+
+    Raises
+    ------
+    ModelError
+        For a head of two layers.
+    DataError
+        For a K that is too large, and for scores of other samples.
+
+    Examples
+    --------
+    >>> check = fmd.check_scores(
+    ...     model.head, people["train"], bias["external"], scores,
+    ...     held_out=bias["test"], k=50, damping=model.damping, draws=1, plants=4,
+    ... )
+    >>> check
+    ScoreCheck(colour: not to be relied on, K = 50, 4 of 4 planted signs right)
+    >>> check.to_frame()[["kind", "predicted", "measured"]].round(2)
+          kind  predicted  measured
+    0  harmful      -0.04     -0.03
+    1   random       0.01      0.02
+    2  helpful       0.09      0.09
     """
     if not isinstance(head, LinearHead):
         raise ModelError(

@@ -143,6 +143,15 @@ def erase(
     With `twins` of people whose attribute can be changed, both sides teach the erasure: where class and
     attribute all but coincide, real people cannot. Raises DataError for attributes that cannot be erased,
     ModelError for a head of more than the last layer.
+
+    Examples
+    --------
+    >>> erased = fmd.erase(model.head, data, people["train"], ["colour"], damping=model.damping)
+    >>> erased.erasure
+    Erasure(colour, within class, 25 of 64 directions gone)
+    >>> before, after = (fmd.counterfactual_bias(head, twins["test"]) for head in (model.head, erased.head))
+    >>> after < before
+    True
     """
     started = time.perf_counter()
     if not isinstance(head, LinearHead):

@@ -144,6 +144,18 @@ def judge_forgetting(
     """Read `attributes` with fresh probes before and after, and compare the answers to the task.
 
     Raises DataError when before and after do not show the same people, or teachers are among the judges.
+
+    Examples
+    --------
+    >>> erased = fmd.erase(model.head, data, people["train"], ["colour"], damping=model.damping)
+    >>> before = fmd.Seen(model.head, people["external"], people["test"])
+    >>> forgetting = fmd.judge_forgetting(
+    ...     before, before.after(erased), data, ["colour"], seconds=erased.seconds, seeds=(0,)
+    ... )
+    >>> forgetting
+    Forgetting(colour by linear: 99 % to 50 %, colour by mlp: ... % to ... %, task +... points)
+    >>> fmd.forgetting_sentence(forgetting)
+    'Colour can still be read: a linear reader tells it for 50 % (before 99 %)...'
     """
     _check(before, after)
     kinds: tuple[Kind, ...] = ("linear", "mlp")

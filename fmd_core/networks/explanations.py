@@ -136,6 +136,12 @@ def explain(
     For before and after unlearning ask twice, the second time with `classifier.with_head(head)`.
     Raises ModelError for a model of other data, for an encoder that is no network, for Grad-CAM without
     convolutions, and for an unknown kind of head; DataError for an unknown class or method.
+
+    Examples
+    --------
+    >>> row = int(data.rows("test")[0])
+    >>> fmd.explain(model, data, row, target=int(data.target.codes[row]), method="grad-cam")
+    Explanation(grad-cam, class 9: 39.5 %, 32 x 32)
     """
     check_fit(classifier, dataset)
     if method not in get_args(Method):

@@ -89,7 +89,7 @@ def point(variant: Variant) -> fmd.PathPoint:
     """What a variant makes, and what the guard says of it."""
     if not isinstance(variant, Recipe):
         return _guarded(variant)
-    found = path(variant.review, variant.aim, variant.strategy, variant.k, variant.tolerance)
+    found = path(*variant.sweep, variant.tolerance)
     wanted = (variant.strength, variant.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 

@@ -5,13 +5,22 @@ original gives the same head, so going back is exact and the original cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from app.record.review import Aim, Review
 
 if TYPE_CHECKING:
     from fmd_core.features.erasure import Form
     from fmd_core.unlearning import StrategyName
+
+
+class Sweep(NamedTuple):
+    """All strengths of one way to unlearn: of which model, open how deep, against what; K is 0 where it is not used."""
+
+    review: Review
+    aim: Aim
+    strategy: StrategyName
+    k: int
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ class Recipe:
     strength: float
     blend: float
     tolerance: float
+
+    @property
+    def sweep(self) -> Sweep:
+        """What it is one strength of."""
+        return Sweep(self.review, self.aim, self.strategy, self.k)
 
 
 @dataclass(frozen=True)

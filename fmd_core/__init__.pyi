@@ -42,7 +42,9 @@ from .report.reading import OpenedReport, read_report
 from .report.writing import build_report, render_report
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
-from .unlearning import UnlearningInputs, UnlearningResult, unlearn
+from .unlearn.method import Mover, Strategy, find_strategy, strategies
+from .unlearn.one_strength import unlearn
+from .unlearning import UnlearningInputs, UnlearningResult
 
 __all__ = [
     "AttributeBias",
@@ -78,6 +80,7 @@ __all__ = [
     "LogLine",
     "MLPHead",
     "ModelError",
+    "Mover",
     "OpenedReport",
     "PathPoint",
     "Preprocess",
@@ -88,6 +91,7 @@ __all__ = [
     "ScoreCheck",
     "Seen",
     "SolverError",
+    "Strategy",
     "TrainingStep",
     "UnlearningInputs",
     "UnlearningPath",
@@ -106,6 +110,7 @@ __all__ = [
     "erase",
     "explain",
     "extract_features",
+    "find_strategy",
     "fit_curvature",
     "forgetting_sentence",
     "judge",
@@ -126,6 +131,7 @@ __all__ = [
     "save_classifier",
     "scan",
     "solve_path",
+    "strategies",
     "train_classifier",
     "unlearn",
     "unlearning_path",

@@ -14,14 +14,9 @@ import numpy as np
 from fmd_core.bias_functions import BiasFunction, predictions
 from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.heads import Head
-from fmd_core.unlearning import (
-    STRENGTHS,
-    StrategyName,
-    UnlearningInputs,
-    UnlearningResult,
-    check_request,
-    prepare,
-)
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, Strategy
+from fmd_core.unlearn.one_strength import check_request, prepare
+from fmd_core.unlearning import UnlearningInputs, UnlearningResult
 
 BLENDS = (0.9, 0.75, 0.5, 0.25, 0.1)
 TOLERANCE = 0.01  # accuracy that the guard lets a fix cost unless somebody says otherwise, as a share
@@ -72,7 +67,7 @@ def unlearning_path(
     inputs: UnlearningInputs,
     guard: Guard,
     *,
-    strategy: StrategyName = "iterated",
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     k: int = 0,
     progress: Callable[[float], None] = ignore_progress,
 ) -> UnlearningPath:
@@ -84,22 +79,22 @@ def solve_path(
     head: Head,
     inputs: UnlearningInputs,
     *,
-    strategy: StrategyName = "iterated",
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     k: int = 0,
     progress: Callable[[float], None] = ignore_progress,
 ) -> tuple[UnlearningResult, ...]:
-    """The dear part: the original, then every strength, each searched from the one before, and
-    for `iterated` also blends between the original and each solution."""
-    check_request(inputs, strategy, 1.0, k)
-    mover, current = prepare(head, inputs, strategy=strategy, k=k), head
+    """The dear part: the original, then every strength, each searched from the one before, and blends
+    between the original and each solution if the strategy searches those."""
+    chosen = check_request(inputs, strategy, 1.0, k)
+    mover, current, name = prepare(head, inputs, strategy=chosen, k=k), head, chosen.name
     share = mover.step_share
-    results = [UnlearningResult(head, strategy, 0.0, k, step_share=share)]
-    for position, strength in enumerate(STRENGTHS[strategy], start=1):
+    results = [UnlearningResult(head, name, 0.0, k, step_share=share)]
+    for position, strength in enumerate(chosen.strengths, start=1):
         current = mover.move(strength, current)
-        results.append(UnlearningResult(current, strategy, strength, k, step_share=share))
-        if strategy == "iterated":  # a single step's smaller strengths are its blends already
-            results += [UnlearningResult(_blend(head, current, t), strategy, strength, k, t) for t in BLENDS]
-        progress(position / len(STRENGTHS[strategy]))
+        results.append(UnlearningResult(current, name, strength, k, step_share=share))
+        if chosen.searches_blends:
+            results += [UnlearningResult(_blend(head, current, t), name, strength, k, t) for t in BLENDS]
+        progress(position / len(chosen.strengths))
     return tuple(results)
 
 

@@ -26,8 +26,15 @@ from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.unlearn.method import Method, register
 
 AnyHead = TypeVar("AnyHead", bound=Head)
+EXCLUSION = Method(
+    name="exclusion",
+    title="Fit again without samples that the reviewer excluded",
+    leaves_out_excluded=True,
+)
+register(EXCLUSION)
 
 
 def refit_without(head: AnyHead, train: FeatureSet, members: ArrayLike, *, damping: float) -> AnyHead:

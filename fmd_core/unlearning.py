@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
 
 import numpy as np
 
@@ -29,25 +29,12 @@ from fmd_core.bias_functions import BiasFunction, CounterfactualBias, GroupGap
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.curvature import Curvature
 from fmd_core.data import Array, FeatureSet
-from fmd_core.errors import DataError
 from fmd_core.heads import Head
 from fmd_core.influence import InfluenceScores
 from fmd_core.objective import unlearning_problem
 from fmd_core.solvers.fitting import fit_head
+from fmd_core.unlearn.method import Mover, Strategy, register
 
-StrategyName = Literal["iterated", "paper-remove", "paper-replace", "paper-external"]
-STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
-USES_K: frozenset[StrategyName] = frozenset({"paper-remove", "paper-replace"})
-OtherWay = Literal["exclusion", "erasure", "adversary", "pattern"]
-Method = StrategyName | OtherWay
-"""Every way to a variant: the strategies, a refit without chosen samples, and the forms of feature unlearning."""
-RETRAINED: frozenset[Method] = frozenset({"adversary", "pattern"})
-"""Ways that change more than the last layers."""
-METHODS: tuple[str, ...] = (*STRATEGIES, *get_args(OtherWay))
-STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
-    "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
-    **dict.fromkeys(STRATEGIES[1:], (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)),
-}
 TRUST_RADIUS = 1.0  # a single step never moves the head by more than its own length
 
 
@@ -58,12 +45,10 @@ class UnlearningInputs:
     train: FeatureSet
     bias: BiasFunction  # on external people
     curvature: Curvature | None = None
-    """Needed by the published steps; `iterated` does without."""
+    """These three are needed by the strategies that say so (`Strategy.needs`)."""
     scores: InfluenceScores | None = None
-    """Needed by the strategies that use K."""
     train_pairs: tuple[CounterfactualPairs, ...] = ()
-    """The training samples' own twins by each attribute, which paper-replace needs; samples without one
-    stay as they are."""
+    """The training samples' own twins by each attribute; samples without one stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +56,8 @@ class UnlearningResult:
     """A new head and how it was made. `head` is the original object when nothing was done."""
 
     head: Head
-    strategy: Method
+    strategy: str
+    """Name of the method, see `fmd_core.unlearn.method`."""
     strength: float
     k: int
     blend: float = 1.0  # share of the way from the original to the solution
@@ -80,66 +66,26 @@ class UnlearningResult:
     """In words, where it is no strategy with a strength."""
 
 
-def unlearn(
-    head: Head,
-    inputs: UnlearningInputs,
-    *,
-    strategy: StrategyName = "iterated",
-    strength: float = 0.1,
-    k: int = 0,
-) -> UnlearningResult:
-    """One unlearning at one strength; `k` counts harmful samples where the strategy uses them.
+def _iterated(head: Head, inputs: UnlearningInputs, _k: int) -> Mover:
+    problem = unlearning_problem(inputs.bias, inputs.train)
 
-    `head` itself is never changed. Without a guard: see `unlearning_path` for that.
-    """
-    check_request(inputs, strategy, strength, k)
-    mover = prepare(head, inputs, strategy=strategy, k=k)
-    return UnlearningResult(mover.move(strength, head), strategy, strength, k, step_share=mover.step_share)
+    def refit(strength: float, start: Head) -> Head:
+        return fit_head(start, problem, anchor=head.theta, consistency=strength) if strength else head
+
+    return Mover(refit)
 
 
-@dataclass(frozen=True, eq=False)
-class Mover:
-    """One strategy made ready: the dear part is done, moving to a strength is cheap."""
-
-    move: Callable[[float, Head], Head]
-    """Head at a strength, searched from the given head; strength 0 gives the original object."""
-    step_share: float = 1.0  # share of the published step that the trust region allows
-
-
-def prepare(head: Head, inputs: UnlearningInputs, *, strategy: StrategyName, k: int) -> Mover:
-    """Do once what every strength needs."""
-    curvature = inputs.curvature
-    if curvature is not None and curvature.head_fingerprint != head.fingerprint:
-        raise DataError("The curvature and scores belong to another head; make them for the head at hand.")
-    if strategy in USES_K and k == 0:
-        return Mover(lambda strength, start: head)  # noqa: ARG005
-    if strategy == "iterated":
-        problem = unlearning_problem(inputs.bias, inputs.train)
-
-        def refit(strength: float, start: Head) -> Head:
-            return fit_head(start, problem, anchor=head.theta, consistency=strength) if strength else head
-
-        return Mover(refit)
-    if curvature is None:
-        raise DataError(f"{strategy} needs the curvature of the training loss (curvature); give it.")
-    step = curvature.solve(_published_gradient(head, inputs, curvature, strategy, k))
+def _single_step(
+    slope: Callable[[Head, UnlearningInputs, int], Array], head: Head, inputs: UnlearningInputs, k: int
+) -> Mover:
+    """A published step: from the head along H^-1 g, with g = `slope(head, inputs, k)`, (p,)."""
+    assert inputs.curvature is not None, "a need of every single step"
+    step = inputs.curvature.solve(slope(head, inputs, k))
     share = _trusted_share(head, step)
     return Mover(
         lambda strength, start: head if strength == 0 else head.moved(strength * share * step),  # noqa: ARG005
         share,
     )
-
-
-def check_request(inputs: UnlearningInputs, strategy: str, strength: float, k: int) -> None:
-    """Refuse a strategy, strength or K that makes no sense, in words."""
-    if strategy not in STRATEGIES:
-        raise DataError(f"Unknown strategy '{strategy}'. Choose one of: {', '.join(STRATEGIES)}.")
-    if not (np.isfinite(strength) and strength >= 0):
-        raise DataError(f"Strength must be a number of 0 or more, got {strength}.")
-    if not 0 <= k <= len(inputs.train):
-        raise DataError(
-            f"K = {k} is not possible: choose K between 0 and the {len(inputs.train)} training samples."
-        )
 
 
 def _trusted_share(head: Head, step: Array) -> float:
@@ -149,22 +95,27 @@ def _trusted_share(head: Head, step: Array) -> float:
     return 1.0 if length <= reach else reach / length
 
 
-def _published_gradient(
-    head: Head, inputs: UnlearningInputs, curvature: Curvature, strategy: StrategyName, k: int
-) -> Array:
-    parts = inputs.bias.parts
-    if strategy == "paper-external":
-        slopes: Array = np.mean([_external_gradient(head, curvature, part) for part in parts], axis=0)
-        return slopes
-    if inputs.scores is None:
-        raise DataError(f"{strategy} needs the training samples' influence on the bias (scores); give it.")
-    worst, n = inputs.scores.most_harmful(k), len(inputs.train)
-    if strategy == "paper-remove":
-        return _mean_gradient(head, inputs.train.subset(worst), n)
-    if len(inputs.train_pairs) < len(parts):
-        raise DataError("paper-replace needs the training samples' own twins (train_pairs); give them.")
+def _removed(head: Head, inputs: UnlearningInputs, k: int) -> Array:
+    return _mean_gradient(head, inputs.train.subset(_worst(inputs, k)), len(inputs.train))
+
+
+def _replaced(head: Head, inputs: UnlearningInputs, k: int) -> Array:
+    worst = _worst(inputs, k)
     swaps: Array = np.mean([_swap_gradient(head, inputs.train, worst, p) for p in inputs.train_pairs], axis=0)
     return swaps
+
+
+def _external(head: Head, inputs: UnlearningInputs, _k: int) -> Array:
+    curvature = inputs.curvature
+    assert curvature is not None, "a need of every single step"
+    slopes: Array = np.mean([_external_gradient(head, curvature, p) for p in inputs.bias.parts], axis=0)
+    return slopes
+
+
+def _worst(inputs: UnlearningInputs, k: int) -> Array:
+    """Positions of the k most harmful training samples."""
+    assert inputs.scores is not None, "a need of whoever uses K"
+    return inputs.scores.most_harmful(k)
 
 
 def _mean_gradient(head: Head, samples: FeatureSet, n: int) -> Array:
@@ -185,3 +136,66 @@ def _external_gradient(head: Head, curvature: Curvature, bias: CounterfactualBia
     slope = bias.gradient(head)
     steepness = float(slope @ curvature.solve(slope))  # what a whole step of this slope takes off the gap
     return -slope * (bias.value(head) / steepness if steepness > 0 else 0.0)
+
+
+# --- the four strategies
+
+SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # of a single step
+
+register(
+    Strategy(
+        name="iterated",
+        title="Learn from external samples",
+        note="Refits the layers that may change on external twins. Even the smallest strength refits; more strength "
+        "makes it answer both twins alike.",
+        group_note="Refits the layers that may change on external samples. Even the smallest strength refits; more "
+        "strength makes it answer both groups alike on average.",
+        prepare=_iterated,
+        strengths=(0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
+        searches_blends=True,
+        formula=r"\begin{aligned}\min_\theta\;&\frac1m\sum_i\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)\Bigr]\\"
+        r"+\;&\frac{\rho}{2}\,\frac1m\sum_i\bigl\|W(c_i-\bar c_i)\bigr\|^2\\"
+        r"+\;&\frac{\alpha}{2}\,\bigl\|\theta-\hat\theta\bigr\|^2\end{aligned}",
+        formula_words="Learning from external samples: right answers on both sides of m pairs, alike answers with "
+        "the strength ρ, and an anchor α to the original. The two sides weigh 1/4 (favoured) and 3/4.",
+    )
+)
+register(
+    Strategy(
+        name="paper-remove",
+        title="Forget harmful samples",
+        note="The published single step that takes the K most harmful training samples out.",
+        prepare=partial(_single_step, _removed),
+        strengths=SHARES,
+        needs=frozenset({"curvature", "scores"}),
+        formula=r"\theta=\hat\theta+\eta\,(H+\lambda I)^{-1}\,\frac1n\sum_{k=1}^{K}\nabla L(z_k)",
+        formula_words="The published single steps, of which the strength η takes a share. Removing the K most harmful:",
+    )
+)
+register(
+    Strategy(
+        name="paper-replace",
+        title="Swap harmful samples for twins",
+        note="The published single step that puts its twin in each of the K most harmful samples' place.",
+        prepare=partial(_single_step, _replaced),
+        strengths=SHARES,
+        needs=frozenset({"curvature", "scores", "training twins"}),
+        formula=r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
+        r"&\frac1n\sum_{k=1}^{K}\bigl[\nabla L(z_k)-\nabla L(\bar z_k)\bigr]\end{aligned}",
+        formula_words="Putting their twins in their place:",
+    )
+)
+register(
+    Strategy(
+        name="paper-external",
+        title="One step on external samples",
+        note="The published single step on external twins; it needs no training samples.",
+        group_note="A single step along the slope of the gap between the groups; it needs no training samples.",
+        prepare=partial(_single_step, _external),
+        strengths=SHARES,
+        needs=frozenset({"curvature"}),
+        formula=r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
+        r"&\frac1m\sum_{i=1}^{m}\bigl[\nabla L(c_i)-\nabla L(\bar c_i)\bigr]\end{aligned}",
+        formula_words="Stepping on external twins:",
+    )
+)

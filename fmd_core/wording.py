@@ -18,7 +18,7 @@ from fmd_core.guarded_path import UnlearningPath
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import Estimate
 from fmd_core.scan import Finding
-from fmd_core.unlearning import USES_K, StrategyName
+from fmd_core.unlearn.method import Strategy, find_strategy
 
 NAMED_LOSERS = 3
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
@@ -27,39 +27,12 @@ SUBJECTS: dict[Measure, str] = {
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
 }
-STRATEGY_TITLES: dict[StrategyName, str] = {
-    "iterated": "Learn from external samples",
-    "paper-remove": "Forget harmful samples",
-    "paper-replace": "Swap harmful samples for twins",
-    "paper-external": "One step on external samples",
-}
-METHOD_TITLES: dict[str, str] = {str(name): title for name, title in STRATEGY_TITLES.items()} | {
-    "exclusion": "Fit again without samples that the reviewer excluded",
-    "erasure": "Erase the attribute from the features (LEACE)",
-    "adversary": "Train against an adversary that reads the attribute",
-    "pattern": "Forget a pattern that channels respond to",
-}
-STRATEGY_NOTES: dict[StrategyName, str] = {
-    "iterated": "Refits the layers that may change on external twins. Even the smallest strength refits; more strength "
-    "makes it answer both twins alike.",
-    "paper-remove": "The published single step that takes the K most harmful training samples out.",
-    "paper-replace": "The published single step that puts its twin in each of the K most harmful samples' place.",
-    "paper-external": "The published single step on external twins; it needs no training samples.",
-}
 
 
-GROUP_NOTES: dict[StrategyName, str] = {
-    "iterated": "Refits the layers that may change on external samples. Even the smallest strength refits; more "
-    "strength makes it answer both groups alike on average.",
-    "paper-external": "A single step along the slope of the gap between the groups; it needs no training samples.",
-}
-"""What is different where the bias is a gap between groups."""
-
-
-def strategy_note(strategy: StrategyName, measure: Measure) -> str:
+def strategy_note(strategy: str | Strategy, measure: Measure) -> str:
     """What a strategy does, in a sentence or two."""
-    notes = STRATEGY_NOTES if measure == "counterfactual" else STRATEGY_NOTES | GROUP_NOTES
-    return notes[strategy]
+    found = find_strategy(strategy)
+    return found.note if measure == "counterfactual" else found.group_note or found.note
 
 
 def many(unit: str) -> str:
@@ -324,12 +297,13 @@ def strength_label(strength: float) -> str:
     return "0 (original)" if strength == 0 else f"{strength:g}"
 
 
-def setting(strategy: StrategyName, strength: float, k: int, blend: float) -> str:
+def setting(strategy: str | Strategy, strength: float, k: int, blend: float) -> str:
     """Strategy and settings of one unlearning along a path."""
     if strength == 0:
         return "the original model"
-    parts = [STRATEGY_TITLES[strategy], f"strength {strength:g}"]
-    if strategy in USES_K:
+    found = find_strategy(strategy)
+    parts = [found.title, f"{found.strength_name} {strength:g}"]
+    if found.uses_k:
         parts.append(f"K = {k}")
     if blend < 1:
         parts.append(f"{100 * blend:.0f} % of the way")

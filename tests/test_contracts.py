@@ -28,6 +28,8 @@ CORE_ORDER = [
     "solvers",
     "solvers.kronecker",
     "heads",
+    "unlearn",  # the package itself: a docstring
+    "unlearn.method",
     "mlp_head",
     "solvers.fit_problem",
     "solvers.convex_fit",
@@ -92,6 +94,7 @@ CORE_ORDER = [
     "score_check",
     "objective",
     "unlearning",
+    "unlearn.one_strength",
     "guarded_path",
     "comparison",
     "wording",

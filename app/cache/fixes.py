@@ -14,29 +14,35 @@ from app.cache.steps import Progress, in_turn, part
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant, describe
 from fmd_core.data import ignore_progress
+from fmd_core.features.erasure import ERASURE
+from fmd_core.removal import EXCLUSION
 from fmd_core.running import distributed
-from fmd_core.unlearning import USES_K, StrategyName
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, find_strategy
 
 
 def inputs(
-    review: Review, aim: Aim, strategy: StrategyName, progress: Progress = ignore_progress
+    review: Review, aim: Aim, strategy: str, progress: Progress = ignore_progress
 ) -> fmd.UnlearningInputs:
     """What decides the fix: training samples and external people."""
-    swaps = strategy == "paper-replace"  # the only one that needs the training samples' own twins
+    needs = find_strategy(strategy).needs
     steps = opened.measured_on(review, "external", aim)
-    if strategy != "iterated":
+    if "curvature" in needs:
         steps.append(partial(influences.curvature, review))
-    if strategy in USES_K:
+    if "scores" in needs:
         steps.append(partial(influences.scores, review, aim))
-    if swaps:
+    if "training twins" in needs:
         steps += [partial(opened.pairs, review, "train", attribute) for attribute in aim.attributes]
     in_turn(steps, progress)
     return fmd.UnlearningInputs(
         train=opened.features(review, "train"),
         bias=opened.bias(review, "external", aim),
-        curvature=None if strategy == "iterated" else influences.curvature(review),
-        scores=influences.scores(review, aim) if strategy in USES_K else None,
-        train_pairs=tuple(opened.pairs(review, "train", a) for a in aim.attributes) if swaps else (),
+        curvature=influences.curvature(review) if "curvature" in needs else None,
+        scores=influences.scores(review, aim) if "scores" in needs else None,
+        train_pairs=(
+            tuple(opened.pairs(review, "train", name) for name in aim.attributes)
+            if "training twins" in needs
+            else ()
+        ),
     )
 
 
@@ -50,7 +56,7 @@ def guard(review: Review, aim: Aim, tolerance: float) -> fmd.Guard:
 
 @kept()
 def _solutions(
-    review: Review, aim: Aim, strategy: StrategyName, k: int, _progress: Progress
+    review: Review, aim: Aim, strategy: str, k: int, _progress: Progress
 ) -> tuple[fmd.UnlearningResult, ...]:
     given = inputs(review, aim, strategy, part(_progress, 0.0, 0.5))
     told = part(_progress, 0.5, 1.0)
@@ -59,28 +65,26 @@ def _solutions(
 
 
 def solutions(
-    review: Review, aim: Aim, strategy: StrategyName, k: int, progress: Progress = ignore_progress
+    review: Review, aim: Aim, strategy: str, k: int, progress: Progress = ignore_progress
 ) -> tuple[fmd.UnlearningResult, ...]:
     """Every strength of one strategy, before anybody judges it."""
     return _solutions(review, aim, strategy, k, progress)
 
 
-def warm_path(
-    review: Review, aim: Aim, strategy: StrategyName, k: int, progress: Progress = ignore_progress
-) -> None:
+def warm_path(review: Review, aim: Aim, strategy: str, k: int, progress: Progress = ignore_progress) -> None:
     """Compute what the Unlearn page needs of one strategy; `progress` may raise to stop."""
     in_turn(opened.measured_on(review, "validation", aim), part(progress, 0.0, 0.3))
     opened.bias(review, "validation", aim, beyond_placebo=True)  # with the placebo
     solutions(review, aim, strategy, k, part(progress, 0.3, 1.0))
 
 
-def is_solved(review: Review, aim: Aim, strategy: StrategyName, k: int) -> bool:
+def is_solved(review: Review, aim: Aim, strategy: str, k: int) -> bool:
     """Whether every strength of a path costs nothing."""
     return _solutions.holds(review, aim, strategy, k)
 
 
 @kept()
-def path(review: Review, aim: Aim, strategy: StrategyName, k: int, tolerance: float) -> fmd.UnlearningPath:
+def path(review: Review, aim: Aim, strategy: str, k: int, tolerance: float) -> fmd.UnlearningPath:
     """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
     return fmd.judge_path(solutions(review, aim, strategy, k), guard(review, aim, tolerance))
 
@@ -109,9 +113,9 @@ def _made(variant: Variant) -> fmd.UnlearningResult:
         members = np.flatnonzero(np.isin(train.rows, variant.rows))
         everybody, damping = influences.refitted(opened.every_twin(review)), opened.classifier(review).damping
         without = fmd.refit_without(everybody, train, members, damping=damping)
-        return fmd.UnlearningResult(without, "exclusion", 1.0, variant.k, what=what)
+        return fmd.UnlearningResult(without, EXCLUSION.name, 1.0, variant.k, what=what)
     if isinstance(variant, Erasure):
-        return fmd.UnlearningResult(erased(variant).head, "erasure", 1.0, 0, what=what)
+        return fmd.UnlearningResult(erased(variant).head, ERASURE.name, 1.0, 0, what=what)
     assert isinstance(variant, Retrained)
     changed = opened.open_beside(review.data, review.model, review.beside)[1]
     return fmd.UnlearningResult(changed, variant.way, 1.0, 0, what=what)
@@ -140,7 +144,7 @@ def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
 def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:
     """What a variant makes; the original head for None."""
     return (
-        fmd.UnlearningResult(opened.classifier(review).head, "iterated", 0.0, 0)
+        fmd.UnlearningResult(opened.classifier(review).head, DEFAULT_STRATEGY, 0.0, 0)
         if variant is None
         else point(variant).result
     )

@@ -10,6 +10,7 @@ from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
 from fmd_core.guarded_path import TOLERANCE
 from fmd_core.proof import default_k
+from fmd_core.unlearn.method import DEFAULT_STRATEGY
 
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
@@ -37,7 +38,7 @@ def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     for aim in aims:
         steps += [
             partial(influences.scores, review, aim),
-            lambda _, aim=aim: fixes.path(review, aim, "iterated", 0, TOLERANCE),  # type: ignore[misc]
+            lambda _, aim=aim: fixes.path(review, aim, DEFAULT_STRATEGY, 0, TOLERANCE),  # type: ignore[misc]
             lambda _, aim=aim: judgements.rivals(review, aim, k),  # type: ignore[misc]
         ]
     in_turn(steps, progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,9 +15,6 @@ from app.serving import warmup
 from app.session import memory, state
 from app.widgets import components
 from fmd_core.running.jobs import REGISTRY, Progress
-
-if TYPE_CHECKING:
-    from fmd_core.unlearning import StrategyName
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"
@@ -82,7 +78,7 @@ def require_scores(review: Review, aim: Aim) -> None:
     )
 
 
-def require_path(review: Review, aim: Aim, strategy: StrategyName, k: int) -> None:
+def require_path(review: Review, aim: Aim, strategy: str, k: int) -> None:
     """The same for every strength of one way to unlearn. What cannot be done is left to the page to say."""
     if cache.is_solved(review, aim, strategy, k):
         return

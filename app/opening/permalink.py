@@ -17,6 +17,7 @@ import streamlit as st
 from app.record.review import BUNDLED, Review
 from app.session import memory, state
 from app.widgets import components
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, strategies
 
 LONGEST = 2_000  # characters of one value
 NOTES = "address_notes"
@@ -228,9 +229,7 @@ def _measures() -> tuple[str, ...]:
 
 
 def _strategies() -> tuple[str, ...]:
-    from fmd_core.unlearning import STRATEGIES
-
-    return STRATEGIES
+    return tuple(strategy.name for strategy in strategies())
 
 
 def _depths() -> tuple[str, ...]:
@@ -246,7 +245,7 @@ SETTINGS: dict[str, Setting] = {
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "also": Setting("also", [], _several),
-    "how": Setting("strategy", "iterated", _one_of(_strategies)),
+    "how": Setting("strategy", DEFAULT_STRATEGY, _one_of(_strategies)),
     "depth": Setting("depth", "last layer", _one_of(_depths)),
     "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
     "tolerance": Setting("tolerance", 1.0, _points),

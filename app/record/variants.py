@@ -5,13 +5,12 @@ original gives the same head, so going back is exact and the original cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.record.review import Aim, Review
 
 if TYPE_CHECKING:
     from fmd_core.features.erasure import Form
-    from fmd_core.unlearning import StrategyName
 
 
 class Sweep(NamedTuple):
@@ -19,7 +18,7 @@ class Sweep(NamedTuple):
 
     review: Review
     aim: Aim
-    strategy: StrategyName
+    strategy: str
     k: int
 
 
@@ -29,7 +28,8 @@ class Recipe:
 
     review: Review
     aim: Aim
-    strategy: StrategyName
+    strategy: str
+    """Its name."""
     k: int
     strength: float
     blend: float
@@ -78,7 +78,8 @@ class Retrained:
 
     review: Review
     aim: Aim
-    way: Literal["adversary", "pattern"]
+    way: str
+    """Name of the method: the adversary, or a pattern."""
     what: str
     """What was forgotten and how, in words."""
     tolerance: float

@@ -12,6 +12,7 @@ from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
 from app.record.variants import Sweep, Variant, describe
 from app.session import access, keeping, memory
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
     from app.record.trained import Trained
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from fmd_core.networks.architectures import Depth
     from fmd_core.networks.intake import Passport
     from fmd_core.report.evidence import Decision
-    from fmd_core.unlearning import StrategyName
 
 DEFAULT_K = 100  # harmful samples to unlearn
 STOP = "stop_"  # the beginning of the key of every strength
@@ -271,12 +271,10 @@ def depth() -> Depth:
     return found
 
 
-def strategy() -> tuple[StrategyName, int]:
+def strategy() -> tuple[str, int]:
     """How to unlearn and how many harmful samples it uses (0 where it uses none), chosen on the Unlearn page."""
-    from fmd_core.unlearning import USES_K  # slow, and no other page asks
-
-    found: StrategyName = memory.value("strategy", "iterated")
-    return found, int(memory.value("unlearn_k", DEFAULT_K)) if found in USES_K else 0
+    found = find_strategy(memory.value("strategy", DEFAULT_STRATEGY))
+    return found.name, int(memory.value("unlearn_k", DEFAULT_K)) if found.uses_k else 0
 
 
 def sweep() -> Sweep:

@@ -16,8 +16,14 @@ from app.session import access, state
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
 from app.widgets import components
-from fmd_core.features.adversarial import AdversarySettings, ForgottenModel, Variant, forget_by_adversary
-from fmd_core.features.channels import ForgottenPattern, forget_pattern
+from fmd_core.features.adversarial import (
+    ADVERSARY,
+    AdversarySettings,
+    ForgottenModel,
+    Variant,
+    forget_by_adversary,
+)
+from fmd_core.features.channels import PATTERN, ForgottenPattern, forget_pattern
 from fmd_core.features.finetuning import ForgettingStep
 from fmd_core.networks.model_shelf import keep_model
 from fmd_core.running.jobs import REGISTRY, Job, Progress
@@ -45,7 +51,7 @@ def train(
             store=cache.store(), progress=told, reading=reading,
         )  # fmt: skip
 
-    _begin(f"Training against {names}", Retrained(review, aim, "adversary", what, tolerance), forget)
+    _begin(f"Training against {names}", Retrained(review, aim, ADVERSARY.name, what, tolerance), forget)
 
 
 def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
@@ -67,7 +73,7 @@ def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
             progress=told,
         )
 
-    variant = Retrained(review, aim, "pattern", what, tolerance)
+    variant = Retrained(review, aim, PATTERN.name, what, tolerance)
     _begin(f"Training without pattern {pattern.group + 1}", variant, forget, pattern)
 
 

@@ -18,7 +18,7 @@ from app.widgets import components
 from fmd_core import wording
 from fmd_core.guarded_path import TOLERANCE
 from fmd_core.networks.architectures import Depth
-from fmd_core.unlearning import STRATEGIES, USES_K, StrategyName
+from fmd_core.unlearn.method import Strategy, find_strategy, strategies
 
 DEPTHS: dict[Depth, str] = {
     "last layer": "The last layer",
@@ -45,14 +45,14 @@ def choose() -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     _choose_attributes(review)
     strategy = _choose_strategy(state.joint_aim())
     _choose_depth(review)
-    if strategy in USES_K:
+    if strategy.uses_k:
         _choose_k()
     tolerance = _choose_tolerance()
     sweep = state.sweep()
     if not cache.is_solved(*sweep) and memory.is_first_time(sweep):
         st.rerun()  # the page sees to it first, with progress and a way to stop
     path = cache.path(*sweep, tolerance)
-    choice = _choose_strength(path, sweep)
+    choice = _choose_strength(path, sweep, strategy.strength_name)
     return path, choice, Recipe(*sweep, choice.result.strength, choice.result.blend, tolerance)
 
 
@@ -73,15 +73,16 @@ def _choose_attributes(review: Review) -> None:
     )
 
 
-def _choose_strategy(aim: Aim) -> StrategyName:
-    strategy = st.selectbox(
+def _choose_strategy(aim: Aim) -> Strategy:
+    name = st.selectbox(
         "How",
-        STRATEGIES,
-        format_func=wording.STRATEGY_TITLES.__getitem__,
+        [strategy.name for strategy in strategies()],
+        format_func=lambda name: find_strategy(name).title,
         key="strategy",
         persist_state="session",
         help=glossary.tip("Unlearning", "Last layer"),
     )
+    strategy = find_strategy(name)
     st.caption(wording.strategy_note(strategy, aim.measure))
     return strategy
 
@@ -127,7 +128,7 @@ def _choose_tolerance() -> float:
     return points / 100
 
 
-def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep) -> fmd.PathPoint:
+def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep, label: str) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
     _follow(key, sweep)
@@ -138,7 +139,7 @@ def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep) -> fmd.PathPoint:
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
     memory.keep_within(key, tuple(stops))
     stop = st.select_slider(
-        "Strength",
+        label.capitalize(),
         tuple(stops),
         key=key,
         persist_state="session",

@@ -28,12 +28,20 @@ from fmd_core.features.finetuning import (
 from fmd_core.features.forgettable import check_forgettable, columns_to_forget
 from fmd_core.features.pressures import Ensemble, GradientReversal, Matching, Pressure, twin_gap
 from fmd_core.models import Classifier
+from fmd_core.unlearn.method import Method, register
 
 if TYPE_CHECKING:
     import torch
 
     from fmd_core.networks.feature_store import FeatureStore
 
+ADVERSARY = Method(
+    name="adversary",
+    title="Train against an adversary that reads the attribute",
+    short="Train against it",
+    retrains=True,
+)
+register(ADVERSARY)
 Variant = Literal["published", "ensemble", "conditional", "matching", "sparing", "twins"]
 STRENGTHS: dict[Variant, float] = {
     "published": 1.0, "ensemble": 2.0, "conditional": 2.0, "matching": 1.0, "sparing": 3.0, "twins": 0.3

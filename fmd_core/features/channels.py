@@ -19,11 +19,19 @@ from fmd_core.data import Array, AttributeDataset, frozen_array, ignore_progress
 from fmd_core.errors import DataError, ModelError, SolverError
 from fmd_core.features.finetuning import ForgettingStep, Round, TrainableCopy, ignore_forgetting
 from fmd_core.models import Classifier, batch_side, check_fit, row_batches
+from fmd_core.unlearn.method import Method, register
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+PATTERN = Method(
+    name="pattern",
+    title="Forget a pattern that channels respond to",
+    short="Forget a pattern",
+    retrains=True,
+)
+register(PATTERN)
 SAMPLE_IMAGES = 400  # of the training split, that channels are compared on
 FINE_SIDE = 8  # maps of this side and more show where a pattern is
 MOST_GROUPS = 12

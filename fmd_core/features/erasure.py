@@ -48,7 +48,10 @@ from fmd_core.errors import DataError, ModelError
 from fmd_core.features.forgettable import LEAST_OF_A_LEVEL, check_forgettable, columns_to_forget
 from fmd_core.heads import Head, LinearHead
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.unlearn.method import Method, register
 
+ERASURE = Method(name="erasure", title="Erase the attribute from the features (LEACE)", short="Erase it")
+register(ERASURE)
 Form = Literal["within class", "plain"]
 FURTHER_SHARE = 4
 """One further direction is erased for so many features unless told otherwise. What a small network reads of

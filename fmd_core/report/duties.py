@@ -12,7 +12,7 @@ from typing import Any
 from fmd_core import wording
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.report.evidence import Evidence
-from fmd_core.unlearning import RETRAINED
+from fmd_core.unlearn.method import find_method
 
 NO_CERTIFICATE = (
     "This report is evidence for these duties. It is no certificate that they are met: that is for the people who "
@@ -111,7 +111,7 @@ def caveats(evidence: Evidence) -> list[str]:
         told.append(
             "The whole network was trained on. Fresh readers say what it still tells; another layer, or a reader of "
             "another kind, may tell more."
-            if evidence.point.result.strategy in RETRAINED
+            if find_method(evidence.point.result.strategy).retrains
             else f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that "
             "layers trained again on the old data can learn the bias again."
         )

@@ -17,7 +17,7 @@ from fmd_core.networks.architectures import find_architecture
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
 from fmd_core.report.measured import PICTURES, REMARKS
 from fmd_core.report.sections import EFFECTS
-from fmd_core.unlearning import RETRAINED, STRATEGIES
+from fmd_core.unlearn.method import Method, Strategy, find_method
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
@@ -31,6 +31,7 @@ def render_page(
     `pictures` are data URIs by row; a report that was read from JSON has none, and says so. `opened`
     is what to say at the top of one that was opened again.
     """
+    method = _method(report["settings"]["strategy"])
     return _template().render(
         report=report,
         harmful=report["taught_by"]["most_harmful"][:PICTURES],
@@ -43,10 +44,8 @@ def render_page(
         articles=ARTICLES,
         card=CARD,
         no_certificate=NO_CERTIFICATE,
-        strategies=wording.METHOD_TITLES
-        | {name: f"{t} ({name})" for name, t in wording.STRATEGY_TITLES.items()},
-        along_a_path=STRATEGIES,
-        retrained=RETRAINED,
+        method=method,
+        has_strengths=isinstance(method, Strategy),
         remarks=report["taught_by"]["remarks"][:REMARKS],
     )
 
@@ -83,6 +82,11 @@ def _straight(value: object) -> object:
 def _unbroken(value: object) -> object:
     """Figures are not to break at the end of a line; marked-up text is left as it is."""
     return wording.unbroken(value) if type(value) is str else value
+
+
+def _method(name: str | None) -> Method | None:
+    """How the variant in force was made; None with the original in force."""
+    return None if name is None else find_method(name)
 
 
 def _network(architecture: str) -> str:

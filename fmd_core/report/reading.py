@@ -37,7 +37,7 @@ from fmd_core.report.checks import (
 from fmd_core.report.evidence import DECISIONS, LONGEST_NOTES
 from fmd_core.report.sections import EFFECTS
 from fmd_core.report.writing import FORMAT, seal
-from fmd_core.unlearning import METHODS
+from fmd_core.unlearn.method import methods
 
 MAX_BYTES = 16 << 20
 OLDER = "fmd-report-2"
@@ -108,6 +108,13 @@ def _refuse_constant(name: str) -> None:
 
 # --- what a report holds
 
+
+def _method(value: object, place: str) -> str:
+    """The name of a strategy or another method that is known when the report is opened."""
+    found: str = one_of(*(method.name for method in methods()))(value, place)
+    return found
+
+
 CHANGE = record(
     {
         "name": TEXT, "group": TEXT, "before": estimate, "after": estimate, "difference": estimate,
@@ -142,7 +149,7 @@ SAMPLES = list_of(
 )
 REMARK = record({"row": count, "marked": flag, "excluded": flag, "note": TEXT, "shows": map_of(TEXT)})
 SETTINGS: dict[str, Check] = {
-    "strategy": maybe(one_of(*METHODS)),
+    "strategy": maybe(_method),
     "strength": maybe(number),
     "k": maybe(count),
     "blend": maybe(share),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from fmd_core.models import Classifier
 from fmd_core.report.evidence import AuditTrail, Evidence
 from fmd_core.scan import Finding, scan
 from fmd_core.score_check import GroupCheck, ScoreCheck
-from fmd_core.unlearning import USES_K, StrategyName, UnlearningResult
+from fmd_core.unlearn.method import Strategy, find_method
+from fmd_core.unlearning import UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
 
@@ -87,7 +88,7 @@ def settings(evidence: Evidence) -> dict[str, Any]:
         "left_out": [{"attribute": attribute, "row": row} for attribute, row in evidence.left_out],
         "strategy": None if result is None else result.strategy,
         "strength": None if result is None else result.strength,
-        "k": result.k if result is not None and result.strategy in USES_K else None,
+        "k": None if result is None else _k(result),
         "blend": None if result is None else result.blend,
         "depth": evidence.depth,
         "tolerance": evidence.tolerance,
@@ -215,7 +216,7 @@ def _current(point: PathPoint, tolerance: float | None) -> dict[str, Any]:
     return {
         "strategy": result.strategy,
         "strength": result.strength,
-        "k": result.k if result.strategy in USES_K else None,
+        "k": _k(result),
         "blend": result.blend,
         "step_share": result.step_share,
         "setting": _setting(result),
@@ -230,11 +231,19 @@ def _current(point: PathPoint, tolerance: float | None) -> dict[str, Any]:
     }
 
 
+def _k(result: UnlearningResult) -> int | None:
+    """How many harmful samples a strategy used; None where it uses none."""
+    method = find_method(result.strategy)
+    return result.k if isinstance(method, Strategy) and method.uses_k else None
+
+
 def _setting(result: UnlearningResult) -> str:
     if result.what:
         return result.what
-    strategy, share = cast(StrategyName, result.strategy), result.step_share
-    setting = wording.setting(strategy, result.strength, result.k, result.blend)
+    setting, share = (
+        wording.setting(result.strategy, result.strength, result.k, result.blend),
+        result.step_share,
+    )
     if share == 1 or result.strength == 0:
         return setting
     shortened = wording.percent(share, digits=1 if share >= 0.01 else 3)

@@ -24,13 +24,14 @@ from fmd_core.influence import bias_influence
 from fmd_core.models import Classifier, extract_features
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
-from fmd_core.unlearning import USES_K, StrategyName, UnlearningInputs, unlearn
+from fmd_core.unlearn.method import DEFAULT_STRATEGY, Need, Strategy, strategies
+from fmd_core.unlearn.one_strength import unlearn
+from fmd_core.unlearning import UnlearningInputs
 
 FIXED_STRENGTH = 0.1
 MOST_HARMFUL = 1_000  # K of the published steps, or a tenth of the training samples if that is less
-STRATEGY_ORDER: tuple[StrategyName, ...] = ("paper-remove", "paper-replace", "paper-external", "iterated")
 VANILLA, REFIT, AVERAGED = "vanilla", "last-layer refit", "averaged over the attribute"
-FIXED = f"iterated, strength {FIXED_STRENGTH:g}, no guard"
+FIXED = f"{DEFAULT_STRATEGY}, strength {FIXED_STRENGTH:g}, no guard"
 T = TypeVar("T")
 
 
@@ -57,7 +58,8 @@ class Experiment:
     def rows(self) -> Iterator[Row]:
         """Every way to treat the model, vanilla first."""
         yield self._held_out.row(VANILLA, self._head)
-        for strategy in STRATEGY_ORDER:
+        ours, *published = strategies()
+        for strategy in (*published, ours):
             yield from self._guarded(strategy)
         yield self._fixed()
         yield self._refit()
@@ -97,26 +99,25 @@ class Experiment:
         return Guard(people, CounterfactualBias(self._pairs("validation"), self._placebo(people)))
 
     @cached_property
-    def _prepared(self) -> tuple[UnlearningInputs, dict[StrategyName, float]]:
-        """What decides the fix, and the seconds of it that each strategy needs."""
+    def _prepared(self) -> tuple[UnlearningInputs, dict[Need, float]]:
+        """What decides the fix, and the seconds that each need of it took."""
         train, bias = self._features("train"), CounterfactualBias(self._external)
         curvature, bending = timed(lambda: fit_curvature(self._head, train, damping=self.classifier.damping))
         scores, scoring = timed(lambda: bias_influence(self._head, train, bias, curvature))
-        seconds: dict[StrategyName, float] = {"paper-external": bending, "iterated": 0.0}
-        seconds |= dict.fromkeys(USES_K, bending + scoring)
+        seconds: dict[Need, float] = {"curvature": bending, "scores": scoring}
         return UnlearningInputs(train, bias, curvature, scores, (self._pairs("train"),)), seconds
 
-    def _guarded(self, strategy: StrategyName) -> Iterator[Row]:
+    def _guarded(self, strategy: Strategy) -> Iterator[Row]:
         """What the guarded path suggests, at each tolerance."""
         inputs, seconds = self._prepared
-        k = min(MOST_HARMFUL, len(inputs.train) // 10) if strategy in USES_K else 0
+        k = min(MOST_HARMFUL, len(inputs.train) // 10) if strategy.uses_k else 0
         solutions, solving = timed(lambda: solve_path(self._head, inputs, strategy=strategy, k=k))
         for tolerance in self.tolerances:
             guard = replace(self._guard, tolerance=tolerance)
             path, judging = timed(lambda guard=guard: judge_path(solutions, guard))  # type: ignore[misc]
             yield replace(
-                self._held_out.row(guarded(strategy, tolerance), path.suggested.result.head),
-                seconds=seconds[strategy] + solving,
+                self._held_out.row(guarded(strategy.name, tolerance), path.suggested.result.head),
+                seconds=sum(seconds.get(need, 0.0) for need in strategy.needs) + solving,
                 guard_seconds=judging,
                 pairs=len(inputs.bias),
                 setting=_setting(path),
@@ -148,7 +149,7 @@ class Experiment:
         return self._held_out.row_of_answers(AVERAGED, answers)
 
 
-def guarded(strategy: StrategyName, tolerance: float) -> str:
+def guarded(strategy: str, tolerance: float) -> str:
     """The name of what a guarded path suggests."""
     return f"{strategy}, guarded, {100 * tolerance:g} point{'s' if tolerance > 0.01 else ''}"
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from fmd_core.reproduction.experiments import VANILLA, guarded
 from fmd_core.reproduction.held_out import Row
+from fmd_core.unlearn.method import DEFAULT_STRATEGY
 
 FIGURES = ("accuracy", "bias", "placebo", "excess", "worst_group", "parity", "opportunity", "seconds",
            "guard_seconds")  # fmt: skip
-ITERATED, ITERATED_2 = guarded("iterated", 0.01), guarded("iterated", 0.02)
+ITERATED, ITERATED_2 = guarded(DEFAULT_STRATEGY, 0.01), guarded(DEFAULT_STRATEGY, 0.02)
 
 
 @dataclass(frozen=True)

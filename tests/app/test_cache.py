@@ -17,7 +17,7 @@ from fmd_core import Column, DataError, unlearn
 from fmd_core.data import SPLITS
 from fmd_core.errors import NoTwinsError
 from fmd_core.running.jobs import REGISTRY, JobStopped
-from fmd_core.unlearning import STRENGTHS
+from fmd_core.unlearn.method import find_strategy
 
 REVIEW, AIM = Review(), Aim(("colour",))
 
@@ -64,11 +64,11 @@ def test_a_recipe_of_another_k_is_another_head():
 
 
 def test_the_path_is_the_library_s_own():
-    found = cache.head(REVIEW, recipe(strength=STRENGTHS["iterated"][0]))
+    found = cache.head(REVIEW, recipe(strength=find_strategy("iterated").strengths[0]))
     alone = unlearn(
         cache.classifier(REVIEW).head,
         cache.inputs(REVIEW, AIM, "paper-replace"),
-        strength=STRENGTHS["iterated"][0],
+        strength=find_strategy("iterated").strengths[0],
     )
     np.testing.assert_allclose(found.theta, alone.head.theta, atol=1e-5)
 

@@ -15,7 +15,11 @@ from fmd_core import (
     unlearning_path,
 )
 from fmd_core.guarded_path import BLENDS, _Judge
-from fmd_core.unlearning import STRATEGIES, STRENGTHS, USES_K
+from fmd_core.unlearn.method import find_strategy, strategies
+
+STRATEGIES = [strategy.name for strategy in strategies()]
+USES_K = [strategy.name for strategy in strategies() if strategy.uses_k]
+STRENGTHS = find_strategy("iterated").strengths
 
 
 def path_of(problem, strategy="iterated", external=None, tolerance=0.01):
@@ -105,7 +109,7 @@ def test_the_path_starts_at_the_original_and_climbs(tiny):
     path = path_of(tiny)
     assert path.original.result.head is tiny.head
     assert path.original.refusal == ""
-    assert [p.result.strength for p in path.points] == [0.0, *STRENGTHS["iterated"]]
+    assert [p.result.strength for p in path.points] == [0.0, *STRENGTHS]
     assert {p.result.blend for p in path.points} == {1.0}
     assert (path.tolerance, path.people, path.step_share) == (0.01, 120, 1.0)
 
@@ -113,14 +117,14 @@ def test_the_path_starts_at_the_original_and_climbs(tiny):
 def test_blends_lie_between_the_original_and_the_solution(tiny):
     path = path_of(tiny)
     solutions = {p.result.strength: p.result.head.theta for p in path.points}
-    assert [p.result.blend for p in path.blends] == list(BLENDS) * len(STRENGTHS["iterated"])
+    assert [p.result.blend for p in path.blends] == list(BLENDS) * len(STRENGTHS)
     for point in path.blends:
         way = point.result.head.theta - tiny.head.theta
         whole = solutions[point.result.strength] - tiny.head.theta
         np.testing.assert_allclose(way, point.result.blend * whole, atol=1e-9)
 
 
-@pytest.mark.parametrize("strategy", sorted(USES_K))
+@pytest.mark.parametrize("strategy", USES_K)
 def test_no_samples_leave_the_model_as_it_is(tiny, strategy):
     path = unlearning_path(tiny.head, tiny.inputs, tiny.guard, strategy=strategy, k=0)
     assert path.suggested is path.original
@@ -131,7 +135,7 @@ def test_progress_rises_to_the_end(tiny):
     seen = []
     unlearning_path(tiny.head, tiny.inputs, tiny.guard, progress=seen.append)
     assert seen == sorted(seen)
-    assert len(seen) == len(STRENGTHS["iterated"])
+    assert len(seen) == len(STRENGTHS)
     assert seen[-1] == 1
 
 

@@ -10,7 +10,8 @@ from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import FeatureSet
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.objective import pair_weights
-from fmd_core.unlearning import UnlearningInputs, unlearn
+from fmd_core.unlearn.one_strength import unlearn
+from fmd_core.unlearning import UnlearningInputs
 
 
 @pytest.fixture(scope="module")

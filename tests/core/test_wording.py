@@ -7,9 +7,11 @@ import pytest
 
 from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, scan, wording
 from fmd_core.bias import ServedGroup
+from fmd_core.bias_functions import MEASURES
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.guarded_path import PathPoint, UnlearningPath
-from fmd_core.unlearning import STRATEGIES, UnlearningResult
+from fmd_core.unlearn.method import find_strategy, strategies
+from fmd_core.unlearning import UnlearningResult
 
 UNKNOWN = Estimate.unknown(7)
 MINUS = "\N{MINUS SIGN}"
@@ -395,15 +397,19 @@ def result(strength):
     return UnlearningResult(LinearHead([[0.0], [0.0]], [0, 0]), "iterated", strength, 0)
 
 
-def test_every_strategy_has_a_title_and_a_note():
-    assert set(wording.STRATEGY_TITLES) == set(wording.STRATEGY_NOTES) == set(STRATEGIES)
+def test_every_strategy_has_a_title_and_a_note_for_twins_and_for_groups():
+    assert len({strategy.title for strategy in strategies()}) == len(strategies())
+    for strategy in strategies():
+        notes = [wording.strategy_note(strategy, measure) for measure in MEASURES]
+        assert all(note.endswith(".") for note in notes)
+        assert not any("twin" in note for note in notes[1:] if strategy.group_note)
 
 
 def test_a_setting_names_what_was_chosen():
-    titles = wording.STRATEGY_TITLES
-    assert wording.setting("iterated", 0.3, 0, 1.0) == f"{titles['iterated']}, strength 0.3"
-    assert wording.setting("iterated", 0.3, 0, 0.25) == f"{titles['iterated']}, strength 0.3, 25 % of the way"
-    assert wording.setting("paper-remove", 1.0, 20, 1.0) == f"{titles['paper-remove']}, strength 1, K = 20"
+    iterated, remove = (find_strategy(name).title for name in ("iterated", "paper-remove"))
+    assert wording.setting("iterated", 0.3, 0, 1.0) == f"{iterated}, strength 0.3"
+    assert wording.setting("iterated", 0.3, 0, 0.25) == f"{iterated}, strength 0.3, 25 % of the way"
+    assert wording.setting("paper-remove", 1.0, 20, 1.0) == f"{remove}, strength 1, K = 20"
     assert wording.setting("paper-remove", 0.0, 20, 1.0) == "the original model"
 
 

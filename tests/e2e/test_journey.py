@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 
 from app import cache
 from app.record.review import Review
-from fmd_core.unlearning import STRENGTHS
+from fmd_core.unlearn.method import find_strategy
 
 REVIEW = Review()
 
@@ -174,7 +174,7 @@ def test_fast_slider_moves_end_where_the_slider_stands(visit):
     expect(slider).to_be_visible()
     for _ in range(4):
         slider.press("ArrowRight")
-    fourth = f"{STRENGTHS['iterated'][3]:g}"
+    fourth = f"{find_strategy('iterated').strengths[3]:g}"
     expect(page.get_by_role("group", name="Strength").get_by_text(fourth, exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="The colour bias falls")).to_be_visible()
     before = visitor.finished

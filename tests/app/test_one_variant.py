@@ -17,6 +17,7 @@ from app.record.variants import Recipe, describe
 from app.view_models import report
 from app.view_models import unlearn as words
 from app.view_models.before_after import BeforeAfter
+from fmd_core.study import fixing
 from tests.app.test_pages import in_force, titles
 from tests.app.test_permalink import address
 
@@ -36,11 +37,16 @@ WAYS = (  # attribute, strategy, depth: there and back again
 @pytest.fixture
 def moved(monkeypatch):
     """Run what the browser runs when somebody has moved a widget: the part of the page that it stands in."""
-    rerun = local_script_runner.RerunData
+    rerun, parse, last = local_script_runner.RerunData, local_script_runner.parse_tree_from_messages, []
+
+    def remember(messages):
+        last[:] = [m.delta for m in messages if m.WhichOneof("type") == "delta"]
+        return parse(messages)
+
+    monkeypatch.setattr(local_script_runner, "parse_tree_from_messages", remember)
 
     def run(test, widget):
-        sent = [m.delta for m in test._tree._runner.forward_msgs() if m.WhichOneof("type") == "delta"]
-        part = next(delta.fragment_id for delta in sent if _id(delta.new_element) == widget.proto.id)
+        part = next(delta.fragment_id for delta in last if _id(delta.new_element) == widget.proto.id)
         with monkeypatch.context() as patch:
             if part:
                 patch.setattr(local_script_runner, "RerunData", partial(rerun, fragment_id=part))
@@ -70,7 +76,7 @@ def every_path_is_solved():
         return fmd.UnlearningResult(head, strategy, 0.0, k), fmd.unlearn(head, inputs, strategy=strategy, k=k)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fmd, "solve_path", solve)
+        patch.setattr(fixing, "solve_path", solve)
         bounded.clear()
         for attribute, strategy, depth in set(WAYS):
             cache.warm(Review(depth=depth))
@@ -129,7 +135,7 @@ def assert_reported(written, recipe):
 
 
 @pytest.mark.usefixtures("every_path_is_solved")
-def test_screen_sidebar_address_and_report_speak_of_one_variant(open_page, moved, reports):
+def test_screen_sidebar_address_and_report_speak_of_one_variant(moved, open_page, reports):
     test = open_page("unlearn")
     for way in WAYS:
         stop, recipe = farthest(*way)
@@ -149,7 +155,7 @@ def test_screen_sidebar_address_and_report_speak_of_one_variant(open_page, moved
 
 
 @pytest.mark.usefixtures("every_path_is_solved")
-def test_a_depth_that_is_chosen_after_apply_changes_nothing_in_force(open_page, moved, reports):
+def test_a_depth_that_is_chosen_after_apply_changes_nothing_in_force(moved, open_page, reports):
     test = open_page("unlearn")
     stop, recipe = farthest("colour", "iterated", LAST)
     test = moved(test, test.select_slider[0].set_value(stop))

@@ -51,11 +51,14 @@ from .report.reading import OpenedReport, read_report
 from .report.writing import build_report, render_report
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
+from .study.aim import Aim
+from .study.study import Study
 from .unlearn.method import Mover, Strategy, find_strategy, strategies
 from .unlearn.one_strength import unlearn
 from .unlearning import UnlearningInputs, UnlearningResult
 
 __all__ = [
+    "Aim",
     "AttributeBias",
     "AttributeDataset",
     "AuditTrail",
@@ -105,6 +108,7 @@ __all__ = [
     "Seen",
     "SolverError",
     "Strategy",
+    "Study",
     "TrainingStep",
     "UnlearningInputs",
     "UnlearningPath",

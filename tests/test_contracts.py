@@ -131,6 +131,16 @@ CORE_ORDER = [
     "report.writing",
     "report.checks",
     "report.reading",
+    "study",  # the package itself: a docstring
+    "study.aim",
+    "study.memory",
+    "study.steps",
+    "study.subject",
+    "study.people",
+    "study.teaching",
+    "study.fixing",
+    "study.judging",
+    "study.study",
     "reproduction.held_out",
     "reproduction.experiments",
     "reproduction.results",
@@ -143,7 +153,6 @@ CORE_ORDER = [
     "__main__",
 ]
 CACHE_ORDER = [
-    "steps",
     "bounded",
     "opened",
     "influences",

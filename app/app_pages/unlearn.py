@@ -6,13 +6,13 @@ from app import cache
 from app.opening import permalink
 from app.session import state
 from app.unlearning import before_after, history_panel, trade_off
-from app.unlearning.unlearn_controls import choose, opened, suggestion
+from app.unlearning.unlearn_controls import choose, require_sweep, suggestion
 from app.view_models import glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError, wording
 
-REVIEW = opened()
+require_sweep()
 
 
 @components.fragment
@@ -22,7 +22,7 @@ def conversation() -> None:
     left, right = st.columns([2, 3], gap="large")
     try:
         with left, st.spinner("Trying every strength"):
-            path, choice, variant = choose(REVIEW)
+            path, choice, variant = choose()
     except FMDError:  # the sentence stands below; the page keeps its question
         with top:
             components.header("Unlearn · against the original model", "This cannot be tried.")
@@ -30,9 +30,10 @@ def conversation() -> None:
     curve = unlearn.build_curve(path, choice)
     with right:  # the curve moves first; held-out people are asked next
         trade_off.draw(curve, lambda: unlearn.curve_table(path))
-    aim, data = variant.aim, cache.dataset(REVIEW)
-    comparison = cache.comparison(REVIEW, variant, aim.attribute)
-    others = cache.other_biases(REVIEW, variant, aim.attribute)
+    review, aim = variant.review, variant.aim  # not the page's: it runs less often than this part of it
+    data = cache.dataset(review)
+    comparison = cache.comparison(review, variant, aim.attribute)
+    others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
@@ -44,7 +45,7 @@ def conversation() -> None:
         )
         panels.cards(result.cards)
     with left:
-        limit = unlearn.within_limit(cache.audit(REVIEW, None), aim, state.threshold())
+        limit = unlearn.within_limit(cache.audit(review, None), aim, state.threshold())
         if limit:
             st.info(components.plain(limit))
         if curve.warning:
@@ -60,7 +61,7 @@ def conversation() -> None:
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:
         proof = before_after.did_it_work(state.review(), variant, comparison)
-        before_after.draw("unlearn", REVIEW, result, proof)
+        before_after.draw("unlearn", review, result, proof)
     permalink.write()
 
 

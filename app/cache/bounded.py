@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from operator import attrgetter
 from threading import Condition
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
@@ -59,18 +59,46 @@ _RESULTS: LRUCache[Any, _Held] = LRUCache(budget(), getsizeof=attrgetter("n_byte
 _CHANGED = Condition()  # guards _RESULTS, and is told of every result that is done
 
 
+@cached(_RESULTS, key=lambda key, _make, _growth: key, condition=_CHANGED)
+def _find(_key: Hashable, make: Callable[[], object], growth: float) -> _Held:
+    value = make()
+    n_bytes = ENTRY_BYTES + round(growth * size_of(value))  # here: the tables are not locked
+    if n_bytes > _RESULTS.maxsize:
+        LOG.warning("a result is larger than the whole cache (FMD_CACHE_MB) and is not kept")
+    return _Held(value, n_bytes)
+
+
+class SharedMemory:
+    """The shared memory as a study knows it, by keys of its own (`fmd_core.study.memory.Memory`)."""
+
+    def recall(self, key: tuple[Hashable, ...], make: Callable[[], R], growth: float = 1.0) -> R:
+        """The result that is held, or a new one."""
+        found: R = _find(hashkey(*key), make, growth).value
+        return found
+
+    def holds(self, key: tuple[Hashable, ...]) -> bool:
+        """Whether a result costs nothing."""
+        return hashkey(*key) in _RESULTS
+
+    def held(self) -> list[tuple[Hashable, ...]]:
+        """Keys of every result that costs nothing, in no order."""
+        with _CHANGED:
+            return [tuple(key) for key in _RESULTS]
+
+
 class Kept(Generic[P, R]):
     """A function whose results are kept by its arguments, which are hashable. One whose name begins with an
     underscore is no part of the key."""
 
     def __init__(self, function: Callable[P, R], growth: float) -> None:
         update_wrapper(self, function)
-        self._function, self._growth = function, growth
-        self._find = cached(_RESULTS, key=_key_of(function), condition=_CHANGED)(self._make)
+        self._function, self._growth, self._key = function, growth, _key_of(function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result that is held, or a new one."""
-        return self._find(*args, **kwargs).value
+        key, make = self._key(*args, **kwargs), partial(self._function, *args, **kwargs)
+        found: R = _find(key, make, self._growth).value
+        return found
 
     def holds(self, *asked: Hashable) -> bool:
         """Whether a result costs nothing. `asked` is every argument that is part of the key, in order."""
@@ -86,13 +114,6 @@ class Kept(Generic[P, R]):
         with _CHANGED:
             for asked in self.held():
                 del _RESULTS[hashkey(self._function, *asked)]
-
-    def _make(self, *args: P.args, **kwargs: P.kwargs) -> _Held:
-        value = self._function(*args, **kwargs)
-        n_bytes = ENTRY_BYTES + round(self._growth * size_of(value))  # here: the tables are not locked
-        if n_bytes > _RESULTS.maxsize:
-            LOG.warning("a result is larger than the whole cache (FMD_CACHE_MB) and is not kept")
-        return _Held(value, n_bytes)
 
 
 def kept(*, growth: float = 1.0) -> Callable[[Callable[P, R]], Kept[P, R]]:

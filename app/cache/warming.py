@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from app.cache import fixes, influences, judgements, opened
-from app.cache.steps import Progress, Step, in_turn
 from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
 from fmd_core.guarded_path import TOLERANCE
-from fmd_core.proof import default_k
+from fmd_core.study.steps import Progress, Step, in_turn
 from fmd_core.unlearn.method import DEFAULT_STRATEGY
 
 
@@ -33,12 +32,11 @@ def is_warm(review: Review) -> bool:
 def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the later pages of a demo need."""
     aims = [Aim((name,)) for name in opened.testable(review)]
-    k = default_k(len(opened.features(review, "train")))
     steps: list[Step] = []
     for aim in aims:
         steps += [
             partial(influences.scores, review, aim),
             lambda _, aim=aim: fixes.path(review, aim, DEFAULT_STRATEGY, 0, TOLERANCE),  # type: ignore[misc]
-            lambda _, aim=aim: judgements.rivals(review, aim, k),  # type: ignore[misc]
+            lambda _, aim=aim: judgements.rivals(review, aim, None),  # type: ignore[misc]
         ]
     in_turn(steps, progress)

@@ -65,7 +65,7 @@ def require_in_force(variant: Variant | None) -> None:
         return
     require(variant.review)
     if isinstance(variant, Recipe):
-        require_path(variant.review, variant.aim, variant.strategy, variant.k)
+        require_path(*variant.sweep)
 
 
 def require_scores(review: Review, aim: Aim) -> None:

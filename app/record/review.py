@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmd_core.study.aim import Aim
+
+__all__ = ["BUNDLED", "NO_MODEL", "Aim", "Review"]
+
 if TYPE_CHECKING:
-    from fmd_core.bias_functions import Measure
+    pass
 
 NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
 
@@ -43,22 +47,3 @@ class Review:
 
             return FAMILIES[self.data].has_model if self.data in FAMILIES else False
         return self.model != NO_MODEL
-
-
-@dataclass(frozen=True)
-class Aim:
-    """The bias that is looked at or taken out: what counts as bias, and by which attributes at once."""
-
-    attributes: tuple[str, ...]
-    measure: Measure = "counterfactual"
-
-    @property
-    def attribute(self) -> str:
-        """The attribute under review, which comes first."""
-        return self.attributes[0]
-
-    @property
-    def words(self) -> str:
-        """'sex', 'sex and race', 'sex (equal opportunity)'."""
-        names = " and ".join(self.attributes)
-        return names if self.measure == "counterfactual" else f"{names} ({self.measure})"

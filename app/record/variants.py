@@ -5,12 +5,21 @@ original gives the same head, so going back is exact and the original cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.record.review import Aim, Review
 
 if TYPE_CHECKING:
     from fmd_core.features.erasure import Form
+
+
+class Sweep(NamedTuple):
+    """All strengths of one way to unlearn: of which model, open how deep, against what; K is 0 where it is not used."""
+
+    review: Review
+    aim: Aim
+    strategy: str
+    k: int
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,11 @@ class Recipe:
     strength: float
     blend: float
     tolerance: float
+
+    @property
+    def sweep(self) -> Sweep:
+        """What it is one strength of."""
+        return Sweep(self.review, self.aim, self.strategy, self.k)
 
 
 @dataclass(frozen=True)

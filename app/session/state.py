@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
-from app.record.variants import Variant, describe
+from app.record.variants import Sweep, Variant, describe
 from app.session import access, keeping, memory
 from fmd_core.unlearn.method import DEFAULT_STRATEGY, find_strategy
 
@@ -276,6 +276,11 @@ def strategy() -> tuple[str, int]:
     return found.name, int(memory.value("unlearn_k", DEFAULT_K)) if found.uses_k else 0
 
 
+def sweep() -> Sweep:
+    """What is chosen on the Unlearn page, but for the strength: slider, recipe and address all read this."""
+    return Sweep(replace(review(), depth=depth()), joint_aim(), *strategy())
+
+
 def threshold() -> float:
     """The limit delta as a share, chosen on the bias page; 10 points until then."""
     return float(memory.value("threshold", 10)) / 100
@@ -347,7 +352,8 @@ def passport(model: str) -> Passport | None:
 
 def stop_key() -> str:
     """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
-    return f"{STOP}{joint_aim().words}_{memory.value('strategy', DEFAULT_STRATEGY)}_{depth()}"
+    chosen = sweep()
+    return f"{STOP}{chosen.aim.words}_{chosen.strategy}_{chosen.review.depth}"
 
 
 def _now() -> datetime:

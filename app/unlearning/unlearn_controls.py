@@ -10,7 +10,7 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import preparation
 from app.record.review import Aim, Review
-from app.record.variants import Recipe
+from app.record.variants import Recipe, Sweep
 from app.session import memory, state
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
@@ -20,34 +20,34 @@ from fmd_core.guarded_path import TOLERANCE
 from fmd_core.models.depth import find_depth
 from fmd_core.unlearn.method import Strategy, find_strategy, strategies
 
-Asked = tuple[Review, Aim, str, int]  # the name of a strategy, and K
+
+def require_sweep() -> None:
+    """Have everything computed that the page shows of what is chosen."""
+    memory.keep_within("depth", cache.depths(state.review()))
+    sweep = state.sweep()
+    preparation.require(sweep.review)
+    preparation.require_path(*sweep)
 
 
-def opened() -> Review:
-    """The review, open as deep as was chosen, with everything computed that the page shows."""
+def choose() -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
+    """Attributes, strategy, depth, K, tolerance and strength; the path they lead along and the point chosen on it.
+
+    The controls come first and `state.sweep` is read once, after them: what is shown, applied and written into the
+    address is one recipe, also where the page runs for a control alone.
+    """
     review = state.review()
-    memory.keep_within("depth", cache.depths(review))
-    review = replace(review, depth=state.depth())
-    preparation.require(review)
-    preparation.require_path(review, state.joint_aim(), *state.strategy())
-    return review
-
-
-def choose(review: Review) -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
-    """Attributes, strategy, K, tolerance and strength; the path they lead along and the point chosen on it."""
     _choose_attributes(review)
-    aim = state.joint_aim()
-    strategy = _choose_strategy(aim)
+    strategy = _choose_strategy(state.joint_aim())
     _choose_depth(review)
-    k = _choose_k() if strategy.uses_k else 0
+    if strategy.uses_k:
+        _choose_k()
     tolerance = _choose_tolerance()
-    asked = replace(review, depth=state.depth()), aim, strategy.name, k
-    if not cache.is_solved(*asked) and memory.is_first_time(asked):
+    sweep = state.sweep()
+    if not cache.is_solved(*sweep) and memory.is_first_time(sweep):
         st.rerun()  # the page sees to it first, with progress and a way to stop
-    path = cache.path(review, aim, strategy.name, k, tolerance)
-    choice = _choose_strength(path, asked, strategy.strength_name)
-    variant = Recipe(review, aim, strategy.name, k, choice.result.strength, choice.result.blend, tolerance)
-    return path, choice, variant
+    path = cache.path(*sweep, tolerance)
+    choice = _choose_strength(path, sweep, strategy.strength_name)
+    return path, choice, Recipe(*sweep, choice.result.strength, choice.result.blend, tolerance)
 
 
 def _choose_attributes(review: Review) -> None:
@@ -95,8 +95,8 @@ def _choose_depth(review: Review) -> None:
     )
 
 
-def _choose_k() -> int:
-    return st.number_input(
+def _choose_k() -> None:
+    st.number_input(
         "Harmful samples to unlearn (K)",
         min_value=0,
         value=state.DEFAULT_K,
@@ -122,11 +122,11 @@ def _choose_tolerance() -> float:
     return points / 100
 
 
-def _choose_strength(path: fmd.UnlearningPath, asked: Asked, label: str) -> fmd.PathPoint:
+def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep, label: str) -> fmd.PathPoint:
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
-    _follow(key, asked)
-    if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(asked))):
+    _follow(key, sweep)
+    if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(sweep))):
         memory.put(key, begins)
     if memory.has(key) and memory.value(key, "") not in stops:
         gone = str(memory.value(key, ""))[:60]
@@ -144,22 +144,19 @@ def _choose_strength(path: fmd.UnlearningPath, asked: Asked, label: str) -> fmd.
     return stops[stop]
 
 
-def _follow(key: str, asked: Asked) -> None:
+def _follow(key: str, sweep: Sweep) -> None:
     """Let the slider go where a step has led: to the original, or to a variant that was made by what is on screen."""
-    at, current = asked[0].key, state.current()
+    at, current = sweep.review.key, state.current()
     seen_at, seen = memory.value("followed", (at, current))
-    if seen_at == at and seen != current and (current is None or _made_here(asked)):
+    if seen_at == at and seen != current and (current is None or _made_here(sweep)):
         memory.forget(key)
     memory.put("followed", (at, current))
 
 
-def _made_here(asked: Asked) -> Recipe | None:
-    """The variant in force if it was made by what is asked for on screen, but for its strength."""
+def _made_here(sweep: Sweep) -> Recipe | None:
+    """The variant in force if it is a point of the path on screen."""
     current = state.current()
-    if not isinstance(current, Recipe):
-        return None
-    made = current.review, current.aim, current.strategy, current.k
-    return current if made == asked else None
+    return current if isinstance(current, Recipe) and current.sweep == sweep else None
 
 
 def suggestion(path: fmd.UnlearningPath, choice: fmd.PathPoint, variant: Recipe) -> Shortcut | None:

@@ -43,6 +43,13 @@ def fresh_caches():
     bounded.clear()
 
 
+def let_go(step):
+    """Let go of every result of one step of all studies."""
+    with bounded._CHANGED:
+        for key in [key for key in bounded._RESULTS if key[0] == step]:
+            del bounded._RESULTS[key]
+
+
 @pytest.fixture
 def open_page():
     """A page by name, as a visitor who has just opened the app there."""

@@ -9,7 +9,7 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
-from app.cache import bounded, influences, judgements, opened
+from app.cache import bounded, judgements, opened
 from app.jobs import preparation
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
@@ -17,7 +17,9 @@ from fmd_core import Column, DataError, unlearn
 from fmd_core.data import SPLITS
 from fmd_core.errors import NoTwinsError
 from fmd_core.running.jobs import REGISTRY, JobStopped
+from fmd_core.study import fixing, people, teaching
 from fmd_core.unlearn.method import find_strategy
+from tests.app.conftest import let_go
 
 REVIEW, AIM = Review(), Aim(("colour",))
 
@@ -75,7 +77,7 @@ def test_the_path_is_the_library_s_own():
 
 def test_tolerance_changes_the_verdict_and_solves_nothing(monkeypatch):
     strict = cache.path(REVIEW, AIM, "paper-external", 0, 0.0)
-    monkeypatch.setattr(fmd, "solve_path", None)
+    monkeypatch.setattr(fixing, "solve_path", None)
     loose = cache.path(REVIEW, AIM, "paper-external", 0, 0.5)
     assert any(p.refusal.startswith("accuracy falls") for p in strict.points)
     assert not any(p.refusal.startswith("accuracy falls") for p in loose.points)
@@ -105,7 +107,7 @@ def test_an_attribute_without_twins_blocks_no_other(monkeypatch, open_page):
             raise NoTwinsError("Nobody has a twin by 'paper'.")
         return real(data, model, attribute=attribute, **options)
 
-    monkeypatch.setattr(fmd, "pair_counterfactuals", pair)
+    monkeypatch.setattr(people, "pair_counterfactuals", pair)
     assert (cache.testable(REVIEW), cache.untested(REVIEW)) == (
         ["colour"], {"paper": "Nobody has a twin by 'paper'."}
     )  # fmt: skip
@@ -129,7 +131,7 @@ def test_without_any_twins_every_reason_is_said(monkeypatch):
     def refuse(_data, _model, *, attribute, **_options):
         raise NoTwinsError(f"Nobody has a twin by '{attribute}'.")
 
-    monkeypatch.setattr(fmd, "pair_counterfactuals", refuse)
+    monkeypatch.setattr(people, "pair_counterfactuals", refuse)
     with pytest.raises(DataError) as caught:
         cache.audit(REVIEW, None)
     for name in ("colour", "paper"):
@@ -160,7 +162,7 @@ def test_real_results_stay_within_the_room_and_those_that_had_to_go_come_out_the
     for _ in range(2):
         assert fingerprints(REVIEW) == expected
         assert 0 < bounded.held_bytes() <= everything // 3
-        assert not opened._features.holds(REVIEW, "test")  # used longest ago
+        assert not opened.are_read(REVIEW, "test")  # used longest ago
         assert cache.is_solved(REVIEW, AIM, "iterated", 0)  # used last
 
 
@@ -176,8 +178,8 @@ def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
     assert not cache.is_warm(replace(REVIEW, depth="concatenated"))
     assert cache.is_solved(*asked)
     assert not cache.is_solved(*asked[:3], 1)
-    for part in (opened._pairing, opened._features):
-        part.clear()
+    for step in ("pairing", "features"):
+        let_go(step)
         assert not cache.is_warm(REVIEW)
         cache.warm(REVIEW)
         assert cache.is_warm(REVIEW)
@@ -188,12 +190,12 @@ def test_what_is_said_to_cost_nothing_is_held(memory, monkeypatch):
 
 
 def test_a_score_check_is_known_as_long_as_it_is_held(memory, monkeypatch):  # noqa: ARG001
-    monkeypatch.setattr(fmd, "check_scores", lambda *_, k, **__: SimpleNamespace(k=k))
+    monkeypatch.setattr(teaching, "check_scores", lambda *_, k, **__: SimpleNamespace(k=k))
     for k in (12, 3):
         cache.score_check(REVIEW, AIM, k)
     assert [found.k for found in cache.known_score_checks(REVIEW, AIM)] == [3, 12]
     assert cache.known_score_checks(REVIEW, Aim(("paper",))) == ()
-    influences._score_check.clear()
+    let_go("score check")
     assert cache.known_score_check(REVIEW, AIM, 12) is None
 
 
@@ -205,11 +207,10 @@ def test_no_result_gets_larger_than_it_counts_for(memory):  # noqa: ARG001
     assert "counterparts" in vars(pairs) or pairs.counterparts
     assert cache.counterparts(REVIEW.data, "test", "colour") is not None
     for key, held in bounded._RESULTS.items():
+        name = getattr(key[0], "__name__", key[0])
         more = bounded.ENTRY_BYTES + bounded.size_of(held.value) - held.n_bytes
-        strokes = (
-            8_000_000 if key[0].__name__ == "open_data" else 0
-        )  # this demo enlarges them once: it is the only one
-        assert more <= 0.05 * held.n_bytes + strokes, key[0].__name__
+        strokes = 8_000_000 if name == "open_data" else 0  # this demo enlarges them once: it is the only one
+        assert more <= 0.05 * held.n_bytes + strokes, name
 
 
 def test_who_has_waited_once_is_not_made_to_wait_for_ever(memory, monkeypatch, open_page):
@@ -248,11 +249,18 @@ def test_progress_goes_up_from_nothing_to_all(memory, strategy):  # noqa: ARG001
 
 
 @pytest.mark.parametrize(
-    "step", ["extract_features", "pair_counterfactuals", "fit_curvature", "bias_influence", "solve_path"]
+    ("module", "step"),
+    [
+        (people, "extract_features"),
+        (people, "pair_counterfactuals"),
+        (teaching, "fit_curvature"),
+        (teaching, "bias_influence"),
+        (fixing, "solve_path"),
+    ],
 )
-def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, step):  # noqa: ARG001
+def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, module, step):  # noqa: ARG001
     monkeypatch.setenv("FMD_HOME", str(tmp_path))  # where nothing was read before
-    inside, work = [], getattr(fmd, step)
+    inside, work = [], getattr(module, step)
 
     def watched(*given, progress, **named):
         inside.append(True)
@@ -265,7 +273,7 @@ def test_work_can_be_stopped_in_every_step_of_it(memory, monkeypatch, tmp_path, 
         if inside:
             raise JobStopped
 
-    monkeypatch.setattr(fmd, step, watched)
+    monkeypatch.setattr(module, step, watched)
     with pytest.raises(JobStopped):
         cache.warm_path(REVIEW, AIM, "paper-remove", 5, stop)
     assert not cache.is_solved(REVIEW, AIM, "paper-remove", 5)

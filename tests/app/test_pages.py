@@ -9,12 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-import fmd_core as fmd
 from app import cache
 from app.cache import opened
 from app.record.review import Review
 from app.widgets import panels
 from fmd_core.datasets import sample_folder
+from fmd_core.study import fixing, teaching
 
 REVIEW = Review()
 
@@ -78,7 +78,7 @@ def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(o
 
 def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):
     test = open_page("harmful")
-    monkeypatch.setattr(fmd, "bias_influence", refuse)
+    monkeypatch.setattr(teaching, "bias_influence", refuse)
     test.number_input(key="harmful_k").set_value(7).run()
     assert not test.exception
     assert test.table[0].value["of"].tolist() == [7, 7, 900]
@@ -250,7 +250,7 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
 
 def test_slider_does_not_solve_again(open_page, monkeypatch):
     test = open_page("unlearn")
-    monkeypatch.setattr(fmd, "solve_path", refuse)
+    monkeypatch.setattr(fixing, "solve_path", refuse)
     stops = test.select_slider(key="stop_colour_iterated_last layer").options
     test.select_slider(key="stop_colour_iterated_last layer").set_value(stops[3]).run()
     assert not test.exception

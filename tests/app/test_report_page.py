@@ -7,12 +7,12 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
-from app.cache import influences
 from app.record.review import Aim, Review
 from app.reporting import decision_form
 from app.view_models import report
 from app.widgets import components
 from fmd_core.report.writing import report_json
+from tests.app.conftest import let_go
 
 REVIEW = Review()
 MARKUP = "![x](http://evil.example/a.png) :red[b]"
@@ -125,7 +125,7 @@ def test_a_score_check_that_was_run_is_in_the_report(open_page):
     try:
         assert "Checked with K = 3 by the attribute colour" in shown(open_page("report"))
     finally:
-        influences._score_check.clear()
+        let_go("score check")
 
 
 def test_a_report_opens_again_and_is_compared(open_page):

@@ -15,6 +15,7 @@ from fmd_core.heads import LinearHead
 from fmd_core.mlp_head import MLPHead
 from fmd_core.running.jobs import REGISTRY
 from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
+from fmd_core.study import teaching
 
 REVIEW, AIM = Review(), Aim(("colour",))
 LABEL = "Check these scores"
@@ -158,7 +159,7 @@ def test_nothing_is_refitted_before_it_is_asked_for_and_then_only_once(open_page
         calls.append(named["k"])
         return check(*given, **named, draws=2, plants=6)
 
-    monkeypatch.setattr(fmd, "check_scores", counted)
+    monkeypatch.setattr(teaching, "check_scores", counted)
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(12).run()
     assert not calls
@@ -189,7 +190,7 @@ def test_a_check_that_takes_longer_is_followed_and_can_be_stopped(open_page, mon
         gate.wait(30)
         return finish(*given, progress=progress, **named)
 
-    monkeypatch.setattr(fmd, "check_scores", slow)
+    monkeypatch.setattr(teaching, "check_scores", slow)
     test = open_page("harmful")
     monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.01)
     test = button(test).click().run()
@@ -223,7 +224,7 @@ def test_a_failure_is_kept_for_nobody(monkeypatch):
     def fail(*_given, **_named):
         raise DataError("no")
 
-    monkeypatch.setattr(fmd, "check_scores", fail)
+    monkeypatch.setattr(teaching, "check_scores", fail)
     with pytest.raises(DataError):
         cache.score_check(REVIEW, AIM, 20)
     assert cache.known_score_check(REVIEW, AIM, 20) is None

@@ -18,6 +18,7 @@ from app.samples import likeness_of_twins
 from app.session import memory, state
 from app.view_models import twins
 from fmd_core import DataError, Decision
+from tests.app.conftest import let_go
 from tests.app.test_pages import press, titles
 
 REVIEW, AIM = Review(), Aim(("colour",))
@@ -152,11 +153,11 @@ def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
 
 
 def test_who_is_whose_matched_twin_is_the_same_one_layer_deeper(monkeypatch):
-    opened._pairing.clear()
+    let_go("pairing")
     matched = replace(cache.dataset(REVIEW), pair_method="matched")
     monkeypatch.setattr(opened, "dataset", lambda _review: matched)
     pairs = [cache.pairs(Review(depth=d), "test", "colour") for d in ("last layer", "concatenated")]
-    opened._pairing.clear()
+    let_go("pairing")
     assert pairs[0].method == "matched"
     for side in ("favoured", "other"):
         np.testing.assert_array_equal(getattr(pairs[0], side).rows, getattr(pairs[1], side).rows)

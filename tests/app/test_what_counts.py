@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from app import cache
-from app.cache import opened
 from app.jobs import preparation
 from app.record.review import Aim, Review
 from app.session import memory, state
 from app.view_models import find_bias, proof
-from fmd_core import DataError, wording
+from fmd_core import DataError, Study, wording
 from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
@@ -181,7 +180,7 @@ def test_matched_twins_are_the_same_people_at_every_depth():
 
 def test_the_guard_takes_the_placebo_off_and_the_scores_do_not(monkeypatch):
     floor = cache.pairs(REVIEW, "validation", "paper")
-    monkeypatch.setattr(opened, "placebo", lambda *_: floor)
+    monkeypatch.setattr(Study, "placebo", lambda *_: floor)
     aim = Aim(("colour",))
     assert cache.guard(REVIEW, aim, 0.01).bias.placebo is floor
     assert cache.inputs(REVIEW, aim, "iterated").bias.placebo is None

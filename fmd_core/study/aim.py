@@ -1,0 +1,36 @@
+"""Which bias is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmd_core.bias_functions import Measure
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The bias that is looked at or taken out: what counts as bias, and by which attributes at once."""
+
+    attributes: tuple[str, ...]
+    measure: Measure = "counterfactual"
+
+    @property
+    def attribute(self) -> str:
+        """The attribute under review, which comes first."""
+        return self.attributes[0]
+
+    @property
+    def words(self) -> str:
+        """'sex', 'sex and race', 'sex (equal opportunity)'."""
+        names = " and ".join(self.attributes)
+        return names if self.measure == "counterfactual" else f"{names} ({self.measure})"
+
+
+def as_aim(about: str | Sequence[str] | Aim) -> Aim:
+    """An attribute, or several that are taken out at once, as a bias between twins; an aim as it is."""
+    if isinstance(about, Aim):
+        return about
+    return Aim((about,) if isinstance(about, str) else tuple(about))

@@ -1,0 +1,146 @@
+"""What held-out test people say of a model: the audit, comparisons, simpler fixes, and what can still be read of
+an attribute that was to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from fmd_core.bias import BiasReport, audit_bias
+from fmd_core.changes import Change as Difference
+from fmd_core.comparison import Candidate, Comparison, bias_changes, compare
+from fmd_core.data import FeatureSet
+from fmd_core.errors import FMDError, ModelError
+from fmd_core.features.erasure import Erased
+from fmd_core.features.forgetting import Forgetting, Seen, judge_forgetting
+from fmd_core.heads import Head, LinearHead
+from fmd_core.proof import Rival, default_k, rival_heads
+from fmd_core.red_flags import RedFlag, red_flags
+from fmd_core.study.fixing import Fixing
+from fmd_core.study.people import About
+from fmd_core.study.subject import Change, Named, named
+
+PER_PERSON = ("features", "labels", "rows")
+
+
+class Judging(Fixing):
+    """Judges are asked last: nothing that they say decides or guards a fix."""
+
+    def _named(self, change: Change | None) -> Named[Head]:
+        return named(change, lambda: self.head)
+
+    def audit(self, change: Change | None = None) -> BiasReport:
+        """Every attribute's bias on held-out test people; of the original where no change is named."""
+        of = self._named(change)
+
+        def make() -> BiasReport:
+            twins = {name: self.pairs("test", name) for name in self.testable()}
+            floors = {name: self.placebo("test", name) for name in twins}
+            known = {name: floor for name, floor in floors.items() if floor is not None}
+            return audit_bias(of.make(), self.data, self.features("test"), list(twins.values()), known)
+
+        return self.memory.recall(self._counted("audit", of.name), make)
+
+    def red_flags(self, change: Change | None = None) -> tuple[RedFlag, ...]:
+        """Who of the held-out test people is served worse than everybody else."""
+        of = self._named(change)
+        return self.memory.recall(
+            self._counted("red flags", of.name),
+            lambda: red_flags(of.make(), self.data, self.features("test")),
+        )
+
+    def comparison(self, change: Change, about: About = None) -> Comparison:
+        """Original against a change, by the attribute of an aim, on held-out test people and the twins that count."""
+        of, aim = self._named(change), self.aim(about)
+
+        def make() -> Comparison:
+            pairs, floor = self.pairs("test", aim.attribute), self.placebo("test", aim.attribute)
+            people = self.features("test")
+            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure)
+
+        return self.memory.recall(self._counted("comparison", of.name, aim.attribute, aim.measure), make)
+
+    def other_biases(self, change: Change, about: About = None) -> list[Difference]:
+        """What a change does to the bias by every attribute but that of the aim, on the same people."""
+        of, aim = self._named(change), self.aim(about)
+
+        def make() -> list[Difference]:
+            twins = [
+                (self.pairs("test", name), self.placebo("test", name))
+                for name in self.testable()
+                if name != aim.attribute
+            ]
+            return bias_changes(self.head, of.make(), self.data, self.features("test"), twins, aim.measure)
+
+        return self.memory.recall(self._counted("other biases", of.name, aim.attribute, aim.measure), make)
+
+    def candidate(
+        self, attribute: str, change: Change | None = None, *, twins_of: Self | None = None
+    ) -> Candidate:
+        """A model with what it reads of the test people. Who is whose matched twin does not depend on the model:
+        with `twins_of` it is asked of that study."""
+        people, head = self.features("test"), self._named(change).make()
+        if twins_of is None or self.data.pair_method != "matched":
+            return Candidate(head, people, self.pairs("test", attribute), self.placebo("test", attribute))
+        floor = twins_of.placebo("test", attribute)
+        return Candidate(
+            head, people, twins_of.pairs("test", attribute).seen_in(people),
+            None if floor is None else floor.seen_in(people),
+        )  # fmt: skip
+
+    def rivals(self, about: About = None, k: int | None = None) -> tuple[tuple[Rival, Comparison], ...]:
+        """What simpler fixes do to the same held-out people, by the attribute under review: with `k` samples left
+        out, or the usual number. External people decide them, validation people choose."""
+        aim = self.aim(about)
+        count = default_k(len(self.features("train"))) if k is None else k
+
+        def make() -> tuple[tuple[Rival, Comparison], ...]:
+            guards = self.features("validation")
+            heads = rival_heads(
+                self.head, self.features("train"), self.scores(aim),
+                [self.pairs("external", name) for name in aim.attributes],
+                guards, self.data.attribute(aim.attribute).codes[guards.rows],
+                k=count, damping=self.model.damping,
+            )  # fmt: skip
+            people, twins = self.features("test"), self.pairs("test", aim.attribute)
+            floor = self.placebo("test", aim.attribute)
+            return tuple(
+                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure))
+                for rival in heads
+            )
+
+        return self.memory.recall(self._counted("rivals", aim, count), make)
+
+    def rivals_or_why(
+        self, about: About = None, k: int | None = None
+    ) -> tuple[tuple[tuple[Rival, Comparison], ...], str]:
+        """The same, or none and why that cannot be said, as a sentence."""
+        try:
+            return self.rivals(about, k), ""
+        except FMDError as error:
+            return (), str(error)
+
+    # --- forgetting
+
+    def forgetting(self, change: Erased | Self, attributes: Sequence[str]) -> Forgetting:
+        """What fresh probes can still read of attributes after an erasure, or from a model that was trained on.
+
+        External and validation people, from whom nothing was erased or trained, teach them; test people judge.
+        Nothing is kept: probes are trained at every call.
+        """
+        before = self.original._seen()
+        if isinstance(change, Erased):
+            after, seconds = before.after(change), change.seconds
+        else:
+            after, seconds = change.original._seen(), 0.0
+        return judge_forgetting(before, after, self.data, attributes, seconds=seconds)
+
+    def _seen(self) -> Seen:
+        last = self.head
+        if not isinstance(last, LinearHead):
+            raise ModelError("Forgetting is judged at the last layer; open the model there.")
+        parts = [self.features(split) for split in ("external", "validation")]
+        teachers = FeatureSet(*(np.concatenate([getattr(p, what) for p in parts]) for what in PER_PERSON))
+        return Seen(last, teachers, self.features("test"))

@@ -1,0 +1,214 @@
+"""Whom a study asks: features, twins and placebo twins of each part of the data, and the bias measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from fmd_core.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
+from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
+from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
+from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.heads import Head
+from fmd_core.models import Classifier, extract_features
+from fmd_core.study.aim import Aim, as_aim
+from fmd_core.study.memory import Key, Memory
+from fmd_core.study.steps import Progress, Step
+from fmd_core.study.subject import Subject
+
+if TYPE_CHECKING:
+    from fmd_core.influence import InfluenceMethod
+    from fmd_core.networks.feature_store import FeatureStore
+
+GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
+About = str | Sequence[str] | Aim | None
+"""An attribute, several, or an aim; None is the aim of the study."""
+
+
+class People:
+    """The parts of the data as the model reads them."""
+
+    subject: Subject
+    memory: Memory
+    store: FeatureStore | None
+    most_unlike: float | None
+    left_out: tuple[tuple[str, int], ...]
+    influence_method: InfluenceMethod | None
+    default_aim: Aim | None
+
+    @classmethod
+    def of(
+        cls,
+        subject: Subject,
+        *,
+        memory: Memory,
+        store: FeatureStore | None = None,
+        most_unlike: float | None = None,
+        left_out: tuple[tuple[str, int], ...] = (),
+        influence_method: InfluenceMethod | None = None,
+        aim: Aim | None = None,
+    ) -> Self:
+        """A study of what need not be open yet; see `fmd_core.Study` for the choices."""
+        made = cls.__new__(cls)
+        made.subject, made.memory, made.store = subject, memory, store
+        made.most_unlike, made.left_out = most_unlike, left_out
+        made.influence_method, made.default_aim = influence_method, aim
+        return made
+
+    @property
+    def data(self) -> AttributeDataset:
+        """The data under review."""
+        return self.subject.open_data()
+
+    @property
+    def model(self) -> Classifier:
+        """The original model, open as deep as is asked for."""
+        return self.subject.open_model()
+
+    @property
+    def head(self) -> Head:
+        """The original head."""
+        return self.model.head
+
+    @property
+    def original(self) -> Self:
+        """The same study of the model open at its last layer: itself where it is."""
+        if self.subject.original is None:
+            return self
+        return type(self).of(
+            self.subject.original, memory=self.memory, store=self.store, most_unlike=self.most_unlike,
+            left_out=self.left_out, influence_method=self.influence_method, aim=self.default_aim,
+        )  # fmt: skip
+
+    def aim(self, about: About = None) -> Aim:
+        """The bias that is meant: the study's own where nothing is said, else of its first attribute."""
+        if about is not None:
+            return as_aim(about)
+        return self.default_aim or Aim((next(iter(self.data.attributes)),))
+
+    def _key(self, step: str, *choices: Hashable) -> Key:
+        """Of a step that is the same whichever twins count."""
+        return (step, self.subject.key, *choices)
+
+    def _counted(self, step: str, *choices: Hashable) -> Key:
+        """Of a step that the twins that count decide."""
+        return (step, self.subject.key, self.most_unlike, self.left_out, *choices)
+
+    # --- features
+
+    def features(self, split: Split, progress: Progress = ignore_progress) -> FeatureSet:
+        """What the encoder makes of one part of the data."""
+
+        def make() -> FeatureSet:
+            return extract_features(self.model, self.data, split=split, store=self.store, progress=progress)
+
+        return self.memory.recall(self._key("features", split), make)
+
+    def are_read(self, split: Split) -> bool:
+        """Whether `features` cost nothing."""
+        return self.memory.holds(self._key("features", split))
+
+    # --- twins
+
+    def _pairing(self, split: Split, attribute: str, progress: Progress) -> CounterfactualPairs | str:
+        """The twins, or why there are none: one attribute without twins says nothing against the others."""
+
+        def make() -> CounterfactualPairs | str:
+            data, people = self.data, self.features(split, progress)
+            try:
+                if data.pair_method == "matched" and self.subject.original is not None:  # who is whose stays
+                    return self.original.all_pairs(split, attribute, progress).seen_in(people)
+                return pair_counterfactuals(
+                    data, self.model, split=split, attribute=attribute, features=people, store=self.store,
+                    progress=progress,
+                )  # fmt: skip
+            except NoTwinsError as problem:
+                return str(problem)
+
+        return self.memory.recall(self._key("pairing", split, attribute), make, GROWTH_PAIRS)
+
+    def all_pairs(
+        self, split: Split, attribute: str, progress: Progress = ignore_progress
+    ) -> CounterfactualPairs:
+        """Every pair of twins, also those that do not count. Raises NoTwinsError."""
+        found = self._pairing(split, attribute, progress)
+        if isinstance(found, str):
+            raise NoTwinsError(found)
+        return found
+
+    def pair_up(self, split: Split, attribute: str, progress: Progress = ignore_progress) -> None:
+        """Look for the twins of one part; that there are none is no error yet."""
+        self._pairing(split, attribute, progress)
+
+    def pairs(
+        self, split: Split, attribute: str, progress: Progress = ignore_progress
+    ) -> CounterfactualPairs:
+        """The twins that count: alike enough, and not left out. Raises NoTwinsError."""
+        gone = tuple(row for name, row in self.left_out if name == attribute)
+        found = self.all_pairs(split, attribute, progress).without(gone)
+        return found if self.most_unlike is None else found.within(self.most_unlike)
+
+    def are_paired(self, split: Split, attribute: str) -> bool:
+        """Whether `pairs` cost nothing, whoever is left out."""
+        return self.memory.holds(self._key("pairing", split, attribute))
+
+    def _placebo(self, split: Split, attribute: str) -> CounterfactualPairs:
+        def make() -> CounterfactualPairs:
+            people = self.features(split)
+            if self.subject.original is not None:
+                return self.original._placebo(split, attribute).seen_in(people)
+            return placebo_pairs(self.data, people, attribute, self.head)
+
+        return self.memory.recall(self._key("placebo", split, attribute), make)
+
+    def placebo(self, split: Split, attribute: str) -> CounterfactualPairs | None:
+        """Placebo twins, where twins are two real people; else None."""
+        if self.data.pair_method != "matched":
+            return None
+        found = self._placebo(split, attribute)
+        return found if self.most_unlike is None else found.within(self.most_unlike)
+
+    def untested(self) -> dict[str, str]:
+        """Attributes by which no test samples can be compared, and why, in a sentence each."""
+        data = self.data
+        names = changeable(data)
+        constant = {
+            name: f"Every {data.unit} has the same value." for name in data.attributes if name not in names
+        }
+        found = {name: self._pairing("test", name, ignore_progress) for name in names}
+        return constant | {name: problem for name, problem in found.items() if isinstance(problem, str)}
+
+    def testable(self) -> list[str]:
+        """Attributes by which test samples can be compared. Raises DataError when there are none."""
+        refused = self.untested()
+        found = [name for name in self.data.attributes if name not in refused]
+        if not found:
+            raise DataError(" ".join(f"'{name}' cannot be tested: {why}" for name, why in refused.items()))
+        return found
+
+    # --- bias
+
+    def bias(self, split: Split, about: About = None, *, beyond_placebo: bool = False) -> BiasFunction:
+        """What is to be taken out, measured on one part of the data; only who guards takes the placebo off."""
+        aim = self.aim(about)
+
+        def part(attribute: str) -> CounterfactualBias | GroupGap:
+            if aim.measure != "counterfactual":
+                return GroupGap.of(self.data, self.features(split), attribute, aim.measure)
+            floor = self.placebo(split, attribute) if beyond_placebo else None
+            return CounterfactualBias(self.pairs(split, attribute), floor)
+
+        return joint([part(attribute) for attribute in aim.attributes])
+
+    def measured_on(self, split: Split, about: About = None) -> list[Step]:
+        """What `bias` reads, in steps that tell how far they are."""
+        aim = self.aim(about)
+        if aim.measure != "counterfactual":
+            return [partial(self.features, split)]
+        return [partial(self.pairs, split, attribute) for attribute in aim.attributes]
+
+
+def changeable(data: AttributeDataset) -> list[str]:
+    """Attributes with more than one value: the others cannot be changed, so not be tested."""
+    return [attribute.name for attribute in data.attributes.values() if len(attribute.levels) > 1]

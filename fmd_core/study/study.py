@@ -1,0 +1,122 @@
+"""One review as one object: every step is computed when it is first asked for, and once."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from fmd_core.data import AttributeDataset
+from fmd_core.guarded_path import TOLERANCE, PathPoint
+from fmd_core.models import Classifier
+from fmd_core.report.evidence import Evidence
+from fmd_core.report.writing import render_report
+from fmd_core.study.aim import Aim, as_aim
+from fmd_core.study.judging import Judging
+from fmd_core.study.memory import DictMemory, Key, Memory
+from fmd_core.study.people import About
+from fmd_core.study.subject import Change, Subject
+
+if TYPE_CHECKING:
+    from fmd_core.influence import InfluenceMethod
+    from fmd_core.networks.feature_store import FeatureStore
+
+LIMIT = 0.1  # delta, as a share: bias beyond it is called so unless somebody says otherwise
+TOP_K = 50  # harmful samples that a report lists
+
+
+class Study(Judging):
+    """The procedure of one review: who decides, who guards, who judges, and what depends on what.
+
+    Training samples and external people decide a fix, validation people guard it, test people judge it, and no
+    step mixes them up. A step computes what it depends on, and each is computed once:
+
+        features -> pairs -> bias -> curvature -> scores -> inputs -> path -> comparison, rivals, report
+
+    Parameters
+    ----------
+    data, model : what is under review.
+    aim : the bias that questions are about where they name none: an attribute, several, or an `Aim`; without it
+        the first attribute of the data.
+    original : the same model open at its last layer, where `model` is open deeper.
+    most_unlike : match distance beyond which two real people are no twins; None: every match counts.
+    left_out : pairs that do not count: attribute, and row of the person whose pair it is.
+    influence_method : how training samples are scored; None: leave-one-out where it pays, else first-order.
+    store : features on disk, for data that take long to read.
+    memory : where results are kept, a dict or a `Memory`; one memory can serve several studies.
+
+    Examples
+    --------
+        study = fmd.Study(data, model, aim="colour")
+        study.scores().most_harmful(5)
+        study.comparison(study.path().suggested).verdict
+    """
+
+    def __init__(
+        self,
+        data: AttributeDataset,
+        model: Classifier,
+        *,
+        aim: About = None,
+        original: Classifier | None = None,
+        most_unlike: float | None = None,
+        left_out: tuple[tuple[str, int], ...] = (),
+        influence_method: InfluenceMethod | None = None,
+        store: FeatureStore | None = None,
+        memory: Memory | MutableMapping[Key, Any] | None = None,
+    ) -> None:
+        self.subject = Subject.given(data, model, original)
+        self.default_aim = None if aim is None else as_aim(aim)
+        self.most_unlike, self.left_out = most_unlike, left_out
+        self.influence_method, self.store = influence_method, store
+        given = {} if memory is None else memory
+        self.memory = DictMemory(given) if isinstance(given, MutableMapping) else given
+
+    def __repr__(self) -> str:
+        return f"Study({self.data.name}, {self.model.name or self.model.architecture})"
+
+    def evidence(
+        self,
+        point: PathPoint | None = None,
+        about: About = None,
+        *,
+        threshold: float = LIMIT,
+        tolerance: float = TOLERANCE,
+        change: Change | None = None,
+    ) -> Evidence:
+        """All that a report is made from; with a point that the guard judged at `tolerance`, what that changed as
+        well. `change` is the same by the name that its results are kept by."""
+        aim, was, made = self.aim(about), self.original, change or point
+        scored = Aim((aim.attribute,), aim.measure)
+        scores = was.scores(scored)
+        rivals, no_rivals = ((), "") if point is None else was.rivals_or_why(aim, point.result.k or None)
+        return Evidence(
+            dataset=self.data,
+            classifier=was.model,
+            audit=was.audit(),
+            threshold=threshold,
+            scores=scores,
+            top_k=min(TOP_K, len(scores.rows)),
+            point=point,
+            tolerance=None if point is None else tolerance,
+            comparison=None if made is None else self.comparison(made, aim),
+            audit_after=None if made is None else self.audit(made),
+            measure=aim.measure,
+            attributes=aim.attributes,
+            depth=self.model.depth,
+            most_unlike=self.most_unlike,
+            left_out=self.left_out,
+            rivals=rivals,
+            no_rivals=no_rivals,
+            checks=was.known_score_checks(scored),
+        )
+
+    def report(
+        self,
+        point: PathPoint | None = None,
+        about: About = None,
+        *,
+        threshold: float = LIMIT,
+        tolerance: float = TOLERANCE,
+    ) -> str:
+        """The report as one HTML page."""
+        return render_report(self.evidence(point, about, threshold=threshold, tolerance=tolerance))

@@ -10,11 +10,11 @@ Examples
 --------
 A whole review of the bundled demo. The examples of single functions go on from the names that are made here.
 
->>> import json
 >>> from pathlib import Path
 >>> from tempfile import TemporaryDirectory
 >>> import numpy as np
 >>> import fmd_core as fmd
+>>> from fmd_core.report.writing import report_json
 >>> data, model = fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits")
 >>> data
 AttributeDataset(Coloured digits, 1,797 images, digit in 10 classes, attributes: colour, paper)
@@ -68,7 +68,7 @@ What was found can be handed on and opened again; so can the model.
 >>> audit = fmd.audit_bias(model.head, data, people["test"], [twins["test"]])
 >>> evidence = fmd.Evidence(data, model, audit, 0.05, scores, 10)
 >>> report = fmd.build_report(evidence)
->>> fmd.read_report(json.dumps(report).encode())
+>>> fmd.read_report(report_json(report).encode())
 OpenedReport(Coloured digits, written ..., as written)
 >>> page = fmd.render_report(evidence, report=report)
 >>> fmd.render_page(report, {}) in page  # which has pictures as well

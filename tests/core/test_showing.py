@@ -16,6 +16,7 @@ import fmd_core as fmd
 from fmd_core.features.forgetting import Seen
 from fmd_core.group_metrics import GroupMetrics
 from fmd_core.report.evidence import Step
+from fmd_core.report.writing import report_json
 from fmd_core.showing import LONGEST, Results, one_line, table
 
 PUBLIC = [value for name in fmd.__all__ if inspect.isclass(value := getattr(fmd, name))]
@@ -47,6 +48,7 @@ def shown(tiny):
     classifier = fmd.load_demo_classifier("colored_digits")
     at = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     line = fmd.LogLine(at, "apply", "iterated, strength 0.3", "0123456789abcdef")
+    evidence = fmd.Evidence(tiny.dataset, classifier, report, 0.05, scores, 10)
     gap = fmd.GroupGap.of(tiny.dataset, split["test"], "mark", "demographic parity")
     found = [
         tiny.dataset, tiny.dataset.target, split["train"], tiny.pairs["test"], report, report.attributes[0],
@@ -60,7 +62,7 @@ def shown(tiny):
         fmd.Decision(), fmd.Decision("accept", "Ann", date(2026, 3, 1)), fmd.SampleRemark(12, True, note="a 7"),
         line, fmd.AuditTrail((line,), True, "It is whole."), Step(at, "apply", "mark", path.suggested.result),
         fmd.Evidence(tiny.dataset, classifier, report, 0.05, scores, 10, comparison=tiny.comparison),
-        fmd.OpenedReport({"created": at.isoformat(), "data": {"name": "Tiny"}}, True), fmd.Preprocess(),
+        fmd.read_report(report_json(fmd.build_report(evidence)).encode()), fmd.Preprocess(),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"Findings": findings, "RedFlags": flags}
 

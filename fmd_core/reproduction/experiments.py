@@ -173,8 +173,8 @@ def _most_harmful(inputs: UnlearningInputs) -> int:
 
 def _total(seconds: Mapping[Need, float], needs: frozenset[Need]) -> float:
     """What is needed takes that long; scores are made with the curvature."""
-    used = needs | {"curvature"} if "scores" in needs else needs
-    return sum(seconds.get(need, 0.0) for need in used)
+    first: frozenset[Need] = frozenset({"curvature"} if "scores" in needs else ())
+    return sum((seconds.get(need, 0.0) for need in needs | first), 0.0)
 
 
 def _setting(path: UnlearningPath) -> str:

@@ -1,5 +1,6 @@
 """A strategy and a baseline from outside go the whole way: find, look, unlearn, guard, compare, report."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -163,13 +164,45 @@ def test_the_default_comes_first_whoever_registers_when(monkeypatch):
     assert [strategy.name for strategy in strategies()][:2] == ["iterated", STRATEGY.name]
 
 
+@pytest.mark.parametrize(
+    ("place", "listed", "source"),
+    [
+        (
+            "fmd_core.unlearn.method.STRATEGY_MODULES",
+            strategies,
+            "register(replace(STRATEGY, name='listed'))",
+        ),
+        (
+            "fmd_core.baselines.BASELINE_MODULES",
+            baselines,
+            "register_baseline(replace(BASELINE, name='listed'))",
+        ),
+    ],
+)
+def test_one_line_puts_a_module_of_ours_on_the_list(place, listed, source, tmp_path, monkeypatch):
+    (tmp_path / "our_newcomer.py").write_text(
+        "from dataclasses import replace\n"
+        "from fmd_core.baselines import register_baseline\n"
+        "from fmd_core.unlearn.method import register\n"
+        f"from tests.own_strategy import BASELINE, STRATEGY\n{source}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module, name = place.rsplit(".", 1)
+    holder = sys.modules[module]  # fmd_core.unlearn by name is the function
+    monkeypatch.setattr(holder, name, (*getattr(holder, name), "our_newcomer"))
+    monkeypatch.setattr(holder, "_known", dict(holder._known))
+    try:
+        assert [each.name for each in listed()][-1] == "listed"
+    finally:
+        sys.modules.pop("our_newcomer", None)
+
+
 def test_names_of_old_reports_are_all_known():
-    assert [each.name for each in methods()] == [
-        "iterated", "paper-remove", "paper-replace", "paper-external",
-        "exclusion", "erasure", "adversary", "pattern",
-    ]  # fmt: skip
-    assert [each.name for each in methods() if each.retrains] == ["adversary", "pattern"]
-    assert [each.name for each in methods() if each.leaves_out_excluded] == ["exclusion"]
+    names = [each.name for each in methods()]
+    assert names[:4] == ["iterated", "paper-remove", "paper-replace", "paper-external"]
+    assert sorted(names[4:]) == ["adversary", "erasure", "exclusion", "pattern"]
+    assert {each.name for each in methods() if each.retrains} == {"adversary", "pattern"}
+    assert {each.name for each in methods() if each.leaves_out_excluded} == {"exclusion"}
     assert [each.name for each in baselines()] == ["without harmful", "without random", "refit on twins"]
     assert all(each.title for each in methods())
     assert all(each.note.endswith(".") for each in baselines())

@@ -150,7 +150,9 @@ class Classifier:
                     "open a model that was trained for this data set."
                 )
             with torch.inference_mode():
-                features = (self._encoder(self.preprocess.apply(batch, kind.name)) * self.feature_scale).numpy()
+                features = (
+                    self._encoder(self.preprocess.apply(batch, kind.name)) * self.feature_scale
+                ).numpy()
             if features.shape[1] != self.head.n_features:
                 raise ModelError(
                     f"The encoder gives {features.shape[1]} features, but the head expects "

@@ -73,6 +73,11 @@ class TorchEncoder:
         network.load_state_dict(network.state_dict() | given)
         return replace(self, network=network.eval().requires_grad_(False), first=None)
 
+    def hidden_name(self) -> str:
+        """Name of the last linear layer of layers in a row."""
+        linear = self._row()[-2]
+        return next(name for name, layer in self.network.named_children() if layer is linear)
+
     def hidden_layer(self) -> tuple[Array, Array]:
         """The last linear layer with relu of layers in a row."""
         linear = self._row()[-2]

@@ -19,6 +19,7 @@ from torch import nn
 import fmd_core as fmd
 from fmd_core.deepening import depths_of
 from fmd_core.errors import ModelError
+from fmd_core.features.finetuning import TrainableCopy
 from fmd_core.models import wrap as wrapping
 from fmd_core.models.encoding import encode_rows
 from fmd_core.networks.feature_store import FeatureStore
@@ -214,6 +215,22 @@ def test_a_torch_network_is_seen_into_and_opened_deeper(data):
     assert changed.encoder_fingerprint != found.encoder_fingerprint
     with pytest.raises(ModelError, match=r"is no nn.Sequential that ends in a linear layer and relu"):
         fmd.deepened(fmd.wrap(Curved(), data=data, head="fc"), "two layers")
+
+
+@pytest.mark.parametrize("reach", ["last hidden layer", "whole network"])
+def test_a_torch_network_can_be_trained_further(data, reach):
+    """As feature unlearning does; with no step taken the copy encodes as the original, to scale."""
+    found, test = fmd.wrap(row_network(), data=data), data.source.read(data.rows("test"))
+    copy = TrainableCopy(found, data, reach=reach, seed=0)
+    same = copy.frozen("copy")
+    unscaled = same.encode([test]) / same.feature_scale
+    np.testing.assert_allclose(unscaled, found.encode([test]) / found.feature_scale, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        for weight in copy.encoder.parameters():
+            weight.mul_(0.5)
+    other = copy.frozen("other")
+    assert other.encoder_fingerprint not in (same.encoder_fingerprint, found.encoder_fingerprint)
+    assert not np.allclose(other.encode([test]) / other.feature_scale, unscaled, rtol=1e-2)
 
 
 def test_pictures_are_made_ready_as_is_said(demo):

@@ -32,7 +32,13 @@ from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
 from .kinds import Kind, find_kind, register_kind
 from .mlp_head import MLPHead
-from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
+from .models.classifier import Classifier
+from .models.depth import Depth
+from .models.encoder import Encoder
+from .models.encoding import extract_features
+from .models.files import load_classifier, save_classifier
+from .models.preprocess import Preprocess
+from .models.wrap import wrap
 from .networks.explanations import Explanation, explain
 from .networks.training import TrainingStep, train_classifier
 from .proof import Rival, rival_heads
@@ -62,6 +68,8 @@ __all__ = [
     "Curvature",
     "DataError",
     "Decision",
+    "Depth",
+    "Encoder",
     "Erased",
     "Erasure",
     "Estimate",
@@ -135,4 +143,5 @@ __all__ = [
     "train_classifier",
     "unlearn",
     "unlearning_path",
+    "wrap",
 ]

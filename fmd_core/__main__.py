@@ -23,7 +23,9 @@ from fmd_core.data import AttributeDataset
 from fmd_core.datasets import load_dataset
 from fmd_core.errors import DataError, FMDError
 from fmd_core.home import REPOSITORY, home_folder
-from fmd_core.models import Classifier, extract_features, save_classifier
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import extract_features
+from fmd_core.models.files import save_classifier
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.networks.model_shelf import keep_model
 from fmd_core.networks.training import TrainingStep, suggested_architecture, train_classifier

@@ -14,7 +14,8 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
 from fmd_core.errors import SolverError
 from fmd_core.heads import Head, LinearHead
-from fmd_core.models import Classifier, encode_rows
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import encode_rows
 from fmd_core.objective import balanced_weights
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 

@@ -28,7 +28,8 @@ from fmd_core.data import (
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.heads import Head
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
-from fmd_core.models import Classifier, encode_rows
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import encode_rows
 
 if TYPE_CHECKING:
     from fmd_core.networks.feature_store import FeatureStore

@@ -4,50 +4,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from fmd_core.data import frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
-from fmd_core.mlp_head import MLPHead
-from fmd_core.models import Classifier
-from fmd_core.networks.architectures import Depth, find_hidden_layer
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.depth import DEPTHS, LAST_LAYER, Depth, find_depth
+from fmd_core.models.network_encoder import NetworkEncoder
 
 
-def deepened(classifier: Classifier, depth: Depth, *, scale: float = 1.0) -> Classifier:
-    """The same answers, to rounding, from an encoder that ends at `depth`.
+def deepened(classifier: Classifier, depth: Depth | str, *, scale: float = 1.0) -> Classifier:
+    """The same answers, to rounding, from an encoder that ends at `depth`, which is named or given as a value.
 
     'two layers': the encoder stops before its last linear layer, which moves into an `MLPHead`.
     'concatenated': it gives out that layer's input beside its output, and the linear head reads only the
     output so far. Features are other ones and are kept apart in the feature store.
 
-    `scale` is the factor on what the hidden layer reads. The damping suits features with a mean square
+    `scale` is the factor on what the head reads there. The damping suits features with a mean square
     of 1: `training.feature_scale` of the deepened classifier finds it. Raises ModelError, in a sentence,
-    for architectures without a hidden layer below the last one, and for a classifier deepened already.
+    for an unknown depth, for models without a hidden layer below the last one, and for a classifier deepened
+    already.
     """
-    if depth == classifier.depth:
+    found = find_depth(depth.name if isinstance(depth, Depth) else depth)
+    if found.name == classifier.depth:
         return classifier
-    if classifier.depth != "last layer" or not isinstance(classifier.head, LinearHead):
+    if classifier.depth != LAST_LAYER or not isinstance(classifier.head, LinearHead):
         raise ModelError(
             f"This classifier is open at '{classifier.depth}'; change the depth of the original instead."
         )
-    name = find_hidden_layer(classifier.architecture)
-    state = dict(classifier.encoder_state)
-    try:
-        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-    except KeyError as error:
-        raise ModelError(f"Layer '{name}' is missing in the weights; open the whole network.") from error
-    if depth == "two layers":
-        del state[f"{name}.weight"], state[f"{name}.bias"]
-        factor = classifier.feature_scale  # relu(a x) = a relu(x) for a > 0: the scale moves into the layer
-        head = MLPHead(
-            weight.astype("float64") * (factor / scale), bias.astype("float64") * factor, classifier.head
-        )
-        return replace(classifier, encoder_state=state, head=head, feature_scale=scale, depth=depth)
-    # one scale serves both halves: the hidden layer makes up for the difference
-    factor = classifier.feature_scale / scale
-    state |= {f"{name}.weight": frozen_array(weight * np.float32(factor))}
-    state |= {f"{name}.bias": frozen_array(bias * np.float32(factor))}
-    unread = np.zeros((classifier.head.n_classes, weight.shape[1]))
-    head_of_both = LinearHead(np.column_stack([unread, classifier.head.weight]), classifier.head.bias)
-    return replace(classifier, encoder_state=state, head=head_of_both, feature_scale=scale, depth=depth)
+    encoder, head = found.move(classifier.encoder, classifier.head, classifier.feature_scale, scale)
+    opened = replace(classifier, head=head, feature_scale=scale, depth=found.name)
+    if isinstance(encoder, NetworkEncoder) and encoder.cut is found.cut and classifier.own_encoder is None:
+        return replace(opened, encoder_state=dict(encoder.state))
+    return replace(opened, own_encoder=encoder)
+
+
+def depths_of(classifier: Classifier) -> tuple[Depth, ...]:
+    """The depths that a classifier, open at its last layer, can be opened at."""
+    return tuple(depth for depth in DEPTHS.values() if not depth.why_not(classifier.encoder, classifier.head))

@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from fmd_core.data import SPLITS
 from fmd_core.datasets.colored_digits import INKS, PAPERS, load_colored_digits
-from fmd_core.models import save_classifier
+from fmd_core.models.files import save_classifier
 from fmd_core.networks.training import train_classifier
 
 FOLDER = Path(__file__).parent / "colored_digits"

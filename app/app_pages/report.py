@@ -8,6 +8,7 @@ from app.reporting import decision_form, gathering, report_reader
 from app.session import state
 from app.view_models import report
 from app.widgets import components
+from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.networks.model_shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
@@ -52,8 +53,8 @@ with right:
         whole = model_file(cache.dataset(REVIEW), in_force.review.beside)
         save("Model (safetensors)", whole, "model.safetensors", "The whole network in force.")
     else:
-        deep = in_force is not None and in_force.review.depth != "last layer"
-        label = "Last two layers (safetensors)" if deep else "Last layer (safetensors)"
+        depth = find_depth(LAST_LAYER if in_force is None else in_force.review.depth)
+        label = f"{depth.layers.capitalize()} (safetensors)"
         save(label, view.head, "head.safetensors", "The weights in force; all else is as it was.")
 with write:
     st.header("Preview", anchor=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import get_args
 
 import fmd_core as fmd
 from app.cache.bounded import kept
@@ -14,11 +13,11 @@ from fmd_core import datasets
 from fmd_core.bias_functions import joint
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import Split, ignore_progress
-from fmd_core.deepening import deepened
+from fmd_core.deepening import deepened, depths_of
 from fmd_core.errors import NoTwinsError
 from fmd_core.features.beside import beside
+from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.networks import model_shelf
-from fmd_core.networks.architectures import Depth, find_hidden_layer
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.networks.training import feature_scale
 
@@ -51,9 +50,10 @@ def open_model(data: str, model: str) -> fmd.Classifier:
 
 
 @kept(growth=GROWTH_MODEL)
-def _deepened(data: str, model: str, depth: Depth) -> fmd.Classifier:
+def _deepened(data: str, model: str, depth: str) -> fmd.Classifier:
     original, found = open_model(data, model), open_data(data)
-    return deepened(original, depth, scale=feature_scale(deepened(original, "two layers"), found))
+    measured = deepened(original, find_depth(depth).measured_at or depth)
+    return deepened(original, depth, scale=feature_scale(measured, found))
 
 
 @kept(growth=GROWTH_MODEL)
@@ -66,14 +66,14 @@ def classifier(review: Review) -> fmd.Classifier:
     """The original model, open as deep as the review says."""
     if review.beside:
         return open_beside(review.data, review.model, review.beside)[0]
-    if review.depth == "last layer":
+    if review.depth == LAST_LAYER:
         return open_model(review.data, review.model)
     return _deepened(review.data, review.model, review.depth)
 
 
 def plain(review: Review) -> Review:
     """The same review of the original model alone, open at its last layer."""
-    return replace(review, depth="last layer", beside="")
+    return replace(review, depth=LAST_LAYER, beside="")
 
 
 def every_twin(review: Review) -> Review:
@@ -175,13 +175,9 @@ def measured_on(review: Review, split: Split, aim: Aim) -> list[Step]:
     return [partial(pairs, review, split, attribute) for attribute in aim.attributes]
 
 
-def depths(review: Review) -> tuple[Depth, ...]:
+def depths(review: Review) -> tuple[str, ...]:
     """How deep the model can be opened: only the last layer, where no plain layer lies below it."""
-    try:
-        find_hidden_layer(classifier(review).architecture)
-    except fmd.ModelError:
-        return ("last layer",)
-    return get_args(Depth)
+    return tuple(depth.name for depth in depths_of(open_model(review.data, review.model)))
 
 
 def n_inputs(review: Review) -> int:

@@ -53,9 +53,11 @@ def require(review: Review) -> None:
 
 
 def _title(review: Review, data: str) -> str:
-    if review.depth == "last layer":
+    from fmd_core.models.depth import LAST_LAYER, find_depth  # not before the page is drawn
+
+    if review.depth == LAST_LAYER:
         return f"Getting {data} ready"
-    return f"Opening the last two layers of the model on {data}"
+    return f"Opening the {find_depth(review.depth).layers} of the model on {data}"
 
 
 def require_in_force(variant: Variant | None) -> None:
@@ -160,9 +162,11 @@ def _was_just_done(key: str) -> bool:
 
 def _offer_again(title: str) -> None:
     """What was stopped does not begin again by itself."""
+    from fmd_core.models.depth import LAST_LAYER
+
     components.header("Stopped", f"{title} was stopped.", "Nothing has changed: the model is as it was.")
     with st.container(horizontal=True):
         st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
-        if state.depth() != "last layer":
-            st.button("Change the last layer only", on_click=memory.setter("depth", "last layer"))
+        if state.depth() != LAST_LAYER:
+            st.button("Change the last layer only", on_click=memory.setter("depth", LAST_LAYER))
     st.stop()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 
@@ -234,9 +234,9 @@ def _strategies() -> tuple[str, ...]:
 
 
 def _depths() -> tuple[str, ...]:
-    from fmd_core.networks.architectures import Depth
+    from fmd_core.models.depth import DEPTHS
 
-    return get_args(Depth)
+    return tuple(DEPTHS)
 
 
 SETTINGS: dict[str, Setting] = {

@@ -20,7 +20,7 @@ from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
 from fmd_core.kinds import find_kind
-from fmd_core.models import NORMALISATIONS
+from fmd_core.models.preprocess import NORMALISATIONS
 from fmd_core.networks import intake
 from fmd_core.networks.architectures import ARCHITECTURES
 from fmd_core.networks.model_shelf import keep_model

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fmd_core.bias_functions import Measure
-    from fmd_core.networks.architectures import Depth
 
 NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
 
@@ -20,7 +19,7 @@ class Review:
     model: str = BUNDLED  # id on the shelf, BUNDLED or NO_MODEL
     most_unlike: float | None = None
     """Match distance beyond which two real people are no twins; None: every match counts."""
-    depth: Depth = "last layer"
+    depth: str = "last layer"
     """How much of the model is open to change: decides what its features are."""
     vetoes: tuple[tuple[str, int], ...] = ()
     """Pairs that the reviewer left out: attribute, and row of the person whose pair it is."""

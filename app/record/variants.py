@@ -97,9 +97,10 @@ def describe(variant: Variant | None) -> str:
     if isinstance(variant, Retrained):
         return variant.what
     from fmd_core import wording  # half a second, and the first page has nothing to describe
+    from fmd_core.models.depth import LAST_LAYER
 
     made = wording.setting(variant.strategy, variant.strength, variant.k, variant.blend)
-    depth = {"last layer": ""}.get(variant.review.depth, f", {variant.review.depth}")
+    depth = "" if variant.review.depth == LAST_LAYER else f", {variant.review.depth}"
     return f"{variant.aim.words}: {made}{depth}"
 
 

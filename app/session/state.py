@@ -16,7 +16,6 @@ from app.session import access, keeping, memory
 if TYPE_CHECKING:
     from app.record.trained import Trained
     from fmd_core.bias_functions import Measure
-    from fmd_core.networks.architectures import Depth
     from fmd_core.networks.intake import Passport
     from fmd_core.report.evidence import Decision
     from fmd_core.unlearning import StrategyName
@@ -265,9 +264,9 @@ def joint_aim() -> Aim:
     return Aim((attribute(), *(a for a in memory.value("also", ()) if a != attribute())), measure())
 
 
-def depth() -> Depth:
+def depth() -> str:
     """How much of the model may be changed, chosen on the Unlearn page."""
-    found: Depth = memory.value("depth", "last layer")
+    found: str = memory.value("depth", "last layer")
     return found
 
 

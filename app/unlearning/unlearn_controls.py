@@ -17,14 +17,9 @@ from app.view_models import glossary, unlearn
 from app.widgets import components
 from fmd_core import wording
 from fmd_core.guarded_path import TOLERANCE
-from fmd_core.networks.architectures import Depth
+from fmd_core.models.depth import find_depth
 from fmd_core.unlearning import STRATEGIES, USES_K, StrategyName
 
-DEPTHS: dict[Depth, str] = {
-    "last layer": "The last layer",
-    "concatenated": "The last two layers, side by side",
-    "two layers": "The last two layers, in full (slow)",
-}
 Asked = tuple[Review, Aim, StrategyName, int]  # the int is K
 
 
@@ -86,16 +81,16 @@ def _choose_strategy(aim: Aim) -> StrategyName:
 
 
 def _choose_depth(review: Review) -> None:
-    if len(cache.depths(review)) == 1:
+    names = cache.depths(review)
+    if len(names) == 1:
         return
     st.selectbox(
         "What may change",
-        cache.depths(review),
-        format_func=DEPTHS.__getitem__,
+        names,
+        format_func=lambda name: find_depth(name).title,
         key="depth",
         persist_state="session",
-        help="One layer is quickest. Two reach what the last one cannot see, and often keep more accuracy; side by "
-        "side means that the last layer also reads what goes into the layer below it.",
+        help=" ".join(find_depth(name).note for name in names),
     )
 
 

@@ -94,7 +94,7 @@ def is_ours(model: Classifier) -> bool:
 def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> list[dict[str, str]]:
     """What is open, as a table; `audit` is None while nothing was measured yet."""
     rows = {
-        "Network": f"{find_architecture(model.architecture).title}, {model.n_parameters:,} numbers learned",
+        "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
         "Accuracy": accuracy(data, audit),
         "Fingerprint": model.fingerprint[:16],

@@ -10,7 +10,7 @@ from app.record.history import History
 from app.record.variants import Variant
 from fmd_core import wording
 from fmd_core.datasets.names import clean_text
-from fmd_core.models import head_to_safetensors
+from fmd_core.models.files import head_to_safetensors
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.writing import Step, report_json
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from fmd_core import AttributeDataset, BiasReport, Classifier, wording
 from fmd_core.data import SPLITS, Split
-from fmd_core.networks.architectures import find_architecture
 
 ROLES: dict[Split, str] = {
     "train": "taught the model",
@@ -60,8 +59,7 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
     attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())
     name = "none yet"
     if model is not None:
-        title = find_architecture(model.architecture).title
-        name = f"{model.name or title}, {model.n_parameters:,} parameters"
+        name = f"{model.name or model.title}, {model.n_parameters:,} parameters"
     loaded = {
         "Data": data.name,
         "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",

@@ -23,7 +23,8 @@ from fmd_core.datasets.imports import open_import
 from fmd_core.datasets.synthetic_faces import load_synthetic_faces
 from fmd_core.errors import DataError
 from fmd_core.home import REPOSITORY, data_folder
-from fmd_core.models import Classifier, load_classifier
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.files import load_classifier
 
 MODEL = "model.safetensors"
 LONGEST_REFERENCE = 2_000

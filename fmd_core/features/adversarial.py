@@ -27,7 +27,7 @@ from fmd_core.features.finetuning import (
 )
 from fmd_core.features.forgettable import check_forgettable, columns_to_forget
 from fmd_core.features.pressures import Ensemble, GradientReversal, Matching, Pressure, twin_gap
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 
 if TYPE_CHECKING:
     import torch

@@ -6,18 +6,21 @@ network whose encoder changed has features of its own; with both side by side ea
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.data import content_fingerprint
+from fmd_core.data import Array, InputKind, content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.heads import Head, LinearHead
 from fmd_core.kinds import find_kind
 from fmd_core.mlp_head import MLPHead
-from fmd_core.models import Classifier, Preprocess
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoder import Encoder
+from fmd_core.models.preprocess import Preprocess
 
 if TYPE_CHECKING:
     import torch
@@ -36,17 +39,63 @@ class SideBySide(Classifier):
 
     @cached_property
     def encoder_fingerprint(self) -> str:
-        return content_fingerprint(self.original.encoder_fingerprint, self.changed.encoder_fingerprint)
+        return self.encoder.fingerprint
 
     @cached_property
-    def _encoder(self) -> torch.nn.Module:
+    def encoder(self) -> Encoder:
+        return _Both(self.original, self.changed)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(array.size for array in [*self.encoder_state.values(), *self.head.arrays.values()])
+
+
+@dataclass(frozen=True, eq=False)
+class _Both:
+    """The encoders of two classifiers that read the same inputs."""
+
+    original: Classifier
+    changed: Classifier
+
+    @property
+    def kind(self) -> InputKind:
+        return self.original.kind
+
+    @property
+    def title(self) -> str:
+        return self.original.title
+
+    @property
+    def preprocess(self) -> Preprocess:
+        return self.original.preprocess
+
+    @property
+    def n_features(self) -> int:
+        return self.original.head.n_features + self.changed.head.n_features
+
+    @property
+    def n_parameters(self) -> int:
+        return self.original.encoder.n_parameters + self.changed.encoder.n_parameters
+
+    @property
+    def fingerprint(self) -> str:
+        first, second = self.original.encoder_fingerprint, self.changed.encoder_fingerprint
+        return content_fingerprint(first, second) if first and second else ""
+
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """Both networks' features of each batch, side by side."""
+        for batch in batches:
+            yield np.concatenate([part.encode([batch]) for part in (self.original, self.changed)], axis=1)
+
+    def as_module(self) -> torch.nn.Module:
+        """Copies of both networks in one."""
         import torch
 
         class Both(torch.nn.Module):
             def __init__(self, parts: list[Classifier]) -> None:
                 super().__init__()
                 self.scales = [part.feature_scale for part in parts]
-                self.parts = torch.nn.ModuleList([part._encoder for part in parts])
+                self.parts = torch.nn.ModuleList([part.as_module() for part in parts])
 
             def forward(self, inputs: torch.Tensor) -> torch.Tensor:
                 scaled = zip(self.parts, self.scales, strict=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, frozen_array, ignore_progress
 from fmd_core.errors import DataError, ModelError, SolverError
 from fmd_core.features.finetuning import ForgettingStep, Round, TrainableCopy, ignore_forgetting
-from fmd_core.models import Classifier, batch_side, check_fit, row_batches
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import batch_side, check_fit, row_batches
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,7 @@ def convolution_layers(classifier: Classifier, dataset: AttributeDataset) -> dic
     import torch
 
     check_fit(classifier, dataset)
-    layers = list(classifier._encoder.modules())
+    layers = list(classifier.as_module().modules())
     convolutional = any(isinstance(layer, torch.nn.Conv2d) for layer in layers)
     if not convolutional or any(isinstance(layer, torch.nn.MultiheadAttention) for layer in layers):
         raise ModelError(
@@ -305,7 +305,7 @@ def _maps(classifier: Classifier, images: Array) -> dict[str, torch.Tensor]:
         elif latest and output.shape == found[latest].shape:
             found[latest] = output
 
-    encoder = deepcopy(classifier._encoder)  # what others send through the original is not heard
+    encoder = classifier.as_module()  # a copy: what others send through the original is not heard
     for name, layer in encoder.named_modules():
         if not list(layer.children()):
             layer.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))

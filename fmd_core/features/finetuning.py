@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -19,7 +18,9 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array, ign
 from fmd_core.deepening import deepened
 from fmd_core.errors import ModelError, SolverError
 from fmd_core.heads import LinearHead
-from fmd_core.models import Classifier, check_fit, encode_rows
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.depth import LAST_LAYER
+from fmd_core.models.encoding import check_fit, encode_rows
 from fmd_core.networks.architectures import find_hidden_layer
 from fmd_core.networks.training import refit_head, with_feature_scale
 
@@ -79,7 +80,7 @@ class TrainableCopy:
         import torch
 
         check_fit(classifier, dataset)
-        if classifier.depth != "last layer" or not isinstance(classifier.head, LinearHead):
+        if classifier.depth != LAST_LAYER or not isinstance(classifier.head, LinearHead):
             raise ModelError(
                 f"This classifier is open at '{classifier.depth}'; change the original with one last layer."
             )
@@ -89,7 +90,7 @@ class TrainableCopy:
         self.labels = torch.tensor(dataset.target.codes[self.rows])
         self.below: Array | None = None  # (n, h) what the last hidden layer reads
         self.prefix = ""
-        self.encoder = deepcopy(classifier._encoder)
+        self.encoder = classifier.as_module()
         if reach == "last hidden layer":
             deep, name = deepened(classifier, "two layers"), find_hidden_layer(classifier.architecture)
             self.below = encode_rows(deep, dataset, self.rows, store=store, progress=progress)
@@ -169,8 +170,7 @@ class TrainableCopy:
         layers = self.encoder.get_submodule("0") if self.prefix else self.encoder
         learned = {f"{self.prefix}{key}": frozen_array(t.numpy()) for key, t in layers.state_dict().items()}
         head = LinearHead(self.top.weight.detach().numpy(), self.top.bias.detach().numpy())
-        state = self.original.encoder_state | learned
-        raw = replace(self.original, encoder_state=state, head=head, feature_scale=1.0, name=name)
+        raw = replace(self.original.with_weights(learned), head=head, feature_scale=1.0, name=name)
         features = self._features(raw)
         square = float(np.square(features, dtype="float64").mean())
         if not 0 < square < np.inf:

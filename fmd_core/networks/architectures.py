@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from fmd_core.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-Depth = Literal["last layer", "concatenated", "two layers"]
-"""Where the encoder ends and the head begins. 'concatenated' reads the last hidden layer and what goes into
-it side by side, 'two layers' only what goes into it: the hidden layer belongs to the head."""
 NAMED_MISMATCHES = 3
 
 
@@ -39,21 +36,9 @@ class Architecture:
     pretrained: bool = False  # whether torchvision publishes weights for it
 
 
-def build_encoder(name: str, n_inputs: int = 0, depth: Depth = "last layer") -> nn.Module:
-    """A fresh encoder: images (m, 3, side, side) or rows (m, n_inputs) to features (m, d).
-
-    Whatever the `depth`, a layer has the same name. Raises ModelError where there is no such depth.
-    """
-    encoder = find_architecture(name).build(n_inputs)
-    if depth == "last layer":
-        return encoder
-    find_hidden_layer(name)
-    layers = OrderedDict(encoder.named_children())
-    if depth == "concatenated":
-        return _side_by_side(layers)
-    from torch import nn
-
-    return nn.Sequential(OrderedDict(list(layers.items())[:-2]))
+def build_encoder(name: str, n_inputs: int = 0) -> nn.Module:
+    """A fresh encoder: images (m, 3, side, side) or rows (m, n_inputs) to features (m, d)."""
+    return find_architecture(name).build(n_inputs)
 
 
 def find_hidden_layer(name: str) -> str:
@@ -68,7 +53,14 @@ def find_hidden_layer(name: str) -> str:
     return found.hidden
 
 
-def _side_by_side(layers: OrderedDict[str, nn.Module]) -> nn.Module:
+def below_hidden(encoder: nn.Module) -> nn.Module:
+    """Layers in a row without the last two, a linear layer and relu; the others keep their names."""
+    from torch import nn
+
+    return nn.Sequential(OrderedDict(list(encoder.named_children())[:-2]))
+
+
+def side_by_side(encoder: nn.Module) -> nn.Module:
     """Layers in a row, which give out the last two layers' input beside their output."""
     import torch
 
@@ -79,7 +71,7 @@ def _side_by_side(layers: OrderedDict[str, nn.Module]) -> nn.Module:
                 inputs = layer(inputs)
             return torch.cat([inputs, relu(linear(inputs))], dim=1)
 
-    return SideBySide(layers)
+    return SideBySide(OrderedDict(encoder.named_children()))
 
 
 def split_state(

@@ -11,7 +11,6 @@ happen if a part of the sample were another; the twins do that.
 from __future__ import annotations
 
 import math
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -22,7 +21,9 @@ from fmd_core.errors import DataError, ModelError
 from fmd_core.heads import Head, LinearHead
 from fmd_core.kinds import find_kind
 from fmd_core.mlp_head import MLPHead
-from fmd_core.models import BATCH_PIXELS, BATCH_ROWS, Classifier, check_fit, row_batches
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoder import Network
+from fmd_core.models.encoding import BATCH_PIXELS, BATCH_ROWS, check_fit, row_batches
 
 if TYPE_CHECKING:
     import torch
@@ -72,13 +73,15 @@ class Explanation:
 
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
     """Methods that can explain this model, the one to begin with first: for large images that is
-    Grad-CAM, since Integrated Gradients takes seconds there."""
+    Grad-CAM, since Integrated Gradients takes seconds there. None, where the encoder is no network."""
     kind = find_kind(classifier.kind)
+    if not isinstance(classifier.encoder, Network):
+        return ()
     if "grad-cam" not in kind.explainers:
         return ("integrated-gradients",)
     sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0), kind.name)
     try:
-        _last_map(deepcopy(classifier._encoder), sample)
+        _last_map(classifier.as_module(), sample)
     except ModelError:
         return ("integrated-gradients",)
     large = sample.shape[-1] > LARGE_SIDE
@@ -123,8 +126,8 @@ def explain(
     their mean gradient; negative regions are cut off, and the map is enlarged to the input.
 
     For before and after unlearning ask twice, the second time with `classifier.with_head(head)`.
-    Raises ModelError for a model of other data, for Grad-CAM without convolutions, and for an
-    unknown kind of head; DataError for an unknown class or method.
+    Raises ModelError for a model of other data, for an encoder that is no network, for Grad-CAM without
+    convolutions, and for an unknown kind of head; DataError for an unknown class or method.
     """
     check_fit(classifier, dataset)
     if method not in get_args(Method):
@@ -136,7 +139,13 @@ def explain(
         )
     network = _log_odds(classifier, target)
     kind = find_kind(classifier.kind)
-    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code), kind.name).requires_grad_()
+    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code), kind.name)
+    if not sample.is_floating_point():
+        raise ModelError(
+            "Where a model looks cannot be shown when it reads pictures as whole numbers; say how they are made ready "
+            "for it (preprocess=)."
+        )
+    sample = sample.requires_grad_()
     if method == "grad-cam":
         return _grad_cam(network, sample, target)
     mean = average_input(dataset) if baseline is None else baseline
@@ -183,14 +192,14 @@ def _log_odds(classifier: Classifier, target: int) -> nn.Module:
     """The whole network as a module from inputs (m, ...) to log-odds of the class (m,).
 
     With an encoder of its own: Grad-CAM listens to a layer, and the classifier's is shared by all
-    who read features at the same time. That one may also have been built for inference only.
+    who read features at the same time.
     """
     import torch
 
     class LogOdds(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = deepcopy(classifier._encoder)
+            self.encoder = classifier.as_module()
             self.head = _head_module(classifier.head)
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fmd_core.home import REPOSITORY
-from fmd_core.models import Preprocess
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.networks.architectures import find_architecture
 from fmd_core.networks.weight_files import (
     CONVERTERS,

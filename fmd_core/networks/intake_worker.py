@@ -25,7 +25,9 @@ from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
 from fmd_core.home import is_disk_full
 from fmd_core.kinds import find_kind
-from fmd_core.models import FORMAT, Classifier, Preprocess, load_classifier, save_classifier
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.files import FORMAT, load_classifier, save_classifier
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.networks.architectures import build_encoder, find_architecture, split_state
 
 if TYPE_CHECKING:

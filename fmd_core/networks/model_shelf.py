@@ -19,7 +19,8 @@ from fmd_core.data import AttributeDataset, content_fingerprint
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import ModelError
 from fmd_core.home import home_folder, room_needed
-from fmd_core.models import Classifier, known_digest, load_classifier, read_description, save_classifier
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.files import known_digest, load_classifier, read_description, save_classifier
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole

@@ -16,7 +16,9 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
 from fmd_core.kinds import find_kind
-from fmd_core.models import Classifier, Preprocess, batch_side, extract_features, row_batches
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import batch_side, encode_rows, extract_features, row_batches
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.networks.architectures import ARCHITECTURES, build_encoder, find_architecture, load_published
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 
@@ -185,8 +187,7 @@ class _Run:
 def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
     """The factor that gives the features of training samples a mean square of 1."""
     rows = dataset.rows("train")[:SCALE_ROWS]
-    parts = row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess))
-    features = classifier.encode(dataset.source.read(rows[part]) for part in parts)
+    features = encode_rows(classifier, dataset, rows)
     square = np.square(features, dtype="float64").mean()
     if not 0 < square < np.inf:
         raise ModelError(

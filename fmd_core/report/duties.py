@@ -11,6 +11,7 @@ from typing import Any
 
 from fmd_core import wording
 from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.models.depth import find_depth
 from fmd_core.report.evidence import Evidence
 from fmd_core.unlearning import RETRAINED
 
@@ -74,11 +75,6 @@ SECTIONS = (
     Section("limits", "What this report does not say", ("Caveats and recommendations",), (14, 15)),
     Section("check", "How to check this", ("Model details",), (15,)),
 )  # fmt: skip
-CHANGED = {
-    "last layer": "the last layer was",
-    "concatenated": "the last two layers, side by side, were",
-    "two layers": "the last two layers were",
-}
 TWINS = {
     "generated": "Twins were drawn again with only the attribute changed: the figures hold as far as that drawing "
     "changes nothing else.",
@@ -112,8 +108,8 @@ def caveats(evidence: Evidence) -> list[str]:
             "The whole network was trained on. Fresh readers say what it still tells; another layer, or a reader of "
             "another kind, may tell more."
             if evidence.point.result.strategy in RETRAINED
-            else f"Only {CHANGED[evidence.depth]} changed. What lies below can still tell the attribute, so that "
-            "layers trained again on the old data can learn the bias again."
+            else f"Only {find_depth(evidence.depth).changed} changed. What lies below can still tell the attribute, so "
+            "that layers trained again on the old data can learn the bias again."
         )
     if not evidence.checks:
         told.append(

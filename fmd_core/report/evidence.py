@@ -13,8 +13,8 @@ from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.guarded_path import PathPoint
 from fmd_core.influence import InfluenceScores
-from fmd_core.models import Classifier
-from fmd_core.networks.architectures import Depth
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.depth import LAST_LAYER
 from fmd_core.proof import Rival
 from fmd_core.score_check import ScoreCheck
 from fmd_core.unlearning import UnlearningResult
@@ -109,7 +109,7 @@ class Evidence:
     measure: Measure = "counterfactual"
     attributes: tuple[str, ...] = ()
     """What is taken out at once; the attribute of the scores if nothing is said."""
-    depth: Depth = "last layer"
+    depth: str = LAST_LAYER
     """How much of the model was open to change."""
     most_unlike: float | None = None
     """Match distance beyond which two real people were not counted as twins."""

@@ -11,7 +11,7 @@ from fmd_core import wording
 from fmd_core.bias import BiasReport
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.guarded_path import PathPoint
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import AuditTrail, Evidence
 from fmd_core.scan import Finding, scan
 from fmd_core.score_check import GroupCheck, ScoreCheck

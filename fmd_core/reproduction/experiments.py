@@ -21,7 +21,8 @@ from fmd_core.data import AttributeDataset, FeatureSet, Split
 from fmd_core.guarded_path import Guard, UnlearningPath, judge_path, solve_path
 from fmd_core.heads import Head
 from fmd_core.influence import bias_influence
-from fmd_core.models import Classifier, extract_features
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import extract_features
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
 from fmd_core.unlearning import USES_K, StrategyName, UnlearningInputs, unlearn

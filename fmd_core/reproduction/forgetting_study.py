@@ -28,7 +28,8 @@ from fmd_core.features.erasure import erase
 from fmd_core.features.finetuning import Reach
 from fmd_core.features.probes import probe
 from fmd_core.heads import Head
-from fmd_core.models import Classifier, encode_rows
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import encode_rows
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.networks.training import TrainingStep, ignore_step
 from fmd_core.reproduction.held_out import HeldOut

@@ -201,7 +201,7 @@ def test_no_result_gets_larger_than_it_counts_for(memory):  # noqa: ARG001
     model, pairs = cache.classifier(REVIEW), cache.pairs(REVIEW, "train", "colour")
     cache.classifier(replace(REVIEW, depth="concatenated"))
     cache.warm_path(REVIEW, AIM, "paper-replace", 5)
-    assert model._encoder is not None
+    assert model.encoder.module is not None
     assert "counterparts" in vars(pairs) or pairs.counterparts
     assert cache.counterparts(REVIEW.data, "test", "colour") is not None
     for key, held in bounded._RESULTS.items():

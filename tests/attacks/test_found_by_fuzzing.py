@@ -19,7 +19,7 @@ from fmd_core.datasets.image_folder import FolderImport
 from fmd_core.datasets.names import clean_text
 from fmd_core.datasets.sniffing import read_preview, read_table
 from fmd_core.errors import DataError, ModelError
-from fmd_core.models import load_classifier
+from fmd_core.models.files import load_classifier
 from tests.core.test_adult import write_adult
 from tests.core.test_celeba import write_celeba
 

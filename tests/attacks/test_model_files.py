@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmd_core.models import Classifier, load_classifier
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.files import load_classifier
 from fmd_core.networks import intake, intake_worker
 
 # --- 1, 2: pickles
@@ -618,7 +619,7 @@ class Encoder(torch.nn.Module):
 def tried(path, trouble, opened, tmp_path):
     opened(path)
     classifier = replace(load_classifier(tmp_path / "out/model.safetensors"))
-    classifier.__dict__["_encoder"] = Encoder(trouble).train()  # as if eval() had been forgotten
+    classifier.encoder.__dict__["module"] = Encoder(trouble).train()  # as if eval() had been forgotten
     return intake_worker.try_out(classifier, 0)
 
 

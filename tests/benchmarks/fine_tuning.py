@@ -15,7 +15,7 @@ import numpy as np
 from fmd_core import CounterfactualPairs, LinearHead
 from fmd_core.baselines import group_codes
 from fmd_core.data import Array, AttributeDataset, frozen_array
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.networks.architectures import build_encoder
 from fmd_core.objective import balanced_weights
 

@@ -22,7 +22,7 @@ from fmd_core import CounterfactualPairs, FeatureSet, extract_features, load_dat
 from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction import STUDIES
 from fmd_core.reproduction.experiments import Experiment

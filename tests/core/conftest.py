@@ -128,6 +128,10 @@ class TinyClassifier:
     fingerprint: str = "tiny"
     n_parameters: int = 18
 
+    @property
+    def encoder(self) -> TinyClassifier:
+        return self
+
     def encode(self, batches: Iterable[Array]) -> Array:
         return np.concatenate(list(batches))
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core import models
 from fmd_core.data import SPLITS, content_fingerprint
 from fmd_core.errors import ModelError
-from fmd_core.models import BATCH_PIXELS, Classifier, Preprocess, encode_rows, row_batches
+from fmd_core.models import encoding
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import BATCH_PIXELS, encode_rows, row_batches
+from fmd_core.models.files import load_classifier, save_classifier
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.networks.architectures import (
     ARCHITECTURES,
     build_encoder,
@@ -191,8 +194,8 @@ def test_a_head_without_bias_gets_one_of_zeros():
 @pytest.mark.parametrize(("name", "n_inputs"), SMALL.items())
 def test_a_saved_model_comes_back_with_its_fingerprint_and_shapes(name, n_inputs, tmp_path):
     model = replace(classifier(name, n_inputs), feature_scale=0.3, name="mine")
-    models.save_classifier(model, tmp_path / "m.safetensors")
-    found = models.load_classifier(tmp_path / "m.safetensors")
+    save_classifier(model, tmp_path / "m.safetensors")
+    found = load_classifier(tmp_path / "m.safetensors")
     assert (found.fingerprint, found.feature_scale, found.name) == (model.fingerprint, 0.3, "mine")
     head = {f"head.{part}": array for part, array in found.head.arrays.items()}
     split_state(name, found.encoder_state | head, n_inputs)
@@ -395,7 +398,7 @@ def test_a_batch_of_large_images_has_fewer_of_them(side):
     ("size", "most"), [(None, 4), (8, 4), (32, 1)], ids=["as they come", "shrunk", "enlarged"]
 )
 def test_the_larger_of_the_sizes_read_and_scaled_to_bounds_a_batch(images, monkeypatch, size, most):
-    monkeypatch.setattr(models, "BATCH_PIXELS", 4 * 16**2)
+    monkeypatch.setattr(encoding, "BATCH_PIXELS", 4 * 16**2)
     model, rows = classifier("small_cnn", preprocess=Preprocess(size=size)), np.arange(10)
     features = encode_rows(model, images, rows)
     assert max(images.source.reads) == most
@@ -403,7 +406,7 @@ def test_the_larger_of_the_sizes_read_and_scaled_to_bounds_a_batch(images, monke
 
 
 def test_progress_is_told_before_each_batch(images, monkeypatch):
-    monkeypatch.setattr(models, "BATCH_PIXELS", 4 * 16**2)
+    monkeypatch.setattr(encoding, "BATCH_PIXELS", 4 * 16**2)
     told = []
     encode_rows(classifier("small_cnn"), images, np.arange(10), progress=told.append)
     assert told == [0, 0.4, 0.8]

@@ -169,7 +169,9 @@ def test_maps_are_taken_after_normalisation_and_activation():
 
     torch.manual_seed(0)
     encoder = build_encoder("resnet18").eval()
-    classifier = SimpleNamespace(_encoder=encoder, preprocess=SimpleNamespace(apply=torch.from_numpy))
+    classifier = SimpleNamespace(
+        as_module=lambda: encoder, preprocess=SimpleNamespace(apply=torch.from_numpy)
+    )
     found = channels._maps(classifier, np.random.default_rng(0).random((2, 3, 64, 64), "float32"))
     assert len(found) == 20
     for name in ("conv1", "layer1.0.conv1", "layer1.1.conv2", "layer4.1.conv2"):
@@ -202,7 +204,7 @@ def test_others_may_read_features_while_a_pattern_is_looked_for(model, pictures,
             between.append(True)
             model.encode([pictures.source.read(rows[4:8])])
 
-    listener = list(model._encoder.children())[-1].register_forward_hook(meanwhile)
+    listener = list(model.encoder.module.children())[-1].register_forward_hook(meanwhile)
     try:
         found = heat_maps(model, pictures, groups, 0, rows[:4])
     finally:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.models import encode_rows
+from fmd_core.models.encoding import encode_rows
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.running import distributed
 from fmd_core.running.distributed import ClusterError, FileRows
@@ -388,7 +388,7 @@ def test_the_job_ends_right_when_a_worker_is_killed(processes, tmp_path):
 WORK = """
 import sys
 import numpy as np
-import fmd_core as fmd, fmd_core.models
+import fmd_core as fmd, fmd_core.models.encoding
 rng = np.random.default_rng(0)
 train = fmd.FeatureSet(rng.normal(size=(50, 4)), rng.integers(0, 2, 50), np.arange(50))
 try:

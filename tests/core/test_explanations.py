@@ -13,7 +13,7 @@ from fmd_core import DataError, ModelError, explain
 from fmd_core.data import SPLITS
 from fmd_core.datasets.table import make_table_dataset
 from fmd_core.kinds import find_kind
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.networks import explanations
 from fmd_core.networks.architectures import ARCHITECTURES, build_encoder
 from fmd_core.networks.explanations import Explanation, average_input, methods
@@ -206,7 +206,7 @@ def test_the_classifier_is_left_as_it_was(demo):
     of_demo(demo, row, "grad-cam")
     of_demo(demo, row)
     np.testing.assert_array_equal(demo.classifier.encode([inputs]), before)
-    assert not any(module._forward_hooks for module in demo.classifier._encoder.modules())
+    assert not any(module._forward_hooks for module in demo.classifier.encoder.module.modules())
 
 
 def test_a_head_with_a_hidden_layer_answers_alike_in_torch(demo):

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 import fmd_core as fmd
 from fmd_core import ModelError, load_classifier, save_classifier
-from fmd_core.models import Preprocess
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.networks import intake, intake_worker
 from fmd_core.networks.architectures import build_encoder
 

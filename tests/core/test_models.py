@@ -12,7 +12,8 @@ from safetensors.numpy import load, save_file
 
 import fmd_core as fmd
 from fmd_core import ModelError, load_classifier, save_classifier
-from fmd_core.models import FORMAT, head_to_safetensors, row_batches
+from fmd_core.models.encoding import row_batches
+from fmd_core.models.files import FORMAT, head_to_safetensors
 
 HEAVY = ("torch", "torchvision", "captum", "aif360", "streamlit", "plotly", "pandas", "sklearn")
 

@@ -79,7 +79,7 @@ def write_classifier(rng: Random, folder: Path) -> None:
 
 
 def read_classifier(_: Random, folder: Path) -> object:
-    from fmd_core.models import load_classifier
+    from fmd_core.models.files import load_classifier
 
     found = load_classifier(folder / "model.safetensors")
     return found.encode([np.zeros((2, weights.INPUTS), "float32")])

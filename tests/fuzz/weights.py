@@ -42,7 +42,8 @@ def _sound_safetensors() -> bytes:
 def own_classifier() -> bytes:
     """A classifier as FMD Studio writes it."""
     from fmd_core.heads import LinearHead
-    from fmd_core.models import Classifier, save_classifier
+    from fmd_core.models.classifier import Classifier
+    from fmd_core.models.files import save_classifier
 
     layers = {name: tensor.numpy() for name, tensor in state().items()}
     head = LinearHead(layers.pop("head.weight"), layers.pop("head.bias"))

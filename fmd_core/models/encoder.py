@@ -1,0 +1,116 @@
+"""What turns inputs into features. Whatever a model is made of, the rest of FMD Studio knows it by this.
+
+An `Encoder` is frozen and answers the same input in the same way, whatever else is in the batch. What only some
+encoders can do is an ability of its own, asked for before it is used: `Network`, `Trainable`, `Layered`, `KnowsRows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from fmd_core.data import Array, AttributeDataset, InputKind
+from fmd_core.errors import ModelError
+from fmd_core.models.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Inputs to features; see `fmd_core.models.sklearn_encoder` for a short one."""
+
+    @property
+    def kind(self) -> InputKind:
+        """What it reads."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for people: "ResNet-18", "scikit-learn: StandardScaler"."""
+
+    @property
+    def n_features(self) -> int:
+        """d, how many numbers it makes of one input."""
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers were learned."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Content digest of all that decides the features; '' where that cannot be known, and nothing is stored."""
+
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """Features (m, d) float32 of each batch: uint8 images (m, height, width, 3) or rows (m, columns)."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """The ability to be differentiated and listened to: a torch network."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What happens to an input before the network sees it."""
+
+    def as_module(self) -> nn.Module:
+        """A fresh copy, from prepared inputs to features (m, d): whoever has it may change it."""
+
+
+@runtime_checkable
+class Trainable(Network, Protocol):
+    """The ability to take on what a copy of the network has learned."""
+
+    def with_weights(self, learned: Mapping[str, Array]) -> Encoder:
+        """The same network with some weights replaced, by their names in `as_module().state_dict()`."""
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """The ability to end earlier: its last layer may be linear, with relu on top."""
+
+    def hidden_layer(self) -> tuple[Array, Array]:
+        """Weight (d, h) and bias (d,) of the last layer. ModelError, in a sentence, where it is no such layer."""
+
+    def below_hidden(self) -> Encoder:
+        """What the last layer reads, (m, h)."""
+
+    def beside_hidden(self, factor: float) -> Encoder:
+        """What the last layer reads beside what it makes of it, the latter times `factor` > 0: (m, h + d)."""
+
+
+@runtime_checkable
+class KnowsRows(Protocol):
+    """The ability to answer by row: features were given for the rows of one data set, inputs are not looked at."""
+
+    def encode_rows(self, dataset: AttributeDataset, rows: Array) -> Array:
+        """Features (m, d) float32 of `rows`. ModelError for another data set."""
+
+
+def network_of(encoder: Encoder) -> Network:
+    """The encoder as a network. ModelError, in a sentence, where it is none."""
+    if isinstance(encoder, Network):
+        return encoder
+    raise ModelError(
+        f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
+        "its features and its last layer can. Wrap a torch module for the rest."
+    )
+
+
+def trainable(encoder: Encoder) -> Trainable:
+    """The encoder as one that can take on other weights. ModelError, in a sentence, where it cannot."""
+    if isinstance(encoder, Trainable):
+        return encoder
+    raise ModelError(
+        f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
+    )
+
+
+def layers_of(encoder: Encoder) -> Layered:
+    """The encoder as one that can end earlier. ModelError, in a sentence, where it cannot."""
+    if isinstance(encoder, Layered):
+        return encoder
+    raise ModelError(
+        f"{encoder.title} has no hidden layer right below its last one that could be opened, so that only the last "
+        "layer can be unlearned."
+    )

@@ -1,0 +1,152 @@
+"""Classifiers as safetensors files: saved whole, opened without running anything that they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save, save_file
+
+from fmd_core.data import Array, frozen_array
+from fmd_core.errors import ModelError
+from fmd_core.heads import Head, LinearHead
+from fmd_core.mlp_head import MLPHead
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.depth import DEPTHS, LAST_LAYER
+from fmd_core.models.preprocess import Preprocess
+from fmd_core.networks.architectures import ARCHITECTURES
+
+FORMAT = "fmd-classifier-1"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def save_classifier(classifier: Classifier, path: Path) -> None:
+    """Write encoder and head as safetensors.
+
+    Raises ModelError for a model whose encoder is no network of our list: a file could not say how to make it again.
+    """
+    if classifier.own_encoder is not None:
+        raise ModelError(
+            f"{classifier.title} cannot be written as a file of FMD Studio: only networks of its own list can "
+            f"({', '.join(ARCHITECTURES)}). Keep the model as you made it; its last layer can be saved by "
+            "fmd_core.models.files.head_to_safetensors."
+        )
+    tensors = {f"encoder.{name}": array for name, array in classifier.encoder_state.items()}
+    tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}
+    metadata = {
+        "format": FORMAT,
+        "architecture": classifier.architecture,
+        "damping": repr(classifier.damping),
+        "normalisation": classifier.preprocess.normalisation,
+        "size": str(classifier.preprocess.size or ""),
+        "feature_scale": repr(classifier.feature_scale),
+        "name": classifier.name,
+        "depth": classifier.depth,
+        "trained_on": classifier.trained_on,
+    }
+    # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
+    save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
+    path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Open a classifier written by `save_classifier`. Nothing in the file is ever executed."""
+    with _opened(path) as file:
+        metadata, depth = _description(file, path.name)
+        tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+    encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
+    bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
+    if bad:
+        raise ModelError(
+            f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
+        )
+    return Classifier(
+        metadata["architecture"],
+        encoder,
+        _head(tensors),
+        _positive(metadata, "damping", path.name),
+        Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))),
+        _positive({"feature_scale": "1.0"} | metadata, "feature_scale", path.name),
+        metadata.get("name", ""),
+        depth,
+        known_digest(metadata.get("trained_on", "")),
+    )
+
+
+def read_description(path: Path) -> dict[str, str]:
+    """What `save_classifier` wrote beside the numbers, which stay unread: a list of models needs no more.
+
+    Raises ModelError for a damaged header and for what FMD Studio did not write; numbers that are
+    damaged are found by `load_classifier` alone.
+    """
+    with _opened(path) as file:
+        return _description(file, path.name)[0]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
+    """A safetensors file; what goes wrong with it is a ModelError."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"The weights file '{path.name}' is missing; restore it and reload the page."
+        ) from error
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # odd number types too
+        raise ModelError(
+            f"The weights file '{path.name}' is damaged or not a safetensors file; restore the original."
+        ) from error
+
+
+def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
+    """Metadata and depth of a classifier's file, by its header alone."""
+    metadata: dict[str, str] = file.metadata() or {}
+    whole = {"head.weight", "head.bias"} <= set(file.keys()) and {
+        "architecture",
+        "damping",
+    } <= metadata.keys()
+    depth = metadata.get("depth", LAST_LAYER)
+    known = metadata.get("architecture") in ARCHITECTURES
+    if metadata.get("format") != FORMAT or not whole or not known or depth not in DEPTHS:
+        raise ModelError(f"The weights file '{name}' was not written by FMD Studio, or has no head.")
+    return metadata, depth
+
+
+def known_digest(text: str) -> str:
+    """The fingerprint that a file names, '' for what is none."""
+    return text if _DIGEST.fullmatch(text) else ""
+
+
+def _head(tensors: dict[str, Array]) -> Head:
+    last = LinearHead(tensors["head.weight"], tensors["head.bias"])
+    if not {"head.hidden_weight", "head.hidden_bias"} <= tensors.keys():
+        return last
+    return MLPHead(tensors["head.hidden_weight"], tensors["head.hidden_bias"], last)
+
+
+def _side(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 5 else None
+
+
+def _positive(metadata: dict[str, str], key: str, file: str) -> float:
+    try:
+        value = float(metadata[key])
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise ModelError(
+            f"The weights file '{file}' names the {key.replace('_', ' ')} {metadata[key][:40]!r}, "
+            "which is not a number above 0."
+        )
+    return value
+
+
+def head_to_safetensors(head: Head, metadata: dict[str, str]) -> bytes:
+    """The head alone as a safetensors file: `head.weight` (K, d), `head.bias` (K,), float64; with two
+    layers also `head.hidden_weight` (h, d) and `head.hidden_bias` (h,)."""
+    return save({f"head.{name}": array for name, array in head.arrays.items()}, metadata)

@@ -440,6 +440,11 @@ def test_what_is_allowed_is_not_found():
     assert violations(allowed) == []
 
 
+def test_nobody_reads_a_private_encoder():
+    """What a model can do is asked of `Classifier.encoder` and `as_module`."""
+    assert [name for name, source in sources() if "_encoder" in code_of(source).split()] == []
+
+
 # --- public names
 
 

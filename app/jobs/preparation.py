@@ -53,11 +53,14 @@ def require(review: Review) -> None:
 
 
 def _title(review: Review, data: str) -> str:
-    from fmd_core.models.depth import LAST_LAYER, find_depth  # not before the page is drawn
+    from fmd_core.models.depth import find_depth  # not before the page is drawn
 
-    if review.depth == LAST_LAYER:
-        return f"Getting {data} ready"
-    return f"Opening the {find_depth(review.depth).layers} of the model on {data}"
+    depth = find_depth(review.depth)
+    return (
+        f"Opening the {depth.layers} of the model on {data}"
+        if depth.features_change
+        else f"Getting {data} ready"
+    )
 
 
 def require_in_force(variant: Variant | None) -> None:

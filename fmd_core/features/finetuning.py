@@ -20,8 +20,8 @@ from fmd_core.errors import ModelError, SolverError
 from fmd_core.heads import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
+from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import check_fit, encode_rows
-from fmd_core.networks.architectures import find_hidden_layer
 from fmd_core.networks.training import refit_head, with_feature_scale
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class TrainableCopy:
         self.prefix = ""
         self.encoder = classifier.as_module()
         if reach == "last hidden layer":
-            deep, name = deepened(classifier, "two layers"), find_hidden_layer(classifier.architecture)
+            deep, name = deepened(classifier, "two layers"), trainable(classifier.encoder).hidden_name()
             self.below = encode_rows(deep, dataset, self.rows, store=store, progress=progress)
             self.encoder = torch.nn.Sequential(self.encoder.get_submodule(name), torch.nn.ReLU())
             self.prefix = f"{name}."

@@ -79,6 +79,7 @@ class Classifier:
 
     @cached_property
     def fingerprint(self) -> str:
+        """Content digest of encoder and head; of the head alone where the encoder has none."""
         return content_fingerprint(self.encoder_fingerprint, self.head.fingerprint)
 
     def with_head(self, head: Head) -> Classifier:

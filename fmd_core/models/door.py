@@ -63,10 +63,11 @@ class FirstAnswers:
 
     def check(self, batch: Array, features: Array) -> None:
         """Compare once. Raises ModelError where the answers are others."""
-        if self.own is None:
+        own = self.own  # another thread may be done in the meantime
+        if own is None:
             return
         ours = self.head.probabilities(features[:TRIED].astype("float64"))
-        theirs = self.own(batch[:TRIED])
+        theirs = own(batch[:TRIED])
         if ours.shape != theirs.shape or not np.abs(ours - theirs).max() <= TOLERANCE:
             apart = (
                 f"by up to {np.abs(ours - theirs).max():.2g}" if ours.shape == theirs.shape else "in shape"

@@ -64,6 +64,9 @@ class Trainable(Network, Protocol):
     def with_weights(self, learned: Mapping[str, Array]) -> Encoder:
         """The same network with some weights replaced, by their names in `as_module().state_dict()`."""
 
+    def hidden_name(self) -> str:
+        """Name in `as_module()` of the linear layer that ends the network, but for relu. ModelError for another end."""
+
 
 @runtime_checkable
 class Layered(Protocol):

@@ -98,9 +98,13 @@ class NetworkEncoder:
         """The same network with some weights replaced."""
         return replace(self, state={**self.state, **learned})
 
+    def hidden_name(self) -> str:
+        """Name of the last linear layer, which relu follows."""
+        return find_hidden_layer(self.architecture)
+
     def hidden_layer(self) -> tuple[Array, Array]:
         """Weight and bias of the last linear layer, which relu follows."""
-        name = find_hidden_layer(self.architecture)
+        name = self.hidden_name()
         try:
             return self.state[f"{name}.weight"], self.state[f"{name}.bias"]
         except KeyError as error:
@@ -108,7 +112,7 @@ class NetworkEncoder:
 
     def below_hidden(self) -> NetworkEncoder:
         """The network without its last linear layer."""
-        name = find_hidden_layer(self.architecture)
+        name = self.hidden_name()
         left = {
             key: array for key, array in self.state.items() if key not in (f"{name}.weight", f"{name}.bias")
         }
@@ -116,7 +120,7 @@ class NetworkEncoder:
 
     def beside_hidden(self, factor: float) -> NetworkEncoder:
         """The network that gives out what its last linear layer reads as well."""
-        name = find_hidden_layer(self.architecture)
+        name = self.hidden_name()
         weight, bias = (frozen_array(array * np.float32(factor)) for array in self.hidden_layer())
         return replace(
             self, state={**self.state, f"{name}.weight": weight, f"{name}.bias": bias}, cut=side_by_side

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from fmd_core.data import Array, InputKind
 from fmd_core.errors import ModelError
@@ -25,7 +26,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "tanh": np.tanh,
-    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "logistic": expit,
 }
 
 
@@ -68,10 +69,17 @@ class SklearnEncoder:
             yield features.astype("float32")
 
     def _encode(self, batch: Array) -> Array:
-        values = framed(batch, self.columns)
-        for step in self.steps:
-            values = step.transform(values)
-        below = values = dense(values)
+        try:
+            values = framed(batch, self.columns)
+            for step in self.steps:
+                values = step.transform(values)
+            below = values = dense(values)
+        except (ValueError, TypeError, KeyError) as error:
+            problem = str(error).strip().splitlines() or [type(error).__name__]
+            raise ModelError(
+                f"The model cannot read rows of {batch.shape[1]} columns ({problem[0][:160]}); give it the columns "
+                "that it was fitted on."
+            ) from error
         for weight, bias in self.layers:
             below = values
             values = ACTIVATIONS[self.activation](below @ weight.T + bias)
@@ -117,13 +125,13 @@ def _takes(model: object) -> bool:
 
 
 def _open(model: Estimator, asked: Asked) -> Opened:
-    if asked.head is not None or asked.preprocess is not None:
+    if asked.head is not None or asked.preprocess is not None or asked.kind == "image":
         raise ModelError(
-            "A scikit-learn estimator knows its last layer and its inputs: leave out head= and preprocess=."
+            "A scikit-learn estimator knows its last layer and reads rows of a table: leave out head=, preprocess= "
+            "and kind=."
         )
-    whole = deepcopy(
-        getattr(model, "best_estimator_", model)
-    )  # what a search found; fitting it again changes nothing
+    found = getattr(model, "best_estimator_", model)  # of a search over settings
+    whole: Estimator = deepcopy(found)  # fitting it again changes nothing
     steps, final = _steps(whole)
     _refuse_unfitted(final)
     head, layers, damping = _last_layer(final)

@@ -74,6 +74,11 @@ class TorchEncoder:
         network.load_state_dict(network.state_dict() | given)
         return replace(self, network=network.eval().requires_grad_(False), first=None)
 
+    def hidden_name(self) -> str:
+        """Name of the last linear layer of layers in a row."""
+        linear = self._row()[-2]
+        return next(name for name, layer in self.network.named_children() if layer is linear)
+
     def hidden_layer(self) -> tuple[Array, Array]:
         """The last linear layer with relu of layers in a row."""
         linear = self._row()[-2]
@@ -159,9 +164,9 @@ def _takes(model: object) -> bool:
 def _open(model: nn.Module, asked: Asked) -> Opened:
     whole = deepcopy(model).cpu().float().eval().requires_grad_(False)
     name = _last_linear(whole, asked.head)
-    layer, network = whole.get_submodule(name), _without(whole, name)
-    weight = layer.weight.numpy().astype("float64")
-    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.numpy().astype("float64")
+    network, state = _without(whole, name), whole.get_submodule(name).state_dict()
+    weight = state["weight"].numpy().astype("float64")
+    bias = state["bias"].numpy().astype("float64") if "bias" in state else np.zeros(len(weight))
     head = binary_head(weight[0], float(bias[0])) if len(weight) == 1 else LinearHead(weight, bias)
     preprocess = asked.preprocess or AsTheyAre()
     first = FirstAnswers(head, lambda batch: _probabilities(answers_of(whole, preprocess, batch)), ADVICE)

@@ -121,19 +121,22 @@ def _given_head(head: GivenHead, n_features: int, data: AttributeDataset | None)
     if head is None and data is not None:
         n_classes = len(data.target.levels)
         return LinearHead(np.zeros((n_classes, n_features)), np.zeros(n_classes))
-    if isinstance(head, LinearHead):
-        found = head
-    else:
-        try:
-            weight, bias = () if head is None or isinstance(head, str) else head
-            found = LinearHead(np.asarray(weight, "float64"), np.asarray(bias, "float64"))
-        except (TypeError, ValueError) as error:
-            raise ModelError("head= is weights (classes, features) and one bias per class.") from error
+    try:
+        found = head if isinstance(head, LinearHead) else _linear(head)
+    except (TypeError, ValueError) as error:
+        raise ModelError("head= is weights (classes, features) and one bias per class.") from error
     if found.n_features != n_features:
         raise ModelError(
             f"The head reads {found.n_features} features, but there are {n_features}; give those that belong together."
         )
     return found
+
+
+def _linear(head: GivenHead) -> LinearHead:
+    if not isinstance(head, tuple | list):
+        raise TypeError
+    weight, bias = head
+    return LinearHead(np.asarray(weight, "float64"), np.asarray(bias, "float64"))
 
 
 def _order(classes: Sequence[Any] | None, n_classes: int, data: AttributeDataset | None) -> list[int]:

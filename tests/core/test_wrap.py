@@ -19,6 +19,7 @@ from torch import nn
 import fmd_core as fmd
 from fmd_core.deepening import depths_of
 from fmd_core.errors import ModelError
+from fmd_core.features.finetuning import TrainableCopy
 from fmd_core.models import wrap as wrapping
 from fmd_core.models.encoding import encode_rows
 from fmd_core.networks.feature_store import FeatureStore
@@ -216,6 +217,22 @@ def test_a_torch_network_is_seen_into_and_opened_deeper(data):
         fmd.deepened(fmd.wrap(Curved(), data=data, head="fc"), "two layers")
 
 
+@pytest.mark.parametrize("reach", ["last hidden layer", "whole network"])
+def test_a_torch_network_can_be_trained_further(data, reach):
+    """As feature unlearning does; with no step taken the copy encodes as the original, to scale."""
+    found, test = fmd.wrap(row_network(), data=data), data.source.read(data.rows("test"))
+    copy = TrainableCopy(found, data, reach=reach, seed=0)
+    same = copy.frozen("copy")
+    unscaled = same.encode([test]) / same.feature_scale
+    np.testing.assert_allclose(unscaled, found.encode([test]) / found.feature_scale, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        for weight in copy.encoder.parameters():
+            weight.mul_(0.5)
+    other = copy.frozen("other")
+    assert other.encoder_fingerprint not in (same.encoder_fingerprint, found.encoder_fingerprint)
+    assert not np.allclose(other.encode([test]) / other.feature_scale, unscaled, rtol=1e-2)
+
+
 def test_pictures_are_made_ready_as_is_said(demo):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
@@ -238,9 +255,7 @@ def test_features_as_given_with_a_head_and_without(tiny):
     found = fmd.extract_features(given, tiny.dataset, split="test")
     own = tiny.head.probabilities(tiny.features["test"].features)
     np.testing.assert_allclose(given.head.probabilities(found.features), own, atol=EXACT)
-    fit = fmd.wrap(
-        features, data=tiny.dataset, damping=tiny.damping / feature_scale(given, tiny.dataset) ** 0
-    )
+    fit = fmd.wrap(features, data=tiny.dataset, damping=tiny.damping)
     train = fmd.extract_features(fit, tiny.dataset, split="train")
     slope = fit.head.loss_gradient(
         train.features.astype("float64"), train.labels, np.full(len(train), 1 / len(train))
@@ -338,6 +353,13 @@ def test_other_refusals_say_what_to_do(data):
     assert refused(nn.Sequential(nn.Flatten()), kind="table").startswith("Sequential has no linear layer")
     assert refused(row_network(), data=data, head="fc") == (
         "Sequential has no linear layer 'fc'; its linear layers: 0, 2, 4."
+    )
+    model = fitted(make_pipeline(StandardScaler(), LogisticRegression()), data)
+    assert refused(model, example=np.ones((2, 4))).startswith(
+        "The model cannot read rows of 4 columns (X has 4 feat"
+    )
+    assert refused(model, head="fc").startswith(
+        "A scikit-learn estimator knows its last layer and reads rows"
     )
     assert refused(row_network()).startswith("Say what the module reads: kind='image' or kind='table'")
     assert refused(fitted(LogisticRegression(), data), damping=-1.0).startswith(

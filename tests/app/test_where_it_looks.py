@@ -81,7 +81,9 @@ class TestBars:
     COLUMNS = tuple(f"c{i}" for i in range(11))
     RECORD = SimpleNamespace(
         target=DATA.target, unit="person",
-        source=SimpleNamespace(display=lambda row, *_: {f"c{i}": str(row + i) for i in range(11)}),
+        source=SimpleNamespace(
+            kind="table", display=lambda row, *_: {f"c{i}": str(row + i) for i in range(11)}
+        ),
     )  # fmt: skip
 
     def bars(self, *series, models=("original",)):

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fmd_core.data import (
     Array,
     AttributeDataset,
     FeatureSet,
+    FrameSource,
     Split,
     content_fingerprint,
     frozen_array,
@@ -42,6 +43,28 @@ def row_batches(n: int, side: int = 64) -> Iterator[slice]:
 def batch_side(dataset: AttributeDataset, rows: Array, preprocess: Preprocess) -> int:
     """The side for `row_batches`: of images as they are read or as they are scaled to, the larger."""
     return find_kind(dataset.source.kind).side(dataset.source.read(rows[:1]), preprocess)
+
+
+def read_inputs(
+    classifier: Classifier,
+    dataset: AttributeDataset,
+    rows: Array,
+    attribute: str = "",
+    codes: Array | None = None,
+) -> Array:
+    """What the classifier reads of `rows`, with `attribute` set to `codes` (m,) if they are given: the source's
+    inputs, or the columns of its frame that the encoder names, where the source has one (see `FrameSource`)."""
+    source, columns = dataset.source, list(getattr(classifier.encoder, "columns", ()))
+    if (
+        columns
+        and isinstance(source, FrameSource)
+        and set(columns) <= set(source.read_frame(rows[:1]).columns)
+    ):
+        frame = (
+            source.read_frame(rows) if codes is None else source.counterfactual_frame(rows, attribute, codes)
+        )
+        return cast(Array, frame[columns])
+    return source.read(rows) if codes is None else source.counterfactual(rows, attribute, codes)
 
 
 def encode_rows(
@@ -76,10 +99,8 @@ def encode_rows(
     def batches(told: Callable[[float], None]) -> Iterator[Array]:
         for part in parts():
             told(part.start / len(rows))
-            yield (
-                dataset.source.counterfactual(rows[part], attribute, codes[part])
-                if codes is not None
-                else dataset.source.read(rows[part])
+            yield read_inputs(
+                classifier, dataset, rows[part], attribute, None if codes is None else codes[part]
             )
 
     def on_cluster() -> Iterator[Array]:

@@ -47,8 +47,8 @@ class NetworkEncoder:
     @cached_property
     def n_features(self) -> int:
         side = self.preprocess.size or find_architecture(self.architecture).size
-        one = find_kind(self.kind).noise(np.random.default_rng(0), 1, width=self._n_inputs, side=side)
-        return next(self.encode_batches([one])).shape[1]
+        noise = find_kind(self.kind).noise(np.random.default_rng(0), 1, width=self._n_inputs, side=side)
+        return next(self.encode_batches([noise])).shape[1]
 
     @property
     def n_parameters(self) -> int:

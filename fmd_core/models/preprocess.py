@@ -61,7 +61,7 @@ class AsTheyAre(Preprocess):
     def content(self) -> str:
         return "AsTheyAre()"
 
-    def apply(self, inputs: Array, kind: InputKind = "") -> torch.Tensor:  # noqa: ARG002  of every kind
+    def apply(self, inputs: Array, kind: InputKind = "") -> torch.Tensor:  # noqa: ARG002 - of any kind
         """The same numbers in the same shape."""
         import torch
 

@@ -14,6 +14,7 @@ import numpy as np
 from fmd_core.data import Array, InputKind
 from fmd_core.errors import ModelError
 from fmd_core.heads import LinearHead
+from fmd_core.kinds import recognised
 from fmd_core.models.content import digest_of
 from fmd_core.models.door import Asked, Door, FirstAnswers, Opened, binary_head
 from fmd_core.models.preprocess import AsTheyAre, Preprocess
@@ -223,7 +224,7 @@ def _kind(asked: Asked) -> InputKind:
     if asked.preprocess is not None:
         return "image"
     if asked.example is not None:
-        return "table" if asked.example.ndim == 2 else "image"
+        return recognised(asked.example).name
     raise ModelError("Say what the module reads: kind='image' or kind='table', or give data= or example=.")
 
 

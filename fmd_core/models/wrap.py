@@ -16,7 +16,7 @@ from fmd_core.models import given_features, sklearn_encoder, torch_encoder
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.door import TRIED, Asked, Door
 from fmd_core.models.encoder import KnowsRows
-from fmd_core.models.encoding import check_fit
+from fmd_core.models.encoding import check_fit, read_inputs
 from fmd_core.models.preprocess import AsTheyAre, Preprocess
 from fmd_core.networks.training import feature_scale, refit_head, with_feature_scale
 
@@ -164,4 +164,4 @@ def _try(classifier: Classifier, data: AttributeDataset | None, example: Array |
     if example is not None:
         classifier.encode([example])
     elif data is not None:
-        classifier.encode([data.source.read(data.rows("train")[:TRIED])])
+        classifier.encode([read_inputs(classifier, data, data.rows("train")[:TRIED])])

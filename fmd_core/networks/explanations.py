@@ -82,9 +82,9 @@ class Explanation:
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
     """Methods that can explain this model, the one to begin with first: for large images that is
     Grad-CAM, since Integrated Gradients takes seconds there. None, where the encoder is no network."""
+    kind = find_kind(classifier.kind)
     if not isinstance(classifier.encoder, Network):
         return ()
-    kind = find_kind(classifier.kind)
     if "grad-cam" not in kind.explainers:
         return ("integrated-gradients",)
     sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0), kind.name)

@@ -244,6 +244,34 @@ def test_a_column_of_several_types_may_be_left_out(people):
     assert "odd" in data.source.read_frame(np.arange(2))
 
 
+# --- a pipeline that was fitted on the frame
+
+
+def test_a_pipeline_of_the_frame_reads_its_own_columns_of_samples_and_twins(people):
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    data = opened(people)
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["sex", "married"]), (StandardScaler(), ["years", "age"])
+    )
+    train = data.source.read_frame(data.rows("train"))
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(
+        train, people["hired"].iloc[data.rows("train")]
+    )
+    model = fmd.wrap(pipeline, data=data)
+    test = fmd.extract_features(model, data, split="test")
+    wanted = pipeline.predict_proba(data.source.read_frame(data.rows("test")))
+    np.testing.assert_allclose(model.head.probabilities(test.features), wanted, atol=1e-5)
+    twins = fmd.pair_counterfactuals(data, model, split="test", attribute="sex")
+    codes = twins.counterpart_codes
+    wanted = pipeline.predict_proba(data.source.counterfactual_frame(twins.rows, "sex", codes))
+    np.testing.assert_allclose(model.head.probabilities(twins.counterparts.features), wanted, atol=1e-5)
+    assert fmd.counterfactual_bias(model.head, twins) > 0.05
+
+
 def test_torch_is_not_imported_on_this_road():
     code = """
 import sys, numpy as np, pandas as pd, fmd_core as fmd

@@ -23,6 +23,13 @@ class Fence:
         if name.split(".")[0] in ("streamlit", "app", "plotly", "sqlalchemy", "dask"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Fence())
+import importlib.metadata as metadata
+known = metadata.version
+def version(name):
+    if name == "streamlit":
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+metadata.version = version
 import fmd_core
 assert fmd_core.__file__.startswith(sys.argv[1]), fmd_core.__file__
 """

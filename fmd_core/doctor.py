@@ -1,4 +1,4 @@
-"""What is missing on this machine, in words: `python -m fmd_core doctor`.
+"""What is missing on this machine, in words: `fmd doctor`.
 
 Everything is imported where it is used, because whatever it is may be what is missing.
 """
@@ -56,17 +56,16 @@ def examine() -> Iterator[Finding]:
             yield Finding("missing", f"The check of {what} broke down with {type(error).__name__}.")
 
 
-def main() -> int:
-    """Print what was found; 1 when something is missing, else 0."""
-    missing = 0
-    for finding in examine():
-        missing += finding.weight == "missing"
-        print(f"{finding.weight:8} {finding.sentence}", flush=True)
+def line(finding: Finding) -> str:
+    """'missing  captum is not installed: ...'."""
+    return f"{finding.weight:8} {finding.sentence}"
+
+
+def summary(missing: int) -> str:
+    """The last sentence, by how many things are missing."""
     if missing:
-        print(f"\n{missing} thing{'s are' if missing > 1 else ' is'} missing.")
-    else:
-        print("\nEverything that is needed is here.")
-    return int(missing > 0)
+        return f"{missing} thing{'s are' if missing > 1 else ' is'} missing."
+    return "Everything that is needed is here."
 
 
 # --- programs
@@ -84,24 +83,34 @@ def _python() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
-    wrong, count = [], 0
-    for line in (REPOSITORY / "requirements.txt").read_text().splitlines():
-        text = line.split("#")[0].strip()
-        if not text or text.startswith("-"):
-            continue
-        pin = Requirement(text)
-        if pin.marker is not None and not pin.marker.evaluate():
-            continue  # for another Python
-        count += 1
+    pins = REPOSITORY / "requirements.txt"
+    if pins.is_file():
+        texts, cure = _pinned(pins.read_text()), "pip install -r requirements.txt"
+        all_well = "All {} pinned packages, in the versions of requirements.txt."
+    else:  # installed from a wheel
+        texts, cure = importlib.metadata.requires("fmd-studio") or [], "pip install --upgrade fmd-studio"
+        all_well = "All {} packages that the library needs."
+    # A marker tells for which Python a package is, or for which extra: nobody knows which extras are wanted.
+    wanted = [
+        pin for pin in map(Requirement, texts) if pin.marker is None or pin.marker.evaluate({"extra": ""})
+    ]
+    wrong = []
+    for pin in wanted:
         found = _version(pin.name)
         if found is None:
             wrong.append(f"{pin.name} is not installed")
         elif not pin.specifier.contains(found, prereleases=True):
             wrong.append(f"{pin.name} is {found}, wanted {pin.specifier}")
     for problem in wrong:
-        yield Finding("missing", f"{problem}: run pip install -r requirements.txt.")
+        yield Finding("missing", f"{problem}: run {cure}.")
     if not wrong:
-        yield Finding("ok", f"All {count} pinned packages, in the versions of requirements.txt.")
+        yield Finding("ok", all_well.format(len(wanted)))
+
+
+def _pinned(text: str) -> list[str]:
+    """The lines of a requirements file that name a package."""
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("-")]
 
 
 def _torch_and_torchvision() -> Iterator[Finding]:
@@ -201,10 +210,12 @@ def _data() -> Iterator[Finding]:
 
 
 def _database() -> Iterator[Finding]:
+    given = os.environ.get("FMD_DATABASE_URL")
+    if not given and importlib.util.find_spec("sqlalchemy") is None:
+        return  # the library without the dashboard, which alone keeps reviews
     from sqlalchemy import URL, create_engine, make_url, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    given = os.environ.get("FMD_DATABASE_URL")
     try:
         url = (
             make_url(given)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fmd_core.errors import FMDError
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
+REPOSITORY = PACKAGE.parent  # of a checkout; where packages are installed otherwise
 
 
 def data_folder() -> Path:
@@ -27,6 +28,19 @@ def home_folder() -> Path:
     folder = Path(os.environ.get("FMD_HOME") or Path.home() / ".fmd-studio")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def demo_folder() -> Path:
+    """The bundled demos: inside the installed package, else sample_data of the checkout."""
+    packed = PACKAGE / "_bundled"
+    return packed if packed.is_dir() else REPOSITORY / "sample_data"
+
+
+def dashboard_folder() -> Path | None:
+    """The folder from which the dashboard runs (app/server.py, .streamlit/ and assets/ lie in it): inside
+    the installed package, else the checkout; None where there is neither."""
+    places = (PACKAGE / "_dashboard", REPOSITORY)
+    return next((place for place in places if (place / "app" / "server.py").is_file()), None)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -150,6 +150,13 @@ CORE_ORDER = [
     "reproduction",
     "doctor",
     "",  # fmd_core itself: the list of public names
+    "commands",  # the package itself: the table
+    "commands.common",
+    "commands.run",
+    "commands.train",
+    "commands.reproduce",
+    "commands.forget",
+    "commands.doctor",
     "__main__",
 ]
 CACHE_ORDER = [

@@ -1,1 +1,14 @@
-"""What `fmd` does on the command line: a module for each command, with `add_arguments` and `run`."""
+"""The commands of `fmd`, a module each, which `fmd_core.__main__` imports only when it is asked for.
+
+A module has `add_arguments(parser)`, which also writes the parser's description and an example, and
+`run(arguments) -> int`, which returns the exit status and raises FMDError for bad input.
+"""
+
+COMMANDS = {  # name of the command and of its module: what `fmd --help` says of it
+    "run": "start the dashboard",
+    "audit": "say whether a classifier is biased, for pipelines",
+    "train": "train a network on a data set and keep it for the dashboard",
+    "reproduce": "measure every way to debias and write docs/results.md",
+    "forget": "make networks forget attributes and write docs/forgetting.md",
+    "doctor": "say what is missing on this machine",
+}

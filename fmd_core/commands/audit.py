@@ -20,7 +20,7 @@ from fmd_core.measure.verdict.sentences import limits_sentence
 from fmd_core.measure.verdict.values import Limits, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from fmd_core.models import Classifier
+    from fmd_core.models.classifier import Classifier
     from fmd_core.networks.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
@@ -169,7 +169,7 @@ def _is_small(data: AuditData) -> bool:
 def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
     """The model that is given, the one that comes with a demo, or one that is trained here."""
     if arguments.model is not None:
-        from fmd_core.models import load_classifier
+        from fmd_core.models.files import load_classifier
 
         if not arguments.model.is_file():
             raise DataError(f"There is no model file '{arguments.model}'.")

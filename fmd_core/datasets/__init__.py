@@ -22,7 +22,7 @@ from fmd_core.datasets.colored_mnist import load_colored_mnist
 from fmd_core.datasets.imports import open_import
 from fmd_core.datasets.synthetic_faces import load_synthetic_faces
 from fmd_core.errors import DataError
-from fmd_core.home import REPOSITORY, data_folder
+from fmd_core.home import data_folder, demo_folder
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.files import load_classifier
 
@@ -42,8 +42,8 @@ class Family:
 
 
 def sample_folder() -> Path:
-    """Where the bundled demos lie: the setting FMD_SAMPLE_DIR, else beside the package."""
-    return Path(os.environ.get("FMD_SAMPLE_DIR", REPOSITORY / "sample_data"))
+    """Where the bundled demos lie: the setting FMD_SAMPLE_DIR, else where they were installed."""
+    return Path(os.environ["FMD_SAMPLE_DIR"]) if "FMD_SAMPLE_DIR" in os.environ else demo_folder()
 
 
 def _celeba(options: Options) -> AttributeDataset:

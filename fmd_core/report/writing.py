@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fmd_core.counterfactual import PAIR_SEED
@@ -34,7 +35,7 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
     report = {
         "format": FORMAT,
         "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | _versions(),
         "seeds": {
             "pairs": PAIR_SEED,
             "bootstrap": BOOTSTRAP_SEED,
@@ -55,6 +56,15 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict
         "caveats": caveats(evidence),
     }
     return report | {"seal": seal(report)}
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that the figures depend on; the library may be installed without the dashboard's."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def seal(report: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, p
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.heads import Head
-from fmd_core.models import Classifier, extract_features
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import extract_features
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step

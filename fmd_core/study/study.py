@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset
 from fmd_core.guarded_path import TOLERANCE, PathPoint
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.writing import render_report
 from fmd_core.study.aim import Aim, as_aim

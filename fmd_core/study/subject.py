@@ -10,7 +10,7 @@ from fmd_core.data import AttributeDataset
 from fmd_core.features.erasure import Erased
 from fmd_core.guarded_path import PathPoint
 from fmd_core.heads import Head
-from fmd_core.models import Classifier
+from fmd_core.models.classifier import Classifier
 from fmd_core.unlearning import UnlearningResult
 
 T_co = TypeVar("T_co", covariant=True)

@@ -1,16 +1,24 @@
-"""`python -m fmd_core`: what it keeps, what it says, and that no mistake ends in a traceback."""
+"""`fmd`, or `python -m fmd_core`: what it keeps, what it says, and that no mistake ends in a traceback."""
 
 import io
+import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import fmd_core as fmd
 from fmd_core import __main__ as command
+from fmd_core import home as places
+from fmd_core.commands import COMMANDS, common
+from fmd_core.commands import reproduce as again
+from fmd_core.commands import run as dashboard
+from fmd_core.commands import train as training
 from fmd_core.networks.model_shelf import open_model, shelved_models
 from fmd_core.networks.training import TrainingStep, suggested_architecture
 from fmd_core.reproduction.results import Aim, Results
@@ -28,7 +36,7 @@ def home(tmp_path, monkeypatch):
 
 def fails(capsys, *arguments):
     """The one sentence on stderr."""
-    assert command.main(arguments) == 2
+    assert command.main(arguments) == 3
     said = capsys.readouterr()
     assert said.err.count("\n") == 1
     return said.err.strip()
@@ -51,6 +59,7 @@ def fails(capsys, *arguments):
             "'mlp' reads tables, but 'Coloured digits' holds images",
         ),
         (["colored_digits", "--out", "/no/such/folder/m.safetensors"], "The folder of '/no/such/folder/"),
+        (["colored_digits", "--json", "/no/such/folder/m.json"], "The folder of '/no/such/folder/"),
     ],
 )
 def test_a_mistake_is_one_sentence(capsys, arguments, sentence):
@@ -58,32 +67,107 @@ def test_a_mistake_is_one_sentence(capsys, arguments, sentence):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["fly"], ["train"], ["train", "adult", "--epochs", "0"], ["reproduce", "--data", "hats"],
-     ["reproduce", "--seeds", "some"]],
-)  # fmt: skip
-def test_a_wrong_word_shows_the_usage(capsys, arguments):
+    ("arguments", "sentence"),
+    [
+        ([], "fmd: the following arguments are required: COMMAND; see 'fmd --help'."),
+        (["fly"], "fmd: argument COMMAND: invalid choice: 'fly'"),
+        (["--", "train"], "fmd: the name of a command comes first; see 'fmd --help'."),
+        (["train"], "fmd train: the following arguments are required: DATA; see 'fmd train --help'."),
+        (["train", "adult", "--epoch", "2"], "fmd train: unrecognized arguments: --epoch 2"),
+        (
+            ["train", "adult", "--epochs", "0"],
+            "fmd train: argument --epochs: must be a whole number above 0, got '0'",
+        ),
+        (["reproduce", "--data", "hats"], "fmd reproduce: argument --data: invalid choice: 'hats'"),
+        (
+            ["forget", "--seeds", "some"],
+            "fmd forget: argument --seeds: must be a whole number above 0, got 'some'",
+        ),
+        (["run", "--port", "0"], "fmd run: argument --port: must be a port from 1 to 65535, got '0'"),
+        (["doctor", "--json"], "fmd doctor: argument --json: expected one argument"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_too(capsys, arguments, sentence):
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: python -m fmd_core")
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (3, "")
+    assert said.err.startswith(sentence)
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_with_an_example(capsys, name):
+    with pytest.raises(SystemExit) as ended:
+        command.main([name, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: fmd {name} ")
+    assert f"example:\n  fmd {name} " in said
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys, fmd_core.__main__ as m; sys.argv = ['fmd', '--help']\ntry: m.main()\n"
+        "finally: print(sorted({'numpy', 'pandas', 'torch', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.endswith("[]\n")
+    assert all(f"\n  {name} " in answer.stdout for name in COMMANDS)
+
+
+def test_a_command_is_a_module_with_two_functions():
+    for name in COMMANDS:
+        module = import_module(f"fmd_core.commands.{name}")
+        assert callable(module.add_arguments), name
+        assert callable(module.run), name
 
 
 def test_training_is_shown_and_kept(capsys, tmp_path):
     out = tmp_path / "mine.safetensors"
     arguments = ["train", "colored_digits", "--epochs", "1", "--name", "my model", "--out", str(out)]
     assert command.main(arguments) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("Epoch 1 of 1, loss ")
-    assert "Validation accuracy: " in said
+    said = capsys.readouterr()
+    assert said.out.startswith("Validation accuracy: ")
+    assert said.err == ""  # no terminal: no progress
     dataset = fmd.load_dataset("colored_digits")
     (kept,) = shelved_models(dataset)
     assert (kept.name, kept.architecture) == ("my model", "small_cnn")
     assert open_model(dataset, kept.id).fingerprint == fmd.load_classifier(out).fingerprint
 
 
+def test_the_document_has_standard_output_to_itself(capsys, tmp_path, monkeypatch, demo):
+    monkeypatch.setattr(training, "train_classifier", lambda *_, **__: demo.classifier)
+    assert command.main(["train", "colored_digits", "--seed", "5", "--json", "-"]) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert said.err.startswith("Validation accuracy: ")
+    assert set(document) == {
+        "schema", "version", "data", "dataset", "architecture", "seed", "accuracy", "model", "out", "seconds",
+    }  # fmt: skip
+    assert (document["schema"], document["seed"], document["out"]) == ("fmd-train-1", 5, None)
+    assert document["dataset"]["fingerprint"] == demo.dataset.fingerprint
+    assert document["model"]["fingerprint"] == demo.classifier.fingerprint
+    assert document["accuracy"]["split"] == "validation"
+    assert 0 < document["accuracy"]["value"] < 1
+    assert document["accuracy"]["n"] == len(demo.features["validation"])
+    place = tmp_path / "train.json"
+    assert command.main(["train", "colored_digits", "--seed", "5", "--json", str(place)]) == 0
+    assert json.loads(place.read_text()) == {**document, "seconds": json.loads(place.read_text())["seconds"]}
+    assert capsys.readouterr().out.startswith("Validation accuracy: ")
+
+
+def test_a_document_that_cannot_be_written_is_a_sentence(capsys, tmp_path, monkeypatch, demo):
+    monkeypatch.setattr(training, "train_classifier", lambda *_, **__: demo.classifier)
+    assert command.main(["train", "colored_digits", "--json", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"The document cannot be written to '{tmp_path}': Is a directory.\n"
+
+
 def test_a_file_that_cannot_be_written_is_a_sentence(capsys, tmp_path, monkeypatch, demo):
-    monkeypatch.setattr(command, "train_classifier", lambda *_, **__: demo.classifier)
+    monkeypatch.setattr(training, "train_classifier", lambda *_, **__: demo.classifier)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "models").write_text("in the way")
     assert fails(capsys, "train", "colored_digits").startswith("The model cannot be saved: ")
@@ -92,16 +176,31 @@ def test_a_file_that_cannot_be_written_is_a_sentence(capsys, tmp_path, monkeypat
 def test_ctrl_c_keeps_nothing(home):
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     arguments = [sys.executable, "-m", "fmd_core", "train", "colored_digits", "--epochs", "500"]
+    ours, terminal = pty.openpty()  # progress is shown on a terminal only
     with subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=terminal,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     ) as process:  # fmt: skip
-        assert process.stdout.readline().startswith("Epoch 1 of 500")
+        os.close(terminal)
+        assert b"Epoch 1 of 500" in os.read(ours, 1000)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        said = read_whole(ours)
+        assert process.communicate(timeout=60)[0] == b""
     assert process.returncode == 130
-    assert said.strip() == "Stopped; nothing was kept."
+    assert said.strip().endswith("Stopped; nothing was kept.")
     assert not (home / "models").exists()
+
+
+def read_whole(terminal):
+    """Everything until the other side is closed, which a terminal says by an error."""
+    said = b""
+    try:
+        while more := os.read(terminal, 1000):
+            said += more
+    except OSError:
+        pass
+    os.close(terminal)
+    return said.decode()
 
 
 def test_what_is_not_said_is_as_on_the_model_page(monkeypatch, demo):
@@ -111,8 +210,8 @@ def test_what_is_not_said_is_as_on_the_model_page(monkeypatch, demo):
         asked.update(options)
         return demo.classifier
 
-    monkeypatch.setattr(command, "train_classifier", fake)
-    assert command.main(["train", "synthetic_faces"]) == 2  # the demo's model reads no faces
+    monkeypatch.setattr(training, "train_classifier", fake)
+    assert command.main(["train", "synthetic_faces"]) == 3  # the demo's model reads no faces
     assert asked["architecture"] == suggested_architecture(fmd.load_dataset("synthetic_faces")) == "face_cnn"
     assert asked["epochs"] is None  # what `train_classifier` suggests
     assert "preprocess" not in asked
@@ -131,15 +230,15 @@ def step(share, epoch=0, accuracy=None, seconds_left=100.0):
 
 
 def test_a_step_in_words():
-    assert command.step_in_words(step(0.1)) == "Epoch 1 of 3, loss 0.312, 1 min 40 s left"
-    known = command.step_in_words(step(0.9, 2, 0.9712, 59.4))
+    assert common.step_in_words(step(0.1)) == "Epoch 1 of 3, loss 0.312, 1 min 40 s left"
+    known = common.step_in_words(step(0.9, 2, 0.9712, 59.4))
     assert known == "Epoch 3 of 3, loss 0.312, validation accuracy 97.1 %, 59 s left"
 
 
 def test_a_terminal_has_one_line_that_is_written_over(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     stream = Terminal()
-    line = command.ProgressLine(stream)
+    line = common.ProgressLine(stream)
     line.end()  # nothing was shown: nothing to leave
     for share in (0.1, 0.2):
         line.show(step(share, accuracy=0.9712))
@@ -150,14 +249,12 @@ def test_a_terminal_has_one_line_that_is_written_over(monkeypatch):
     assert stream.getvalue().count("\n") == 1
 
 
-def test_a_pipe_has_a_line_now_and_then():
+def test_a_pipe_has_no_progress():
     stream = io.StringIO()
-    line = command.ProgressLine(stream)
-    for share in (0.01, 0.02, 0.24, 0.26):
-        line.show(step(share))
+    line = common.ProgressLine(stream)
+    line.show(step(0.5))
     line.end()
-    assert stream.getvalue().count("\n") == 2
-    assert "\r" not in stream.getvalue()
+    assert stream.getvalue() == ""
 
 
 # --- reproduce
@@ -173,7 +270,7 @@ def asked(monkeypatch):
         aim = Aim("a promise", False, "0.5")
         return Results("machine", {"numpy": "2"}, "2026-01-01", 3, options["quick"], (), (aim,), ())
 
-    monkeypatch.setattr(command, "reproduce", fake)
+    monkeypatch.setattr(again, "reproduce", fake)
     return calls
 
 
@@ -187,9 +284,46 @@ def test_reproduce_writes_to_the_folder(asked, capsys, tmp_path):
 
 
 def test_a_quick_run_leaves_the_published_figures_alone(asked, home, monkeypatch, tmp_path):
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(common, "REPOSITORY", tmp_path)
+    (tmp_path / "pyproject.toml").write_text("")
     assert command.main(["reproduce", "--quick"]) == 0
     assert asked == [(("colored_mnist", "adult", "celeba"), 3, True)]
     assert (home / "quick results" / "results.md").is_file()
     assert command.main(["reproduce"]) == 0
     assert (tmp_path / "docs" / "results.md").is_file()
+
+
+def test_without_a_checkout_results_go_to_the_users_folder(asked, home, monkeypatch, tmp_path):
+    monkeypatch.setattr(common, "REPOSITORY", tmp_path)
+    assert command.main(["reproduce"]) == 0
+    assert len(asked) == 1
+    assert (home / "results" / "results.md").is_file()
+
+
+# --- run
+
+
+def test_the_dashboard_is_started_where_its_settings_are(monkeypatch, tmp_path):
+    started = []
+    monkeypatch.setattr(dashboard.subprocess, "Popen", lambda words, **_: started.append(words))
+    monkeypatch.setattr(dashboard.os, "execve", lambda *call: started.append(call))
+    monkeypatch.setattr(dashboard.subprocess, "call", lambda *_, **__: 0)  # what stands after exec here
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FMD_DATA_DIR", "data")
+    assert command.main(["run", "--port", "8600"]) == 0
+    browser, (program, words, settings) = started
+    assert browser == [sys.executable, ROOT / "app" / "open_browser.py", "http://127.0.0.1:8600"]
+    assert program == words[0] == sys.executable
+    assert words[1:] == ["-m", "streamlit", "run", "app/server.py", "--server.port", "8600"]
+    assert Path.cwd() == ROOT
+    assert settings["FMD_DATA_DIR"] == str(tmp_path / "data")
+    assert settings["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT)
+
+
+@pytest.mark.parametrize("what", ["streamlit", "app"])
+def test_without_the_dashboard_it_says_what_to_install(capsys, monkeypatch, tmp_path, what):
+    if what == "streamlit":
+        monkeypatch.setattr(dashboard.importlib.util, "find_spec", lambda _: None)
+    else:
+        monkeypatch.setattr(places, "REPOSITORY", tmp_path)
+    assert fails(capsys, "run") == "The dashboard needs more libraries: pip install 'fmd-studio[app]'."

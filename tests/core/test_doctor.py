@@ -1,6 +1,7 @@
 """What the doctor says of a machine, well and ill."""
 
 import importlib.metadata
+import json
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas
 import psutil
 import pytest
 
@@ -51,15 +53,55 @@ def test_this_machine_is_well_and_the_command_says_so():
 
 def test_what_is_missing_is_counted_and_makes_the_exit_code(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([doctor.Finding("missing", "No x.")]),) * 2)
-    with pytest.raises(SystemExit) as ended:
-        command(["doctor"])
-    assert ended.value.code == 1
+    assert command(["doctor"]) == 1
     assert capsys.readouterr().out == "missing  No x.\nmissing  No x.\n\n2 things are missing.\n"
 
 
 def test_notes_alone_are_no_failure(monkeypatch):
     monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([doctor.Finding("note", "No x.")]),))
-    assert doctor.main() == 0
+    assert command(["doctor"]) == 0
+
+
+def test_the_document_has_standard_output_to_itself(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([doctor.Finding("missing", "No x.")]),))
+    assert command(["doctor", "--json", "-"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document == {
+        "schema": "fmd-doctor-1",
+        "version": importlib.metadata.version("fmd-studio"),
+        "missing": 1,
+        "findings": [{"weight": "missing", "sentence": "No x."}],
+    }
+    assert command(["doctor", "--json", str(tmp_path / "d.json")]) == 1
+    assert json.loads((tmp_path / "d.json").read_text()) == document
+    assert capsys.readouterr().out.endswith("1 thing is missing.\n")
+
+
+def test_it_answers_where_libraries_are_missing():
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('numpy', 'torch', 'threadpoolctl', 'psutil', 'streamlit')))\n"
+        "from fmd_core.__main__ import main; sys.exit(main(['doctor']))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (answer.returncode, answer.stderr) == (1, "")
+    assert "missing  The check of memory broke down with ModuleNotFoundError." in answer.stdout
+
+
+def test_an_installed_library_is_held_against_what_it_declares(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "REPOSITORY", tmp_path)
+    declared = ["numpy>=2", "no-such-package>=1; extra == 'app'", "pandas<1", "no-such-core"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: declared)
+    assert said(doctor._packages) == [
+        ("missing", f"pandas is {pandas.__version__}, wanted <1: run pip install --upgrade fmd-studio."),
+        ("missing", "no-such-core is not installed: run pip install --upgrade fmd-studio."),
+    ]
+
+
+def test_without_the_dashboard_no_database_is_missed(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: None)
+    assert said(doctor._database) == []
 
 
 def test_a_check_that_breaks_down_is_a_finding(monkeypatch):

@@ -16,6 +16,7 @@ from app.view_models import report as report_view
 from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, scan, wording
 from fmd_core.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.intervals import Estimate
+from fmd_core.report import writing
 from fmd_core.report.sections import describe_row
 from fmd_core.report.writing import Step, report_json
 
@@ -449,3 +450,13 @@ def test_describing_a_row_names_every_column(demo):
     found = describe_row(demo.dataset, row)
     assert list(found) == ["digit", "colour", "paper"]
     assert found["digit"] == "3"
+
+
+def test_a_report_is_written_without_the_dashboards_libraries(before, monkeypatch):
+    def version(name):
+        if name == "streamlit":
+            raise writing.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(writing, "version", version)
+    assert set(build_report(before)["versions"]) == {"python", *writing.PACKAGES} - {"streamlit"}

@@ -1,3 +1,4 @@
+from .baselines import Baseline, register_baseline
 from .bias import AttributeBias, BiasReport, audit_bias
 from .bias_functions import (
     BiasFunction,
@@ -53,6 +54,7 @@ __all__ = [
     "AttributeBias",
     "AttributeDataset",
     "AuditTrail",
+    "Baseline",
     "BiasFunction",
     "BiasReport",
     "Candidate",
@@ -129,6 +131,7 @@ __all__ = [
     "read_report",
     "red_flags",
     "refit_without",
+    "register_baseline",
     "render_page",
     "render_report",
     "rival_heads",

@@ -1,10 +1,15 @@
-"""What unlearning is measured against: a last layer fitted afresh to the same pairs, and answers
-that are averaged over every value of the attribute."""
+"""What unlearning is measured against: what a baseline is, and the list of all that there are.
+
+To add one, write it in a module of its own, `register_baseline` it there, and name that module in
+BASELINE_MODULES. Here are the parts that they are made of: a last layer fitted afresh to the same pairs,
+and, for the published comparison, answers that are averaged over every value of the attribute.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +17,100 @@ import numpy as np
 from fmd_core.bias_functions import predictions
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
-from fmd_core.errors import SolverError
+from fmd_core.errors import DataError, SolverError
 from fmd_core.heads import Head, LinearHead
+from fmd_core.influence import InfluenceScores
 from fmd_core.models import Classifier, encode_rows
 from fmd_core.objective import balanced_weights
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.unlearn.method import Need
 
 if TYPE_CHECKING:
     from fmd_core.networks.feature_store import FeatureStore
 
 DAMPINGS = (1e-2, 1e-3, 1e-4, 1e-5)
 """What a refit is tried with; validation people choose."""
+BASELINE_MODULES = ("fmd_core.proof",)
+"""Where ours are registered, imported when somebody first looks one up."""
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineInputs:
+    """What a baseline is fitted with. Validation people are no part of it: they choose."""
+
+    head: Head
+    train: FeatureSet
+    pairs: Sequence[CounterfactualPairs]  # on external people, by each attribute
+    k: int  # training samples to leave out, where it leaves any out
+    damping: float
+    scores: InfluenceScores | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a baseline offers."""
+
+    heads: Mapping[Head, str]
+    """Each with its setting in words; of several, validation people choose."""
+    n: int
+    """Training samples left out, or pairs fitted to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A simpler fix that a variant is held against on the same people."""
+
+    name: str
+    """As reports keep it."""
+    title: str
+    """On screens and in reports; {n} stands for the number of samples or pairs."""
+    note: str
+    """What it does, in a sentence."""
+    fit: Callable[[BaselineInputs], Fitted]
+    needs: frozenset[Need] = frozenset()
+    """Of its inputs: "scores", "pairs"."""
+    published: str = ""
+    """Its name in the published comparison; one without stays out of it."""
+
+    def fitted(self, inputs: BaselineInputs) -> Fitted:
+        """What it offers. Raises DataError where an input that it needs is missing."""
+        if "scores" in self.needs and inputs.scores is None:
+            raise DataError(
+                f"'{self.name}' needs the training samples' influence on the bias (scores); give it."
+            )
+        if "pairs" in self.needs and not inputs.pairs:
+            raise DataError(f"'{self.name}' needs twins of external people (pairs); give them.")
+        return self.fit(inputs)
+
+
+_known: dict[str, Baseline] = {}
+
+
+def register_baseline(baseline: Baseline) -> None:
+    """Put a baseline on the list. Raises DataError for a name that is taken."""
+    if _known.get(baseline.name, baseline) != baseline:
+        raise DataError(f"There is a baseline '{baseline.name}' already; choose another name.")
+    _known[baseline.name] = baseline
+
+
+def unregister_baseline(name: str) -> None:
+    """Take a baseline off the list, for a program that goes on without it."""
+    _known.pop(find_baseline(name).name)
+
+
+def baselines() -> tuple[Baseline, ...]:
+    """Every baseline, in the order in which they are shown."""
+    for module in BASELINE_MODULES:
+        import_module(module)
+    return tuple(_known.values())
+
+
+def find_baseline(name: str) -> Baseline:
+    """The baseline of that name. Raises DataError, with the names there are."""
+    every = {each.name: each for each in baselines()}
+    if name not in every:
+        raise DataError(f"Unknown baseline '{name}'. Choose one of: {', '.join(every)}.")
+    return every[name]
 
 
 def refit_on_pairs(head: Head, pairs: Sequence[CounterfactualPairs], *, damping: float) -> Head:

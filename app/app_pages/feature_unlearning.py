@@ -10,10 +10,11 @@ from app.session import state
 from app.unlearning import before_after, forgetting_forms, history_panel
 from app.view_models import charts, feature_unlearning, glossary
 from app.view_models.before_after import BeforeAfter
-from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, panels
 from fmd_core import FMDError, wording
+from fmd_core.features.adversarial import ADVERSARY
+from fmd_core.features.erasure import ERASURE
 
 REVIEW = state.review()
 KICKER = "Feature unlearning · against the original model"
@@ -25,9 +26,9 @@ def chosen(way: str, names: tuple[str, ...]) -> Erasure | Retrained | None:
     if not names:
         st.info("Choose an attribute that the model is to forget.")
         return None
-    if way == ERASE:
+    if way == ERASURE.name:
         return forgetting_forms.erase(REVIEW, names)
-    if way == TRAIN:
+    if way == ADVERSARY.name:
         return forgetting_forms.train(REVIEW, names)
     return forgetting_forms.forget_pattern(REVIEW, beside=right)
 

@@ -34,9 +34,9 @@ def step(number: int, told: method.Step) -> None:
         st.write(told.text)
         links = (f"[{name}](#{anchor})" for name, anchor in method.links(told))
         st.caption("In the glossary: " + ", ".join(links))
-        if told.formulas:
+        if formulas := told.all_formulas:
             with st.expander("The formulas"):
-                for formula in told.formulas:
+                for formula in formulas:
                     st.write(formula.words)
                     st.latex(formula.latex)
                 st.caption(told.note)

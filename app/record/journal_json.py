@@ -13,6 +13,7 @@ from app.record.history import Decided, Entry, History, Kept, Step, tidy_name
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant
+from fmd_core.unlearn.method import find_method, find_strategy
 
 if TYPE_CHECKING:
     from fmd_core.report.evidence import Decision
@@ -24,6 +25,8 @@ KINDS: dict[str, type[Variant]] = {
     "erasure": Erasure,
     "retrained": Retrained,
 }
+NAMED: dict[str, Callable[[str], object]] = {"strategy": find_strategy, "way": find_method}
+"""Fields of a variant that name a method, and where it is looked up."""
 Raw = Mapping[str, Any]
 
 
@@ -113,6 +116,9 @@ def _variant(variant: Variant | None) -> dict[str, Any] | None:
 def _read_variant(raw: Raw) -> Variant:
     given = {name: value for name, value in raw.items() if name not in ("kind", "review", "aim")}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    for field, find in NAMED.items():
+        if field in given:
+            find(given[field])  # a name that is not known here would compute nothing later
     return KINDS[raw["kind"]](review=_read_review(raw["review"]), aim=_read_aim(raw["aim"]), **given)
 
 

@@ -46,7 +46,9 @@ def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) ->
     def section() -> None:
         with st.spinner("Fitting what to hold it against"):
             view = proof.build(comparison, cache.rivals_of(review, variant))
-        _lead(view.verdict, "Verdict", "Refit")
+        st.markdown(
+            components.plain(view.verdict), help=f"{glossary.tip('Verdict', 'Refit')}\n\n{view.baselines}"
+        )
         panels.bar_chart(view.chart, key="proof", axis="change of the bias, points", signed=True)
         st.caption(view.note)
 

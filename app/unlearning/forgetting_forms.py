@@ -15,13 +15,14 @@ from app.unlearning import forgetting_job
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
 from app.widgets import components, gallery, panels
-from fmd_core.features.adversarial import STRENGTHS
-from fmd_core.features.channels import ChannelGroups
+from fmd_core.features.adversarial import ADVERSARY, STRENGTHS
+from fmd_core.features.channels import PATTERN, ChannelGroups
+from fmd_core.features.erasure import ERASURE
 from fmd_core.guarded_path import TOLERANCE
 
 EXAMPLES = 5
 MOST_PATTERNS = 12
-ROUNDS = {"adversary": 20, "pattern": 3}
+ROUNDS = {ADVERSARY.name: 20, PATTERN.name: 3}
 
 
 def attributes(review: Review) -> tuple[str, ...]:
@@ -36,10 +37,16 @@ def attributes(review: Review) -> tuple[str, ...]:
 
 
 def way() -> str:
-    """How it is to be forgotten."""
+    """How it is to be forgotten: the name of a method."""
     return str(
         st.segmented_control(
-            "How", words.WAYS, default=words.ERASE, required=True, key="forget_way", persist_state="session"
+            "How",
+            list(words.WAYS),
+            format_func=words.WAYS.__getitem__,
+            default=ERASURE.name,
+            required=True,
+            key="forget_way",
+            persist_state="session",
         )
     )
 
@@ -67,11 +74,11 @@ def train(review: Review, names: tuple[str, ...]) -> Retrained | None:
             help="How much forgetting weighs against the task.",
         )  # fmt: skip
     with right:
-        epochs = st.number_input("Rounds", 1, 100, ROUNDS["adversary"], key="forget_rounds")
+        epochs = st.number_input("Rounds", 1, 100, ROUNDS[ADVERSARY.name], key="forget_rounds")
     if st.button("Start training", type="primary", disabled=not names, icon=":material/play_arrow:"):
         forgetting_job.train(names, pressure, float(strength), int(epochs), TOLERANCE)
     forgetting_job.follow()
-    return _trained(review, "adversary")
+    return _trained(review, ADVERSARY.name)
 
 
 def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
@@ -102,11 +109,11 @@ def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
         "Which pattern is to be forgotten?", range(groups.n_groups), format_func=lambda g: f"Pattern {g + 1}",
         key=f"pattern_of_{layer}_{groups.n_groups}",
     )  # fmt: skip
-    epochs = st.number_input("Rounds", 1, 50, ROUNDS["pattern"], key="pattern_rounds")
+    epochs = st.number_input("Rounds", 1, 50, ROUNDS[PATTERN.name], key="pattern_rounds")
     if st.button("Forget this pattern", type="primary", icon=":material/play_arrow:"):
         forgetting_job.train_without(Pattern(layer, n_groups, int(chosen)), int(epochs), TOLERANCE)
     forgetting_job.follow()
-    return _trained(review, "pattern")
+    return _trained(review, PATTERN.name)
 
 
 def _show_pattern(review: Review, pattern: Pattern, groups: ChannelGroups) -> None:

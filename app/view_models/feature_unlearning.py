@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fmd_core import Estimate, Forgetting, ProbeResult, forgetting_sentence, wording
+from fmd_core.features.adversarial import ADVERSARY
 from fmd_core.features.adversarial import Variant as Pressure
-from fmd_core.features.erasure import Form
+from fmd_core.features.channels import PATTERN
+from fmd_core.features.erasure import ERASURE, Form
 from fmd_core.features.finetuning import ForgettingStep, Round
 
-WAYS = ("Erase it", "Train against it", "Forget a pattern")
-ERASE, TRAIN, PATTERN = WAYS
+WAYS = {method.name: method.short for method in (ERASURE, ADVERSARY, PATTERN)}
+"""How to forget, by the name of the method, and what the button says."""
 FORMS: dict[Form, str] = {
     "within class": "Within each class, so that the task stays",
     "plain": "Altogether (plain LEACE)",

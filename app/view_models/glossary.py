@@ -6,7 +6,20 @@ The Method & glossary page lists them; other pages show one as a tooltip: `help=
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from fmd_core.unlearn.method import strategies
+
+
+def _strategies() -> Iterable[str]:
+    return (word for strategy in strategies() for word in (strategy.name, strategy.title))
+
+
+def _baselines() -> Iterable[str]:
+    from fmd_core.baselines import baselines  # half a second, and only a search asks
+
+    return (baseline.name for baseline in baselines())
 
 
 @dataclass(frozen=True)
@@ -17,6 +30,8 @@ class Term:
     meaning: str
     is_not: str
     also: tuple[str, ...] = ()  # other words that people look for
+    names: Callable[[], Iterable[str]] = tuple
+    """Names that belong to it, asked for when somebody searches."""
 
     @property
     def anchor(self) -> str:
@@ -29,9 +44,14 @@ class Term:
         """The whole entry as a tooltip."""
         return f"{self.meaning} {self.is_not}"
 
+    @property
+    def called(self) -> str:
+        """Its name and the other words for it, in small letters."""
+        return " ".join((self.name, *self.also, *self.names())).lower()
+
     def answers(self, words: str) -> bool:
         """Whether every word that is looked for occurs in the entry."""
-        text = " ".join((self.name, self.meaning, self.is_not, *self.also)).lower()
+        text = f"{self.called} {self.meaning} {self.is_not}".lower()
         return all(word in text for word in words.lower().split())
 
 
@@ -304,7 +324,8 @@ TERMS: tuple[Term, ...] = (
         "The last layer is fitted again from the data, without certain samples or on other ones: what really happens, "
         "in place of a prediction.",
         "It is not a new training of the whole network; the layers below stay.",
-        ("retrain", "refit on twins", "deep feature reweighting"),
+        ("retrain", "deep feature reweighting"),
+        _baselines,
     ),
     Term(
         "Seed",
@@ -360,7 +381,8 @@ TERMS: tuple[Term, ...] = (
         "Unlearning",
         "Changing a trained model so that it no longer relies on something it was taught, without training it anew.",
         "It is not deleting data: the samples stay where they are.",
-        ("take it out", "debias", "paper-remove", "paper-replace", "paper-external", "iterated"),
+        ("take it out", "debias"),
+        _strategies,
     ),
     Term(
         "Validation samples",
@@ -403,4 +425,4 @@ def find(words: str) -> tuple[Term, ...]:
     """Terms whose entry holds every one of the words, those named so first; all for no words."""
     needle = words.strip().lower()
     found = [entry for entry in TERMS if entry.answers(words)]
-    return tuple(sorted(found, key=lambda entry: needle not in " ".join((entry.name, *entry.also)).lower()))
+    return tuple(sorted(found, key=lambda entry: needle not in entry.called))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.view_models import glossary
+from fmd_core.unlearn.method import strategies
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,18 @@ class Step:
     terms: tuple[str, ...]  # of the glossary
     formulas: tuple[Formula, ...]
     note: str = ""  # under the formulas
+    lists_strategies: bool = False
+    """Whether the formulas of the strategies belong to it."""
+
+    @property
+    def all_formulas(self) -> tuple[Formula, ...]:
+        """Its formulas, and those of every strategy that has one."""
+        if not self.lists_strategies:
+            return self.formulas
+        found = (
+            Formula(strategy.formula_words, strategy.formula) for strategy in strategies() if strategy.formula
+        )
+        return (*self.formulas, *found)
 
 
 def links(step: Step) -> tuple[tuple[str, str], ...]:
@@ -101,31 +114,10 @@ STEPS = (
         "original is kept as it was, bit for bit, and every step can be taken back.",
         "layers",
         ("Unlearning", "Last layer", "Strength", "Guard", "Our suggestion", "Part of the way", "Step share"),
-        (
-            Formula(
-                "Learning from external samples: right answers on both sides of m pairs, alike answers with "
-                "the strength ρ, and an anchor α to the original. The two sides weigh 1/4 (favoured) and 3/4.",
-                r"\begin{aligned}\min_\theta\;&\frac1m\sum_i\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)\Bigr]\\"
-                r"+\;&\frac{\rho}{2}\,\frac1m\sum_i\bigl\|W(c_i-\bar c_i)\bigr\|^2\\"
-                r"+\;&\frac{\alpha}{2}\,\bigl\|\theta-\hat\theta\bigr\|^2\end{aligned}",
-            ),
-            Formula(
-                "The published single steps, of which the strength η takes a share. Removing the K most harmful:",
-                r"\theta=\hat\theta+\eta\,(H+\lambda I)^{-1}\,\frac1n\sum_{k=1}^{K}\nabla L(z_k)",
-            ),
-            Formula(
-                "Putting their twins in their place:",
-                r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
-                r"&\frac1n\sum_{k=1}^{K}\bigl[\nabla L(z_k)-\nabla L(\bar z_k)\bigr]\end{aligned}",
-            ),
-            Formula(
-                "Stepping on external twins:",
-                r"\begin{aligned}\theta=\hat\theta+\;&\eta\,(H+\lambda I)^{-1}\\"
-                r"&\frac1m\sum_{i=1}^{m}\bigl[\nabla L(c_i)-\nabla L(\bar c_i)\bigr]\end{aligned}",
-            ),
-        ),
+        (),
         "Single steps: Chen et al. 2023. The iterated form and the guard are our own; that the last layer alone can "
         "unlearn much was shown by Kirichenko et al. 2023.",
+        lists_strategies=True,
     ),
     Step(
         "Check that it worked",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from app.view_models.charts import ACCENT, NEUTRAL, Bar, BarChart
 from fmd_core import Comparison, Rival, wording
+from fmd_core.baselines import find_baseline
 
 VERDICTS = {
     "improved": "Improved: the {bias} falls by {size} points, more than chance would{accuracy}.",
@@ -26,6 +27,8 @@ class ProofView:
     verdict: str
     chart: BarChart
     note: str
+    baselines: str
+    """What each of the simpler fixes does, a paragraph each."""
 
 
 def verdict(comparison: Comparison) -> str:
@@ -68,6 +71,7 @@ def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) ->
             "Each fix is measured on the same held-out people, who had no part in any of them. The refits are exact: "
             "the last layer is fitted to convergence again."
         ),
+        baselines="\n\n".join(f"**{rival.title}:** {find_baseline(rival.name).note}" for rival, _ in rivals),
     )
 
 

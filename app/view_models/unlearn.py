@@ -14,6 +14,7 @@ from fmd_core import (
     BiasReport,
     PathPoint,
     UnlearningPath,
+    find_strategy,
     scan,
     wording,
 )
@@ -66,11 +67,10 @@ def standing_on_original(path: UnlearningPath, choice: PathPoint, history: Histo
 def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
     """`choice` is the point of `path` that the slider stands on."""
     refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
+    strength = _strength_name(path)
     if path.step_share < 1:
-        refused = (
-            f"{refused} Strength 1 is {100 * path.step_share:.2g} % of the published step: the rest would move the "
-            "last layer by more than its own size."
-        ).strip()
+        share = f"{strength.capitalize()} 1 is {100 * path.step_share:.2g} % of the published step"
+        refused = f"{refused} {share}: the rest would move the last layer by more than its own size.".strip()
     return CurveView(
         full=tuple(_point(p) for p in path.points),
         blends=tuple(_point(p) for p in path.blends),
@@ -78,8 +78,8 @@ def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
         chosen=_point(choice),
         summary=(
             f"From bias {wording.points(path.original.bias)} and accuracy {wording.percent(path.original.accuracy)} at "
-            f"strength 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} at "
-            f"strength {path.points[-1].result.strength:g}, on {wording.count(path.people)} validation samples."
+            f"{strength} 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} "
+            f"at {strength} {path.points[-1].result.strength:g}, on {wording.count(path.people)} validation samples."
         ),
         reason=wording.suggestion_reason(path),
         warning=refused,
@@ -90,7 +90,13 @@ def curve_table(path: UnlearningPath) -> pd.DataFrame:
     """The curve as a table."""
     points = [*path.points, *([path.suggested] if path.suggested in path.blends else [])]
     rows = [_row(point, path) for point in points]
-    return pd.DataFrame(rows, columns=["Strength", "Bias, points", "Accuracy, %", "Guard"])
+    return pd.DataFrame(
+        rows, columns=[_strength_name(path).capitalize(), "Bias, points", "Accuracy, %", "Guard"]
+    )
+
+
+def _strength_name(path: UnlearningPath) -> str:
+    return find_strategy(path.original.result.strategy).strength_name
 
 
 def _point(point: PathPoint) -> CurvePoint:

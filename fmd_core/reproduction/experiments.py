@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.baselines import averaged_answers, group_codes, most_even, refits_on_pairs
+from fmd_core.baselines import Baseline, BaselineInputs, averaged_answers, baselines, group_codes, most_even
 from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import AttributeDataset
 from fmd_core.guarded_path import Guard, UnlearningPath, judge_path
@@ -27,7 +27,7 @@ from fmd_core.unlearn.one_strength import unlearn
 
 FIXED_STRENGTH = 0.1
 MOST_HARMFUL = 1_000  # K of the published steps, or a tenth of the training samples if that is less
-VANILLA, REFIT, AVERAGED = "vanilla", "last-layer refit", "averaged over the attribute"
+VANILLA, AVERAGED = "vanilla", "averaged over the attribute"
 FIXED = f"{DEFAULT_STRATEGY}, strength {FIXED_STRENGTH:g}, no guard"
 T = TypeVar("T")
 
@@ -59,7 +59,9 @@ class Experiment:
         for strategy in (*published, ours):
             yield from self._guarded(strategy)
         yield self._fixed()
-        yield self._refit()
+        for baseline in baselines():
+            if baseline.published:
+                yield self._simpler(baseline)
         if self.dataset.pair_method == "flipped":
             yield self._averaged()
 
@@ -101,17 +103,22 @@ class Experiment:
         _, scoring = timed(study.scores)
         return {"curvature": bending, "scores": scoring}
 
+    @property
+    def _most_harmful(self) -> int:
+        """K of whoever takes out the most harmful samples."""
+        return min(MOST_HARMFUL, len(self._study.features("train")) // 10)
+
     def _guarded(self, strategy: Strategy) -> Iterator[Row]:
         """What the guarded path suggests, at each tolerance."""
         seconds, inputs = self._seconds, self._study.inputs(strategy=strategy)
-        k = min(MOST_HARMFUL, len(inputs.train) // 10) if strategy.uses_k else 0
+        k = self._most_harmful if strategy.uses_k else 0
         solutions, solving = timed(lambda: self._study.solutions(strategy=strategy, k=k))
         for tolerance in self.tolerances:
             guard = replace(self._guard, tolerance=tolerance)
             path, judging = timed(lambda guard=guard: judge_path(solutions, guard))  # type: ignore[misc]
             yield replace(
                 self._held_out.row(guarded(strategy.name, tolerance), path.suggested.result.head),
-                seconds=sum(seconds.get(need, 0.0) for need in strategy.needs) + solving,
+                seconds=_total(seconds, strategy.needs) + solving,
                 guard_seconds=judging,
                 pairs=len(inputs.bias),
                 setting=_setting(path),
@@ -124,17 +131,21 @@ class Experiment:
         row = self._held_out.row(FIXED, found.head)
         return replace(row, seconds=seconds, pairs=len(inputs.bias), setting=setting)
 
-    def _refit(self) -> Row:
-        pairs, people = self._external, self._guard.features
+    def _simpler(self, baseline: Baseline) -> Row:
+        """What a baseline makes, chosen by validation people where it offers several heads."""
+        people, k = self._guard.features, self._most_harmful
+        scores = self._study.scores() if "scores" in baseline.needs else None
         groups = group_codes(people.labels, self.dataset.attribute(self.attribute).codes[people.rows])
-        heads, seconds = timed(lambda: dict(refits_on_pairs(self._head, [pairs])))
-        chosen, judging = timed(lambda: most_even(list(heads), people, groups))
+        train, damping = self._study.features("train"), self.classifier.damping
+        given = BaselineInputs(self._head, train, [self._external], k, damping, scores)
+        offer, seconds = timed(lambda: baseline.fitted(given))
+        chosen, judging = timed(lambda: most_even(list(offer.heads), people, groups))
         return replace(
-            self._held_out.row(REFIT, chosen),
-            seconds=seconds,
+            self._held_out.row(baseline.published, chosen),
+            seconds=_total(self._seconds, baseline.needs) + seconds,
             guard_seconds=judging,
-            pairs=len(pairs),
-            setting=f"damping {heads[chosen]:g}",
+            pairs=len(self._external) if "pairs" in baseline.needs else 0,
+            setting=offer.heads[chosen],
         )
 
     def _averaged(self) -> Row:
@@ -146,6 +157,12 @@ class Experiment:
 def guarded(strategy: str, tolerance: float) -> str:
     """The name of what a guarded path suggests."""
     return f"{strategy}, guarded, {100 * tolerance:g} point{'s' if tolerance > 0.01 else ''}"
+
+
+def _total(seconds: Mapping[Need, float], needs: frozenset[Need]) -> float:
+    """What is needed takes that long; scores are made with the curvature."""
+    first: frozenset[Need] = frozenset({"curvature"} if "scores" in needs else ())
+    return sum((seconds.get(need, 0.0) for need in needs | first), 0.0)
 
 
 def _setting(path: UnlearningPath) -> str:

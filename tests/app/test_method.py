@@ -21,7 +21,7 @@ def test_the_page_tells_five_steps_with_picture_formulas_and_terms(open_page):
     headings = [h.value for h in test.header]
     assert headings[:5] == [f"{i}. {step.title}" for i, step in enumerate(method.STEPS, start=1)]
     assert headings[5:] == ["What this cannot do", "Glossary", "Sources"]
-    assert len(test.latex) == sum(len(step.formulas) for step in method.STEPS)
+    assert len(test.latex) == sum(len(step.all_formulas) for step in method.STEPS)
     assert {step.picture for step in method.STEPS} == set(PICTURES)
     text = " ".join(m.value for m in test.markdown)
     assert all(f"### {term.name}\n" in text for term in glossary.TERMS)

@@ -4,8 +4,9 @@ are frozen and their arrays read-only, so sharing is safe, and a result that is 
 Each function takes small hashable keys and calls the one before it for its heavy input. An
 argument with an underscore is no part of the key: it is told how far the work has come.
 
-Each module asks only those before it: opened, influences, fixes, judgements, patterns, pictures, warming. All of
-them keep by `bounded` and tell how far they are by `steps`.
+What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
+which the dashboard asks it. Each module asks only those before it: opened, influences, fixes, judgements, patterns,
+pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.fixes import (
@@ -14,6 +15,7 @@ from app.cache.fixes import (
     head,
     inputs,
     is_solved,
+    named_head,
     path,
     point,
     result,
@@ -51,6 +53,7 @@ from app.cache.opened import (
     open_data,
     pairs,
     store,
+    study,
     testable,
     untested,
 )
@@ -85,6 +88,7 @@ __all__ = [
     "known_score_checks",
     "measured_effect",
     "n_inputs",
+    "named_head",
     "open_data",
     "other_biases",
     "pairs",
@@ -103,6 +107,7 @@ __all__ = [
     "side_by_side_biases",
     "standing",
     "store",
+    "study",
     "testable",
     "untested",
     "untouched",

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import fmd_core as fmd
 from app import cache
-from app.record.review import Aim, Review
-from app.record.variants import Variant
+from app.record.review import Review
 from app.session import keeping, state
 from app.view_models import report
-
-TOP_K = 50  # harmful samples that a report lists
+from fmd_core.guarded_path import TOLERANCE
 
 
 def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
     """What the report on a review is made from; `decision` is what its reviewer makes of it."""
     past, variant = state.history(), state.current()
-    aim = variant.aim if variant else state.aim()
-    scored = Aim((aim.attribute,), aim.measure)
-    rivals, no_rivals = _rivals(review, variant)
-    scores = cache.scores(review, scored)
-    return fmd.Evidence(
-        dataset=cache.dataset(review),
-        classifier=cache.classifier(review),
-        audit=cache.audit(review, None),
+    measured = cache.study(cache.standing(review, variant)).evidence(
+        cache.point(variant) if variant else None,
+        variant.aim if variant else state.aim(),
         threshold=state.threshold(),
-        scores=scores,
-        top_k=min(TOP_K, len(scores.rows)),
+        tolerance=variant.tolerance if variant else TOLERANCE,
+        change=cache.named_head(review, variant) if variant else None,
+    )
+    return replace(
+        measured,
         history=report.steps(past, {e.variant: cache.result(review, e.variant) for e in past.log}),
-        point=cache.point(variant) if variant else None,
-        tolerance=variant.tolerance if variant else None,
-        comparison=cache.comparison(review, variant, aim.attribute) if variant else None,
-        audit_after=cache.audit(review, variant) if variant else None,
-        measure=aim.measure,
-        attributes=aim.attributes,
-        depth=cache.standing(review, variant).depth,
-        most_unlike=review.most_unlike,
-        left_out=review.vetoes,
-        rivals=rivals,
-        no_rivals=no_rivals,
-        checks=cache.known_score_checks(review, scored),
         decision=decision,
         remarks=_remarks(),
         trail=keeping.trail(state.place()),
@@ -53,15 +39,3 @@ def _remarks() -> tuple[fmd.SampleRemark, ...]:
         for row in sorted({*said, *excluded})
         for remark in [state.remark(row)]
     )
-
-
-def _rivals(
-    review: Review, variant: Variant | None
-) -> tuple[tuple[tuple[fmd.Rival, fmd.Comparison], ...], str]:
-    """What simpler fixes do to the same people, or why that cannot be said."""
-    if variant is None:
-        return (), ""
-    try:
-        return cache.rivals_of(review, variant), ""
-    except fmd.FMDError as error:
-        return (), str(error)

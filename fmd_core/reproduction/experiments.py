@@ -14,20 +14,16 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from fmd_core.baselines import Baseline, BaselineInputs, averaged_answers, baselines, group_codes, most_even
-from fmd_core.bias_functions import CounterfactualBias
-from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
-from fmd_core.curvature import fit_curvature
-from fmd_core.data import AttributeDataset, FeatureSet, Split
-from fmd_core.guarded_path import Guard, UnlearningPath, judge_path, solve_path
+from fmd_core.counterfactual import CounterfactualPairs
+from fmd_core.data import AttributeDataset
+from fmd_core.guarded_path import Guard, UnlearningPath, judge_path
 from fmd_core.heads import Head
-from fmd_core.influence import bias_influence
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoding import extract_features
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
+from fmd_core.study.study import Study
 from fmd_core.unlearn.method import DEFAULT_STRATEGY, Need, Strategy, strategies
 from fmd_core.unlearn.one_strength import unlearn
-from fmd_core.unlearning import UnlearningInputs
 
 FIXED_STRENGTH = 0.1
 MOST_HARMFUL = 1_000  # K of the published steps, or a tenth of the training samples if that is less
@@ -73,48 +69,50 @@ class Experiment:
     def _head(self) -> Head:
         return self.classifier.head
 
-    def _features(self, split: Split) -> FeatureSet:
-        return extract_features(self.classifier, self.dataset, split=split, store=self.store)
-
-    def _pairs(self, split: Split) -> CounterfactualPairs:
-        return pair_counterfactuals(
-            self.dataset, self.classifier, split=split, attribute=self.attribute, store=self.store
+    @cached_property
+    def _study(self) -> Study:
+        """Who decides, guards and judges; the published scores are first-order."""
+        return Study(
+            self.dataset,
+            self.classifier,
+            aim=self.attribute,
+            influence_method="first-order",
+            store=self.store,
         )
-
-    def _placebo(self, people: FeatureSet) -> CounterfactualPairs | None:
-        """Placebo twins, where twins are two real people."""
-        if self.dataset.pair_method != "matched":
-            return None
-        return placebo_pairs(self.dataset, people, self.attribute, self._head)
 
     @cached_property
     def _held_out(self) -> HeldOut:
-        people = self._features("test")
-        return HeldOut(self.dataset, people, self._pairs("test"), self._placebo(people))
+        pairs, floor = self._study.pairs("test", self.attribute), self._study.placebo("test", self.attribute)
+        return HeldOut(self.dataset, self._study.features("test"), pairs, floor)
 
     @cached_property
     def _external(self) -> CounterfactualPairs:
-        return self._pairs("external")
+        return self._study.pairs("external", self.attribute)
 
     @cached_property
     def _guard(self) -> Guard:
-        people = self._features("validation")
-        return Guard(people, CounterfactualBias(self._pairs("validation"), self._placebo(people)))
+        return self._study.guard()
 
     @cached_property
-    def _prepared(self) -> tuple[UnlearningInputs, dict[Need, float]]:
-        """What decides the fix, and the seconds that each need of it took."""
-        train, bias = self._features("train"), CounterfactualBias(self._external)
-        curvature, bending = timed(lambda: fit_curvature(self._head, train, damping=self.classifier.damping))
-        scores, scoring = timed(lambda: bias_influence(self._head, train, bias, curvature))
-        seconds: dict[Need, float] = {"curvature": bending, "scores": scoring}
-        return UnlearningInputs(train, bias, curvature, scores, (self._pairs("train"),)), seconds
+    def _seconds(self) -> dict[Need, float]:
+        """The seconds that each need of a strategy took, from features and twins on."""
+        study = self._study
+        for name in ("train", "external"):
+            study.pairs(name, self.attribute)
+        _, bending = timed(study.curvature)
+        _, scoring = timed(study.scores)
+        return {"curvature": bending, "scores": scoring}
+
+    @property
+    def _most_harmful(self) -> int:
+        """K of whoever takes out the most harmful samples."""
+        return min(MOST_HARMFUL, len(self._study.features("train")) // 10)
 
     def _guarded(self, strategy: Strategy) -> Iterator[Row]:
         """What the guarded path suggests, at each tolerance."""
-        inputs, seconds = self._prepared
-        k = _most_harmful(inputs) if strategy.uses_k else 0
-        solutions, solving = timed(lambda: solve_path(self._head, inputs, strategy=strategy, k=k))
+        seconds, inputs = self._seconds, self._study.inputs(strategy=strategy)
+        k = self._most_harmful if strategy.uses_k else 0
+        solutions, solving = timed(lambda: self._study.solutions(strategy=strategy, k=k))
         for tolerance in self.tolerances:
             guard = replace(self._guard, tolerance=tolerance)
             path, judging = timed(lambda guard=guard: judge_path(solutions, guard))  # type: ignore[misc]
@@ -127,7 +125,7 @@ class Experiment:
             )
 
     def _fixed(self) -> Row:
-        inputs, _ = self._prepared
+        inputs = self._study.inputs()
         found, seconds = timed(lambda: unlearn(self._head, inputs, strength=FIXED_STRENGTH))
         setting = f"strength {FIXED_STRENGTH:g}"
         row = self._held_out.row(FIXED, found.head)
@@ -135,21 +133,16 @@ class Experiment:
 
     def _simpler(self, baseline: Baseline) -> Row:
         """What a baseline makes, chosen by validation people where it offers several heads."""
-        (inputs, costs), people = self._prepared, self._guard.features
+        people, k = self._guard.features, self._most_harmful
+        scores = self._study.scores() if "scores" in baseline.needs else None
         groups = group_codes(people.labels, self.dataset.attribute(self.attribute).codes[people.rows])
-        given = BaselineInputs(
-            self._head,
-            inputs.train,
-            [self._external],
-            _most_harmful(inputs),
-            self.classifier.damping,
-            inputs.scores,
-        )
+        train, damping = self._study.features("train"), self.classifier.damping
+        given = BaselineInputs(self._head, train, [self._external], k, damping, scores)
         offer, seconds = timed(lambda: baseline.fitted(given))
         chosen, judging = timed(lambda: most_even(list(offer.heads), people, groups))
         return replace(
             self._held_out.row(baseline.published, chosen),
-            seconds=_total(costs, baseline.needs) + seconds,
+            seconds=_total(self._seconds, baseline.needs) + seconds,
             guard_seconds=judging,
             pairs=len(self._external) if "pairs" in baseline.needs else 0,
             setting=offer.heads[chosen],
@@ -164,11 +157,6 @@ class Experiment:
 def guarded(strategy: str, tolerance: float) -> str:
     """The name of what a guarded path suggests."""
     return f"{strategy}, guarded, {100 * tolerance:g} point{'s' if tolerance > 0.01 else ''}"
-
-
-def _most_harmful(inputs: UnlearningInputs) -> int:
-    """K of whoever takes out the most harmful samples."""
-    return min(MOST_HARMFUL, len(inputs.train) // 10)
 
 
 def _total(seconds: Mapping[Need, float], needs: frozenset[Need]) -> float:

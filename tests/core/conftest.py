@@ -41,12 +41,16 @@ class Problem:
         return self.classifier.damping
 
     @cached_property
+    def study(self) -> fmd.Study:
+        return fmd.Study(self.dataset, self.classifier, aim=self.attribute, influence_method="first-order")
+
+    @cached_property
     def features(self) -> dict[str, fmd.FeatureSet]:
-        return {s: fmd.extract_features(self.classifier, self.dataset, split=s) for s in SPLITS}
+        return {s: self.study.features(s) for s in SPLITS}
 
     @cached_property
     def pairs(self) -> dict[str, fmd.CounterfactualPairs]:
-        return {s: self.pairs_of(s) for s in SPLITS}
+        return {s: self.study.pairs(s, self.attribute) for s in SPLITS}
 
     def pairs_of(self, split: str, attribute: str = "", **options: Any) -> fmd.CounterfactualPairs:
         return fmd.pair_counterfactuals(
@@ -56,40 +60,33 @@ class Problem:
     def bias(self, split: str) -> fmd.CounterfactualBias:
         return fmd.CounterfactualBias(self.pairs[split])
 
-    @cached_property
+    @property
     def curvature(self) -> fmd.Curvature:
-        return fmd.fit_curvature(self.head, self.features["train"], damping=self.damping)
+        return self.study.curvature()
 
-    @cached_property
+    @property
     def scores(self) -> fmd.InfluenceScores:
-        return fmd.bias_influence(self.head, self.features["train"], self.bias("external"), self.curvature)
+        return self.study.scores()
 
     @cached_property
     def inputs(self) -> fmd.UnlearningInputs:
-        return fmd.UnlearningInputs(
-            self.features["train"],
-            self.bias("external"),
-            self.curvature,
-            self.scores,
-            (self.pairs["train"],),
-        )
+        """What any strategy needs."""
+        return replace(self.study.inputs(strategy="paper-replace"), bias=self.bias("external"))
 
     @cached_property
     def guard(self) -> fmd.Guard:
-        return fmd.Guard(self.features["validation"], self.bias("validation"))
+        return replace(self.study.guard(), bias=self.bias("validation"), classes=())
 
-    @cached_property
+    @property
     def path(self) -> fmd.UnlearningPath:
-        return fmd.unlearning_path(self.head, self.inputs, self.guard)
+        return self.study.path()
 
-    @cached_property
+    @property
     def comparison(self) -> fmd.Comparison:
-        after = self.path.suggested.result.head
-        return fmd.compare(self.head, after, self.dataset, self.features["test"], self.pairs["test"])
+        return self.study.comparison(self.path.suggested)
 
     def audit(self) -> fmd.BiasReport:
-        pairs = [self.pairs_of("test", name) for name in self.dataset.attributes]
-        return fmd.audit_bias(self.head, self.dataset, self.features["test"], pairs)
+        return self.study.audit()
 
 
 @dataclass(frozen=True, eq=False)

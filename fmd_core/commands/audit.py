@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
 from fmd_core.commands.audit_document import document
+from fmd_core.commands.audit_page import SHORT, audit_page
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError, FMDError
 from fmd_core.measure.verdict.answered import Answered
@@ -18,13 +19,13 @@ from fmd_core.measure.verdict.asking import SMALL_TEST, ask, ask_cross_fitted
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.sentences import limits_sentence
 from fmd_core.measure.verdict.values import Limits, Outcome, Verdict
+from fmd_core.measure.verdict.warnings import too_good
 
 if TYPE_CHECKING:
     from fmd_core.models import Classifier
     from fmd_core.networks.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
-SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
 BAD_INPUT, INTERRUPTED = 3, 130
 SHOWN = 5  # findings in the text
 EXAMPLE = """\
@@ -136,6 +137,7 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     else:
         model = _model(arguments, data)
         answered, twins = ask(model, dataset, store=_store(dataset), **whose)
+    common["warnings"] = (*too_good(dataset, answered), *data.warnings)
     verdict = give_verdict(
         dataset, answered, twins, not_read=data.not_read, model=model.fingerprint, **common
     )
@@ -252,8 +254,6 @@ def _write(
         elif arguments.json:
             Path(arguments.json).write_text(made.to_json() + "\n", encoding="utf-8")
         if arguments.report is not None:
-            from fmd_core.commands.audit_page import audit_page
-
             arguments.report.write_text(audit_page(verdict, dataset), encoding="utf-8")
     except OSError as error:
         raise DataError(f"The result cannot be written: {error.strerror}.") from error

@@ -27,7 +27,7 @@ from fmd_core.measure.verdict.sheets import (
     rare_labels,
     without_header_rows,
 )
-from fmd_core.measure.verdict.values import AuditWarning
+from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 from fmd_core.measure.verdict.warnings import (
     dataset_warnings,
     found_leaks,
@@ -183,6 +183,9 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
     if request.is_audit_of_answers:
         dataset = _everybody_tested(_open_answers(sheet, settings), settings)
         predicted = _answers(sheet, rows, dataset, request)
+        said = [
+            w for w in said if w.kind not in (WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER)
+        ]  # nothing is read
         return AuditData(dataset, tuple(said), (), _weights(sheet, rows, request.weights), persons, predicted)
     settings, leaks = _without_leaks(sheet, settings, request)
     dataset = open_table(sheet, _with_swaps(sheet, settings))

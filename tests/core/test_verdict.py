@@ -37,7 +37,7 @@ def people(labels, predicted, *, classes=("no", "yes"), target="hired", phrases=
 def counted(cells):
     """Rows from (sex, true class, answer) -> count."""
     rows = np.array([key for key, count in cells.items() for _ in range(count)])
-    return dict(sex=rows[:, 0], labels=rows[:, 1], predicted=rows[:, 2])
+    return {"sex": rows[:, 0], "labels": rows[:, 1], "predicted": rows[:, 2]}
 
 
 def even(n=8_000, seed=0, accuracy=0.85, levels=2):

@@ -23,7 +23,6 @@ from fmd_core.measure.verdict.values import (
 )
 
 OTHERS = "everybody else"
-_SAYS_LITTLE = {"0", "1", "2", "yes", "no", "true", "false", "y", "n", "t", "f"}  # without the target's name
 
 
 def group_name(dataset: AttributeDataset, members: Sequence[Member]) -> str:
@@ -84,12 +83,13 @@ def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
     low = f"{_share(worse)} of {first} ({_ends(worse)})"
-    answer = (
-        f"{dataset.target.name} {finding.answer}"
-        if finding.answer.lower() in _SAYS_LITTLE
-        else finding.answer
-    )
+    answer = f"{dataset.target.name} {finding.answer}" if _says_little(finding.answer) else finding.answer
     return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
+
+
+def _says_little(answer: str) -> bool:
+    """Whether an answer needs the target's name beside it."""
+    return answer.isdigit() or answer.lower() in ("yes", "no", "true", "false", "y", "n", "t", "f")
 
 
 def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

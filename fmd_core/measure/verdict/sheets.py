@@ -88,7 +88,7 @@ def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weigh
         AuditWarning(
             WarningKind.IDENTIFIER,
             name,
-            f"'{name}' has a value of its own in nearly every row: it names people and tells nothing of them, and is not read.",
+            f"'{name}' has a value of its own in nearly every row: it names people and says nothing of them; not read.",
         )
         for name in numbered
     ]

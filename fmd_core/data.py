@@ -115,7 +115,7 @@ class AttributeDataset:
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
-    whom else the sentence is about. No part of the fingerprint."""
+    whom else the sentence is about; under "" how the column itself is ('sex'). No part of the fingerprint."""
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

@@ -70,7 +70,7 @@ class World:
 
 
 def people(rng: np.random.Generator, n: int, planted: str) -> World:
-    """n people and a model with one planted bias."""
+    """So many people and a model with one planted bias."""
     sex, origin = rng.integers(0, 2, n), rng.choice(3, n, p=SHARES)
     skill = rng.normal(size=n)
     if planted == "selection only":

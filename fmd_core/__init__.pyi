@@ -29,6 +29,10 @@ from .guarded_path import Guard, PathPoint, UnlearningPath, judge, judge_path, s
 from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
+from .measure.verdict.answered import Answered
+from .measure.verdict.judging import give_verdict
+from .measure.verdict.twins import TwinAnswers
+from .measure.verdict.values import Limits, Verdict
 from .mlp_head import MLPHead
 from .models import Classifier, Preprocess, extract_features, load_classifier, save_classifier
 from .networks.explanations import Explanation, explain
@@ -45,6 +49,7 @@ from .score_check import ScoreCheck, check_scores
 from .unlearning import UnlearningInputs, UnlearningResult, unlearn
 
 __all__ = [
+    "Answered",
     "AttributeBias",
     "AttributeDataset",
     "AuditTrail",
@@ -74,6 +79,7 @@ __all__ = [
     "Head",
     "InfluenceScores",
     "JointBias",
+    "Limits",
     "LinearHead",
     "LogLine",
     "MLPHead",
@@ -89,9 +95,11 @@ __all__ = [
     "Seen",
     "SolverError",
     "TrainingStep",
+    "TwinAnswers",
     "UnlearningInputs",
     "UnlearningPath",
     "UnlearningResult",
+    "Verdict",
     "audit_bias",
     "bias_changes",
     "bias_influence",
@@ -108,6 +116,7 @@ __all__ = [
     "extract_features",
     "fit_curvature",
     "forgetting_sentence",
+    "give_verdict",
     "judge",
     "judge_forgetting",
     "judge_path",

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,31 +116,31 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     )
     data = open_data(_request(arguments), kept)
     dataset = data.dataset
-    common = {
-        "favourable": arguments.favourable,
-        "references": pairs,
-        "limits": limits,
-        "warnings": data.warnings,
-    }
+    say = partial(give_verdict, favourable=arguments.favourable, references=pairs, limits=limits)
     if data.predicted is not None:
         rows = dataset.rows("test")
-        answered = Answered(
-            rows, dataset.target.codes[rows], data.predicted[rows], data.weights, data.persons
-        )
-        return give_verdict(dataset, answered, None, **common), dataset
+        labels, predicted = dataset.target.codes[rows], data.predicted[rows]
+        answered = Answered(rows, labels, predicted, data.weights, data.persons)
+        return say(dataset, answered, None, warnings=data.warnings), dataset
     skip = [name for name in dataset.attributes if name in data.not_read]
-    whose = {"weights": data.weights, "persons": data.persons, "skip": skip}
     if _is_small(data) and arguments.model is None:
         _say("The table is small: everybody is judged by one of five models that never saw them.")
         answered, twins, model = ask_cross_fitted(
-            lambda part: _train(part, arguments.seed), dataset, seed=arguments.seed, **whose
+            lambda part: _train(part, arguments.seed),
+            dataset,
+            seed=arguments.seed,
+            weights=data.weights,
+            persons=data.persons,
+            skip=skip,
         )
     else:
         model = _model(arguments, data)
-        answered, twins = ask(model, dataset, store=_store(dataset), **whose)
-    common["warnings"] = (*too_good(dataset, answered), *data.warnings)
-    verdict = give_verdict(
-        dataset, answered, twins, not_read=data.not_read, model=model.fingerprint, **common
+        answered, twins = ask(
+            model, dataset, weights=data.weights, persons=data.persons, skip=skip, store=_store(dataset)
+        )
+    warnings = (*too_good(dataset, answered), *data.warnings)
+    verdict = say(
+        dataset, answered, twins, warnings=warnings, not_read=data.not_read, model=model.fingerprint
     )
     return verdict, dataset
 

@@ -132,7 +132,7 @@ def _one_spelling(sheet: Sheet, name: str) -> tuple[Sheet, list[AuditWarning]]:
     if sheet.column(name).kind == "number":
         return sheet, []
     cells = sheet.frame[name]
-    counts: dict[str, int] = cells.value_counts().to_dict()
+    counts = {str(text): int(n) for text, n in cells.value_counts().items()}
     best: dict[str, str] = {}
     for text in sorted(counts, key=lambda text: -counts[text]):
         best.setdefault(_same(text), text)

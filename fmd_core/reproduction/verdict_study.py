@@ -45,10 +45,19 @@ class Said:
     @property
     def is_wrong(self) -> bool:
         """A false all-clear, or of a fair set a false alarm."""
-        return self.outcome is (Outcome.BEYOND if self.planted == FAIR else Outcome.WITHIN)
+        return self.outcome is (Outcome.BEYOND if self.planted in NO_FAULT else Outcome.WITHIN)
 
 
-FAIR = "none"
+FAIR, NEARLY, BARELY = "none", "8 points in one hit rate", "13 points in one hit rate"
+NO_FAULT = (FAIR, NEARLY)  # below the limit of 10 points
+UNSAYABLE = ("order of classes", "construction")
+
+
+def right_word(planted: str) -> Outcome:
+    """What should be said of enough people."""
+    if planted in UNSAYABLE:
+        return Outcome.UNKNOWN
+    return Outcome.WITHIN if planted in NO_FAULT else Outcome.BEYOND
 
 
 class _Nothing:
@@ -83,6 +92,10 @@ def people(rng: np.random.Generator, n: int, planted: str) -> World:
     if planted == "one small group only":
         hurt = (sex == 0) & (origin == 2) & (rng.random(n) < 0.7)
         score = np.where(hurt, -np.abs(skill) * np.sign(truth - 0.5), skill)
+        other = score
+    if planted in (NEARLY, BARELY):
+        missed = {NEARLY: 0.08, BARELY: 0.13}[planted] / 0.84  # of those who would be recognised
+        score = np.where((sex == 0) & (truth == 1) & (rng.random(n) < missed), -np.abs(skill), skill)
         other = score
     jitter = 0.05 * rng.normal(size=n)
     return World(sex, origin, truth, _sure(score), _sure(other + jitter))
@@ -184,7 +197,7 @@ def _line(planted: str, found: Sequence[Said]) -> str:
     mine = [one for one in found if one.planted == planted]
     outcomes = Counter(one.outcome for one in mine)
     powered = [one for one in mine if one.n >= POWER or planted in IN_COLUMNS]
-    seen = sum(one.outcome is (Outcome.WITHIN if planted == FAIR else Outcome.BEYOND) for one in powered)
+    seen = sum(one.outcome is right_word(planted) for one in powered)
     return (
         f"| {planted} | {len(mine)} | {outcomes[Outcome.BEYOND]} | {outcomes[Outcome.WITHIN]} | "
         f"{outcomes[Outcome.UNKNOWN]} | {sum(one.is_wrong for one in mine)} | {seen} of {len(powered)} |"
@@ -194,8 +207,8 @@ def _line(planted: str, found: Sequence[Said]) -> str:
 def verdicts_page(found: Sequence[Said]) -> str:
     """docs/verdicts.md."""
     kinds = list(dict.fromkeys(one.planted for one in found))
-    fair = [one for one in found if one.planted == FAIR]
-    biased = [one for one in found if one.planted != FAIR]
+    fair = [one for one in found if one.planted in NO_FAULT]
+    biased = [one for one in found if one.planted not in NO_FAULT]
     alarms, clears = sum(one.is_wrong for one in fair), sum(one.is_wrong for one in biased)
     rows = "\n".join(_line(planted, found) for planted in kinds)
     return f"""# How often is the verdict wrong?
@@ -211,15 +224,17 @@ Made by `python -m fmd_core.reproduction.verdict_study`: {len(found)} synthetic 
 {rows}
 
 "Wrong" counts "within" of biased sets and "beyond" of fair ones. The last column counts sets of {POWER:,} people or
-more: "within" is right for none, "beyond" for the others. Swapped classes and a sex that the model does not read
-cannot be said, whatever the number of people, and that is what should be said of them. A leak and an identifier hide
-a bias by sex that the audit finds once it leaves the column out.
+more: "within" is right for none and for 8 points, "cannot be said" for swapped classes and for a sex that the model
+does not read, "beyond" for the others. 8 and 13 points lie so close to the limit of 10 that thousands of people of
+each group are needed to tell: there, "cannot be said" is the honest word. A leak and an identifier hide a bias by sex
+that the audit finds once it leaves the column out.
 
-What was planted: twins only, the model favours each sex in half of the cases, so that groups come out even; selection
-only, the sexes differ in skill and the model is as right for both; one small group only, women of origin C (5 % of
-people) are answered wrongly 7 times in 10; order of classes, every answer means the other; construction, the model
-does not read the sex; leak, a column holds the answer; identifier, numbers that were given out by sex. Not covered:
-photographs (their twins are matched; see the placebo in docs/results.md) and more than two classes.
+What was planted: 8 and 13 points, so much less often are women recognised who deserve a yes; twins only, the model
+favours each sex in half of the cases, so that groups come out even; selection only, the sexes differ in skill and the
+model is as right for both; one small group only, women of origin C (5 % of people) are answered wrongly 7 times in
+10; order of classes, every answer means the other; construction, the model does not read the sex; leak, a column
+holds the answer; identifier, numbers that were given out by sex. Not covered: photographs (their twins are matched;
+see the placebo in docs/results.md) and more than two classes.
 """
 
 

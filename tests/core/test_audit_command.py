@@ -376,3 +376,19 @@ def test_help_has_an_example():
     )
     assert answer.returncode == 0
     assert "fmd audit hiring.csv" in answer.stdout
+
+
+def test_the_page_says_it_first_and_escapes_everything(tmp_path):
+    frame = hiring(1_000).rename(columns={"sex": "<b>sex"})
+    frame["said"] = frame["hired"]
+    page = tmp_path / "audit.html"
+    asked = ["--target", "hired", "--predictions", "said", "--protected", "<b>sex", "--report", str(page)]
+    _, made = run(tmp_path, frame, *asked)
+    text = page.read_text()
+    assert "<b>sex" not in text
+    assert "&lt;b&gt;sex F" in text
+    assert "<script" not in text
+    assert (
+        text.index("Beyond the limit") < text.index("Findings, the worst first") < text.index("Every group")
+    )
+    assert all(one["why"].replace("'", "&#39;") in text for one in made["not_tested"])

@@ -76,10 +76,10 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
         if is_exact:
             return f"{changed} moves the answer by {moved} ({ends})."
         return f"{matched} the answer moves by {moved} more than between those who do not ({ends})."
-    share = wording.percent(finding.value)
     if is_exact:
-        return f"{changed} gives {share} of {whom} another answer ({ends})."
-    return f"{matched} another answer is given {share} more often than between those who do not ({ends})."
+        return f"{changed} gives {wording.percent(finding.value)} of {whom} another answer ({ends})."
+    more = f"{wording.points(finding.value)} points more often"
+    return f"{matched} another answer is given {more} than between those who do not ({ends})."
 
 
 def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

@@ -32,6 +32,10 @@ from .heads import Head, LinearHead
 from .influence import InfluenceScores, bias_influence
 from .intervals import Estimate
 from .kinds import Kind, find_kind, register_kind
+from .measure.verdict.answered import Answered
+from .measure.verdict.judging import give_verdict
+from .measure.verdict.twins import TwinAnswers
+from .measure.verdict.values import Limits, Verdict
 from .mlp_head import MLPHead
 from .models.classifier import Classifier
 from .models.depth import Depth
@@ -59,6 +63,7 @@ from .unlearning import UnlearningInputs, UnlearningResult
 
 __all__ = [
     "Aim",
+    "Answered",
     "AttributeBias",
     "AttributeDataset",
     "AuditTrail",
@@ -92,6 +97,7 @@ __all__ = [
     "InfluenceScores",
     "JointBias",
     "Kind",
+    "Limits",
     "LinearHead",
     "LogLine",
     "MLPHead",
@@ -110,9 +116,11 @@ __all__ = [
     "Strategy",
     "Study",
     "TrainingStep",
+    "TwinAnswers",
     "UnlearningInputs",
     "UnlearningPath",
     "UnlearningResult",
+    "Verdict",
     "audit_bias",
     "bias_changes",
     "bias_influence",
@@ -131,6 +139,7 @@ __all__ = [
     "find_strategy",
     "fit_curvature",
     "forgetting_sentence",
+    "give_verdict",
     "judge",
     "judge_forgetting",
     "judge_path",

@@ -139,7 +139,7 @@ class AttributeDataset:
     favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
-    whom else the sentence is about. No part of the fingerprint."""
+    whom else the sentence is about; under "" how the column itself is ('sex'). No part of the fingerprint."""
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

@@ -6,11 +6,13 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
 from fmd_core.commands.audit_document import document
+from fmd_core.commands.audit_page import SHORT, audit_page
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError, FMDError
 from fmd_core.measure.verdict.answered import Answered
@@ -18,13 +20,13 @@ from fmd_core.measure.verdict.asking import SMALL_TEST, ask, ask_cross_fitted
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.sentences import limits_sentence
 from fmd_core.measure.verdict.values import Limits, Outcome, Verdict
+from fmd_core.measure.verdict.warnings import too_good
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
     from fmd_core.networks.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
-SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
 BAD_INPUT, INTERRUPTED = 3, 130
 SHOWN = 5  # findings in the text
 EXAMPLE = """\
@@ -114,30 +116,31 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     )
     data = open_data(_request(arguments), kept)
     dataset = data.dataset
-    common = {
-        "favourable": arguments.favourable,
-        "references": pairs,
-        "limits": limits,
-        "warnings": data.warnings,
-    }
+    say = partial(give_verdict, favourable=arguments.favourable, references=pairs, limits=limits)
     if data.predicted is not None:
         rows = dataset.rows("test")
-        answered = Answered(
-            rows, dataset.target.codes[rows], data.predicted[rows], data.weights, data.persons
-        )
-        return give_verdict(dataset, answered, None, **common), dataset
+        labels, predicted = dataset.target.codes[rows], data.predicted[rows]
+        answered = Answered(rows, labels, predicted, data.weights, data.persons)
+        return say(dataset, answered, None, warnings=data.warnings), dataset
     skip = [name for name in dataset.attributes if name in data.not_read]
-    whose = {"weights": data.weights, "persons": data.persons, "skip": skip}
     if _is_small(data) and arguments.model is None:
         _say("The table is small: everybody is judged by one of five models that never saw them.")
         answered, twins, model = ask_cross_fitted(
-            lambda part: _train(part, arguments.seed), dataset, seed=arguments.seed, **whose
+            lambda part: _train(part, arguments.seed),
+            dataset,
+            seed=arguments.seed,
+            weights=data.weights,
+            persons=data.persons,
+            skip=skip,
         )
     else:
         model = _model(arguments, data)
-        answered, twins = ask(model, dataset, store=_store(dataset), **whose)
-    verdict = give_verdict(
-        dataset, answered, twins, not_read=data.not_read, model=model.fingerprint, **common
+        answered, twins = ask(
+            model, dataset, weights=data.weights, persons=data.persons, skip=skip, store=_store(dataset)
+        )
+    warnings = (*too_good(dataset, answered), *data.warnings)
+    verdict = say(
+        dataset, answered, twins, warnings=warnings, not_read=data.not_read, model=model.fingerprint
     )
     return verdict, dataset
 
@@ -252,8 +255,6 @@ def _write(
         elif arguments.json:
             Path(arguments.json).write_text(made.to_json() + "\n", encoding="utf-8")
         if arguments.report is not None:
-            from fmd_core.commands.audit_page import audit_page
-
             arguments.report.write_text(audit_page(verdict, dataset), encoding="utf-8")
     except OSError as error:
         raise DataError(f"The result cannot be written: {error.strerror}.") from error

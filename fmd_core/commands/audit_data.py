@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Split
 from fmd_core.datasets import FAMILIES, load_dataset, parse_reference
-from fmd_core.datasets.answers import suggest_grouping, suggest_split_values, used_rows
+from fmd_core.datasets.answers import Answers, suggest_grouping, suggest_split_values, used_rows
 from fmd_core.datasets.archives import open_zip
 from fmd_core.datasets.image_folder import open_image_folder, suggest_folder
 from fmd_core.datasets.sniffing import Sheet, read_table
@@ -27,7 +27,7 @@ from fmd_core.measure.verdict.sheets import (
     rare_labels,
     without_header_rows,
 )
-from fmd_core.measure.verdict.values import AuditWarning
+from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 from fmd_core.measure.verdict.warnings import (
     dataset_warnings,
     found_leaks,
@@ -137,13 +137,15 @@ def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditDa
     suggested = suggest_folder(sheet)
     target, protected = _roles(sheet, request, suggested.target, suggested.protected)
     checked = check_sheet(sheet, [target, *protected])
+    split_column, split_values = _split_of(checked.sheet, request.split, suggested)
     settings = replace(
         suggested,
         target=target,
         protected={name: suggest_grouping(checked.sheet.column(name)) for name in protected},
         classes=_class_order(checked.sheet, target, request.classes),
         seed=request.seed,
-        **_split_of(checked.sheet, request.split, suggested.split_column, suggested.split_values),
+        split_column=split_column,
+        split_values=split_values,
     )
     folder = path
     if path.is_file():
@@ -169,13 +171,15 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
     sheet = checked.sheet
     rare, rare_said = ({}, []) if request.classes else rare_labels(sheet, target)
     unread = dict.fromkeys((*_not_inputs(checked, suggested.leave_out, request), *others))
+    split_column, split_values = _split_of(sheet, request.split, suggested)
     settings = TableImport(
         target=target,
         protected={name: suggest_grouping(sheet.column(name)) for name in protected},
         classes=_class_order(sheet, target, request.classes) or rare,
         leave_out=tuple(name for name in unread if name not in labels and name != target),
         seed=request.seed,
-        **_split_of(sheet, request.split, suggested.split_column, suggested.split_values),
+        split_column=split_column,
+        split_values=split_values,
     )
     rows = used_rows(sheet, settings)[0]
     persons = codes_of(sheet.texts(checked.persons)[rows]) if checked.persons else None
@@ -183,6 +187,9 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
     if request.is_audit_of_answers:
         dataset = _everybody_tested(_open_answers(sheet, settings), settings)
         predicted = _answers(sheet, rows, dataset, request)
+        said = [
+            w for w in said if w.kind not in (WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER)
+        ]  # nothing is read
         return AuditData(dataset, tuple(said), (), _weights(sheet, rows, request.weights), persons, predicted)
     settings, leaks = _without_leaks(sheet, settings, request)
     dataset = open_table(sheet, _with_swaps(sheet, settings))
@@ -271,19 +278,19 @@ def _class_order(sheet: Sheet, target: str, classes: tuple[str, ...]) -> dict[st
     return {name: name for name in classes}
 
 
-def _split_of(sheet: Sheet, asked: str, suggested: str, values: dict[str, Split]) -> dict[str, object]:
-    """The split column and what its values mean, as answers."""
-    name = asked or suggested
+def _split_of(sheet: Sheet, asked: str, suggested: Answers) -> tuple[str, Mapping[str, Split]]:
+    """The split column and what its values mean; '' where the parts are to be drawn."""
+    name = asked or suggested.split_column
     if not name:
-        return {}
-    found = suggest_split_values(sheet.column(name)) if asked else dict(values)
-    if "train" not in found.values():
-        if asked:
-            raise DataError(
-                f"'{name}' does not say which rows are for training; its values should be train, validation, test."
-            )
-        return {}
-    return {"split_column": name, "split_values": found}
+        return "", {}
+    found = suggest_split_values(sheet.column(name)) if asked else suggested.split_values
+    if "train" in found.values():
+        return name, found
+    if asked:
+        raise DataError(
+            f"'{name}' does not say which rows are for training; its values should be train, validation, test."
+        )
+    return "", {}
 
 
 def _weights(sheet: Sheet, rows: Array, name: str) -> Array | None:

@@ -100,8 +100,9 @@ def document(verdict: Verdict, *, version: str, seconds: float) -> AuditDocument
         schema=SCHEMA,
         verdict=verdict.outcome.value,
         headline=verdict.headline,
-        accuracy=accuracy
-        and AccuracyEntry(accuracy.value, accuracy.low, accuracy.high, accuracy.n, accuracy.majority),
+        accuracy=None
+        if accuracy is None
+        else AccuracyEntry(accuracy.value, accuracy.low, accuracy.high, accuracy.n, accuracy.majority),
         classes=list(verdict.classes),
         favourable=verdict.favourable.level if verdict.favourable else None,
         findings=[

@@ -379,7 +379,7 @@ def _phrases(column: Column) -> dict[str, str]:
     without, with_it = column.levels
     name = column.name
     if name == "male":
-        return {without: "women", with_it: "men"}
+        return {"": "sex", without: "women", with_it: "men"}
     if name in _SAID_BEFORE:  # "blond men"
         said = _SAID_BEFORE[name]
         return {without: f"{{}} who are not {said}", with_it: f"{said} {{}}"}

@@ -37,7 +37,7 @@ def people(labels, predicted, *, classes=("no", "yes"), target="hired", phrases=
 def counted(cells):
     """Rows from (sex, true class, answer) -> count."""
     rows = np.array([key for key, count in cells.items() for _ in range(count)])
-    return dict(sex=rows[:, 0], labels=rows[:, 1], predicted=rows[:, 2])
+    return {"sex": rows[:, 0], "labels": rows[:, 1], "predicted": rows[:, 2]}
 
 
 def even(n=8_000, seed=0, accuracy=0.85, levels=2):
@@ -280,6 +280,8 @@ def test_a_model_that_reads_the_answer_is_never_within():
         ("Attrition", ("No", "Yes"), "No", True),
         ("income", ("up to 50K", "over 50K"), "over 50K", True),
         ("class", ("bad", "good"), "good", True),
+        ("smiling", ("-1", "1"), "1", False),
+        ("loan default", ("1", "2"), "1", True),
         ("kind", ("left hand", "right hand"), "right hand", False),
     ],
 )
@@ -483,3 +485,37 @@ def test_everything_shows_itself_at_a_prompt():
     dataset, answered = blond()
     text = repr(give_verdict(dataset, answered, None))
     assert text.startswith("Verdict(beyond the limit: 'Blond men are recognised 19 %")
+
+
+def test_bundled_and_public_data_carry_phrases():
+    from fmd_core.datasets import load_dataset
+    from fmd_core.measure.verdict.sentences import group_name
+    from fmd_core.measure.verdict.values import Member
+
+    digits, faces = load_dataset("colored_digits"), load_dataset("synthetic_faces")
+    assert group_name(digits, [Member("colour", "red"), Member("digit", "8")]) == "red 8s"
+    assert group_name(faces, [Member("presentation", "masculine"), Member("hair colour", "blond")]) == (
+        "blond masculine faces"
+    )
+    for dataset in (digits, faces):
+        for column in (dataset.target, *dataset.attributes.values()):
+            assert all(dataset.phrases[column.name].get(level) for level in column.levels)
+
+
+def test_a_ratio_that_nobody_reaches_and_one_that_everybody_does():
+    from fmd_core.intervals import rate_ratio
+
+    value, low, high = rate_ratio((0.2, 0.15, 0.26), (0.4, 0.34, 0.46))
+    assert low < value == 0.5 < high
+    assert rate_ratio((0.0, 0.0, 0.05), (0.4, 0.34, 0.46))[:2] == (0.0, 0.0)
+
+
+def test_the_study_finds_what_was_planted_and_clears_nothing_biased():
+    from fmd_core.reproduction import verdict_study as study
+
+    for planted in study.IN_ANSWERS:
+        said = study.Said(planted, 6_000, study.judge_answers(3, planted, 6_000))
+        assert not said.is_wrong, planted
+        if planted not in (study.NEARLY, study.BARELY):
+            assert said.outcome is study.right_word(planted)
+    assert "False all-clears: 0 of 1" in study.verdicts_page([said])

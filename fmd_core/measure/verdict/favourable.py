@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from fmd_core.data import Column
 from fmd_core.errors import DataError
@@ -35,6 +36,9 @@ def suggest_favourable(target: Column) -> Favourable | None:
         return None
     first, second = target.levels
     words = [_plain(level) for level in target.levels]
+    numbers = _numbers(target.levels)
+    if numbers is not None:  # 0 and 1, -1 and 1, 1 and 2: the larger is read as yes
+        words = ["0", "1"] if numbers[0] < numbers[1] else ["1", "0"]
     unwanted = _UNWANTED.search(_plain(target.name).replace(" ", ""))
     if set(words) <= _PLAIN:
         yes = second if words[1] in _GOOD and words[0] not in _GOOD else first
@@ -66,6 +70,14 @@ def chosen_favourable(target: Column, level: str) -> Favourable:
         known = ", ".join(target.levels)
         raise DataError(f"'{target.name}' has no answer '{level}'. It has: {known}.")
     return Favourable(level, "chosen by the reviewer")
+
+
+def _numbers(levels: Sequence[str]) -> list[float] | None:
+    """Levels as numbers, None where they are words."""
+    try:
+        return [float(level) for level in levels]
+    except ValueError:
+        return None
 
 
 def _plain(text: str) -> str:

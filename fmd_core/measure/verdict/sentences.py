@@ -23,7 +23,6 @@ from fmd_core.measure.verdict.values import (
 )
 
 OTHERS = "everybody else"
-_SAYS_LITTLE = {"0", "1", "2", "yes", "no", "true", "false", "y", "n", "t", "f"}  # without the target's name
 
 
 def group_name(dataset: AttributeDataset, members: Sequence[Member]) -> str:
@@ -60,36 +59,40 @@ def finding_sentence(dataset: AttributeDataset, finding: Finding) -> str:
     return _served(dataset, finding, finding.worse, finding.better)
 
 
+def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
+    """What an attribute is called in a sentence: its phrase under "", 'sex' for CelebA's 'male'."""
+    return dataset.phrases.get(attribute, {}).get("", attribute)
+
+
 def _twins(dataset: AttributeDataset, finding: Finding) -> str:
-    changed = f"Changing only the {finding.attribute}"
+    attribute = attribute_name(dataset, finding.attribute)
     ends = f"{wording.points(finding.low)} to {wording.points(finding.high)}, n = {wording.count(finding.n)}"
-    exact = dataset.pair_method != "matched"
-    if finding.measure is Measure.BIAS:
-        moved = f"{wording.points(max(finding.value, 0.0) if exact else finding.value)} points ({ends})"
-        if exact:
-            return f"{changed} moves the answer by {moved}."
-        return (
-            f"Matched people of another {finding.attribute} move the answer by {moved} more than others do."
-        )
-    share = f"{wording.percent(finding.value)} ({ends})"
     whom = wording.many(dataset.unit)
-    if exact:
-        return f"{changed} gives {share} of {whom} another answer."
-    return (
-        f"Another answer is given {share} more often between matched {whom} of another {finding.attribute}."
-    )
+    is_exact = dataset.pair_method != "matched"
+    changed = f"Changing only the {attribute}"
+    matched = f"Between matched {whom} who differ in {attribute}"
+    if finding.measure is Measure.BIAS:
+        moved = f"{wording.points(finding.value)} points"
+        if is_exact:
+            return f"{changed} moves the answer by {moved} ({ends})."
+        return f"{matched} the answer moves by {moved} more than between those who do not ({ends})."
+    if is_exact:
+        return f"{changed} gives {wording.percent(finding.value)} of {whom} another answer ({ends})."
+    more = f"{wording.points(finding.value)} points more often"
+    return f"{matched} another answer is given {more} than between those who do not ({ends})."
 
 
 def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
     low = f"{_share(worse)} of {first} ({_ends(worse)})"
-    answer = (
-        f"{dataset.target.name} {finding.answer}"
-        if finding.answer.lower() in _SAYS_LITTLE
-        else finding.answer
-    )
+    answer = f"{dataset.target.name} {finding.answer}" if _says_little(finding.answer) else finding.answer
     return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
+
+
+def _says_little(answer: str) -> bool:
+    """Whether an answer needs the target's name beside it."""
+    return answer.isdigit() or answer.lower() in ("yes", "no", "true", "false", "y", "n", "t", "f")
 
 
 def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

@@ -37,7 +37,7 @@ def measure_service(dataset: AttributeDataset, answered: Answered, limits: Limit
         others = People((), among & ~group.mask)
         question = Question(Family.SERVICE, Measure.ACCURACY, attributes, limits.service, answer)
         finding = shortfall(question, Side(group, inside), Side(others, outside))
-        if finding.value > 0 or finding.high > limits.service:  # who is surely served as well is no finding
+        if finding.value >= 0 or finding.high > limits.service:  # who is surely served as well is no finding
             measured.findings.append(finding)
         else:
             measured.other_p.append(finding.p)

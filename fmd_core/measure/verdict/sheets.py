@@ -88,7 +88,7 @@ def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weigh
         AuditWarning(
             WarningKind.IDENTIFIER,
             name,
-            f"'{name}' has a value of its own in nearly every row: it names people and tells nothing of them, and is not read.",
+            f"'{name}' has a value of its own in nearly every row: it names people and says nothing of them; not read.",
         )
         for name in numbered
     ]
@@ -132,7 +132,7 @@ def _one_spelling(sheet: Sheet, name: str) -> tuple[Sheet, list[AuditWarning]]:
     if sheet.column(name).kind == "number":
         return sheet, []
     cells = sheet.frame[name]
-    counts: dict[str, int] = cells.value_counts().to_dict()
+    counts = {str(text): int(n) for text, n in cells.value_counts().items()}
     best: dict[str, str] = {}
     for text in sorted(counts, key=lambda text: -counts[text]):
         best.setdefault(_same(text), text)

@@ -11,8 +11,9 @@ import numpy as np
 from fmd_core import wording
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.datasets.sniffing_columns import number_text
-from fmd_core.datasets.table_checks import Leak, joint_leak, target_leaks
+from fmd_core.datasets.table_checks import NEARLY_SURE, Leak, joint_leak, target_leaks
 from fmd_core.datasets.table_encoding import Numbers, TableSource
+from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 
 if TYPE_CHECKING:
@@ -76,6 +77,29 @@ def leak_warning(dataset: AttributeDataset, leak: Leak, *, is_read: bool) -> Aud
     return AuditWarning(WarningKind.TARGET_LEAK, leak.columns[0], f"{what}, {done}.", forbids_within=is_read)
 
 
+def too_good(dataset: AttributeDataset, answered: Answered) -> tuple[AuditWarning, ...]:
+    """A model of a table that is hardly ever wrong, where always giving the most common answer often is: some
+    columns seem to hold the answer together, in a way that no look at them has found."""
+    if not isinstance(dataset.source, TableSource):
+        return ()
+    right, share = (
+        float(answered.weight @ answered.right / answered.weight.sum()),
+        np.bincount(answered.labels).max(),
+    )
+    wrong_blind = 1 - share / len(answered)
+    if right < NEARLY_SURE or 1 - right > wrong_blind / 20:
+        return ()
+    return (
+        AuditWarning(
+            WarningKind.TARGET_LEAK,
+            "",
+            f"The model is right for {wording.percent(right)} of people: some columns seem to hold the answer "
+            "together. Leave out what is not known before it.",
+            forbids_within=True,
+        ),
+    )
+
+
 def _people_in_parts(dataset: AttributeDataset, persons: Array | None) -> Iterable[AuditWarning]:
     """People who stand in the test and outside of it."""
     if persons is None:
@@ -103,14 +127,15 @@ def repeated_rows(frame: pd.DataFrame, split: Array) -> tuple[AuditWarning, ...]
     twice = int(np.isin(marks[test], marks[~test]).sum())
     share = twice / max(int(test.sum()), 1)
     many = share > SAME_RECORDS
+    of_all = f"{wording.count(twice)} of {wording.count(int(test.sum()))}"
     if share < SOME_RECORDS or not (many or len(np.unique(marks)) > MOSTLY_DIFFERENT * len(marks)):
         return ()
     return (
         AuditWarning(
             WarningKind.REPEATED_PEOPLE,
             "",
-            f"{wording.count(twice)} of {wording.count(int(test.sum()))} test rows stand outside the test word for word: if "
-            " they are the same people, the model looks better than it is; name the column of persons.",
+            f"{of_all} test rows stand outside the test word for word: "
+            "if they are the same people, the model looks better than it is; name the column of persons.",
             forbids_within=many,
         ),
     )

@@ -1,0 +1,44 @@
+"""An audit as one HTML page: no network, no scripts, prints well. Everything in it is escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fmd_core import wording
+from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.sentences import limit_words, limits_sentence
+from fmd_core.measure.verdict.values import Finding, Outcome, Rate, Verdict
+
+SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
+HERE = Path(__file__).parent
+
+
+def audit_page(verdict: Verdict, dataset: AttributeDataset) -> str:
+    """The page of a verdict on `dataset`."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "points": wording.points,
+        "percent": wording.percent,
+        "count": wording.count,
+        "limit": limit_words,
+        "rate": _rate,
+        "word": _word,
+    }
+    return environment.get_template("audit.html").render(
+        verdict=verdict,
+        data=dataset,
+        limits=limits_sentence(verdict.limits),
+        is_beyond=verdict.outcome is Outcome.BEYOND,
+    )
+
+
+def _rate(rate: Rate | None) -> str:
+    return "" if rate is None else wording.percent(rate.value)
+
+
+def _word(finding: Finding) -> str:
+    return SHORT[finding.outcome]

@@ -12,12 +12,12 @@ from app.record.history import Decided, History
 from app.record.journal import Journal
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.reporting import gathering
 from app.reporting.gathering import gather
 from app.samples import likeness_of_twins
 from app.session import memory, state
 from app.view_models import twins
 from fmd_core import DataError, Decision
+from fmd_core.study import study as procedure
 from tests.app.conftest import let_go
 from tests.app.test_pages import press, titles
 
@@ -109,7 +109,7 @@ def test_a_pair_left_out_after_a_fix_leaves_the_fix_s_figures_too(monkeypatch):
 def test_a_report_lists_no_more_samples_than_there_are(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     assert gather(REVIEW, Decision()).top_k == 50
-    monkeypatch.setattr(gathering, "TOP_K", 10_000)
+    monkeypatch.setattr(procedure, "TOP_K", 10_000)
     assert gather(REVIEW, Decision()).top_k == len(cache.features(REVIEW, "train"))
 
 

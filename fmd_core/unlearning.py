@@ -43,6 +43,8 @@ Method = StrategyName | OtherWay
 """Every way to a variant: the strategies, a refit without chosen samples, and the forms of feature unlearning."""
 RETRAINED: frozenset[Method] = frozenset({"adversary", "pattern"})
 """Ways that change more than the last layers."""
+FORGETS: frozenset[Method] = RETRAINED | {"erasure"}
+"""Ways that make features forget an attribute or a pattern; fresh readers say what is left of it."""
 METHODS: tuple[str, ...] = (*STRATEGIES, *get_args(OtherWay))
 STRENGTHS: dict[StrategyName, tuple[float, ...]] = {
     "iterated": (0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),

@@ -120,6 +120,17 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{points(share, digits)} %"
 
 
+def span(shares: Sequence[float]) -> str:
+    """The least and the most of some shares in percent, without the sign: '50.4 to 53.4', or '50.4' where both are."""
+    ends = points(min(shares)), points(max(shares))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: 'a, b and c'."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
 def p_value(p: float) -> str:
     """A p-value with three decimals: '0.031', 'below 0.001'."""
     return "below 0.001" if p < 0.001 else f"{p:.3f}"

@@ -39,7 +39,8 @@ from .removal import predict_removal, refit_without
 from .report.evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
 from .report.page import render_page
 from .report.reading import OpenedReport, read_report
-from .report.writing import build_report, render_report
+from .report.schema import Report
+from .report.writing import build_report, render_report, report_json
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
 from .unlearning import UnlearningInputs, UnlearningResult, unlearn
@@ -83,6 +84,7 @@ __all__ = [
     "Preprocess",
     "ProbeResult",
     "RedFlag",
+    "Report",
     "Rival",
     "SampleRemark",
     "ScoreCheck",
@@ -122,6 +124,7 @@ __all__ = [
     "refit_without",
     "render_page",
     "render_report",
+    "report_json",
     "rival_heads",
     "save_classifier",
     "scan",

@@ -7,6 +7,7 @@ Articles are those of the EU AI Act, Regulation (EU) 2024/1689.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from fmd_core import wording
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.report.evidence import Evidence

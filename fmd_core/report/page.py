@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+
 from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
 from fmd_core import wording
@@ -132,7 +133,9 @@ def _effects(check: ScoreCheck) -> list[list[str]]:
         random = group.kind == "random"
         return f"{check.k} random, mean of {group.draws}" if random else f"{check.k} most {group.kind}"
 
-    return [[name(group), *(text(getattr(group, effect).mean) for effect in EFFECTS)] for group in check.groups]
+    return [
+        [name(group), *(text(getattr(group, effect).mean) for effect in EFFECTS)] for group in check.groups
+    ]
 
 
 def _along(share: float) -> str:

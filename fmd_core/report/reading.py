@@ -57,6 +57,14 @@ def read_report(content: bytes) -> OpenedReport:
     return OpenedReport(report, is_intact)
 
 
+def _brought_up(raw: dict[str, Any]) -> dict[str, Any]:
+    """A report of the format before: nobody had remarked on samples, and no log was kept."""
+    taught = raw.get("taught_by")
+    if isinstance(taught, dict):
+        taught = {**taught, "remarks": []}
+    return {**raw, "taught_by": taught, "audit_log": None}
+
+
 def _checked(raw: dict[str, Any]) -> Report:
     """The report that JSON values hold, its texts cleaned."""
     try:

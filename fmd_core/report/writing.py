@@ -54,7 +54,9 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> Repo
         seeds=Seeds(
             pairs=PAIR_SEED, bootstrap=BOOTSTRAP_SEED, bootstrap_draws=DRAWS, random_removal=RANDOM_SEED
         ),
-        sections=[section.heading for section in sections_of(has_variant=comparison is not None, forgets=forgets)],
+        sections=[
+            section.heading for section in sections_of(has_variant=comparison is not None, forgets=forgets)
+        ],
         decision=sections.decision(evidence),
         settings=sections.settings(evidence),
         data=sections.data(evidence.dataset),
@@ -64,8 +66,8 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> Repo
         score_checks=[sections.score_check(check) for check in evidence.checks],
         done=sections.done(evidence),
         audit_log=sections.audit_log(evidence.trail),
-        measured=comparison and measured(evidence, comparison),
-        forgetting=evidence.forgetting and forgetting(evidence.forgetting),
+        measured=None if comparison is None else measured(evidence, comparison),
+        forgetting=None if evidence.forgetting is None else forgetting(evidence.forgetting),
         caveats=caveats(evidence),
         seal="",
     )

@@ -38,13 +38,28 @@ class Estimate:
 
     @classmethod
     def unknown(cls, n: int, problem: str = "") -> Estimate:
-        """No figure, because there are too few people or for the `problem` given."""
-        return cls(None, None, None, n, problem or f"not enough people to say (n = {n})")
+        """No figure, because there are too few people or for the `problem` given, a part of a sentence."""
+        if problem:
+            return Estimate(None, None, None, n, problem)
+        return TooFew(None, None, None, n, f"not enough people to say (n = {n})")
 
     @property
     def excludes_zero(self) -> bool:
         """True when the whole interval lies on one side of 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+class TooFew(Estimate):
+    """No figure, because there are fewer than MIN_PEOPLE people."""
+
+
+class Unmeasurable(Estimate):
+    """No figure, because it was refused: `problem` is a sentence of its own."""
+
+    @classmethod
+    def because(cls, error: Exception) -> Unmeasurable:
+        """What an error says."""
+        return cls(None, None, None, 0, str(error))
 
 
 def rate_estimate(successes: int, n: int) -> Estimate:

@@ -16,7 +16,7 @@ from fmd_core.changes import Change
 from fmd_core.comparison import Comparison
 from fmd_core.guarded_path import UnlearningPath
 from fmd_core.influence import InfluenceScores
-from fmd_core.intervals import Estimate
+from fmd_core.intervals import Estimate, TooFew, Unmeasurable
 from fmd_core.scan import Finding
 from fmd_core.unlearning import USES_K, StrategyName
 
@@ -151,17 +151,31 @@ def figure(estimate: Estimate, *, difference: bool = False) -> str:
     """'58.8 (54.8 to 62.9)', or why there is no figure."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate.problem
+    return f"{value(estimate, difference=difference)} ({interval(estimate)})"
+
+
+def value(estimate: Estimate, *, difference: bool = False) -> str:
+    """The figure without its interval: '58.8', a rise of a difference with its sign; '' where there is none."""
+    if estimate.value is None:
+        return ""
     mark = "+" if difference and round(100 * estimate.value, 1) > 0 else ""
-    return f"{mark}{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)})"
+    return f"{mark}{points(estimate.value)}"
+
+
+def interval(estimate: Estimate) -> str:
+    """The 95 % interval alone: '54.8 to 62.9'; '' where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{points(estimate.low)} to {points(estimate.high)}"
 
 
 def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
     name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
-        if finding.words.startswith("not enough people"):
-            return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
-        return _problem_sentence(_capital(name), finding.words)
+        if isinstance(finding.estimate, TooFew):
+            return f"There are too few people to say (n = {finding.estimate.n}) about {name}."
+        return _problem_sentence(_capital(name), finding.estimate)
     what = SUBJECTS[finding.measure].format(name)
     if finding.verdict == "within the limit":
         return f"{_capital(what)} stays within {limit}."
@@ -177,9 +191,9 @@ def attribute_headline(finding: Finding) -> str:
     return f"{_capital(what)} is beyond {limit}."
 
 
-def _problem_sentence(about: str, problem: str) -> str:
+def _problem_sentence(about: str, unknown: Estimate) -> str:
     """Why there is no figure: a problem that is a sentence of its own as it is, else behind what it is about."""
-    return problem if problem.endswith(".") else f"{about}: {problem}."
+    return unknown.problem if isinstance(unknown, Unmeasurable) else f"{about}: {unknown.problem}."
 
 
 def _capital(text: str) -> str:
@@ -190,7 +204,7 @@ def attribute_sentence(finding: Finding) -> str:
     """What the attribute does to the answer, with interval and number of people."""
     found, name = finding.estimate, finding.attribute
     if found.value is None or found.low is None or found.high is None:
-        return _problem_sentence(_capital(name), found.problem)
+        return _problem_sentence(_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
         among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
@@ -232,7 +246,7 @@ def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate)
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
-        return _problem_sentence(_capital(audit.attribute), excess.problem or bias.problem)
+        return _problem_sentence(_capital(audit.attribute), excess if excess.value is None else bias)
     return (
         f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
@@ -255,7 +269,7 @@ def comparison_headline(comparison: Comparison) -> str:
     if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
-        return _problem_sentence("Whether it worked cannot be said", bias.before.problem)
+        return _problem_sentence("Whether it worked cannot be said", bias.before)
     ends = points(bias.before.value), points(bias.after.value)
     moved = f"from {ends[0]} to {ends[1]} points" if ends[0] != ends[1] else "by less than 0.1 points"
     subject = f"the {bias_name(comparison)}"

@@ -11,7 +11,7 @@ from fmd_core import wording
 from fmd_core.report.reading import MAX_BYTES
 from fmd_core.report.schema import Report
 
-NOTHING, HERE, FILE = "nothing", "this review", "another file"
+AGAINST = {"nothing": "nothing", "here": "this review", "file": "another file"}
 
 
 def draw(current: Report) -> None:
@@ -28,11 +28,12 @@ def draw(current: Report) -> None:
     if view.caution:
         st.warning(components.plain(view.caution))
     against = st.segmented_control(
-        "Compare with", (NOTHING, HERE, FILE), default=NOTHING, required=True, key="compare_with"
-    )
-    if against == HERE:
+        "Compare with", list(AGAINST), format_func=AGAINST.__getitem__, default="nothing", required=True,
+        key="compare_with",
+    )  # fmt: skip
+    if against == "here":
         _side_by_side(first.report, current, report_comparison.HERE)
-    elif against == FILE and (second := _upload("Second report (JSON)", "second_report")) is not None:
+    elif against == "file" and (second := _upload("Second report (JSON)", "second_report")) is not None:
         if not second.is_intact:
             st.warning(components.plain(wording.broken_seal("The second file")))
         _side_by_side(first.report, second.report, report_comparison.SECOND)

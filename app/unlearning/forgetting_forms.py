@@ -35,13 +35,12 @@ def attributes(review: Review) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def way() -> str:
+def way() -> words.Way:
     """How it is to be forgotten."""
-    return str(
-        st.segmented_control(
-            "How", words.WAYS, default=words.ERASE, required=True, key="forget_way", persist_state="session"
-        )
-    )
+    return st.segmented_control(
+        "How", list(words.WAYS), format_func=words.WAYS.__getitem__, default="erase", required=True,
+        key="forget_way", persist_state="session",
+    )  # fmt: skip
 
 
 def erase(review: Review, names: tuple[str, ...]) -> Erasure:

@@ -20,6 +20,7 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate
 EXAMPLES = 10
 MOST_INTERSECTIONS = 30
 BEFORE_AFTER = ("before", "after")
+ORIGINAL = "The original model"  # its name beside others; nobody may give it to a variant
 FLIPS = "Flipped decisions"
 
 Better = Literal["normal", "inverse", "off"]
@@ -114,7 +115,7 @@ class BeforeAfter:
     def summary(self) -> str:
         """The bars in a sentence."""
         return (
-            f"Grey is {_inside(self.names[0])}, blue {_inside(self.names[1])}, on "
+            f"Grey is {spoken(self.names[0])}, blue {spoken(self.names[1])}, on "
             f"{wording.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
         )
 
@@ -185,9 +186,9 @@ class BeforeAfter:
         return _examples_summary(self.data, self.comparison)
 
 
-def _inside(name: str) -> str:
-    """A name inside a sentence: only an article loses its capital, a name that somebody gave does not."""
-    return f"the {name.removeprefix('The ')}" if name.startswith("The ") else name
+def spoken(name: str) -> str:
+    """A name inside a sentence: our own loses its capital, a name that somebody gave does not."""
+    return {ORIGINAL: "the original model"}.get(name, name)
 
 
 def _judged_label(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,10 +79,12 @@ def split_values(rows: pd.DataFrame) -> dict[str, Split]:
 def kept_names(kept: tuple[Kept, ...], kind: str) -> dict[str, str]:
     """Imports of one kind by id, the latest first; of the same name, all but the latest are numbered."""
     names: dict[str, str] = {}
+    same = Counter[str]()
     for found in kept:
         if found.kind == kind:
-            same = sum(name == found.name or name.startswith(f"{found.name} (") for name in names.values())
-            names[found.id] = f"{found.name} ({same + 1}, older)" if same else found.name
+            same[found.name] += 1
+            older = same[found.name] > 1
+            names[found.id] = f"{found.name} ({same[found.name]}, older)" if older else found.name
     return names
 
 
@@ -109,6 +112,13 @@ def missing(sheet: Sheet, answers: Answers) -> str:
             "share the rows out."
         )
     return ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a job is about that brings data in: the file, by its name."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,6 @@ def cured(
 
 
 __all__ = [
-    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Split", "class_rows", "class_values", "cured", "cures",
+    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows", "class_values", "cured", "cures",
     "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
 ]  # fmt: skip

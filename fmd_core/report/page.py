@@ -68,6 +68,8 @@ def _template() -> Template:
         "effects": _effects,
         "along": _along,
         "figure": _figure,
+        "value": _value,
+        "interval": lambda figure: wording.interval(figure.estimate),
         "when": wording.moment,
         "day": _day,
         "p_value": wording.p_value,
@@ -123,6 +125,10 @@ def _day(day: date) -> str:
 
 def _figure(figure: Figure, *, difference: bool = False) -> str:
     return wording.figure(figure.estimate, difference=difference)
+
+
+def _value(figure: Figure, *, difference: bool = False) -> str:
+    return wording.value(figure.estimate, difference=difference)
 
 
 def _effects(check: ScoreCheck) -> list[list[str]]:

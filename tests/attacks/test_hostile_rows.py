@@ -70,7 +70,7 @@ def test_row_01_the_copy_of_a_refused_pickle_is_deleted(open_page, tmp_path):  #
     marker = tmp_path / "exploded"
     torch.save({"weight": torch.zeros(1), "extra": Bomb(f"touch {marker}")}, tmp_path / "weights.pt")
     test = open_page("model")
-    test.segmented_control(key="model_way").set_value("Open weights").run()
+    test.segmented_control(key="model_way").set_value("open").run()
     test.file_uploader(key="weights").upload("net.pt", (tmp_path / "weights.pt").read_bytes(), "a/b").run()
     test.button(key="open_weights").click().run()
     job = next(job for job in REGISTRY.recent() if job.key.startswith("open "))

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,42 @@ def test_what_nobody_asked_for_is_left_behind(report):
     assert "extra" not in kept
     assert "more" not in kept["decision"]
     assert not opened.is_intact
+
+
+# --- reports that were written before
+
+
+def values_in(values, wanted):
+    """Of `values` what `wanted` names, as deep as it goes."""
+    if isinstance(wanted, dict):
+        return {key: values_in(values[key], part) for key, part in wanted.items()}
+    if isinstance(wanted, list):
+        return [values_in(value, part) for value, part in zip(values, wanted, strict=True)]
+    return values
+
+
+@pytest.mark.parametrize("name", ["fmd-report-2", "fmd-report-3"])
+def test_a_report_that_was_written_before_opens_with_its_seal_intact_and_whole(name):
+    content = (Path(__file__).parent / "report_samples" / f"{name}.json").read_bytes()
+    opened, raw = fmd.read_report(content), json.loads(content)
+    assert opened.is_intact
+    assert values_in(json_values(opened.report), raw) == raw
+    assert opened.report.forgetting is None
+    assert "The colour bias falls" in fmd.render_page(opened.report)
+    moved = raw["measured"] | {"who_pays": "Nobody."}
+    assert not read(raw | {"measured": moved}).is_intact
+
+
+def test_the_seal_covers_what_it_always_covered():
+    """The digest is over the same JSON text as ever: a stored one, and what nobody declares counts too."""
+    digest = "aab97085cc89634df6f1c58eb523b7b824e4b194c0525538e4b9d2be656a42ce"
+    assert seal({"b": 1.5, "a": ["ü", None], "seal": "x"}) == digest
+
+
+def test_the_report_shows_itself_in_a_line(evidence):
+    shown = repr(fmd.build_report(evidence, created=WHEN))
+    assert shown.startswith("Report('Coloured digits', 2025-03-01T12:30:00+00:00, seal ")
+    assert len(shown) < 110
 
 
 def paths(value, place=()):

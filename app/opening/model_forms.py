@@ -144,7 +144,9 @@ def adopt_named_job() -> None:
     named = st.query_params.get("job", "")
     job = REGISTRY.find(named)
     about = job.about if job else None
-    if isinstance(about, models.ModelFor) and named not in state.jobs():  # who knows the job has a choice made
+    if (
+        isinstance(about, models.ModelFor) and named not in state.jobs()
+    ):  # who knows the job has a choice made
         review = data_forms.latest_review(about.data)
         state.open_review(review)
         state.show_job(_place(review), named)

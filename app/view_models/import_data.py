@@ -192,6 +192,6 @@ def cured(
 
 
 __all__ = [
-    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows", "class_values", "cured", "cures",
-    "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
+    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows", "class_values", "cured",
+    "cures", "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
 ]  # fmt: skip

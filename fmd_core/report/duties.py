@@ -109,8 +109,8 @@ def caveats(evidence: Evidence) -> list[str]:
     told = [
         f"Figures come from {wording.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
         "like those. Where and on whom the model is used, they may differ.",
-        f"Only {wording.listed(list(data.attributes))} could be looked at. Of properties that are not in the data nothing is "
-        "known.",
+        f"Only {wording.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
+        "nothing is known.",
         TWINS[data.pair_method],
         "How the data were collected and labelled, whether the people in them agreed, and whether the true classes "
         "are themselves fair, cannot be seen from the data.",

@@ -372,7 +372,7 @@ class Probe(Part, frozen=True):
     majority: Share
     auc: Share
     taught: Count
-    by_seed: Some[Share]
+    by_seed: Least[Share]
 
 
 class Reading(Part, frozen=True):

@@ -296,7 +296,9 @@ def test_a_job_in_the_address_opens_the_data_whose_model_it_makes_and_no_other_j
     monkeypatch.setattr(model_forms.state, "open_review", opened.append)
     monkeypatch.setattr(model_forms.state, "show_job", lambda *_: None)
     for about in (models.ModelFor("synthetic_faces"), import_data.Incoming("a.csv"), None):
-        job = REGISTRY.start(f"train synthetic_faces {about}", "Training for a.csv", lambda _: None, about=about)
+        job = REGISTRY.start(
+            f"train synthetic_faces {about}", "Training for a.csv", lambda _: None, about=about
+        )
         monkeypatch.setattr(model_forms.st, "query_params", {"job": job.id})
         model_forms.adopt_named_job()
         assert job.wait(20)

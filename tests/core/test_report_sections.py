@@ -359,9 +359,9 @@ def test_the_audit_log_is_told_with_what_was_found_of_it(before, is_intact):
     assert told_by(before)["audit_log"] is None
 
 
-def test_a_network_that_was_trained_on_is_told_to_have_changed_as_a_whole(after):
+def test_a_network_that_was_trained_on_is_told_to_have_changed_below_its_last_layer(after):
     result = replace(after.point.result, strategy="adversary", what="colour forgotten by training")
     text = words(page(replace(after, point=replace(after.point, result=result))))
-    assert "differs from it in every layer." in text
-    assert "The whole network was trained on." in text
+    assert "differs from it in layers below the last one as well; which was not looked at." in text
+    assert "The network was trained on below its last layer." in text
     assert "differs from it in the last layer only." in words(page(after))

@@ -94,7 +94,10 @@ class BeforeAfter:
     def cards(self) -> tuple[Headline, ...]:
         """The same as cards."""
         terms = _terms(self.comparison)
-        return tuple(_card(*figure, of) for figure, of in zip(self.figures, terms, strict=True))
+        return tuple(
+            _card(*figure, of, "points" if figure[1] is self.comparison.judged else "%")
+            for figure, of in zip(self.figures, terms, strict=True)
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -223,14 +226,20 @@ def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
     return (*judged, "Points"), ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)
 
 
-def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...]) -> Headline:
-    unit = " points" if better_when == "inverse" and label != FLIPS else " %"
+def _card(
+    label: str, change: Change, better_when: Better, terms: tuple[str, ...], unit: Literal["points", "%"]
+) -> Headline:
     if change.after.value is None or change.difference.value is None:
         return Headline(label, "?", change.after.problem, "off", False, terms)
     moved, rose = f"{100 * change.difference.value:+.1f}", change.difference.value > 0
     delta = "" if float(moved) == 0 else f"{wording.signed(moved)} points"
     return Headline(
-        label, wording.points(change.after.value) + unit, delta, _judgement(change, better_when), rose, terms
+        label,
+        f"{wording.points(change.after.value)} {unit}",
+        delta,
+        _judgement(change, better_when),
+        rose,
+        terms,
     )
 
 

@@ -29,7 +29,8 @@ SPLIT_TITLES: dict[Split, str] = {
     "validation": "guards the fix",
     "test": "judges the fix",
 }
-NO_SPLIT = "left out"
+NO_SPLIT = "out"
+PART_TITLES: dict[str, str] = {**SPLIT_TITLES, NO_SPLIT: "left out"}
 MOST_CLASSES = 20
 Cure = Literal["keep", "leave out", "change along"]
 
@@ -62,17 +63,16 @@ def split_rows(column: ColumnProfile) -> pd.DataFrame | None:
     if column.n_levels > MOST_CLASSES:
         return None
     meant = suggest_split_values(column)
-    words = [SPLIT_TITLES[meant[level]] if level in meant else NO_SPLIT for level in column.levels]
-    return pd.DataFrame({"Value": list(column.levels), "Rows": list(column.counts), "Part": words})
+    parts = [meant.get(level, NO_SPLIT) for level in column.levels]
+    return pd.DataFrame({"Value": list(column.levels), "Rows": list(column.counts), "Part": parts})
 
 
 def split_values(rows: pd.DataFrame) -> dict[str, Split]:
     """Which value means which part, from the edited rows."""
-    by_title = {title: split for split, title in SPLIT_TITLES.items()}
     return {
-        value: by_title[title]
-        for value, title in zip(rows["Value"], rows["Part"], strict=True)
-        if title in by_title
+        value: split
+        for value, split in zip(rows["Value"], rows["Part"], strict=True)
+        if split in SPLIT_TITLES
     }
 
 
@@ -192,6 +192,7 @@ def cured(
 
 
 __all__ = [
-    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows", "class_values", "cured",
-    "cures", "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
+    "NO_SPLIT", "PART_TITLES", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows",
+    "class_values", "cured", "cures", "describe_import", "giveaway_words", "groupings", "kept_names", "missing",
+    "split_rows", "split_values",
 ]  # fmt: skip

@@ -32,7 +32,7 @@ REFUSED = {
 }
 
 
-def data_page(open_page, family="Your table"):
+def data_page(open_page, family="table"):
     return open_page("data").segmented_control(key="family").set_value(family).run()
 
 
@@ -48,9 +48,7 @@ def end_of(start: str):
     return job
 
 
-@pytest.mark.parametrize(
-    "family", ["CelebA", "Coloured MNIST", "Adult", "Your table", "Your pictures", "Demos"]
-)
+@pytest.mark.parametrize("family", ["celeba", "colored_mnist", "adult", "table", "pictures", "demos"])
 def test_every_kind_of_data_has_a_form(open_page, family):
     test = data_page(open_page, family)
     assert not test.exception
@@ -193,9 +191,7 @@ def test_an_emptied_class_is_left_out_and_one_alone_is_not_enough(tmp_path):
 
 
 def test_split_words_become_parts():
-    rows = pd.DataFrame(
-        {"Value": ["tr", "te", "old"], "Part": ["teaches the model", "judges the fix", "left out"]}
-    )
+    rows = pd.DataFrame({"Value": ["tr", "te", "old"], "Part": ["train", "test", import_data.NO_SPLIT]})
     assert import_data.split_values(rows) == {"tr": "train", "te": "test"}
 
 

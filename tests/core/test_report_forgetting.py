@@ -55,10 +55,16 @@ def words(evidence):
 
 def test_the_readers_are_in_the_file_with_their_intervals(evidence, account):
     told = json_values(fmd.build_report(evidence))["forgetting"]
-    assert [(r["attribute"], r["kind"]) for r in told["readings"]] == [("colour", "linear"), ("colour", "mlp")]
+    assert [(r["attribute"], r["kind"]) for r in told["readings"]] == [
+        ("colour", "linear"),
+        ("colour", "mlp"),
+    ]
     after = told["readings"][1]["after"]
-    assert after["accuracy"] == {"value": 0.43, "low": 0.41, "high": 0.46, "n": 400, "problem": ""}
-    assert (after["chance"], after["taught"], after["by_seed"]) == (0.1, 380, [0.42, 0.44])
+    assert after["accuracy"] == pytest.approx(
+        {"value": 0.43, "low": 0.41, "high": 0.46, "n": 400, "problem": ""}
+    )
+    assert (after["chance"], after["taught"]) == (0.1, 380)
+    assert after["by_seed"] == pytest.approx([0.42, 0.44])
     assert (told["headline"], told["sentence"]) == forgetting_sentences(account)
     assert told["accuracy"]["difference"]["value"] == 0.0
 

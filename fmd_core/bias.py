@@ -21,7 +21,6 @@ from fmd_core.heads import Head
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
-    Unmeasurable,
     bootstrap_means,
     estimate_from_draws,
     mean_estimates,
@@ -159,7 +158,7 @@ def _gap(
     try:
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:
-        return Unmeasurable.because(error), True
+        return Estimate.refused(str(error)), True
     people = min(gap_people(gap))
     if people < MIN_PEOPLE:
         return Estimate.unknown(people), True

@@ -16,7 +16,7 @@ from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.heads import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, Unmeasurable, estimate_from_draws
+from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 
 Verdict = Literal["improved", "improved at a cost", "no evidence", "worse", "unchanged"]
 OUTCOMES = ("now right", "now wrong", "wrong both times")
@@ -203,7 +203,7 @@ def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, me
     try:
         gaps = [GroupGap.of(dataset, end.features, attribute, measure) for end in ends]
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
-        unknown: Estimate = Unmeasurable.because(error)
+        unknown = Estimate.refused(str(error))
         return Change(name, "", unknown, unknown, unknown)
     if (people := min(gap_people(gaps[0]))) < MIN_PEOPLE:
         unknown = Estimate.unknown(people)

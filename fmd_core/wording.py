@@ -16,7 +16,7 @@ from fmd_core.changes import Change
 from fmd_core.comparison import Comparison
 from fmd_core.guarded_path import UnlearningPath
 from fmd_core.influence import InfluenceScores
-from fmd_core.intervals import Estimate, TooFew, Unmeasurable
+from fmd_core.intervals import Estimate
 from fmd_core.scan import Finding
 from fmd_core.unlearning import USES_K, StrategyName
 
@@ -173,7 +173,7 @@ def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
     name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
-        if isinstance(finding.estimate, TooFew):
+        if finding.estimate.reason == "too few":
             return f"There are too few people to say (n = {finding.estimate.n}) about {name}."
         return _problem_sentence(_capital(name), finding.estimate)
     what = SUBJECTS[finding.measure].format(name)
@@ -193,7 +193,7 @@ def attribute_headline(finding: Finding) -> str:
 
 def _problem_sentence(about: str, unknown: Estimate) -> str:
     """Why there is no figure: a problem that is a sentence of its own as it is, else behind what it is about."""
-    return unknown.problem if isinstance(unknown, Unmeasurable) else f"{about}: {unknown.problem}."
+    return unknown.problem if unknown.reason == "sentence" else f"{about}: {unknown.problem}."
 
 
 def _capital(text: str) -> str:

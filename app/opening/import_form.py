@@ -174,7 +174,7 @@ def _edit(
     """A small table whose last column the visitor fills in, with one of the values that have `titles` if given."""
     last = rows.columns[-1]
     column = titles and st.column_config.SelectboxColumn(
-        last, options=list(titles), format_func=titles.__getitem__, required=True
+        last, options=list(titles), format_func=lambda part: titles[str(part)], required=True
     )
     st.caption(question)
     return st.data_editor(

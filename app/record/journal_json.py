@@ -20,7 +20,7 @@ from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant
 if TYPE_CHECKING:
     from fmd_core.report.evidence import Decision
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 Number = int | float  # a whole number is written as it was read
 Veto = tuple[str, int]
 

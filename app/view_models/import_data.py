@@ -30,7 +30,7 @@ SPLIT_TITLES: dict[Split, str] = {
     "test": "judges the fix",
 }
 NO_SPLIT = "out"
-PART_TITLES: dict[str, str] = {**SPLIT_TITLES, NO_SPLIT: "left out"}
+PART_TITLES = {str(split): title for split, title in SPLIT_TITLES.items()} | {NO_SPLIT: "left out"}
 MOST_CLASSES = 20
 Cure = Literal["keep", "leave out", "change along"]
 

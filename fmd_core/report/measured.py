@@ -74,12 +74,17 @@ def forgetting(found: Forgetting) -> schema.Forgetting:
 def _probe(result: ProbeResult) -> schema.Probe:
     return schema.Probe(
         accuracy=as_declared(Figure, result.estimate),
-        chance=result.chance,
-        majority=result.majority,
-        auc=result.auc,
+        chance=_share(result.chance),
+        majority=_share(result.majority),
+        auc=_share(result.auc),
         taught=result.taught,
-        by_seed=list(result.by_seed),
+        by_seed=[_share(found) for found in result.by_seed],
     )
+
+
+def _share(sum_of_weights: float) -> float:
+    """A share that rounding took beyond 1, or below 0, at its end."""
+    return min(max(sum_of_weights, 0.0), 1.0)
 
 
 def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Finding, Finding]:

@@ -68,11 +68,9 @@ def _brought_up(raw: dict[str, Any]) -> dict[str, Any]:
 def _checked(raw: dict[str, Any]) -> Report:
     """The report that JSON values hold, its texts cleaned."""
     try:
-        report = msgspec.convert(raw, Report)
-    except msgspec.ValidationError:
-        raise fault(raw, Report) from None
+        report = _converted(raw)
     except UnicodeEncodeError:
-        raise DataError("This report cannot be opened: it holds half of a character for a name.") from None
+        raise DataError("This report cannot be opened: a name in it holds half of a character.") from None
     for place, value, known in _names(report):
         if value is not None and value not in known:
             raise refusal(place, f"one of: {', '.join(known)}")
@@ -83,6 +81,13 @@ def _checked(raw: dict[str, Any]) -> Report:
         )
     cleaned: Report = _cleaned(report)
     return cleaned
+
+
+def _converted(raw: dict[str, Any]) -> Report:
+    try:
+        return msgspec.convert(raw, Report)
+    except msgspec.ValidationError:
+        raise fault(raw, Report) from None
 
 
 def _names(report: Report) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:

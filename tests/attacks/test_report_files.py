@@ -199,6 +199,25 @@ def test_hidden_marks_are_taken_out(report):
     fmd.render_page(opened).encode()  # no half of a character is left, which no browser could be sent
 
 
+@pytest.mark.parametrize("place", ["name", "word"])
+def test_half_of_a_character_where_a_name_or_a_word_of_ours_belongs_is_one_sentence(report, place):
+    changed = copy.deepcopy(report)
+    if place == "name":
+        changed["data"]["\ud800"] = 1
+    else:
+        changed["data"]["twins"] = "generated\ud800"
+    assert "half of a character" in refusal(json.dumps(changed).encode())
+    changed["found"]["threshold"] = "much"  # something else is wrong as well
+    assert "cannot be opened" in refusal(json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**30, 2**63, 2**64])
+def test_a_whole_number_beyond_all_is_refused(report, number):
+    for section, field in (("found", "threshold"), ("model", "parameters"), ("model", "damping")):
+        changed = report | {section: report[section] | {field: number}}
+        assert f"'{section}.{field}' is not a " in refusal(json.dumps(changed).encode())
+
+
 def test_a_text_of_a_million_letters_is_refused(report):
     changed = report | {"data": report["data"] | {"name": "a" * 1_000_000}}
     assert "'data.name' is not a text of at most 5,000 characters" in refusal(json.dumps(changed).encode())

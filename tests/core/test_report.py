@@ -161,7 +161,7 @@ def test_answers_are_counted_among_all_held_out_people(after):
 
 def test_a_gap_without_two_groups_is_one_clean_sentence(before):
     problem = "The equal opportunity gap by 'colour' needs two groups; choose another measure or attribute."
-    unknown = Estimate.unknown(0, problem)
+    unknown = Estimate.refused(problem)
     audits = tuple(replace(audit, opportunity_gap=unknown) for audit in before.audit.attributes)
     evidence = replace(before, measure="equal opportunity", audit=replace(before.audit, attributes=audits))
     found = told_by(evidence)["found"]["attributes"][0]

@@ -144,3 +144,13 @@ def test_an_account_of_nothing_renders(evidence):
     values = json_values(fmd.build_report(evidence))
     values["forgetting"]["readings"] = []
     assert fmd.render_page(fmd.read_report(json.dumps(values).encode()).report)
+    values["done"]["current"] = None  # the setting still names an adversary
+    assert fmd.render_page(fmd.read_report(json.dumps(values).encode()).report)
+
+
+def test_a_perfect_reader_may_be_read_again(evidence, account):
+    """Shares are sums of weights: rounding takes one of 1 a little beyond."""
+    sure = replace(reader("linear", 0.9), by_seed=(1.0000000000000002,), auc=1.0000000000000002)
+    readings = (replace(account.readings[0], after=sure),)
+    report = fmd.build_report(replace(evidence, forgetting=replace(account, readings=readings)))
+    assert fmd.read_report(report_json(report).encode()).report == report

@@ -10,7 +10,7 @@ from app.session import state
 from app.unlearning import before_after, forgetting_forms, history_panel
 from app.view_models import charts, feature_unlearning, glossary
 from app.view_models.before_after import BeforeAfter
-from app.view_models.feature_unlearning import Way
+from app.view_models.feature_unlearning import ERASE, TRAIN
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, panels
 from fmd_core import FMDError, wording
@@ -20,14 +20,14 @@ KICKER = "Feature unlearning · against the original model"
 FACES = 2
 
 
-def chosen(way: Way, names: tuple[str, ...]) -> Erasure | Retrained | None:
+def chosen(way: str, names: tuple[str, ...]) -> Erasure | Retrained | None:
     """The variant that the controls lead to, None while there is none."""
     if not names:
         st.info("Choose an attribute that the model is to forget.")
         return None
-    if way == "erase":
+    if way == ERASE:
         return forgetting_forms.erase(REVIEW, names)
-    if way == "train":
+    if way == TRAIN:
         return forgetting_forms.train(REVIEW, names)
     return forgetting_forms.forget_pattern(REVIEW, beside=right)
 

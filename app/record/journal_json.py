@@ -81,7 +81,7 @@ class ErasurePart(VariantPart, frozen=True, tag="erasure"):
 class RetrainedPart(VariantPart, frozen=True, tag="retrained"):
     """A network that was trained on."""
 
-    way: Literal["adversary", "pattern"]
+    way: str
     what: str
     tolerance: Number
 

@@ -35,12 +35,13 @@ def attributes(review: Review) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def way() -> words.Way:
+def way() -> str:
     """How it is to be forgotten."""
-    return st.segmented_control(
-        "How", list(words.WAYS), format_func=words.WAYS.__getitem__, default="erase", required=True,
-        key="forget_way", persist_state="session",
-    )  # fmt: skip
+    return str(
+        st.segmented_control(
+            "How", words.WAYS, default=words.ERASE, required=True, key="forget_way", persist_state="session"
+        )
+    )
 
 
 def erase(review: Review, names: tuple[str, ...]) -> Erasure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -14,8 +13,8 @@ from fmd_core.features.erasure import Form
 from fmd_core.features.finetuning import ForgettingStep, Round
 from fmd_core.features.forgetting import forgetting_sentences
 
-Way = Literal["erase", "train", "pattern"]
-WAYS: dict[Way, str] = {"erase": "Erase it", "train": "Train against it", "pattern": "Forget a pattern"}
+WAYS = ("Erase it", "Train against it", "Forget a pattern")
+ERASE, TRAIN, PATTERN = WAYS
 FORMS: dict[Form, str] = {
     "within class": "Within each class, so that the task stays",
     "plain": "Altogether (plain LEACE)",

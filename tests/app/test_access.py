@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.record.review import Review
 from app.session import access, keeping
+from app.view_models.feature_unlearning import TRAIN
 from fmd_core.running.jobs import REGISTRY
 from tests.app.test_keeping import own_database  # noqa: F401  a database of the test's own
 from tests.app.test_pages import press, titles
@@ -204,7 +205,7 @@ def test_a_viewer_begins_no_review_either():
 def test_a_viewer_trains_nothing():
     test = come(VIEWER, "feature_unlearning")
     before = REGISTRY.recent()
-    test = press(test.segmented_control(key="forget_way").set_value("train").run(), "Start training")
+    test = press(test.segmented_control(key="forget_way").set_value(TRAIN).run(), "Start training")
     assert "ask a reviewer" in test.error[0].value
     assert REGISTRY.recent() == before
 

@@ -100,7 +100,7 @@ def test_a_model_without_convolutions_has_no_patterns(open_page, monkeypatch):
 
     monkeypatch.setattr(cache, "convolutions", refuse)
     test = open_page("feature_unlearning")
-    test.segmented_control(key="forget_way").set_value("pattern").run()
+    test.segmented_control(key="forget_way").set_value("Forget a pattern").run()
     assert titles(test) == "This cannot be forgotten."
     assert "need a network with convolutions" in test.error[0].value
 
@@ -133,7 +133,7 @@ def test_a_retrained_model_stands_beside_the_original(same_model_again):
 def test_training_is_a_job_whose_model_is_kept_and_shown(open_page):
     """The training itself is tested in the core: here a quick one round."""
     test = open_page("feature_unlearning")
-    test.segmented_control(key="forget_way").set_value("train").run()
+    test.segmented_control(key="forget_way").set_value("Train against it").run()
     assert titles(test) == "Can the model forget colour?"
     test.number_input(key="forget_rounds").set_value(1).run()
     test = press(test, "Start training")
@@ -225,7 +225,7 @@ class TestWords:
 
 def test_patterns_are_shown_and_one_can_be_chosen(open_page):
     test = open_page("feature_unlearning")
-    test.segmented_control(key="forget_way").set_value("pattern").run()
+    test.segmented_control(key="forget_way").set_value("Forget a pattern").run()
     groups = cache.channel_groups(REVIEW, "", None)
     assert sum(m.value.startswith("**Pattern") for m in test.markdown) == groups.n_groups
     assert any(b.label == "Forget this pattern" for b in test.button)

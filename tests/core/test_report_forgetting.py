@@ -151,6 +151,6 @@ def test_an_account_of_nothing_renders(evidence):
 def test_a_perfect_reader_may_be_read_again(evidence, account):
     """Shares are sums of weights: rounding takes one of 1 a little beyond."""
     sure = replace(reader("linear", 0.9), by_seed=(1.0000000000000002,), auc=1.0000000000000002)
-    readings = (replace(account.readings[0], after=sure),)
+    readings = (replace(account.readings[0], after=sure), account.readings[1])
     report = fmd.build_report(replace(evidence, forgetting=replace(account, readings=readings)))
     assert fmd.read_report(report_json(report).encode()).report == report

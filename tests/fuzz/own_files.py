@@ -38,6 +38,14 @@ def _report() -> dict:
     return report
 
 
+@cache
+def _whole() -> object:
+    """The same as it is read."""
+    import fmd_core as fmd
+
+    return fmd.read_report(json.dumps(_report()).encode()).report
+
+
 def write_report(rng: Random, folder: Path) -> None:
     (folder / "report.json").write_bytes(as_json(rng, changed_tree(rng, _report())))
 
@@ -49,7 +57,8 @@ def read_report(_: Random, folder: Path) -> object:
     found = fmd.read_report((folder / "report.json").read_bytes())
     view = report_comparison.opened(found)
     view.html.encode()  # a half of a character could not be sent to a browser
-    return report_comparison.compare(found.report, _report(), ("first", "second"))
+    names = report_comparison.OPENED, report_comparison.HERE
+    return report_comparison.compare(found.report, _whole(), names)
 
 
 def write_import(rng: Random, folder: Path) -> None:

@@ -52,7 +52,8 @@ from .removal import predict_removal, refit_without
 from .report.evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
 from .report.page import render_page
 from .report.reading import OpenedReport, read_report
-from .report.writing import build_report, render_report
+from .report.schema import Report
+from .report.writing import build_report, render_report, report_json
 from .scan import Finding, scan
 from .score_check import ScoreCheck, check_scores
 from .study.aim import Aim
@@ -108,6 +109,7 @@ __all__ = [
     "Preprocess",
     "ProbeResult",
     "RedFlag",
+    "Report",
     "Rival",
     "SampleRemark",
     "ScoreCheck",
@@ -156,6 +158,7 @@ __all__ = [
     "register_kind",
     "render_page",
     "render_report",
+    "report_json",
     "rival_heads",
     "save_classifier",
     "scan",

@@ -240,7 +240,7 @@ def _gap(
     try:
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:
-        return Estimate.unknown(0, str(error)), True
+        return Estimate.refused(str(error)), True
     people = min(gap_people(gap))
     if people < MIN_PEOPLE:
         return Estimate.unknown(people), True

@@ -347,7 +347,7 @@ def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, me
     try:
         gaps = [GroupGap.of(dataset, end.features, attribute, measure) for end in ends]
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
-        unknown = Estimate.unknown(0, str(error))
+        unknown = Estimate.refused(str(error))
         return Change(name, "", unknown, unknown, unknown)
     if (people := min(gap_people(gaps[0]))) < MIN_PEOPLE:
         unknown = Estimate.unknown(people)

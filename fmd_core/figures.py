@@ -6,8 +6,12 @@ Texts have plain spaces; `unbroken` sets those inside a figure for a screen.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmd_core.intervals import Estimate
 
 
 def many(unit: str) -> str:
@@ -82,3 +86,36 @@ def moment(iso: str) -> str:
 def in_hundred(share: float) -> str:
     """A share of people: 0.588 is '59 in 100'."""
     return f"{100 * share:.0f} in 100"
+
+
+def span(shares: Sequence[float]) -> str:
+    """The least and the most of some shares in percent, without the sign: '50.4 to 53.4', or '50.4' where both are."""
+    ends = points(min(shares)), points(max(shares))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: 'a, b and c'."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def figure(estimate: Estimate, *, difference: bool = False) -> str:
+    """'58.8 (54.8 to 62.9)', or why there is no figure."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return estimate.problem
+    return f"{value(estimate, difference=difference)} ({interval(estimate)})"
+
+
+def value(estimate: Estimate, *, difference: bool = False) -> str:
+    """The figure without its interval: '58.8', a rise of a difference with its sign; '' where there is none."""
+    if estimate.value is None:
+        return ""
+    mark = "+" if difference and round(100 * estimate.value, 1) > 0 else ""
+    return f"{mark}{points(estimate.value)}"
+
+
+def interval(estimate: Estimate) -> str:
+    """The 95 % interval alone: '54.8 to 62.9'; '' where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{points(estimate.low)} to {points(estimate.high)}"

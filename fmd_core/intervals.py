@@ -7,8 +7,9 @@ draws. Rates of one group use Wilson's interval.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,10 @@ NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _CHUNK = 250
 
 
+Reason = Literal["too few", "clause", "sentence"]
+"""Why there is no figure: too few people, or something that is told as a part of a sentence or as one of its own."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A figure, its 95 % interval and the number of people behind it.
@@ -37,11 +42,20 @@ class Estimate:
     high: float | None
     n: int
     problem: str = ""
+    reason: Reason | None = field(default=None, compare=False, repr=False)
+    """Of which kind `problem` is, for who makes a sentence of it; None where there is a figure."""
 
     @classmethod
     def unknown(cls, n: int, problem: str = "") -> Estimate:
-        """No figure, because there are too few people or for the `problem` given."""
-        return cls(None, None, None, n, problem or f"not enough people to say (n = {n})")
+        """No figure, because there are too few people or for the `problem` given, a part of a sentence."""
+        if problem:
+            return cls(None, None, None, n, problem, "clause")
+        return cls(None, None, None, n, f"not enough people to say (n = {n})", "too few")
+
+    @classmethod
+    def refused(cls, sentence: str) -> Estimate:
+        """No figure, for a reason that is a sentence of its own."""
+        return cls(None, None, None, 0, sentence, "sentence")
 
     @property
     def excludes_zero(self) -> bool:

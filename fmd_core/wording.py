@@ -13,15 +13,20 @@ from fmd_core.changes import Change
 from fmd_core.comparison import Comparison
 from fmd_core.figures import count as count
 from fmd_core.figures import counted as counted
+from fmd_core.figures import figure as figure
 from fmd_core.figures import in_hundred as in_hundred
 from fmd_core.figures import in_points as in_points
+from fmd_core.figures import interval as interval
+from fmd_core.figures import listed as listed
 from fmd_core.figures import many as many
 from fmd_core.figures import moment as moment
 from fmd_core.figures import p_value as p_value
 from fmd_core.figures import percent as percent
 from fmd_core.figures import points as points
 from fmd_core.figures import signed as signed
+from fmd_core.figures import span as span
 from fmd_core.figures import unbroken as unbroken
+from fmd_core.figures import value as value
 from fmd_core.guarded_path import UnlearningPath
 from fmd_core.influence import InfluenceScores
 from fmd_core.intervals import Estimate
@@ -43,21 +48,13 @@ def strategy_note(strategy: str | Strategy, measure: Measure) -> str:
     return found.note if measure == "counterfactual" else found.group_note or found.note
 
 
-def figure(estimate: Estimate, *, difference: bool = False) -> str:
-    """'58.8 (54.8 to 62.9)', or why there is no figure."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return estimate.problem
-    mark = "+" if difference and round(100 * estimate.value, 1) > 0 else ""
-    return f"{mark}{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)})"
-
-
 def attribute_headline(finding: Finding) -> str:
     """The finding on one attribute in one short sentence."""
     name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
-        if finding.words.startswith("not enough people"):
-            return f"There are {finding.words.replace('not enough', 'too few')} about {name}."
-        return _problem_sentence(_capital(name), finding.words)
+        if finding.estimate.reason == "too few":
+            return f"There are too few people to say (n = {finding.estimate.n}) about {name}."
+        return _problem_sentence(_capital(name), finding.estimate)
     what = SUBJECTS[finding.measure].format(name)
     if finding.verdict == "within the limit":
         return f"{_capital(what)} stays within {limit}."
@@ -73,9 +70,9 @@ def attribute_headline(finding: Finding) -> str:
     return f"{_capital(what)} is beyond {limit}."
 
 
-def _problem_sentence(about: str, problem: str) -> str:
+def _problem_sentence(about: str, unknown: Estimate) -> str:
     """Why there is no figure: a problem that is a sentence of its own as it is, else behind what it is about."""
-    return problem if problem.endswith(".") else f"{about}: {problem}."
+    return unknown.problem if unknown.reason == "sentence" else f"{about}: {unknown.problem}."
 
 
 def _capital(text: str) -> str:
@@ -86,7 +83,7 @@ def attribute_sentence(finding: Finding) -> str:
     """What the attribute does to the answer, with interval and number of people."""
     found, name = finding.estimate, finding.attribute
     if found.value is None or found.low is None or found.high is None:
-        return _problem_sentence(_capital(name), found.problem)
+        return _problem_sentence(_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
         among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
@@ -128,7 +125,7 @@ def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate)
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
-        return _problem_sentence(_capital(audit.attribute), excess.problem or bias.problem)
+        return _problem_sentence(_capital(audit.attribute), excess if excess.value is None else bias)
     return (
         f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
@@ -151,7 +148,7 @@ def comparison_headline(comparison: Comparison) -> str:
     if verdict == "unchanged":
         return "Nothing has changed: this is the original model."
     if bias.before.value is None or bias.after.value is None:
-        return _problem_sentence("Whether it worked cannot be said", bias.before.problem)
+        return _problem_sentence("Whether it worked cannot be said", bias.before)
     ends = points(bias.before.value), points(bias.after.value)
     subject = f"the {bias_name(comparison)}"
     if bias.difference.excludes_zero:
@@ -161,7 +158,7 @@ def comparison_headline(comparison: Comparison) -> str:
         said = f"no evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
     opening = {"mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
     against = doubts(comparison) if verdict in ("mixed", "worse") else ()
-    tail = f"; {_listed(against)}" if against else ""
+    tail = f"; {listed(against)}" if against else ""
     joint = "but" if bias.fell and comparison.accuracy.fell else "and"
     sentence = f"{opening}{said}, {joint} {_accuracy_with_figures(comparison.accuracy)}{tail}."
     return sentence if opening else _capital(sentence)
@@ -171,7 +168,7 @@ def doubts(comparison: Comparison) -> tuple[str, ...]:
     """What keeps a change from being an improvement beside the bias itself, a clause each."""
     found = []
     if comparison.died:
-        named = _listed([comparison.classes[c] for c in comparison.died])
+        named = listed([comparison.classes[c] for c in comparison.died])
         found.append(f"{named} {'is' if len(comparison.died) == 1 else 'are'} never answered any more")
     if n := len(comparison.payers):
         found.append(f"{counted(n, 'group')} {'loses' if n == 1 else 'lose'} accuracy")
@@ -212,11 +209,6 @@ def _cell(cell: Change) -> str:
 
 def _was(number: int) -> str:
     return "was" if number == 1 else "were"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """A list in words: 'a, b and c'."""
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 def still_beyond(judged: Change, threshold: float) -> str:

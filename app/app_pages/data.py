@@ -7,12 +7,12 @@ from app.view_models import glossary
 from app.widgets import components
 
 FORMS = {
-    "CelebA": data_forms.celeba,
-    "Coloured MNIST": data_forms.colored_mnist,
-    "Adult": data_forms.adult,
-    "Your table": import_form.table,
-    "Your pictures": import_form.pictures,
-    "Demos": data_forms.demos,
+    "celeba": ("CelebA", data_forms.celeba),
+    "colored_mnist": ("Coloured MNIST", data_forms.colored_mnist),
+    "adult": ("Adult", data_forms.adult),
+    "table": ("Your table", import_form.table),
+    "pictures": ("Your pictures", import_form.pictures),
+    "demos": ("Demos", data_forms.demos),
 }
 
 components.header(
@@ -23,7 +23,8 @@ components.header(
     help=glossary.tip("Protected attribute", "Four parts of the data"),
 )
 family = st.segmented_control(
-    "Kind of data", list(FORMS), default="CelebA", required=True, key="family", persist_state="session"
-)
-components.fragment(FORMS[family])()
+    "Kind of data", list(FORMS), format_func=lambda family: FORMS[family][0], default="celeba", required=True,
+    key="family", persist_state="session",
+)  # fmt: skip
+components.fragment(FORMS[family][1])()
 import_job.follow()

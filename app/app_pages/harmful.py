@@ -24,7 +24,7 @@ def tile(sample: harmful.Sample) -> gallery.Tile:
     return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text, sample.badge)
 
 
-def choose(most: int) -> tuple[str, str, int, str]:
+def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
     """Kind, class, K and which of them to show."""
     with st.container(horizontal=True, key="harmful_controls"):
         kind = st.segmented_control(
@@ -37,8 +37,9 @@ def choose(most: int) -> tuple[str, str, int, str]:
             help=glossary.tip("Harmful sample", "Helpful sample", "Effect"),
         )
         label = st.selectbox(
-            components.plain(data.target.name.capitalize()), (harmful.EVERYTHING, *data.target.levels),
-            key="harmful_class", persist_state="session", width=130,
+            components.plain(data.target.name.capitalize()), (None, *data.target.levels),
+            format_func=lambda level: "All" if level is None else level, key="harmful_class",
+            persist_state="session", width=130,
         )  # fmt: skip
         k = st.number_input(
             "How many (K)",
@@ -49,7 +50,10 @@ def choose(most: int) -> tuple[str, str, int, str]:
             width=250,  # room for "Press Enter to apply" beside the number
             help=glossary.tip("K"),
         )
-        shown = st.selectbox("Show", harmful.SHOWN, key="harmful_shown", persist_state="session", width=190)
+        shown = st.selectbox(
+            "Show", list(harmful.SHOWN), format_func=harmful.SHOWN.__getitem__, key="harmful_shown",
+            persist_state="session", width=190,
+        )  # fmt: skip
     if not 1 <= k <= most:
         raise DataError(f"K = {k} is not possible: choose K between 1 and the {most:,} training samples.")
     st.caption(f"K is a whole number from 1 to {most:,}, the training samples.")

@@ -26,11 +26,12 @@ if REVIEW.has_model:
     components.next_step("app_pages/find_bias.py", "Find the bias")
     weights_form.passport(REVIEW)
     st.subheader("Another model", anchor=False)
+WAYS = {"train": "Train one here", "open": "Open weights"}
 way = st.segmented_control(
-    "Where the model comes from", ("Train one here", "Open weights"), default="Train one here", required=True,
+    "Where the model comes from", list(WAYS), format_func=WAYS.__getitem__, default="train", required=True,
     key="model_way", persist_state="session", label_visibility="collapsed",
 )  # fmt: skip
-if way == "Train one here":
+if way == "train":
     model_forms.train(REVIEW)
 else:
     weights_form.draw(REVIEW)

@@ -93,6 +93,12 @@ def forgetting(
     return _forgetting(variant, attributes)
 
 
+def known_forgetting(variant: Erasure | Retrained) -> fmd.Forgetting | None:
+    """The account of a variant where somebody has asked for it before, of the most attributes; else None."""
+    asked = [attributes for of, attributes in _forgetting.held() if of == variant]
+    return forgetting(variant, max(asked, key=lambda names: (len(names), names))) if asked else None
+
+
 def is_judged(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> bool:
     """Whether `forgetting` costs nothing."""
     return _forgetting.holds(variant, attributes)

@@ -23,9 +23,9 @@ BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the pa
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
 
-def start_job(key: str, title: str, work: Callable[[Progress], object]) -> Job:
+def start_job(key: str, title: str, work: Callable[[Progress], object], about: object = None) -> Job:
     """Begin long work, or find the same work going on, and put its id into address and session."""
-    job = REGISTRY.start(key, title, work)
+    job = REGISTRY.start(key, title, work, about=about)
     follow(job)
     return job
 

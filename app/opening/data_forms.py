@@ -58,7 +58,7 @@ def celeba() -> None:
         names = celeba_attributes(folder)
     except DataError as error:
         components.show_problem(error)
-        _fetch("Download CelebA (1.4 GB)", "Downloading CelebA", lambda _: download_celeba(folder))
+        _fetch("celeba", "Download CelebA (1.4 GB)", "Downloading CelebA", lambda _: download_celeba(folder))
         return
     left, right = st.columns(2)
     with left:
@@ -108,7 +108,7 @@ def adult() -> None:
     folder = data_folder() / "adult"
     if not (folder / "adult.data").is_file():
         st.info("Adult is not on this machine.")
-        _fetch("Fetch Adult from OpenML", "Fetching Adult", lambda _: fetch_adult(folder))
+        _fetch("adult", "Fetch Adult from OpenML", "Fetching Adult", lambda _: fetch_adult(folder))
         return
     protected = st.multiselect("Should not matter", PROTECTED, default=list(PROTECTED), key="adult_protected")
     _open_button(reference("adult", protected=",".join(protected) or "sex"), disabled=not protected)
@@ -122,10 +122,10 @@ def demos() -> None:
     _open_button(chosen)
 
 
-def _fetch(label: str, title: str, work: Callable[[Progress], object]) -> None:
-    """A button that starts a download as a job; the sidebar's list follows it."""
+def _fetch(family: str, label: str, title: str, work: Callable[[Progress], object]) -> None:
+    """A button that starts the download of a public set as a job; the sidebar's list follows it."""
     if st.button(label, icon=":material/download:", key="fetch"):
-        job = job_panel.start_job(title, title, work)
+        job = job_panel.start_job(f"fetch {family}", title, work)
         state.show_job("download", job.id)
         st.rerun()
     running = state.shown_job("download")

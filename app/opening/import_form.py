@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -167,10 +168,14 @@ def _classes(sheet: Sheet, target: str, place: str) -> dict[str, str]:
     return import_data.class_values(edited)
 
 
-def _edit(question: str, rows: pd.DataFrame, key: str, options: tuple[str, ...] = ()) -> pd.DataFrame:
-    """A small table whose last column the visitor fills in."""
+def _edit(
+    question: str, rows: pd.DataFrame, key: str, titles: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """A small table whose last column the visitor fills in, with one of the values that have `titles` if given."""
     last = rows.columns[-1]
-    column = st.column_config.SelectboxColumn(last, options=options, required=True) if options else None
+    column = titles and st.column_config.SelectboxColumn(
+        last, options=list(titles), format_func=lambda part: titles[str(part)], required=True
+    )
     st.caption(question)
     return st.data_editor(
         rows, hide_index=True, disabled=list(rows.columns[:-1]), key=key, width="content",
@@ -182,21 +187,20 @@ def _split(
     sheet: Sheet, suggested: Answers, names: list[str], place: str
 ) -> tuple[str, dict[str, import_data.Split]]:
     """The column that says who is in which part, if there is one, and which value means which part."""
-    options = [NOTHING, *names]
-    start = options.index(suggested.split_column) if suggested.split_column in options else 0
+    options = [None, *names]
+    start = options.index(suggested.split_column) if suggested.split_column in names else 0
     chosen = st.selectbox(
         "Column that says who is for training and who for the test", options, index=start,
-        key=f"{place}_split", help="A part that no value names is drawn out of the training rows.",
+        format_func=lambda name: NOTHING if name is None else name, key=f"{place}_split",
+        help="A part that no value names is drawn out of the training rows.",
     )  # fmt: skip
-    if chosen == NOTHING:
+    if chosen is None:
         return "", {}
     rows = import_data.split_rows(sheet.column(chosen))
     if rows is None:
         return chosen, {}
-    parts = (*import_data.SPLIT_TITLES.values(), import_data.NO_SPLIT)
-    return chosen, import_data.split_values(
-        _edit("Which value means which part?", rows, f"{place}_parts_{chosen}", parts)
-    )
+    parts = _edit("Which value means which part?", rows, f"{place}_parts_{chosen}", import_data.PART_TITLES)
+    return chosen, import_data.split_values(parts)
 
 
 def _left_out(sheet: Sheet, answers: TableImport, place: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def begin(
                 uploads.give_back(table)
             return _finish(folder, Path(name).stem, answers, progress.part(0.4, 1))
 
-        return job_panel.start_job(key, f"Importing {name}", work)
+        return job_panel.start_job(key, f"Importing {name}", work, import_data.Incoming(name))
 
     with st.spinner("Copying the files"):
         job = uploads.lend(key, (given, archive), start)
@@ -73,7 +73,7 @@ def _finish(folder: Path, name: str, answers: Answers, progress: Progress) -> Im
 def follow() -> None:
     """The panel of this visitor's import, or what came of it; also after a refresh, by the address."""
     job = REGISTRY.find(state.shown_job(PLACE)) or REGISTRY.find(st.query_params.get("job", ""))
-    if job is None or not job.key.startswith("import "):
+    if job is None or not isinstance(job.about, import_data.Incoming):
         return
     if isinstance(job.result, Imported):
         _outcome(job.result)

@@ -123,7 +123,9 @@ def _start_training(review: Review, architecture: str, epochs: int, seed: int, p
         progress(0.99, "Keeping the model")
         return models.Made(review.data, keep_model(data, replace(model, name=name)))
 
-    return job_panel.start_job(f"{models.TRAINING} {review.data} {name}", f"Training for {data.name}", work)
+    return job_panel.start_job(
+        f"train {review.data} {name}", f"Training for {data.name}", work, models.ModelFor(review.data)
+    )
 
 
 def show(review: Review, job: Job) -> None:
@@ -141,9 +143,11 @@ def adopt_named_job() -> None:
     """After a refresh, or in another tab: look at the data whose model the job in the address makes."""
     named = st.query_params.get("job", "")
     job = REGISTRY.find(named)
-    data = models.data_of(job.key) if job else ""
-    if data and named not in state.jobs():  # a session that knows the job has its own choice
-        review = data_forms.latest_review(data)
+    about = job.about if job else None
+    if (
+        isinstance(about, models.ModelFor) and named not in state.jobs()
+    ):  # who knows the job has a choice made
+        review = data_forms.latest_review(about.data)
         state.open_review(review)
         state.show_job(_place(review), named)
 

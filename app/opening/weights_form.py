@@ -102,7 +102,7 @@ def _open(
 def _start(review: Review, given: UploadedFile, opener: Opener) -> Job:
     """Copy the file and open it as a job, which deletes the copy."""
     name, asked = uploads.shown_name(given), opener.args[1:] if isinstance(opener, partial) else ()
-    key = f"{models.OPENING} {review.data} {uploads.content_key(given, *asked)}"
+    key = f"open {review.data} {uploads.content_key(given, *asked)}"
 
     def start(paths: tuple[Path | None, ...]) -> Job:
         def work(progress: Progress) -> models.Made | models.Refused:
@@ -113,7 +113,7 @@ def _start(review: Review, given: UploadedFile, opener: Opener) -> Job:
             finally:
                 uploads.give_back(*paths)
 
-        return job_panel.start_job(key, f"Looking at {name}", work)
+        return job_panel.start_job(key, f"Looking at {name}", work, models.ModelFor(review.data))
 
     with st.spinner("Copying the file"):
         return uploads.lend(key, (given,), start)

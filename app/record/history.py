@@ -14,6 +14,7 @@ from app.record.variants import Variant
 
 LONGEST_NAME = 60  # characters
 ORIGINAL, NAMELESS = "the original model", "a variant without a name"
+APPLIED, BACK, UNDONE, REDONE = "apply", "back to original", "undo", "redo"  # actions, as journals hold them
 OTHER_MODEL = "Model: "  # how the Compare page begins the name of another model
 
 
@@ -126,11 +127,11 @@ class History:
         """Put a variant in force, and keep it. The one in force already changes nothing (double click)."""
         known = any(k.variant == variant for k in self.kept)
         kept = self.kept if known else (*self.kept, Kept(self.free_name(), variant))
-        return replace(self, kept=kept).done("apply", replace(self.now, variant=variant), at)
+        return replace(self, kept=kept).done(APPLIED, replace(self.now, variant=variant), at)
 
     def original(self, at: datetime) -> History:
         """Put the original model in force; pairs and samples that were left out stay so."""
-        return self.done("back to original", replace(self.now, variant=None), at)
+        return self.done(BACK, replace(self.now, variant=None), at)
 
     def done(self, action: str, after: Decided, at: datetime, note: str = "") -> History:
         """Take a step. One that changes nothing is none; steps that were undone are gone."""
@@ -143,13 +144,13 @@ class History:
         """One step back."""
         if not self.can_undo:
             return self
-        return replace(self, position=self.position - 1).noted("undo", self._what(self.last), at)
+        return replace(self, position=self.position - 1).noted(UNDONE, self._what(self.last), at)
 
     def redo(self, at: datetime) -> History:
         """One step forward again."""
         if not self.can_redo:
             return self
-        return replace(self, position=self.position + 1).noted("redo", self._what(self.next), at)
+        return replace(self, position=self.position + 1).noted(REDONE, self._what(self.next), at)
 
     def rename(self, variant: Variant, name: str, at: datetime) -> History:
         """Give a kept variant another name; one that is taken or means something else changes nothing."""
@@ -176,7 +177,7 @@ class History:
 
     def _what(self, action: str) -> str:
         """What is taken back or again; a variant speaks for itself in the log."""
-        return "" if action in ("apply", "back to original") else action
+        return "" if action in (APPLIED, BACK) else action
 
     def free_name(self) -> str:
         """The first of "Variant 1", "Variant 2" … that no kept variant has."""

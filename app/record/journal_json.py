@@ -1,52 +1,201 @@
-"""A journal as plain JSON values and back. What is read comes from outside: it is checked, never trusted."""
+"""A journal as plain JSON values and back, declared once. What is read comes from outside: it is checked, never
+trusted. Format 1 does not change: the audit log's hashes cover the text that is made of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from datetime import date as Day
+from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import msgspec
 
 from app.record.history import Decided, Entry, History, Kept, Step, tidy_name
 from app.record.journal import Journal, Remark
-from app.record.review import Aim, Review
+from app.record.review import BUNDLED, Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant
 from fmd_core.unlearn.method import find_method, find_strategy
 
 if TYPE_CHECKING:
     from fmd_core.report.evidence import Decision
 
-FORMAT = 1
-KINDS: dict[str, type[Variant]] = {
-    "recipe": Recipe,
-    "exclusion": Exclusion,
-    "erasure": Erasure,
-    "retrained": Retrained,
+FORMAT: Literal[1] = 1
+Number = int | float  # a whole number is written as it was read
+Veto = tuple[str, int]
+
+
+# --- what is kept
+
+
+class ReviewPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A review; what came to it later has a default."""
+
+    data: str = "colored_digits"
+    model: str = BUNDLED
+    most_unlike: Number | None = None
+    depth: str = "last layer"
+    vetoes: tuple[Veto, ...]
+    beside: str = ""
+
+
+class AimPart(msgspec.Struct, frozen=True):
+    """The bias that is meant."""
+
+    attributes: tuple[str, ...]
+    measure: str
+
+
+class VariantPart(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """How a variant is made: the fields of its class in `app.record.variants`."""
+
+    review: ReviewPart
+    aim: AimPart
+
+
+class RecipePart(VariantPart, frozen=True, tag="recipe"):
+    """A point of a guarded path."""
+
+    strategy: str
+    k: int
+    strength: Number
+    blend: Number
+    tolerance: Number
+
+
+class ExclusionPart(VariantPart, frozen=True, tag="exclusion"):
+    """A refit without excluded samples."""
+
+    rows: tuple[int, ...]
+    tolerance: Number
+
+
+class ErasurePart(VariantPart, frozen=True, tag="erasure"):
+    """Attributes erased in closed form."""
+
+    attributes: tuple[str, ...]
+    form: str
+    tolerance: Number
+
+
+class RetrainedPart(VariantPart, frozen=True, tag="retrained"):
+    """A network that was trained on."""
+
+    way: str
+    what: str
+    tolerance: Number
+
+
+AnyVariant = RecipePart | ExclusionPart | ErasurePart | RetrainedPart
+PARTS: dict[type[Variant], type[AnyVariant]] = {
+    Recipe: RecipePart,
+    Exclusion: ExclusionPart,
+    Erasure: ErasurePart,
+    Retrained: RetrainedPart,
 }
 NAMED: dict[str, Callable[[str], object]] = {"strategy": find_strategy, "way": find_method}
 """Fields of a variant that name a method, and where it is looked up."""
-Raw = Mapping[str, Any]
+CLASSES = {part: kind for kind, part in PARTS.items()}
+
+
+class DecidedPart(msgspec.Struct, frozen=True):
+    """What holds after a step."""
+
+    variant: AnyVariant | None
+    vetoes: tuple[Veto, ...]
+    excluded: tuple[int, ...]
+
+
+class StepPart(msgspec.Struct, frozen=True):
+    """A step that was taken."""
+
+    action: str
+    after: DecidedPart
+
+
+class EntryPart(msgspec.Struct, frozen=True):
+    """A line of the visible log."""
+
+    at: str
+    action: str
+    variant: AnyVariant | None
+    note: str
+
+
+class KeptPart(msgspec.Struct, frozen=True):
+    """A variant with its name."""
+
+    name: str
+    variant: AnyVariant
+
+
+class RemarkPart(msgspec.Struct, frozen=True):
+    """What was said of one training sample."""
+
+    row: int
+    marked: bool
+    note: str
+
+
+class DecisionPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was decided, and of which head."""
+
+    verdict: str | None = None
+    reviewer: str = ""
+    date: Day | None
+    notes: str = ""
+    intended_use: str = ""
+    head: str
+
+
+class JournalPart(msgspec.Struct, frozen=True):
+    """Everything that is kept of a review."""
+
+    format: Literal[1]
+    steps: tuple[StepPart, ...]
+    position: int
+    log: tuple[EntryPart, ...]
+    kept: tuple[KeptPart, ...]
+    remarks: tuple[RemarkPart, ...]
+    decision: DecisionPart | None
+
+
+# --- to be kept
 
 
 def dump(journal: Journal) -> dict[str, Any]:
     """A journal as JSON values."""
     past = journal.history
-    values = {
-        "format": FORMAT,
-        "steps": [{"action": step.action, "after": _decided(step.after)} for step in past.steps],
-        "position": past.position,
-        "log": [
-            {"at": e.at.isoformat(), "action": e.action, "variant": _variant(e.variant), "note": e.note}
-            for e in past.log
-        ],
-        "kept": [{"name": kept.name, "variant": _variant(kept.variant)} for kept in past.kept],
-        "remarks": [{"row": row, **asdict(remark)} for row, remark in journal.remarks.items()],
-        "decision": None if journal.decision is None else _decision(*journal.decision),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))  # tuples become lists
-    return plain
+    values = JournalPart(
+        FORMAT,
+        tuple(StepPart(step.action, _decided(step.after)) for step in past.steps),
+        past.position,
+        tuple(EntryPart(e.at.isoformat(), e.action, _variant(e.variant), e.note) for e in past.log),
+        tuple(KeptPart(kept.name, cast(AnyVariant, _variant(kept.variant))) for kept in past.kept),
+        tuple(RemarkPart(row, remark.marked, remark.note) for row, remark in journal.remarks.items()),
+        None if journal.decision is None else _decision(*journal.decision),
+    )
+    plain: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(values), allow_nan=False))
+    return plain  # tuples became lists
+
+
+def _decided(decided: Decided) -> DecidedPart:
+    return DecidedPart(_variant(decided.variant), decided.vetoes, decided.excluded)
+
+
+def _variant(variant: Variant | None) -> AnyVariant | None:
+    if variant is None:
+        return None
+    review, aim = ReviewPart(**vars(variant.review)), AimPart(**vars(variant.aim))
+    return PARTS[type(variant)](**{**vars(variant), "review": review, "aim": aim})
+
+
+def _decision(made: Decision, head: str) -> DecisionPart:
+    return DecisionPart(**vars(made), head=head)
+
+
+# --- read again
 
 
 def load(raw: object) -> Journal:
@@ -54,94 +203,54 @@ def load(raw: object) -> Journal:
     from fmd_core.errors import DataError
 
     try:
-        return _journal(raw)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return _journal(msgspec.convert(raw, JournalPart))
+    except (msgspec.ValidationError, ValueError, DataError) as error:
         raise DataError(
             f"This review cannot be opened: what was kept of it is damaged or from another version ({error})."
         ) from error
 
 
-def _journal(raw: Any) -> Journal:  # noqa: ANN401 - whatever JSON holds
-    if raw["format"] != FORMAT:
-        raise ValueError(f"format {raw['format']!r}")
-    steps = tuple(Step(str(s["action"]), _read_decided(s["after"])) for s in raw["steps"])
-    position = int(raw["position"])
-    if not 0 <= position <= len(steps):
-        raise ValueError(f"step {position} of {len(steps)}")
+def _journal(found: JournalPart) -> Journal:
+    if not 0 <= found.position <= len(found.steps):
+        raise ValueError(f"step {found.position} of {len(found.steps)}")
+    steps = tuple(Step(step.action, _read_decided(step.after)) for step in found.steps)
     log = tuple(
-        Entry(
-            datetime.fromisoformat(e["at"]),
-            str(e["action"]),
-            _maybe(_read_variant, e["variant"]),
-            str(e["note"]),
-        )
-        for e in raw["log"]
+        Entry(datetime.fromisoformat(e.at), e.action, _read_variant(e.variant), e.note) for e in found.log
     )
-    kept = _read_kept(raw["kept"])
-    remarks = {int(r["row"]): Remark(bool(r["marked"]), str(r["note"])) for r in raw["remarks"]}
-    decision = _maybe(_read_decision, raw["decision"])
-    return Journal(History(steps, position, log, kept), MappingProxyType(remarks), decision)
+    remarks = {said.row: Remark(said.marked, said.note) for said in found.remarks}
+    decision = None if found.decision is None else _read_decision(found.decision)
+    history = History(steps, found.position, log, _read_kept(found.kept))
+    return Journal(history, MappingProxyType(remarks), decision)
 
 
-def _read_kept(raw: Any) -> tuple[Kept, ...]:  # noqa: ANN401 - whatever JSON holds
+def _read_kept(kept: Sequence[KeptPart]) -> tuple[Kept, ...]:
     """Kept variants; one whose name means something else, or is taken, gets a free one."""
     found = History()
-    for one in raw:
-        variant, name = _read_variant(one["variant"]), tidy_name(str(one["name"]))
+    for one in kept:
+        variant, name = cast(Variant, _read_variant(one.variant)), tidy_name(one.name)
         usable = name if found.may_be_called(variant, name) else found.free_name()
         found = History(kept=(*found.kept, Kept(usable, variant)))
     return found.kept
 
 
-def _decided(decided: Decided) -> dict[str, Any]:
-    return {
-        "variant": _variant(decided.variant),
-        "vetoes": [list(veto) for veto in decided.vetoes],
-        "excluded": list(decided.excluded),
-    }
+def _read_decided(found: DecidedPart) -> Decided:
+    return Decided(_read_variant(found.variant), found.vetoes, found.excluded)
 
 
-def _read_decided(raw: Raw) -> Decided:
-    vetoes = tuple((str(attribute), int(row)) for attribute, row in raw["vetoes"])
-    return Decided(_maybe(_read_variant, raw["variant"]), vetoes, tuple(int(row) for row in raw["excluded"]))
-
-
-def _variant(variant: Variant | None) -> dict[str, Any] | None:
-    if variant is None:
+def _read_variant(found: AnyVariant | None) -> Variant | None:
+    if found is None:
         return None
-    kind = next(name for name, found in KINDS.items() if isinstance(variant, found))
-    return {"kind": kind, **asdict(variant)}
-
-
-def _read_variant(raw: Raw) -> Variant:
-    given = {name: value for name, value in raw.items() if name not in ("kind", "review", "aim")}
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    fields = msgspec.structs.asdict(found)
     for field, find in NAMED.items():
-        if field in given:
-            find(given[field])  # a name that is not known here would compute nothing later
-    return KINDS[raw["kind"]](review=_read_review(raw["review"]), aim=_read_aim(raw["aim"]), **given)
+        if field in fields:
+            find(fields[field])  # a name that is not known here would compute nothing later
+    review = Review(**msgspec.structs.asdict(found.review))
+    aim = Aim(**msgspec.structs.asdict(found.aim))
+    return CLASSES[type(found)](**{**fields, "review": review, "aim": aim})
 
 
-def _read_review(raw: Raw) -> Review:
-    vetoes = tuple((str(attribute), int(row)) for attribute, row in raw["vetoes"])
-    return Review(**{**raw, "vetoes": vetoes})
-
-
-def _read_aim(raw: Raw) -> Aim:
-    return Aim(tuple(str(name) for name in raw["attributes"]), raw["measure"])
-
-
-def _decision(made: Decision, head: str) -> dict[str, Any]:
-    day = None if made.date is None else made.date.isoformat()
-    return {**asdict(made), "date": day, "head": head}
-
-
-def _read_decision(raw: Raw) -> tuple[Decision, str]:
+def _read_decision(found: DecisionPart) -> tuple[Decision, str]:
     from fmd_core.report.evidence import Decision
 
-    given = {name: value for name, value in raw.items() if name != "head"}
-    return Decision(**{**given, "date": _maybe(date.fromisoformat, raw["date"])}), str(raw["head"])
-
-
-def _maybe(read: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401 - as `read` has it
-    return None if value is None else read(value)
+    fields = {name: value for name, value in msgspec.structs.asdict(found).items() if name != "head"}
+    return Decision(**fields), found.head

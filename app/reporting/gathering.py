@@ -7,8 +7,10 @@ from dataclasses import replace
 import fmd_core as fmd
 from app import cache
 from app.record.review import Review
+from app.record.variants import Erasure, Retrained, Variant
 from app.session import keeping, state
 from app.view_models import report
+from fmd_core.features.beside import SideBySide
 from fmd_core.guarded_path import TOLERANCE
 
 
@@ -27,8 +29,18 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         history=report.steps(past, {e.variant: cache.result(review, e.variant) for e in past.log}),
         decision=decision,
         remarks=_remarks(),
+        forgetting=cache.known_forgetting(variant) if isinstance(variant, Erasure | Retrained) else None,
+        changed_layers=_changed_layers(review, variant),
         trail=keeping.trail(state.place()),
     )
+
+
+def _changed_layers(review: Review, variant: Variant | None) -> tuple[str, ...] | None:
+    """Layers of the encoder that a training changed; None where none was."""
+    if not isinstance(variant, Retrained):
+        return None
+    both = cache.classifier(cache.standing(review, variant))
+    return both.changed_layers if isinstance(both, SideBySide) else None
 
 
 def _remarks() -> tuple[fmd.SampleRemark, ...]:

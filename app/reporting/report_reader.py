@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 import fmd_core as fmd
@@ -11,11 +9,12 @@ from app.view_models import report, report_comparison
 from app.widgets import components, panels
 from fmd_core import wording
 from fmd_core.report.reading import MAX_BYTES
+from fmd_core.report.schema import Report
 
-NOTHING, HERE, FILE = "nothing", "this review", "another file"
+AGAINST = {"nothing": "nothing", "here": "this review", "file": "another file"}
 
 
-def draw(current: dict[str, Any]) -> None:
+def draw(current: Report) -> None:
     """An upload; then the report, and a table beside a second one. `current` is that of the review at hand."""
     st.write(
         "The JSON file that is saved beside a report opens here again, to be read only. Nothing in it is run, and it "
@@ -29,14 +28,15 @@ def draw(current: dict[str, Any]) -> None:
     if view.caution:
         st.warning(components.plain(view.caution))
     against = st.segmented_control(
-        "Compare with", (NOTHING, HERE, FILE), default=NOTHING, required=True, key="compare_with"
-    )
-    if against == HERE:
-        _side_by_side(first.report, current, "This review")
-    elif against == FILE and (second := _upload("Second report (JSON)", "second_report")) is not None:
+        "Compare with", list(AGAINST), format_func=AGAINST.__getitem__, default="nothing", required=True,
+        key="compare_with",
+    )  # fmt: skip
+    if against == "here":
+        _side_by_side(first.report, current, report_comparison.HERE)
+    elif against == "file" and (second := _upload("Second report (JSON)", "second_report")) is not None:
         if not second.is_intact:
             st.warning(components.plain(wording.broken_seal("The second file")))
-        _side_by_side(first.report, second.report, "Second report")
+        _side_by_side(first.report, second.report, report_comparison.SECOND)
     st.header("The opened report", anchor=False)
     with st.container(border=True):
         st.iframe(report.in_frame(view.html), height=900)
@@ -53,8 +53,8 @@ def _upload(label: str, key: str) -> fmd.OpenedReport | None:
         return None
 
 
-def _side_by_side(first: dict[str, Any], second: dict[str, Any], name: str) -> None:
-    view = report_comparison.compare(first, second, ("Opened report", name))
+def _side_by_side(first: Report, second: Report, name: report_comparison.Name) -> None:
+    view = report_comparison.compare(first, second, (report_comparison.OPENED, name))
     st.write(components.plain(view.sentence))
     st.table(
         panels.plain_cells(view.table), border="horizontal", hide_index=True, alt="Two reports side by side"

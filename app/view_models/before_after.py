@@ -20,6 +20,7 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate
 EXAMPLES = 10
 MOST_INTERSECTIONS = 30
 BEFORE_AFTER = ("before", "after")
+ORIGINAL = "The original model"  # its name beside others; nobody may give it to a variant
 FLIPS = "Flipped decisions"
 
 Better = Literal["normal", "inverse", "off"]
@@ -96,7 +97,10 @@ class BeforeAfter:
     def cards(self) -> tuple[Headline, ...]:
         """The same as cards."""
         terms = _terms(self.comparison)
-        return tuple(_card(*figure, of) for figure, of in zip(self.figures, terms, strict=True))
+        return tuple(
+            _card(*figure, of, "points" if figure[1] is self.comparison.judged else "%")
+            for figure, of in zip(self.figures, terms, strict=True)
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ class BeforeAfter:
     def summary(self) -> str:
         """The bars in a sentence."""
         return (
-            f"Grey is {_inside(self.names[0])}, blue {_inside(self.names[1])}, on "
+            f"Grey is {spoken(self.names[0])}, blue {spoken(self.names[1])}, on "
             f"{wording.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
         )
 
@@ -188,9 +192,9 @@ class BeforeAfter:
         return _examples_summary(self.data, self.comparison)
 
 
-def _inside(name: str) -> str:
-    """A name inside a sentence: only an article loses its capital, a name that somebody gave does not."""
-    return f"the {name.removeprefix('The ')}" if name.startswith("The ") else name
+def spoken(name: str) -> str:
+    """A name inside a sentence: our own loses its capital, a name that somebody gave does not."""
+    return {ORIGINAL: "the original model"}.get(name, name)
 
 
 def _judged_label(comparison: Comparison) -> str:
@@ -225,14 +229,20 @@ def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
     return (*judged, "Points"), ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)
 
 
-def _card(label: str, change: Change, better_when: Better, terms: tuple[str, ...]) -> Headline:
-    unit = " points" if better_when == "inverse" and label != FLIPS else " %"
+def _card(
+    label: str, change: Change, better_when: Better, terms: tuple[str, ...], unit: Literal["points", "%"]
+) -> Headline:
     if change.after.value is None or change.difference.value is None:
         return Headline(label, "?", change.after.problem, "off", False, terms)
     moved, rose = f"{100 * change.difference.value:+.1f}", change.difference.value > 0
     delta = "" if float(moved) == 0 else f"{wording.signed(moved)} points"
     return Headline(
-        label, wording.points(change.after.value) + unit, delta, _judgement(change, better_when), rose, terms
+        label,
+        f"{wording.points(change.after.value)} {unit}",
+        delta,
+        _judgement(change, better_when),
+        rose,
+        terms,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from app.record.history import OTHER_MODEL, History
 from app.record.review import BUNDLED
 from app.record.variants import Side, describe
+from app.view_models.before_after import ORIGINAL, spoken
 from fmd_core import Comparison, wording
 from fmd_core.datasets.names import cut
 
-ORIGINAL = "The original model"
 LONGEST_IN_HEADLINE = 48  # characters of a name, which stands whole beneath
 ASK = "Choose two. What you apply on the Unlearn page can be chosen here too, beside other models for this data."
 SAME = "Both are the same: choose two that differ."
@@ -49,5 +49,4 @@ def headline(comparison: Comparison, names: tuple[str, str]) -> str:
     if comparison.verdict == "unchanged":
         return f"{first} and {second} give all {wording.count(len(comparison.rows))} held-out samples the same answers."
     found = wording.comparison_headline(comparison)
-    first = first.replace(ORIGINAL, "the original model")
-    return f"{second} against {first}: {found[:1].lower()}{found[1:]}"
+    return f"{second} against {spoken(first)}: {found[:1].lower()}{found[1:]}"

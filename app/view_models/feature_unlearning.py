@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fmd_core import Estimate, Forgetting, ProbeResult, forgetting_sentence, wording
+from fmd_core import Estimate, Forgetting, wording
 from fmd_core.features.adversarial import ADVERSARY
 from fmd_core.features.adversarial import Variant as Pressure
 from fmd_core.features.channels import PATTERN
 from fmd_core.features.erasure import ERASURE, Form
 from fmd_core.features.finetuning import ForgettingStep, Round
+from fmd_core.features.forgetting import forgetting_sentences
 
 WAYS = {method.name: method.short for method in (ERASURE, ADVERSARY, PATTERN)}
 """How to forget, by the name of the method, and what the button says."""
@@ -53,15 +54,14 @@ class ForgettingView:
 
 def build(found: Forgetting) -> ForgettingView:
     """What fresh readers tell before and after, and what the task lost."""
-    told = forgetting_sentence(found)
-    headline, _, lead = told.partition(". ")
+    headline, *others = forgetting_sentences(found)
     first = found.readings[0].after
     return ForgettingView(
-        headline=f"{headline}." if lead else headline,
-        lead=lead,
+        headline=headline,
+        lead=" ".join(others),
         labels=tuple(f"{r.attribute}, {READERS[r.kind]}" for r in found.readings),
-        before=tuple(_estimate(r.before) for r in found.readings),
-        after=tuple(_estimate(r.after) for r in found.readings),
+        before=tuple(r.before.estimate for r in found.readings),
+        after=tuple(r.after.estimate for r in found.readings),
         chances=tuple(r.after.chance for r in found.readings),
         summary=(
             f"Readers that were trained afresh on {wording.count(first.taught)} people and judged on "
@@ -73,12 +73,12 @@ def build(found: Forgetting) -> ForgettingView:
             [
                 (
                     f"{r.attribute}, {READERS[r.kind]}",
-                    wording.figure(_estimate(r.before)),
-                    wording.figure(_estimate(r.after)),
+                    wording.figure(r.before.estimate),
+                    wording.figure(r.after.estimate),
                     wording.points(r.after.chance),
                     f"{r.before.auc:.2f}",
                     f"{r.after.auc:.2f}",
-                    _spread(r.after),
+                    wording.span(r.after.by_seed),
                     r.after.n,
                 )
                 for r in found.readings
@@ -95,16 +95,6 @@ def build(found: Forgetting) -> ForgettingView:
             ],
         ),
     )
-
-
-def _estimate(found: ProbeResult) -> Estimate:
-    return Estimate(found.accuracy, *found.interval, found.n)
-
-
-def _spread(found: ProbeResult) -> str:
-    """The least and the most that single seeds read."""
-    ends = wording.points(min(found.by_seed)), wording.points(max(found.by_seed))
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def step_words(step: ForgettingStep) -> str:

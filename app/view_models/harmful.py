@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,16 @@ from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, wording
 from fmd_core.datasets.sniffing import safe_cell
 
-KINDS = ("Harmful", "Helpful")
-EVERYTHING = "All"
+Kind = Literal["Harmful", "Helpful"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_TILES = 500
-SHOWN = ("All of the top K", "Marked", "With a note", "Excluded")
+Shown = Literal["top", "marked", "noted", "excluded"]
+SHOWN: dict[Shown, str] = {
+    "top": "All of the top K",
+    "marked": "Marked",
+    "noted": "With a note",
+    "excluded": "Excluded",
+}
 UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
 
 
@@ -52,14 +59,13 @@ class Said:
     remarks: Mapping[int, Remark] = field(default_factory=dict)
     excluded: frozenset[int] = frozenset()
 
-    def of(self, shown: str) -> frozenset[int] | None:
-        """The rows that one of SHOWN asks for, None for all."""
-        return {
-            SHOWN[0]: None,
-            SHOWN[1]: frozenset(row for row, remark in self.remarks.items() if remark.marked),
-            SHOWN[2]: frozenset(row for row, remark in self.remarks.items() if remark.note),
-            SHOWN[3]: self.excluded,
-        }[shown]
+    def of(self, shown: Shown) -> frozenset[int] | None:
+        """The rows that a filter asks for, None for all."""
+        if shown == "marked":
+            return frozenset(row for row, remark in self.remarks.items() if remark.marked)
+        if shown == "noted":
+            return frozenset(row for row, remark in self.remarks.items() if remark.note)
+        return self.excluded if shown == "excluded" else None
 
     def badge(self, row: int) -> str:
         """A word for the picture; what weighs most comes first."""
@@ -86,20 +92,20 @@ def build(
     scores: InfluenceScores,
     *,
     k: int,
-    kind: str,
-    label: str = EVERYTHING,
+    kind: Kind,
+    label: str | None = None,
     checked: str = "",
     said: Said | None = None,
-    shown: str = SHOWN[0],
+    shown: Shown = "top",
 ) -> HarmfulView:
-    """Top `k` of one `kind`, of the class named `label` or of all. Refuses K beyond the training set.
+    """Top `k` of one `kind`, of the class named `label`, or of all for None. Refuses K beyond the training set.
 
     `checked` is a sentence on what was measured, where that was done; `said` is what the reviewer said of
-    single samples. `shown` other than the first of SHOWN asks for some of those, whatever their rank.
+    single samples. `shown` other than "top" asks for some of those, whatever their rank.
     """
     said, top_k = said or Said(), scores.most_harmful(k)  # refuses a K that is not possible
-    first_ones = top_k if kind == KINDS[0] else scores.most_helpful(k)
-    everybody = first_ones if shown == SHOWN[0] else _ranking(scores, kind)
+    first_ones = top_k if kind == "Harmful" else scores.most_helpful(k)
+    everybody = first_ones if shown == "top" else _ranking(scores, kind)
     wanted = said.of(shown)
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     samples = [
@@ -107,7 +113,7 @@ def build(
         for rank, p in enumerate(everybody, start=1)
         if wanted is None or int(scores.rows[p]) in wanted
     ]
-    matching = [s for s in samples if label in (EVERYTHING, s.label)]
+    matching = [s for s in samples if label in (None, s.label)]
     first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
     return HarmfulView(
         headline=_headline(first, kind, wording.bias_name(scores)),
@@ -123,31 +129,30 @@ def build(
     )
 
 
-def nobody(data: AttributeDataset, label: str, k: int, shown: str) -> str:
+def nobody(data: AttributeDataset, label: str | None, k: int, shown: Shown) -> str:
     """Why the gallery is empty, and what to do."""
-    of_class = "" if label == EVERYTHING else f" of {data.target.name} {label}"
-    if shown != SHOWN[0]:
-        wanted = {"Marked": "marked", "With a note": "noted", "Excluded": "excluded"}[shown]
-        return f"You have {wanted} no sample{of_class} yet: select one in the gallery and say so beside it."
+    of_class = "" if label is None else f" of {data.target.name} {label}"
+    if shown != "top":
+        return f"You have {shown} no sample{of_class} yet: select one in the gallery and say so beside it."
     return (
         f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
     )
 
 
-def _ranking(scores: InfluenceScores, kind: str) -> np.ndarray:
+def _ranking(scores: InfluenceScores, kind: Kind) -> np.ndarray:
     """Positions of all training samples, (n,), the most harmful or helpful first."""
     n = len(scores.rows)
-    return scores.most_harmful(n) if kind == KINDS[0] else scores.most_helpful(n)
+    return scores.most_harmful(n) if kind == "Harmful" else scores.most_helpful(n)
 
 
-def _headline(first: Sample, kind: str, bias: str) -> str:
-    does = "teaches" if kind == KINDS[0] else "works against"
+def _headline(first: Sample, kind: Kind, bias: str) -> str:
+    does = "teaches" if kind == "Harmful" else "works against"
     what = f"is a {first.name}" if first.unit == "image" else f"is {first.row} ({first.name})"
     return f"The training sample that most {does} the {bias} {what}."
 
 
-def _caution(scores: InfluenceScores, k: int, kind: str) -> str:
-    n = scores.n_harmful if kind == KINDS[0] else len(scores.rows) - scores.n_harmful
+def _caution(scores: InfluenceScores, k: int, kind: Kind) -> str:
+    n = scores.n_harmful if kind == "Harmful" else len(scores.rows) - scores.n_harmful
     return (
         f"Only {wording.count(n)} samples are {kind.lower()}; the list goes on with the other kind."
         if k > n
@@ -173,13 +178,16 @@ def _sample(
 
 
 def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarChart:
-    everyone = f"all {wording.count(len(aligned))} training samples"
+    everyone = f"{wording.count(len(aligned))} training samples"
     parts = [
         (f"{wording.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
         (f"{wording.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
-        (everyone, aligned, NEUTRAL),
+        (f"all {everyone}", aligned, NEUTRAL),
     ]
-    shares = [f"{wording.count(int(a.sum()))} of {name.removeprefix('all ')}" for name, a, _ in parts]
+    whole = [parts[0][0], parts[1][0], everyone]
+    shares = [
+        f"{wording.count(int(a.sum()))} of {name}" for name, (_, a, _) in zip(whole, parts, strict=True)
+    ]
     return BarChart(
         bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
         summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",

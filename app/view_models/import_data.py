@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,8 @@ SPLIT_TITLES: dict[Split, str] = {
     "validation": "guards the fix",
     "test": "judges the fix",
 }
-NO_SPLIT = "left out"
+NO_SPLIT = "out"
+PART_TITLES = {str(split): title for split, title in SPLIT_TITLES.items()} | {NO_SPLIT: "left out"}
 MOST_CLASSES = 20
 Cure = Literal["keep", "leave out", "change along"]
 
@@ -61,27 +63,28 @@ def split_rows(column: ColumnProfile) -> pd.DataFrame | None:
     if column.n_levels > MOST_CLASSES:
         return None
     meant = suggest_split_values(column)
-    words = [SPLIT_TITLES[meant[level]] if level in meant else NO_SPLIT for level in column.levels]
-    return pd.DataFrame({"Value": list(column.levels), "Rows": list(column.counts), "Part": words})
+    parts = [meant.get(level, NO_SPLIT) for level in column.levels]
+    return pd.DataFrame({"Value": list(column.levels), "Rows": list(column.counts), "Part": parts})
 
 
 def split_values(rows: pd.DataFrame) -> dict[str, Split]:
     """Which value means which part, from the edited rows."""
-    by_title = {title: split for split, title in SPLIT_TITLES.items()}
     return {
-        value: by_title[title]
-        for value, title in zip(rows["Value"], rows["Part"], strict=True)
-        if title in by_title
+        value: split
+        for value, split in zip(rows["Value"], rows["Part"], strict=True)
+        if split in SPLIT_TITLES
     }
 
 
 def kept_names(kept: tuple[Kept, ...], kind: str) -> dict[str, str]:
     """Imports of one kind by id, the latest first; of the same name, all but the latest are numbered."""
     names: dict[str, str] = {}
+    same = Counter[str]()
     for found in kept:
         if found.kind == kind:
-            same = sum(name == found.name or name.startswith(f"{found.name} (") for name in names.values())
-            names[found.id] = f"{found.name} ({same + 1}, older)" if same else found.name
+            same[found.name] += 1
+            older = same[found.name] > 1
+            names[found.id] = f"{found.name} ({same[found.name]}, older)" if older else found.name
     return names
 
 
@@ -109,6 +112,13 @@ def missing(sheet: Sheet, answers: Answers) -> str:
             "share the rows out."
         )
     return ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a job is about that brings data in: the file, by its name."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,7 @@ def cured(
 
 
 __all__ = [
-    "NO_SPLIT", "SPLIT_TITLES", "Grouping", "Imported", "Split", "class_rows", "class_values", "cured", "cures",
-    "describe_import", "giveaway_words", "groupings", "kept_names", "missing", "split_rows", "split_values",
+    "NO_SPLIT", "PART_TITLES", "SPLIT_TITLES", "Grouping", "Imported", "Incoming", "Split", "class_rows",
+    "class_values", "cured", "cures", "describe_import", "giveaway_words", "groupings", "kept_names", "missing",
+    "split_rows", "split_values",
 ]  # fmt: skip

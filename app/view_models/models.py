@@ -18,7 +18,6 @@ NORMALISATION_TITLES = {
     "unit": "0 to 1",
     "imagenet": "ImageNet's mean and spread (torchvision)",
 }
-TRAINING, OPENING = "train", "open"  # how the key of a job begins that makes a model; then the data
 SCORES = {
     True: "as good as for a model trained here: its last layer was fitted to the end",
     False: "approximations: its last layer was not fitted to the end here, which the scores take for granted. "
@@ -43,10 +42,11 @@ class Refused:
     converter: str
 
 
-def data_of(key: str) -> str:
-    """The data that a job makes a model for, by its key; empty for another job."""
-    kind, _, rest = key.partition(" ")
-    return rest.split(" ", 1)[0] if kind in (TRAINING, OPENING) else ""
+@dataclass(frozen=True)
+class ModelFor:
+    """What a job is about that makes a model: the data, by their reference."""
+
+    data: str
 
 
 def fitting(data: AttributeDataset) -> list[str]:

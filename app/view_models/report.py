@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import fmd_core as fmd
 from app.record.history import History
@@ -12,6 +11,7 @@ from fmd_core import wording
 from fmd_core.datasets.names import clean_text
 from fmd_core.models.files import head_to_safetensors
 from fmd_core.report.evidence import DecisionVerdict
+from fmd_core.report.schema import Report
 from fmd_core.report.writing import Step, report_json
 
 VERDICTS: dict[DecisionVerdict | None, str] = {
@@ -29,7 +29,7 @@ class ReportView:
     headline: str
     lead: str
     note: str  # why the report has no before and after, empty if it has
-    report: dict[str, Any]
+    report: Report
     html: str
     json: str
     head: bytes

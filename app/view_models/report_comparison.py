@@ -7,19 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pandas as pd
 
 import fmd_core as fmd
 from app.view_models.report import VERDICTS
 from fmd_core import wording
+from fmd_core.features.forgetting import READERS
+from fmd_core.features.probes import Kind
 from fmd_core.kinds import find_kind
+from fmd_core.report.fields import Figure
+from fmd_core.report.schema import Attribute, Report
 
-Report = dict[str, Any]
 NONE = "–"
 MISSING_PICTURES = "Pictures are not in it: they are in the HTML page that was saved with it."
+DIGEST = 16  # characters of a digest that tell it from others
 LARGEST_PAGE = 24 << 20  # characters; more would hold up the browser that shows it
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a report is called where two are held side by side."""
+
+    title: str  # of its column
+    spoken: str  # in a sentence
+
+
+Names = tuple[Name, Name]
+OPENED = Name("Opened report", "the opened report")
+SECOND = Name("Second report", "the second report")
+HERE = Name("This review", "this review")
 
 
 @dataclass(frozen=True)
@@ -48,9 +66,9 @@ def opened(found: fmd.OpenedReport) -> OpenedView:
     if len(html) > LARGEST_PAGE:
         raise fmd.DataError("This report would make a page too large to show.")
     return OpenedView(
-        sentence=f"“{report['data']['name']}”, written {when(report)}. {headline(report)} "
+        sentence=f"“{report.data.name}”, written {when(report)}. {headline(report)} "
         f"Decision: {_decision(report)}. "
-        + (MISSING_PICTURES if find_kind(report["data"]["kind"]).has_pictures else ""),
+        + (MISSING_PICTURES if find_kind(report.data.kind).has_pictures else ""),
         caution=caution,
         html=html,
     )
@@ -58,142 +76,161 @@ def opened(found: fmd.OpenedReport) -> OpenedView:
 
 def headline(report: Report) -> str:
     """What a report says first."""
-    text: str = (report["measured"] or report["found"]["attributes"][0])["headline"]
-    return text
+    return (report.measured or report.found.attributes[0]).headline
 
 
 def when(report: Report) -> str:
     """When a report was written."""
-    return wording.moment(report["created"])
+    return wording.moment(report.created)
 
 
-def compare(first: Report, second: Report, names: tuple[str, str]) -> ReportComparison:
+def compare(first: Report, second: Report, names: Names) -> ReportComparison:
     """Two reports under their `names`."""
-    rows = [(what, tell(first), tell(second)) for what, tell in _rows(first, second)]
-    table = pd.DataFrame(
-        [(what, "yes" if a == b else "no", _short(what, a), _short(what, b)) for what, a, b in rows],
-        columns=["What", "Same?", *names],
-    )
+    rows = []
+    for row in _rows(first, second):
+        values = row.value(first), row.value(second)
+        same = "yes" if values[0] == values[1] else "no"
+        rows.append((row.title, same, *(value[: row.shown] for value in values)))
+    table = pd.DataFrame(rows, columns=["What", "Same?", *(name.title for name in names)])
     return ReportComparison(_sentence(first, second, names), table)
 
 
-def _short(what: str, text: str) -> str:
-    """A digest by its beginning, anything else as it is."""
-    return text[:16] if what.endswith("digest") else text
+@dataclass(frozen=True)
+class _Row:
+    """Something that two reports are compared by."""
+
+    title: str
+    value: Callable[[Report], str]
+    shown: int | None = None
+    """Characters of the value that the table shows, None for all: a digest is known by its beginning."""
 
 
-def _rows(first: Report, second: Report) -> list[tuple[str, Callable[[Report], str]]]:
-    """What is compared, and how to tell it of one report."""
-    names = dict.fromkeys(a["attribute"] for r in (first, second) for a in r["found"]["attributes"])
+def _rows(first: Report, second: Report) -> list[_Row]:
+    names = dict.fromkeys(a.attribute for r in (first, second) for a in r.found.attributes)
+    readers = dict.fromkeys(
+        (found.attribute, found.kind)
+        for r in (first, second)
+        if r.forgetting
+        for found in r.forgetting.readings
+    )
     return [
-        ("Written", when),
-        ("Data", lambda r: r["data"]["name"]),
-        ("Data digest", lambda r: r["data"]["sha256"]),
-        ("Model digest", lambda r: r["model"]["sha256"]),
-        ("Head in force, digest", _head),
-        ("Setting in force", _setting),
-        ("What counts as bias", lambda r: r["settings"]["measure"]),
-        ("Limit, points", lambda r: f"{100 * r['settings']['limit']:g}"),
-        *((f"Bias by {name}, original", lambda r, n=name: _bias(r["found"]["attributes"], n)) for name in names),
-        *((f"Bias by {name}, in force", lambda r, n=name: _bias(_in_force(r), n)) for name in names),
-        ("Accuracy, original, %", lambda r: _figure(r["found"]["accuracy"])),
-        ("Accuracy, in force, %", lambda r: _figure(_accuracy(r))),
-        ("Did it work?", lambda r: r["measured"]["verdict"] if r["measured"] else "nothing was unlearned"),
-        ("Decision", _decision),
+        _Row("Written", when),
+        _Row("Data", lambda r: r.data.name),
+        _Row("Data digest", lambda r: r.data.sha256, DIGEST),
+        _Row("Model digest", lambda r: r.model.sha256, DIGEST),
+        _Row("Head in force, digest", _head, DIGEST),
+        _Row("Setting in force", _setting),
+        _Row("What counts as bias", lambda r: r.settings.measure),
+        _Row("Limit, points", lambda r: f"{100 * r.settings.limit:g}"),
+        *(_Row(f"Bias by {name}, original", partial(_bias_before, name)) for name in names),
+        *(_Row(f"Bias by {name}, in force", partial(_bias_in_force, name)) for name in names),
+        *(_Row(f"Read of {name} by {READERS[kind]}, %", partial(_read, name, kind)) for name, kind in readers),
+        _Row("Accuracy, original, %", lambda r: _figure(r.found.accuracy)),
+        _Row("Accuracy, in force, %", lambda r: _figure(_accuracy(r))),
+        _Row("Did it work?", lambda r: r.measured.verdict if r.measured else "nothing was unlearned"),
+        _Row("Decision", _decision),
     ]  # fmt: skip
 
 
-def _sentence(first: Report, second: Report, names: tuple[str, str]) -> str:
-    if first["seal"] == second["seal"] and first == second:
+def _sentence(first: Report, second: Report, names: Names) -> str:
+    if first.seal == second.seal and first == second:
         return "Both are the same report."
     opening = _same_subject(first, second)
-    if first["data"]["sha256"] != second["data"]["sha256"]:
+    if first.data.sha256 != second.data.sha256:
         return f"{opening}, so their figures cannot be held against each other."
     parts = [opening, _differing_bias(first, second, names), _differing_decision(first, second, names)]
     return "; ".join(part for part in parts if part) + "."
 
 
 def _same_subject(first: Report, second: Report) -> str:
-    if first["data"]["sha256"] != second["data"]["sha256"]:
+    if first.data.sha256 != second.data.sha256:
         return "They are about different data"
-    if first["model"]["sha256"] != second["model"]["sha256"]:
+    if first.model.sha256 != second.model.sha256:
         return "Same data, different models"
     if _head(first) == _head(second):
         return "Same data, same model, and the same head in force"
     return "Same data and same original model, different heads in force"
 
 
-def _differing_bias(first: Report, second: Report, names: tuple[str, str]) -> str:
-    attribute = (first["measured"] or first["found"]["attributes"][0])["attribute"]
-    measures = [r["settings"]["measure"] for r in (first, second)]
+def _differing_bias(first: Report, second: Report, names: Names) -> str:
+    attribute = (first.measured or first.found.attributes[0]).attribute
+    measures = first.settings.measure, second.settings.measure
     if measures[0] != measures[1]:
         return f"bias was measured in two ways ({measures[0]} and {measures[1]})"
-    found: list[dict[str, Any]] = [
-        next((a["judged"] for a in _in_force(r) if a["attribute"] == attribute), {"value": None})
-        for r in (first, second)
-    ]
-    one, other = found
-    if one["value"] is None or other["value"] is None:
+    one, other = (_judged(_in_force(r), attribute) for r in (first, second))
+    if one is None or other is None or one.value is None or other.value is None:
         return f"the bias by {attribute} in force is not known in both"
-    said = [wording.points(e["value"]) for e in (one, other)]
+    said = [wording.points(value) for value in (one.value, other.value)]
     if said[0] == said[1]:
         return f"the bias by {attribute} in force is {said[0]} points in both"
-    apart = one["low"] > other["high"] or other["low"] > one["high"]
     return (
-        f"the bias by {attribute} in force is {said[0]} points in {_spoken(names[0])} and {said[1]} in "
-        f"{_spoken(names[1])}, and their intervals {'do not overlap' if apart else 'overlap'}"
+        f"the bias by {attribute} in force is {said[0]} points in {names[0].spoken} and {said[1]} in "
+        f"{names[1].spoken}, and their intervals {'do not overlap' if _are_apart(one, other) else 'overlap'}"
     )
 
 
-def _differing_decision(first: Report, second: Report, names: tuple[str, str]) -> str:
-    verdicts = [r["decision"]["verdict"] for r in (first, second)]
+def _are_apart(one: Figure, other: Figure) -> bool:
+    """Whether two intervals have nothing in common."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low > other.high or other.low > one.high
+
+
+def _differing_decision(first: Report, second: Report, names: Names) -> str:
+    verdicts = first.decision.verdict, second.decision.verdict
     if verdicts[0] == verdicts[1]:
         return ""
     said = [VERDICTS[v].lower() for v in verdicts]
-    return f"the decision is “{said[0]}” in {_spoken(names[0])} and “{said[1]}” in {_spoken(names[1])}"
+    return f"the decision is “{said[0]}” in {names[0].spoken} and “{said[1]}” in {names[1].spoken}"
 
 
-def _spoken(name: str) -> str:
-    """'This review' is 'this review', 'Opened report' is 'the opened report'."""
-    small = name[0].lower() + name[1:]
-    return small if small.startswith("this ") else f"the {small}"
-
-
-def _in_force(report: Report) -> list[dict[str, Any]]:
+def _in_force(report: Report) -> list[Attribute]:
     """Every attribute of the model in force."""
-    measured = report["measured"]
-    after = measured["attributes_after"] if measured else report["found"]["attributes"]
-    return after or []
+    if report.measured:
+        return report.measured.attributes_after or []
+    return report.found.attributes
 
 
-def _bias(attributes: list[dict[str, Any]], name: str) -> str:
-    return next((_figure(a["judged"]) for a in attributes if a["attribute"] == name), NONE)
+def _judged(attributes: list[Attribute], name: str) -> Figure | None:
+    """The figure that the verdict on an attribute rests on."""
+    return next((a.judged for a in attributes if a.attribute == name), None)
 
 
-def _accuracy(report: Report) -> dict[str, Any]:
-    found: dict[str, Any] = (
-        report["measured"]["accuracy"]["after"] if report["measured"] else report["found"]["accuracy"]
-    )
-    return found
+def _bias_before(name: str, report: Report) -> str:
+    judged = _judged(report.found.attributes, name)
+    return NONE if judged is None else _figure(judged)
 
 
-def _figure(estimate: dict[str, Any]) -> str:
-    return wording.figure(fmd.Estimate(**estimate))
+def _bias_in_force(name: str, report: Report) -> str:
+    judged = _judged(_in_force(report), name)
+    return NONE if judged is None else _figure(judged)
+
+
+def _read(attribute: str, kind: Kind, report: Report) -> str:
+    """What fresh readers of one kind tell of an attribute once it was to be forgotten, and what guessing gets."""
+    readings = report.forgetting.readings if report.forgetting else []
+    after = next((r.after for r in readings if (r.attribute, r.kind) == (attribute, kind)), None)
+    return NONE if after is None else f"{_figure(after.accuracy)}, by guessing {wording.points(after.chance)}"
+
+
+def _accuracy(report: Report) -> Figure:
+    return report.measured.accuracy.after if report.measured else report.found.accuracy
+
+
+def _figure(figure: Figure) -> str:
+    return wording.figure(figure.estimate)
 
 
 def _head(report: Report) -> str:
-    current = report["done"]["current"]
-    head: str = current["head_sha256"] if current else report["model"]["head_sha256"]
-    return head
+    return report.done.current.head_sha256 if report.done.current else report.model.head_sha256
 
 
 def _setting(report: Report) -> str:
-    current = report["done"]["current"]
-    return current["setting"] if current else "the original model"
+    return report.done.current.setting if report.done.current else "the original model"
 
 
 def _decision(report: Report) -> str:
-    made = report["decision"]
-    if made["verdict"] is None:
+    made = report.decision
+    if made.verdict is None:
         return "none yet"
-    return VERDICTS[made["verdict"]].lower() + (f", by {made['reviewer']}" if made["reviewer"] else "")
+    return VERDICTS[made.verdict].lower() + (f", by {made.reviewer}" if made.reviewer else "")

@@ -40,6 +40,7 @@ ADVERSARY = Method(
     title="Train against an adversary that reads the attribute",
     short="Train against it",
     retrains=True,
+    forgets=True,
 )
 register(ADVERSARY)
 Variant = Literal["published", "ensemble", "conditional", "matching", "sparing", "twins"]

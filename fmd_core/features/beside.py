@@ -37,6 +37,13 @@ class SideBySide(Classifier):
     original: Classifier = field(kw_only=True)
     changed: Classifier = field(kw_only=True)
 
+    @property
+    def changed_layers(self) -> tuple[str, ...]:
+        """Names of the encoder's layers whose weights differ, in the order of the network."""
+        before, after = self.original.encoder_state, self.changed.encoder_state
+        differ = [name for name in after if not np.array_equal(after[name], before.get(name, ()))]
+        return tuple(dict.fromkeys(name.rpartition(".")[0] or name for name in differ))
+
     @cached_property
     def encoder_fingerprint(self) -> str:
         return self.encoder.fingerprint

@@ -30,6 +30,7 @@ PATTERN = Method(
     title="Forget a pattern that channels respond to",
     short="Forget a pattern",
     retrains=True,
+    forgets=True,
 )
 register(PATTERN)
 SAMPLE_IMAGES = 400  # of the training split, that channels are compared on

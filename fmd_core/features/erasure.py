@@ -51,7 +51,9 @@ from fmd_core.showing import one_line
 from fmd_core.solvers.fitting import ConvexProblem, fit_head
 from fmd_core.unlearn.method import Method, register
 
-ERASURE = Method(name="erasure", title="Erase the attribute from the features (LEACE)", short="Erase it")
+ERASURE = Method(
+    name="erasure", title="Erase the attribute from the features (LEACE)", short="Erase it", forgets=True
+)
 register(ERASURE)
 Form = Literal["within class", "plain"]
 FURTHER_SHARE = 4

@@ -208,10 +208,15 @@ def _check(before: Seen, after: Seen) -> None:
 
 def forgetting_sentence(found: Forgetting) -> str:
     """Whether the attributes are forgotten and what the task lost, a sentence for each."""
-    told = [
+    return " ".join(forgetting_sentences(found))
+
+
+def forgetting_sentences(found: Forgetting) -> tuple[str, ...]:
+    """The same apart: one for each attribute in their order, then that of the task."""
+    of_attributes = [
         _attribute_sentence(*(found.reading(name, kind) for kind in READERS)) for name in found.attributes
     ]
-    return " ".join([*told, _task_sentence(found.accuracy)])
+    return *of_attributes, _task_sentence(found.accuracy)
 
 
 def is_read(result: ProbeResult) -> bool:

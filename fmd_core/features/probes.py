@@ -23,7 +23,7 @@ import numpy as np
 from fmd_core.data import Array, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, percent, points
-from fmd_core.intervals import MIN_PEOPLE, bootstrap_means, estimate_from_draws
+from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
 from fmd_core.showing import one_line
 
 Kind = Literal["linear", "mlp"]
@@ -54,6 +54,11 @@ class ProbeResult:
     n: int  # people judged on
     taught: int  # people who taught the probe
     by_seed: tuple[float, ...]
+
+    @property
+    def estimate(self) -> Estimate:
+        """`accuracy` with its interval."""
+        return Estimate(self.accuracy, *self.interval, self.n)
 
     @property
     def margin(self) -> float:

@@ -7,12 +7,12 @@ Articles are those of the EU AI Act, Regulation (EU) 2024/1689.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fmd_core import wording
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.models.depth import find_depth
 from fmd_core.report.evidence import Evidence
+from fmd_core.report.schema import Heading
 from fmd_core.unlearn.method import find_method
 
 NO_CERTIFICATE = (
@@ -46,12 +46,13 @@ class Section:
     card: tuple[str, ...]
     articles: tuple[int, ...]
     needs_variant: bool = False
+    needs_forgetting: bool = False
 
     @property
-    def names(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
+    def heading(self) -> Heading:
+        """The same as the report declares it."""
         articles = [f"EU AI Act, Art. {number} ({ARTICLES[number]})" for number in self.articles]
-        return {"title": self.title, "model_card": list(self.card), "evidence_for": articles}
+        return Heading(self.title, list(self.card), articles)
 
 
 SECTIONS = (
@@ -60,6 +61,9 @@ SECTIONS = (
     Section("scores", "Can these scores be relied on?", ("Quantitative analyses",), (15,)),
     Section("done", "What was done", ("Model details",), (10, 14)),
     Section("worked", "Did it work?", ("Quantitative analyses",), (15,), needs_variant=True),
+    Section(
+        "forgotten", "What was forgotten", ("Model details", "Quantitative analyses"), (10, 15), needs_forgetting=True,
+    ),
     Section(
         "rivals", "What simpler fixes did to the same people", ("Quantitative analyses",), (15,),
         needs_variant=True,
@@ -75,6 +79,17 @@ SECTIONS = (
     Section("limits", "What this report does not say", ("Caveats and recommendations",), (14, 15)),
     Section("check", "How to check this", ("Model details",), (15,)),
 )  # fmt: skip
+
+
+def sections_of(*, has_variant: bool, forgets: bool) -> list[Section]:
+    """Sections of a report whose variant in force, if there is one, may be one that forgets."""
+    return [
+        section
+        for section in SECTIONS
+        if (has_variant or not section.needs_variant) and (forgets or not section.needs_forgetting)
+    ]
+
+
 TWINS = {
     "generated": "Twins were drawn again with only the attribute changed: the figures hold as far as that drawing "
     "changes nothing else.",
@@ -90,8 +105,8 @@ def caveats(evidence: Evidence) -> list[str]:
     told = [
         f"Figures come from {wording.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
         "like those. Where and on whom the model is used, they may differ.",
-        f"Only {_names(list(data.attributes))} could be looked at. Of properties that are not in the data nothing is "
-        "known.",
+        f"Only {wording.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
+        "nothing is known.",
         TWINS[data.pair_method],
         "How the data were collected and labelled, whether the people in them agreed, and whether the true classes "
         "are themselves fair, cannot be seen from the data.",
@@ -105,8 +120,8 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     if evidence.point is not None:
         told.append(
-            "The whole network was trained on. Fresh readers say what it still tells; another layer, or a reader of "
-            "another kind, may tell more."
+            "The network was trained on below its last layer. Fresh readers say what the last one can still be told; "
+            "another layer, or a reader of another kind, may tell more."
             if find_method(evidence.point.result.strategy).retrains
             else f"Only {find_depth(evidence.depth).changed} changed. What lies below can still tell the attribute, so "
             "that layers trained again on the old data can learn the bias again."
@@ -117,7 +132,3 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     told.append("Measure again, with this limit, when the data, the model or its use changes.")
     return told
-
-
-def _names(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -11,6 +11,7 @@ from fmd_core.bias_functions import Measure
 from fmd_core.comparison import Comparison
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
+from fmd_core.features.forgetting import Forgetting
 from fmd_core.figures import count
 from fmd_core.guarded_path import PathPoint
 from fmd_core.influence import InfluenceScores
@@ -156,6 +157,11 @@ class Evidence:
     decision: Decision = Decision()
     remarks: tuple[SampleRemark, ...] = ()
     """What the reviewer said of single training samples."""
+    forgetting: Forgetting | None = None
+    """What fresh readers tell before and after, of a variant that forgets; None where they were not asked."""
+    changed_layers: tuple[str, ...] | None = None
+    """Layers whose weights are not the original's, of a network that was trained on; None where that was not
+    looked at."""
     trail: AuditTrail | None = None
     """The stored audit log; None where the review is not kept."""
 

@@ -1,9 +1,8 @@
-"""What held-out people say of the variant in force, as plain JSON values."""
+"""What held-out people say of the variant in force, as the report declares it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,48 +10,82 @@ from fmd_core import wording
 from fmd_core.bias import BiasReport
 from fmd_core.comparison import OUTCOMES, Comparison, changed_examples, outcome
 from fmd_core.data import AttributeDataset
+from fmd_core.features.forgetting import Forgetting, forgetting_sentences
+from fmd_core.features.probes import ProbeResult
 from fmd_core.proof import Rival
+from fmd_core.report import schema
 from fmd_core.report.evidence import Evidence
-from fmd_core.report.sections import attribute, findings_of
+from fmd_core.report.fields import Change, Figure
+from fmd_core.report.sections import as_declared, attribute, findings_of
 from fmd_core.scan import Finding
 
 PICTURES = 12
 REMARKS = 100  # samples with something said of them that the page shows
 
 
-def measured(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
+def measured(evidence: Evidence, comparison: Comparison) -> schema.Measured:
     """Before and after, who pays, what simpler fixes did, and whose answer changed."""
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     labels = evidence.dataset.target.codes[comparison.rows]
     was, now = _before_and_after(evidence, comparison)
     still = wording.still_beyond(comparison.judged, evidence.threshold)
-    return {
-        "attribute": comparison.attribute,
-        "headline": wording.comparison_headline(comparison),
-        "sentence_before": wording.attribute_sentence(was),
-        "sentence_after": f"{wording.attribute_sentence(now)} {still}".rstrip(),
-        "verdict": comparison.verdict,
-        "who_pays": f"{wording.people_sentence(comparison, evidence.dataset.unit)} "
+    return schema.Measured(
+        attribute=comparison.attribute,
+        headline=wording.comparison_headline(comparison),
+        sentence_before=wording.attribute_sentence(was),
+        sentence_after=f"{wording.attribute_sentence(now)} {still}".rstrip(),
+        verdict=comparison.verdict,
+        who_pays=f"{wording.people_sentence(comparison, evidence.dataset.unit)} "
         f"{wording.losers_sentence(comparison)}",
-        "bias": asdict(comparison.bias),
-        "gap": None if comparison.gap is None else asdict(comparison.gap),
-        "judged": asdict(comparison.judged),
-        "excess": None if comparison.excess is None else asdict(comparison.excess),
-        "flips": asdict(comparison.flips),
-        "accuracy": asdict(comparison.accuracy),
-        "aligned_accuracy": asdict(comparison.aligned_accuracy),
-        "conflicting_accuracy": asdict(comparison.conflicting_accuracy),
-        "attributes_after": None if after is None else [attribute(f) for f in findings_of(evidence, after)],
-        "rivals": [_rival(rival, found) for rival, found in evidence.rivals],
-        "no_rivals": evidence.no_rivals,
-        "groups": [asdict(change) for change in comparison.groups],
-        "intersections": [asdict(change) for change in comparison.intersections],
-        "confusion_before": comparison.confusion_before.tolist(),
-        "confusion_after": comparison.confusion_after.tolist(),
-        "changed": changed,
-        "shown": comparison.rows[changed_examples(comparison, labels, PICTURES)].tolist(),
-        "outcomes": {name: sum(entry["outcome"] == name for entry in changed) for name in OUTCOMES},
-    }
+        bias=as_declared(Change, comparison.bias),
+        gap=None if comparison.gap is None else as_declared(Change, comparison.gap),
+        judged=as_declared(Change, comparison.judged),
+        excess=None if comparison.excess is None else as_declared(Change, comparison.excess),
+        flips=as_declared(Change, comparison.flips),
+        accuracy=as_declared(Change, comparison.accuracy),
+        aligned_accuracy=as_declared(Change, comparison.aligned_accuracy),
+        conflicting_accuracy=as_declared(Change, comparison.conflicting_accuracy),
+        attributes_after=None if after is None else [attribute(f) for f in findings_of(evidence, after)],
+        rivals=[_rival(rival, found) for rival, found in evidence.rivals],
+        no_rivals=evidence.no_rivals,
+        groups=[as_declared(Change, change) for change in comparison.groups],
+        intersections=[as_declared(Change, change) for change in comparison.intersections],
+        confusion_before=comparison.confusion_before.tolist(),
+        confusion_after=comparison.confusion_after.tolist(),
+        changed=changed,
+        shown=comparison.rows[changed_examples(comparison, labels, PICTURES)].tolist(),
+        outcomes={name: sum(entry.outcome == name for entry in changed) for name in OUTCOMES},
+    )
+
+
+def forgetting(found: Forgetting) -> schema.Forgetting:
+    """What fresh readers tell before and after, and what it cost the task."""
+    headline, *others = forgetting_sentences(found)
+    return schema.Forgetting(
+        headline=headline,
+        sentence=" ".join(others),
+        readings=[
+            schema.Reading(r.attribute, r.kind, _probe(r.before), _probe(r.after)) for r in found.readings
+        ],
+        accuracy=as_declared(Change, found.accuracy),
+        seconds=found.seconds,
+    )
+
+
+def _probe(result: ProbeResult) -> schema.Probe:
+    return schema.Probe(
+        accuracy=as_declared(Figure, result.estimate),
+        chance=_share(result.chance),
+        majority=_share(result.majority),
+        auc=_share(result.auc),
+        taught=result.taught,
+        by_seed=[_share(found) for found in result.by_seed],
+    )
+
+
+def _share(sum_of_weights: float) -> float:
+    """A share that rounding took beyond 1, or below 0, at its end."""
+    return min(max(sum_of_weights, 0.0), 1.0)
 
 
 def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Finding, Finding]:
@@ -67,18 +100,18 @@ def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Findi
     return was, replace(was, audit=short)
 
 
-def _rival(rival: Rival, comparison: Comparison) -> dict[str, Any]:
-    return {
-        "name": rival.name,
-        "title": rival.title,
-        "k": rival.k,
-        "after": asdict(comparison.judged.after),
-        "difference": asdict(comparison.judged.difference),
-        "accuracy_difference": asdict(comparison.accuracy.difference),
-    }
+def _rival(rival: Rival, comparison: Comparison) -> schema.Rival:
+    return schema.Rival(
+        name=rival.name,
+        title=rival.title,
+        k=rival.k,
+        after=as_declared(Figure, comparison.judged.after),
+        difference=as_declared(Figure, comparison.judged.difference),
+        accuracy_difference=as_declared(Figure, comparison.accuracy.difference),
+    )
 
 
-def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[dict[str, Any]]:
+def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[schema.ChangedAnswer]:
     """Every held-out sample whose answer changed; classes by index."""
     columns = (
         comparison.rows,
@@ -86,14 +119,7 @@ def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[dict[str
         comparison.predicted_before,
         comparison.predicted_after,
     )
-    entries = np.stack(columns, axis=1)[comparison.changed].tolist()
     return [
-        {
-            "row": row,
-            "truth": truth,
-            "before": before,
-            "after": after,
-            "outcome": outcome(truth, before, after),
-        }
-        for row, truth, before, after in entries
+        schema.ChangedAnswer(row, truth, before, after, outcome(truth, before, after))
+        for row, truth, before, after in np.stack(columns, axis=1)[comparison.changed].tolist()
     ]

@@ -6,50 +6,51 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
 from fmd_core import wording
 from fmd_core.errors import ModelError
-from fmd_core.intervals import Estimate
+from fmd_core.features.forgetting import READERS
 from fmd_core.kinds import find_kind
 from fmd_core.networks.architectures import find_architecture
-from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
+from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
+from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
+from fmd_core.report.schema import ChangedAnswer, Current, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
 from fmd_core.unlearn.method import Method, Strategy, find_method
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
+NAMED_LAYERS = 4
 
 
-def render_page(
-    report: dict[str, Any], pictures: Mapping[int, str] | None = None, *, opened: str = ""
-) -> str:
+def render_page(report: Report, pictures: Mapping[int, str] | None = None, *, opened: str = "") -> str:
     """A report, as `build_report` or `read_report` give it, as one HTML page.
 
     `pictures` are data URIs by row; a report that was read from JSON has none, and says so. `opened`
     is what to say at the top of one that was opened again.
     """
-    method = _method(report["settings"]["strategy"])
+    method = _method(report.settings.strategy)
+    forgets = report.forgetting is not None or (method is not None and method.forgets)
     return _template().render(
         report=report,
-        harmful=report["taught_by"]["most_harmful"][:PICTURES],
-        changed=_shown(report["measured"]),
+        harmful=report.taught_by.most_harmful[:PICTURES],
+        changed=_shown(report.measured),
         pictures=pictures or {},
-        no_pictures=pictures is None
-        and find_kind(report["data"]["kind"]).has_pictures
-        and report["data"]["shareable"],
+        no_pictures=pictures is None and find_kind(report.data.kind).has_pictures and report.data.shareable,
         opened=opened,
         heading={s.key: s for s in SECTIONS},
-        sections=[s for s in SECTIONS if report["measured"] or not s.needs_variant],
+        sections=sections_of(has_variant=report.measured is not None, forgets=forgets),
+        forgets=forgets,
         articles=ARTICLES,
         card=CARD,
         no_certificate=NO_CERTIFICATE,
         method=method,
         has_strengths=isinstance(method, Strategy),
-        remarks=report["taught_by"]["remarks"][:REMARKS],
+        readers=READERS,
+        remarks=report.taught_by.remarks[:REMARKS],
     )
 
 
@@ -67,12 +68,16 @@ def _template() -> Template:
         "effects": _effects,
         "along": _along,
         "figure": _figure,
+        "value": _value,
+        "interval": lambda figure: wording.interval(figure.estimate),
         "when": wording.moment,
         "day": _day,
         "p_value": wording.p_value,
         "count": wording.count,
         "counted": wording.counted,
         "network": _network,
+        "layers": _layers,
+        "span": wording.span,
     }
     return environment.get_template("report.html")
 
@@ -100,32 +105,48 @@ def _network(architecture: str) -> str:
         return architecture
 
 
-def _shown(measured: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _layers(current: Current) -> str:
+    """Which layers are not the original's, in words."""
+    if not find_method(current.strategy).retrains:
+        return "the last layer"
+    names = current.changed_layers
+    if names is None:
+        return "layers below the last one as well; which was not looked at"
+    if len(names) > NAMED_LAYERS:
+        return f"{len(names)} layers, from {names[0]} to {names[-1]}, and the last layer"
+    return wording.listed([*names, "the last layer"])
+
+
+def _shown(measured: Measured | None) -> list[ChangedAnswer]:
     if measured is None:
         return []
-    entries = {entry["row"]: entry for entry in measured["changed"]}
-    return [entries[row] for row in measured["shown"] if row in entries]
+    entries = {entry.row: entry for entry in measured.changed}
+    return [entries[row] for row in measured.shown if row in entries]
 
 
-def _day(iso: str) -> str:
-    day = date.fromisoformat(iso)
+def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _figure(estimate: dict[str, Any], *, difference: bool = False) -> str:
-    return wording.figure(Estimate(**estimate), difference=difference)
+def _figure(figure: Figure, *, difference: bool = False) -> str:
+    return wording.figure(figure.estimate, difference=difference)
 
 
-def _effects(check: dict[str, Any]) -> list[list[str]]:
+def _value(figure: Figure, *, difference: bool = False) -> str:
+    return wording.value(figure.estimate, difference=difference)
+
+
+def _effects(check: ScoreCheck) -> list[list[str]]:
     """The rows of a score check, in points."""
-    groups = check["groups"]
-    text = wording.in_points(g["measured"][end] for g in groups for end in ("least", "most"))
+    text = wording.in_points(end for g in check.groups for end in (g.measured.least, g.measured.most))
 
-    def name(group: dict[str, Any]) -> str:
-        kind, draws = group["kind"], group["draws"]
-        return f"{check['k']} random, mean of {draws}" if kind == "random" else f"{check['k']} most {kind}"
+    def name(group: GroupCheck) -> str:
+        random = group.kind == "random"
+        return f"{check.k} random, mean of {group.draws}" if random else f"{check.k} most {group.kind}"
 
-    return [[name(group), *(text(group[effect]["mean"]) for effect in EFFECTS)] for group in groups]
+    return [
+        [name(group), *(text(getattr(group, effect).mean) for effect in EFFECTS)] for group in check.groups
+    ]
 
 
 def _along(share: float) -> str:

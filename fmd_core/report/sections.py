@@ -1,10 +1,11 @@
-"""What was reviewed, found and done, as plain JSON values. Shares are in [0, 1]; intervals are 95 %."""
+"""What was reviewed, found and done, as the report declares it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from fmd_core import wording
@@ -12,99 +13,109 @@ from fmd_core.bias import BiasReport
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.guarded_path import PathPoint
 from fmd_core.models.classifier import Classifier
+from fmd_core.report import schema
 from fmd_core.report.evidence import AuditTrail, Evidence
+from fmd_core.report.fields import Figure, Part
 from fmd_core.scan import Finding, scan
 from fmd_core.score_check import GroupCheck, ScoreCheck
 from fmd_core.unlearn.method import Strategy, find_method
 from fmd_core.unlearning import UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
+P = TypeVar("P", bound=Part)
 
 
-def data(dataset: AttributeDataset) -> dict[str, Any]:
+def as_declared(kind: type[P], computed: object) -> P:
+    """A result of the library as the report declares it; what the report does not name is left out."""
+    return msgspec.convert(msgspec.to_builtins(computed, enc_hook=plain_scalar), kind)
+
+
+def plain_scalar(value: object) -> object:
+    """A number of NumPy as Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"a report holds no {type(value).__name__}")
+
+
+def data(dataset: AttributeDataset) -> schema.Data:
     """The data set: its digest, its parts, and who is in them."""
     columns = (dataset.target, *dataset.attributes.values())
-    return {
-        "name": dataset.name,
-        "sha256": dataset.fingerprint,
-        "target": dataset.target.name,
-        "classes": list(dataset.target.levels),
-        "attributes": {c.name: list(c.levels) for c in dataset.attributes.values()},
-        "notes": list(dataset.notes),
-        "twins": dataset.pair_method,
-        "unit": dataset.unit,
-        "kind": dataset.source.kind,
-        "shareable": dataset.shareable,
-        "samples": {split: int((dataset.split == split).sum()) for split in SPLITS},
-        "composition": [row for column in columns for row in _composition(dataset, column)],
-    }
+    return schema.Data(
+        name=dataset.name,
+        sha256=dataset.fingerprint,
+        target=dataset.target.name,
+        classes=list(dataset.target.levels),
+        attributes={c.name: list(c.levels) for c in dataset.attributes.values()},
+        notes=list(dataset.notes),
+        twins=dataset.pair_method,
+        unit=dataset.unit,
+        kind=dataset.source.kind,
+        shareable=dataset.shareable,
+        samples=schema.Samples(**{split: int((dataset.split == split).sum()) for split in SPLITS}),
+        composition=[row for column in columns for row in _composition(dataset, column)],
+    )
 
 
-def _composition(dataset: AttributeDataset, column: Column) -> list[dict[str, Any]]:
+def _composition(dataset: AttributeDataset, column: Column) -> list[schema.Composition]:
     """How many samples of each part show each level."""
     counts = {
         split: np.bincount(column.codes[dataset.split == split], minlength=len(column.levels)).tolist()
         for split in SPLITS
     }
     return [
-        {"column": column.name, "level": level, **{split: counts[split][code] for split in SPLITS}}
+        schema.Composition(
+            column=column.name, level=level, **{split: counts[split][code] for split in SPLITS}
+        )
         for code, level in enumerate(column.levels)
     ]
 
 
-def model(classifier: Classifier) -> dict[str, Any]:
+def model(classifier: Classifier) -> schema.Model:
     """The original model and its digests."""
-    return {
-        "architecture": classifier.architecture,
-        "parameters": classifier.n_parameters,
-        "sha256": classifier.fingerprint,
-        "head_sha256": classifier.head.fingerprint,
-        "damping": classifier.damping,
-    }
+    return schema.Model(
+        architecture=classifier.architecture,
+        parameters=classifier.n_parameters,
+        sha256=classifier.fingerprint,
+        head_sha256=classifier.head.fingerprint,
+        damping=classifier.damping,
+    )
 
 
-def decision(evidence: Evidence) -> dict[str, Any]:
+def decision(evidence: Evidence) -> schema.Decision:
     """What the reviewer decided, and about which last layer."""
-    made, head = evidence.decision, evidence.classifier.head
+    head = evidence.classifier.head
     in_force = head if evidence.point is None else evidence.point.result.head
-    return {
-        "verdict": made.verdict,
-        "reviewer": made.reviewer,
-        "date": None if made.date is None else made.date.isoformat(),
-        "notes": made.notes,
-        "intended_use": made.intended_use,
-        "head_sha256": in_force.fingerprint,
-    }
+    return schema.Decision(**vars(evidence.decision), head_sha256=in_force.fingerprint)
 
 
-def settings(evidence: Evidence) -> dict[str, Any]:
+def settings(evidence: Evidence) -> schema.Settings:
     """Everything that was chosen; what belongs to a variant is None with the original in force."""
     result = None if evidence.point is None else evidence.point.result
-    return {
-        "measure": evidence.measure,
-        "attributes": list(evidence.attributes or (evidence.scores.attribute,)),
-        "limit": evidence.threshold,
-        "most_unlike": evidence.most_unlike,
-        "left_out": [{"attribute": attribute, "row": row} for attribute, row in evidence.left_out],
-        "strategy": None if result is None else result.strategy,
-        "strength": None if result is None else result.strength,
-        "k": None if result is None else _k(result),
-        "blend": None if result is None else result.blend,
-        "depth": evidence.depth,
-        "tolerance": evidence.tolerance,
-    }
+    return schema.Settings(
+        measure=evidence.measure,
+        attributes=list(evidence.attributes or (evidence.scores.attribute,)),
+        limit=evidence.threshold,
+        most_unlike=evidence.most_unlike,
+        left_out=[schema.LeftOut(attribute, row) for attribute, row in evidence.left_out],
+        strategy=None if result is None else result.strategy,
+        strength=None if result is None else result.strength,
+        k=None if result is None else _k(result),
+        blend=None if result is None else result.blend,
+        depth=evidence.depth,
+        tolerance=evidence.tolerance,
+    )
 
 
-def found(evidence: Evidence) -> dict[str, Any]:
+def found(evidence: Evidence) -> schema.Found:
     """Every attribute of the original model against the limit, worst first."""
     findings = findings_of(evidence, evidence.audit)
-    return {
-        "threshold": evidence.threshold,
-        "accuracy": asdict(evidence.audit.accuracy),
-        "worst_served": wording.worst_served_sentence(findings[0].audit, evidence.audit.accuracy),
-        "measure": evidence.measure,
-        "attributes": [attribute(f) for f in findings],
-    }
+    return schema.Found(
+        threshold=evidence.threshold,
+        accuracy=as_declared(Figure, evidence.audit.accuracy),
+        worst_served=wording.worst_served_sentence(findings[0].audit, evidence.audit.accuracy),
+        measure=evidence.measure,
+        attributes=[attribute(f) for f in findings],
+    )
 
 
 def findings_of(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
@@ -112,17 +123,16 @@ def findings_of(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
     return scan(audit, evidence.threshold, evidence.measure)
 
 
-def attribute(finding: Finding) -> dict[str, Any]:
+def attribute(finding: Finding) -> schema.Attribute:
     """One attribute: figures, verdict and sentences."""
-    audit = finding.audit
-    return asdict(audit) | {
-        "groups": [asdict(group) for group in audit.groups],
-        "judged": asdict(finding.estimate),
+    told = vars(finding.audit) | {
+        "judged": finding.estimate,
         "verdict": finding.words,
         "adjusted_p": finding.adjusted_p,
         "headline": wording.attribute_headline(finding),
         "sentence": wording.attribute_sentence(finding),
     }
+    return as_declared(schema.Attribute, told)
 
 
 def describe_row(dataset: AttributeDataset, row: int) -> dict[str, str]:
@@ -131,104 +141,95 @@ def describe_row(dataset: AttributeDataset, row: int) -> dict[str, str]:
     return {c.name: c.levels[c.codes[row]] for c in columns}
 
 
-def harmful(evidence: Evidence) -> dict[str, Any]:
+def harmful(evidence: Evidence) -> schema.TaughtBy:
     """The training samples ranked first and last."""
     scores, dataset = evidence.scores, evidence.dataset
     aligned = dataset.bias_aligned(scores.attribute)
 
-    def entries(positions: Array) -> list[dict[str, Any]]:
+    def entries(positions: Array) -> list[schema.Sample]:
         return [
-            {
-                "rank": rank,
-                "row": int(scores.rows[p]),
-                "removal_effect": float(scores.removal_effect[p]),
-                "bias_aligned": bool(aligned[scores.rows[p]]),
-                "shows": describe_row(dataset, int(scores.rows[p])),
-            }
+            schema.Sample(
+                rank=rank,
+                row=int(scores.rows[p]),
+                removal_effect=float(scores.removal_effect[p]),
+                bias_aligned=bool(aligned[scores.rows[p]]),
+                shows=describe_row(dataset, int(scores.rows[p])),
+            )
             for rank, p in enumerate(positions, start=1)
         ]
 
-    return {
-        "attribute": scores.attribute,
-        "bias": wording.bias_name(scores),
-        "top_k": evidence.top_k,
-        "most_harmful": entries(scores.most_harmful(evidence.top_k)),
-        "most_helpful": entries(scores.most_helpful(evidence.top_k)),
-        "remarks": [
-            asdict(remark) | {"shows": describe_row(dataset, remark.row)} for remark in evidence.remarks
+    return schema.TaughtBy(
+        attribute=scores.attribute,
+        bias=wording.bias_name(scores),
+        top_k=evidence.top_k,
+        most_harmful=entries(scores.most_harmful(evidence.top_k)),
+        most_helpful=entries(scores.most_helpful(evidence.top_k)),
+        remarks=[
+            schema.Remark(**asdict(remark), shows=describe_row(dataset, remark.row))
+            for remark in evidence.remarks
         ],
-    }
+    )
 
 
-def audit_log(trail: AuditTrail | None) -> dict[str, Any] | None:
+def audit_log(trail: AuditTrail | None) -> schema.AuditLog | None:
     """The log as it was kept, with its hashes."""
     if trail is None:
         return None
-    return {
-        "is_intact": trail.is_intact,
-        "sentence": trail.sentence,
-        "lines": [
-            {"at": line.at.isoformat(), "action": line.action, "detail": line.detail, "hash": line.hash}
-            for line in trail.lines
-        ],
-    }
+    lines = [schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash) for line in trail.lines]
+    return schema.AuditLog(trail.is_intact, trail.sentence, lines)
 
 
-def score_check(check: ScoreCheck) -> dict[str, Any]:
+def score_check(check: ScoreCheck) -> schema.ScoreCheck:
     """Predicted beside measured: what leaving K samples out does to the bias."""
-    return {
-        "attribute": check.attribute,
-        "k": check.k,
-        "verdict": check.verdict,
-        "converged": check.converged,
-        "groups": [_group(group) for group in check.groups],
-        "planted": asdict(check.planted),
-    }
+    return schema.ScoreCheck(
+        attribute=check.attribute,
+        k=check.k,
+        verdict=check.verdict,
+        converged=check.converged,
+        groups=[_group(group) for group in check.groups],
+        planted=as_declared(schema.Planted, check.planted),
+    )
 
 
-def _group(group: GroupCheck) -> dict[str, Any]:
-    ends = {name: group.ends(name) for name in EFFECTS}
-    figures = {
-        name: {"mean": group.mean(name), "least": ends[name][0], "most": ends[name][1]} for name in EFFECTS
-    }
-    return {"kind": group.kind, "draws": len(group.draws), **figures}
+def _group(group: GroupCheck) -> schema.GroupCheck:
+    effects = {name: schema.Effect(group.mean(name), *group.ends(name)) for name in EFFECTS}
+    return schema.GroupCheck(kind=group.kind, draws=len(group.draws), **effects)
 
 
-def done(evidence: Evidence) -> dict[str, Any]:
+def done(evidence: Evidence) -> schema.Done:
     """The visible history, and the variant in force."""
-    return {
-        "history": [
-            {
-                "at": step.at.isoformat(timespec="seconds"),
-                "action": step.action,
-                "attribute": step.attribute,
-                "setting": step.note or _setting(step.result),
-                "head_sha256": step.result.head.fingerprint,
-            }
-            for step in evidence.history
-        ],
-        "current": None if evidence.point is None else _current(evidence.point, evidence.tolerance),
-    }
+    history = [
+        schema.Step(
+            at=step.at.isoformat(timespec="seconds"),
+            action=step.action,
+            attribute=step.attribute,
+            setting=step.note or _setting(step.result),
+            head_sha256=step.result.head.fingerprint,
+        )
+        for step in evidence.history
+    ]
+    return schema.Done(history, None if evidence.point is None else _current(evidence, evidence.point))
 
 
-def _current(point: PathPoint, tolerance: float | None) -> dict[str, Any]:
+def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
     result = point.result
-    return {
-        "strategy": result.strategy,
-        "strength": result.strength,
-        "k": _k(result),
-        "blend": result.blend,
-        "step_share": result.step_share,
-        "setting": _setting(result),
-        "head_sha256": result.head.fingerprint,
-        "guard": {
-            "admitted": not point.refusal,
-            "refusal": point.refusal,
-            "validation_bias": point.bias,
-            "validation_accuracy": point.accuracy,
-            "tolerance": tolerance,
-        },
-    }
+    return schema.Current(
+        strategy=result.strategy,
+        strength=result.strength,
+        k=_k(result),
+        blend=result.blend,
+        step_share=result.step_share,
+        setting=_setting(result),
+        head_sha256=result.head.fingerprint,
+        guard=schema.Guard(
+            admitted=not point.refusal,
+            refusal=point.refusal,
+            validation_bias=point.bias,
+            validation_accuracy=point.accuracy,
+            tolerance=evidence.tolerance,
+        ),
+        changed_layers=None if evidence.changed_layers is None else list(evidence.changed_layers),
+    )
 
 
 def _k(result: UnlearningResult) -> int | None:

@@ -1,5 +1,5 @@
-"""The evidence pack: one dictionary of everything found, done and measured, and one
-self-contained HTML page drawn from it (no network, no scripts, prints well)."""
+"""The evidence pack: one report of everything found, done and measured (see `fmd_core.report.schema`), its JSON, and
+one self-contained HTML page drawn from it (no network, no scripts, prints well)."""
 
 from __future__ import annotations
 
@@ -11,51 +11,75 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import msgspec
+
 from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import AttributeDataset
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS
 from fmd_core.kinds import find_kind
 from fmd_core.proof import RANDOM_SEED
 from fmd_core.report import sections
-from fmd_core.report.duties import SECTIONS, caveats
+from fmd_core.report.duties import caveats, sections_of
 from fmd_core.report.evidence import Decision, Evidence, Step
-from fmd_core.report.measured import PICTURES, REMARKS, measured
+from fmd_core.report.measured import PICTURES, REMARKS, forgetting, measured
 from fmd_core.report.page import render_page
+from fmd_core.report.schema import Report, Seeds
+from fmd_core.unlearn.method import find_method
 
-__all__ = ["FORMAT", "Decision", "Evidence", "Step", "build_report", "render_report", "report_json", "seal"]
+__all__ = [
+    "FORMAT",
+    "Decision",
+    "Evidence",
+    "Report",
+    "Step",
+    "build_report",
+    "json_values",
+    "render_report",
+    "report_json",
+    "seal",
+]
 
 FORMAT = "fmd-report-3"
 PICTURE_SIDE = 128  # pixels
 PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "aif360", "streamlit")
 
 
-def build_report(evidence: Evidence, *, created: datetime | None = None) -> dict[str, Any]:
-    """The report as plain JSON values. Shares are in [0, 1]; intervals are 95 %."""
+def build_report(evidence: Evidence, *, created: datetime | None = None) -> Report:
+    """The report with its seal. Shares are in [0, 1]; intervals are 95 %."""
     comparison = evidence.comparison
-    report = {
-        "format": FORMAT,
-        "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()} | _versions(),
-        "seeds": {
-            "pairs": PAIR_SEED,
-            "bootstrap": BOOTSTRAP_SEED,
-            "bootstrap_draws": DRAWS,
-            "random_removal": RANDOM_SEED,
-        },
-        "sections": [s.names for s in SECTIONS if comparison is not None or not s.needs_variant],
-        "decision": sections.decision(evidence),
-        "settings": sections.settings(evidence),
-        "data": sections.data(evidence.dataset),
-        "model": sections.model(evidence.classifier),
-        "found": sections.found(evidence),
-        "taught_by": sections.harmful(evidence),
-        "score_checks": [sections.score_check(check) for check in evidence.checks],
-        "done": sections.done(evidence),
-        "audit_log": sections.audit_log(evidence.trail),
-        "measured": None if comparison is None else measured(evidence, comparison),
-        "caveats": caveats(evidence),
-    }
-    return report | {"seal": seal(report)}
+    strategy = None if evidence.point is None else evidence.point.result.strategy
+    forgets = evidence.forgetting is not None or (strategy is not None and find_method(strategy).forgets)
+    report = Report(
+        format=FORMAT,
+        created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version()} | _versions(),
+        seeds=Seeds(
+            pairs=PAIR_SEED, bootstrap=BOOTSTRAP_SEED, bootstrap_draws=DRAWS, random_removal=RANDOM_SEED
+        ),
+        sections=[
+            section.heading for section in sections_of(has_variant=comparison is not None, forgets=forgets)
+        ],
+        decision=sections.decision(evidence),
+        settings=sections.settings(evidence),
+        data=sections.data(evidence.dataset),
+        model=sections.model(evidence.classifier),
+        found=sections.found(evidence),
+        taught_by=sections.harmful(evidence),
+        score_checks=[sections.score_check(check) for check in evidence.checks],
+        done=sections.done(evidence),
+        audit_log=sections.audit_log(evidence.trail),
+        measured=None if comparison is None else measured(evidence, comparison),
+        forgetting=None if evidence.forgetting is None else forgetting(evidence.forgetting),
+        caveats=caveats(evidence),
+        seal="",
+    )
+    return msgspec.structs.replace(report, seal=seal(json_values(report)))
+
+
+def json_values(report: Report) -> dict[str, Any]:
+    """The report as plain JSON values: dictionaries, lists, texts and numbers."""
+    values: dict[str, Any] = msgspec.to_builtins(report, enc_hook=sections.plain_scalar)
+    return values
 
 
 def _versions() -> dict[str, str]:
@@ -74,18 +98,17 @@ def seal(report: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def report_json(report: dict[str, Any]) -> str:
+def report_json(report: Report) -> str:
     """The report as JSON text; a value that is not a number would be an error, never NaN."""
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(json_values(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def render_report(evidence: Evidence, *, report: dict[str, Any] | None = None) -> str:
+def render_report(evidence: Evidence, *, report: Report | None = None) -> str:
     """The report as one HTML page with pictures inside; `report` if it was built already."""
     report = report or build_report(evidence)
-    found = report["measured"]
-    rows = [entry["row"] for entry in report["taught_by"]["most_harmful"][:PICTURES]]
-    rows += found["shown"] if found else []
-    rows += [said["row"] for said in report["taught_by"]["remarks"][:REMARKS]]
+    rows = [sample.row for sample in report.taught_by.most_harmful[:PICTURES]]
+    rows += report.measured.shown if report.measured else []
+    rows += [remark.row for remark in report.taught_by.remarks[:REMARKS]]
     return render_page(report, _pictures(evidence.dataset, rows))
 
 

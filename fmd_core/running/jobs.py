@@ -47,10 +47,11 @@ class Job:
     """One piece of long work as others see it. Plain attributes, each written whole: readers need
     no lock, and whoever sees the state `finished`, `stopped` or `failed` sees the rest complete."""
 
-    def __init__(self, key: str, title: str) -> None:
+    def __init__(self, key: str, title: str, about: object = None) -> None:
         self.id = secrets.token_urlsafe(16)
         self.key = key
         self.title = title
+        self.about = about  # what it makes, for a page that finds it by the address; as its starter says
         self.state: JobState = "waiting"
         self.share = 0.0  # done, 0 to 1
         self.message = ""
@@ -191,7 +192,15 @@ class JobRegistry:
         self._past: deque[str] = deque()  # ids of those that ended, in the order of ending
         self._lanes = {False: _Lane(), True: _Lane()}  # by whether its jobs are brief
 
-    def start(self, key: str, title: str, work: Callable[[Progress], object], *, brief: bool = False) -> Job:
+    def start(
+        self,
+        key: str,
+        title: str,
+        work: Callable[[Progress], object],
+        *,
+        brief: bool = False,
+        about: object = None,
+    ) -> Job:
         """Have `work` done in the background. `key` names its content: while a job of the same key
         waits or runs, that one is returned, so a double click or a second tab starts nothing twice.
         `brief` says that it is a matter of seconds, and somebody is looking at the page that needs it.
@@ -205,7 +214,7 @@ class JobRegistry:
                 # No executor of concurrent.futures: the interpreter waits for its threads at exit.
                 threading.Thread(target=self._work_off, args=(lane,), name="fmd-job", daemon=True).start()
                 lane.busy += 1
-            job = Job(key, title)
+            job = Job(key, title, about)
             if self._notes:
                 job._note = self._notes.write(job.id, key, title)
             self._jobs[job.id] = job

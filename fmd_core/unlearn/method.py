@@ -58,6 +58,8 @@ class Method:
     """The same in two or three words, for a row of buttons."""
     retrains: bool = False
     """Whether it changes more than the last layers."""
+    forgets: bool = False
+    """Whether features are to forget an attribute or a pattern; fresh readers say what is left of it."""
     leaves_out_excluded: bool = False
     """Whether the model did not learn from the training samples that the reviewer excluded."""
 

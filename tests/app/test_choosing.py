@@ -8,7 +8,7 @@ import pytest
 
 from app import cache
 from app.jobs import preparation
-from app.opening import data_forms, uploads
+from app.opening import data_forms, model_forms, uploads
 from app.record.review import NO_MODEL, Review
 from app.view_models import import_data, models
 from app.widgets import components
@@ -32,7 +32,7 @@ REFUSED = {
 }
 
 
-def data_page(open_page, family="Your table"):
+def data_page(open_page, family="table"):
     return open_page("data").segmented_control(key="family").set_value(family).run()
 
 
@@ -48,9 +48,7 @@ def end_of(start: str):
     return job
 
 
-@pytest.mark.parametrize(
-    "family", ["CelebA", "Coloured MNIST", "Adult", "Your table", "Your pictures", "Demos"]
-)
+@pytest.mark.parametrize("family", ["celeba", "colored_mnist", "adult", "table", "pictures", "demos"])
 def test_every_kind_of_data_has_a_form(open_page, family):
     test = data_page(open_page, family)
     assert not test.exception
@@ -193,9 +191,7 @@ def test_an_emptied_class_is_left_out_and_one_alone_is_not_enough(tmp_path):
 
 
 def test_split_words_become_parts():
-    rows = pd.DataFrame(
-        {"Value": ["tr", "te", "old"], "Part": ["teaches the model", "judges the fix", "left out"]}
-    )
+    rows = pd.DataFrame({"Value": ["tr", "te", "old"], "Part": ["train", "test", import_data.NO_SPLIT]})
     assert import_data.split_values(rows) == {"tr": "train", "te": "test"}
 
 
@@ -262,7 +258,7 @@ def test_a_double_start_trains_once_and_the_address_finds_it(open_page):
 
 def test_refused_weights_are_a_sentence_and_code_for_their_owner(open_page):
     test = open_page("model")
-    test.segmented_control(key="model_way").set_value("Open weights").run()
+    test.segmented_control(key="model_way").set_value("open").run()
     test.file_uploader(key="weights").upload("net.pt", b"\x80\x04\x95torch", "application/x").run()
     test.button(key="open_weights").click().run()
     assert isinstance(end_of("open ").result, models.Refused)
@@ -274,7 +270,7 @@ def test_refused_weights_are_a_sentence_and_code_for_their_owner(open_page):
 
 def test_our_own_weights_open_with_a_passport(open_page):
     test = open_page("model")
-    test.segmented_control(key="model_way").set_value("Open weights").run()
+    test.segmented_control(key="model_way").set_value("open").run()
     weights = Path("sample_data/colored_digits/model.safetensors").read_bytes()
     test.file_uploader(key="weights").upload("ours.safetensors", weights, "application/x").run()
     test.button(key="open_weights").click().run()
@@ -290,7 +286,16 @@ def test_our_own_weights_open_with_a_passport(open_page):
     assert told["Scores of harmful samples"].startswith("approximations")
 
 
-def test_the_key_of_a_job_says_for_which_data_it_makes_a_model():
-    assert models.data_of("train import?id=1 Small, 3 rounds") == "import?id=1"
-    assert models.data_of('open celeba ["x y"]') == "celeba"
-    assert models.data_of("prepare celeba 1") == ""
+def test_a_job_in_the_address_opens_the_data_whose_model_it_makes_and_no_other_job_does(monkeypatch):
+    opened = []
+    monkeypatch.setattr(model_forms.state, "jobs", lambda: ())
+    monkeypatch.setattr(model_forms.state, "open_review", opened.append)
+    monkeypatch.setattr(model_forms.state, "show_job", lambda *_: None)
+    for about in (models.ModelFor("synthetic_faces"), import_data.Incoming("a.csv"), None):
+        job = REGISTRY.start(
+            f"train synthetic_faces {about}", "Training for a.csv", lambda _: None, about=about
+        )
+        monkeypatch.setattr(model_forms.st, "query_params", {"job": job.id})
+        model_forms.adopt_named_job()
+        assert job.wait(20)
+    assert [review.data for review in opened] == ["synthetic_faces"]

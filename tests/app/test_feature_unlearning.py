@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from app import cache
-from app.cache import opened, patterns
+from app.cache import judgements, opened, patterns
 from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained, describe
+from app.reporting import gathering
 from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import feature_unlearning
@@ -54,6 +55,28 @@ def test_the_head_of_an_erasure_answers_as_the_refitted_one_on_erased_features()
     np.testing.assert_allclose(cache.head(REVIEW, ERASURE).probabilities(people.features), wanted, atol=1e-5)
 
 
+def test_a_report_on_an_erasure_holds_what_fresh_readers_told(open_page):
+    judgements._forgetting.clear()
+    test = press(open_page("feature_unlearning"), "Apply this")
+    assert cache.known_forgetting(ERASURE) is cache.forgetting(ERASURE, ("colour",))
+    test = test.switch_page("app_pages/report.py").run()
+    assert not test.exception
+    page = test.get("iframe")[0].proto.srcdoc
+    assert "What was forgotten" in page
+    assert "colour, a linear reader" in page
+    judgements._forgetting.clear()
+    page = test.run().get("iframe")[0].proto.srcdoc
+    assert "was not asked in this review" in page
+    assert cache.known_forgetting(ERASURE) is None  # a report computes nothing anew
+
+
+def test_of_several_accounts_the_one_of_the_most_attributes_is_reported():
+    both = cache.forgetting(ERASURE, ("colour", "paper"))
+    cache.forgetting(ERASURE, ("colour",))
+    assert cache.known_forgetting(ERASURE) is both
+    judgements._forgetting.clear()
+
+
 def test_nothing_chosen_asks_for_an_attribute(open_page):
     test = open_page("feature_unlearning")
     test.multiselect(key="forget_colored_digits").set_value([]).run()
@@ -97,6 +120,8 @@ def test_a_retrained_model_stands_beside_the_original(same_model_again):
     assert found.verdict == "unchanged"
     assert cache.point(same_model_again).refusal == ""
     assert cache.features(same_model_again.review, "test").features.shape[1] == 2 * 64
+    assert gathering._changed_layers(REVIEW, same_model_again) == ()
+    assert gathering._changed_layers(REVIEW, None) is gathering._changed_layers(REVIEW, ERASURE) is None
     account = cache.forgetting(same_model_again, ("colour",))
     assert (
         account.reading("colour", "linear").before.accuracy

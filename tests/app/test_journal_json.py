@@ -1,5 +1,6 @@
 """What is kept of a review comes back as it was, and nothing else is believed."""
 
+import hashlib
 import json
 from datetime import UTC, date, datetime
 
@@ -9,7 +10,7 @@ from app.record import journal_json
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
-from app.record.variants import Exclusion, Recipe
+from app.record.variants import Erasure, Exclusion, Recipe, Retrained
 from fmd_core import DataError, Decision
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
@@ -26,12 +27,22 @@ FULL = Journal(
 DECIDED = Decision("needs work", "B", date(2026, 1, 2), "Notes.", "Letters.")
 
 
+EVERY_KIND = Journal(
+    FULL.history.apply(
+        Erasure(Review(beside="b" * 32), Aim(("colour",)), ("colour",), "within class", 0), NOW
+    ).apply(Retrained(Review(), Aim(("c",)), "pattern", "x", 0.01), NOW),
+    FULL.remarks,
+    (DECIDED, "ab" * 32),
+)
+
+
 def there_and_back(journal):
     return journal_json.load(json.loads(json.dumps(journal_json.dump(journal), allow_nan=False)))
 
 
 @pytest.mark.parametrize(
-    "journal", [Journal(), FULL, Journal(decision=(DECIDED, "ab" * 32)), Journal(decision=(Decision(), ""))]
+    "journal",
+    [Journal(), FULL, EVERY_KIND, Journal(decision=(DECIDED, "ab" * 32)), Journal(decision=(Decision(), ""))],
 )
 def test_there_and_back(journal):
     found = there_and_back(journal)
@@ -74,3 +85,39 @@ def test_an_unknown_field_of_a_variant_is_refused():
     raw["kept"][0]["variant"]["surprise"] = 1
     with pytest.raises(DataError, match="surprise"):
         journal_json.load(raw)
+
+
+def test_the_text_that_the_audit_log_covers_is_what_it_always_was():
+    """Digest of the text as it was written before the schema was declared: every log so far covers such a text."""
+    text = json.dumps(journal_json.dump(EVERY_KIND))
+    digest = "295cdee1c8832cc8816527d1a3264d9066531773ccfe18247222faad840ffee9"
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
+    assert json.dumps(journal_json.dump(journal_json.load(json.loads(text)))) == text
+
+
+def test_a_review_kept_before_models_stood_beside_others_opens():
+    raw = journal_json.dump(FULL)
+    for one in raw["kept"]:
+        del one["variant"]["review"]["beside"]
+    assert journal_json.load(raw).history.kept == FULL.history.kept
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("position",), True, "$.position"),
+        (("steps", 0, "after", "variant", "k"), "50", "Expected `int`, got `str`"),
+        (("steps", 0, "after", "variant", "kind"), "magic", "magic"),
+        (("remarks", 0, "marked"), "yes", "$.remarks[0].marked"),
+        (("log", 0, "at"), "yesterday", "yesterday"),
+        (("kept",), {}, "$.kept"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(path, value, told):
+    raw = place = journal_json.dump(FULL)
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    with pytest.raises(DataError) as refusal:
+        journal_json.load(raw)
+    assert told in str(refusal.value)

@@ -116,7 +116,7 @@ class TestSaid:
 
     @pytest.mark.parametrize(
         ("shown", "rows"),
-        [("All of the top K", None), ("Marked", {1, 3}), ("With a note", {2, 3}), ("Excluded", {3, 4})],
+        [("top", None), ("marked", {1, 3}), ("noted", {2, 3}), ("excluded", {3, 4})],
     )
     def test_what_is_shown(self, shown, rows):
         assert self.said.of(shown) == rows
@@ -132,11 +132,11 @@ def test_marked_samples_are_found_beyond_the_top_k():
     data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, AIM)
     row = worst(120)[-1]
     said = Said({row: Remark(True)})
-    view = harmful.build(data, scores, k=10, kind="Harmful", said=said, shown="Marked")
+    view = harmful.build(data, scores, k=10, kind="Harmful", said=said, shown="marked")
     assert [(s.row, s.rank, s.badge) for s in view.samples] == [(row, 120, "marked")]
 
 
 def test_an_empty_choice_says_what_to_do(open_page):
     test = open_page("harmful")
-    test.selectbox(key="harmful_shown").set_value("With a note").run()
+    test.selectbox(key="harmful_shown").set_value("noted").run()
     assert "You have noted no sample yet" in test.info[0].value

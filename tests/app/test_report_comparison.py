@@ -1,5 +1,6 @@
 """Two reports side by side, and a decision that belongs to one head."""
 
+import json
 from copy import deepcopy
 from datetime import date
 
@@ -10,10 +11,10 @@ from app import cache
 from app.record.review import Aim, Review
 from app.view_models import report as report_view
 from app.view_models import report_comparison
-from fmd_core.report.writing import report_json, seal
+from fmd_core.report.writing import json_values, report_json, seal
 
 REVIEW, AIM = Review(), Aim(("colour",))
-NAMES = ("Opened report", "This review")
+NAMES = report_comparison.OPENED, report_comparison.HERE
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,14 @@ def report():
     return fmd.build_report(evidence)
 
 
-def changed(report, **sections):
+def changed(report, edit=None, **sections):
     """The same with some values of its sections changed, sealed again."""
-    other = deepcopy(report)
+    other = json_values(report)
+    if edit is not None:
+        edit(other)
     for name, values in sections.items():
         other[name] |= values
-    return other | {"seal": seal(other)}
+    return fmd.read_report(json.dumps(other | {"seal": seal(other)}).encode()).report
 
 
 def row(comparison, what):
@@ -71,12 +74,12 @@ def test_other_data_cannot_be_held_against_each_other(report):
     assert found.sentence == (
         "They are about different data, so their figures cannot be held against each other."
     )
-    assert row(found, "Data digest") == ("no", report["data"]["sha256"][:16], "f" * 16)
+    assert row(found, "Data digest") == ("no", report.data.sha256[:16], "f" * 16)
     assert row(found, "Data")[0] == "yes"
 
 
 def test_digests_are_compared_to_the_last_letter(report):
-    almost = report["model"]["sha256"][:-1] + "?"
+    almost = report.model.sha256[:-1] + "?"
     found = report_comparison.compare(report, changed(report, model={"sha256": almost}), NAMES)
     assert row(found, "Model digest") == ("no", almost[:16], almost[:16])
 
@@ -95,9 +98,10 @@ def test_another_model_is_told(report):
     ],
 )
 def test_intervals_that_overlap_are_told_so(report, ends, told):
-    other = deepcopy(report)
-    other["found"]["attributes"][0]["judged"] |= dict(zip(("low", "value", "high"), ends, strict=True))
-    found = report_comparison.compare(report, changed(other), NAMES)
+    def moved(values):
+        values["found"]["attributes"][0]["judged"] |= dict(zip(("low", "value", "high"), ends, strict=True))
+
+    found = report_comparison.compare(report, changed(report, moved), NAMES)
     assert f"{100 * ends[1]:.1f} in this review, and their intervals {told}" in found.sentence
 
 
@@ -108,9 +112,10 @@ def test_other_measures_are_not_compared(report):
 
 
 def test_an_attribute_in_one_report_only_is_a_dash(report):
-    other = deepcopy(report)
-    other["found"]["attributes"][1]["attribute"] = "paper quality"
-    found = report_comparison.compare(report, other, NAMES)
+    def renamed(values):
+        values["found"]["attributes"][1]["attribute"] = "paper quality"
+
+    found = report_comparison.compare(report, changed(report, renamed), NAMES)
     assert row(found, "Bias by paper, original")[2] == "–"
     assert row(found, "Bias by paper quality, original")[1] == "–"
 

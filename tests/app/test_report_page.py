@@ -137,11 +137,11 @@ def test_a_report_opens_again_and_is_compared(open_page):
     pages = [frame.proto.srcdoc for frame in test.get("iframe")]
     assert "Opened from a file, to be read only." in pages[1]
     assert "pictures are missing here" in pages[1]
-    test.segmented_control(key="compare_with").set_value("this review").run()
+    test.segmented_control(key="compare_with").set_value("here").run()
     told = [m.value for m in test.markdown]
     assert any("Same data, same model, and the same head in force" in t for t in told)
     assert test.table[-1].value.columns.tolist() == ["What", "Same?", "Opened report", "This review"]
-    test.segmented_control(key="compare_with").set_value("another file").run()
+    test.segmented_control(key="compare_with").set_value("file").run()
     test = file_for(test, written(), "second_report")
     assert test.table[-1].value.columns.tolist()[-1] == "Second report"
 
@@ -181,7 +181,7 @@ def test_markup_in_an_opened_report_is_not_read(open_page):
     report["found"]["attributes"][0]["attribute"] = MARKUP
     report["decision"]["verdict"] = "accept"
     test = file_for(test, json.dumps(report).encode())
-    test.segmented_control(key="compare_with").set_value("this review").run()
+    test.segmented_control(key="compare_with").set_value("here").run()
     texts = [m.value for m in test.markdown] + [w.value for w in test.warning]
     texts += [str(cell) for table in test.table for cell in table.value.to_numpy().ravel()]
     joined = " ".join(texts)

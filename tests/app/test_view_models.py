@@ -344,7 +344,7 @@ class TestResult:
         assert said.startswith("1 image is answered right now and was not; 1 is wrong now and was right. ")
 
     def test_a_fix_without_a_figure_does_not_end_the_summary_twice(self, comparison):
-        unknown = Estimate.unknown(0, "Nobody here goes with the pattern.")
+        unknown = Estimate.refused("Nobody here goes with the pattern.")
         found = replace(comparison, bias=Change("x", "", *[unknown] * 3))
         assert proof.build(found, ()).chart.summary == (
             "Change of the bias: this variant Nobody here goes with the pattern."

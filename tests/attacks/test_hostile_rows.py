@@ -70,7 +70,7 @@ def test_row_01_the_copy_of_a_refused_pickle_is_deleted(open_page, tmp_path):  #
     marker = tmp_path / "exploded"
     torch.save({"weight": torch.zeros(1), "extra": Bomb(f"touch {marker}")}, tmp_path / "weights.pt")
     test = open_page("model")
-    test.segmented_control(key="model_way").set_value("Open weights").run()
+    test.segmented_control(key="model_way").set_value("open").run()
     test.file_uploader(key="weights").upload("net.pt", (tmp_path / "weights.pt").read_bytes(), "a/b").run()
     test.button(key="open_weights").click().run()
     job = next(job for job in REGISTRY.recent() if job.key.startswith("open "))
@@ -495,7 +495,7 @@ def test_row_24_a_library_that_ends_the_process_on_a_page_becomes_a_sentence():
 @pytest.mark.parametrize("name", ["people.csv", "table.parquet"])
 def test_row_25_a_file_of_another_type_is_refused_by_its_content(name, open_page):  # noqa: F811
     content = b"\x7fELF\x02\x01\x01" + bytes(200)
-    test = open_page("data").segmented_control(key="family").set_value("Your table").run()
+    test = open_page("data").segmented_control(key="family").set_value("table").run()
     test.file_uploader(key="table_file").upload(name, content, "text/csv").run()
     (error,) = test.error
     assert "is a program, not a table" in error.value

@@ -11,7 +11,7 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.report import reading as report_reading
-from fmd_core.report.writing import report_json
+from fmd_core.report.writing import json_values
 
 NAUGHTY = "\"><script>alert('x')</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}</style>"
 HIDDEN = "abc\u202edef\x00\x1b[31m\ud800ghi"
@@ -32,7 +32,12 @@ def report():
     after = fmd.LinearHead(model.head.weight * 0.5, model.head.bias)
     comparison = fmd.compare(model.head, after, data, people["test"], pairs["test"])
     evidence = fmd.Evidence(data, model, audit, 0.1, scores, 3, comparison=comparison)
-    return fmd.build_report(evidence)
+    return json_values(fmd.build_report(evidence))
+
+
+def text_of(report):
+    """JSON values as the text of a file."""
+    return json.dumps(report, ensure_ascii=False)
 
 
 def refusal(content):
@@ -86,17 +91,17 @@ def test_what_is_no_report_is_one_sentence(content, told):
 
 
 def test_a_byte_order_mark_is_forgiven(report):
-    assert fmd.read_report(b"\xef\xbb\xbf" + report_json(report).encode()).is_intact
+    assert fmd.read_report(b"\xef\xbb\xbf" + text_of(report).encode()).is_intact
 
 
 @pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_is_refused(report, name):
-    text = report_json(report | {"extra": 12345678})
+    text = text_of(report | {"extra": 12345678})
     assert f"'{name}'" in refusal(text.replace("12345678", name).encode())
 
 
 def test_a_number_beyond_all_is_refused(report):
-    text = report_json(report | {"found": report["found"] | {"threshold": 12345678}})
+    text = text_of(report | {"found": report["found"] | {"threshold": 12345678}})
     assert "'found.threshold' is not a number" in refusal(text.replace("12345678", "1e999").encode())
 
 
@@ -109,7 +114,7 @@ def test_deep_nesting_is_refused(opening):
 def test_nesting_below_a_true_report_is_left_behind(report):
     deep = json.loads("[" * 400 + "]" * 400)
     opened = fmd.read_report(json.dumps(report | {"extra": deep}).encode())
-    assert "extra" not in opened.report
+    assert "extra" not in json_values(opened.report)
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(monkeypatch):
@@ -189,9 +194,28 @@ def test_hidden_marks_are_taken_out(report):
     changed["data"]["name"] = changed["decision"]["reviewer"] = HIDDEN
     changed["decision"]["notes"] = f"one\r\n{HIDDEN}\n\nthree"
     opened = fmd.read_report(json.dumps(changed).encode()).report
-    assert opened["data"]["name"] == opened["decision"]["reviewer"] == "abcdef[31m?ghi"
-    assert opened["decision"]["notes"] == "one\nabcdef[31m?ghi\n\nthree"
+    assert opened.data.name == opened.decision.reviewer == "abcdef[31m?ghi"
+    assert opened.decision.notes == "one\nabcdef[31m?ghi\n\nthree"
     fmd.render_page(opened).encode()  # no half of a character is left, which no browser could be sent
+
+
+@pytest.mark.parametrize("place", ["name", "word"])
+def test_half_of_a_character_where_a_name_or_a_word_of_ours_belongs_is_one_sentence(report, place):
+    changed = copy.deepcopy(report)
+    if place == "name":
+        changed["data"]["\ud800"] = 1
+    else:
+        changed["data"]["twins"] = "generated\ud800"
+    assert "half of a character" in refusal(json.dumps(changed).encode())
+    changed["found"]["threshold"] = "much"  # something else is wrong as well
+    assert "cannot be opened" in refusal(json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**30, 2**63, 2**64])
+def test_a_whole_number_beyond_all_is_refused(report, number):
+    for section, field in (("found", "threshold"), ("model", "parameters"), ("model", "damping")):
+        changed = report | {section: report[section] | {field: number}}
+        assert f"'{section}.{field}' is not a " in refusal(json.dumps(changed).encode())
 
 
 def test_a_text_of_a_million_letters_is_refused(report):

@@ -53,6 +53,18 @@ def test_features_are_known_by_both_networks():
     assert other_head.encoder_fingerprint in prints
 
 
+def test_the_layers_whose_weights_differ_are_named():
+    first = network("small_cnn", 0)
+    assert beside(first, first)[0].changed_layers == ()
+    names = list(first.encoder_state)
+    one = first.encoder_state | {names[-1]: first.encoder_state[names[-1]] + 1}
+    layer = names[-1].rpartition(".")[0]
+    assert beside(first, replace(first, encoder_state=one))[0].changed_layers == (layer,)
+    every = beside(first, network("small_cnn", 1))[0].changed_layers
+    assert every[-1] == layer
+    assert len(every) == len({name.rpartition(".")[0] for name in names})
+
+
 def test_a_two_layer_head_reads_its_half():
     first = network("mlp", 0)
     second = fmd.deepened(network("mlp", 1), "two layers")

@@ -88,3 +88,10 @@ def test_zero_is_excluded_only_by_a_whole_interval(low, high, expected):
 
 def test_another_problem_is_told_in_its_own_words():
     assert Estimate.unknown(40, "the ruler broke").problem == "the ruler broke"
+
+
+def test_why_there_is_no_figure_is_told_by_kind_and_not_by_its_words():
+    found = Estimate.unknown(7), Estimate.unknown(7, "the ruler broke"), Estimate.refused("It broke.")
+    assert [estimate.reason for estimate in found] == ["too few", "clause", "sentence"]
+    assert Estimate(0.1, 0.0, 0.2, 40).reason is None
+    assert found[0] == Estimate(None, None, None, 7, found[0].problem)  # what is told is the same

@@ -10,6 +10,7 @@ from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import FeatureSet
 from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
 from fmd_core.objective import pair_weights
+from fmd_core.report.writing import json_values
 from fmd_core.unlearn.one_strength import unlearn
 from fmd_core.unlearning import UnlearningInputs
 
@@ -227,7 +228,7 @@ def test_the_report_tells_placebo_and_excess(tiny, matched):
     audit = fmd.audit_bias(tiny.head, tiny.dataset, everyone(tiny), [matched], {"mark": placebo})
     dataset = replace(tiny.dataset, pair_method="matched", notes=("3 rows skipped.",), shareable=False)
     evidence = fmd.Evidence(dataset, tiny.classifier, audit, 0.1, tiny.scores, 5)
-    found = fmd.build_report(evidence)["found"]["attributes"][0]
+    found = json_values(fmd.build_report(evidence))["found"]["attributes"][0]
     assert found["excess"]["value"] == audit.attributes[0].excess.value
     page = fmd.render_report(evidence)
     assert "Beyond the placebo" in page

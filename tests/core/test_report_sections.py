@@ -1,18 +1,19 @@
 """What a report tells beside its figures: decision, settings, proof, score check, duties, caveats."""
 
-import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
+from msgspec import structs
 
 import fmd_core as fmd
 from fmd_core import wording
 from fmd_core.networks.architectures import find_architecture
-from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS
+from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.evidence import LONGEST_NOTES
+from fmd_core.report.writing import json_values, report_json
 from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -56,6 +57,11 @@ def words(html):
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+def told_by(evidence, **options):
+    """The report as JSON values."""
+    return json_values(fmd.build_report(evidence, **options))
+
+
 def page(evidence):
     return fmd.render_report(evidence, report=fmd.build_report(evidence, created=WHEN))
 
@@ -64,7 +70,7 @@ def page(evidence):
 
 
 def test_no_decision_is_fine(before):
-    assert fmd.build_report(before)["decision"]["verdict"] is None
+    assert told_by(before)["decision"]["verdict"] is None
     text = words(page(before))
     assert "No decision yet." in text
     assert "The reviewer left no notes." in text
@@ -73,7 +79,7 @@ def test_no_decision_is_fine(before):
 
 def test_a_decision_is_told_with_name_and_date(before):
     decided = replace(before, decision=MADE)
-    told = fmd.build_report(decided)["decision"]
+    told = told_by(decided)["decision"]
     assert (told["verdict"], told["reviewer"], told["date"]) == ("needs work", "Dr. A", "2025-03-02")
     text = words(page(decided))
     assert "Decision : Needs work , by Dr. A, 2 March 2025" in text
@@ -86,8 +92,8 @@ def test_the_lines_of_the_notes_stay_lines(before):
 
 
 def test_a_decision_is_about_the_head_in_force(before, after, demo):
-    assert fmd.build_report(before)["decision"]["head_sha256"] == demo.head.fingerprint
-    found = fmd.build_report(after)["decision"]["head_sha256"]
+    assert told_by(before)["decision"]["head_sha256"] == demo.head.fingerprint
+    found = told_by(after)["decision"]["head_sha256"]
     assert found == after.point.result.head.fingerprint != demo.head.fingerprint
 
 
@@ -120,7 +126,7 @@ def test_notes_that_are_too_long_are_refused_with_their_length(field):
 
 def test_every_setting_in_force_is_told(after):
     result = after.point.result
-    assert fmd.build_report(after)["settings"] == {
+    assert told_by(after)["settings"] == {
         "measure": "counterfactual",
         "attributes": ["colour", "paper"],
         "limit": 0.1,
@@ -148,14 +154,14 @@ def test_every_setting_in_force_is_told(after):
 
 
 def test_the_original_has_no_strategy(before):
-    settings = fmd.build_report(before)["settings"]
+    settings = told_by(before)["settings"]
     assert [settings[name] for name in ("strategy", "strength", "k", "blend", "tolerance")] == [None] * 5
     assert settings["attributes"] == ["colour"]
     assert "Tolerance of the guard" not in page(before)
 
 
 def test_simpler_fixes_stand_beside_the_variant(after):
-    told = fmd.build_report(after)["measured"]["rivals"]
+    told = told_by(after)["measured"]["rivals"]
     assert [r["title"] for r in told] == [
         "Refit without the 30 most harmful",
         "Refit without 30 random samples",
@@ -182,7 +188,7 @@ def test_a_score_check_is_told_with_what_was_predicted(before):
 
     groups = group("harmful", -0.031), group("random", 0.001, 0.003), group("helpful", 0.04)
     check = ScoreCheck("colour", 25, groups, SignTest(19, 20, 0.00002, 17), 0.6, 0.6, 0.5)
-    told = fmd.build_report(replace(before, checks=(check,)))["score_checks"]
+    told = told_by(replace(before, checks=(check,)))["score_checks"]
     assert told[0]["groups"][1]["measured"] == {"mean": 0.002, "least": 0.001, "most": 0.003}
     text = words(page(replace(before, checks=(check,))))
     assert f"Checked with K = 25 by the attribute colour: {check.verdict} ." in text
@@ -203,14 +209,14 @@ def test_scores_that_were_not_checked_say_so(before):
 def test_every_duty_and_every_section_of_a_model_card_has_evidence():
     assert {a for s in SECTIONS for a in s.articles} == set(ARTICLES) == {10, 14, 15}
     assert {c for s in SECTIONS for c in s.card} == set(CARD)
-    always = [s for s in SECTIONS if not s.needs_variant]
+    always = sections_of(has_variant=False, forgets=False)
     assert {c for s in always for c in s.card} == set(CARD)
 
 
 def test_headings_name_the_duty_and_links_arrive(before, after):
     for evidence in (before, after):
         html = page(evidence)
-        shown = [s for s in SECTIONS if evidence.comparison or not s.needs_variant]
+        shown = sections_of(has_variant=evidence.comparison is not None, forgets=False)
         text = words(html)
         for s in shown:
             articles = ", ".join(f"Art. {a}" for a in s.articles)
@@ -218,7 +224,7 @@ def test_headings_name_the_duty_and_links_arrive(before, after):
         ids, links = re.findall(r'id="(\w+)"', html), re.findall(r'href="#(\w+)"', html)
         assert sorted(ids) == sorted([*(s.key for s in shown), "index"])
         assert set(links) == set(ids) | {"decision"}
-        titles = [s["title"] for s in fmd.build_report(evidence)["sections"]]
+        titles = [s["title"] for s in told_by(evidence)["sections"]]
         assert titles == [s.title for s in shown]
 
 
@@ -227,20 +233,20 @@ def test_it_is_no_certificate(before):
 
 
 def test_what_is_not_known_is_told(before, after, demo):
-    told = fmd.build_report(before)["caveats"]
+    told = told_by(before)["caveats"]
     assert "Only colour and paper could be looked at." in told[1]
     assert "450 held-out images" in told[0]
     few = sum(g.accuracy.value is None for a in before.audit.attributes for g in a.groups)
     assert any(f"For {few} groups" in t for t in told)
     assert not any("changed" in t for t in told[3:])
-    later = fmd.build_report(replace(after, depth="two layers"))["caveats"]
+    later = told_by(replace(after, depth="two layers"))["caveats"]
     assert any(t.startswith("Only the last two layers were changed.") for t in later)
     matched = replace(demo.dataset, pair_method="matched")
-    assert any("placebo twins" in t for t in fmd.build_report(replace(before, dataset=matched))["caveats"])
+    assert any("placebo twins" in t for t in told_by(replace(before, dataset=matched))["caveats"])
 
 
 def test_who_is_in_the_data_adds_up(before):
-    data = fmd.build_report(before)["data"]
+    data = told_by(before)["data"]
     for column in ("digit", "colour", "paper"):
         rows = [row for row in data["composition"] if row["column"] == column]
         for split, n in data["samples"].items():
@@ -270,14 +276,14 @@ def test_the_page_calls_the_network_as_the_screens_do(before):
 
 def test_a_network_that_is_not_known_here_keeps_its_name(before):
     report = fmd.build_report(before)
-    report["model"]["architecture"] = "their_own"
-    assert "their_own, " in words(fmd.render_page(report))
+    theirs = structs.replace(report, model=structs.replace(report.model, architecture="their_own"))
+    assert "their_own, " in words(fmd.render_page(theirs))
 
 
 def test_samples_without_pictures_can_be_told_apart(before):
     report = fmd.build_report(replace(before, dataset=replace(before.dataset, shareable=False)))
-    first = report["taught_by"]["most_harmful"][0]
-    assert f"{first['shows']['colour']} sample {first['row']} " in words(fmd.render_page(report))
+    first = report.taught_by.most_harmful[0]
+    assert f"{first.shows['colour']} sample {first.row} " in words(fmd.render_page(report))
 
 
 def test_one_point_and_one_attribute_are_not_plural(before, after):
@@ -301,10 +307,10 @@ def test_figures_do_not_break_at_the_end_of_a_line(before):
 
 def test_the_seal_holds_everything_but_itself(before):
     report = fmd.build_report(before, created=WHEN)
-    assert report["seal"] == fmd.build_report(before, created=WHEN)["seal"]
+    assert report.seal == fmd.build_report(before, created=WHEN).seal
     other = fmd.build_report(replace(before, decision=MADE), created=WHEN)
-    assert other["seal"] != report["seal"]
-    assert fmd.read_report(json.dumps(report).encode()).is_intact
+    assert other.seal != report.seal
+    assert fmd.read_report(report_json(report).encode()).is_intact
 
 
 # --- remarks, other ways to a variant, and the audit log
@@ -317,7 +323,7 @@ def test_what_was_said_of_samples_is_in_the_report(demo, before):
         fmd.SampleRemark(rows[1], excluded=True),
     )
     found = replace(before, remarks=said)
-    told = fmd.build_report(found)["taught_by"]["remarks"]
+    told = told_by(found)["taught_by"]["remarks"]
     assert [(r["row"], r["marked"], r["excluded"], r["note"]) for r in told] == [
         (rows[0], True, False, NAUGHTY), (rows[1], False, True, ""),
     ]  # fmt: skip
@@ -344,18 +350,18 @@ def test_a_variant_without_a_strength_is_told_in_its_own_words(after):
 def test_the_audit_log_is_told_with_what_was_found_of_it(before, is_intact):
     lines = tuple(fmd.LogLine(WHEN, "apply", f"line {n}", f"{n:064x}") for n in range(40))
     found = replace(before, trail=fmd.AuditTrail(lines, is_intact, "What was found."))
-    report = fmd.build_report(found)
+    report = told_by(found)
     assert [line["detail"] for line in report["audit_log"]["lines"]] == [f"line {n}" for n in range(40)]
     html = page(found)
     assert ('class="refused">What was found.' in html) is not is_intact
     assert "line 39" in words(html)
     assert "line 9 " not in words(html)  # the latest 30 on the page
-    assert fmd.build_report(before)["audit_log"] is None
+    assert told_by(before)["audit_log"] is None
 
 
-def test_a_network_that_was_trained_on_is_told_to_have_changed_as_a_whole(after):
+def test_a_network_that_was_trained_on_is_told_to_have_changed_below_its_last_layer(after):
     result = replace(after.point.result, strategy="adversary", what="colour forgotten by training")
     text = words(page(replace(after, point=replace(after.point, result=result))))
-    assert "differs from it in every layer." in text
-    assert "The whole network was trained on." in text
+    assert "differs from it in layers below the last one as well; which was not looked at." in text
+    assert "The network was trained on below its last layer." in text
     assert "differs from it in the last layer only." in words(page(after))

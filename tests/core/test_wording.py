@@ -205,7 +205,7 @@ def test_figures_do_not_break_at_the_end_of_a_line(text, joined):
             "not enough people to say (n = 7)",
             "There are too few people to say (n = 7) about colour.",
         ),
-        (Estimate.unknown(0, ONE_GROUP), ONE_GROUP, ONE_GROUP),
+        (Estimate.refused(ONE_GROUP), ONE_GROUP, ONE_GROUP),
         (Estimate.unknown(0, "not measured"), "not measured", "Colour: not measured."),
     ],
 )
@@ -233,7 +233,7 @@ def test_the_sentence_without_flips():
 
 def test_the_sentence_of_an_unknown_attribute():
     assert wording.attribute_sentence(finding(UNKNOWN)) == "Colour: not enough people to say (n = 7)."
-    assert wording.attribute_sentence(finding(Estimate.unknown(0, ONE_GROUP))) == ONE_GROUP
+    assert wording.attribute_sentence(finding(Estimate.refused(ONE_GROUP))) == ONE_GROUP
 
 
 @pytest.mark.parametrize(("favours", "direction"), [(True, "more"), (False, "less")])
@@ -327,7 +327,7 @@ def test_who_is_served_worst_is_told_of_one_class():
             HELD,
             "Whether it worked cannot be said: not enough people to say (n = 7).",
         ),
-        (change(*[Estimate.unknown(0, ONE_GROUP)] * 3), HELD, ONE_GROUP),
+        (change(*[Estimate.refused(ONE_GROUP)] * 3), HELD, ONE_GROUP),
         (
             FELL,
             change(UNKNOWN, UNKNOWN, UNKNOWN),

@@ -1,0 +1,421 @@
+"""What a report holds, declared once: who writes one builds it, who reads one checks it, the page is drawn from it.
+
+A new field is declared here, filled in `sections` or `measured`, and shown in `report.html`. Shares are in [0, 1],
+intervals are 95 %. A field with a default may be missing in a file, because a version before did not write it or
+no page shows it. Texts may come from anybody: whoever shows them has to escape them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import ClassVar
+
+from msgspec import field
+
+from fmd_core.bias_functions import Measure
+from fmd_core.data import PairMethod
+from fmd_core.features.probes import Kind
+from fmd_core.report.evidence import DecisionVerdict
+from fmd_core.report.fields import (
+    Change,
+    Count,
+    Figure,
+    Least,
+    Lines,
+    Many,
+    Moment,
+    Number,
+    Part,
+    Share,
+    Some,
+    Text,
+)
+from fmd_core.score_check import GroupKind
+
+
+class Seeds(Part, frozen=True):
+    """What randomness began with."""
+
+    pairs: Count
+    bootstrap: Count
+    bootstrap_draws: Count
+    random_removal: Count
+
+
+class Heading(Part, frozen=True):
+    """A section of the page, and what it is evidence for."""
+
+    title: Text
+    model_card: Some[Text]
+    evidence_for: Some[Text]
+
+
+class Decision(Part, frozen=True):
+    """What the reviewer decided, and about which head."""
+
+    LINES: ClassVar = ("notes", "intended_use")
+    verdict: DecisionVerdict | None
+    reviewer: Text
+    date: datetime.date | None
+    notes: Lines
+    intended_use: Lines
+    head_sha256: Text
+
+
+class LeftOut(Part, frozen=True):
+    """A pair that the reviewer left out, by the row of the person whose it is."""
+
+    attribute: Text
+    row: Count
+
+
+class Setting(Part, frozen=True):
+    """How a variant is made; None where the original is in force or the strategy does not use it."""
+
+    strategy: Text | None
+    strength: Number | None
+    k: Count | None
+    blend: Share | None
+
+
+class Settings(Setting, frozen=True):
+    """Everything that was chosen; what belongs to a variant is None with the original in force."""
+
+    measure: Measure
+    attributes: Least[Text]
+    limit: Share
+    most_unlike: Number | None
+    left_out: Some[LeftOut]
+    depth: Text
+    tolerance: Number | None
+
+
+class Samples(Part, frozen=True):
+    """How many lie in each part of the data."""
+
+    train: Count
+    external: Count
+    validation: Count
+    test: Count
+
+
+class Composition(Samples, frozen=True):
+    """How many of each part show one level of one column."""
+
+    column: Text
+    level: Text
+
+
+class Data(Part, frozen=True):
+    """The data set: its digest, its parts, and who is in them."""
+
+    name: Text
+    sha256: Text
+    target: Text
+    classes: Some[Text]
+    attributes: dict[Text, Some[Text]]
+    notes: Some[Text]
+    twins: PairMethod
+    unit: Text
+    kind: Text
+    shareable: bool
+    samples: Samples
+    composition: Some[Composition]
+
+
+class Model(Part, frozen=True):
+    """The original model and its digests."""
+
+    architecture: Text
+    parameters: Count
+    sha256: Text
+    head_sha256: Text
+    damping: Number
+
+
+class Metrics(Part, frozen=True):
+    """Group metrics of aif360."""
+
+    selection_rate_privileged: Figure
+    selection_rate_others: Figure
+    demographic_parity_difference: Figure
+    disparate_impact: Figure
+    equal_opportunity_difference: Figure
+    equalized_odds_difference: Figure
+
+
+class ServedGroup(Part, frozen=True):
+    """How well people of one class and one attribute level are served."""
+
+    label: Text
+    level: Text
+    accuracy: Figure
+
+
+class Attribute(Part, frozen=True, kw_only=True):
+    """How much one attribute decides the answer, against the limit."""
+
+    attribute: Text
+    bias: Figure
+    flips: Figure
+    aligned_accuracy: Figure
+    conflicting_accuracy: Figure
+    metrics: Metrics
+    groups: Many[ServedGroup] = field(default_factory=list)
+    placebo: Figure | None
+    excess: Figure | None
+    distance: Number = 0.0
+    parity_gap: Figure | None = None
+    opportunity_gap: Figure | None = None
+    parity_favours: bool = True
+    opportunity_favours: bool = True
+    judged: Figure
+    verdict: Text
+    adjusted_p: Share | None
+    headline: Text
+    sentence: Text
+
+
+class Found(Part, frozen=True):
+    """Every attribute of the original model, worst first."""
+
+    threshold: Share
+    accuracy: Figure
+    worst_served: Text
+    measure: Measure
+    attributes: Least[Attribute]
+
+
+class Sample(Part, frozen=True):
+    """A training sample by its rank."""
+
+    rank: Count
+    row: Count
+    removal_effect: Number
+    bias_aligned: bool
+    shows: dict[Text, Text]
+
+
+class Remark(Part, frozen=True):
+    """What the reviewer said of one training sample."""
+
+    row: Count
+    marked: bool
+    excluded: bool
+    note: Text
+    shows: dict[Text, Text]
+
+
+class TaughtBy(Part, frozen=True):
+    """The training samples ranked first and last."""
+
+    attribute: Text
+    bias: Text
+    top_k: Count
+    most_harmful: Some[Sample]
+    most_helpful: Some[Sample]
+    remarks: Many[Remark]
+
+
+class Effect(Part, frozen=True):
+    """Change of the bias over the draws of one group."""
+
+    mean: Number
+    least: Number
+    most: Number
+
+
+class GroupCheck(Part, frozen=True):
+    """Leaving one kind of K samples out: predicted and measured."""
+
+    kind: GroupKind
+    draws: Count
+    added_up: Effect
+    predicted: Effect
+    measured: Effect
+    predicted_held_out: Effect
+    measured_held_out: Effect
+
+
+class Planted(Part, frozen=True):
+    """Of n planted samples, for how many the bias moved as their score says."""
+
+    right: Count
+    n: Count
+    p_value: Share
+    right_held_out: Count
+
+
+class ScoreCheck(Part, frozen=True):
+    """Whether the influence scores are right."""
+
+    attribute: Text
+    k: Count
+    verdict: Text
+    converged: bool
+    groups: Some[GroupCheck]
+    planted: Planted
+
+
+class Step(Part, frozen=True):
+    """A line of the visible history."""
+
+    MOMENTS: ClassVar = ("at",)
+    at: Moment
+    action: Text
+    attribute: Text
+    setting: Text
+    head_sha256: Text
+
+
+class Guard(Part, frozen=True):
+    """What validation people say of the setting in force."""
+
+    admitted: bool
+    refusal: Text
+    validation_bias: Number
+    validation_accuracy: Number
+    tolerance: Number | None
+
+
+class Current(Setting, frozen=True):
+    """The variant in force."""
+
+    step_share: Number
+    setting: Text
+    head_sha256: Text
+    guard: Guard
+    changed_layers: Some[Text] | None = None
+    """Layers whose weights are not the original's; None where only the head in force is known."""
+
+
+class Done(Part, frozen=True):
+    """The visible history, and the variant in force."""
+
+    history: Some[Step]
+    current: Current | None
+
+
+class LogLine(Part, frozen=True):
+    """A line of the stored audit log."""
+
+    MOMENTS: ClassVar = ("at",)
+    at: Moment
+    action: Text
+    detail: Text
+    hash: Text
+
+
+class AuditLog(Part, frozen=True):
+    """The log as it was kept, with its hashes."""
+
+    is_intact: bool
+    sentence: Text
+    lines: Many[LogLine]
+
+
+class Rival(Part, frozen=True):
+    """What a simpler fix does to the same people."""
+
+    name: Text
+    title: Text
+    k: Count
+    after: Figure
+    difference: Figure
+    accuracy_difference: Figure
+
+
+class ChangedAnswer(Part, frozen=True):
+    """A held-out sample whose answer changed; classes by their place in `Data.classes`."""
+
+    row: Count
+    truth: Count
+    before: Count
+    after: Count
+    outcome: Text
+
+
+class Measured(Part, frozen=True):
+    """What held-out people say of the variant in force."""
+
+    attribute: Text
+    headline: Text
+    sentence_before: Text
+    sentence_after: Text
+    verdict: Text
+    who_pays: Text
+    bias: Change
+    gap: Change | None
+    judged: Change
+    excess: Change | None
+    flips: Change
+    accuracy: Change
+    aligned_accuracy: Change
+    conflicting_accuracy: Change
+    attributes_after: Some[Attribute] | None
+    rivals: Some[Rival]
+    no_rivals: Text
+    groups: Some[Change]
+    intersections: Many[Change]
+    changed: Many[ChangedAnswer]
+    shown: Some[Count]
+    outcomes: dict[Text, Count]
+    confusion_before: Some[Some[Count]] = field(default_factory=list)
+    confusion_after: Some[Some[Count]] = field(default_factory=list)
+
+
+class Probe(Part, frozen=True):
+    """How well fresh readers of one kind tell an attribute's levels, every level counting the same."""
+
+    accuracy: Figure
+    chance: Share
+    majority: Share
+    auc: Share
+    taught: Count
+    by_seed: Least[Share]
+
+
+class Reading(Part, frozen=True):
+    """What one kind of fresh reader tells of one attribute, before and after."""
+
+    attribute: Text
+    kind: Kind
+    before: Probe
+    after: Probe
+
+
+class Forgetting(Part, frozen=True):
+    """What can still be read of what was to be forgotten, and what that cost the task."""
+
+    headline: Text
+    sentence: Text
+    readings: Some[Reading]
+    accuracy: Change
+    seconds: Number
+
+
+class Report(Part, frozen=True, kw_only=True):
+    """A report as it is kept and handed on (format `fmd-report-3`)."""
+
+    MOMENTS: ClassVar = ("created",)
+    format: Text
+    created: Moment
+    versions: dict[Text, Text]
+    seeds: Seeds
+    sections: Some[Heading] = field(default_factory=list)
+    decision: Decision
+    settings: Settings
+    data: Data
+    model: Model
+    found: Found
+    taught_by: TaughtBy
+    score_checks: Some[ScoreCheck]
+    done: Done
+    audit_log: AuditLog | None
+    measured: Measured | None
+    forgetting: Forgetting | None = None
+    caveats: Some[Text]
+    seal: Text
+
+    def __repr__(self) -> str:
+        return f"Report({self.data.name!r}, {self.created}, seal {self.seal[:16]})"

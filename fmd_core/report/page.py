@@ -107,7 +107,7 @@ def _network(architecture: str) -> str:
 
 def _layers(current: Current) -> str:
     """Which layers are not the original's, in words."""
-    if not find_method(current.strategy).retrains:
+    if current.strategy is None or not find_method(current.strategy).retrains:
         return "the last layer"
     names = current.changed_layers
     if names is None:

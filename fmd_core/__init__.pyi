@@ -1,6 +1,22 @@
-from .baselines import Baseline, register_baseline
-from .bias import AttributeBias, BiasReport, audit_bias
-from .bias_functions import (
+from .data import AttributeDataset, Column, FeatureSet
+from .datasets.families import load_dataset
+from .datasets.table_frame import table
+from .errors import DataError, FMDError, ModelError, SolverError
+from .explain.attributions import Explanation, explain
+from .forget.erasure import Erased, Erasure, erase
+from .forget.forgetting import Forgetting, Seen, forgetting_sentence, judge_forgetting
+from .forget.probes import ProbeResult, probe
+from .heads.curvature import Curvature, fit_curvature
+from .heads.linear import LinearHead
+from .heads.protocol import Head
+from .heads.two_layer import MLPHead
+from .influence.removal import predict_removal, refit_without
+from .influence.score_check import ScoreCheck, check_scores
+from .influence.scores import InfluenceScores, bias_influence
+from .intervals import Estimate
+from .kinds import Kind, find_kind, register_kind
+from .measure.audit import AttributeBias, BiasReport, audit_bias
+from .measure.bias_functions import (
     BiasFunction,
     CounterfactualBias,
     GroupGap,
@@ -8,8 +24,8 @@ from .bias_functions import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
-from .changes import Change
-from .comparison import (
+from .measure.changes import Change
+from .measure.comparison import (
     Candidate,
     Comparison,
     bias_changes,
@@ -17,50 +33,44 @@ from .comparison import (
     compare,
     compare_candidates,
 )
-from .counterfactual import CounterfactualPairs, pair_counterfactuals
-from .curvature import Curvature, fit_curvature
-from .data import AttributeDataset, Column, FeatureSet
-from .datasets import load_dataset, load_demo_classifier
-from .datasets.table_frame import table
-from .deepening import deepened
-from .errors import DataError, FMDError, ModelError, SolverError
-from .features.erasure import Erased, Erasure, erase
-from .features.forgetting import Forgetting, Seen, forgetting_sentence, judge_forgetting
-from .features.probes import ProbeResult, probe
-from .guarded_path import Guard, PathPoint, UnlearningPath, judge, judge_path, solve_path, unlearning_path
-from .heads import Head, LinearHead
-from .influence import InfluenceScores, bias_influence
-from .intervals import Estimate
-from .kinds import Kind, find_kind, register_kind
+from .measure.red_flags import RedFlag, red_flags
+from .measure.scan import Finding, scan
 from .measure.verdict.answered import Answered
 from .measure.verdict.judging import give_verdict
 from .measure.verdict.twins import TwinAnswers
 from .measure.verdict.values import Limits, Verdict
-from .mlp_head import MLPHead
+from .method import Mover, Strategy, find_strategy, strategies
 from .models.classifier import Classifier
+from .models.deepening import deepened
 from .models.depth import Depth
 from .models.encoder import Encoder
 from .models.encoding import extract_features
 from .models.files import load_classifier, save_classifier
 from .models.preprocess import Preprocess
+from .models.shelf import load_demo_classifier
+from .models.training import TrainingStep, train_classifier
 from .models.wrap import wrap
-from .networks.explanations import Explanation, explain
-from .networks.training import TrainingStep, train_classifier
-from .proof import Rival, rival_heads
-from .red_flags import RedFlag, red_flags
-from .removal import predict_removal, refit_without
 from .report.evidence import AuditTrail, Decision, Evidence, LogLine, SampleRemark
 from .report.page import render_page
 from .report.reading import OpenedReport, read_report
 from .report.schema import Report
 from .report.writing import build_report, render_report, report_json
-from .scan import Finding, scan
-from .score_check import ScoreCheck, check_scores
 from .study.aim import Aim
 from .study.study import Study
-from .unlearn.method import Mover, Strategy, find_strategy, strategies
+from .twins.pairs import CounterfactualPairs, pair_counterfactuals
+from .unlearn.baselines import Baseline, register_baseline
+from .unlearn.guarded_path import (
+    Guard,
+    PathPoint,
+    UnlearningPath,
+    judge,
+    judge_path,
+    solve_path,
+    unlearning_path,
+)
 from .unlearn.one_strength import unlearn
-from .unlearning import UnlearningInputs, UnlearningResult
+from .unlearn.rivals import Rival, rival_heads
+from .unlearn.strategies import UnlearningInputs, UnlearningResult
 
 __all__ = [
     "Aim",

@@ -119,3 +119,8 @@ def interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{points(estimate.low)} to {points(estimate.high)}"
+
+
+def strength_label(strength: float) -> str:
+    """A strength as the slider shows it."""
+    return "0 (original)" if strength == 0 else f"{strength:g}"

@@ -17,9 +17,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.colored_digits import INKS, PAPERS, load_colored_digits
+from fmd_core.datasets.demos.colored_digits import INKS, PAPERS, load_colored_digits
 from fmd_core.models.files import save_classifier
-from fmd_core.networks.training import train_classifier
+from fmd_core.models.training import train_classifier
 
 FOLDER = Path(__file__).parent / "colored_digits"
 SEED = 7

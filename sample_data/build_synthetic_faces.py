@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import fmd_core as fmd
-from fmd_core.datasets.face_drawing import LEVELS
-from fmd_core.datasets.synthetic_faces import load_synthetic_faces
+from fmd_core.datasets.demos.face_drawing import LEVELS
+from fmd_core.datasets.demos.synthetic_faces import load_synthetic_faces
 
 FOLDER = Path(__file__).parent / "synthetic_faces"
 SEED = 11
@@ -74,7 +74,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     np.savez_compressed(FOLDER / "faces.npz", **everybody())
     manifest = {
-        "origin": "drawn by fmd_core/datasets/face_drawing.py from codes and seeds; nobody's photograph",
+        "origin": "drawn by fmd_core/datasets/demos/face_drawing.py from codes and seeds; nobody's photograph",
         "licence": "MIT",
         "seed": SEED,
         "aligned_share": ALIGNED_SHARE,

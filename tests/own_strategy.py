@@ -3,7 +3,7 @@
 import numpy as np
 
 from fmd_core import Baseline, LinearHead, Mover, Strategy
-from fmd_core.baselines import Fitted
+from fmd_core.unlearn.baselines import Fitted
 
 
 def project_out(head, inputs, _k):

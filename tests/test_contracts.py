@@ -215,7 +215,7 @@ APP_ROOMS = [
 HALL = ("app", "app.main", "app.open_browser", "app.server")  # what lies in no room may import from all
 ORDERS = {"fmd_core": CORE_ORDER, "app.cache": CACHE_ORDER}
 TORCH_USERS = {
-    "fmd_core.datasets.celeba",  # its download only
+    "fmd_core.datasets.public.celeba",  # its download only
     "fmd_core.kinds.kind",
     "fmd_core.kinds.image",
     "fmd_core.models.preprocess",
@@ -225,15 +225,15 @@ TORCH_USERS = {
     "fmd_core.models.classifier",
     "fmd_core.models.torch_encoder",
     "fmd_core.models.content",  # types only
-    "fmd_core.networks.architectures",
-    "fmd_core.networks.training",
-    "fmd_core.networks.intake_worker",
-    "fmd_core.networks.explanations",
-    "fmd_core.features.finetuning",
-    "fmd_core.features.pressures",
-    "fmd_core.features.adversarial",
-    "fmd_core.features.channels",
-    "fmd_core.features.beside",
+    "fmd_core.models.architectures",
+    "fmd_core.models.training",
+    "fmd_core.models.intake.worker",
+    "fmd_core.explain.attributions",
+    "fmd_core.forget.finetuning",
+    "fmd_core.forget.pressures",
+    "fmd_core.forget.adversarial",
+    "fmd_core.forget.channels",
+    "fmd_core.models.side_by_side",
     "app.serving.warmup",
 }  # warmup loads it ahead of need
 
@@ -374,18 +374,18 @@ def test_imports_point_one_way():
         ("fmd_core.data", "from app import state", "fmd_core.data imports app"),
         (
             "fmd_core.data",
-            "from fmd_core.heads import LinearHead",
-            "fmd_core.data imports fmd_core.heads, which does not stand above it",
+            "from fmd_core.heads.linear import LinearHead",
+            "fmd_core.data imports fmd_core.heads.linear, which does not stand above it",
         ),
         (
-            "fmd_core.wording",
+            "fmd_core.report.wording",
             "from fmd_core.report import writing",
-            "fmd_core.wording imports fmd_core.report.writing, which does not stand above it",
+            "fmd_core.report.wording imports fmd_core.report.writing, which does not stand above it",
         ),
         (
-            "fmd_core.wording",
+            "fmd_core.report.wording",
             "from fmd_core import compare",
-            "fmd_core.wording imports fmd_core, which does not stand above it",
+            "fmd_core.report.wording imports fmd_core, which does not stand above it",
         ),
         ("fmd_core.newcomer", "", "fmd_core.newcomer has no place in the order of fmd_core"),
         (
@@ -420,9 +420,13 @@ def test_imports_point_one_way():
             "def f():\n    from app.widgets import portraits",
             "app.widgets.gallery imports app.widgets.portraits, which leads back to it",
         ),
-        ("fmd_core.heads", "from torch import nn", "fmd_core.heads imports torch"),
+        ("fmd_core.heads.linear", "from torch import nn", "fmd_core.heads.linear imports torch"),
         ("app.view_models.charts", "import captum.attr", "app.view_models.charts imports captum"),
-        ("fmd_core.bias", "from .data import Array", "fmd_core.bias uses a relative import"),
+        (
+            "fmd_core.measure.audit",
+            "from .data import Array",
+            "fmd_core.measure.audit uses a relative import",
+        ),
         (
             "app.view_models.new",
             "from streamlit import cache",
@@ -463,7 +467,7 @@ def test_imports_point_one_way():
 def test_a_broken_rule_is_found(name, source, problem):
     others = {
         "fmd_core.report.writing": "",
-        "fmd_core.heads": "",
+        "fmd_core.heads.linear": "",
         "app.widgets.components": "import streamlit",
         "app.widgets.portraits": "from app.widgets.gallery import tile",
         "app.main": "",
@@ -474,7 +478,7 @@ def test_a_broken_rule_is_found(name, source, problem):
 
 def test_what_is_allowed_is_not_found():
     allowed = {
-        "fmd_core.heads": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
+        "fmd_core.heads.linear": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
         "app.view_models.new": "from fmd_core import wording\nfrom app.record.history import History",
         "app.record.history": "import fmd_core as fmd",
         "app.session.memory": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
@@ -482,7 +486,7 @@ def test_what_is_allowed_is_not_found():
         "app.cache": "from app.cache.fixes import head",
         "app.cache.fixes": "from app.cache.bounded import kept\nfrom app.cache import opened",
         "app.cache.opened": "from app.record.review import Review\nfrom fmd_core.data import Array",
-        "fmd_core.wording": "",
+        "fmd_core.report.wording": "",
     }
     assert violations(allowed) == []
 

@@ -12,9 +12,10 @@ from app.view_models import charts, feature_unlearning, glossary
 from app.view_models.before_after import BeforeAfter
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, panels
-from fmd_core import FMDError, wording
-from fmd_core.features.adversarial import ADVERSARY
-from fmd_core.features.erasure import ERASURE
+from fmd_core import FMDError
+from fmd_core.forget.adversarial import ADVERSARY
+from fmd_core.forget.erasure import ERASURE
+from fmd_core.report import wording
 
 REVIEW = state.review()
 KICKER = "Feature unlearning · against the original model"

@@ -7,7 +7,7 @@ from app.opening import permalink
 from app.session import memory, state
 from app.view_models import find_bias, glossary
 from app.widgets import components, panels
-from fmd_core import wording
+from fmd_core import figures
 
 REVIEW = state.review()
 with st.spinner("Asking the model about every twin"):
@@ -86,7 +86,7 @@ with right:
     panels.bar_chart(service.metrics, key="metrics", axis="points, 0 is even", signed=True)
 pooled = " The group metrics pool the classes, one against the rest." if len(data.target.levels) > 2 else ""
 st.caption(
-    f"Measured on {wording.count(audit.accuracy.n)} held-out test {wording.many(data.unit)}; whiskers and "
+    f"Measured on {figures.count(audit.accuracy.n)} held-out test {figures.many(data.unit)}; whiskers and "
     f"brackets are 95 % intervals.{pooled}"
 )
 components.next_step("app_pages/twins.py", "Look at the twins")

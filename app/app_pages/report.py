@@ -9,7 +9,7 @@ from app.session import state
 from app.view_models import report
 from app.widgets import components
 from fmd_core.models.depth import LAST_LAYER, find_depth
-from fmd_core.networks.model_shelf import model_file
+from fmd_core.models.shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()

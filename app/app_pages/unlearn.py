@@ -10,7 +10,8 @@ from app.unlearning.unlearn_controls import choose, require_sweep, suggestion
 from app.view_models import glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import FMDError, wording
+from fmd_core import FMDError
+from fmd_core.report import wording
 
 require_sweep()
 

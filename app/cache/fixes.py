@@ -12,7 +12,7 @@ from app.cache.opened import study
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant, describe
 from fmd_core.data import ignore_progress
-from fmd_core.features.erasure import ERASURE
+from fmd_core.forget.erasure import ERASURE
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 

@@ -8,14 +8,13 @@ from functools import partial
 import fmd_core as fmd
 from app.cache.bounded import SharedMemory, kept
 from app.record.review import BUNDLED, Review
-from fmd_core import datasets
 from fmd_core.data import Split, ignore_progress
-from fmd_core.deepening import deepened, depths_of
-from fmd_core.features.beside import beside
+from fmd_core.models import shelf
+from fmd_core.models.deepening import deepened, depths_of
 from fmd_core.models.depth import LAST_LAYER, find_depth
-from fmd_core.networks import model_shelf
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.training import feature_scale
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.side_by_side import beside
+from fmd_core.models.training import feature_scale
 from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
@@ -47,8 +46,8 @@ def dataset(review: Review) -> fmd.AttributeDataset:
 def open_model(data: str, model: str) -> fmd.Classifier:
     """A model for a data set by its id, open at its last layer."""
     if model == BUNDLED:
-        return datasets.load_demo_classifier(data)
-    return model_shelf.open_model(open_data(data), model)
+        return shelf.load_demo_classifier(data)
+    return shelf.open_model(open_data(data), model)
 
 
 @kept(growth=GROWTH_MODEL)

@@ -8,8 +8,8 @@ import fmd_core as fmd
 from app.cache import opened
 from app.cache.bounded import kept
 from app.record.review import Review
-from fmd_core.features.channels import ChannelGroups, convolution_layers, heat_maps, pattern_reliance
-from fmd_core.features.channels import channel_groups as group_channels
+from fmd_core.forget.channels import ChannelGroups, convolution_layers, heat_maps, pattern_reliance
+from fmd_core.forget.channels import channel_groups as group_channels
 from fmd_core.imaging import data_uri
 from fmd_core.intervals import mean_estimates
 
@@ -33,7 +33,7 @@ def pattern_pictures(
     review: Review, layer: str, n_groups: int | None, group: int, rows: tuple[int, ...]
 ) -> tuple[str, ...]:
     """Where samples show a group's pattern, over their pictures, as data URIs."""
-    from fmd_core import heat_map
+    from fmd_core.explain import heat_map
 
     groups = channel_groups(review, layer, n_groups)
     maps = heat_maps(

@@ -9,11 +9,11 @@ from app.cache import fixes, opened
 from app.cache.bounded import kept
 from app.record.review import Review
 from app.record.variants import Variant
-from fmd_core.counterfactual import counterpart_levels
 from fmd_core.data import Array, Split
+from fmd_core.explain.attributions import Method, average_input, explain, methods
 from fmd_core.imaging import data_uri
 from fmd_core.kinds import find_kind
-from fmd_core.networks.explanations import Method, average_input, explain, methods
+from fmd_core.twins.pairs import counterpart_levels
 
 
 @kept()
@@ -62,7 +62,7 @@ def heat(
     scale: float,
 ) -> str:  # fmt: skip
     """The same over the sample's picture, as a data URI; `scale` is the end of the colours."""
-    from fmd_core import heat_map
+    from fmd_core.explain import heat_map
 
     values = explanation(review, variant, row, attribute, code, target, method).contributions
     picture = opened.dataset(review).source.display(row, attribute, code)

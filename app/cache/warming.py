@@ -7,9 +7,9 @@ from functools import partial
 from app.cache import fixes, influences, judgements, opened
 from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
-from fmd_core.guarded_path import TOLERANCE
+from fmd_core.method import DEFAULT_STRATEGY
 from fmd_core.study.steps import Progress, Step, in_turn
-from fmd_core.unlearn.method import DEFAULT_STRATEGY
+from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:

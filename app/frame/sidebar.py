@@ -9,7 +9,7 @@ from app.record.variants import describe
 from app.session import memory, state
 from app.view_models import glossary
 from app.widgets import components
-from fmd_core.bias_functions import MEASURES
+from fmd_core.measure.bias_functions import MEASURES
 
 MEASURE_NAMES = {
     "counterfactual": "Twins answered differently",

@@ -12,10 +12,10 @@ from html import escape
 
 import streamlit as st
 
+from app.jobs.registry import REGISTRY, Job, Progress
 from app.session import access, state
 from app.widgets import components
 from fmd_core import FMDError
-from fmd_core.running.jobs import REGISTRY, Job, Progress
 
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
 LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done

@@ -9,12 +9,12 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Progress
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
 from app.session import memory, state
 from app.widgets import components
-from fmd_core.running.jobs import REGISTRY, Progress
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"

@@ -8,17 +8,17 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import Progress
 from app.record.review import NO_MODEL, Review
 from app.session import state
 from app.widgets import components
 from fmd_core import DataError
-from fmd_core.datasets import reference
-from fmd_core.datasets.adult import PROTECTED, fetch_adult
-from fmd_core.datasets.celeba import celeba_attributes, download_celeba
-from fmd_core.datasets.colored_mnist import ALIGNED
+from fmd_core.datasets.families import reference
+from fmd_core.datasets.public.adult import PROTECTED, fetch_adult
+from fmd_core.datasets.public.celeba import celeba_attributes, download_celeba
+from fmd_core.datasets.public.colored_mnist import ALIGNED
 from fmd_core.home import data_folder
-from fmd_core.networks.model_shelf import shelved_models
-from fmd_core.running.jobs import Progress
+from fmd_core.models.shelf import shelved_models
 
 
 def open_data(chosen: str) -> None:

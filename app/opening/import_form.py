@@ -14,11 +14,12 @@ from app.record.review import Review
 from app.session import state
 from app.view_models import import_data
 from app.widgets import components
-from fmd_core.datasets import imports, reference
-from fmd_core.datasets.answers import Answers
-from fmd_core.datasets.image_folder import suggest_folder
-from fmd_core.datasets.sniffing import Sheet
-from fmd_core.datasets.table import TableImport, suggest_table
+from fmd_core.datasets.families import reference
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.answers import Answers
+from fmd_core.datasets.own.image_folder import suggest_folder
+from fmd_core.datasets.own.sniffing import Sheet
+from fmd_core.datasets.own.table import TableImport, suggest_table
 
 A = TypeVar("A", bound=Answers)
 NOTHING = "none: share out by chance"

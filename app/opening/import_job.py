@@ -11,16 +11,17 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import data_forms, uploads
 from app.session import state
 from app.view_models import import_data
 from app.view_models.import_data import Cure, Imported
 from app.widgets import components
 from fmd_core import DataError
-from fmd_core.datasets import imports, reference
-from fmd_core.datasets.answers import Answers
-from fmd_core.datasets.table import TableImport
-from fmd_core.running.jobs import REGISTRY, Job, Progress
+from fmd_core.datasets.families import reference
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.answers import Answers
+from fmd_core.datasets.own.table import TableImport
 
 PLACE = "import"
 

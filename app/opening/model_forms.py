@@ -10,16 +10,16 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import data_forms
 from app.record.review import BUNDLED, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
 from fmd_core import ModelError
-from fmd_core.networks.architectures import ARCHITECTURES
-from fmd_core.networks.model_shelf import keep_model, shelved_models
-from fmd_core.networks.training import suggested_architecture, suggested_epochs
-from fmd_core.running.jobs import REGISTRY, Job, Progress
+from fmd_core.models.architectures import ARCHITECTURES
+from fmd_core.models.shelf import keep_model, shelved_models
+from fmd_core.models.training import suggested_architecture, suggested_epochs
 
 
 def choose(review: Review) -> None:

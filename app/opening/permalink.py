@@ -17,7 +17,7 @@ import streamlit as st
 from app.record.review import BUNDLED, Review
 from app.session import memory, state
 from app.widgets import components
-from fmd_core.unlearn.method import DEFAULT_STRATEGY, strategies
+from fmd_core.method import DEFAULT_STRATEGY, strategies
 
 LONGEST = 2_000  # characters of one value
 NOTES = "address_notes"
@@ -223,7 +223,7 @@ def _several(text: str) -> list[str]:
 
 
 def _measures() -> tuple[str, ...]:
-    from fmd_core.bias_functions import MEASURES
+    from fmd_core.measure.bias_functions import MEASURES
 
     return MEASURES
 

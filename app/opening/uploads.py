@@ -17,11 +17,11 @@ from pathlib import Path
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from app.jobs.registry import REGISTRY, Job
 from fmd_core import DataError
-from fmd_core.datasets.names import clean_text
-from fmd_core.datasets.sniffing import Sheet, read_table
+from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.home import home_folder
-from fmd_core.running.jobs import REGISTRY, Job
+from fmd_core.text import clean_text
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".zip", ".safetensors", ".pt", ".pth", ".bin")
 MOST_SHEETS = 4  # parsed tables that are remembered, so that an answer does not read the file again

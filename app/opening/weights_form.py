@@ -14,18 +14,18 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import Job, Progress
 from app.opening import model_forms, uploads
 from app.record.review import Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
 from fmd_core.kinds import find_kind
+from fmd_core.models.architectures import ARCHITECTURES
+from fmd_core.models.intake import intake
 from fmd_core.models.preprocess import NORMALISATIONS
-from fmd_core.networks import intake
-from fmd_core.networks.architectures import ARCHITECTURES
-from fmd_core.networks.model_shelf import keep_model
-from fmd_core.networks.training import suggested_architecture
-from fmd_core.running.jobs import Job, Progress
+from fmd_core.models.shelf import keep_model
+from fmd_core.models.training import suggested_architecture
 
 USUAL = "resnet18"  # what a stranger's picture model most likely is
 Opener = Callable[[Path, Path], intake.Passport]

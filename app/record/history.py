@@ -22,7 +22,7 @@ def tidy_name(name: str) -> str:
     """A name in one line, without control characters and marks that turn the direction of text, at most
     LONGEST_NAME characters."""
     if not (name.isascii() and name.isprintable()):
-        from fmd_core.datasets.names import clean_text  # half a second, and the first page lists plain names
+        from fmd_core.text import clean_text  # half a second, and the first page lists plain names
 
         name = clean_text(name)
     return " ".join(name.split())[:LONGEST_NAME].strip()

@@ -16,7 +16,7 @@ from app.record.history import Decided, Entry, History, Kept, Step, tidy_name
 from app.record.journal import Journal, Remark
 from app.record.review import BUNDLED, Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant
-from fmd_core.unlearn.method import find_method, find_strategy
+from fmd_core.method import find_method, find_strategy
 
 if TYPE_CHECKING:
     from fmd_core.report.evidence import Decision

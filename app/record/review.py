@@ -43,7 +43,9 @@ class Review:
     def has_model(self) -> bool:
         """Whether a model is chosen."""
         if self.model == BUNDLED:
-            from fmd_core.datasets import FAMILIES  # half a second, and the first page waits for nobody
+            from fmd_core.datasets.families import (
+                FAMILIES,  # half a second, and the first page waits for nobody
+            )
 
             return FAMILIES[self.data].has_model if self.data in FAMILIES else False
         return self.model != NO_MODEL

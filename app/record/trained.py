@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.record.variants import Retrained
 
 if TYPE_CHECKING:
-    from fmd_core.features.finetuning import Round
+    from fmd_core.forget.finetuning import Round
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.record.review import Aim, Review
 
 if TYPE_CHECKING:
-    from fmd_core.features.erasure import Form
+    from fmd_core.forget.erasure import Form
 
 
 class Sweep(NamedTuple):
@@ -111,8 +111,8 @@ def describe(variant: Variant | None) -> str:
         return f"{' and '.join(variant.attributes)} erased from the features, {variant.form}"
     if isinstance(variant, Retrained):
         return variant.what
-    from fmd_core import wording  # half a second, and the first page has nothing to describe
     from fmd_core.models.depth import LAST_LAYER
+    from fmd_core.report import wording  # half a second, and the first page has nothing to describe
 
     made = wording.setting(variant.strategy, variant.strength, variant.k, variant.blend)
     depth = "" if variant.review.depth == LAST_LAYER else f", {variant.review.depth}"

@@ -10,8 +10,8 @@ from app.record.review import Review
 from app.record.variants import Erasure, Retrained, Variant
 from app.session import keeping, state
 from app.view_models import report
-from fmd_core.features.beside import SideBySide
-from fmd_core.guarded_path import TOLERANCE
+from fmd_core.models.side_by_side import SideBySide
+from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
 def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:

@@ -7,7 +7,7 @@ import streamlit as st
 import fmd_core as fmd
 from app.view_models import report, report_comparison
 from app.widgets import components, panels
-from fmd_core import wording
+from fmd_core.report import wording
 from fmd_core.report.reading import MAX_BYTES
 from fmd_core.report.schema import Report
 

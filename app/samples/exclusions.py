@@ -10,8 +10,9 @@ from app.record.variants import Exclusion
 from app.session import state
 from app.view_models import harmful
 from app.widgets import components
-from fmd_core import FMDError, wording
-from fmd_core.guarded_path import TOLERANCE
+from fmd_core import FMDError
+from fmd_core.report import wording
+from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
 def draw(review: Review) -> None:

@@ -7,11 +7,11 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel, preparation
+from app.jobs.registry import REGISTRY, Progress
 from app.record.review import Aim, Review
 from app.session import state
 from app.view_models import charts, glossary, score_check
 from app.widgets import components, panels
-from fmd_core.running.jobs import REGISTRY, Progress
 
 TITLE = "Check these scores"
 

@@ -15,7 +15,8 @@ from app.session import memory, state
 from app.view_models import charts, glossary, where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
 from app.widgets import components, gallery, panels
-from fmd_core import Explanation, FMDError, heat_map
+from fmd_core import Explanation, FMDError
+from fmd_core.explain import heat_map
 
 ORIGINAL = "original"
 

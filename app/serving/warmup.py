@@ -85,7 +85,7 @@ def _load() -> None:
         from app import cache
         from app.record.review import Review
         from app.widgets import panels  # noqa: F401  plotly and pandas
-        from fmd_core.group_metrics import import_aif360
+        from fmd_core.measure.group_metrics import import_aif360
 
         import_aif360()
         # One thread per product: ours are small, threads that wait for each other are slow

@@ -12,12 +12,12 @@ from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
 from app.record.variants import Sweep, Variant, describe
 from app.session import access, keeping, memory
-from fmd_core.unlearn.method import DEFAULT_STRATEGY, find_strategy
+from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
     from app.record.trained import Trained
-    from fmd_core.bias_functions import Measure
-    from fmd_core.networks.intake import Passport
+    from fmd_core.measure.bias_functions import Measure
+    from fmd_core.models.intake.intake import Passport
     from fmd_core.report.evidence import Decision
 
 DEFAULT_K = 100  # harmful samples to unlearn

@@ -15,10 +15,10 @@ from app.unlearning import forgetting_job
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
 from app.widgets import components, gallery, panels
-from fmd_core.features.adversarial import ADVERSARY, STRENGTHS
-from fmd_core.features.channels import PATTERN, ChannelGroups
-from fmd_core.features.erasure import ERASURE
-from fmd_core.guarded_path import TOLERANCE
+from fmd_core.forget.adversarial import ADVERSARY, STRENGTHS
+from fmd_core.forget.channels import PATTERN, ChannelGroups
+from fmd_core.forget.erasure import ERASURE
+from fmd_core.unlearn.guarded_path import TOLERANCE
 
 EXAMPLES = 5
 MOST_PATTERNS = 12

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Job, Progress
 from app.record.review import Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Retrained
@@ -16,17 +17,16 @@ from app.session import access, state
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
 from app.widgets import components
-from fmd_core.features.adversarial import (
+from fmd_core.forget.adversarial import (
     ADVERSARY,
     AdversarySettings,
     ForgottenModel,
     Variant,
     forget_by_adversary,
 )
-from fmd_core.features.channels import PATTERN, ForgottenPattern, forget_pattern
-from fmd_core.features.finetuning import ForgettingStep
-from fmd_core.networks.model_shelf import keep_model
-from fmd_core.running.jobs import REGISTRY, Job, Progress
+from fmd_core.forget.channels import PATTERN, ForgottenPattern, forget_pattern
+from fmd_core.forget.finetuning import ForgettingStep
+from fmd_core.models.shelf import keep_model
 
 PLACE = "forgetting"
 LIVE_SECONDS = 1.0

@@ -15,10 +15,10 @@ from app.session import memory, state
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
-from fmd_core import wording
-from fmd_core.guarded_path import TOLERANCE
+from fmd_core.method import Strategy, find_strategy, strategies
 from fmd_core.models.depth import find_depth
-from fmd_core.unlearn.method import Strategy, find_strategy, strategies
+from fmd_core.report import wording
+from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
 def require_sweep() -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from app.view_models import proof
-from fmd_core import AttributeDataset, Change, Comparison, wording
-from fmd_core.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core import AttributeDataset, Change, Comparison, figures
 from fmd_core.data import Array
 from fmd_core.intervals import MIN_PEOPLE, Estimate
+from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.report import wording
 
 EXAMPLES = 10
 MOST_INTERSECTIONS = 30
@@ -122,7 +123,7 @@ class BeforeAfter:
         """The bars in a sentence."""
         return (
             f"Grey is {spoken(self.names[0])}, blue {spoken(self.names[1])}, on "
-            f"{wording.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
+            f"{figures.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
         )
 
     @property
@@ -235,10 +236,10 @@ def _card(
     if change.after.value is None or change.difference.value is None:
         return Headline(label, "?", change.after.problem, "off", False, terms)
     moved, rose = f"{100 * change.difference.value:+.1f}", change.difference.value > 0
-    delta = "" if float(moved) == 0 else f"{wording.signed(moved)} points"
+    delta = "" if float(moved) == 0 else f"{figures.signed(moved)} points"
     return Headline(
         label,
-        f"{wording.points(change.after.value)} {unit}",
+        f"{figures.points(change.after.value)} {unit}",
         delta,
         _judgement(change, better_when),
         rose,
@@ -259,9 +260,9 @@ def _changes_table(rows: list[tuple[str, Change]], title: str, names: tuple[str,
         [
             (
                 label,
-                wording.figure(change.before),
-                wording.figure(change.after),
-                wording.figure(change.difference, difference=True),
+                figures.figure(change.before),
+                figures.figure(change.after),
+                figures.figure(change.difference, difference=True),
                 change.before.n,
             )
             for label, change in rows
@@ -276,9 +277,9 @@ def _confusion_summary(name: str, counts: Array, classes: Sequence[str]) -> str:
         return f"{when}: no mistakes."
     truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
-        f"{when}: {wording.count(int(wrong.sum()))} of {wording.count(int(counts.sum()))} wrong; most often "
+        f"{when}: {figures.count(int(wrong.sum()))} of {figures.count(int(counts.sum()))} wrong; most often "
         f"{classes[int(truth)]} taken for "
-        f"{classes[int(answer)]} ({wording.counted(int(wrong.max()), 'time')})."
+        f"{classes[int(answer)]} ({figures.counted(int(wrong.max()), 'time')})."
     )
 
 
@@ -301,6 +302,6 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
     truth = data.target.codes[comparison.rows]
     counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
     parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
-    everyone = wording.count(len(comparison.rows))
+    everyone = figures.count(len(comparison.rows))
     some = f" Here are {EXAMPLES} of them, of every kind:" if len(changed) > EXAMPLES else ""
-    return f"{wording.count(len(changed))} of {everyone} held-out samples get another answer: {parts}.{some}"
+    return f"{figures.count(len(changed))} of {everyone} held-out samples get another answer: {parts}.{some}"

@@ -20,8 +20,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fmd_core.data import Array
-from fmd_core.datasets.names import cut
 from fmd_core.intervals import Estimate
+from fmd_core.text import cut
 
 ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them

@@ -8,8 +8,9 @@ from app.record.history import OTHER_MODEL, History
 from app.record.review import BUNDLED
 from app.record.variants import Side, describe
 from app.view_models.before_after import ORIGINAL, spoken
-from fmd_core import Comparison, wording
-from fmd_core.datasets.names import cut
+from fmd_core import Comparison, figures
+from fmd_core.report import wording
+from fmd_core.text import cut
 
 LONGEST_IN_HEADLINE = 48  # characters of a name, which stands whole beneath
 ASK = "Choose two. What you apply on the Unlearn page can be chosen here too, beside other models for this data."
@@ -47,6 +48,6 @@ def headline(comparison: Comparison, names: tuple[str, str]) -> str:
     """What the second does to the first's bias and accuracy."""
     first, second = (cut(name, LONGEST_IN_HEADLINE) for name in names)
     if comparison.verdict == "unchanged":
-        return f"{first} and {second} give all {wording.count(len(comparison.rows))} held-out samples the same answers."
+        return f"{first} and {second} give all {figures.count(len(comparison.rows))} held-out samples the same answers."
     found = wording.comparison_headline(comparison)
     return f"{second} against {spoken(first)}: {found[:1].lower()}{found[1:]}"

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fmd_core import Estimate, Forgetting, wording
-from fmd_core.features.adversarial import ADVERSARY
-from fmd_core.features.adversarial import Variant as Pressure
-from fmd_core.features.channels import PATTERN
-from fmd_core.features.erasure import ERASURE, Form
-from fmd_core.features.finetuning import ForgettingStep, Round
-from fmd_core.features.forgetting import forgetting_sentences
+from fmd_core import Estimate, Forgetting, figures
+from fmd_core.forget.adversarial import ADVERSARY
+from fmd_core.forget.adversarial import Variant as Pressure
+from fmd_core.forget.channels import PATTERN
+from fmd_core.forget.erasure import ERASURE, Form
+from fmd_core.forget.finetuning import ForgettingStep, Round
+from fmd_core.forget.forgetting import forgetting_sentences
+from fmd_core.report import wording
 
 WAYS = {method.name: method.short for method in (ERASURE, ADVERSARY, PATTERN)}
 """How to forget, by the name of the method, and what the button says."""
@@ -64,8 +65,8 @@ def build(found: Forgetting) -> ForgettingView:
         after=tuple(r.after.estimate for r in found.readings),
         chances=tuple(r.after.chance for r in found.readings),
         summary=(
-            f"Readers that were trained afresh on {wording.count(first.taught)} people and judged on "
-            f"{wording.count(first.n)} others, before and after; every level counts the same. The mark is what "
+            f"Readers that were trained afresh on {figures.count(first.taught)} people and judged on "
+            f"{figures.count(first.n)} others, before and after; every level counts the same. The mark is what "
             "guessing gets. Only they say what is forgotten, never the method itself."
             + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")
         ),
@@ -73,9 +74,9 @@ def build(found: Forgetting) -> ForgettingView:
             [
                 (
                     f"{r.attribute}, {READERS[r.kind]}",
-                    wording.figure(r.before.estimate),
-                    wording.figure(r.after.estimate),
-                    wording.points(r.after.chance),
+                    figures.figure(r.before.estimate),
+                    figures.figure(r.after.estimate),
+                    figures.points(r.after.chance),
                     f"{r.before.auc:.2f}",
                     f"{r.after.auc:.2f}",
                     wording.span(r.after.by_seed),
@@ -143,7 +144,7 @@ def spectrum_table(eigenvalues: Sequence[float]) -> pd.DataFrame:
 def coverage_sentence(share: float) -> str:
     """How much of the images a pattern hides."""
     return (
-        f"The pattern covers {wording.percent(share)} of a training image on average; one that covers the thing itself "
+        f"The pattern covers {figures.percent(share)} of a training image on average; one that covers the thing itself "
         "costs accuracy."
     )
 
@@ -151,6 +152,6 @@ def coverage_sentence(share: float) -> str:
 def reliance_sentence(before: Estimate, after: Estimate, group: int) -> str:
     """How far answers hang on a pattern, before and after it was forgotten."""
     return (
-        f"Hiding pattern {group + 1} moves the probability of the true class by {wording.figure(before)} points before "
-        f"and by {wording.figure(after)} points after, on {wording.count(before.n)} held-out samples."
+        f"Hiding pattern {group + 1} moves the probability of the true class by {figures.figure(before)} points before "
+        f"and by {figures.figure(after)} points after, on {figures.count(before.n)} held-out samples."
     )

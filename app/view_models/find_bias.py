@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, RedFlag, scan, wording
-from fmd_core.bias_functions import Measure
+from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, RedFlag, figures, scan
+from fmd_core.measure.bias_functions import Measure
+from fmd_core.report import wording
 
 MOST_FLAGS = 40
 MOST_GROUPS = 8  # of one class and one level each; more are a matter for the report
@@ -30,13 +31,13 @@ def build_findings(audit: BiasReport, threshold: float, measure: Measure = "coun
     """`threshold` is a share; the worst attribute makes the headline."""
     found = scan(audit, threshold, measure)
     worst, biased = found[0], [f.attribute for f in found if f.verdict == "biased"]
-    limit = wording.counted(round(100 * threshold), "point")
+    limit = figures.counted(round(100 * threshold), "point")
     looked = ", adjusted for looking at all" if len(found) > 1 else ""
     chart = BarChart(
         bars=tuple(Bar(f.attribute, f.estimate, FLAG if f.verdict == "biased" else NEUTRAL) for f in found),
         summary=(
             f"Beyond the limit of {limit}: {', '.join(biased) or 'none'} "
-            f"({len(biased)} of {wording.counted(len(found), 'attribute')}{looked})."
+            f"({len(biased)} of {figures.counted(len(found), 'attribute')}{looked})."
         ),
         table=pd.DataFrame([_row(finding) for finding in found]),
     )
@@ -73,15 +74,15 @@ def _row(finding: Finding) -> dict[str, str | int]:
     found, estimate = finding.audit, finding.estimate
     row: dict[str, str | int] = {"Attribute": found.attribute}
     if finding.measure != "counterfactual":
-        row["Gap, points"] = wording.figure(estimate)
-    row["Bias, points"] = wording.figure(found.bias)
+        row["Gap, points"] = figures.figure(estimate)
+    row["Bias, points"] = figures.figure(found.bias)
     if found.placebo is not None and found.excess is not None:
-        row["Placebo twins"] = wording.figure(found.placebo)
-        row["Beyond the placebo"] = wording.figure(found.excess)
+        row["Placebo twins"] = figures.figure(found.placebo)
+        row["Beyond the placebo"] = figures.figure(found.excess)
         row["Match distance"] = f"{found.distance:.2f}"
-    row["Decision flips, %"] = wording.figure(found.flips)
+    row["Decision flips, %"] = figures.figure(found.flips)
     row["n"] = estimate.n
-    row["Adjusted p"] = "" if finding.adjusted_p is None else wording.p_value(finding.adjusted_p)
+    row["Adjusted p"] = "" if finding.adjusted_p is None else figures.p_value(finding.adjusted_p)
     row["Verdict"] = finding.words
     return row
 
@@ -99,7 +100,7 @@ def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> Ser
     focus = next((a for a in audit.attributes if a.attribute == attribute), None)
     if focus is None:
         raise DataError(f"Nobody can be compared by '{attribute}'; choose another attribute in the sidebar.")
-    return ServiceView(_groups(focus, wording.many(unit)), _metrics(focus, wording.many(unit)))
+    return ServiceView(_groups(focus, figures.many(unit)), _metrics(focus, figures.many(unit)))
 
 
 def _groups(focus: AttributeBias, people: str) -> BarChart:
@@ -113,15 +114,15 @@ def _groups(focus: AttributeBias, people: str) -> BarChart:
     summary = "There are not enough people to compare the two groups."
     if aligned is not None and conflicting is not None:
         summary = (
-            f"Right for {wording.percent(aligned)} of {people} whose {focus.attribute} goes with the pattern of their "
-            f"class in training, and for {wording.percent(conflicting)} of those whose {focus.attribute} goes against "
+            f"Right for {figures.percent(aligned)} of {people} whose {focus.attribute} goes with the pattern of their "
+            f"class in training, and for {figures.percent(conflicting)} of those whose {focus.attribute} goes against "
             "it."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in rows),
         summary,
         pd.DataFrame(
-            [(label, wording.figure(e), e.n) for label, e in rows], columns=["Group", "Accuracy, %", "n"]
+            [(label, figures.figure(e), e.n) for label, e in rows], columns=["Group", "Accuracy, %", "n"]
         ),
     )
 
@@ -136,16 +137,16 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
         (f"Selection rate, {focus.attribute} with the pattern", m.selection_rate_privileged),
         ("Selection rate, others", m.selection_rate_others),
     ]
-    table = [(label, wording.figure(e), "percent", e.n) for label, e in rates]
-    table += [(label, wording.figure(e), "points, 0 is even", e.n) for label, e in gaps]
+    table = [(label, figures.figure(e), "percent", e.n) for label, e in rates]
+    table += [(label, figures.figure(e), "points, 0 is even", e.n) for label, e in gaps]
     odds = m.equalized_odds_difference  # the larger of two absolute gaps: its interval cannot hold 0
-    table.append(("Equalized odds difference", wording.figure(odds), "points, larger gap", odds.n))
+    table.append(("Equalized odds difference", figures.figure(odds), "points, larger gap", odds.n))
     table.append(("Disparate impact", _ratio(m.disparate_impact), "ratio, 1 is even", m.disparate_impact.n))
     parity = m.demographic_parity_difference.value
     summary = "There are not enough people to compute group metrics."
     if parity is not None:
         summary = (
-            f"A class is answered {wording.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
+            f"A class is answered {figures.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
             f"{people} whose {focus.attribute} goes with its pattern (95 % interval of the difference "
             f"{wording.interval(m.demographic_parity_difference)})."
         )
@@ -174,7 +175,7 @@ class FlagsView:
 
 def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
     """At most MOST_FLAGS rows; what cannot be said is counted."""
-    people, raised = wording.many(unit), [f for f in flags if f.is_flag]
+    people, raised = figures.many(unit), [f for f in flags if f.is_flag]
     known = [f for f in flags if f.gap.value is not None]
     shown = known[:MOST_FLAGS]
     unknown = [f for f in flags if f.gap.value is None]
@@ -186,9 +187,9 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
         worst = raised[0]
         headline = (
             f"Served worst over all classes together is {worst.group}. The model is right for "
-            f"{wording.points(-(worst.gap.value or 0))} points fewer of them than of all others "
-            f"(95 % interval {wording.points(-(worst.gap.high or 0))} to {wording.points(-(worst.gap.low or 0))}, "
-            f"n = {wording.count(worst.gap.n)})."
+            f"{figures.points(-(worst.gap.value or 0))} points fewer of them than of all others "
+            f"(95 % interval {figures.points(-(worst.gap.high or 0))} to {figures.points(-(worst.gap.low or 0))}, "
+            f"n = {figures.count(worst.gap.n)})."
         )
     return FlagsView(
         headline,
@@ -197,9 +198,9 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
             [
                 (
                     f.group,
-                    wording.figure(f.accuracy),
-                    wording.figure(f.gap, difference=True),
-                    "" if f.adjusted_p is None else wording.p_value(f.adjusted_p),
+                    figures.figure(f.accuracy),
+                    figures.figure(f.gap, difference=True),
+                    "" if f.adjusted_p is None else figures.p_value(f.adjusted_p),
                     f.accuracy.n,
                     f.verdict,
                 )
@@ -216,7 +217,7 @@ def _flags_summary(known: Sequence[RedFlag], unknown: int, shown: int, people: s
     worse, better = (sum(f.verdict == said for f in known) for said in ("served worse", "served better"))
     more = f"; for {unknown} more there are not enough {people} to say" if unknown else ""
     return (
-        f"Served worse by more than chance: {worse} of {wording.counted(len(known), 'group')}, of one attribute or of "
+        f"Served worse by more than chance: {worse} of {figures.counted(len(known), 'group')}, of one attribute or of "
         f"two; served better: {better}. Adjusted for looking at all{more}. The table has {shown}, the worst first; "
         "select one to review its attribute."
     )

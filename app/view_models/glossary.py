@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from fmd_core.unlearn.method import strategies
+from fmd_core.method import strategies
 
 
 def _strategies() -> Iterable[str]:
@@ -17,7 +17,7 @@ def _strategies() -> Iterable[str]:
 
 
 def _baselines() -> Iterable[str]:
-    from fmd_core.baselines import baselines  # half a second, and only a search asks
+    from fmd_core.unlearn.baselines import baselines  # half a second, and only a search asks
 
     return (baseline.name for baseline in baselines())
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from app.record.journal import Remark
 from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, wording
-from fmd_core.datasets.sniffing import safe_cell
+from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, figures
+from fmd_core.datasets.own.sniffing import safe_cell
+from fmd_core.report import wording
 
 Kind = Literal["Harmful", "Helpful"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -49,7 +50,7 @@ class Sample:
     @property
     def effect_text(self) -> str:
         """Effect in points, three decimals: single samples move little."""
-        return wording.signed(f"{100 * self.effect:+.3f} points")
+        return figures.signed(f"{100 * self.effect:+.3f} points")
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def build(
     return HarmfulView(
         headline=_headline(first, kind, wording.bias_name(scores)),
         lead=(
-            f"{wording.count(scores.n_harmful)} of {wording.count(len(scores.rows))} training samples are harmful: "
-            f"without one of them the bias, {wording.points(scores.bias)} points on the external samples, is predicted "
+            f"{figures.count(scores.n_harmful)} of {figures.count(len(scores.rows))} training samples are harmful: "
+            f"without one of them the bias, {figures.points(scores.bias)} points on the external samples, is predicted "
             f"to be lower. {checked or UNCHECKED}"
         ),
         samples=tuple(matching[:MOST_TILES]),
@@ -154,7 +155,7 @@ def _headline(first: Sample, kind: Kind, bias: str) -> str:
 def _caution(scores: InfluenceScores, k: int, kind: Kind) -> str:
     n = scores.n_harmful if kind == "Harmful" else len(scores.rows) - scores.n_harmful
     return (
-        f"Only {wording.count(n)} samples are {kind.lower()}; the list goes on with the other kind."
+        f"Only {figures.count(n)} samples are {kind.lower()}; the list goes on with the other kind."
         if k > n
         else ""
     )
@@ -178,21 +179,21 @@ def _sample(
 
 
 def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarChart:
-    everyone = f"{wording.count(len(aligned))} training samples"
+    everyone = f"{figures.count(len(aligned))} training samples"
     parts = [
-        (f"{wording.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
-        (f"{wording.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
+        (f"{figures.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
+        (f"{figures.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
         (f"all {everyone}", aligned, NEUTRAL),
     ]
     whole = [parts[0][0], parts[1][0], everyone]
     shares = [
-        f"{wording.count(int(a.sum()))} of {name}" for name, (_, a, _) in zip(whole, parts, strict=True)
+        f"{figures.count(int(a.sum()))} of {name}" for name, (_, a, _) in zip(whole, parts, strict=True)
     ]
     return BarChart(
         bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
         summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",
         table=pd.DataFrame(
-            [(name, wording.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
+            [(name, figures.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
             columns=["Samples", f"{scores.attribute.capitalize()} with the pattern, %", "Count", "of"],
         ),
     )
@@ -236,7 +237,7 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
         f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}."
     )
     if measured is not None:
-        change = wording.signed(f"{100 * measured:+.3f}")
+        change = figures.signed(f"{100 * measured:+.3f}")
         effect += f" Fitted again without it, the bias changes by {change} points."
     link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
     teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
@@ -252,9 +253,9 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
 def exclusion_sentence(point: PathPoint, original: PathPoint, bias: str, people: int) -> str:
     """What fitting again without the excluded samples does, on validation samples."""
     n = point.result.k
-    left_out = "this training sample" if n == 1 else f"these {wording.count(n)} training samples"
+    left_out = "this training sample" if n == 1 else f"these {figures.count(n)} training samples"
     return (
-        f"Fitted again without {left_out}, the {bias} goes from {wording.points(original.bias)} to "
-        f"{wording.points(point.bias)} points and accuracy from {wording.percent(original.accuracy)} to "
-        f"{wording.percent(point.accuracy)}, on {wording.count(people)} validation samples."
+        f"Fitted again without {left_out}, the {bias} goes from {figures.points(original.bias)} to "
+        f"{figures.points(point.bias)} points and accuracy from {figures.percent(original.accuracy)} to "
+        f"{figures.percent(point.accuracy)}, on {figures.count(people)} validation samples."
     )

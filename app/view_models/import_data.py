@@ -10,12 +10,12 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from fmd_core import AttributeDataset, wording
+from fmd_core import AttributeDataset, figures
 from fmd_core.data import SPLITS, Split
-from fmd_core.datasets.answers import Answers, Grouping, suggest_grouping, suggest_split_values
-from fmd_core.datasets.imports import Kept
-from fmd_core.datasets.sniffing import ColumnProfile, Sheet
-from fmd_core.datasets.table import Giveaway, TableImport, giveaways
+from fmd_core.datasets.own.answers import Answers, Grouping, suggest_grouping, suggest_split_values
+from fmd_core.datasets.own.imports import Kept
+from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet
+from fmd_core.datasets.own.table import Giveaway, TableImport, giveaways
 from fmd_core.kinds import find_kind
 
 GROUPING_TITLES: dict[Grouping, str] = {
@@ -144,7 +144,7 @@ def describe_import(folder: Path, name: str, answers: Answers, data: AttributeDa
     told = {giveaway.words for giveaway in found}
     sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
     levels = ", ".join(data.target.levels)
-    summary = f"{len(data.split):,} {wording.many(data.unit)} with the answers {levels}: {sizes}."
+    summary = f"{len(data.split):,} {figures.many(data.unit)} with the answers {levels}: {sizes}."
     notes = tuple(note for note in data.notes if note not in told)
     return Imported(folder, name, answers, summary, notes, found)
 
@@ -171,7 +171,7 @@ def giveaway_words(giveaway: Giveaway) -> str:
     """What gives what away, and how often."""
     shown = "; ".join(f"{level} means {group}" for level, group in list(giveaway.levels.items())[:3])
     return (
-        f"{giveaway.column} tells {giveaway.attribute} for {wording.percent(giveaway.coverage)} of the "
+        f"{giveaway.column} tells {giveaway.attribute} for {figures.percent(giveaway.coverage)} of the "
         f"training rows ({shown})"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.view_models import glossary
-from fmd_core.unlearn.method import strategies
+from fmd_core.method import strategies
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.view_models.start import accuracy
-from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, wording
-from fmd_core.datasets.sniffing import listed
-from fmd_core.networks.architectures import ARCHITECTURES, find_architecture
-from fmd_core.networks.intake import Passport
-from fmd_core.networks.model_shelf import Shelved
-from fmd_core.networks.training import feature_scale, with_feature_scale
+from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, figures
+from fmd_core.datasets.own.sniffing import listed
+from fmd_core.models.architectures import ARCHITECTURES, find_architecture
+from fmd_core.models.intake.intake import Passport
+from fmd_core.models.shelf import Shelved
+from fmd_core.models.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
     "symmetric": "-1 to 1",
@@ -74,7 +74,7 @@ def caution(data: AttributeDataset, offered: Sequence[Shelved]) -> str:
 
 def step_words(step: TrainingStep) -> str:
     """Where a training stands."""
-    accuracy = "" if step.accuracy is None else f", right for {wording.percent(step.accuracy)} of validation"
+    accuracy = "" if step.accuracy is None else f", right for {figures.percent(step.accuracy)} of validation"
     return f"Round {step.epoch + 1} of {step.epochs}, loss {step.loss:.3f}{accuracy}"
 
 

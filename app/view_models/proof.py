@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.view_models.charts import ACCENT, NEUTRAL, Bar, BarChart
-from fmd_core import Comparison, Rival, wording
-from fmd_core.baselines import find_baseline
+from fmd_core import Comparison, Rival, figures
+from fmd_core.report import wording
+from fmd_core.unlearn.baselines import find_baseline
 
 VERDICTS = {
     "improved": "Improved: the {bias} falls by {size} points, more than chance would{accuracy}.",
@@ -34,7 +35,7 @@ class ProofView:
 def verdict(comparison: Comparison) -> str:
     """What changed on held-out people, and whether chance would do as much."""
     difference = comparison.judged.difference
-    size = "?" if difference.value is None else wording.points(abs(difference.value))
+    size = "?" if difference.value is None else figures.points(abs(difference.value))
     clause = wording.accuracy_clause(comparison.accuracy, "overall accuracy")
     accuracy = f", and {clause} too" if comparison.accuracy.is_beyond_chance else f"; {clause}"
     return VERDICTS[comparison.verdict].format(
@@ -61,9 +62,9 @@ def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) ->
                 [
                     (
                         name,
-                        wording.figure(found.judged.after),
-                        wording.figure(found.judged.difference, difference=True),
-                        wording.figure(found.accuracy.difference, difference=True),
+                        figures.figure(found.judged.after),
+                        figures.figure(found.judged.difference, difference=True),
+                        figures.figure(found.accuracy.difference, difference=True),
                         found.judged.after.n,
                     )
                     for name, found in rows
@@ -84,6 +85,6 @@ def _summary(rows: Sequence[tuple[str, Comparison]]) -> str:
     for name, found in rows:
         moved = found.judged.difference
         problem = moved.problem.removesuffix(".")
-        said = problem if moved.value is None else f"{wording.points(moved.value)} points"
+        said = problem if moved.value is None else f"{figures.points(moved.value)} points"
         parts.append(f"{name[0].lower()}{name[1:]} {said}")
     return f"Change of the bias: {'; '.join(parts)}."

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import fmd_core as fmd
 from app.record.history import History
 from app.record.variants import Variant
-from fmd_core import wording
-from fmd_core.datasets.names import clean_text
 from fmd_core.models.files import head_to_safetensors
+from fmd_core.report import wording
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.schema import Report
 from fmd_core.report.writing import Step, report_json
+from fmd_core.text import clean_text
 
 VERDICTS: dict[DecisionVerdict | None, str] = {
     None: "No decision yet",

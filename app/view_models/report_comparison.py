@@ -13,10 +13,11 @@ import pandas as pd
 
 import fmd_core as fmd
 from app.view_models.report import VERDICTS
-from fmd_core import wording
-from fmd_core.features.forgetting import READERS
-from fmd_core.features.probes import Kind
+from fmd_core import figures
+from fmd_core.forget.forgetting import READERS
+from fmd_core.forget.probes import Kind
 from fmd_core.kinds import find_kind
+from fmd_core.report import wording
 from fmd_core.report.fields import Figure
 from fmd_core.report.schema import Attribute, Report
 
@@ -81,7 +82,7 @@ def headline(report: Report) -> str:
 
 def when(report: Report) -> str:
     """When a report was written."""
-    return wording.moment(report.created)
+    return figures.moment(report.created)
 
 
 def compare(first: Report, second: Report, names: Names) -> ReportComparison:
@@ -160,7 +161,7 @@ def _differing_bias(first: Report, second: Report, names: Names) -> str:
     one, other = (_judged(_in_force(r), attribute) for r in (first, second))
     if one is None or other is None or one.value is None or other.value is None:
         return f"the bias by {attribute} in force is not known in both"
-    said = [wording.points(value) for value in (one.value, other.value)]
+    said = [figures.points(value) for value in (one.value, other.value)]
     if said[0] == said[1]:
         return f"the bias by {attribute} in force is {said[0]} points in both"
     return (
@@ -210,7 +211,7 @@ def _read(attribute: str, kind: Kind, report: Report) -> str:
     """What fresh readers of one kind tell of an attribute once it was to be forgotten, and what guessing gets."""
     readings = report.forgetting.readings if report.forgetting else []
     after = next((r.after for r in readings if (r.attribute, r.kind) == (attribute, kind)), None)
-    return NONE if after is None else f"{_figure(after.accuracy)}, by guessing {wording.points(after.chance)}"
+    return NONE if after is None else f"{_figure(after.accuracy)}, by guessing {figures.points(after.chance)}"
 
 
 def _accuracy(report: Report) -> Figure:
@@ -218,7 +219,7 @@ def _accuracy(report: Report) -> Figure:
 
 
 def _figure(figure: Figure) -> str:
-    return wording.figure(figure.estimate)
+    return figures.figure(figure.estimate)
 
 
 def _head(report: Report) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fmd_core import Estimate, ScoreCheck, wording
+from fmd_core import Estimate, ScoreCheck, figures
+from fmd_core.influence.score_check import DRAWS, PLANTS, GroupCheck, SignTest, Verdict
 from fmd_core.report.sections import EFFECTS
-from fmd_core.score_check import DRAWS, PLANTS, GroupCheck, SignTest, Verdict
 
 HEADLINES: dict[Verdict, str] = {
     "can be relied on": "These scores can be relied on.",
@@ -57,7 +57,7 @@ def invitation(k: int, unit: str) -> str:
     """What pressing the button would do."""
     return (
         f"Scores are predictions. To see what is true, we fit the model's last layer again without the {k} most "
-        f"harmful {wording.many(unit)}, without {k} random ones ({DRAWS} draws) and without the {k} most helpful, "
+        f"harmful {figures.many(unit)}, without {k} random ones ({DRAWS} draws) and without the {k} most helpful, "
         f"and then with each of {PLANTS} external samples planted in the training data."
     )
 
@@ -138,8 +138,8 @@ def _caution(check: ScoreCheck) -> str:
         return ""
     return (
         f"This model's last layer is not the best fit of its own loss: fitting it again with all samples moves it by "
-        f"{100 * check.head_distance:.0f} % of its length and the bias from {wording.points(check.bias)} to "
-        f"{wording.points(check.bias_refitted)} points. Effects are measured from there; scores are those of the "
+        f"{100 * check.head_distance:.0f} % of its length and the bias from {figures.points(check.bias)} to "
+        f"{figures.points(check.bias_refitted)} points. Effects are measured from there; scores are those of the "
         "model as it was given."
     )
 
@@ -154,4 +154,4 @@ def _estimate(group: GroupCheck, name: str) -> Estimate:
 
 def _in_points(check: ScoreCheck) -> Callable[[float], str]:
     """How to write the changes of one check."""
-    return wording.in_points(end for group in check.groups for end in group.ends("measured"))
+    return figures.in_points(end for group in check.groups for end in group.ends("measured"))

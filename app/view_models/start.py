@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core import AttributeDataset, BiasReport, Classifier, wording
+from fmd_core import AttributeDataset, BiasReport, Classifier, figures
 from fmd_core.data import SPLITS, Split
 
 ROLES: dict[Split, str] = {
@@ -71,7 +71,7 @@ def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasRe
     return LoadedView(
         loaded=[{"": name, "What was loaded": value} for name, value in loaded.items()],
         splits=[
-            {"Part": split, wording.many(data.unit).capitalize(): n, "What it is for": ROLES[split]}
+            {"Part": split, figures.many(data.unit).capitalize(): n, "What it is for": ROLES[split]}
             for split, n in sizes
         ],
         notes=data.notes,
@@ -82,8 +82,8 @@ def accuracy(data: AttributeDataset, audit: BiasReport | None) -> str:
     """How often the model is right, and of whom; `audit` is None while it was not measured yet."""
     if audit is None:
         return "measured when you look for the bias"
-    right, people = wording.figure(audit.accuracy), wording.many(data.unit)
-    return f"{right} % of {wording.count(audit.accuracy.n)} held-out test {people}"
+    right, people = figures.figure(audit.accuracy), figures.many(data.unit)
+    return f"{right} % of {figures.count(audit.accuracy.n)} held-out test {people}"
 
 
 def _levels(levels: tuple[str, ...]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fmd_core import AttributeDataset, CounterfactualPairs, Head, wording
-from fmd_core.bias_functions import pair_differences
+from fmd_core import AttributeDataset, CounterfactualPairs, Head, figures
 from fmd_core.data import Split
+from fmd_core.measure.bias_functions import pair_differences
 
 PARTS: dict[Split, str] = {
     "test": "Test: they judge",
@@ -93,15 +93,15 @@ def build(
         for i in chosen
     )
     return TwinsView(
-        headline=f"{wording.count(int(flips.sum()))} of {wording.count(len(pairs))} twins get two different answers.",
+        headline=f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} twins get two different answers.",
         lead=f"{_how(data, pairs)} On the left what training tied to the class, on the right something else. "
         "A model that reads the content says the same to both.",
         redrawn=pairs.method != "matched",
         twins=twins,
         table=pd.DataFrame(
             [
-                (t.row, t.label, t.favoured.level, t.favoured.answer, wording.percent(t.favoured.confidence))
-                + (t.other.level, t.other.answer, wording.percent(t.other.confidence), f"{t.distance:.2f}")
+                (t.row, t.label, t.favoured.level, t.favoured.answer, figures.percent(t.favoured.confidence))
+                + (t.other.level, t.other.answer, figures.percent(t.other.confidence), f"{t.distance:.2f}")
                 for t in twins
             ],
             columns=["Sample", "Truth", "Left", "Answer left", "Sure of truth, left"]
@@ -129,7 +129,7 @@ def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:
     if pairs.method == "flipped":
         return f"Each pair is one {data.unit} with only the {pairs.attribute} changed in the record."
     return (
-        f"Each pair is two real {wording.many(data.unit)} of one class: the most alike that the model knows, but for "
+        f"Each pair is two real {figures.many(data.unit)} of one class: the most alike that the model knows, but for "
         f"{pairs.attribute}. They differ in more than that; half of the pairs are closer than "
         f"{float(np.median(pairs.distance)):.2f}, where 1 is the distance of two strangers."
     )

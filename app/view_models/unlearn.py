@@ -10,14 +10,8 @@ from app.record.history import History
 from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
-from fmd_core import (
-    BiasReport,
-    PathPoint,
-    UnlearningPath,
-    find_strategy,
-    scan,
-    wording,
-)
+from fmd_core import BiasReport, PathPoint, UnlearningPath, figures, find_strategy, scan
+from fmd_core.report import wording
 
 
 @dataclass(frozen=True)
@@ -77,9 +71,9 @@ def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
         suggested=_point(path.suggested),
         chosen=_point(choice),
         summary=(
-            f"From bias {wording.points(path.original.bias)} and accuracy {wording.percent(path.original.accuracy)} at "
-            f"{strength} 0 to {wording.points(path.points[-1].bias)} and {wording.percent(path.points[-1].accuracy)} "
-            f"at {strength} {path.points[-1].result.strength:g}, on {wording.count(path.people)} validation samples."
+            f"From bias {figures.points(path.original.bias)} and accuracy {figures.percent(path.original.accuracy)} at "
+            f"{strength} 0 to {figures.points(path.points[-1].bias)} and {figures.percent(path.points[-1].accuracy)} "
+            f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
         ),
         reason=wording.suggestion_reason(path),
         warning=refused,
@@ -104,13 +98,13 @@ def _point(point: PathPoint) -> CurvePoint:
 
 
 def _name(point: PathPoint) -> str:
-    name = wording.strength_label(point.result.strength)
+    name = figures.strength_label(point.result.strength)
     return name if point.result.blend == 1 else f"{name}, {100 * point.result.blend:.0f} % of the way"
 
 
 def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
     verdict = point.refusal or ("our suggestion" if point is path.suggested else "allowed")
-    return _name(point), wording.points(point.bias), wording.points(point.accuracy), verdict
+    return _name(point), figures.points(point.bias), figures.points(point.accuracy), verdict
 
 
 def within_limit(audit: BiasReport, aim: Aim, threshold: float) -> str:

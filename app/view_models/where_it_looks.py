@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fmd_core import AttributeDataset, Explanation, wording
+from fmd_core import AttributeDataset, Explanation, figures
 from fmd_core.data import Array
-from fmd_core.datasets.names import cut
+from fmd_core.explain.attributions import Method
 from fmd_core.kinds import find_kind
-from fmd_core.networks.explanations import Method
+from fmd_core.text import cut
 
 METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
 NAMES: dict[Method, str] = {"integrated-gradients": "Integrated Gradients", "grad-cam": "Grad-CAM"}
@@ -91,7 +91,7 @@ def words(data: AttributeDataset, target: int, found: Sequence[Explanation]) -> 
 
 def _rough(found: Explanation) -> str:
     whole = found.score - (found.baseline_score or 0.0)
-    parts, whole_text = (wording.signed(f"{v:.1f}") for v in (float(found.contributions.sum()), whole))
+    parts, whole_text = (figures.signed(f"{v:.1f}") for v in (float(found.contributions.sum()), whole))
     return f"Read this as rough: the parts add up to {parts}, but the whole is {whole_text} (log-odds)."
 
 
@@ -201,4 +201,4 @@ def _summary(
 
 
 def _signed(value: float) -> str:
-    return wording.signed(f"{value:+.2f}")
+    return figures.signed(f"{value:+.2f}")

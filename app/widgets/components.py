@@ -12,7 +12,7 @@ from html import escape
 import streamlit as st
 
 from app.session import memory, state
-from fmd_core import FMDError, wording
+from fmd_core import FMDError, figures
 
 STYLE = """<style>
 .fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
@@ -61,7 +61,7 @@ def plain(text: str) -> str:
     """Text that Streamlit would read as Markdown, as it is: names come from users' files. An address in it stays text:
     a word joiner, which nobody sees, keeps it from becoming a link."""
     text = re.sub(r"(?i)(https?:(?=//)|www(?=\.)|@(?=\w))", "\\1\u2060", straight(text))
-    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", wording.unbroken(text))
+    return re.sub(r"([\\`*_\[\]<>#$~:])", r"\\\1", figures.unbroken(text))
 
 
 def fragment(draw: Callable[[], None]) -> Callable[[], None]:
@@ -86,7 +86,7 @@ def header(question: str, answer: str, lead: str = "", *, help: str | None = Non
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
         st.title(plain(answer), anchor=False, help=help)
         if lead:
-            st.html(f"<p class='fmd-lead'>{escape(wording.unbroken(lead))}</p>")
+            st.html(f"<p class='fmd-lead'>{escape(figures.unbroken(lead))}</p>")
 
 
 def next_step(page: str, label: str) -> None:

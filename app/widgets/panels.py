@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.view_models import charts, glossary
 from app.widgets import components
-from fmd_core import wording
+from fmd_core import figures
 
 if TYPE_CHECKING:
     from app.view_models.before_after import Headline
@@ -38,7 +38,7 @@ def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
     """The same table with its texts as they are: Streamlit reads cells and headings as Markdown."""
     shown = table.map(lambda cell: components.plain(cell) if isinstance(cell, str) else cell)
     long = [name for name in COUNTS if name in shown and shown[name].max() >= 1_000]  # else they stay numbers
-    return shown.assign(**{name: shown[name].map(wording.count) for name in long}).rename(
+    return shown.assign(**{name: shown[name].map(figures.count) for name in long}).rename(
         columns=components.plain
     )
 
@@ -62,6 +62,6 @@ def cards(headlines: Sequence[Headline]) -> None:
     with st.container(key="cards"):
         for card in headlines:
             st.metric(
-                components.plain(card.label), wording.unbroken(card.value), wording.unbroken(card.delta), border=True,
+                components.plain(card.label), figures.unbroken(card.value), figures.unbroken(card.delta), border=True,
                 delta_color=card.judgement, delta_arrow=_arrow(card), height="stretch", help=glossary.tip(*card.terms),
             )  # fmt: skip

@@ -24,7 +24,7 @@ from fmd_core.measure.verdict.warnings import too_good
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.models.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
 BAD_INPUT, INTERRUPTED = 3, 130
@@ -178,7 +178,7 @@ def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
             raise DataError(f"There is no model file '{arguments.model}'.")
         return load_classifier(arguments.model)
     if data.has_model:
-        from fmd_core.datasets import load_demo_classifier
+        from fmd_core.models.shelf import load_demo_classifier
 
         _say("Audited is the model that comes with this data set.")
         return load_demo_classifier(data.has_model)
@@ -187,14 +187,14 @@ def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
 
 def _train(dataset: AttributeDataset, seed: int) -> Classifier:
     """A model trained as on the Model page."""
-    from fmd_core.networks.training import suggested_architecture, train_classifier
+    from fmd_core.models.training import suggested_architecture, train_classifier
 
     return train_classifier(dataset, architecture=suggested_architecture(dataset), seed=seed)
 
 
 def _store(dataset: AttributeDataset) -> FeatureStore | None:
     """Features of pictures are kept on disk, where the dashboard finds them too; a table's are made faster."""
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.models.feature_store import FeatureStore
 
     return FeatureStore() if dataset.source.kind == "image" else None
 

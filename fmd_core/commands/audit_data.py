@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Split
-from fmd_core.datasets import FAMILIES, load_dataset, parse_reference
-from fmd_core.datasets.answers import Answers, suggest_grouping, suggest_split_values, used_rows
-from fmd_core.datasets.archives import open_zip
-from fmd_core.datasets.image_folder import open_image_folder, suggest_folder
-from fmd_core.datasets.sniffing import Sheet, read_table
-from fmd_core.datasets.table import TableImport, giveaways, open_table, suggest_table
+from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
+from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
+from fmd_core.datasets.own.archives import open_zip
+from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
+from fmd_core.datasets.own.sniffing import Sheet, read_table
+from fmd_core.datasets.own.table import TableImport, giveaways, open_table, suggest_table
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError
 from fmd_core.measure.verdict.asking import parts_by_person

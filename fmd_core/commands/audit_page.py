@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.sentences import limit_words, limits_sentence
 from fmd_core.measure.verdict.values import Finding, Outcome, Rate, Verdict
@@ -21,9 +21,9 @@ def audit_page(verdict: Verdict, dataset: AttributeDataset) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "points": wording.points,
-        "percent": wording.percent,
-        "count": wording.count,
+        "points": figures.points,
+        "percent": figures.percent,
+        "count": figures.count,
         "limit": limit_words,
         "rate": _rate,
         "word": _word,
@@ -37,7 +37,7 @@ def audit_page(verdict: Verdict, dataset: AttributeDataset) -> str:
 
 
 def _rate(rate: Rate | None) -> str:
-    return "" if rate is None else wording.percent(rate.value)
+    return "" if rate is None else figures.percent(rate.value)
 
 
 def _word(finding: Finding) -> str:

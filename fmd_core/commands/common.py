@@ -20,7 +20,7 @@ from fmd_core.errors import DataError
 from fmd_core.home import REPOSITORY, home_folder
 
 if TYPE_CHECKING:
-    from fmd_core.networks.training import TrainingStep
+    from fmd_core.models.training import TrainingStep
 
 BAD_INPUT, STOPPED = (
     3,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fmd_core.bias_functions import predictions
 from fmd_core.commands.common import (
     add_json,
     add_threads,
@@ -19,14 +18,15 @@ from fmd_core.commands.common import (
     write_document,
 )
 from fmd_core.data import AttributeDataset
-from fmd_core.datasets import load_dataset
+from fmd_core.datasets.families import load_dataset
 from fmd_core.errors import DataError
+from fmd_core.measure.bias_functions import predictions
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import extract_features
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.files import save_classifier
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.model_shelf import keep_model
-from fmd_core.networks.training import suggested_architecture, train_classifier
+from fmd_core.models.shelf import keep_model
+from fmd_core.models.training import suggested_architecture, train_classifier
 
 SCHEMA = "fmd-train-1"
 EXAMPLE = """example:

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from fmd_core.data import Array, ignore_progress
-from fmd_core.datasets.names import short_name
 from fmd_core.errors import DataError
+from fmd_core.text import short_name
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 50_000_000  # Pillow only warns up to 179 million, which take half a gigabyte

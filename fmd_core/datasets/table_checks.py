@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column
-from fmd_core.datasets.sniffing_columns import number_text
+from fmd_core.datasets.own.sniffing_columns import number_text
 from fmd_core.datasets.table_encoding import MISSING, OTHER, Numbers, TableColumn, TableSource
 from fmd_core.errors import DataError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column, frozen_array
-from fmd_core.datasets.sniffing_columns import number_text
+from fmd_core.datasets.own.sniffing_columns import number_text
 from fmd_core.datasets.table_encoding import (
     MISSING,
     OTHER,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
-from fmd_core.datasets.sniffing_columns import number_text
+from fmd_core.datasets.own.sniffing_columns import number_text
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from fmd_core.data import SPLITS, Array, AttributeDataset, content_fingerprint
-from fmd_core.datasets.answers import Grouping, complete_split, suggest_grouping, suggest_split_values
-from fmd_core.datasets.sniffing import first_ten, listed
-from fmd_core.datasets.sniffing_columns import ColumnProfile, are_few
+from fmd_core.datasets.own.answers import Grouping, complete_split, suggest_grouping, suggest_split_values
+from fmd_core.datasets.own.sniffing import first_ten, listed
+from fmd_core.datasets.own.sniffing_columns import ColumnProfile, are_few
 from fmd_core.datasets.table_checks import attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import AlsoChange, level_text, make_table_dataset, target_column
 from fmd_core.datasets.table_encoding import MISSING, Binned, Numbers, TableColumn, TableSource, ages, thirds

@@ -62,7 +62,7 @@ class Kind(ABC):
     averaged: ClassVar[int | None] = None
     """Training samples that the average one is made of; None: all."""
     explainers: ClassVar[tuple[str, ...]] = ("integrated-gradients",)
-    """Methods of `fmd_core.networks.explanations` that can be tried, the surest first."""
+    """Methods of `fmd_core.explain.attributions` that can be tried, the surest first."""
     has_pictures: ClassVar[bool] = False
     """Whether a report shows its samples as pictures."""
     is_prepared: ClassVar[bool] = False

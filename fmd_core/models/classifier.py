@@ -15,7 +15,7 @@ import numpy as np
 
 from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
-from fmd_core.heads import Head
+from fmd_core.heads.protocol import Head
 from fmd_core.kinds import find_kind, recognised
 from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.models.encoder import Encoder, network_of, trainable

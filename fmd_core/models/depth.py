@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.errors import ModelError
-from fmd_core.heads import Head, LinearHead
-from fmd_core.mlp_head import MLPHead
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.protocol import Head
+from fmd_core.heads.two_layer import MLPHead
+from fmd_core.models.architectures import below_hidden, side_by_side
 from fmd_core.models.encoder import Encoder, layers_of
-from fmd_core.networks.architectures import below_hidden, side_by_side
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, InputKind
 from fmd_core.errors import ModelError
-from fmd_core.heads import LinearHead
+from fmd_core.heads.linear import LinearHead
 from fmd_core.models.encoder import Encoder
 from fmd_core.models.preprocess import Preprocess
 

@@ -28,7 +28,7 @@ from fmd_core.models.preprocess import Preprocess
 from fmd_core.running import distributed
 
 if TYPE_CHECKING:
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.models.feature_store import FeatureStore
 
 BATCH_PIXELS = 128 * 64 * 64  # of one batch: bounds memory, and the time until a stop takes effect
 BATCH_ROWS = 512

@@ -13,12 +13,13 @@ from safetensors.numpy import save, save_file
 
 from fmd_core.data import Array, frozen_array
 from fmd_core.errors import ModelError
-from fmd_core.heads import Head, LinearHead
-from fmd_core.mlp_head import MLPHead
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.protocol import Head
+from fmd_core.heads.two_layer import MLPHead
+from fmd_core.models.architectures import ARCHITECTURES
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
 from fmd_core.models.preprocess import Preprocess
-from fmd_core.networks.architectures import ARCHITECTURES
 
 FORMAT = "fmd-classifier-1"
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -13,14 +13,14 @@ import numpy as np
 from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.kinds import find_kind
-from fmd_core.models.preprocess import Preprocess
-from fmd_core.networks.architectures import (
+from fmd_core.models.architectures import (
     below_hidden,
     build_encoder,
     find_architecture,
     find_hidden_layer,
     side_by_side,
 )
+from fmd_core.models.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from torch import nn

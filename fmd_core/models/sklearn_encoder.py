@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from fmd_core.data import Array, InputKind
 from fmd_core.errors import ModelError
-from fmd_core.heads import LinearHead
+from fmd_core.heads.linear import LinearHead
 from fmd_core.models.content import digest_of
 from fmd_core.models.door import Asked, Door, FirstAnswers, Opened, binary_head
 

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from fmd_core.data import Array, AttributeDataset, InputKind
 from fmd_core.errors import ModelError
-from fmd_core.heads import LinearHead
+from fmd_core.heads.linear import LinearHead
 from fmd_core.models import given_features, sklearn_encoder, torch_encoder
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.door import TRIED, Asked, Door
 from fmd_core.models.encoder import KnowsRows
 from fmd_core.models.encoding import check_fit, read_inputs
 from fmd_core.models.preprocess import AsTheyAre, Preprocess
-from fmd_core.networks.training import feature_scale, refit_head, with_feature_scale
+from fmd_core.models.training import feature_scale, refit_head, with_feature_scale
 
 DAMPING = 1e-3
 """Where a model's own weight decay is not known; suits features with a mean square of 1."""

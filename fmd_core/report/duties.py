@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.method import find_method
 from fmd_core.models.depth import find_depth
+from fmd_core.report import wording
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.schema import Heading
-from fmd_core.unlearn.method import find_method
 
 NO_CERTIFICATE = (
     "This report is evidence for these duties. It is no certificate that they are met: that is for the people who "
@@ -101,9 +102,9 @@ TWINS = {
 def caveats(evidence: Evidence) -> list[str]:
     """What is not known, a sentence each; recommendations last."""
     data, audit = evidence.dataset, evidence.audit
-    units = wording.many(data.unit)
+    units = figures.many(data.unit)
     told = [
-        f"Figures come from {wording.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
+        f"Figures come from {figures.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
         "like those. Where and on whom the model is used, they may differ.",
         f"Only {wording.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
         "nothing is known.",

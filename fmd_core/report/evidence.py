@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
-from fmd_core.bias import BiasReport
-from fmd_core.bias_functions import Measure
-from fmd_core.comparison import Comparison
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
-from fmd_core.features.forgetting import Forgetting
 from fmd_core.figures import count
-from fmd_core.guarded_path import PathPoint
-from fmd_core.influence import InfluenceScores
+from fmd_core.forget.forgetting import Forgetting
+from fmd_core.influence.score_check import ScoreCheck
+from fmd_core.influence.scores import InfluenceScores
+from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.comparison import Comparison
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
-from fmd_core.proof import Rival
-from fmd_core.score_check import ScoreCheck
 from fmd_core.showing import Row, one_line, table
-from fmd_core.unlearning import UnlearningResult
+from fmd_core.unlearn.guarded_path import PathPoint
+from fmd_core.unlearn.rivals import Rival
+from fmd_core.unlearn.strategies import UnlearningResult
 
 if TYPE_CHECKING:
     import pandas as pd

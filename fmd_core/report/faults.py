@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from fmd_core.datasets.names import short_name
 from fmd_core.errors import DataError
 from fmd_core.report.fields import LARGEST, Refused
+from fmd_core.text import short_name
 
 Place = tuple[str, Any, Any]
 """The way to a part of a report, its value, and how it is declared."""

@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from fmd_core import wording
-from fmd_core.bias import BiasReport
-from fmd_core.comparison import OUTCOMES, Comparison, changed_examples, outcome
 from fmd_core.data import AttributeDataset
-from fmd_core.features.forgetting import Forgetting, forgetting_sentences
-from fmd_core.features.probes import ProbeResult
-from fmd_core.proof import Rival
-from fmd_core.report import schema
+from fmd_core.forget.forgetting import Forgetting, forgetting_sentences
+from fmd_core.forget.probes import ProbeResult
+from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.comparison import OUTCOMES, Comparison, changed_examples, outcome
+from fmd_core.measure.scan import Finding
+from fmd_core.report import schema, wording
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.fields import Change, Figure
 from fmd_core.report.sections import as_declared, attribute, findings_of
-from fmd_core.scan import Finding
+from fmd_core.unlearn.rivals import Rival
 
 PICTURES = 12
 REMARKS = 100  # samples with something said of them that the page shows

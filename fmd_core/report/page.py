@@ -9,17 +9,18 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.errors import ModelError
-from fmd_core.features.forgetting import READERS
+from fmd_core.forget.forgetting import READERS
 from fmd_core.kinds import find_kind
-from fmd_core.networks.architectures import find_architecture
+from fmd_core.method import Method, Strategy, find_method
+from fmd_core.models.architectures import find_architecture
+from fmd_core.report import wording
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
 from fmd_core.report.schema import ChangedAnswer, Current, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
-from fmd_core.unlearn.method import Method, Strategy, find_method
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
@@ -64,17 +65,17 @@ def _template() -> Template:
         finalize=lambda value: _unbroken(_straight(value)),
     )
     environment.filters |= {
-        "points": wording.points,
+        "points": figures.points,
         "effects": _effects,
         "along": _along,
         "figure": _figure,
         "value": _value,
         "interval": lambda figure: wording.interval(figure.estimate),
-        "when": wording.moment,
+        "when": figures.moment,
         "day": _day,
-        "p_value": wording.p_value,
-        "count": wording.count,
-        "counted": wording.counted,
+        "p_value": figures.p_value,
+        "count": figures.count,
+        "counted": figures.counted,
         "network": _network,
         "layers": _layers,
         "span": wording.span,
@@ -89,7 +90,7 @@ def _straight(value: object) -> object:
 
 def _unbroken(value: object) -> object:
     """Figures are not to break at the end of a line; marked-up text is left as it is."""
-    return wording.unbroken(value) if type(value) is str else value
+    return figures.unbroken(value) if type(value) is str else value
 
 
 def _method(name: str | None) -> Method | None:
@@ -129,7 +130,7 @@ def _day(day: date) -> str:
 
 
 def _figure(figure: Figure, *, difference: bool = False) -> str:
-    return wording.figure(figure.estimate, difference=difference)
+    return figures.figure(figure.estimate, difference=difference)
 
 
 def _value(figure: Figure, *, difference: bool = False) -> str:
@@ -138,7 +139,7 @@ def _value(figure: Figure, *, difference: bool = False) -> str:
 
 def _effects(check: ScoreCheck) -> list[list[str]]:
     """The rows of a score check, in points."""
-    text = wording.in_points(end for g in check.groups for end in (g.measured.least, g.measured.most))
+    text = figures.in_points(end for g in check.groups for end in (g.measured.least, g.measured.most))
 
     def name(group: GroupCheck) -> str:
         random = group.kind == "random"

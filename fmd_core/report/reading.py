@@ -14,16 +14,16 @@ from typing import Any
 
 import msgspec
 
-from fmd_core.datasets.names import clean_text, short_name
 from fmd_core.errors import DataError
 from fmd_core.kinds import kind_names
+from fmd_core.method import methods
 from fmd_core.models.depth import DEPTHS
 from fmd_core.report.faults import fault, refusal
 from fmd_core.report.fields import MAX_PARTS, Part
 from fmd_core.report.schema import Report
 from fmd_core.report.writing import FORMAT, seal
 from fmd_core.showing import one_line
-from fmd_core.unlearn.method import methods
+from fmd_core.text import clean_text, short_name
 
 MAX_BYTES = 16 << 20
 OLDER = "fmd-report-2"

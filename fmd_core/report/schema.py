@@ -12,9 +12,10 @@ from typing import ClassVar
 
 from msgspec import field
 
-from fmd_core.bias_functions import Measure
 from fmd_core.data import PairMethod
-from fmd_core.features.probes import Kind
+from fmd_core.forget.probes import Kind
+from fmd_core.influence.score_check import GroupKind
+from fmd_core.measure.bias_functions import Measure
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.fields import (
     Change,
@@ -30,7 +31,6 @@ from fmd_core.report.fields import (
     Some,
     Text,
 )
-from fmd_core.score_check import GroupKind
 
 
 class Seeds(Part, frozen=True):

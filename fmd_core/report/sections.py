@@ -8,18 +8,18 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from fmd_core import wording
-from fmd_core.bias import BiasReport
+from fmd_core import figures
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
-from fmd_core.guarded_path import PathPoint
+from fmd_core.influence.score_check import GroupCheck, ScoreCheck
+from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.scan import Finding, scan
+from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
-from fmd_core.report import schema
+from fmd_core.report import schema, wording
 from fmd_core.report.evidence import AuditTrail, Evidence
 from fmd_core.report.fields import Figure, Part
-from fmd_core.scan import Finding, scan
-from fmd_core.score_check import GroupCheck, ScoreCheck
-from fmd_core.unlearn.method import Strategy, find_method
-from fmd_core.unlearning import UnlearningResult
+from fmd_core.unlearn.guarded_path import PathPoint
+from fmd_core.unlearn.strategies import UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
 P = TypeVar("P", bound=Part)
@@ -247,5 +247,5 @@ def _setting(result: UnlearningResult) -> str:
     )
     if share == 1 or result.strength == 0:
         return setting
-    shortened = wording.percent(share, digits=1 if share >= 0.01 else 3)
+    shortened = figures.percent(share, digits=1 if share >= 0.01 else 3)
     return f"{setting}, of a step shortened to {shortened} of the published one"

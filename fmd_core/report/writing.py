@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from fmd_core.counterfactual import PAIR_SEED
 from fmd_core.data import AttributeDataset
 from fmd_core.intervals import BOOTSTRAP_SEED, DRAWS
 from fmd_core.kinds import find_kind
-from fmd_core.proof import RANDOM_SEED
+from fmd_core.method import find_method
 from fmd_core.report import sections
 from fmd_core.report.duties import caveats, sections_of
 from fmd_core.report.evidence import Decision, Evidence, Step
 from fmd_core.report.measured import PICTURES, REMARKS, forgetting, measured
 from fmd_core.report.page import render_page
 from fmd_core.report.schema import Report, Seeds
-from fmd_core.unlearn.method import find_method
+from fmd_core.twins.pairs import PAIR_SEED
+from fmd_core.unlearn.rivals import RANDOM_SEED
 
 __all__ = [
     "FORMAT",

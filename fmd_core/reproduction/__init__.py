@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fmd_core.data import AttributeDataset
-from fmd_core.datasets import load_dataset
+from fmd_core.datasets.families import load_dataset
 from fmd_core.errors import DataError
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.training import TrainingStep, ignore_step
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.training import TrainingStep, ignore_step
 from fmd_core.reproduction.experiments import Experiment
 from fmd_core.reproduction.held_out import Row
 from fmd_core.reproduction.markdown import page

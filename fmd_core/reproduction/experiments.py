@@ -13,16 +13,23 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.baselines import Baseline, BaselineInputs, averaged_answers, baselines, group_codes, most_even
-from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import AttributeDataset
-from fmd_core.guarded_path import Guard, UnlearningPath, judge_path
-from fmd_core.heads import Head
+from fmd_core.heads.protocol import Head
+from fmd_core.method import DEFAULT_STRATEGY, Need, Strategy, strategies
 from fmd_core.models.classifier import Classifier
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction.held_out import HeldOut, Row
 from fmd_core.study.study import Study
-from fmd_core.unlearn.method import DEFAULT_STRATEGY, Need, Strategy, strategies
+from fmd_core.twins.pairs import CounterfactualPairs
+from fmd_core.unlearn.baselines import (
+    Baseline,
+    BaselineInputs,
+    averaged_answers,
+    baselines,
+    group_codes,
+    most_even,
+)
+from fmd_core.unlearn.guarded_path import Guard, UnlearningPath, judge_path
 from fmd_core.unlearn.one_strength import unlearn
 
 FIXED_STRENGTH = 0.1

@@ -17,23 +17,23 @@ from statistics import fmean
 
 import numpy as np
 
-from fmd_core.counterfactual import pair_counterfactuals, placebo_pairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
-from fmd_core.datasets import load_dataset
-from fmd_core.deepening import deepened
+from fmd_core.datasets.families import load_dataset
 from fmd_core.errors import DataError
-from fmd_core.features.adversarial import AdversarySettings, Variant, forget_by_adversary
-from fmd_core.features.beside import beside
-from fmd_core.features.erasure import erase
-from fmd_core.features.finetuning import Reach
-from fmd_core.features.probes import probe
-from fmd_core.heads import Head
+from fmd_core.forget.adversarial import AdversarySettings, Variant, forget_by_adversary
+from fmd_core.forget.erasure import erase
+from fmd_core.forget.finetuning import Reach
+from fmd_core.forget.probes import probe
+from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.deepening import deepened
 from fmd_core.models.encoding import encode_rows
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.training import TrainingStep, ignore_step
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.side_by_side import beside
+from fmd_core.models.training import TrainingStep, ignore_step
 from fmd_core.reproduction.held_out import HeldOut
 from fmd_core.reproduction.trained_models import Study, this_machine, train_or_reuse
+from fmd_core.twins.pairs import pair_counterfactuals, placebo_pairs
 
 UNTOUCHED = "untouched"
 ERASED = "erasure in closed form"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fmd_core.baselines import worst_group
-from fmd_core.bias import audit_bias
-from fmd_core.bias_functions import predictions
-from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset, FeatureSet
-from fmd_core.group_metrics import GroupMetrics, group_metrics
-from fmd_core.heads import Head
+from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.measure.audit import audit_bias
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.group_metrics import GroupMetrics, group_metrics
+from fmd_core.twins.pairs import CounterfactualPairs
+from fmd_core.unlearn.baselines import worst_group
 
 
 @dataclass(frozen=True)

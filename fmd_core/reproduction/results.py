@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fmd_core.method import DEFAULT_STRATEGY
 from fmd_core.reproduction.experiments import VANILLA, guarded
 from fmd_core.reproduction.held_out import Row
-from fmd_core.unlearn.method import DEFAULT_STRATEGY
 
 FIGURES = ("accuracy", "bias", "placebo", "excess", "worst_group", "parity", "opportunity", "seconds",
            "guard_seconds")  # fmt: skip

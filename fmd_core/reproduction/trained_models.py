@@ -13,8 +13,8 @@ from fmd_core.data import AttributeDataset, content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.home import home_folder
 from fmd_core.models.classifier import Classifier
-from fmd_core.networks.model_shelf import keep_model, open_model
-from fmd_core.networks.training import TrainingStep, ignore_step, train_classifier
+from fmd_core.models.shelf import keep_model, open_model
+from fmd_core.models.training import TrainingStep, ignore_step, train_classifier
 from fmd_core.running.whole_files import written_whole
 
 

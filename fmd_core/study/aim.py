@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fmd_core.bias_functions import Measure
+    from fmd_core.measure.bias_functions import Measure
 
 
 @dataclass(frozen=True)

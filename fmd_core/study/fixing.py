@@ -8,16 +8,24 @@ from functools import partial
 import numpy as np
 
 from fmd_core.data import ignore_progress
-from fmd_core.features.erasure import Erased, Form, erase
-from fmd_core.guarded_path import TOLERANCE, Guard, PathPoint, UnlearningPath, judge, judge_path, solve_path
-from fmd_core.proof import default_k
-from fmd_core.removal import EXCLUSION, refit_without
+from fmd_core.forget.erasure import Erased, Form, erase
+from fmd_core.influence.removal import EXCLUSION, refit_without
+from fmd_core.method import DEFAULT_STRATEGY, Strategy, find_strategy
 from fmd_core.running import distributed
 from fmd_core.study.people import About
 from fmd_core.study.steps import Progress, in_turn, part
 from fmd_core.study.teaching import Teaching
-from fmd_core.unlearn.method import DEFAULT_STRATEGY, Strategy, find_strategy
-from fmd_core.unlearning import UnlearningInputs, UnlearningResult
+from fmd_core.unlearn.guarded_path import (
+    TOLERANCE,
+    Guard,
+    PathPoint,
+    UnlearningPath,
+    judge,
+    judge_path,
+    solve_path,
+)
+from fmd_core.unlearn.rivals import default_k
+from fmd_core.unlearn.strategies import UnlearningInputs, UnlearningResult
 
 
 class Fixing(Teaching):

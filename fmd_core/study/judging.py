@@ -8,19 +8,20 @@ from typing import Self
 
 import numpy as np
 
-from fmd_core.bias import BiasReport, audit_bias
-from fmd_core.changes import Change as Difference
-from fmd_core.comparison import Candidate, Comparison, bias_changes, compare
 from fmd_core.data import FeatureSet
 from fmd_core.errors import FMDError, ModelError
-from fmd_core.features.erasure import Erased
-from fmd_core.features.forgetting import Forgetting, Seen, judge_forgetting
-from fmd_core.heads import Head, LinearHead
-from fmd_core.proof import Rival, default_k, rival_heads
-from fmd_core.red_flags import RedFlag, red_flags
+from fmd_core.forget.erasure import Erased
+from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.audit import BiasReport, audit_bias
+from fmd_core.measure.changes import Change as Difference
+from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
+from fmd_core.measure.red_flags import RedFlag, red_flags
 from fmd_core.study.fixing import Fixing
 from fmd_core.study.people import About
 from fmd_core.study.subject import Change, Named, named
+from fmd_core.unlearn.rivals import Rival, default_k, rival_heads
 
 PER_PERSON = ("features", "labels", "rows")
 

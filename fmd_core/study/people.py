@@ -6,21 +6,21 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from fmd_core.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
-from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, NoTwinsError
-from fmd_core.heads import Head
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import extract_features
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
+from fmd_core.twins.pairs import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 
 if TYPE_CHECKING:
-    from fmd_core.influence import InfluenceMethod
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.influence.scores import InfluenceMethod
+    from fmd_core.models.feature_store import FeatureStore
 
 GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
 About = str | Sequence[str] | Aim | None

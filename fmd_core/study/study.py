@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset
-from fmd_core.guarded_path import TOLERANCE, PathPoint
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.writing import render_report
@@ -15,10 +14,11 @@ from fmd_core.study.judging import Judging
 from fmd_core.study.memory import DictMemory, Key, Memory
 from fmd_core.study.people import About
 from fmd_core.study.subject import Change, Subject
+from fmd_core.unlearn.guarded_path import TOLERANCE, PathPoint
 
 if TYPE_CHECKING:
-    from fmd_core.influence import InfluenceMethod
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.influence.scores import InfluenceMethod
+    from fmd_core.models.feature_store import FeatureStore
 
 LIMIT = 0.1  # delta, as a share: bias beyond it is called so unless somebody says otherwise
 TOP_K = 50  # harmful samples that a report lists

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fmd_core.data import AttributeDataset
-from fmd_core.features.erasure import Erased
-from fmd_core.guarded_path import PathPoint
-from fmd_core.heads import Head
+from fmd_core.forget.erasure import Erased
+from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
-from fmd_core.unlearning import UnlearningResult
+from fmd_core.unlearn.guarded_path import PathPoint
+from fmd_core.unlearn.strategies import UnlearningResult
 
 T_co = TypeVar("T_co", covariant=True)
 

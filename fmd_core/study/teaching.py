@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fmd_core.curvature import Curvature, fit_curvature
 from fmd_core.data import ignore_progress
-from fmd_core.heads import Head
-from fmd_core.influence import InfluenceMethod, InfluenceScores, bias_influence
-from fmd_core.removal import refit_without
-from fmd_core.score_check import ScoreCheck, check_scores
+from fmd_core.heads.curvature import Curvature, fit_curvature
+from fmd_core.heads.protocol import Head
+from fmd_core.influence.removal import refit_without
+from fmd_core.influence.score_check import ScoreCheck, check_scores
+from fmd_core.influence.scores import InfluenceMethod, InfluenceScores, bias_influence
 from fmd_core.study.people import About, People
 from fmd_core.study.steps import Progress, Step, in_turn, part
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fmd_core.bias_functions import CounterfactualBias
 from fmd_core.errors import DataError
-from fmd_core.heads import Head
-from fmd_core.unlearn.method import DEFAULT_STRATEGY, Mover, Need, Strategy, find_strategy
-from fmd_core.unlearning import UnlearningInputs, UnlearningResult
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.bias_functions import CounterfactualBias
+from fmd_core.method import DEFAULT_STRATEGY, Mover, Need, Strategy, find_strategy
+from fmd_core.unlearn.strategies import UnlearningInputs, UnlearningResult
 
 LACKS: dict[Need, tuple[Callable[[UnlearningInputs], bool], str]] = {
     "pairs": (

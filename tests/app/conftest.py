@@ -6,7 +6,8 @@ from streamlit.testing.v1 import AppTest
 from app.cache import bounded
 from app.jobs import preparation
 from app.serving import warmup
-from fmd_core import wording
+from fmd_core import figures
+from fmd_core.report import wording
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,9 +26,9 @@ def pages_wait_for_their_data():
 @pytest.fixture(scope="module", autouse=True)
 def figures_are_read_with_plain_spaces():
     """As a reader sees them; `really_unbroken` is what the screens have."""
-    before, wording.unbroken = wording.unbroken, str
+    before, figures.unbroken = figures.unbroken, str
     yield before
-    wording.unbroken = before
+    figures.unbroken = before
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.jobs.registry import REGISTRY
 from app.record.review import Review
 from app.session import access, keeping
-from fmd_core.features.adversarial import ADVERSARY
-from fmd_core.running.jobs import REGISTRY
+from fmd_core.forget.adversarial import ADVERSARY
 from tests.app.test_keeping import own_database  # noqa: F401  a database of the test's own
 from tests.app.test_pages import press, titles
 

@@ -11,14 +11,14 @@ import fmd_core as fmd
 from app import cache
 from app.cache import bounded, judgements, opened
 from app.jobs import preparation
+from app.jobs.registry import REGISTRY, JobStopped
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
 from fmd_core import Column, DataError, unlearn
 from fmd_core.data import SPLITS
 from fmd_core.errors import NoTwinsError
-from fmd_core.running.jobs import REGISTRY, JobStopped
+from fmd_core.method import find_strategy
 from fmd_core.study import fixing, people, teaching
-from fmd_core.unlearn.method import find_strategy
 from tests.app.conftest import let_go
 
 REVIEW, AIM = Review(), Aim(("colour",))

@@ -8,17 +8,18 @@ import pytest
 
 from app import cache
 from app.jobs import preparation
+from app.jobs.registry import REGISTRY
 from app.opening import data_forms, model_forms, uploads
 from app.record.review import NO_MODEL, Review
 from app.view_models import import_data, models
 from app.widgets import components
 from fmd_core import train_classifier
-from fmd_core.datasets import imports, load_dataset, reference
-from fmd_core.datasets.sniffing import read_table
-from fmd_core.datasets.table import Giveaway, TableImport
-from fmd_core.networks import intake
-from fmd_core.networks.model_shelf import Shelved, keep_model, shelved_models
-from fmd_core.running.jobs import REGISTRY
+from fmd_core.datasets.families import load_dataset, reference
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.sniffing import read_table
+from fmd_core.datasets.own.table import Giveaway, TableImport
+from fmd_core.models.intake import intake
+from fmd_core.models.shelf import Shelved, keep_model, shelved_models
 
 HOME = ("Husband", "Wife", "Single", "Single")
 TABLE = "id,age,sex,role,income\n" + "".join(

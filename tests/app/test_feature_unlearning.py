@@ -5,6 +5,7 @@ import pytest
 
 from app import cache
 from app.cache import judgements, opened, patterns
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained, describe
@@ -13,8 +14,7 @@ from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import feature_unlearning
 from fmd_core import DataError, Estimate, ModelError
-from fmd_core.features.finetuning import Round
-from fmd_core.running.jobs import REGISTRY
+from fmd_core.forget.finetuning import Round
 from tests.app.test_pages import press, titles
 
 REVIEW, AIM = Review(), Aim(("colour",))

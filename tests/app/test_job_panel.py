@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.jobs import job_panel
+from app.jobs.notes import JobNotes
+from app.jobs.registry import REGISTRY
 from fmd_core.errors import DataError
-from fmd_core.running.jobs import REGISTRY
-from fmd_core.running.stopped_jobs import JobNotes
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import pytest
 
 from app import cache
 from app.jobs import preparation
+from app.jobs.registry import REGISTRY
 from app.opening import your_reviews
 from app.record.journal import Remark
 from app.record.review import Review
 from app.session import keeping, memory, state
 from app.storage import ReviewStore, StorageError
 from app.view_models import unlearn
-from fmd_core.running.jobs import REGISTRY
 from tests.app.test_pages import press, titles
 from tests.app.test_permalink import address, visit
 

@@ -12,7 +12,7 @@ from app.record.review import Aim, Review
 from app.record.variants import Recipe, describe
 from app.view_models import glossary, method
 from fmd_core import DataError
-from fmd_core.unlearn.method import register, strategies, unregister
+from fmd_core.method import register, strategies, unregister
 from tests.own_strategy import STRATEGY
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)

@@ -13,7 +13,7 @@ from app import cache
 from app.cache import opened
 from app.record.review import Review
 from app.widgets import panels
-from fmd_core.datasets import sample_folder
+from fmd_core.datasets.families import sample_folder
 from fmd_core.study import fixing, teaching
 
 REVIEW = Review()

@@ -8,13 +8,13 @@ import pytest
 import fmd_core as fmd
 from app import cache
 from app.jobs import preparation
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.view_models import charts, score_check
 from fmd_core import DataError, Estimate
-from fmd_core.heads import LinearHead
-from fmd_core.mlp_head import MLPHead
-from fmd_core.running.jobs import REGISTRY
-from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.two_layer import MLPHead
+from fmd_core.influence.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 from fmd_core.study import teaching
 
 REVIEW, AIM = Review(), Aim(("colour",))

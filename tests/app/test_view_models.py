@@ -31,7 +31,7 @@ from fmd_core import (
     UnlearningResult,
     load_dataset,
 )
-from fmd_core.group_metrics import GroupMetrics
+from fmd_core.measure.group_metrics import GroupMetrics
 
 SPLIT = np.array(["train"] * 4 + ["external", "validation", "test", "test"])
 

@@ -7,11 +7,11 @@ import pytest
 
 from app import cache
 from app.jobs import preparation
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.session import memory, state
 from app.view_models import find_bias, proof
-from fmd_core import DataError, Study, wording
-from fmd_core.running.jobs import REGISTRY
+from fmd_core import DataError, Study, figures
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
 REVIEW = Review()
@@ -97,7 +97,7 @@ def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
     ]
     found = cache.rivals(REVIEW, Aim(("colour",)), 90)
     assert table["Change of bias"].tolist()[1:] == [
-        wording.figure(comparison.judged.difference, difference=True) for _, comparison in found
+        figures.figure(comparison.judged.difference, difference=True) for _, comparison in found
     ]
     assert any(m.value.startswith("Mixed\\: the colour bias falls by") for m in test.markdown)
 

@@ -11,7 +11,8 @@ from app.cache import opened, pictures
 from app.record.review import Aim, Review
 from app.view_models import charts, harmful, where_it_looks
 from app.view_models.where_it_looks import Shown
-from fmd_core import Column, Explanation, ModelError, heat_map
+from fmd_core import Column, Explanation, ModelError
+from fmd_core.explain import heat_map
 
 REVIEW = Review()
 DATA = SimpleNamespace(

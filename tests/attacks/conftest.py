@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 import torch
 
-from fmd_core.networks import intake, intake_worker
-from fmd_core.networks.architectures import build_encoder
+from fmd_core.models.architectures import build_encoder
+from fmd_core.models.intake import intake, worker
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def here(monkeypatch):
 
     def ask(request):
         limits = {"max_tensors": intake.MAX_TENSORS, "max_elements": intake.MAX_ELEMENTS}
-        answer = json.loads(json.dumps(intake_worker.answer(json.loads(json.dumps(request | limits)))))
+        answer = json.loads(json.dumps(worker.answer(json.loads(json.dumps(request | limits)))))
         return intake._findings(json.dumps(answer).encode(), 0)
 
     monkeypatch.setattr(intake, "_ask_worker", ask)

@@ -19,16 +19,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.jobs.registry import REGISTRY
 from app.record import journal_json
 from app.record.journal import Remark
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
 from app.session import keeping, state
-from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.model_shelf import keep_model
+from fmd_core.datasets.families import load_dataset
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.shelf import keep_model, load_demo_classifier
 from fmd_core.report.evidence import DECISIONS, Decision
-from fmd_core.running.jobs import REGISTRY
 
 ROWS, WIDTH = 2_000, 64  # of an entry of the feature store: half a megabyte
 

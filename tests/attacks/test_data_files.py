@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fmd_core.datasets import archives, sniffing_formats
-from fmd_core.datasets.archives import list_images, open_zip
-from fmd_core.datasets.image_folder import FolderImport, open_image_folder
+from fmd_core.datasets.own import archives, sniffing_formats
+from fmd_core.datasets.own.archives import list_images, open_zip
+from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder
+from fmd_core.datasets.own.sniffing import read_preview, read_table, safe_cell
+from fmd_core.datasets.own.table import TableImport, open_table
 from fmd_core.datasets.pictures import check_images, read_square
-from fmd_core.datasets.sniffing import read_preview, read_table, safe_cell
-from fmd_core.datasets.table import TableImport, open_table
 from fmd_core.errors import DataError
-from fmd_core.group_metrics import group_metrics
+from fmd_core.measure.group_metrics import group_metrics
 
 NASTY = {
     "html": "<img src=x onerror=alert(1)>",

@@ -21,12 +21,12 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from app.jobs.notes import JobNotes
+from app.jobs.registry import JobRegistry
 from app.session import keeping
-from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.model_shelf import keep_model, open_model, shelved_models
-from fmd_core.running.jobs import JobRegistry
-from fmd_core.running.stopped_jobs import JobNotes
+from fmd_core.datasets.families import load_dataset
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.shelf import keep_model, load_demo_classifier, open_model, shelved_models
 from tests.attacks.reviewer import ROWS, content, features_of
 from tests.raw_session import Server, Visitor
 

@@ -10,16 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from fmd_core.datasets import imports, load_dataset
-from fmd_core.datasets.adult import TRAIN, load_adult
-from fmd_core.datasets.bundled import read_verified
-from fmd_core.datasets.celeba import load_celeba
-from fmd_core.datasets.colored_digits import load_colored_digits
-from fmd_core.datasets.image_folder import FolderImport
-from fmd_core.datasets.names import clean_text
-from fmd_core.datasets.sniffing import read_preview, read_table
+from fmd_core.datasets.demos.bundled import read_verified
+from fmd_core.datasets.demos.colored_digits import load_colored_digits
+from fmd_core.datasets.families import load_dataset
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.image_folder import FolderImport
+from fmd_core.datasets.own.sniffing import read_preview, read_table
+from fmd_core.datasets.public.adult import TRAIN, load_adult
+from fmd_core.datasets.public.celeba import load_celeba
 from fmd_core.errors import DataError, ModelError
 from fmd_core.models.files import load_classifier
+from fmd_core.text import clean_text
 from tests.core.test_adult import write_adult
 from tests.core.test_celeba import write_celeba
 

@@ -21,18 +21,20 @@ from streamlit.testing.v1 import AppTest
 
 from app import cache, server
 from app.jobs import job_panel, preparation
+from app.jobs.registry import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
 from app.opening import uploads
 from app.record.review import Aim, Review
 from app.widgets import components
-from fmd_core.datasets import archives, imports, load_dataset, load_demo_classifier
-from fmd_core.datasets.archives import open_zip
-from fmd_core.datasets.table import TableImport
+from fmd_core.datasets.families import load_dataset
+from fmd_core.datasets.own import archives, imports
+from fmd_core.datasets.own.archives import open_zip
+from fmd_core.datasets.own.table import TableImport
 from fmd_core.errors import DataError, FMDError, ModelError
 from fmd_core.home import home_folder
-from fmd_core.networks import intake, intake_worker, model_shelf
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.networks.model_shelf import keep_model, open_model
-from fmd_core.running.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
+from fmd_core.models import shelf
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.intake import intake, worker
+from fmd_core.models.shelf import keep_model, load_demo_classifier, open_model
 from tests.app.conftest import (  # noqa: F401  fixtures
     fresh_caches,
     libraries_are_loaded,
@@ -345,7 +347,7 @@ def test_row_23_a_model_that_finds_no_room_is_told_and_leaves_nothing(monkeypatc
         path.write_bytes(b"half")
         raise SafetensorError(SERIALIZING)
 
-    monkeypatch.setattr(model_shelf, "save_classifier", half)
+    monkeypatch.setattr(shelf, "save_classifier", half)
     before = kept_files()
     with pytest.raises(ModelError, match=FULL):
         keep_model(cache.dataset(REVIEW), cache.classifier(REVIEW))
@@ -361,7 +363,7 @@ def test_row_23_weights_that_find_no_room_are_not_called_damaged(tmp_path, monke
     def full(*_):
         raise SafetensorError(SERIALIZING)
 
-    monkeypatch.setattr(intake_worker, "save_classifier", full)
+    monkeypatch.setattr(worker, "save_classifier", full)
     weights = "sample_data/colored_digits/model.safetensors"
     request = {
         "path": weights,
@@ -370,7 +372,7 @@ def test_row_23_weights_that_find_no_room_are_not_called_damaged(tmp_path, monke
         "n_classes": 10,
         "n_inputs": 0,
     }
-    assert intake_worker.answer(request)["refusal"].endswith("look whether the disk is full.")
+    assert worker.answer(request)["refusal"].endswith("look whether the disk is full.")
 
 
 @pytest.mark.parametrize("end", ["kill", "memory", "exit", "silence"])
@@ -419,9 +421,7 @@ def test_row_23_a_job_that_fails_is_marked_and_the_app_goes_on(error, sentence, 
 def test_row_23_a_clock_that_jumps_stops_nothing(monkeypatch, jump):
     now = datetime.now(UTC)
     times = iter([now, now + jump])
-    monkeypatch.setattr(
-        "fmd_core.running.jobs.datetime", SimpleNamespace(now=lambda _: next(times, now + jump))
-    )
+    monkeypatch.setattr("app.jobs.registry.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
     registry = JobRegistry()
     job = registry.start("a", "A", lambda progress: progress(0.5) or 1)
     assert job.wait(5)

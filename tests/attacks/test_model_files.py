@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.files import load_classifier
-from fmd_core.networks import intake, intake_worker
+from fmd_core.models.intake import intake, worker
 
 # --- 1, 2: pickles
 
@@ -620,7 +620,7 @@ def tried(path, trouble, opened, tmp_path):
     opened(path)
     classifier = replace(load_classifier(tmp_path / "out/model.safetensors"))
     classifier.encoder.__dict__["module"] = Encoder(trouble).train()  # as if eval() had been forgotten
-    return intake_worker.try_out(classifier, 0)
+    return worker.try_out(classifier, 0)
 
 
 @pytest.mark.parametrize(
@@ -634,7 +634,7 @@ def tried(path, trouble, opened, tmp_path):
 @pytest.mark.usefixtures("here")
 def test_row_10_the_trial_run_catches_training_mode_and_sizes(opened, state, tmp_path, trouble, message):
     torch.save(state, tmp_path / "weights.pt")
-    with pytest.raises(intake_worker.Refused, match=f"^{message}"):
+    with pytest.raises(worker.Refused, match=f"^{message}"):
         tried(tmp_path / "weights.pt", trouble, opened, tmp_path)
 
 

@@ -16,13 +16,13 @@ from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
 from app import server
+from app.jobs.registry import REGISTRY
 from app.opening import uploads
 from app.serving import logs
-from fmd_core.datasets import imports
-from fmd_core.datasets.sniffing import read_table
-from fmd_core.datasets.table import suggest_table
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.sniffing import read_table
+from fmd_core.datasets.own.table import suggest_table
 from fmd_core.home import home_folder
-from fmd_core.running.jobs import REGISTRY
 
 TABLE = b"age,sex,hired\n" + b"".join(
     b"%d,%s,%s\n" % (20 + i % 40, b"fm"[i % 2 :][:1], b"yn"[i % 3 == 0 :][:1]) for i in range(60)

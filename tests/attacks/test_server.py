@@ -17,8 +17,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from fmd_core.datasets import load_dataset, load_demo_classifier
-from fmd_core.networks.model_shelf import keep_model
+from fmd_core.datasets.families import load_dataset
+from fmd_core.models.shelf import keep_model, load_demo_classifier
 
 TEN_GIGABYTES = 10 << 30
 LIMIT = 512 << 20  # server.maxUploadSize

@@ -37,7 +37,7 @@ from fmd_core import (
     unlearning_path,
 )
 from fmd_core.data import Array
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.unlearn.one_strength import prepare
 from tests.benchmarks.baselines import GradientSimilarity, autograd_hessian_seconds, published_step
 from tests.benchmarks.timing import (

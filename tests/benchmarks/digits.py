@@ -16,8 +16,8 @@ from fmd_core import (
     load_demo_classifier,
     pair_counterfactuals,
 )
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.removal import refit_without
+from fmd_core.influence.removal import refit_without
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction.trained_models import Study, train_or_reuse
 
 STUDY = Study("colored_mnist?aligned=0.98", "small_cnn", 3)  # as in docs/results.md

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a pl
 
 from fmd_core import LinearHead, bias_influence, fit_curvature
 from fmd_core.data import Array
-from fmd_core.removal import predict_removal, refit_without, whole_curvature
+from fmd_core.influence.removal import predict_removal, refit_without, whole_curvature
 from tests.benchmarks import digits
 from tests.benchmarks.digits import Problem
 from tests.benchmarks.peers import PEERS, Peer, Question

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmd_core import CounterfactualPairs, FeatureSet, LinearHead
-from fmd_core.bias_functions import pair_differences
 from fmd_core.data import Array
+from fmd_core.measure.bias_functions import pair_differences
 
 BATCH, TEST_BATCH = 4_096, 100
 PROJECTED_TO = 512  # TRAK

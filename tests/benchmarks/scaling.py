@@ -27,9 +27,9 @@ from fmd_core import (
     fit_curvature,
     unlearn,
 )
-from fmd_core.curvature import DENSE_PARAMETERS
 from fmd_core.data import Array
-from fmd_core.removal import predict_removal, whole_curvature
+from fmd_core.heads.curvature import DENSE_PARAMETERS
+from fmd_core.influence.removal import predict_removal, whole_curvature
 from tests.benchmarks import core_speed
 from tests.benchmarks.core_speed import DAMPING, planted, shifted_pairs
 from tests.benchmarks.timing import (

@@ -19,15 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a pl
 import numpy as np
 
 from fmd_core import CounterfactualPairs, FeatureSet, extract_features, load_dataset, pair_counterfactuals
-from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.models.classifier import Classifier
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction import STUDIES
 from fmd_core.reproduction.experiments import Experiment
 from fmd_core.reproduction.held_out import HeldOut, Row
 from fmd_core.reproduction.trained_models import Study, train_or_reuse
+from fmd_core.twins.pairs import placebo_pairs
 from tests.benchmarks.fine_tuning import fine_tuned
 from tests.benchmarks.timing import Report, duration, progress, results_folder
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 import fmd_core as fmd
 from fmd_core.data import SPLITS, Array, content_fingerprint
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ import pytest
 import sklearn.datasets
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.adult import COLUMNS, TEST, TRAIN, fetch_adult, load_adult
+from fmd_core.datasets.public.adult import COLUMNS, TEST, TRAIN, fetch_adult, load_adult
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
 

@@ -8,16 +8,12 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
-from fmd_core.datasets.table import make_table_dataset
+from fmd_core.datasets.own.table import make_table_dataset
 from fmd_core.errors import DataError, ModelError, SolverError
-from fmd_core.features import pressures
-from fmd_core.features.adversarial import (
-    STRENGTHS,
-    AdversarySettings,
-    forget_by_adversary,
-)
-from fmd_core.features.finetuning import TrainableCopy
-from fmd_core.networks.model_shelf import keep_model, open_model
+from fmd_core.forget import pressures
+from fmd_core.forget.adversarial import STRENGTHS, AdversarySettings, forget_by_adversary
+from fmd_core.forget.finetuning import TrainableCopy
+from fmd_core.models.shelf import keep_model, open_model
 
 N = 1_200
 

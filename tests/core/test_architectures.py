@@ -9,18 +9,18 @@ import fmd_core as fmd
 from fmd_core.data import SPLITS, content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.models import encoding
-from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoding import BATCH_PIXELS, encode_rows, row_batches
-from fmd_core.models.files import load_classifier, save_classifier
-from fmd_core.models.preprocess import Preprocess
-from fmd_core.networks.architectures import (
+from fmd_core.models.architectures import (
     ARCHITECTURES,
     build_encoder,
     find_architecture,
     load_published,
     split_state,
 )
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import BATCH_PIXELS, encode_rows, row_batches
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.files import load_classifier, save_classifier
+from fmd_core.models.preprocess import Preprocess
 
 SMALL = {"small_cnn": 0, "face_cnn": 0, "mlp": 5}  # name -> columns that go in
 

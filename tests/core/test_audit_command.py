@@ -11,7 +11,7 @@ import pytest
 
 from fmd_core import __main__ as command
 from fmd_core.commands import audit
-from fmd_core.networks.training import train_classifier
+from fmd_core.models.training import train_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.bias_functions import predictions
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction.experiments import VANILLA, Experiment
 from tests.benchmarks import (
     digits,

@@ -8,9 +8,9 @@ import pytest
 import fmd_core as fmd
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import ModelError
-from fmd_core.features.beside import beside
-from fmd_core.networks.architectures import build_encoder
-from fmd_core.networks.model_shelf import keep_model, open_model
+from fmd_core.models.architectures import build_encoder
+from fmd_core.models.shelf import keep_model, open_model
+from fmd_core.models.side_by_side import beside
 
 
 def network(name, seed, scale=0.3, columns=5, classes=3):

@@ -16,7 +16,7 @@ from fmd_core import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
-from fmd_core.bias_functions import pair_differences, pair_flips, predictions
+from fmd_core.measure.bias_functions import pair_differences, pair_flips, predictions
 
 
 def swapped(pairs):

@@ -22,15 +22,15 @@ from fmd_core import (
     bias_influence,
     compare,
     counterfactual_bias,
-    guarded_path,
     unlearn,
     unlearning_path,
 )
-from fmd_core.bias_functions import MEASURES, joint
-from fmd_core.counterfactual import placebo_pairs
-from fmd_core.objective import unlearning_problem
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
-from fmd_core.unlearn.method import strategies
+from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.measure.bias_functions import MEASURES, joint
+from fmd_core.method import strategies
+from fmd_core.twins.pairs import placebo_pairs
+from fmd_core.unlearn import guarded_path
+from fmd_core.unlearn.objective import unlearning_problem
 
 GAPS = MEASURES[1:]
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets import celeba
-from fmd_core.datasets.celeba import (
+from fmd_core.datasets.public import celeba
+from fmd_core.datasets.public.celeba import (
     ATTRIBUTES,
     IDENTITIES,
     PARTITION,

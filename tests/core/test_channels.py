@@ -9,8 +9,8 @@ import pytest
 import fmd_core as fmd
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import DataError, ModelError, SolverError
-from fmd_core.features import channels
-from fmd_core.features.channels import (
+from fmd_core.forget import channels
+from fmd_core.forget.channels import (
     channel_groups,
     convolution_layers,
     forget_pattern,
@@ -18,8 +18,8 @@ from fmd_core.features.channels import (
     pattern_reliance,
     without_pattern,
 )
-from fmd_core.features.finetuning import TrainableCopy
-from fmd_core.networks.architectures import build_encoder
+from fmd_core.forget.finetuning import TrainableCopy
+from fmd_core.models.architectures import build_encoder
 
 SIDE, N = 16, 480
 RED, GREEN = np.arange(8), np.arange(8, 16)  # channels of the first layer, by what they are made to see

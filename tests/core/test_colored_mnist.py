@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.colored_digits import INKS
-from fmd_core.datasets.colored_mnist import ALIGNED, load_colored_mnist
+from fmd_core.datasets.demos.colored_digits import INKS
+from fmd_core.datasets.public.colored_mnist import ALIGNED, load_colored_mnist
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
 

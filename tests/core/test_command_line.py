@@ -19,8 +19,8 @@ from fmd_core.commands import COMMANDS, common
 from fmd_core.commands import reproduce as again
 from fmd_core.commands import run as dashboard
 from fmd_core.commands import train as training
-from fmd_core.networks.model_shelf import open_model, shelved_models
-from fmd_core.networks.training import TrainingStep, suggested_architecture
+from fmd_core.models.shelf import open_model, shelved_models
+from fmd_core.models.training import TrainingStep, suggested_architecture
 from fmd_core.reproduction.results import Aim, Results
 
 ROOT = Path(__file__).resolve().parents[2]

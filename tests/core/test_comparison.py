@@ -16,15 +16,15 @@ from fmd_core import (
     GroupGap,
     LinearHead,
     bias_changes,
-    changes,
     compare,
     compare_candidates,
-    wording,
 )
 from fmd_core import counterfactual_bias as predicted_bias
-from fmd_core.bias_functions import predictions
-from fmd_core.counterfactual import placebo_pairs
 from fmd_core.intervals import paired_rate_differences, rate_estimate
+from fmd_core.measure import changes
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.report import wording
+from fmd_core.twins.pairs import placebo_pairs
 
 
 def compared(tiny, after, before=None, keep=None):

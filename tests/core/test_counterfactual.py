@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmd_core import Column, CounterfactualPairs, DataError
-from fmd_core.datasets.colored_digits import _PAPER, INKS
+from fmd_core.datasets.demos.colored_digits import _PAPER, INKS
 
 
 @pytest.mark.parametrize("split", ["train", "external", "validation", "test"])

@@ -5,8 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from fmd_core import DataError, FeatureSet, LinearHead, MLPHead, SolverError, curvature, fit_curvature
-from fmd_core.solvers.kronecker import KroneckerCurvature, weighted_square
+from fmd_core import DataError, FeatureSet, LinearHead, MLPHead, SolverError, fit_curvature
+from fmd_core.heads import curvature
+from fmd_core.heads.kronecker import KroneckerCurvature, weighted_square
 
 
 def explicit_inverse(tiny, damping):

@@ -10,8 +10,8 @@ from scipy.stats import chi2_contingency
 
 from fmd_core import DataError, load_dataset, load_demo_classifier
 from fmd_core.data import SPLITS
-from fmd_core.datasets import sample_folder
-from fmd_core.datasets.colored_digits import INKS, load_colored_digits, make_colored_digits
+from fmd_core.datasets.demos.colored_digits import INKS, load_colored_digits, make_colored_digits
+from fmd_core.datasets.families import sample_folder
 
 FOLDER = sample_folder() / "colored_digits"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmd_core import Classifier, LinearHead, MLPHead, ModelError, Preprocess, deepened
-from fmd_core.networks.architectures import ARCHITECTURES, build_encoder, find_hidden_layer
+from fmd_core.models.architectures import ARCHITECTURES, build_encoder, find_hidden_layer
 
 SMALL = {"small_cnn": 0, "face_cnn": 0, "mlp": 5}  # name -> columns that go in
 

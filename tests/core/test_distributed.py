@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
+from app.jobs.registry import JobRegistry
 from fmd_core.models.encoding import encode_rows
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.feature_store import FeatureStore
 from fmd_core.running import distributed
 from fmd_core.running.distributed import ClusterError, FileRows
-from fmd_core.running.jobs import JobRegistry
 
 ROOT = Path(__file__).resolve().parents[2]
 N, D, K, BLOCKS = 1_000, 12, 3, 5
@@ -168,7 +168,7 @@ def test_scores_are_those_of_one_machine(
 def test_products_with_the_curvature_are_those_of_one_machine():
     head, train = problem(hidden=8)
     weights, v = np.full(N, 1 / N), Slope().gradient(head)
-    from fmd_core.curvature import _operator
+    from fmd_core.heads.curvature import _operator
 
     found = _operator(head, train.features, weights)()(v)
     expected = head.hessian_operator(train.features, weights)(v)

@@ -8,8 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from fmd_core import AttributeDataset, Column, DataError, FeatureSet, LinearHead, ModelError
-from fmd_core.features.erasure import erase, people_behind
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.forget.erasure import erase, people_behind
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 
 N, D, DAMPING = 1500, 10, 1e-3
 SOURCE = SimpleNamespace(kind="table", fingerprint="made up")

@@ -11,13 +11,13 @@ import pytest
 import fmd_core as fmd
 from fmd_core import DataError, ModelError, explain
 from fmd_core.data import SPLITS
-from fmd_core.datasets.table import make_table_dataset
+from fmd_core.datasets.own.table import make_table_dataset
+from fmd_core.explain import attributions
+from fmd_core.explain.attributions import Explanation, average_input, methods
 from fmd_core.kinds import find_kind
+from fmd_core.models.architectures import ARCHITECTURES, build_encoder
 from fmd_core.models.classifier import Classifier
-from fmd_core.networks import explanations
-from fmd_core.networks.architectures import ARCHITECTURES, build_encoder
-from fmd_core.networks.explanations import Explanation, average_input, methods
-from fmd_core.networks.training import train_classifier
+from fmd_core.models.training import train_classifier
 
 SIDE = 8
 SPOT = 2, 5  # row and column that the linear model by hand reads
@@ -180,7 +180,7 @@ def test_the_last_map_takes_in_normalisation_and_activation():
     import torch
 
     encoder = build_encoder("face_cnn").eval()
-    layer = explanations._last_map(encoder, torch.zeros(1, 3, 64, 64))
+    layer = attributions._last_map(encoder, torch.zeros(1, 3, 64, 64))
     assert layer is encoder[-5]  # the relu before pooling, flattening and two dense layers
     assert not any(module._forward_hooks for module in encoder.modules())
 
@@ -212,14 +212,14 @@ def test_the_classifier_is_left_as_it_was(demo):
 def test_a_head_with_a_hidden_layer_answers_alike_in_torch(demo):
     import torch
 
-    from fmd_core.mlp_head import MLPHead
+    from fmd_core.heads.two_layer import MLPHead
 
     rng, features = np.random.default_rng(0), demo.features["test"].features[:6]
     head = MLPHead(
         rng.normal(size=(5, 64)), rng.normal(size=5), fmd.LinearHead(rng.normal(size=(3, 5)), np.ones(3))
     )
     for found in (demo.head, head):
-        logits = explanations._head_module(found)(torch.tensor(features)).numpy()
+        logits = attributions._head_module(found)(torch.tensor(features)).numpy()
         np.testing.assert_allclose(logits, found.logits(features), rtol=1e-3, atol=1e-3)
 
 
@@ -298,14 +298,14 @@ def test_a_transformer_has_no_regions():
             return self.mix(patches, patches, patches)[0].mean(dim=1)
 
     with pytest.raises(ModelError, match="convolutions up to its last layers"):
-        explanations._last_map(Patches(), torch.zeros(1, 3, SIDE, SIDE))
+        attributions._last_map(Patches(), torch.zeros(1, 3, SIDE, SIDE))
 
 
 def test_a_map_of_one_spot_is_refused():
     import torch
 
     with pytest.raises(ModelError, match="one spot"):
-        explanations._last_map(build_encoder("face_cnn").eval(), torch.zeros(1, 3, 16, 16))
+        attributions._last_map(build_encoder("face_cnn").eval(), torch.zeros(1, 3, 16, 16))
 
 
 def test_unknown_names_are_refused_in_a_sentence(linear, noise):
@@ -322,9 +322,9 @@ def test_a_model_of_other_data_is_refused(demo, noise):
 
 def test_an_unknown_kind_of_head_is_refused():
     with pytest.raises(ModelError, match="head of the kind 'object' looks cannot be shown"):
-        explanations._head_module(object())
+        attributions._head_module(object())
 
 
 def test_torch_waits_until_something_is_explained():
-    code = "import sys, fmd_core.networks.explanations; sys.exit(any(m in sys.modules for m in ('torch', 'captum')))"
+    code = "import sys, fmd_core.explain.attributions; sys.exit(any(m in sys.modules for m in ('torch', 'captum')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
+from app.jobs.registry import JobStopped
 from fmd_core.data import frozen_array
 from fmd_core.errors import DataError
-from fmd_core.networks import feature_store
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.running.jobs import JobStopped
+from fmd_core.models import feature_store
+from fmd_core.models.feature_store import FeatureStore
 
 KEY, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
 FEATURES = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.features.beside import beside
+from fmd_core.models.side_by_side import beside
 
 STORED = {
     "last layer": (

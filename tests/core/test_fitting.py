@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from fmd_core import LinearHead, SolverError
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 
 N, D = 80, 3
 
@@ -25,7 +25,7 @@ def zero_head(k):
 
 
 def objective(theta, k, problem, anchor, consistency):
-    """The sum in the docstring of fmd_core.solvers.fitting, term by term."""
+    """The sum in the docstring of fmd_core.heads.fitting, term by term."""
     matrix = theta.reshape(k - 1, D + 1)
     logits = np.column_stack([problem.features, np.ones(len(problem.features))]) @ matrix.T @ helmert(k)
     own = softmax(logits, axis=1)[np.arange(len(problem.labels)), problem.labels]

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from fmd_core import AttributeDataset, Column, DataError, FeatureSet, LinearHead, MLPHead, ModelError, compare
-from fmd_core.changes import Change
-from fmd_core.counterfactual import placebo_pairs
-from fmd_core.features.erasure import erase
-from fmd_core.features.forgetting import (
+from fmd_core.forget.erasure import erase
+from fmd_core.forget.forgetting import (
     Forgetting,
     Reading,
     Seen,
@@ -18,9 +16,11 @@ from fmd_core.features.forgetting import (
     is_read,
     judge_forgetting,
 )
-from fmd_core.features.probes import ProbeResult, probe
+from fmd_core.forget.probes import ProbeResult, probe
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import Estimate
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.measure.changes import Change
+from fmd_core.twins.pairs import placebo_pairs
 
 D, DAMPING = 8, 1e-3
 SIZES = {"train": 1200, "external": 800, "test": 800}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from fmd_core import group_metrics as module
-from fmd_core.group_metrics import GroupMetrics, group_metrics
 from fmd_core.intervals import Estimate
+from fmd_core.measure import group_metrics as module
+from fmd_core.measure.group_metrics import GroupMetrics, group_metrics
 
 NAMES = [field.name for field in fields(GroupMetrics)]
 

@@ -14,8 +14,8 @@ from fmd_core import (
     counterfactual_bias,
     unlearning_path,
 )
-from fmd_core.guarded_path import BLENDS, _Judge
-from fmd_core.unlearn.method import find_strategy, strategies
+from fmd_core.method import find_strategy, strategies
+from fmd_core.unlearn.guarded_path import BLENDS, _Judge
 
 STRATEGIES = [strategy.name for strategy in strategies()]
 USES_K = [strategy.name for strategy in strategies() if strategy.uses_k]

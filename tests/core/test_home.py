@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fmd_core import home
-from fmd_core.datasets import load_dataset
+from fmd_core.datasets.families import load_dataset
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder, home_folder
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets import image_folder
-from fmd_core.datasets.archives import list_images, open_zip
-from fmd_core.datasets.image_folder import FolderImport, open_image_folder, suggest_folder
+from fmd_core.datasets.own import image_folder
+from fmd_core.datasets.own.archives import list_images, open_zip
+from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder, suggest_folder
+from fmd_core.datasets.own.sniffing import read_table
 from fmd_core.datasets.pictures import check_images, read_square, read_whole
-from fmd_core.datasets.sniffing import read_table
 from fmd_core.errors import DataError
 
 N = 60

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmd_core.datasets import imports, load_dataset, reference
-from fmd_core.datasets.image_folder import FolderImport
-from fmd_core.datasets.imports import (
+from fmd_core.datasets.families import load_dataset, reference
+from fmd_core.datasets.own import imports
+from fmd_core.datasets.own.image_folder import FolderImport
+from fmd_core.datasets.own.imports import (
     Kept,
     begin_import,
     delete_import,
@@ -18,7 +19,7 @@ from fmd_core.datasets.imports import (
     kept_imports,
     open_import,
 )
-from fmd_core.datasets.table import TableImport, open_table
+from fmd_core.datasets.own.table import TableImport, open_table
 from fmd_core.errors import DataError
 
 N = 60

@@ -17,8 +17,8 @@ from fmd_core import (
     counterfactual_bias_gradient,
     fit_curvature,
 )
-from fmd_core.bias_functions import pair_differences
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.measure.bias_functions import pair_differences
 
 
 def true_effects(problem, positions, share=1.0):

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 
 import fmd_core as fmd
 from fmd_core import ModelError, load_classifier, save_classifier
+from fmd_core.models.architectures import build_encoder
+from fmd_core.models.intake import intake
+from fmd_core.models.intake import worker as intake_worker
 from fmd_core.models.preprocess import Preprocess
-from fmd_core.networks import intake, intake_worker
-from fmd_core.networks.architectures import build_encoder
 
 
 @pytest.fixture
@@ -279,7 +280,7 @@ def test_processor_time_beyond_the_limit_is_cut(opened, monkeypatch, tmp_path):
 def test_looking_at_a_file_imports_no_torch(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "weights.pt")
     code = (
-        "import sys; from pathlib import Path; from fmd_core.networks.intake import inspect_file\n"
+        "import sys; from pathlib import Path; from fmd_core.models.intake.intake import inspect_file\n"
         f"print(inspect_file(Path({str(tmp_path / 'weights.pt')!r}))[0], 'torch' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

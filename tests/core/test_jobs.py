@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from app.jobs.registry import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry, JobStopped
 from fmd_core.errors import DataError
-from fmd_core.running.jobs import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry, JobStopped
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_step_of_several_tells_its_part(registry):
 
 def test_seconds_left_follow_the_pace(registry, monkeypatch):
     clock, seen = [100.0], []
-    monkeypatch.setattr("fmd_core.running.jobs.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("app.jobs.registry.time.monotonic", lambda: clock[0])
 
     def work(progress):
         job = job_of(registry)

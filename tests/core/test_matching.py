@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.counterfactual import placebo_pairs
 from fmd_core.data import FeatureSet
-from fmd_core.matching import NOBODY, all_but_the_answer, nearest_partners
-from fmd_core.objective import pair_weights
 from fmd_core.report.writing import json_values
+from fmd_core.twins.matching import NOBODY, all_but_the_answer, nearest_partners
+from fmd_core.twins.pairs import placebo_pairs
+from fmd_core.unlearn.objective import pair_weights
 from fmd_core.unlearn.one_strength import unlearn
-from fmd_core.unlearning import UnlearningInputs
+from fmd_core.unlearn.strategies import UnlearningInputs
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ import torch
 from scipy.linalg import helmert
 
 import fmd_core as fmd
-from fmd_core import LinearHead, MLPHead, ModelError, mlp_head
-from fmd_core.bias_functions import predictions
-from fmd_core.networks.training import feature_scale, refit_head
-from fmd_core.unlearn.method import strategies
+from fmd_core import LinearHead, MLPHead, ModelError
+from fmd_core.heads import two_layer
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.method import strategies
+from fmd_core.models.training import feature_scale, refit_head
 from tests.core.conftest import Problem
 
 N, D, H = 14, 4, 3
@@ -127,7 +128,7 @@ def test_preconditioner_is_layer_wise_and_exact_for_one_sample(case):
     exact[:border, border:] = exact[border:, :border] = 0
     solve = head.preconditioner(x[:1], w[:1], 0.3)
     found = np.stack([solve(v) for v in np.eye(head.n_parameters)], axis=1)
-    expected = np.linalg.inv(exact + mlp_head.EASE * 0.3 * np.eye(len(exact)))
+    expected = np.linalg.inv(exact + two_layer.EASE * 0.3 * np.eye(len(exact)))
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -160,8 +161,8 @@ def test_row_blocks_change_nothing(case, monkeypatch):
         ]
 
     whole = everything()
-    monkeypatch.setattr(mlp_head, "BLOCK_ROWS", 5)
-    monkeypatch.setattr(mlp_head, "JACOBIAN_NUMBERS", 3 * head.n_classes * head.n_parameters)
+    monkeypatch.setattr(two_layer, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(two_layer, "JACOBIAN_NUMBERS", 3 * head.n_classes * head.n_parameters)
     for found, expected in zip(everything(), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-10)
 

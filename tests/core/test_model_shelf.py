@@ -16,12 +16,12 @@ from safetensors.numpy import save_file
 
 import fmd_core as fmd
 from fmd_core.data import SPLITS, content_fingerprint
-from fmd_core.datasets.table import make_table_dataset
+from fmd_core.datasets.own.table import make_table_dataset
 from fmd_core.errors import ModelError
+from fmd_core.models import shelf as model_shelf
+from fmd_core.models.architectures import build_encoder
 from fmd_core.models.classifier import Classifier
-from fmd_core.networks import model_shelf
-from fmd_core.networks.architectures import build_encoder
-from fmd_core.networks.model_shelf import Shelved, keep_model, open_model, shelved_models
+from fmd_core.models.shelf import Shelved, keep_model, open_model, shelved_models
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = "This model is not on this machine, or was made for another task; choose another."

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.deepening import depths_of
 from fmd_core.errors import DataError, ModelError
+from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import DEPTHS, add_depth, find_depth
 from fmd_core.models.encoder import Encoder, KnowsRows, Layered, Network, Trainable
 from fmd_core.report.writing import report_json

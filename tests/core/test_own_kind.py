@@ -9,11 +9,11 @@ import fmd_core as fmd
 from app.view_models import where_it_looks
 from fmd_core import kinds
 from fmd_core.data import SPLITS, content_fingerprint
+from fmd_core.explain.attributions import methods
 from fmd_core.imaging import data_uri
 from fmd_core.kinds import Portrait, find_kind, kind_names, recognised
-from fmd_core.networks.architectures import ARCHITECTURES, Architecture
-from fmd_core.networks.explanations import methods
-from fmd_core.networks.training import suggested_architecture
+from fmd_core.models.architectures import ARCHITECTURES, Architecture
+from fmd_core.models.training import suggested_architecture
 from fmd_core.report.writing import report_json
 
 LENGTH, N = 20, 900

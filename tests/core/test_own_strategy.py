@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core import wording
-from fmd_core.baselines import (
+from fmd_core import method
+from fmd_core.measure.bias_functions import GroupGap
+from fmd_core.method import Method, find_method, methods, register, strategies, unregister
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.report import wording
+from fmd_core.report.writing import report_json
+from fmd_core.reproduction.experiments import Experiment, guarded
+from fmd_core.unlearn.baselines import (
     BaselineInputs,
     baselines,
     find_baseline,
     register_baseline,
     unregister_baseline,
 )
-from fmd_core.bias_functions import GroupGap
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.report.writing import report_json
-from fmd_core.reproduction.experiments import Experiment, guarded
-from fmd_core.unlearn import method
-from fmd_core.unlearn.method import Method, find_method, methods, register, strategies, unregister
 from tests.own_strategy import BASELINE, STRATEGY
 
 
@@ -168,12 +168,12 @@ def test_the_default_comes_first_whoever_registers_when(monkeypatch):
     ("place", "listed", "source"),
     [
         (
-            "fmd_core.unlearn.method.STRATEGY_MODULES",
+            "fmd_core.method.STRATEGY_MODULES",
             strategies,
             "register(replace(STRATEGY, name='listed'))",
         ),
         (
-            "fmd_core.baselines.BASELINE_MODULES",
+            "fmd_core.unlearn.baselines.BASELINE_MODULES",
             baselines,
             "register_baseline(replace(BASELINE, name='listed'))",
         ),
@@ -182,8 +182,8 @@ def test_the_default_comes_first_whoever_registers_when(monkeypatch):
 def test_one_line_puts_a_module_of_ours_on_the_list(place, listed, source, tmp_path, monkeypatch):
     (tmp_path / "our_newcomer.py").write_text(
         "from dataclasses import replace\n"
-        "from fmd_core.baselines import register_baseline\n"
-        "from fmd_core.unlearn.method import register\n"
+        "from fmd_core.unlearn.baselines import register_baseline\n"
+        "from fmd_core.method import register\n"
         f"from tests.own_strategy import BASELINE, STRATEGY\n{source}\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from fmd_core import DataError
-from fmd_core.features import probes
-from fmd_core.features.probes import probe
+from fmd_core.forget import probes
+from fmd_core.forget.probes import probe
 
 
 def people(seed, n=600, levels=2, d=6, shift=2.0, share=None):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fmd_core import DataError, counterfactual_bias, rival_heads
-from fmd_core.baselines import refit_on_pairs, refits_on_pairs
-from fmd_core.proof import RANDOM_SEED, default_k
-from fmd_core.removal import refit_without
+from fmd_core.influence.removal import refit_without
+from fmd_core.unlearn.baselines import refit_on_pairs, refits_on_pairs
+from fmd_core.unlearn.rivals import RANDOM_SEED, default_k
 
 
 def rivals_of(problem, k=100):

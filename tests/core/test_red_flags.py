@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from fmd_core import Column, Estimate, RedFlag, red_flags
-from fmd_core.bias_functions import predictions
+from fmd_core.measure.bias_functions import predictions
 from tests.core.test_comparison import members
 
 
@@ -90,7 +90,7 @@ def test_the_verdict_on_a_group_has_two_sides(gap, p, verdict):
 
 def test_the_interval_covers_what_it_should():
     """Newcombe (1998): 95 % of intervals hold the true difference."""
-    from fmd_core.red_flags import _measure
+    from fmd_core.measure.red_flags import _measure
 
     rng, held = np.random.default_rng(0), 0
     mask = np.arange(200) < 50

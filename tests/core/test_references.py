@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmd_core import datasets
-from fmd_core.datasets import (
+from fmd_core.datasets import families
+from fmd_core.datasets.families import (
     FAMILIES,
     LONGEST_REFERENCE,
     Family,
     load_dataset,
-    load_demo_classifier,
     parse_reference,
     reference,
 )
 from fmd_core.errors import DataError
+from fmd_core.models.shelf import load_demo_classifier
 
 CELEBA = {"target": "Blond_Hair", "protected": "Male", "size": "64"}
 
@@ -65,7 +65,7 @@ def test_signs_with_a_meaning_in_addresses_come_back_as_they_were(chosen):
 def test_options_can_be_given_as_text_or_by_name(monkeypatch):
     seen = []
     fake = Family("Fake", {"a": "1", "b": "2"}, lambda options: seen.append(dict(options)))
-    monkeypatch.setitem(datasets.FAMILIES, "fake", fake)
+    monkeypatch.setitem(families.FAMILIES, "fake", fake)
     for name, options in (("fake", {}), ("fake?b=3", {}), ("fake", {"b": "3"})):
         load_dataset(name, **options)
     assert seen == [{"a": "1", "b": "2"}, {"a": "1", "b": "3"}, {"a": "1", "b": "3"}]

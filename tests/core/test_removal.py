@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from fmd_core import DataError, FeatureSet, SolverError, bias_influence, predict_removal, refit_without
-from fmd_core.curvature import DENSE_PARAMETERS
-from fmd_core.heads import LinearHead
-from fmd_core.mlp_head import MLPHead
-from fmd_core.removal import kept_samples, refit_with, whole_curvature
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.curvature import DENSE_PARAMETERS
+from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.two_layer import MLPHead
+from fmd_core.influence.removal import kept_samples, refit_with, whole_curvature
 
 
 def slope_left(head, features, labels, weights, damping):

@@ -14,10 +14,10 @@ from msgspec import structs
 from safetensors.numpy import load
 
 from app.view_models import report as report_view
-from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, render_report, scan, wording
-from fmd_core.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, figures, render_report, scan
 from fmd_core.intervals import Estimate
-from fmd_core.report import writing
+from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.report import wording, writing
 from fmd_core.report.sections import describe_row
 from fmd_core.report.writing import Step, json_values, report_json
 
@@ -230,8 +230,8 @@ def test_every_attribute_is_told_after(after):
     assert rows_under(page(after), "Every attribute before and after")[1:] == [
         [
             name,
-            wording.figure(before[name].estimate),
-            wording.figure(later[name].estimate),
+            figures.figure(before[name].estimate),
+            figures.figure(later[name].estimate),
             before[name].words,
             later[name].words,
         ]
@@ -364,7 +364,7 @@ def test_the_page_shows_the_headline_and_the_figures_of_the_json(evidence):
     report, text = told_by(evidence, created=WHEN), Page(page(evidence)).text
     for attribute in evidence.audit.attributes:
         for estimate in (attribute.bias, attribute.flips, attribute.aligned_accuracy):
-            assert wording.figure(estimate) in text
+            assert figures.figure(estimate) in text
     assert report["found"]["attributes"][0]["sentence"] in text
     assert report["data"]["sha256"] in text
     if evidence.comparison is None:
@@ -376,8 +376,8 @@ def test_the_page_shows_the_headline_and_the_figures_of_the_json(evidence):
         assert report["measured"]["who_pays"] in text
         assert report["done"]["current"]["head_sha256"] in text
         for change in (evidence.comparison.bias, *evidence.comparison.groups):
-            assert wording.figure(change.before) in text
-            assert wording.figure(change.difference, difference=True) in text
+            assert figures.figure(change.before) in text
+            assert figures.figure(change.difference, difference=True) in text
 
 
 def test_going_back_to_the_original_is_told(back):
@@ -390,7 +390,7 @@ def test_going_back_to_the_original_is_told(back):
 def test_figures_have_real_minus_signs_and_dates_are_readable(after):
     text = Page(page(after)).words
     first = told_by(after)["taught_by"]["most_harmful"][0]["removal_effect"]
-    assert f"{wording.points(first, 3)} points" in text
+    assert f"{figures.points(first, 3)} points" in text
     assert first < 0
     assert not re.search(r"(?<!\w)-\d", text)
     assert "2025-03-01" not in text
@@ -399,7 +399,7 @@ def test_figures_have_real_minus_signs_and_dates_are_readable(after):
 def test_group_metrics_run_down_and_attributes_across(before):
     rows = rows_under(page(before), "Group metrics")
     assert rows[0] == ["Metric", *(a.attribute for a in before.audit.attributes)]
-    parity = [wording.figure(a.metrics.demographic_parity_difference) for a in before.audit.attributes]
+    parity = [figures.figure(a.metrics.demographic_parity_difference) for a in before.audit.attributes]
     assert rows[3] == ["Demographic parity difference, points", *parity]
     impact = before.audit.attributes[0].metrics.disparate_impact
     assert rows[6][:2] == [

@@ -10,10 +10,10 @@ import pytest
 
 import fmd_core as fmd
 from app.view_models import report_comparison
-from fmd_core import wording
-from fmd_core.changes import Change
-from fmd_core.features.forgetting import Forgetting, Reading, forgetting_sentences
-from fmd_core.features.probes import ProbeResult
+from fmd_core import figures
+from fmd_core.forget.forgetting import Forgetting, Reading, forgetting_sentences
+from fmd_core.forget.probes import ProbeResult
+from fmd_core.measure.changes import Change
 from fmd_core.report.writing import json_values, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_the_page_says_what_was_forgotten_where_and_what_readers_still_tell(evid
     assert f"{SETTING}. What changed: fc and the last layer." in text
     assert " ".join(forgetting_sentences(account)) in text
     for found in account.readings:
-        ends = [wording.figure(side.estimate) for side in (found.before, found.after)]
+        ends = [figures.figure(side.estimate) for side in (found.before, found.after)]
         assert " ".join(ends) + " 10.0 0.80 0.80" in text
     assert "42.0 to 44.0 400" in text
 

@@ -9,12 +9,12 @@ import pytest
 from msgspec import structs
 
 import fmd_core as fmd
-from fmd_core import wording
-from fmd_core.networks.architectures import find_architecture
+from fmd_core import figures
+from fmd_core.influence.score_check import Effect, GroupCheck, ScoreCheck, SignTest
+from fmd_core.models.architectures import find_architecture
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.evidence import LONGEST_NOTES
 from fmd_core.report.writing import json_values, report_json
-from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 NAUGHTY = "<img src=x onerror=alert(1)> & {{ 7 * 7 }}"
@@ -170,9 +170,9 @@ def test_simpler_fixes_stand_beside_the_variant(after):
     text = words(page(after))
     for rival, (_, comparison) in zip(told, after.rivals, strict=True):
         assert rival["difference"]["value"] == comparison.judged.difference.value
-        figures = [wording.figure(comparison.judged.after)]
-        figures.append(wording.figure(comparison.judged.difference, difference=True))
-        figures.append(wording.figure(comparison.accuracy.difference, difference=True))
+        written = [figures.figure(comparison.judged.after)]
+        written.append(figures.figure(comparison.judged.difference, difference=True))
+        written.append(figures.figure(comparison.accuracy.difference, difference=True))
         assert " ".join([rival["title"], *figures]) in text
 
 

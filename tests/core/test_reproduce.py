@@ -9,7 +9,14 @@ from sklearn.linear_model import LogisticRegression
 
 import fmd_core as fmd
 from fmd_core import reproduction as command
-from fmd_core.baselines import (
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.reproduction import trained_models
+from fmd_core.reproduction.experiments import FIXED, FIXED_STRENGTH, VANILLA, Experiment, guarded
+from fmd_core.reproduction.held_out import Row
+from fmd_core.reproduction.markdown import COLUMNS, NOTHING, figure, page
+from fmd_core.reproduction.results import FIGURES, Table, aims, summarise
+from fmd_core.unlearn.baselines import (
     averaged_answers,
     find_baseline,
     group_codes,
@@ -17,13 +24,6 @@ from fmd_core.baselines import (
     refit_on_pairs,
     worst_group,
 )
-from fmd_core.bias_functions import predictions
-from fmd_core.networks.feature_store import FeatureStore
-from fmd_core.reproduction import trained_models
-from fmd_core.reproduction.experiments import FIXED, FIXED_STRENGTH, VANILLA, Experiment, guarded
-from fmd_core.reproduction.held_out import Row
-from fmd_core.reproduction.markdown import COLUMNS, NOTHING, figure, page
-from fmd_core.reproduction.results import FIGURES, Table, aims, summarise
 
 ITERATED = guarded("iterated", 0.01)
 REFIT = find_baseline("refit on twins").published

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import false_discovery_control, norm
 
 from fmd_core import AttributeBias, BiasReport, Estimate, scan
-from fmd_core.group_metrics import GroupMetrics
+from fmd_core.measure.group_metrics import GroupMetrics
 
 UNKNOWN = Estimate.unknown(7)
 LIMIT = 0.1

@@ -15,11 +15,18 @@ from fmd_core import (
     check_scores,
     fit_curvature,
     refit_without,
-    score_check,
 )
-from fmd_core.heads import LinearHead
-from fmd_core.mlp_head import MLPHead
-from fmd_core.score_check import Effect, GroupCheck, ScoreCheck, SignTest, planted_samples, sign_test
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.two_layer import MLPHead
+from fmd_core.influence import score_check
+from fmd_core.influence.score_check import (
+    Effect,
+    GroupCheck,
+    ScoreCheck,
+    SignTest,
+    planted_samples,
+    sign_test,
+)
 
 
 def check(problem, scores=None, **changes):

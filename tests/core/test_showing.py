@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
-from fmd_core.features.forgetting import Seen
-from fmd_core.group_metrics import GroupMetrics
+from fmd_core.forget.forgetting import Seen
+from fmd_core.measure.group_metrics import GroupMetrics
 from fmd_core.report.evidence import Step
 from fmd_core.report.writing import report_json
 from fmd_core.showing import LONGEST, Results, one_line, table

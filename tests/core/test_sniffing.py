@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmd_core.datasets.names import clean_names, clean_text
-from fmd_core.datasets.sniffing import Layout, read_preview, read_table, safe_cell
-from fmd_core.datasets.sniffing_columns import read_numbers, to_number
+from fmd_core.datasets.own.sniffing import Layout, read_preview, read_table, safe_cell
+from fmd_core.datasets.own.sniffing_columns import read_numbers, to_number
 from fmd_core.errors import DataError
+from fmd_core.text import clean_names, clean_text
 
 PEOPLE = "name;größe;sex;paid\nAnn;1,62;f;yes\nBob;1,80;m;no\nCem;1,75;m;yes\n"
 
@@ -321,7 +321,10 @@ def test_a_column_of_words_has_no_numbers_and_a_missing_one_is_named(saved):
 
 
 def test_importing_the_readers_does_not_load_pandas():
-    code = "import sys, fmd_core.datasets.image_folder; print([m for m in ('pandas', 'pyarrow') if m in sys.modules])"
+    code = (
+        "import sys, fmd_core.datasets.own.image_folder; "
+        "print([m for m in ('pandas', 'pyarrow') if m in sys.modules])"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fmd_core.running import stopped_jobs
-from fmd_core.running.jobs import JobRegistry
-from fmd_core.running.stopped_jobs import JobNotes
+from app.jobs import notes as stopped_jobs
+from app.jobs.notes import JobNotes
+from app.jobs.registry import JobRegistry
 
 SERVER = """
 import sys, time

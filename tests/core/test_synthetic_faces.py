@@ -13,10 +13,11 @@ from scipy.stats import chi2_contingency
 import fmd_core as fmd
 from fmd_core import DataError
 from fmd_core.data import SPLITS
-from fmd_core.datasets import face_drawing, sample_folder
-from fmd_core.datasets.bundled import read_verified
-from fmd_core.datasets.face_drawing import LEVELS, draw_faces, hair_color
-from fmd_core.datasets.synthetic_faces import load_synthetic_faces
+from fmd_core.datasets.demos import face_drawing
+from fmd_core.datasets.demos.bundled import read_verified
+from fmd_core.datasets.demos.face_drawing import LEVELS, draw_faces, hair_color
+from fmd_core.datasets.demos.synthetic_faces import load_synthetic_faces
+from fmd_core.datasets.families import sample_folder
 
 FOLDER = sample_folder() / "synthetic_faces"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.sniffing import read_table
-from fmd_core.datasets.table import (
+from fmd_core.datasets.own.sniffing import read_table
+from fmd_core.datasets.own.table import (
     Binned,
     TableImport,
     ages,

@@ -9,7 +9,7 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.data import SPLITS, FrameSource
-from fmd_core.datasets.table import Binned, make_table_dataset
+from fmd_core.datasets.own.table import Binned, make_table_dataset
 
 N = 600
 

@@ -9,10 +9,10 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.data import content_fingerprint
-from fmd_core.datasets.table import make_table_dataset
+from fmd_core.datasets.own.table import make_table_dataset
 from fmd_core.errors import DataError, ModelError
-from fmd_core.networks import training
-from fmd_core.networks.training import (
+from fmd_core.models import training
+from fmd_core.models.training import (
     feature_scale,
     refit_head,
     suggested_architecture,

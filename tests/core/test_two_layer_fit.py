@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 
 import fmd_core as fmd
 from fmd_core import LinearHead, MLPHead, SolverError
-from fmd_core.solvers.fitting import ConvexProblem, fit_head
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 
 N, D, H, K = 80, 3, 6, 3
 
@@ -30,7 +30,7 @@ def network(seed=0, k=K):
 
 
 def objective(head, problem, anchor, consistency):
-    """The sum in the docstring of fmd_core.solvers.fitting, term by term."""
+    """The sum in the docstring of fmd_core.heads.fitting, term by term."""
     logits = head.logits(problem.features.astype("float64"))
     own = log_softmax(logits, axis=1)[np.arange(len(logits)), problem.labels]
     total = -(problem.weights * own).sum() + problem.damping / 2 * ((head.theta - anchor) ** 2).sum()
@@ -47,8 +47,8 @@ def slope(function, size, step=1e-6):
 @pytest.mark.parametrize("k", [2, 5])
 @pytest.mark.parametrize("consistency", [0.0, 0.7])
 def test_the_search_ends_near_the_bottom(k, consistency, monkeypatch):
-    monkeypatch.setattr("fmd_core.solvers.two_layer_fit.PROGRESS", 1e-7)
-    monkeypatch.setattr("fmd_core.solvers.two_layer_fit.STEPS", 400)
+    monkeypatch.setattr("fmd_core.heads.fit_two_layer.PROGRESS", 1e-7)
+    monkeypatch.setattr("fmd_core.heads.fit_two_layer.STEPS", 400)
     rng, (x, y) = np.random.default_rng(1), samples(k)
     problem = ConvexProblem(x, y, rng.random(N) / N, 0.02, contrasts(6, rng), rng.random(6) / 6)
     start = network(k=k)
@@ -111,8 +111,8 @@ def test_a_head_of_another_kind_is_refused():
 
 
 def test_influence_tells_what_a_refit_without_the_sample_does(monkeypatch):
-    monkeypatch.setattr("fmd_core.solvers.two_layer_fit.PROGRESS", 1e-10)
-    monkeypatch.setattr("fmd_core.solvers.two_layer_fit.STEPS", 1000)
+    monkeypatch.setattr("fmd_core.heads.fit_two_layer.PROGRESS", 1e-10)
+    monkeypatch.setattr("fmd_core.heads.fit_two_layer.STEPS", 1000)
     x, y = samples(K)
     x, damping, weights = x.astype("float64"), 0.1, np.full(N, 1 / N)
     head = fit_head(network(), ConvexProblem(x, y, weights, damping))

@@ -7,9 +7,10 @@ import pytest
 from scipy.linalg import helmert
 from scipy.special import softmax
 
-from fmd_core import CounterfactualBias, DataError, counterfactual_bias, unlearn, unlearning
-from fmd_core.objective import balanced_weights
-from fmd_core.unlearn.method import strategies
+from fmd_core import CounterfactualBias, DataError, counterfactual_bias, unlearn
+from fmd_core.method import strategies
+from fmd_core.unlearn import strategies as unlearning
+from fmd_core.unlearn.objective import balanced_weights
 from fmd_core.unlearn.one_strength import prepare
 
 STRATEGIES = [strategy.name for strategy in strategies()]
@@ -120,7 +121,7 @@ def test_a_step_within_the_trust_radius_is_whole(tiny):
 
 
 def iterated_objective(tiny, pairs, theta, strength, damping):
-    """The sum in the docstring of fmd_core.unlearning, a class counting as much as in training."""
+    """The sum in the docstring of fmd_core.unlearn.strategies, a class counting as much as in training."""
     d, k = tiny.head.n_features, tiny.head.n_classes
     matrix = theta.reshape(k - 1, d + 1)
     counts = np.bincount(pairs.labels, minlength=k)

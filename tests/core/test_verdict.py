@@ -357,7 +357,7 @@ def test_every_group_has_all_its_figures_as_by_hand():
 
 
 def test_figures_agree_with_aif360():
-    from fmd_core.group_metrics import import_aif360
+    from fmd_core.measure.group_metrics import import_aif360
 
     binary, metric = import_aif360()
     labels, predicted, sex = even(n=3_000, seed=3)
@@ -488,7 +488,7 @@ def test_everything_shows_itself_at_a_prompt():
 
 
 def test_bundled_and_public_data_carry_phrases():
-    from fmd_core.datasets import load_dataset
+    from fmd_core.datasets.families import load_dataset
     from fmd_core.measure.verdict.sentences import group_name
     from fmd_core.measure.verdict.values import Member
 

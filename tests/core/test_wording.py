@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, scan, wording
-from fmd_core.bias import ServedGroup
-from fmd_core.bias_functions import MEASURES
-from fmd_core.group_metrics import GroupMetrics
-from fmd_core.guarded_path import PathPoint, UnlearningPath
-from fmd_core.unlearn.method import find_strategy, strategies
-from fmd_core.unlearning import UnlearningResult
+from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, figures, scan
+from fmd_core.measure.audit import ServedGroup
+from fmd_core.measure.bias_functions import MEASURES
+from fmd_core.measure.group_metrics import GroupMetrics
+from fmd_core.method import find_strategy, strategies
+from fmd_core.report import wording
+from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
+from fmd_core.unlearn.strategies import UnlearningResult
 
 UNKNOWN = Estimate.unknown(7)
 MINUS = "\N{MINUS SIGN}"
@@ -75,20 +76,20 @@ NO_CHANGE = change(share(0.5), share(0.5), share(0.0))
     [(0.588, "58.8"), (-0.1234, f"{MINUS}12.3"), (0, "0.0"), (-0.0001, "0.0"), (0.0005, "0.1"), (1, "100.0")],
 )
 def test_points_have_one_digit_and_no_negative_zero(value, text):
-    assert wording.points(value) == text
+    assert figures.points(value) == text
 
 
 def test_more_digits_on_request():
-    assert wording.points(-0.01234, digits=3) == f"{MINUS}1.234"
+    assert figures.points(-0.01234, digits=3) == f"{MINUS}1.234"
 
 
 def test_percent_and_in_hundred():
-    assert wording.percent(0.5884) == "58.8 %"
-    assert wording.in_hundred(0.587) == "59 in 100"
+    assert figures.percent(0.5884) == "58.8 %"
+    assert figures.in_hundred(0.587) == "59 in 100"
 
 
 def test_a_figure_carries_its_interval():
-    assert wording.figure(share(0.588, 0.548, 0.629)) == "58.8 (54.8 to 62.9)"
+    assert figures.figure(share(0.588, 0.548, 0.629)) == "58.8 (54.8 to 62.9)"
 
 
 @pytest.mark.parametrize(
@@ -100,11 +101,11 @@ def test_a_figure_carries_its_interval():
     ],
 )
 def test_a_difference_shows_its_sign(value, text):
-    assert wording.figure(value, difference=True) == text
+    assert figures.figure(value, difference=True) == text
 
 
 def test_an_unknown_figure_says_why():
-    assert wording.figure(UNKNOWN) == "not enough people to say (n = 7)"
+    assert figures.figure(UNKNOWN) == "not enough people to say (n = 7)"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_an_unknown_figure_says_why():
     ],
 )
 def test_one_is_not_a_plural(number, text):
-    assert wording.counted(number, "point") == text
+    assert figures.counted(number, "point") == text
 
 
 @pytest.mark.parametrize(
@@ -144,12 +145,12 @@ def test_what_is_still_beyond_the_limit_is_said(after, said):
     ],
 )
 def test_changes_that_are_read_together_have_the_decimals_of_the_largest(changes, shown):
-    text = wording.in_points(iter(changes))
+    text = figures.in_points(iter(changes))
     assert [text(change) for change in changes] == shown
 
 
 def test_a_moment_is_told_in_utc():
-    assert wording.moment("2025-03-01T23:30:00-02:00") == "2 Mar 2025, 01:30 UTC"
+    assert figures.moment("2025-03-01T23:30:00-02:00") == "2 Mar 2025, 01:30 UTC"
 
 
 def test_a_refusal_and_a_broken_seal_are_one_sentence_each():
@@ -162,8 +163,8 @@ def test_a_refusal_and_a_broken_seal_are_one_sentence_each():
 
 
 def test_counts_have_commas_from_a_thousand_on():
-    assert [wording.count(n) for n in (7, 999, 1_000, 16_281)] == ["7", "999", "1,000", "16,281"]
-    assert wording.counted(16_281, "person") == "16,281 people"
+    assert [figures.count(n) for n in (7, 999, 1_000, 16_281)] == ["7", "999", "1,000", "16,281"]
+    assert figures.counted(16_281, "person") == "16,281 people"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_counts_have_commas_from_a_thousand_on():
     ],
 )
 def test_figures_do_not_break_at_the_end_of_a_line(text, joined):
-    assert wording.unbroken(text) == joined.replace("_", "\N{NO-BREAK SPACE}")
+    assert figures.unbroken(text) == joined.replace("_", "\N{NO-BREAK SPACE}")
 
 
 # --- one attribute
@@ -417,7 +418,7 @@ def test_a_setting_names_what_was_chosen():
 
 
 def test_strength_labels():
-    assert [wording.strength_label(s) for s in (0, 0.02, 3.0)] == ["0 (original)", "0.02", "3"]
+    assert [figures.strength_label(s) for s in (0, 0.02, 3.0)] == ["0 (original)", "0.02", "3"]
 
 
 def path(*points, suggested):

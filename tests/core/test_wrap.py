@@ -17,12 +17,12 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 import fmd_core as fmd
-from fmd_core.deepening import depths_of
 from fmd_core.errors import ModelError
-from fmd_core.features.finetuning import TrainableCopy
+from fmd_core.forget.finetuning import TrainableCopy
 from fmd_core.models import wrap as wrapping
+from fmd_core.models.deepening import depths_of
 from fmd_core.models.encoding import encode_rows
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.feature_store import FeatureStore
 
 EXACT = 1e-5
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 
 from app import cache
 from app.record.review import Review
-from fmd_core.unlearn.method import find_strategy
+from fmd_core.method import find_strategy
 
 REVIEW = Review()
 

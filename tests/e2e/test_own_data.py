@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from app import cache
 from app.record.review import Review
-from fmd_core.datasets import reference
-from fmd_core.datasets.imports import kept_imports
-from fmd_core.networks.model_shelf import shelved_models
+from fmd_core.datasets.families import reference
+from fmd_core.datasets.own.imports import kept_imports
+from fmd_core.models.shelf import shelved_models
 
 pytestmark = pytest.mark.browser
 N = 1500

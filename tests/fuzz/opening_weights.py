@@ -29,7 +29,7 @@ def write_archive(rng: Random, folder: Path) -> None:
 def read_weights(_: Random, folder: Path) -> object:
     """As a visitor opens them. The worker is forked here, where torch is loaded already; it takes the
     same limits, does the same work and dies alone."""
-    from fmd_core.networks import intake
+    from fmd_core.models.intake import intake
 
     intake._ask_worker = _forked_worker
     (path,) = folder.iterdir()
@@ -40,7 +40,8 @@ def read_weights(_: Random, folder: Path) -> object:
 
 
 def _forked_worker(request: dict) -> dict:
-    from fmd_core.networks import intake, intake_worker
+    from fmd_core.models.intake import intake
+    from fmd_core.models.intake import worker as intake_worker
 
     limits = {"max_tensors": intake.MAX_TENSORS, "max_elements": intake.MAX_ELEMENTS}
     with tempfile.TemporaryFile() as answer:

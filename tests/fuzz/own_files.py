@@ -63,9 +63,9 @@ def read_report(_: Random, folder: Path) -> object:
 
 def write_import(rng: Random, folder: Path) -> None:
     """A finished import whose files were spoilt on the disk."""
-    from fmd_core.datasets import imports
-    from fmd_core.datasets.image_folder import FolderImport
-    from fmd_core.datasets.table import TableImport
+    from fmd_core.datasets.own import imports
+    from fmd_core.datasets.own.image_folder import FolderImport
+    from fmd_core.datasets.own.table import TableImport
 
     table = ["file,sex,smile", *(f"{i}.png,{'fm'[i % 2]},{i // 2 % 2}" for i in range(80))]
     (folder / "table.csv").write_text("\n".join(table))
@@ -90,7 +90,7 @@ def write_import(rng: Random, folder: Path) -> None:
 
 
 def read_import(_: Random, folder: Path) -> object:
-    from fmd_core.datasets import imports
+    from fmd_core.datasets.own import imports
 
     name = (folder / "id").read_text()
     try:
@@ -109,7 +109,7 @@ def write_features(rng: Random, folder: Path) -> None:
 
 
 def read_features(_: Random, folder: Path) -> object:
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.models.feature_store import FeatureStore
 
     found = FeatureStore(folder).get_or_compute("a" * 64, 30, lambda: [np.ones((30, 4), "<f4")])
     assert found.shape == (30, 4)
@@ -129,7 +129,7 @@ def write_reference(rng: Random, folder: Path) -> None:
 
 
 def read_reference(_: Random, folder: Path) -> object:
-    from fmd_core.datasets import load_dataset
+    from fmd_core.datasets.families import load_dataset
 
     os.environ["FMD_DATA_DIR"] = str(folder / "none")
     return load_dataset((folder / "reference").read_text("utf-8", "replace"))

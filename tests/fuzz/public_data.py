@@ -73,7 +73,7 @@ def _changed_list(rng: Random, content: bytes) -> bytes:
 
 
 def read_celeba(_: Random, folder: Path) -> object:
-    from fmd_core.datasets.celeba import load_celeba
+    from fmd_core.datasets.public.celeba import load_celeba
 
     data = load_celeba(folder, size=16)
     data.source.display(0)
@@ -110,7 +110,7 @@ def _changed_census(rng: Random, content: bytes) -> bytes:
 
 
 def read_adult(_: Random, folder: Path) -> object:
-    from fmd_core.datasets.adult import load_adult
+    from fmd_core.datasets.public.adult import load_adult
 
     data = load_adult(folder)
     data.source.display(0)
@@ -130,7 +130,7 @@ def write_mnist(rng: Random, folder: Path) -> None:
 
 
 def read_mnist(_: Random, folder: Path) -> object:
-    from fmd_core.datasets.colored_mnist import load_colored_mnist
+    from fmd_core.datasets.public.colored_mnist import load_colored_mnist
 
     data = load_colored_mnist(folder)
     return data.source.read(data.rows("test")[:5])
@@ -163,7 +163,7 @@ def write_digits(rng: Random, folder: Path) -> None:
 
 
 def read_digits(_: Random, folder: Path) -> object:
-    from fmd_core.datasets.colored_digits import load_colored_digits
+    from fmd_core.datasets.demos.colored_digits import load_colored_digits
 
     data = load_colored_digits(folder)
     return data.source.read(np.arange(min(3, len(data))))

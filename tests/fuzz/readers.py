@@ -39,7 +39,7 @@ def write_parquet(rng: Random, folder: Path) -> None:
 
 
 def read_a_table(rng: Random, folder: Path) -> object:
-    from fmd_core.datasets.sniffing import read_preview, read_table
+    from fmd_core.datasets.own.sniffing import read_preview, read_table
 
     (path,) = folder.iterdir()
     read_preview(path)
@@ -50,7 +50,7 @@ def _open_table(rng: Random, sheet) -> object:
     """The table as data, by answers that a hasty visitor may give."""
     from dataclasses import replace
 
-    from fmd_core.datasets.table import open_table, suggest_table
+    from fmd_core.datasets.own.table import open_table, suggest_table
 
     names, answers = [column.name for column in sheet.columns], suggest_table(sheet)
     if rng.random() < 0.8:
@@ -75,7 +75,7 @@ def write_pictures(rng: Random, folder: Path) -> None:
 
 
 def read_pictures(rng: Random, folder: Path) -> object:
-    from fmd_core.datasets.archives import list_images
+    from fmd_core.datasets.own.archives import list_images
     from fmd_core.datasets.pictures import check_images, read_square, read_whole
     from fmd_core.errors import DataError
 
@@ -113,9 +113,9 @@ def write_pictures_with_list(rng: Random, folder: Path) -> None:
 def read_pictures_with_list(_: Random, folder: Path) -> object:
     from dataclasses import replace
 
-    from fmd_core.datasets import imports
-    from fmd_core.datasets.image_folder import suggest_folder
-    from fmd_core.datasets.sniffing import read_table
+    from fmd_core.datasets.own import imports
+    from fmd_core.datasets.own.image_folder import suggest_folder
+    from fmd_core.datasets.own.sniffing import read_table
 
     begun = imports.begin_import(folder / "list.csv", folder / "pictures.zip")
     answers = suggest_folder(read_table(folder / "list.csv"))

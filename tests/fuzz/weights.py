@@ -18,7 +18,7 @@ def state():
     """Layers of a network for tables of 6 columns and 2 classes."""
     import torch
 
-    from fmd_core.networks.architectures import build_encoder
+    from fmd_core.models.architectures import build_encoder
 
     torch.manual_seed(0)
     network = build_encoder("mlp", INPUTS)
@@ -41,7 +41,7 @@ def _sound_safetensors() -> bytes:
 @cache
 def own_classifier() -> bytes:
     """A classifier as FMD Studio writes it."""
-    from fmd_core.heads import LinearHead
+    from fmd_core.heads.linear import LinearHead
     from fmd_core.models.classifier import Classifier
     from fmd_core.models.files import save_classifier
 

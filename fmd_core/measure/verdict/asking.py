@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.bias_functions import predictions
-from fmd_core.counterfactual import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet
 from fmd_core.datasets.table_checks import giveaways
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import extract_features
+from fmd_core.twins.pairs import CounterfactualPairs, pair_counterfactuals, placebo_pairs
 
 if TYPE_CHECKING:
-    from fmd_core.networks.feature_store import FeatureStore
+    from fmd_core.models.feature_store import FeatureStore
 
 FOLDS = 5
 SMALL_TEST = 1_000  # test people: of fewer, a table is cross-fitted

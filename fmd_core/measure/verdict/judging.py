@@ -17,6 +17,7 @@ import numpy as np
 
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
+from fmd_core.measure.scan import adjusted
 from fmd_core.measure.verdict import sentences
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.differences import Measured
@@ -38,7 +39,6 @@ from fmd_core.measure.verdict.values import (
     Verdict,
     WarningKind,
 )
-from fmd_core.scan import adjusted
 
 ERROR_RATE = 0.05 / len(Family)
 NO_REFERENCES: Mapping[str, str] = MappingProxyType({})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.intervals import NORMAL_95
 from fmd_core.measure.verdict.answered import Answered, classes_of
@@ -58,13 +58,13 @@ def _answers_missing(dataset: AttributeDataset, answered: Answered, confusion: A
         share = true[only] / true.sum()
         return _forbid(
             WarningKind.ONE_ANSWER,
-            f"The model answers '{levels[only]}' for everybody, which is right for {wording.percent(share)}: "
+            f"The model answers '{levels[only]}' for everybody, which is right for {figures.percent(share)}: "
             "it does not tell people apart, so nothing can be said of its fairness.",
         )
     never = [k for k in range(len(levels)) if people[k] >= MIN_OF_CLASS and given[k] <= HARDLY_EVER * true[k]]
     if not never:
         return None
-    named = ", ".join(f"'{levels[k]}' (true for {wording.count(int(people[k]))})" for k in never)
+    named = ", ".join(f"'{levels[k]}' (true for {figures.count(int(people[k]))})" for k in never)
     how = "never" if not given[never].any() else "hardly ever"
     return _forbid(
         WarningKind.ONE_ANSWER,
@@ -89,8 +89,8 @@ def _class_order(dataset: AttributeDataset, answered: Answered, confusion: Array
     swapped = ", ".join(f"'{levels[j]}' is '{levels[k]}'" for j, k in enumerate(named) if j != k)
     return _forbid(
         WarningKind.CLASS_ORDER,
-        f"The answers are right for {wording.percent(as_is)}, but in another order of the classes they would be for "
-        f"{wording.percent(other)} ({swapped}): name the classes in the model's order.",
+        f"The answers are right for {figures.percent(as_is)}, but in another order of the classes they would be for "
+        f"{figures.percent(other)} ({swapped}): name the classes in the model's order.",
     )
 
 
@@ -111,7 +111,7 @@ def _chance_level(dataset: AttributeDataset, answered: Answered) -> AuditWarning
         return None
     return _forbid(
         WarningKind.CHANCE_LEVEL,
-        f"The answers are no better than chance: right for {wording.percent(accuracy.value)}, where always answering "
-        f"'{accuracy.majority_class}' would be right for {wording.percent(accuracy.majority)}, and each class is "
-        f"recognised {wording.percent(mean)} of the time on average (guessing: {wording.percent(guess)}).",
+        f"The answers are no better than chance: right for {figures.percent(accuracy.value)}, where always answering "
+        f"'{accuracy.majority_class}' would be right for {figures.percent(accuracy.majority)}, and each class is "
+        f"recognised {figures.percent(mean)} of the time on average (guessing: {figures.percent(guess)}).",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.values import (
     Family,
@@ -36,7 +36,7 @@ def _phrased(dataset: AttributeDataset, members: Sequence[Member]) -> str:
     names = [phrase for phrase in phrases if phrase and "{}" not in phrase]
     if not all(phrases) or len(names) > 1:
         return ""
-    name = names[0] if names else wording.many(dataset.unit)
+    name = names[0] if names else figures.many(dataset.unit)
     for phrase in phrases:
         name = phrase.replace("{}", name) if "{}" in phrase else name
     return name
@@ -66,19 +66,19 @@ def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
 
 def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     attribute = attribute_name(dataset, finding.attribute)
-    ends = f"{wording.points(finding.low)} to {wording.points(finding.high)}, n = {wording.count(finding.n)}"
-    whom = wording.many(dataset.unit)
+    ends = f"{figures.points(finding.low)} to {figures.points(finding.high)}, n = {figures.count(finding.n)}"
+    whom = figures.many(dataset.unit)
     is_exact = dataset.pair_method != "matched"
     changed = f"Changing only the {attribute}"
     matched = f"Between matched {whom} who differ in {attribute}"
     if finding.measure is Measure.BIAS:
-        moved = f"{wording.points(finding.value)} points"
+        moved = f"{figures.points(finding.value)} points"
         if is_exact:
             return f"{changed} moves the answer by {moved} ({ends})."
         return f"{matched} the answer moves by {moved} more than between those who do not ({ends})."
     if is_exact:
-        return f"{changed} gives {wording.percent(finding.value)} of {whom} another answer ({ends})."
-    more = f"{wording.points(finding.value)} points more often"
+        return f"{changed} gives {figures.percent(finding.value)} of {whom} another answer ({ends})."
+    more = f"{figures.points(finding.value)} points more often"
     return f"{matched} another answer is given {more} than between those who do not ({ends})."
 
 
@@ -128,13 +128,13 @@ def group_names(dataset: AttributeDataset, finding: Finding) -> tuple[str, ...]:
 
 def _share(rate: Rate) -> str:
     """A share in percent, with a decimal only where it would say nothing without."""
-    return wording.percent(rate.value, 1 if 0 < rate.value < 0.02 or 0.98 < rate.value < 1 else 0)
+    return figures.percent(rate.value, 1 if 0 < rate.value < 0.02 or 0.98 < rate.value < 1 else 0)
 
 
 def _ends(rate: Rate) -> str:
     digits = 1 if rate.high < 0.02 or rate.low > 0.98 else 0
-    ends = f"{wording.points(rate.low, digits)} to {wording.points(rate.high, digits)}"
-    return f"{ends}, n = {wording.count(rate.n)}"
+    ends = f"{figures.points(rate.low, digits)} to {figures.points(rate.high, digits)}"
+    return f"{ends}, n = {figures.count(rate.n)}"
 
 
 def _capital(text: str) -> str:
@@ -144,7 +144,7 @@ def _capital(text: str) -> str:
 def limit_words(finding: Finding) -> str:
     """'10 points', or '10 points, or a ratio of 0.8'."""
     ratio = "" if finding.ratio is None else f", or a ratio of {finding.ratio.limit:g}"
-    return f"{wording.counted(round(100 * finding.limit, 2), 'point')}{ratio}"
+    return f"{figures.counted(round(100 * finding.limit, 2), 'point')}{ratio}"
 
 
 def headline(outcome: Outcome, findings: Sequence[Finding], reason: str) -> str:
@@ -166,7 +166,7 @@ def why_unknown(findings: Sequence[Finding], not_tested: Sequence[NotTested]) ->
         return f"Cannot be said: nothing could be tested ({first})."
     if open_:
         rest = len(open_) - 1
-        more = f" So could {wording.count(rest)} other{'s' if rest > 1 else ''}." if rest else ""
+        more = f" So could {figures.count(rest)} other{'s' if rest > 1 else ''}." if rest else ""
         return (
             f"Cannot be said: one may lie beyond its limit of {limit_words(open_[0])}, with too few people "
             f"to tell. {open_[0].sentence}{more}"
@@ -196,7 +196,7 @@ def second_sentence(findings: Sequence[Finding], not_tested: Sequence[NotTested]
 
 def limits_sentence(limits: Limits) -> str:
     """All limits at once."""
-    named = {family: wording.counted(round(100 * limits.of(family), 2), "point") for family in Family}
+    named = {family: figures.counted(round(100 * limits.of(family), 2), "point") for family in Family}
     return (
         f"Limits: twins {named[Family.TWINS]}, selection {named[Family.SELECTION]} or a ratio of {limits.ratio:g}, "
         f"equal truth {named[Family.EQUAL_TRUTH]}, service {named[Family.SERVICE]}."

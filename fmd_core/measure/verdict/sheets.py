@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.data import Array
-from fmd_core.datasets.answers import MIN_CLASS
-from fmd_core.datasets.names import clean_names
-from fmd_core.datasets.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.sniffing_columns import profile_column, suggest_roles
+from fmd_core.datasets.own.answers import MIN_CLASS
+from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
+from fmd_core.datasets.own.sniffing_columns import profile_column, suggest_roles
 from fmd_core.measure.verdict.values import AuditWarning, WarningKind
+from fmd_core.text import clean_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,8 +194,8 @@ def _weights_said(sheet: Sheet, weights: str, heavy: Sequence[str]) -> list[Audi
             AuditWarning(
                 WarningKind.WEIGHTS,
                 weights,
-                f"Every figure is weighted by '{weights}': {wording.count(len(known))} rows are as much evidence as "
-                f"{wording.count(round(float(worth)))} of equal weight. The model was trained without weights.",
+                f"Every figure is weighted by '{weights}': {figures.count(len(known))} rows are as much evidence as "
+                f"{figures.count(round(float(worth)))} of equal weight. The model was trained without weights.",
             )
         ]
     return [
@@ -216,7 +216,7 @@ def _persons_said(sheet: Sheet, name: str, *, is_given: bool) -> list[AuditWarni
     if not several:
         return []
     who = "names people" if is_given else "seems to name people"
-    of_all = f"{wording.count(several)} of {wording.count(len(counts))}"
+    of_all = f"{figures.count(several)} of {figures.count(len(counts))}"
     return [
         AuditWarning(
             WarningKind.REPEATED_PEOPLE,

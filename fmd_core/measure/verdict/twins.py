@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core.bias_functions import pair_differences, pair_flips
-from fmd_core.counterfactual import CounterfactualPairs
 from fmd_core.data import Array, AttributeDataset
-from fmd_core.heads import Head
+from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, bootstrap_means
+from fmd_core.measure.bias_functions import pair_differences, pair_flips
 from fmd_core.measure.verdict.answered import Answered, rate_of
 from fmd_core.measure.verdict.differences import Measured, above_limit
 from fmd_core.measure.verdict.values import Family, Finding, Gap, Limits, Measure, NotTested, Rate
+from fmd_core.twins.pairs import CounterfactualPairs
 
 NOT_READ = "not read, so its twins cannot differ; look at the groups"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core import wording
+from fmd_core import figures
 from fmd_core.data import Array, AttributeDataset
-from fmd_core.datasets.sniffing_columns import number_text
+from fmd_core.datasets.own.sniffing_columns import number_text
 from fmd_core.datasets.table_checks import NEARLY_SURE, Leak, joint_leak, target_leaks
 from fmd_core.datasets.table_encoding import Numbers, TableSource
 from fmd_core.measure.verdict.answered import Answered
@@ -65,11 +65,11 @@ def leak_warning(dataset: AttributeDataset, leak: Leak, *, is_read: bool) -> Aud
     """The warning of a leak, with what was done about it."""
     target = dataset.target.name
     if len(leak.columns) == 1 and leak.answer:
-        what = f"'{leak.columns[0]}' tells {wording.percent(leak.share, 0)} of those whose {target} is {leak.answer}"
+        what = f"'{leak.columns[0]}' tells {figures.percent(leak.share, 0)} of those whose {target} is {leak.answer}"
     else:
         named = " and ".join(f"'{name}'" for name in leak.columns[:4])
         tell = "tell" if len(leak.columns) > 1 else "tells"
-        what = f"{named} {tell} '{target}' for {wording.percent(leak.share, 0)} of people"
+        what = f"{named} {tell} '{target}' for {figures.percent(leak.share, 0)} of people"
     if is_read:
         done = "and the model reads it: figures of such a model say nothing about people whose answer is not known yet"
     else:
@@ -93,7 +93,7 @@ def too_good(dataset: AttributeDataset, answered: Answered) -> tuple[AuditWarnin
         AuditWarning(
             WarningKind.TARGET_LEAK,
             "",
-            f"The model is right for {wording.percent(right)} of people: some columns seem to hold the answer "
+            f"The model is right for {figures.percent(right)} of people: some columns seem to hold the answer "
             "together. Leave out what is not known before it.",
             forbids_within=True,
         ),
@@ -108,7 +108,7 @@ def _people_in_parts(dataset: AttributeDataset, persons: Array | None) -> Iterab
     inside = np.unique(persons[test])
     shared = int(np.isin(inside, persons[~test]).sum())
     if shared:
-        of_all = f"{wording.count(shared)} of {wording.count(len(inside))}"
+        of_all = f"{figures.count(shared)} of {figures.count(len(inside))}"
         yield AuditWarning(
             WarningKind.REPEATED_PEOPLE,
             "",
@@ -127,7 +127,7 @@ def repeated_rows(frame: pd.DataFrame, split: Array) -> tuple[AuditWarning, ...]
     twice = int(np.isin(marks[test], marks[~test]).sum())
     share = twice / max(int(test.sum()), 1)
     many = share > SAME_RECORDS
-    of_all = f"{wording.count(twice)} of {wording.count(int(test.sum()))}"
+    of_all = f"{figures.count(twice)} of {figures.count(int(test.sum()))}"
     if share < SOME_RECORDS or not (many or len(np.unique(marks)) > MOSTLY_DIFFERENT * len(marks)):
         return ()
     return (
@@ -155,7 +155,7 @@ def sentinel_warnings(dataset: AttributeDataset) -> tuple[AuditWarning, ...]:
                 AuditWarning(
                     WarningKind.SENTINEL,
                     column.name,
-                    f"'{column.name}' is {text} in {wording.count(often)} rows, far from all other values: it seems to "
+                    f"'{column.name}' is {text} in {figures.count(often)} rows, far from all other values: it seems to "
                     f"mean 'not known', but is read as the number {text}; leave those cells empty.",
                 )
             )

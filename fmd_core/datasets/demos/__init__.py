@@ -1,0 +1,1 @@
+"""Demos that ship with us: real handwriting in ten inks, and drawn faces."""

@@ -1,0 +1,1 @@
+"""A user's own files: told apart, asked about, unpacked, opened."""

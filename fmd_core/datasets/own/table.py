@@ -1,0 +1,130 @@
+"""A reviewer's own table as a data set, by the answers given on the import page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset
+from fmd_core.datasets.own.answers import (
+    Answers,
+    Grouping,
+    answered_columns,
+    complete_split,
+    protected_rule,
+    suggested,
+    used_classes,
+    used_rows,
+)
+from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
+from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
+from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
+from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
+from fmd_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AlsoChange", "Binned", "Giveaway", "Grouping", "TableImport", "TableSource", "ages", "giveaways",
+    "make_table_dataset", "open_table", "suggest_table", "thirds",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TableImport(Answers):
+    """Answers about a table: besides, columns that the model shall not read, and what else changes
+    when a protected attribute does (sex: relationship: Husband <-> Wife)."""
+
+    leave_out: tuple[str, ...] = ()
+    also_change: AlsoChange = field(default_factory=dict)
+    unit: str = "person"
+
+
+def suggest_table(sheet: Sheet) -> TableImport:
+    """Answers to begin with; `target` is '' where no column looks like one."""
+    left_out = tuple(column.name for column in sheet.columns if column.role in ("ignore", "file"))
+    return TableImport(**suggested(sheet), leave_out=left_out)
+
+
+def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
+    """The data set that a table and the answers about it make; what was skipped is in its notes.
+
+    Raises DataError for an unknown column, a target with one class or over 20, a protected column
+    with one value, a class too small to share out.
+    """
+    sheet = table if isinstance(table, Sheet) else read_table(table)
+    check_answers(sheet, settings)
+    rows, given, skipped = used_rows(sheet, settings)
+    labels = sheet.texts(settings.target)[rows]
+    classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
+    split, drawn = complete_split(classes, given, settings.seed)
+    frame, left_out = _frame(sheet, settings, rows)
+    dataset = make_table_dataset(
+        sheet.name,
+        frame,
+        target=settings.target,
+        classes=used_classes(settings, labels),
+        protected=[protected_rule(sheet, name, how, rows) for name, how in settings.protected.items()],
+        split=split,
+        leave_out=[name for name in settings.leave_out if name in settings.protected],
+        also_change=settings.also_change,
+        unit=settings.unit,
+    )
+    told = [giveaway.words for giveaway in giveaways(dataset)]
+    leaks = leak_note(frame, split, settings.unit)
+    return replace(
+        dataset,
+        notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
+    )
+
+
+def check_answers(sheet: Sheet, answers: Answers) -> None:
+    """The answers name different columns that are there, and a target that can be one."""
+    if not answers.target:
+        raise DataError("No target is chosen; say which column the model predicts.")
+    if not answers.protected:
+        raise DataError("No protected column is chosen; say which columns should not matter.")
+    target = sheet.column(answers.target)
+    for name in (*answers.protected, *([answers.split_column] if answers.split_column else [])):
+        sheet.column(name)
+        if name == answers.target:
+            raise DataError(f"'{name}' is the target, so it cannot be protected or the split as well.")
+    if answers.split_column in answers.protected:
+        raise DataError(f"'{answers.split_column}' is the split, so it cannot be protected as well.")
+    if not answers.classes and target.n_levels > MAX_CLASSES:
+        raise DataError(
+            f"'{answers.target}' has {target.n_levels:,} different values; a target may have {MAX_CLASSES} "
+            "classes. Choose another target, or put its values together."
+        )
+
+
+def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that count, numbers as numbers, and why others do not."""
+    import pandas as pd
+
+    answered = answered_columns(sheet, settings, rows)
+    never = {settings.split_column, *settings.leave_out}
+    columns: dict[str, Array | pd.Series] = {}
+    texts, constant = [], []
+    for column in sheet.columns:
+        if column.name in answered:
+            columns[column.name] = answered[column.name]
+        elif column.name in never:
+            continue
+        elif column.kind == "text":
+            texts.append(column.name)
+        elif column.n_levels < 2 and not (column.n_levels and column.missing):
+            constant.append(column.name)
+        else:
+            values = sheet.numbers if column.kind == "number" else sheet.texts
+            columns[column.name] = values(column.name)[rows]
+    notes = [f"Left out, since nearly every row has its own text: {listed(texts)}."] if texts else []
+    notes += [f"Left out, since all rows are alike: {listed(constant)}."] if constant else []
+    used = columns.keys() - {settings.target}  # a row without its class is skipped
+    gaps = [f"'{c.name}' ({c.missing:,})" for c in sheet.columns if c.name in used and c.missing]
+    notes += [f"Empty cells are read as '{MISSING}': {first_ten(gaps)}."] if gaps else []
+    return pd.DataFrame(columns), notes

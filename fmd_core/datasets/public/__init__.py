@@ -1,0 +1,1 @@
+"""Public data sets, read from the folder FMD_DATA_DIR."""

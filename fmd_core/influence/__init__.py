@@ -1,0 +1,1 @@
+"""What each training sample did to the bias, and whether that is true."""

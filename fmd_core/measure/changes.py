@@ -1,0 +1,150 @@
+"""Figures before and after on the same people, with the interval and the test of their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import bdtr
+
+from fmd_core.data import Array
+from fmd_core.figures import count, points
+from fmd_core.intervals import (
+    MIN_PEOPLE,
+    Estimate,
+    bootstrap_means,
+    estimate_from_draws,
+    paired_rate_differences,
+    rate_estimate,
+)
+from fmd_core.measure.scan import adjusted
+from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
+
+SIGNIFICANCE = 0.05
+Group = tuple[str, Array, tuple[tuple[str, str], ...]]
+"""Some people: a name, their mask (n,), and the (column, level) that they share."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One quantity before and after; `difference` is after minus before, paired by person."""
+
+    name: str
+    group: str  # "" for everyone, else "attribute with the pattern" or "column: level"
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+    p_value: float | None = None
+    """Exact McNemar test of the people who changed sides, of groups adjusted for looking at many
+    (Benjamini and Hochberg 1995); None for figures that are no rates."""
+    properties: tuple[tuple[str, str], ...] = ()
+    """What the members of the group share: (column, level) each; () for everyone and for the pattern."""
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the difference is more than chance: by McNemar's test for rates, else by its interval."""
+        if self.p_value is not None:
+            return self.p_value < SIGNIFICANCE
+        return self.difference.excludes_zero
+
+    @property
+    def is_doubtful_loss(self) -> bool:
+        """Lower beyond its own interval, but not more than chance does among so many groups."""
+        return not self.fell and self.difference.high is not None and self.difference.high < 0
+
+    @property
+    def fell(self) -> bool:
+        """Lower after than before, and not by chance."""
+        return self.is_beyond_chance and (self.difference.value or 0) < 0
+
+    @property
+    def rose(self) -> bool:
+        """Higher after than before, and not by chance."""
+        return self.is_beyond_chance and (self.difference.value or 0) > 0
+
+    def __repr__(self) -> str:
+        whose = f"{self.name} of {self.group}" if self.group else self.name
+        before, after, moved = self.before.value, self.after.value, figure_in_points(self.difference)
+        ends = "" if before is None or after is None else f"{points(before)} to {points(after)}"
+        return one_line(self, f"{whose}: {ends}" if ends else whose, moved, f"n = {count(self.difference.n)}")
+
+    def as_row(self) -> Row:
+        """`name`, `group` ("" for everyone), `before`, `after` and `difference` (after less before), each with
+        `_low` and `_high` (shares and their 95 % intervals), `n` people and `p_value`."""
+        row: dict[str, object] = {"name": self.name, "group": self.group, "n": self.difference.n}
+        for name in ("before", "after", "difference"):
+            row |= figure_columns(name, getattr(self, name))
+        return row | {"p_value": self.p_value}
+
+
+def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[Change]:
+    """Accuracy of each group, with p-values adjusted for all of them."""
+    masks = np.stack([mask for _, mask, _ in groups], axis=1).astype("float32")  # (n, m)
+    sums = np.stack([before, after, after & ~before, before & ~after, np.ones_like(before)]) @ masks
+    was, now, gained, lost, people = np.rint(sums).astype(int)
+    value, low, high = paired_rate_differences(gained, lost, people)
+    enough = people >= MIN_PEOPLE
+    p_values = np.ones(len(groups))
+    if enough.any():
+        p_values[enough] = adjusted(_mcnemar(gained, lost)[enough])
+
+    def change(j: int) -> Change:
+        name, n, shared = groups[j][0], int(people[j]), groups[j][2]
+        if not enough[j]:
+            unknown = Estimate.unknown(n)
+            return Change("accuracy", name, unknown, unknown, unknown, properties=shared)
+        moved = Estimate(float(value[j]), float(low[j]), float(high[j]), n)
+        ends = rate_estimate(int(was[j]), n), rate_estimate(int(now[j]), n)
+        return Change("accuracy", name, *ends, moved, float(p_values[j]), shared)
+
+    return [change(j) for j in range(len(groups))]
+
+
+def _mcnemar(gained: Array, lost: Array) -> Array:
+    """Two-sided exact p-value that as many would gain as lose, (m,)."""
+    p_values: Array = np.minimum(1, 2 * bdtr(np.minimum(gained, lost), gained + lost, 0.5))
+    return p_values
+
+
+def mean_changes(rows: list[tuple[str, Array, Array, Array]]) -> list[Change]:
+    """Changes (name, members, before, after) from one bootstrap: a mean over members is a ratio of two
+    column means."""
+    masks = np.stack([row[1] for row in rows], axis=1).astype("float64")  # (n, m)
+    before = np.stack([row[2] for row in rows], axis=1) * masks
+    after = np.stack([row[3] for row in rows], axis=1) * masks
+    m, people = len(rows), masks.sum(axis=0).astype(int)
+    gained, lost = (np.maximum(sign * (after - before), 0).sum(axis=0).astype(int) for sign in (1, -1))
+    p_values = _mcnemar(gained, lost)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = bootstrap_means(np.hstack([masks, before, after]))
+        size = draws[:, :m]
+        sides = [draws[:, m : 2 * m] / size, draws[:, 2 * m :] / size]
+        values = [side.sum(axis=0) / people for side in (before, after)]
+
+    def change(j: int) -> Change:
+        name, n = rows[j][0], int(people[j])
+        if n < MIN_PEOPLE:
+            unknown = Estimate.unknown(n)
+            return Change(name, "", unknown, unknown, unknown)
+        kept = size[:, j] > 0
+        moved = estimate_from_draws(float(values[1][j] - values[0][j]), (sides[1] - sides[0])[kept, j], n)
+        if rows[j][2].dtype == bool:  # a rate: Wilson's interval, as everywhere else
+            ends = [rate_estimate(int(side[:, j].sum()), n) for side in (before, after)]
+            return Change(name, "", ends[0], ends[1], moved, float(p_values[j]))
+        ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
+        return Change(name, "", ends[0], ends[1], moved)
+
+    return [change(j) for j in range(m)]
+
+
+def losers_first(change: Change) -> tuple[bool, int, float]:
+    """Sorting key: who lost beyond chance, then beyond its interval, then the largest loss, who cannot be
+    measured last."""
+    return change.difference.value is None, _doubt(change), change.difference.value or 0.0
+
+
+def _doubt(change: Change) -> int:
+    if change.fell:
+        return 0
+    return 1 if change.is_doubtful_loss else 2

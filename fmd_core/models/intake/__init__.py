@@ -1,0 +1,1 @@
+"""Weights of others, opened in a process of their own."""

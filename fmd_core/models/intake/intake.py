@@ -1,0 +1,188 @@
+"""Weights that a user brings: looked at without opening, then opened in a process of its own.
+
+A weights file can run code, claim terabytes or be something else entirely. So this process
+reads only its first bytes and its table of contents, and refuses what cannot be weights. The
+rest happens in `fmd_core.models.intake.worker`, which has limits on memory and time and may die.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fmd_core.home import REPOSITORY
+from fmd_core.models.architectures import find_architecture
+from fmd_core.models.intake.weight_files import (
+    CONVERTERS,
+    MAX_BYTES,
+    MAX_ELEMENTS,
+    MAX_TENSORS,
+    IntakeRefusal,
+    WeightsFormat,
+    inspect_file,
+)
+from fmd_core.models.preprocess import Preprocess
+from fmd_core.running.whole_files import written_whole
+
+__all__ = ["CONVERTERS", "IntakeRefusal", "Passport", "inspect_file", "open_weights"]
+
+MAX_ANSWER_BYTES = 4 << 20
+MEMORY_BYTES = 4 << 30  # what the worker may take beyond torch itself
+WALL_SECONDS = 60.0
+CPU_SECONDS = 60
+WORKER = (sys.executable, "-m", "fmd_core.models.intake.worker")
+KEPT_SETTINGS = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "SYSTEMROOT")
+
+
+@dataclass(frozen=True)
+class Passport:
+    """What is known of a weights file that was opened and found to be usable."""
+
+    file_name: str
+    sha256: str
+    n_bytes: int
+    format: WeightsFormat
+    architecture: str
+    n_parameters: int
+    n_outputs: int
+    layers: tuple[tuple[str, tuple[int, ...]], ...]  # name and shape, without the stripped prefix
+    checks: tuple[str, ...]  # what was looked at and found to be in order, a sentence each
+    stripped_prefix: str  # such as "module.", or ""
+    is_ours: bool  # whether FMD Studio wrote the file
+
+
+def open_weights(
+    path: Path,
+    *,
+    architecture: str,
+    n_classes: int,
+    n_inputs: int = 0,
+    size: int | None,
+    normalisation: str,
+    output: int | None = None,
+    out: Path,
+) -> Passport:
+    """Open the weights at `path` and write the classifier that they make to `out`.
+
+    The file holds a whole network of the named `architecture` (a safetensors file or a plain
+    state dict), or is one of FMD Studio's own, which knows its architecture, size and
+    normalisation. `output` picks the one output, counted from 0, that answers a target of two
+    classes. Raises IntakeRefusal with one sentence, and then leaves `out` as it was.
+    """
+    find_architecture(architecture)  # raises for an unknown name, as does the next
+    Preprocess(normalisation, size)
+    format_, passed = inspect_file(path)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    request: dict[str, Any] = {"path": str(path.resolve()), "format": format_, "architecture": architecture}
+    request |= {"n_classes": n_classes, "n_inputs": n_inputs, "size": size, "normalisation": normalisation}
+    with written_whole(out) as part:
+        digest = _sha256(path)
+        found = _ask_worker(request | {"output": output, "out": str(part)})
+        return _passport(found, path, digest, format_, passed)
+
+
+def _passport(
+    found: dict[str, Any], path: Path, digest: str, format_: WeightsFormat, passed: str
+) -> Passport:
+    try:
+        return Passport(
+            file_name=path.name,
+            sha256=digest,
+            n_bytes=path.stat().st_size,
+            format=format_,
+            architecture=str(found["architecture"]),
+            n_parameters=int(found["n_parameters"]),
+            n_outputs=int(found["n_outputs"]),
+            layers=tuple((str(name), tuple(int(side) for side in shape)) for name, shape in found["layers"]),
+            checks=(passed, *(str(check) for check in found["checks"])),
+            stripped_prefix=str(found["stripped_prefix"]),
+            is_ours=bool(found["is_ours"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise _broke_down() from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- the process that opens the file
+
+
+def _ask_worker(request: dict[str, Any]) -> dict[str, Any]:
+    """The worker's findings; raises IntakeRefusal with its reason, or with how it ended."""
+    limits = {"memory_bytes": MEMORY_BYTES, "cpu_seconds": CPU_SECONDS}
+    limits |= {"max_bytes": MAX_BYTES, "max_tensors": MAX_TENSORS, "max_elements": MAX_ELEMENTS}
+    settings = {name: os.environ[name] for name in KEPT_SETTINGS if name in os.environ}  # no secrets
+    settings |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    with tempfile.TemporaryFile() as answer:  # not a pipe: what is written into it stays bounded
+        process = subprocess.Popen(
+            WORKER,
+            stdin=subprocess.PIPE,
+            stdout=answer,
+            stderr=subprocess.DEVNULL,
+            cwd=REPOSITORY,
+            env=settings,
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(request | limits).encode(), timeout=WALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise _took_too_long() from None
+        finally:
+            _end(process)
+        answer.seek(0)
+        return _findings(answer.read(MAX_ANSWER_BYTES), process.returncode)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the worker and what it may have started, if it still runs."""
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+
+
+def _findings(answer: bytes, code: int) -> dict[str, Any]:
+    if code == -getattr(signal, "SIGXCPU", 0):
+        raise _took_too_long()
+    if code == -getattr(signal, "SIGKILL", 0):
+        raise IntakeRefusal(
+            "The machine stopped the process that opened the file, most likely for want of memory; "
+            "close other programs, or bring smaller weights."
+        )
+    try:
+        found = json.loads(answer)
+        if code == 0 and "passport" in found:
+            return dict(found["passport"])
+        reason, converter = str(found["refusal"])[:1000], str(found["converter"])
+    except (ValueError, KeyError, TypeError):
+        reason, converter = "", ""
+    if code != 0 or not reason or converter not in CONVERTERS:
+        raise _broke_down()
+    raise IntakeRefusal(reason, converter)
+
+
+def _broke_down() -> IntakeRefusal:
+    return IntakeRefusal(
+        "The process that opened the file broke down, so the file is not used; save the weights again.",
+        "model",
+    )
+
+
+def _took_too_long() -> IntakeRefusal:
+    return IntakeRefusal(
+        f"Opening the file took longer than {WALL_SECONDS:g} seconds and was stopped; "
+        "bring the plain weights of one network, which open in a few seconds."
+    )

@@ -1,0 +1,126 @@
+"""Models that were trained or opened on this machine, kept by the task that they answer.
+
+A model lies under `home_folder()/models/<task>/<id>.safetensors`; the task is a digest of what is
+predicted from what, so that a model is offered for the same task on other data as well. What it was
+trained on is said beside it: samples held out there may have taught it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fmd_core.data import AttributeDataset, content_fingerprint
+from fmd_core.datasets.demos.bundled import read_verified
+from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference, sample_folder
+from fmd_core.datasets.table_encoding import TableSource
+from fmd_core.errors import DataError, ModelError
+from fmd_core.home import home_folder, room_needed
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.files import known_digest, load_classifier, read_description, save_classifier
+from fmd_core.running.whole_files import written_whole
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
+ABANDONED_SECONDS = 3600.0  # a model is written in seconds
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A model on the shelf."""
+
+    id: str
+    name: str
+    architecture: str
+    trained_on: str = ""  # fingerprint of the data that it was trained on here, "" where that is not known
+
+
+def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
+    """Put a model on the shelf, whole or not at all; returns its id, the start of its fingerprint."""
+    folder, model_id = _task(dataset), classifier.fingerprint[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep()
+    path = folder / f"{model_id}.safetensors"
+    if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
+        classifier = replace(classifier, trained_on=_trained_on(path))
+    with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
+        save_classifier(classifier, part)
+    return model_id
+
+
+def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
+    """Models for the task of `dataset`, latest first, by their headers; damaged ones are left out."""
+    files = sorted(_task(dataset).glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+    found = []
+    for path in files:
+        if not _ID.fullmatch(path.stem):
+            continue  # not ours, and `open_model` would refuse it
+        try:
+            told = read_description(path)
+        except ModelError:
+            continue
+        trained_on = known_digest(told.get("trained_on", ""))
+        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on))
+    return tuple(found)
+
+
+def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
+    """A model from the shelf by id."""
+    return load_classifier(_file(dataset, model_id))
+
+
+def model_file(dataset: AttributeDataset, model_id: str) -> bytes:
+    """The same as the file that it is kept in."""
+    return _file(dataset, model_id).read_bytes()
+
+
+def _file(dataset: AttributeDataset, model_id: str) -> Path:
+    path = _task(dataset) / f"{model_id}.safetensors"
+    if _ID.fullmatch(model_id) and path.is_file():
+        return path
+    raise ModelError("This model is not on this machine, or was made for another task; choose another.")
+
+
+def _trained_on(path: Path) -> str:
+    """What is known of a model's training by its file, if there is one."""
+    try:
+        return known_digest(read_description(path).get("trained_on", ""))
+    except ModelError:
+        return ""
+
+
+def _sweep() -> None:
+    """Remove what a kill left half-written, of every task."""
+    for path in _shelf().glob("*/*"):
+        with contextlib.suppress(OSError):  # another process may remove it first
+            if _HALF_WRITTEN.fullmatch(path.name) and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()
+
+
+def _shelf() -> Path:
+    return home_folder() / "models"
+
+
+def _task(dataset: AttributeDataset) -> Path:
+    """The folder of what is predicted from what: for a table its inputs by name, since as many others mean
+    something else."""
+    source = dataset.source
+    inputs = content_fingerprint(*source.input_names) if isinstance(source, TableSource) else ""
+    digest = content_fingerprint(source.kind, inputs, dataset.target.name, *dataset.target.levels)
+    return _shelf() / digest[:16]
+
+
+MODEL = "model.safetensors"
+
+
+def load_demo_classifier(name: str) -> Classifier:
+    """The model that comes with a bundled data set, checked against its manifest."""
+    family, _ = parse_reference(name)
+    if not FAMILIES[family].has_model:
+        raise DataError(f"No model ships with '{family}'; train one or open weights.")
+    folder = sample_folder() / family
+    read_verified(folder, MODEL)
+    return replace(load_classifier(folder / MODEL), trained_on=load_dataset(family).fingerprint)

@@ -1,1 +1,0 @@
-"""The networks themselves: building, training, opening, keeping, explaining them."""

@@ -1,0 +1,1 @@
+"""Samples that differ in one attribute only."""

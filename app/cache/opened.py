@@ -17,12 +17,9 @@ from fmd_core.networks import model_shelf
 from fmd_core.networks.architectures import Depth, find_hidden_layer
 from fmd_core.networks.feature_store import FeatureStore
 from fmd_core.networks.training import feature_scale
-from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 from fmd_core.study.subject import Subject
-
-__all__ = ["changeable"]
 
 GROWTH_MODEL = 2.0  # the network is built from a copy of the weights
 MEMORY = SharedMemory()

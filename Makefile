@@ -21,6 +21,7 @@ check: .venv/develop
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/audit_dependencies.py
 
 bench: .venv/develop .venv-bench/ready

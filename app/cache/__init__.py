@@ -45,7 +45,6 @@ from app.cache.judgements import (
     side_by_side_biases,
 )
 from app.cache.opened import (
-    changeable,
     classifier,
     dataset,
     depths,
@@ -61,6 +60,7 @@ from app.cache.opened import (
 from app.cache.patterns import channel_groups, convolutions, pattern_pictures, reliance
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
 from app.cache.warming import is_warm, warm, warm_scores
+from fmd_core.study.people import changeable
 
 __all__ = [
     "are_scored",

@@ -15,12 +15,9 @@ from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.side_by_side import beside
 from fmd_core.models.training import feature_scale
-from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 from fmd_core.study.subject import Subject
-
-__all__ = ["changeable"]
 
 GROWTH_MODEL = 2.0  # the network is built from a copy of the weights
 MEMORY = SharedMemory()

@@ -8,6 +8,7 @@ from app.cache import fixes, influences, judgements, opened
 from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
 from fmd_core.method import DEFAULT_STRATEGY
+from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress, Step, in_turn
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
@@ -15,7 +16,7 @@ from fmd_core.unlearn.guarded_path import TOLERANCE
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
     steps: list[Step] = [partial(opened.features, review, split) for split in SPLITS]
-    names = opened.changeable(opened.dataset(review))
+    names = changeable(opened.dataset(review))
     steps += [partial(opened.pair_up, review, "test", attribute) for attribute in names]
     in_turn([*steps, lambda _: judgements.audit(review, None)], progress)
 
@@ -25,7 +26,7 @@ def is_warm(review: Review) -> bool:
     model are opened again, and the audit is made anew with every pair that is left out."""
     if not all(opened.are_read(review, split) for split in SPLITS):
         return False
-    names = opened.changeable(opened.dataset(review))
+    names = changeable(opened.dataset(review))
     return all(opened.are_paired(review, "test", attribute) for attribute in names)
 
 

@@ -226,7 +226,7 @@ def test_a_broken_rule_is_found(name, source, problem):
 def test_what_is_allowed_is_not_found():
     allowed = {
         "fmd_core.heads.linear": "'''No streamlit, no plotly.'''\nimport numpy\nfrom fmd_core.data import Array",
-        "app.view_models.new": "from fmd_core import wording\nfrom app.record.history import History",
+        "app.view_models.new": "from fmd_core.report import wording\nfrom app.record.history import History",
         "app.record.history": "import fmd_core as fmd",
         "app.session.memory": "import streamlit as st\nst.session_state['a'] = 1  # session_state",
         "app.app_pages.new": "'''Not session_state, not cache_data.'''\nfrom app import cache",

@@ -14,7 +14,6 @@ from fmd_core.forget.channels import PATTERN
 from fmd_core.forget.erasure import ERASURE, Form
 from fmd_core.forget.finetuning import ForgettingStep, Round
 from fmd_core.forget.forgetting import forgetting_sentences
-from fmd_core.report import wording
 
 WAYS = {method.name: method.short for method in (ERASURE, ADVERSARY, PATTERN)}
 """How to forget, by the name of the method, and what the button says."""
@@ -79,7 +78,7 @@ def build(found: Forgetting) -> ForgettingView:
                     figures.points(r.after.chance),
                     f"{r.before.auc:.2f}",
                     f"{r.after.auc:.2f}",
-                    wording.span(r.after.by_seed),
+                    figures.span(r.after.by_seed),
                     r.after.n,
                 )
                 for r in found.readings

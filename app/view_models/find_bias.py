@@ -148,7 +148,7 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
         summary = (
             f"A class is answered {figures.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
             f"{people} whose {focus.attribute} goes with its pattern (95 % interval of the difference "
-            f"{wording.interval(m.demographic_parity_difference)})."
+            f"{figures.interval(m.demographic_parity_difference)})."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in gaps),

@@ -12,7 +12,6 @@ from fmd_core import figures
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.method import find_method
 from fmd_core.models.depth import find_depth
-from fmd_core.report import wording
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.schema import Heading
 
@@ -106,7 +105,7 @@ def caveats(evidence: Evidence) -> list[str]:
     told = [
         f"Figures come from {figures.count(audit.accuracy.n)} held-out {units} of one data set and hold for {units} "
         "like those. Where and on whom the model is used, they may differ.",
-        f"Only {wording.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
+        f"Only {figures.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
         "nothing is known.",
         TWINS[data.pair_method],
         "How the data were collected and labelled, whether the people in them agreed, and whether the true classes "

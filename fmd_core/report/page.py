@@ -15,7 +15,6 @@ from fmd_core.forget.forgetting import READERS
 from fmd_core.kinds import find_kind
 from fmd_core.method import Method, Strategy, find_method
 from fmd_core.models.architectures import find_architecture
-from fmd_core.report import wording
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
@@ -70,7 +69,7 @@ def _template() -> Template:
         "along": _along,
         "figure": _figure,
         "value": _value,
-        "interval": lambda figure: wording.interval(figure.estimate),
+        "interval": lambda figure: figures.interval(figure.estimate),
         "when": figures.moment,
         "day": _day,
         "p_value": figures.p_value,
@@ -78,7 +77,7 @@ def _template() -> Template:
         "counted": figures.counted,
         "network": _network,
         "layers": _layers,
-        "span": wording.span,
+        "span": figures.span,
     }
     return environment.get_template("report.html")
 
@@ -115,7 +114,7 @@ def _layers(current: Current) -> str:
         return "layers below the last one as well; which was not looked at"
     if len(names) > NAMED_LAYERS:
         return f"{len(names)} layers, from {names[0]} to {names[-1]}, and the last layer"
-    return wording.listed([*names, "the last layer"])
+    return figures.listed([*names, "the last layer"])
 
 
 def _shown(measured: Measured | None) -> list[ChangedAnswer]:
@@ -134,7 +133,7 @@ def _figure(figure: Figure, *, difference: bool = False) -> str:
 
 
 def _value(figure: Figure, *, difference: bool = False) -> str:
-    return wording.value(figure.estimate, difference=difference)
+    return figures.value(figure.estimate, difference=difference)
 
 
 def _effects(check: ScoreCheck) -> list[list[str]]:

@@ -1,28 +1,17 @@
-"""Figures in words: one place for what a result means in a sentence.
-
-How numbers are written is said in `fmd_core.figures`, whose functions can be asked for here as well.
-"""
+"""One place for what a result means in a sentence; how numbers are written is said in `fmd_core.figures`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fmd_core.figures import count as count
-from fmd_core.figures import counted as counted
-from fmd_core.figures import figure as figure
-from fmd_core.figures import in_hundred as in_hundred
-from fmd_core.figures import in_points as in_points
-from fmd_core.figures import interval as interval
-from fmd_core.figures import listed as listed
-from fmd_core.figures import many as many
-from fmd_core.figures import moment as moment
-from fmd_core.figures import p_value as p_value
-from fmd_core.figures import percent as percent
-from fmd_core.figures import points as points
-from fmd_core.figures import signed as signed
-from fmd_core.figures import span as span
-from fmd_core.figures import unbroken as unbroken
-from fmd_core.figures import value as value
+from fmd_core.figures import (
+    count,
+    counted,
+    in_hundred,
+    listed,
+    percent,
+    points,
+)
 from fmd_core.influence.scores import InfluenceScores
 from fmd_core.intervals import Estimate
 from fmd_core.measure.audit import AttributeBias

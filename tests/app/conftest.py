@@ -7,7 +7,6 @@ from app.cache import bounded
 from app.jobs import preparation
 from app.serving import warmup
 from fmd_core import figures
-from fmd_core.report import wording
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +32,7 @@ def figures_are_read_with_plain_spaces():
 
 @pytest.fixture
 def really_unbroken(figures_are_read_with_plain_spaces, monkeypatch):
-    monkeypatch.setattr(wording, "unbroken", figures_are_read_with_plain_spaces)
+    monkeypatch.setattr(figures, "unbroken", figures_are_read_with_plain_spaces)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ A whole review of the bundled demo. The examples of single functions go on from 
 >>> from tempfile import TemporaryDirectory
 >>> import numpy as np
 >>> import fmd_core as fmd
->>> from fmd_core.report.writing import report_json
 >>> data, model = fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits")
 >>> data
 AttributeDataset(Coloured digits, 1,797 images, digit in 10 classes, attributes: colour, paper)
@@ -68,7 +67,7 @@ What was found can be handed on and opened again; so can the model.
 >>> audit = fmd.audit_bias(model.head, data, people["test"], [twins["test"]])
 >>> evidence = fmd.Evidence(data, model, audit, 0.05, scores, 10)
 >>> report = fmd.build_report(evidence)
->>> fmd.read_report(report_json(report).encode())
+>>> fmd.read_report(fmd.report_json(report).encode())
 OpenedReport(Coloured digits, written ..., as written)
 >>> page = fmd.render_report(evidence, report=report)
 >>> fmd.render_page(report, {}) in page  # which has pictures as well
@@ -79,6 +78,38 @@ False
 True
 >>> fmd.deepened(model, "two layers").head
 MLPHead(10 classes, 64 hidden units, 1024 features)
+
+Everything at once, worst first, with what could not be tested; and the whole procedure as one object.
+
+>>> from fmd_core.measure.verdict.asking import ask
+>>> verdict = fmd.give_verdict(data, *ask(model, data))
+>>> verdict.outcome.value, verdict.attribute
+('beyond the limit', 'colour')
+>>> fmd.Study(data, model, aim="colour")
+Study(Coloured digits, small_cnn)
+
+A DataFrame and a model of one's own.
+
+>>> import pandas as pd
+>>> from sklearn.linear_model import LogisticRegression
+>>> skill = np.arange(600) % 7
+>>> frame = pd.DataFrame({"sex": ["f", "m", "m"] * 200, "skill": skill, "hired": np.where(skill > 3, "yes", "no")})
+>>> own = fmd.table(frame, target="hired", protected=["sex"])
+>>> train = own.rows("train")
+>>> estimator = LogisticRegression().fit(own.source.read(train), own.target.codes[train])
+>>> fmd.wrap(estimator, data=own).head
+LinearHead(2 classes, 3 features)
+
+What there is, by name; more of each can be registered from outside.
+
+>>> [strategy.name for strategy in fmd.strategies()]
+['iterated', 'paper-remove', 'paper-replace', 'paper-external']
+>>> fmd.find_strategy("iterated").uses_k
+False
+>>> fmd.find_kind("image").plural, fmd.register_kind(fmd.find_kind("table")).plural
+('images', 'tables')
+>>> from fmd_core.unlearn.baselines import baselines
+>>> fmd.register_baseline(baselines()[0])  # it is there already
 """
 
 import lazy_loader

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fmd_core.errors import DataError
+from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     from fmd_core.heads.protocol import Head
@@ -44,6 +45,9 @@ class Mover:
     move: Callable[[float, Head], Head]
     """Head at a strength, searched from the given head; strength 0 gives the original object."""
     step_share: float = 1.0  # share of the published step that the trust region allows
+
+    def __repr__(self) -> str:
+        return one_line(self, f"step share {self.step_share:.3g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,9 @@ class Strategy(Method):
         ladder = self.strengths
         if not ladder or ladder[0] <= 0 or list(ladder) != sorted(set(ladder)):
             raise DataError(f"The strengths of '{self.name}' must ascend from above 0, got {ladder}.")
+
+    def __repr__(self) -> str:
+        return one_line(self, self.name, self.title, f"{len(self.strengths)} strengths")
 
     @property
     def uses_k(self) -> bool:

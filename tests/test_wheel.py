@@ -34,16 +34,13 @@ import fmd_core
 assert fmd_core.__file__.startswith(sys.argv[1]), fmd_core.__file__
 """
 REPORTING = """
-from fmd_core.report.writing import render_report, seal
-audit = fmd.audit_bias(model.head, data, parts["test"], [twins["test"]])
-evidence = fmd.Evidence(
-    data, model, audit, 0.1, scores, 5, point=path.suggested, tolerance=0.02, comparison=result
-)
+from fmd_core.report.writing import json_values, render_report, seal
+evidence = study.evidence(path.suggested)
 report = fmd.build_report(evidence)
 page = render_report(evidence, report=report)
 assert page.lstrip().lower().startswith("<!doctype html>"), page[:40]
 fmd.load_demo_classifier("synthetic_faces")
-print("well sealed" if report["seal"] == seal(report) else "broken")
+print("well sealed" if report.seal == seal(json_values(report)) else "broken")
 """
 START = """
 import os, sys

@@ -12,7 +12,7 @@ import numpy as np
 from fmd_core.data import SPLITS, Array, AttributeDataset, content_fingerprint
 from fmd_core.datasets.own.answers import Grouping, complete_split, suggest_grouping, suggest_split_values
 from fmd_core.datasets.own.sniffing import first_ten, listed
-from fmd_core.datasets.own.sniffing_columns import ColumnProfile, are_few
+from fmd_core.datasets.own.sniffing_columns import LEVELS_SHOWN, ColumnProfile, are_few
 from fmd_core.datasets.table_checks import attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import AlsoChange, level_text, make_table_dataset, target_column
 from fmd_core.datasets.table_encoding import MISSING, Binned, Numbers, TableColumn, TableSource, ages, thirds
@@ -264,7 +264,8 @@ def _rule(series: pd.Series, how: Grouping | Binned | None) -> str | Binned:
 
     name, n_levels = str(series.name), int(series.nunique())
     is_number = pd.api.types.is_numeric_dtype(series)
-    profile = ColumnProfile(name, "number" if is_number else "category", n_levels, (), (), 0)
+    levels = tuple(str(value) for value in series.value_counts().index[:LEVELS_SHOWN])
+    profile = ColumnProfile(name, "number" if is_number else "category", n_levels, levels, (), 0)
     chosen = how or suggest_grouping(profile)
     if n_levels + int(series.isna().any()) < 2:
         only = level_text(series.iloc[0])

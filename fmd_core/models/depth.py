@@ -17,6 +17,7 @@ from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.models.architectures import below_hidden, side_by_side
 from fmd_core.models.encoder import Encoder, layers_of
+from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +52,9 @@ class Depth:
     """What of a whole encoder of our list of architectures is left below the head; None: all of it."""
     measured_at: str = ""
     """The depth whose features say how large `scale` should be; '' for its own."""
+
+    def __repr__(self) -> str:
+        return one_line(self, self.name, self.title, self.cost)
 
     def why_not(self, encoder: Encoder, head: Head) -> str:
         """Why a model that is open at its last layer cannot be opened here, in a sentence; '' where it can."""

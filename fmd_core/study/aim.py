@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmd_core.showing import one_line
+
 if TYPE_CHECKING:
     from fmd_core.measure.bias_functions import Measure
 
@@ -27,6 +29,9 @@ class Aim:
         """'sex', 'sex and race', 'sex (equal opportunity)'."""
         names = " and ".join(self.attributes)
         return names if self.measure == "counterfactual" else f"{names} ({self.measure})"
+
+    def __repr__(self) -> str:
+        return one_line(self, self.words)
 
 
 def as_aim(about: str | Sequence[str] | Aim) -> Aim:

@@ -24,6 +24,7 @@ from fmd_core.measure.bias_functions import predictions
 from fmd_core.method import Need
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import encode_rows
+from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.objective import balanced_weights
 
@@ -73,6 +74,9 @@ class Baseline:
     """Of its inputs: "scores", "pairs"."""
     published: str = ""
     """Its name in the published comparison; one without stays out of it."""
+
+    def __repr__(self) -> str:
+        return one_line(self, self.name, self.title)
 
     def fitted(self, inputs: BaselineInputs) -> Fitted:
         """What it offers. Raises DataError where an input that it needs is missing."""

@@ -142,7 +142,7 @@ def unlearning_path(
     --------
     >>> path = fmd.unlearning_path(model.head, inputs, guard)
     >>> path
-    UnlearningPath(suggested iterated, strength 0.3, bias 67.0 to 13.2 points, 61 of 61 tries admitted)
+    UnlearningPath(suggested iterated, strength 0.3, bias 67.0 to 13.2 points, 59 of 61 tries admitted)
     >>> path.to_frame().query("suggested")[["strength", "bias", "accuracy"]].round(2)
         strength  bias  accuracy
     30       0.3  0.13      0.77

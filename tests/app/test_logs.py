@@ -21,7 +21,7 @@ from app.serving import logs
 logs.begin()
 import streamlit.logger
 from app.widgets.components import show_problem
-from fmd_core.running.jobs import REGISTRY
+from app.jobs.registry import REGISTRY
 
 def broken(row):
     try:

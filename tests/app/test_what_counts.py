@@ -30,9 +30,9 @@ def test_every_page_follows_what_counts_as_bias(open_page, measure):
     test = test.switch_page("app_pages/harmful.py").run()
     assert f"most teaches the {measure} gap by colour is a" in titles(test)
     test = go_to_suggestion(test.switch_page("app_pages/unlearn.py").run())
-    assert f"the {measure} gap by colour falls" in titles(test)
+    assert f"the {measure} gap by colour falls" in titles(test).lower()
     test = press(test, "Apply this").switch_page("app_pages/report.py").run()
-    assert f"the {measure} gap by colour falls" in titles(test)
+    assert f"the {measure} gap by colour falls" in titles(test).lower()
     assert not test.exception
 
 
@@ -77,7 +77,7 @@ def show(test, tab):
 
 def test_the_evidence_opens_with_the_verdict_and_draws_the_open_tab_alone(open_page):
     test = go_to_suggestion(open_page("unlearn"))
-    assert any(m.value.startswith("Mixed\\: the colour bias falls by") for m in test.markdown)
+    assert any(m.value.startswith("Improved\\: the colour bias falls by") for m in test.markdown)
     assert not test.dataframe
     test = show(test, "Who pays?")
     assert test.dataframe
@@ -99,7 +99,7 @@ def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
     assert table["Change of bias"].tolist()[1:] == [
         figures.figure(comparison.judged.difference, difference=True) for _, comparison in found
     ]
-    assert any(m.value.startswith("Mixed\\: the colour bias falls by") for m in test.markdown)
+    assert any(m.value.startswith("Improved\\: the colour bias falls by") for m in test.markdown)
 
 
 def test_the_proof_leaves_out_as_many_as_the_strategy(open_page):
@@ -141,8 +141,8 @@ def test_two_layers_take_out_what_one_cannot_see(open_page):
     one = titles(go_to_suggestion(open_page("unlearn")))
     two = titles(open_deep(open_page))
     accuracy = [float(t.split("to ")[-1].split(" %")[0]) for t in (one, two)]
-    assert "the colour bias falls" in one
-    assert "the colour bias falls" in two
+    assert "the colour bias falls" in one.lower()
+    assert "the colour bias falls" in two.lower()
     assert accuracy[1] > accuracy[0] + 5
 
 

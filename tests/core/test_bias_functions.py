@@ -399,5 +399,7 @@ def test_one_part_may_not_rise_even_where_the_mean_falls():
     both = joint([CounterfactualBias(p) for p in pairs])
     assert both.value(after) < both.value(head)
     judge = guarded_path._Judge(head, Guard(people, both, 1.0))
-    found = judge._refusal(0.0, [0.0, 0.0], np.array([part.value(after) for part in both.parts]))
+    found = judge._refusal(
+        0.0, [0.0, 0.0], np.array([part.value(after) for part in both.parts]), np.zeros(0, int)
+    )
     assert found.startswith("the b bias rises by")

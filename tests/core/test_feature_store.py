@@ -207,7 +207,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from fmd_core.networks.feature_store import FeatureStore
+from fmd_core.models.feature_store import FeatureStore
 def slow():
     for start in range(10):
         yield np.full((1, 3), 7, "float32")

@@ -384,7 +384,7 @@ def test_work_is_let_go_when_its_job_ended(registry):
 def test_the_process_ends_promptly_while_a_job_runs(work, told):
     code = f"""
 import time
-from fmd_core.running.jobs import REGISTRY
+from app.jobs.registry import REGISTRY
 def work(progress):
     try:
         ({work})(progress)

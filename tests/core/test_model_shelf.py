@@ -289,7 +289,7 @@ def test_two_that_keep_the_same_model_at_once_do_not_meet(shelf, monkeypatch):
 KILLED = """
 import resource, signal, sys
 from tests.core.test_model_shelf import model, table
-from fmd_core.networks.model_shelf import keep_model
+from fmd_core.models.shelf import keep_model
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))  # the system kills us in the middle of writing

@@ -11,7 +11,7 @@ from fmd_core.errors import DataError, ModelError
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import DEPTHS, add_depth, find_depth
 from fmd_core.models.encoder import Encoder, KnowsRows, Layered, Network, Trainable
-from fmd_core.report.writing import report_json
+from fmd_core.report.writing import json_values, report_json
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,10 @@ def reviewed(problem):
         comparison=problem.comparison, depth=problem.classifier.depth,
         audit_after=fmd.audit_bias(point.result.head, problem.dataset, problem.features["test"], pairs),
     )  # fmt: skip
-    report = fmd.build_report(evidence)
-    assert problem.classifier.architecture in fmd.render_report(evidence, report=report)
-    return report, fmd.read_report(report_json(report).encode())
+    made = fmd.build_report(evidence)
+    report = json_values(made)
+    assert problem.classifier.architecture in fmd.render_report(evidence, report=made)
+    return report, fmd.read_report(report_json(made).encode())
 
 
 def test_an_encoder_of_ones_own_is_one(problem):

@@ -12,7 +12,7 @@ from fmd_core.measure.bias_functions import GroupGap
 from fmd_core.method import Method, find_method, methods, register, strategies, unregister
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.report import wording
-from fmd_core.report.writing import report_json
+from fmd_core.report.writing import json_values, report_json
 from fmd_core.reproduction.experiments import Experiment, guarded
 from fmd_core.unlearn.baselines import (
     BaselineInputs,
@@ -70,16 +70,17 @@ def test_the_whole_way(demo, own):
         demo.dataset, demo.classifier, audit, 0.1, demo.scores, 3, point=last, tolerance=0.01, comparison=found,
         rivals=rivals,
     )  # fmt: skip
-    report = fmd.build_report(evidence)
+    made = fmd.build_report(evidence)
+    report = json_values(made)
     assert report["settings"]["strategy"] == own.name
     assert report["settings"]["k"] is None
     assert report["done"]["current"]["setting"] == "Project out what twins differ in, share 1"
-    html = fmd.render_report(evidence, report=report)
+    html = fmd.render_report(evidence, report=made)
     assert "Project out what twins differ in (project-out)" in html
     assert "<dt>Share</dt><dd>1</dd>" in html
     assert "Always the most common class of 900" in html
     assert "Only the last layer was changed." in html
-    opened = fmd.read_report(report_json(report).encode())
+    opened = fmd.read_report(report_json(made).encode())
     assert opened.is_intact
     assert "Project out what twins differ in (project-out)" in fmd.render_page(opened.report)
 
@@ -88,10 +89,10 @@ def test_a_report_of_a_strategy_that_is_not_here_is_refused_with_those_that_are(
     register(STRATEGY)
     point = fmd.unlearning_path(demo.head, demo.inputs, demo.guard, strategy=STRATEGY).points[-1]
     evidence = fmd.Evidence(demo.dataset, demo.classifier, demo.audit(), 0.1, demo.scores, 3, point=point)
-    report = fmd.build_report(evidence)
+    made = fmd.build_report(evidence)
     unregister(STRATEGY.name)
     with pytest.raises(fmd.DataError, match=r"'settings\.strategy' is not one of: iterated, paper-remove, "):
-        fmd.read_report(report_json(report).encode())
+        fmd.read_report(report_json(made).encode())
     with pytest.raises(fmd.DataError, match=r"Unknown method 'project-out'\. Methods are: iterated, "):
         fmd.build_report(evidence)
 

@@ -464,4 +464,4 @@ def test_a_report_is_written_without_the_dashboards_libraries(before, monkeypatc
         return "1.0"
 
     monkeypatch.setattr(writing, "version", version)
-    assert set(build_report(before)["versions"]) == {"python", *writing.PACKAGES} - {"streamlit"}
+    assert set(build_report(before).versions) == {"python", *writing.PACKAGES} - {"streamlit"}

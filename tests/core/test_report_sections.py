@@ -173,7 +173,7 @@ def test_simpler_fixes_stand_beside_the_variant(after):
         written = [figures.figure(comparison.judged.after)]
         written.append(figures.figure(comparison.judged.difference, difference=True))
         written.append(figures.figure(comparison.accuracy.difference, difference=True))
-        assert " ".join([rival["title"], *figures]) in text
+        assert " ".join([rival["title"], *written]) in text
 
 
 def test_why_there_is_no_proof_is_told(after):

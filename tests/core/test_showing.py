@@ -14,10 +14,14 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.forget.forgetting import Seen
+from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.group_metrics import GroupMetrics
+from fmd_core.measure.verdict.twins import TwinAnswers
+from fmd_core.models.depth import find_depth
 from fmd_core.report.evidence import Step
 from fmd_core.report.writing import report_json
 from fmd_core.showing import LONGEST, Results, one_line, table
+from fmd_core.unlearn.baselines import baselines
 
 PUBLIC = [value for name in fmd.__all__ if inspect.isclass(value := getattr(fmd, name))]
 VALUES = [value for value in PUBLIC if dataclasses.is_dataclass(value)]
@@ -49,6 +53,11 @@ def shown(tiny):
     at = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     line = fmd.LogLine(at, "apply", "iterated, strength 0.3", "0123456789abcdef")
     evidence = fmd.Evidence(tiny.dataset, classifier, report, 0.05, scores, 10)
+    people = split["test"]
+    answered = fmd.Answered(people.rows, people.labels, predictions(tiny.head, people.features))
+    twins = TwinAnswers.of(tiny.head, tiny.pairs["test"])
+    verdict = fmd.give_verdict(tiny.dataset, answered, [twins])
+    strategy = fmd.find_strategy("iterated")
     gap = fmd.GroupGap.of(tiny.dataset, split["test"], "mark", "demographic parity")
     found = [
         tiny.dataset, tiny.dataset.target, split["train"], tiny.pairs["test"], report, report.attributes[0],
@@ -63,6 +72,8 @@ def shown(tiny):
         line, fmd.AuditTrail((line,), True, "It is whole."), Step(at, "apply", "mark", path.suggested.result),
         fmd.Evidence(tiny.dataset, classifier, report, 0.05, scores, 10, comparison=tiny.comparison),
         fmd.read_report(report_json(fmd.build_report(evidence)).encode()), fmd.Preprocess(),
+        fmd.Aim(("mark",)), answered, twins, verdict, verdict.limits, strategy,
+        strategy.prepare(tiny.head, tiny.inputs, 0), baselines()[0], find_depth("two layers"),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"Findings": findings, "RedFlags": flags}
 
@@ -147,6 +158,7 @@ def test_every_table_has_plain_columns_and_a_row_for_each_thing(shown):
         "InfluenceScores": len(shown["FeatureSet"]), "ScoreCheck": 4, "Forgetting": 2, "AuditTrail": 1,
         "UnlearningPath": 11 + 50, "Comparison": 3 + 2 + 3 + 3 + 2 + len(shown["Comparison"].intersections),
         "Findings": 2, "RedFlags": len(shown["RedFlags"]),
+        "Verdict": len(shown["Verdict"].findings),
     }  # fmt: skip
     tables = {name: value.to_frame() for name, value in shown.items() if hasattr(value, "to_frame")}
     assert {name: len(frame) for name, frame in tables.items()} == rows

@@ -17,8 +17,8 @@ from app.jobs.registry import JobRegistry
 SERVER = """
 import sys, time
 from pathlib import Path
-from fmd_core.running.jobs import JobRegistry
-from fmd_core.running.stopped_jobs import JobNotes
+from app.jobs.registry import JobRegistry
+from app.jobs.notes import JobNotes
 
 registry = JobRegistry(notes=JobNotes(Path(sys.argv[1])))
 jobs = [registry.start(f"key {n}", f"Training {n}", lambda progress: time.sleep(60)) for n in range(2)]

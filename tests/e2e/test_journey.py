@@ -107,7 +107,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
         files[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(files[name])
     report = json.loads(files["Figures (JSON)"].read_text())
-    assert report["measured"]["verdict"] == "mixed"
+    assert report["measured"]["verdict"] == "improved"
     head = load_tensors(files["Last layer (safetensors)"].read_bytes())
     assert head["head.weight"].shape == (10, 64)
 

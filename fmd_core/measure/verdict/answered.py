@@ -9,8 +9,10 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError
+from fmd_core.figures import count, percent
 from fmd_core.intervals import wilson_interval
 from fmd_core.measure.verdict.values import Member, Rate
+from fmd_core.showing import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,15 @@ class Answered:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        right = float((self.labels == self.predicted).mean()) if len(self) else 0.0
+        return one_line(
+            self,
+            f"{count(len(self))} people",
+            f"{percent(right)} right",
+            "" if self.weights is None else "weighted",
+        )
 
     @property
     def right(self) -> Array:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
+from fmd_core.figures import count
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, bootstrap_means
 from fmd_core.measure.bias_functions import pair_differences, pair_flips
 from fmd_core.measure.verdict.answered import Answered, rate_of
 from fmd_core.measure.verdict.differences import Measured, above_limit
 from fmd_core.measure.verdict.values import Family, Finding, Gap, Limits, Measure, NotTested, Rate
+from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
 NOT_READ = "not read, so its twins cannot differ; look at the groups"
@@ -33,6 +35,10 @@ class TwinAnswers:
     is_kept: bool = False
     """Whether another column that is read tells the attribute and was not changed with it: the twins show
     less than the whole bias, so that a small figure says little."""
+
+    def __repr__(self) -> str:
+        beyond = "" if self.placebo_gaps is None else "with placebo twins"
+        return one_line(self, self.attribute, f"{count(len(self.rows))} pairs", beyond)
 
     @classmethod
     def of(

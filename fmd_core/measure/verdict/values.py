@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from fmd_core.errors import DataError
 from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.showing import Row, one_line, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Outcome(StrEnum):
@@ -100,6 +105,10 @@ class Limits:
                 raise DataError(
                     f"The limit '{name}' must lie between 0 and 1 (0.1 is 10 points), got {value:g}."
                 )
+
+    def __repr__(self) -> str:
+        points = ", ".join(f"{name} {100 * value:g}" for name, value in vars(self).items() if name != "ratio")
+        return f"Limits({points} points, ratio {self.ratio:g})"
 
     def of(self, family: Family) -> float:
         """The limit of a family's differences."""
@@ -198,6 +207,23 @@ class Finding:
     adjusted_p: float = 1.0
     """The same, adjusted for looking at all findings of the family (Benjamini and Hochberg)."""
 
+    def as_row(self) -> Row:
+        """One row of `Verdict.to_frame`."""
+        names = (
+            "family",
+            "measure",
+            "attribute",
+            "outcome",
+            "value",
+            "low",
+            "high",
+            "limit",
+            "n",
+            "adjusted_p",
+        )
+        row = {name: getattr(self, name) for name in (*names, "sentence")}
+        return {name: str(value) if isinstance(value, StrEnum) else value for name, value in row.items()}
+
     @property
     def attribute(self) -> str:
         """The attribute, or both by name."""
@@ -283,4 +309,9 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.family is family)
 
     def __repr__(self) -> str:
-        return f"Verdict({self.outcome.value}: {self.headline!r}, {len(self.findings)} findings)"
+        return one_line(self, self.outcome.value, self.headline, f"{len(self.findings)} findings")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each finding, worst first: `family`, `measure`, `attribute`, `outcome`, `value`, `low`, `high`
+        and `limit` (shares; `value` is a difference), `n` people or pairs, `adjusted_p` and the `sentence`."""
+        return table([finding.as_row() for finding in self.findings])

@@ -1,6 +1,6 @@
 """How often is the verdict wrong? Synthetic data whose bias is planted, and what is said of each.
 
-    python -m fmd_core.reproduction.verdict_study [--sets 200] [--folder docs]
+    python -m fmd_core.reproduction.verdict_study [--sets 250] [--folder docs]
 
 Models of known probabilities (no training, so that the truth is exact) for biases that lie in the answers,
 and whole tables through `fmd audit`'s own steps, with training, for those that hide in columns.
@@ -168,6 +168,8 @@ def judge_answers(seed: int, planted: str, n: int) -> Outcome:
 
 IN_ANSWERS = (
     FAIR,
+    NEARLY,
+    BARELY,
     "twins only",
     "selection only",
     "one small group only",
@@ -177,7 +179,7 @@ IN_ANSWERS = (
 IN_COLUMNS = ("leak", "identifier")
 
 
-def study_verdicts(sets: int = 200, say: Callable[[str], None] = print) -> list[Said]:
+def study_verdicts(sets: int = 250, say: Callable[[str], None] = print) -> list[Said]:
     """What is said of `sets` sets, the kinds in turn, of four sizes."""
     each = max(1, sets // len((*IN_ANSWERS, *IN_COLUMNS)))
     found: list[Said] = []
@@ -243,7 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Measure how often the verdict is wrong; writes docs/verdicts.md."
     )
-    parser.add_argument("--sets", type=int, default=200)
+    parser.add_argument("--sets", type=int, default=250)
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs")
     chosen = parser.parse_args()
     found = study_verdicts(chosen.sets)

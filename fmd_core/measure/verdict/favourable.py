@@ -10,12 +10,14 @@ from fmd_core.errors import DataError
 from fmd_core.measure.verdict.values import Favourable
 
 _GOOD = {
-    "yes", "y", "true", "1", "approved", "approve", "accepted", "accept", "hired", "hire", "granted", "good",
+    "yes", "y", "ja", "oui", "si", "sí", "true", "1",
+    "approved", "approve", "accepted", "accept", "hired", "hire", "granted", "good",
     "pass", "passed", "admitted", "selected", "invited", "survived", "loan originated", "originated", "positive",
     "low", "low risk", "employed", "promoted", "eligible", "over 50k", ">50k",
 }  # fmt: skip
 _BAD = {
-    "no", "n", "false", "0", "denied", "deny", "rejected", "reject", "refused", "bad", "fail", "failed", "dropped",
+    "no", "n", "nein", "non", "nee", "false", "0",
+    "denied", "deny", "rejected", "reject", "refused", "bad", "fail", "failed", "dropped",
     "defaulted", "default", "fraud", "high", "high risk", "died", "dead", "unemployed", "left", "churned",
     "up to 50k", "<=50k", "not hired", "not approved",
 }  # fmt: skip
@@ -23,7 +25,7 @@ _UNWANTED = re.compile(
     r"recid|default|fraud|churn|attrition|delinq|bad|risk|denied|denial|reject|fail|dropout|death|died|mortal|"
     r"arrest|offen[cs]e|violent|toxic|disease|diabet|cancer|readmi|fault|late|overdue|bankrupt"
 )
-_PLAIN = {"0", "1", "no", "yes", "n", "y", "false", "true"}
+_PLAIN = {"0", "1", "no", "yes", "n", "y", "false", "true", "ja", "nein", "oui", "non", "nee", "si", "sí"}
 
 
 def suggest_favourable(target: Column) -> Favourable | None:

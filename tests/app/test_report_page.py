@@ -1,7 +1,7 @@
 """The Report page: the reviewer's form, and opening a report again."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 

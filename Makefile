@@ -6,16 +6,20 @@ BIN := .venv/bin
 # Two files at a time, each on one thread of linear algebra: our products are small, and threads wait for each other.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench demo screenshots clean
+.PHONY: run test test-slow check bench demo screenshots clean
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
 	@$(BIN)/python app/open_browser.py http://127.0.0.1:$(PORT) &
 	$(BIN)/streamlit run app/server.py --server.port $(PORT)
 
-test: .venv/develop
-	$(BIN)/python tests/ensure_browser.py || { $(PYTEST) -m "not browser"; exit 1; }
-	$(PYTEST)
+test: .venv/develop             # what a change should pass before it is shown to anybody
+	$(BIN)/python tests/ensure_browser.py || { $(PYTEST) -m "not browser and not slow"; exit 1; }
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/develop        # servers, browsers on every page, real training, long fuzzing, the wheel
+	$(BIN)/python tests/ensure_browser.py || { $(PYTEST) -m "slow and not browser"; exit 1; }
+	$(PYTEST) -m slow
 
 check: .venv/develop
 	$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # builds the wheel and installs it apart
+
 ROOT = Path(__file__).resolve().parents[1]
 DEMOS = {
     "colored_digits": ("digits.npz", "manifest.json", "model.safetensors"),

@@ -30,6 +30,8 @@ from fmd_core.models.shelf import keep_model, load_demo_classifier, open_model, 
 from tests.attacks.reviewer import ROWS, content, features_of
 from tests.raw_session import Server, Visitor
 
+pytestmark = pytest.mark.slow  # servers that are killed and disks that are full
+
 KILLS = int(os.environ.get("FMD_KILLS", "10"))
 ROOT = Path(__file__).parents[2]
 BUNDLED = sorted(ROOT.glob("sample_data/*/*.safetensors"))

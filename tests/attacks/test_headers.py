@@ -15,6 +15,8 @@ from app.server import HEADERS, _is_own, _refusal
 from app.session import access
 from tests.attacks.test_server import ask, stranger, stream  # noqa: F401
 
+pytestmark = pytest.mark.slow  # starts servers
+
 PAGES = {
     "Data": "data", "Model": "model", "Find bias": "find_bias", "Twins": "twins", "Harmful samples": "harmful",
     "Unlearn": "unlearn", "Feature unlearning": "feature_unlearning", "Compare": "compare", "Report": "report",

@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from tests.attacks.test_server import ask, strangers
 from tests.browser import ROOT, Visitor, wait_for_health
 
+pytestmark = pytest.mark.slow  # starts servers and a provider
+
 VIEWER = "vera@board.example"
 
 

@@ -32,10 +32,13 @@ ANNA, VERA = "anna@example.org", "vera@board.example.org"
 WORD_JOINER = "\u2060"  # keeps an address on a page from becoming a link
 LISTS = {"FMD_REVIEWERS": f"{ANNA} @audit.example.org", "FMD_VIEWERS": "@board.example.org"}
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-pytestmark = pytest.mark.skipif(
-    not (NGINX and shutil.which("openssl")),
-    reason="nginx and openssl are not installed: apt-get install nginx-light",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (NGINX and shutil.which("openssl")),
+        reason="nginx and openssl are not installed: apt-get install nginx-light",
+    ),
+]
 
 
 # --- what the documentation says

@@ -20,6 +20,8 @@ from websockets.sync.client import ClientConnection, connect
 from fmd_core.datasets.families import load_dataset
 from fmd_core.models.shelf import keep_model, load_demo_classifier
 
+pytestmark = pytest.mark.slow  # starts servers
+
 TEN_GIGABYTES = 10 << 30
 LIMIT = 512 << 20  # server.maxUploadSize
 

@@ -15,6 +15,8 @@ from fmd_core.forget.adversarial import STRENGTHS, AdversarySettings, forget_by_
 from fmd_core.forget.finetuning import TrainableCopy
 from fmd_core.models.shelf import keep_model, open_model
 
+pytestmark = pytest.mark.slow  # trains
+
 N = 1_200
 
 

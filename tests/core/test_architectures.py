@@ -22,6 +22,8 @@ from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.files import load_classifier, save_classifier
 from fmd_core.models.preprocess import Preprocess
 
+pytestmark = pytest.mark.slow  # large networks
+
 SMALL = {"small_cnn": 0, "face_cnn": 0, "mlp": 5}  # name -> columns that go in
 
 

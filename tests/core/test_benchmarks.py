@@ -26,6 +26,8 @@ from tests.benchmarks.field_speed import Run, estimate
 from tests.benchmarks.fine_tuning import fine_tuned, read_sides
 from tests.benchmarks.timing import Aim
 
+pytestmark = pytest.mark.slow  # benchmarks
+
 
 @pytest.fixture(autouse=True)
 def little_time(monkeypatch):

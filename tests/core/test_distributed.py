@@ -19,6 +19,8 @@ from fmd_core.models.feature_store import FeatureStore
 from fmd_core.running import distributed
 from fmd_core.running.distributed import ClusterError, FileRows
 
+pytestmark = pytest.mark.slow  # starts a cluster
+
 ROOT = Path(__file__).resolve().parents[2]
 N, D, K, BLOCKS = 1_000, 12, 3, 5
 BLOCK_BYTES = N // BLOCKS * 4 * D

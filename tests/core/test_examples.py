@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # whole scripts in processes of their own
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAID = {  # what the last lines must contain
     "own_scikit_learn_model": "improved.",

@@ -25,6 +25,8 @@ from fmd_core.unlearn.baselines import (
     worst_group,
 )
 
+pytestmark = pytest.mark.slow  # trains
+
 ITERATED = guarded("iterated", 0.01)
 REFIT = find_baseline("refit on twins").published
 

@@ -19,6 +19,8 @@ from fmd_core.datasets.demos.face_drawing import LEVELS, draw_faces, hair_color
 from fmd_core.datasets.demos.synthetic_faces import load_synthetic_faces
 from fmd_core.datasets.families import sample_folder
 
+pytestmark = pytest.mark.slow  # draws thousands of faces
+
 FOLDER = sample_folder() / "synthetic_faces"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 CONTROLS = [name for name in LEVELS if name != "presentation"]

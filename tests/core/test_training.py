@@ -21,6 +21,8 @@ from fmd_core.models.training import (
     train_classifier,
 )
 
+pytestmark = pytest.mark.slow  # trains
+
 N, EPOCHS = 1_500, 12
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from app.view_models import glossary
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # every page in both themes under axe-core
 
 WITH_CHARTS = ("find_bias", "harmful", "unlearn", "feature_unlearning", "compare")
 PATHS = (

@@ -135,6 +135,7 @@ def test_a_whole_review_takes_six_clicks(visit):
     assert len(buttons) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_page_fits_its_width(visit, width, theme):
     visitor = visit(width, 900, theme)
@@ -221,6 +222,7 @@ def test_back_leads_to_the_page_before_whatever_was_moved_meanwhile(visit):
     expect(page.get_by_role("heading", name="the colour bias falls")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_attribute_that_is_blamed_can_be_reviewed_at_once(visit):
     visitor = visit().open("find_bias?attribute=paper")
     page = visitor.page
@@ -246,6 +248,7 @@ def test_headers_and_foreign_hosts(server):
     refused.value.close()
 
 
+@pytest.mark.slow
 def test_the_faces_show_whom_the_model_looks_at(visit):
     visitor = visit().open()
     page = visitor.page

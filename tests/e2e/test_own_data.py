@@ -12,7 +12,7 @@ from fmd_core.datasets.families import reference
 from fmd_core.datasets.own.imports import kept_imports
 from fmd_core.models.shelf import shelved_models
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # imports and trains in a browser
 N = 1500
 
 

@@ -8,7 +8,7 @@ import fmd_core as fmd
 from app import cache
 from app.record.review import Aim, Review
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # prints in a browser
 REVIEW, AIM = Review("synthetic_faces"), Aim(("presentation",))
 A4_INSIDE = 680  # pixels: 210 mm less two margins of 15 mm
 

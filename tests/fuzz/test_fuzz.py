@@ -14,9 +14,10 @@ from fmd_core.home import REPOSITORY
 from tests.fuzz import child, run
 from tests.fuzz.readers import READERS, Reader
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc"),
+]
 
 
 def test_two_hundred_spoilt_files_are_opened_or_refused_in_a_sentence():

@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.slow  # kills writers
+
 STATEMENTS = 4  # of a save: read the review, read its last entry, add the entry, change the review
 
 

@@ -29,6 +29,7 @@ print(gc.get_freeze_count() > 100_000)
 """
 
 
+@pytest.mark.slow
 def test_products_run_on_one_thread_and_the_libraries_are_frozen():
     done = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, timeout=120

@@ -251,6 +251,7 @@ def test_features_of_every_depth_are_kept_apart(demo, deep):
     assert len(every | {deep.classifier.encoder_fingerprint}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [strategy.name for strategy in strategies()])
 def test_every_strategy_works_at_every_depth(deep, strategy):
     result = fmd.unlearn(deep.head, deep.inputs, strategy=strategy, strength=0.1, k=20)
@@ -279,6 +280,7 @@ def test_a_deepened_classifier_is_saved_and_comes_back(deep, tmp_path):
     assert (found.depth, found.n_parameters) == (deep.classifier.depth, deep.classifier.n_parameters)
 
 
+@pytest.mark.slow
 def test_a_deepened_classifier_can_be_refitted(deep):
     fitted = refit_head(deep.classifier, deep.dataset, deep.features["train"]).head
     train, weights = deep.features["train"], np.full(900, 1 / 900)

@@ -168,6 +168,7 @@ def at(report, place):
 WRONG = [None, True, -1, 1e300, 2.5, "", "x" * 6_000, [], {}, [None], {"a": None}, "2025-13-45"]
 
 
+@pytest.mark.slow
 def test_whatever_is_missing_or_wrong_is_one_sentence_or_makes_no_difference(small):
     """No value in a file can bring the page down: it is refused in words, or it renders."""
     refused, rendered = [], 0

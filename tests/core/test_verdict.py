@@ -484,7 +484,7 @@ def test_a_table_says_which_columns_are_not_read():
 def test_everything_shows_itself_at_a_prompt():
     dataset, answered = blond()
     text = repr(give_verdict(dataset, answered, None))
-    assert text.startswith("Verdict(beyond the limit: 'Blond men are recognised 19 %")
+    assert text.startswith("Verdict(beyond the limit, Blond men are recognised 19 %")
 
 
 def test_bundled_and_public_data_carry_phrases():

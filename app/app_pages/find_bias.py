@@ -1,4 +1,4 @@
-"""Which attributes decide the answer."""
+"""What a reviewer must know first: the worst of everything that was measured."""
 
 import streamlit as st
 
@@ -6,6 +6,7 @@ from app import cache
 from app.opening import permalink
 from app.session import memory, state
 from app.view_models import find_bias, glossary
+from app.view_models import verdict as verdicts
 from app.widgets import components, panels
 from fmd_core import figures
 
@@ -30,20 +31,32 @@ def findings() -> None:
     """Everything that the threshold changes."""
     top = st.container()
     limit = st.slider(
-        "Limit: how many points may an attribute move the answer?",
+        "Limit: how many points may twins, or two groups, be apart?",
         1, 50, 10, key="threshold", persist_state="session",
         help=glossary.tip("Limit"),
     )  # fmt: skip
     view = find_bias.build_findings(audit, limit / 100, state.measure())
+    said = verdicts.build(cache.verdict(REVIEW, state.current(), limit / 100))
     with top:
         components.header(
             f"Find bias · {components.model_in_force()}",
-            view.headline,
-            view.lead,
+            said.headline,
+            said.lead,
             help=glossary.tip(*find_bias.terms(state.measure(), matched=data.pair_method == "matched")),
         )
-        if view.decisive not in ("", state.attribute()):
-            offer_to_review(view.decisive)
+        for sentence in said.warnings:
+            st.warning(components.plain(sentence))
+        if said.decisive not in ("", state.attribute()):
+            offer_to_review(said.decisive)
+    panels.bar_chart(said.findings, key="verdict", axis="difference, points")
+    st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
+    st.caption(components.plain(said.groups_summary))
+    st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)
+    if said.not_tested_summary:
+        with st.expander(components.plain(f"What was not tested: {said.not_tested_summary}")):
+            st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
+    st.header("Changing one attribute only, or comparing its groups", anchor=False)
+    st.caption(components.plain(view.headline))
     axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
     permalink.write()

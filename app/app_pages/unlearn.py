@@ -46,7 +46,9 @@ def conversation() -> None:
         )
         panels.cards(result.cards)
     with left:
-        limit = unlearn.within_limit(cache.audit(review, None), aim, state.threshold())
+        limit = unlearn.within_limit(
+            cache.audit(review, None), cache.verdict(review, None, state.threshold()), aim, state.threshold()
+        )
         if limit:
             st.info(components.plain(limit))
         if curve.warning:

@@ -43,6 +43,7 @@ from app.cache.judgements import (
     rivals_of,
     side_by_side,
     side_by_side_biases,
+    verdict,
 )
 from app.cache.opened import (
     classifier,
@@ -113,6 +114,7 @@ __all__ = [
     "testable",
     "untested",
     "untouched",
+    "verdict",
     "warm",
     "warm_path",
     "warm_scores",

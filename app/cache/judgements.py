@@ -26,6 +26,12 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     return _in_force(review, variant).audit(fixes.named_head(review, variant))
 
 
+def verdict(review: Review, variant: Variant | None, limit: float) -> fmd.Verdict:
+    """Everything that may be said of held-out test people, worst first; `limit` is a share."""
+    limits = fmd.Limits(twins=limit, selection=limit, equal_truth=limit, service=limit)
+    return _in_force(review, variant).verdict(fixes.named_head(review, variant), limits=limits)
+
+
 def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...]:
     """Who of the held-out test people is served worse than everybody else."""
     return _in_force(review, variant).red_flags(fixes.named_head(review, variant))

@@ -180,9 +180,10 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
     shown = known[:MOST_FLAGS]
     unknown = [f for f in flags if f.gap.value is None]
     rows = [*shown, *unknown[: MOST_FLAGS - len(shown)]]
-    headline = (
-        f"Over all classes together no group of {people} is served worse than the others by more than chance."
-    )
+    headline = f"There are not enough {people} in any group to say whether it is served worse."
+    if known:
+        alike = f"no group of {people} is served worse than the others by more than chance"
+        headline = f"Over all classes together {alike}."
     if raised:
         worst = raised[0]
         headline = (

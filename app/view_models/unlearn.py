@@ -10,7 +10,8 @@ from app.record.history import History
 from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
-from fmd_core import BiasReport, PathPoint, UnlearningPath, figures, find_strategy, scan
+from fmd_core import BiasReport, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
+from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report import wording
 
 
@@ -107,12 +108,18 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
     return _name(point), figures.points(point.bias), figures.points(point.accuracy), verdict
 
 
-def within_limit(audit: BiasReport, aim: Aim, threshold: float) -> str:
-    """What to say of an attribute that the original model does not decide by; else empty."""
+def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float) -> str:
+    """What to say of an attribute that the original model does not decide by; else empty. Where something else is
+    beyond its limit, that comes first: a small figure of one kind is no all-clear."""
     scanned = scan(audit, threshold, aim.measure)
     found = next((f for f in scanned if f.attribute == aim.attribute), None)
     if found is None or found.verdict != "within the limit":
         return ""
+    if verdict.outcome is not Outcome.WITHIN:
+        return (
+            f"{verdict.headline} What is measured here is another matter: {wording.attribute_headline(found)} "
+            "What counts as bias is chosen in the sidebar."
+        )
     return (
         f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
         "from refitting the last layer."

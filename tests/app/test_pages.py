@@ -49,22 +49,26 @@ def test_start_names_splits_model_and_measured_accuracy(open_page):
 def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
     test = open_page("find_bias")
     bias = cache.audit(REVIEW, None).attributes[0].bias
-    assert titles(test) == "This model decides by colour."
-    assert test.table[0].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
+    assert titles(test) == cache.verdict(REVIEW, None, 0.1).headline
+    assert titles(test).startswith(
+        f"Changing only the colour moves the answer by {100 * bias.value:.1f} points ("
+    )
+    assert "is the answer for 0 % of pink images (0 to 7, n = 52)" in lead(test)  # second, what comes next
+    assert test.table[1].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
 
 
 def test_threshold_changes_the_verdict_in_words(open_page):
     test = open_page("find_bias")
     test.slider(key="threshold").set_value(50).run()
-    assert test.table[0].value["Verdict"].tolist() == ["biased", "within the limit"]
+    assert test.table[1].value["Verdict"].tolist() == ["biased", "within the limit"]
     test.slider(key="threshold").set_value(1).run()
-    assert test.table[0].value["Verdict"].tolist() == ["biased", "biased"]
+    assert test.table[1].value["Verdict"].tolist() == ["biased", "biased"]
 
 
 def test_attribute_in_the_sidebar_changes_the_group_table(open_page):
     test = open_page("find_bias")
     test.selectbox(key="attribute").set_value("paper").run()
-    assert test.table[1].value["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
+    assert test.table[2].value["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
 
 
 def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(open_page):
@@ -73,7 +77,7 @@ def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(o
     test.selectbox(key="attribute").set_value("paper").run()
     test.button(key="review_decisive").click().run()
     assert test.selectbox(key="attribute").value == "colour"
-    assert test.table[1].value["Group"].tolist()[0] == "colour with the pattern"
+    assert test.table[2].value["Group"].tolist()[0] == "colour with the pattern"
 
 
 def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):
@@ -226,7 +230,7 @@ def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
 def test_bias_page_speaks_of_the_variant_in_force(open_page):
     test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
     test = test.switch_page("app_pages/find_bias.py").run()
-    assert titles(test) == "Colour moves the answer beyond the limit of 10 points."
+    assert titles(test).startswith("Changing only the colour moves the answer by 14.1 points")
 
 
 @pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])
@@ -345,8 +349,8 @@ def test_every_attribute_s_bias_stands_in_the_table(open_page):
 def test_figures_do_not_break_at_the_end_of_a_line(open_page):
     test, gap = open_page("find_bias"), "\N{NO-BREAK SPACE}"
     leads = [html.body for html in test.get("html") if "fmd-lead" in html.body]
-    assert any(f"(95{gap}%{gap}interval " in lead and f"n{gap}={gap}" in lead for lead in leads)
-    assert all(f"{gap}to{gap}" in text for text in test.table[0].value["Bias, points"])
+    assert any(f"0{gap}%" in lead and f"n{gap}={gap}" in lead for lead in leads)
+    assert all(f"{gap}to{gap}" in text for text in test.table[1].value["Bias, points"])
 
 
 def test_people_are_counted_with_commas_where_they_are_many():

@@ -149,7 +149,9 @@ def test_a_model_is_debiased_without_a_mouse(visit):
         visitor.act(lambda: page.keyboard.press(key))
 
     press(page.get_by_role("button", name="Find the bias").first)
-    expect(page.get_by_role("heading", name="This model decides by colour.")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
+    ).to_be_visible()
     press(page.get_by_role("slider", name="Limit"), "ArrowRight")
     expect(page.get_by_text("Beyond the limit of 11 points")).to_be_visible()
     press(page.get_by_role("button", name="Look at the twins"))

@@ -99,7 +99,7 @@ def give_verdict(
         Family.EQUAL_TRUTH: measure_equal_truth(dataset, answered, references, limits),
         Family.SERVICE: measure_service(dataset, answered, limits),
     }
-    findings = _ranked(dataset, measured)
+    findings = _ranked(dataset, measured, has_favourable=good is not None)
     not_tested = tuple(one for family in measured.values() for one in family.not_tested)
     said = (*model_warnings(dataset, answered), *_unread(dataset, not_read), *warnings)
     said = (*said, *_too_few(findings, not_tested))
@@ -167,9 +167,12 @@ def _reason(
     return sentences.why_unknown(findings, not_tested)
 
 
-def _ranked(dataset: AttributeDataset, measured: Mapping[Family, Measured]) -> tuple[Finding, ...]:
+def _ranked(
+    dataset: AttributeDataset, measured: Mapping[Family, Measured], *, has_favourable: bool
+) -> tuple[Finding, ...]:
     """All findings judged and worded, worst first: those beyond their limit, then by how far the near end
-    of the interval lies beyond it."""
+    of the interval lies beyond it. Where no answer is the one that people would rather get, how often each is
+    given comes after what is plainly to somebody's harm."""
     judged = [finding for family in measured.values() for finding in _judged(family)]
     worded = [
         replace(
@@ -179,7 +182,12 @@ def _ranked(dataset: AttributeDataset, measured: Mapping[Family, Measured]) -> t
         )
         for finding in judged
     ]
-    return tuple(sorted(worded, key=lambda f: (f.outcome is not Outcome.BEYOND, -f.beyond)))
+
+    def place(finding: Finding) -> tuple[bool, bool, float]:
+        neutral = finding.family is Family.SELECTION and not has_favourable
+        return finding.outcome is not Outcome.BEYOND, neutral, -finding.beyond
+
+    return tuple(sorted(worded, key=place))
 
 
 def _judged(measured: Measured) -> list[Finding]:

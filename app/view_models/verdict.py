@@ -1,0 +1,149 @@
+"""What a verdict says on Find bias: the worst first, in the data's own words, and what could not be tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
+from fmd_core import Estimate, Verdict, figures
+from fmd_core.measure.verdict.values import Family, Finding, Group, Outcome, Rate, WarningKind
+
+MOST_BARS = 8
+MOST_ROWS = 60
+SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
+"""Warnings that stand with what was not tested, not before the verdict."""
+FAMILIES = {
+    Family.TWINS: "Twins",
+    Family.SELECTION: "How often an answer is given",
+    Family.EQUAL_TRUTH: "How often people are recognised",
+    Family.SERVICE: "How often the answer is right",
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """The verdict as the page shows it."""
+
+    headline: str
+    lead: str
+    warnings: tuple[str, ...]
+    """What a reader must know before the verdict, a sentence each."""
+    decisive: str
+    """The attribute that the headline is about, where it is beyond the limit; else ''."""
+    findings: BarChart
+    groups: pd.DataFrame
+    groups_summary: str
+    not_tested: pd.DataFrame
+    not_tested_summary: str
+    """'' where everything was tested."""
+
+
+def build(verdict: Verdict) -> VerdictView:
+    """The page's words, picture and tables."""
+    return VerdictView(
+        headline=verdict.headline,
+        lead=verdict.detail,
+        warnings=tuple(w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW),
+        decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
+        findings=_findings(verdict),
+        groups=_groups(verdict.groups, verdict),
+        groups_summary=_groups_summary(verdict),
+        not_tested=pd.DataFrame(
+            [(FAMILIES[one.family], one.attribute, one.why) for one in verdict.not_tested],
+            columns=["What", "By", "Why not"],
+        ),
+        not_tested_summary=_not_tested(verdict),
+    )
+
+
+def _findings(verdict: Verdict) -> BarChart:
+    shown = verdict.findings[:MOST_BARS]
+    beyond = [f for f in verdict.findings if f.outcome is Outcome.BEYOND]
+    unknown = sum(f.outcome is Outcome.UNKNOWN for f in verdict.findings)
+    summary = (
+        f"Beyond the limit: {figures.count(len(beyond))} of "
+        f"{figures.counted(len(verdict.findings), 'comparison')}, adjusted for looking at all; for "
+        f"{figures.count(unknown)} it cannot be said. The worst come first; bars are differences in points."
+    )
+    return BarChart(
+        bars=tuple(
+            Bar(
+                label,
+                Estimate(f.value, f.low, f.high, f.n),
+                FLAG if f.outcome is Outcome.BEYOND else NEUTRAL,
+            )
+            for label, f in zip(_labels(shown), shown, strict=True)
+        ),
+        summary=summary if verdict.findings else "Nothing could be compared.",
+        table=pd.DataFrame([_row(f) for f in verdict.findings[:MOST_ROWS]]),
+    )
+
+
+def _labels(findings: Sequence[Finding]) -> list[str]:
+    """A short name for each, no two alike."""
+    names: list[str] = []
+    for f in findings:
+        who = f.groups[0] if f.groups else f"twins by {f.attribute}"
+        name = f"{who}: {f.measure.value}" + (f" of {f.answer}" if f.answer else "")
+        names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
+    return names
+
+
+def _row(finding: Finding) -> dict[str, str | int]:
+    estimate = Estimate(finding.value, finding.low, finding.high, finding.n)
+    return {
+        "Finding": finding.sentence,
+        "What": FAMILIES[finding.family],
+        "Difference, points": figures.figure(estimate),
+        "Limit, points": f"{100 * finding.limit:g}",
+        "n": finding.n,
+        "Verdict": finding.outcome.value,
+    }
+
+
+def _groups(groups: Sequence[Group], verdict: Verdict) -> pd.DataFrame:
+    rows = []
+    for group in groups:
+        row: dict[str, str | int] = {"Group": group.name, "n": group.n, "Right, %": _rate(group.accuracy)}
+        if verdict.favourable is not None and len(verdict.classes) == 2:
+            row[f"Answered “{verdict.favourable.level}”, %"] = _rate(group.selection_rate)
+            row["Recognised, %"] = _rate(group.true_positive_rate)
+            row["False alarms, %"] = _rate(group.false_positive_rate)
+            row["Precision, %"] = _rate(group.precision)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return ""
+    if not rate.is_enough:
+        return f"not enough people to say (n = {rate.n})"
+    return figures.figure(Estimate(rate.value, rate.low, rate.high, rate.n))
+
+
+def _groups_summary(verdict: Verdict) -> str:
+    small = sum(not group.accuracy.is_enough for group in verdict.groups)
+    good = verdict.favourable
+    named = (
+        f" The favourable answer is “{good.level}”: {good.reason}."
+        if good is not None and len(verdict.classes) == 2
+        else ""
+    )
+    few = f" {figures.counted(small, 'group')} too small to say." if small else ""
+    return f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
+
+
+def _not_tested(verdict: Verdict) -> str:
+    unread = [name for name in verdict.not_read if name]
+    said = []
+    if verdict.not_tested:
+        said.append(
+            f"{figures.counted(len(verdict.not_tested), 'comparison')} could not be made; the table says why."
+        )
+    if unread:
+        said.append(f"The model does not read {figures.listed(unread)}.")
+    return " ".join(said)

@@ -1,0 +1,86 @@
+"""What Find bias says first, and that no small figure of one kind is an all-clear."""
+
+import numpy as np
+import pytest
+
+import fmd_core as fmd
+from app import cache
+from app.record.review import BUNDLED, Aim, Review
+from app.view_models import unlearn, verdict
+from fmd_core.measure.verdict.values import Outcome
+
+REVIEW = Review("colored_digits", BUNDLED)
+
+
+def people(cells, levels=("men", "women")):
+    """A data set and answers, from (level, truth, answer) -> count."""
+    rows = np.array([key for key, count in cells.items() for _ in range(count)])
+    group, truth, said = rows.T
+    n = len(rows)
+
+    class Rows:
+        kind, fingerprint = "table", "rows"
+
+    data = fmd.AttributeDataset(
+        "Hair",
+        fmd.Column("hair", truth, ("other", "blond")),
+        {"sex": fmd.Column("sex", group, levels)},
+        np.repeat("test", n),
+        Rows(),
+        phrases={"sex": {"men": "men", "women": "women"}, "hair": {"blond": "blond {}"}},
+    )
+    return data, fmd.Answered(np.arange(n), truth, said)
+
+
+BLOND = {
+    (0, 1, 1): 7,
+    (0, 1, 0): 29,
+    (1, 1, 1): 180,
+    (1, 1, 0): 50,
+    (0, 0, 0): 800,
+    (1, 0, 0): 900,
+    (1, 0, 1): 20,
+}
+
+
+def test_the_worst_served_come_first_and_twins_that_could_not_be_made_are_named():
+    view = verdict.build(fmd.give_verdict(*people(BLOND), None, favourable="blond"))
+    assert view.headline == "Blond men are recognised 19 % of the time (10 to 35, n = 36), blond women 78 %."
+    assert view.decisive == "sex"
+    assert view.findings.table["Verdict"][0] == "beyond the limit"
+    assert "Twins" in set(view.not_tested["What"])
+    assert {"men", "women"} <= set(view.groups["Group"])
+    assert "Precision, %" in view.groups.columns
+
+
+def test_a_model_that_says_one_thing_to_everybody_is_not_within_the_limit():
+    silent = {(group, truth, 0): count for (group, truth, _), count in BLOND.items()}
+    view = verdict.build(fmd.give_verdict(*people(silent), None, favourable="blond"))
+    assert "within the limit" not in view.headline
+    assert view.warnings
+    assert view.decisive == ""
+
+
+def test_no_two_bars_have_one_name():
+    view = verdict.build(cache.verdict(REVIEW, None, 0.1))
+    names = [bar.label for bar in view.findings.bars]
+    assert len(names) == len(set(names)) == verdict.MOST_BARS
+
+
+@pytest.mark.parametrize("attribute", ["paper"])
+def test_a_small_figure_is_no_all_clear_while_another_finding_is_beyond_the_limit(attribute):
+    found = cache.verdict(REVIEW, None, 0.1)
+    said = unlearn.within_limit(cache.audit(REVIEW, None), found, Aim((attribute,)), 0.1)
+    assert found.outcome is Outcome.BEYOND
+    assert said.startswith(found.headline)
+    assert "little to take out" not in said
+
+
+def test_the_study_measures_as_the_command_does():
+    from fmd_core.measure.verdict.asking import ask
+
+    data, model = cache.dataset(REVIEW), cache.classifier(REVIEW)
+    alone = fmd.give_verdict(data, *ask(model, data))
+    found = cache.verdict(REVIEW, None, 0.1)
+    assert [f.sentence for f in found.findings] == [f.sentence for f in alone.findings]
+    assert found.outcome is alone.outcome

@@ -9,6 +9,7 @@ from app.view_models import find_bias, glossary
 from app.view_models import verdict as verdicts
 from app.widgets import components, panels
 from fmd_core import figures
+from fmd_core.measure.verdict.values import Outcome
 
 REVIEW = state.review()
 with st.spinner("Asking the model about every twin"):
@@ -56,7 +57,6 @@ def findings() -> None:
         with st.expander(components.plain(f"What was not tested: {said.not_tested_summary}")):
             st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
     st.header("Changing one attribute only, or comparing its groups", anchor=False)
-    st.caption(components.plain(view.headline))
     axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
     permalink.write()
@@ -65,7 +65,8 @@ def findings() -> None:
 findings()
 for name, why in cache.untested(REVIEW).items():
     st.info(components.plain(f"Not tested by {name}. {why}"))
-flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)
+clear = cache.verdict(REVIEW, state.current(), state.threshold()).outcome is Outcome.WITHIN
+flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit, is_clear=clear)
 
 
 def open_story() -> None:
@@ -76,7 +77,8 @@ def open_story() -> None:
 
 
 st.header("Everybody at once", anchor=False, help=glossary.tip("Adjusted for looking at many"))
-st.write(components.plain(flags.headline))
+if flags.headline:
+    st.write(components.plain(flags.headline))
 st.caption(components.plain(flags.summary))
 st.dataframe(
     flags.table,

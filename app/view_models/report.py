@@ -37,16 +37,11 @@ class ReportView:
 
 def build(evidence: fmd.Evidence) -> ReportView:
     """Files and sentences from one evidence pack."""
-    worst = fmd.scan(evidence.audit, evidence.threshold, evidence.measure)[0]
     report = fmd.build_report(evidence)
     head = evidence.classifier.head if evidence.point is None else evidence.point.result.head
     origin = {"original_sha256": evidence.classifier.head.fingerprint, "sha256": head.fingerprint}
     return ReportView(
-        headline=(
-            wording.attribute_headline(worst)
-            if evidence.comparison is None
-            else wording.comparison_headline(evidence.comparison)
-        ),
+        headline=_headline(evidence),
         lead=_still(evidence)
         + (
             "What was found, done and measured, in one page that needs no server and no network: send it to someone "
@@ -63,6 +58,15 @@ def build(evidence: fmd.Evidence) -> ReportView:
 def in_frame(html: str) -> str:
     """The page for a preview inside another page, whose address its own links would load instead."""
     return html.replace('<a href="#', '<a data-to="#')
+
+
+def _headline(evidence: fmd.Evidence) -> str:
+    """The worst of everything that was measured, or what a change did."""
+    if evidence.comparison is not None:
+        return wording.comparison_headline(evidence.comparison)
+    if evidence.verdict is not None:
+        return evidence.verdict.headline
+    return wording.attribute_headline(fmd.scan(evidence.audit, evidence.threshold, evidence.measure)[0])
 
 
 def _still(evidence: fmd.Evidence) -> str:

@@ -77,7 +77,9 @@ def opened(found: fmd.OpenedReport) -> OpenedView:
 
 def headline(report: Report) -> str:
     """What a report says first."""
-    return (report.measured or report.found.attributes[0]).headline
+    if report.measured is not None:
+        return report.measured.headline
+    return report.found.headline or report.found.attributes[0].headline
 
 
 def when(report: Report) -> str:

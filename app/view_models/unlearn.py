@@ -116,10 +116,7 @@ def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float
     if found is None or found.verdict != "within the limit":
         return ""
     if verdict.outcome is not Outcome.WITHIN:
-        return (
-            f"{verdict.headline} What is measured here is another matter: {wording.attribute_headline(found)} "
-            "What counts as bias is chosen in the sidebar."
-        )
+        return f"{verdict.headline} {wording.attribute_sentence(found)} What counts as bias is chosen in the sidebar."
     return (
         f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
         "from refitting the last layer."

@@ -43,10 +43,14 @@ class VerdictView:
 
 def build(verdict: Verdict) -> VerdictView:
     """The page's words, picture and tables."""
+    protected = {name for finding in verdict.findings for name in finding.attributes}
+    protected |= {one.attribute for one in verdict.not_tested}
     return VerdictView(
         headline=verdict.headline,
         lead=verdict.detail,
-        warnings=tuple(w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW),
+        warnings=tuple(
+            w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW or w.column in protected
+        ),
         decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
         findings=_findings(verdict),
         groups=_groups(verdict.groups, verdict),

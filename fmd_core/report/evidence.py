@@ -15,6 +15,7 @@ from fmd_core.influence.scores import InfluenceScores
 from fmd_core.measure.audit import BiasReport
 from fmd_core.measure.bias_functions import Measure
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.verdict.values import Verdict
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.showing import Row, one_line, table
@@ -157,6 +158,8 @@ class Evidence:
     decision: Decision = Decision()
     remarks: tuple[SampleRemark, ...] = ()
     """What the reviewer said of single training samples."""
+    verdict: Verdict | None = None
+    """The worst of everything that was measured of the original; None where that was not asked."""
     forgetting: Forgetting | None = None
     """What fresh readers tell before and after, of a variant that forgets; None where they were not asked."""
     changed_layers: tuple[str, ...] | None = None

@@ -184,6 +184,10 @@ class Found(Part, frozen=True):
     worst_served: Text
     measure: Measure
     attributes: Least[Attribute]
+    outcome: Text | None = None
+    """Of everything that was measured; with its two sentences None in reports from before."""
+    headline: Text | None = None
+    detail: Text | None = None
 
 
 class Sample(Part, frozen=True):

@@ -115,6 +115,9 @@ def found(evidence: Evidence) -> schema.Found:
         worst_served=wording.worst_served_sentence(findings[0].audit, evidence.audit.accuracy),
         measure=evidence.measure,
         attributes=[attribute(f) for f in findings],
+        outcome=None if evidence.verdict is None else evidence.verdict.outcome.value,
+        headline=None if evidence.verdict is None else evidence.verdict.headline,
+        detail=None if evidence.verdict is None else evidence.verdict.detail,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.values import Limits
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.writing import render_report
@@ -105,6 +106,7 @@ class Study(Judging):
             depth=self.model.depth,
             most_unlike=self.most_unlike,
             left_out=self.left_out,
+            verdict=was.verdict(limits=Limits(threshold, threshold, threshold, threshold)),
             rivals=rivals,
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),

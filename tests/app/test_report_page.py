@@ -170,7 +170,7 @@ def test_a_hostile_file_is_one_sentence_and_the_review_goes_on(open_page, conten
     assert len(test.error) == 1
     assert told in test.error[0].value.replace("\\", "")
     assert "![x](" not in test.error[0].value
-    assert "This model decides by colour." in shown(test)
+    assert "Changing only the colour moves the answer by 64.1 points" in shown(test)
 
 
 def test_markup_in_an_opened_report_is_not_read(open_page):

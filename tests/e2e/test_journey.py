@@ -55,8 +55,8 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
         page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
     ).to_be_visible()
     bias = cache.audit(REVIEW, None).attributes[0].bias
-    expect(page.get_by_text(f"changes the answer by {100 * bias.value:.1f} points").first).to_be_visible()
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    assert f"{100 * bias.value:.1f}" == "64.1"
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(4)
 
     visitor.follow("Look at the twins")
     assert images_painted(page, "Twin pairs") == 48
@@ -258,6 +258,6 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     visitor.act(lambda: page.get_by_role("button", name="Find the bias").nth(1).click())
     finding = page.get_by_role("heading", name="Blond masculine faces are recognised 76 % of the time")
     expect(finding).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("Served worst within one class: blond, masculine.").first).to_be_visible()
+    expect(page.get_by_text("Changing only the presentation moves the answer by").first).to_be_visible()
     page.get_by_role("link", name="Twins", exact=True).click()
     assert images_painted(page, "Twin pairs") == 48

@@ -60,7 +60,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     model = next(m for m in shelved_models(cache.open_data(data)) if m.name.endswith("seed 1"))
     found = {a.attribute: a.bias.value for a in cache.audit(Review(data, model.id), None).attributes}
     assert found["sex"] > 0.2
-    expect(page.get_by_text(f"changes the answer by {100 * found['sex']:.1f} points").first).to_be_visible()
+    expect(page.get_by_text(f"the answer by {100 * found['sex']:.1f} points").first).to_be_visible()
 
     visitor.act(lambda: page.get_by_role("link", name="Twins", exact=True).click())
     pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first

@@ -50,6 +50,7 @@ def findings() -> None:
         if said.decisive not in ("", state.attribute()):
             offer_to_review(said.decisive)
     panels.bar_chart(said.findings, key="verdict", axis="difference, points")
+    st.markdown("\n".join(f"- {components.plain(sentence)}" for sentence in said.sentences))
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
     st.caption(components.plain(said.groups_summary))
     st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)

@@ -12,6 +12,7 @@ from fmd_core import Estimate, Verdict, figures
 from fmd_core.measure.verdict.values import Family, Finding, Group, Outcome, Rate, WarningKind
 
 MOST_BARS = 8
+MOST_SENTENCES = 5
 MOST_ROWS = 60
 SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
 """Warnings that stand with what was not tested, not before the verdict."""
@@ -33,6 +34,8 @@ class VerdictView:
     """What a reader must know before the verdict, a sentence each."""
     decisive: str
     """The attribute that the headline is about, where it is beyond the limit; else ''."""
+    sentences: tuple[str, ...]
+    """The worst findings, one each."""
     findings: BarChart
     groups: pd.DataFrame
     groups_summary: str
@@ -52,6 +55,7 @@ def build(verdict: Verdict) -> VerdictView:
             w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW or w.column in protected
         ),
         decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
+        sentences=tuple(f.sentence for f in verdict.findings[:MOST_SENTENCES]),
         findings=_findings(verdict),
         groups=_groups(verdict.groups, verdict),
         groups_summary=_groups_summary(verdict),
@@ -64,7 +68,7 @@ def build(verdict: Verdict) -> VerdictView:
 
 
 def _findings(verdict: Verdict) -> BarChart:
-    shown = verdict.findings[:MOST_BARS]
+    shown, listed = verdict.findings[:MOST_BARS], verdict.findings[:MOST_ROWS]
     beyond = [f for f in verdict.findings if f.outcome is Outcome.BEYOND]
     unknown = sum(f.outcome is Outcome.UNKNOWN for f in verdict.findings)
     summary = (
@@ -82,7 +86,7 @@ def _findings(verdict: Verdict) -> BarChart:
             for label, f in zip(_labels(shown), shown, strict=True)
         ),
         summary=summary if verdict.findings else "Nothing could be compared.",
-        table=pd.DataFrame([_row(f) for f in verdict.findings[:MOST_ROWS]]),
+        table=pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)]),
     )
 
 
@@ -96,10 +100,10 @@ def _labels(findings: Sequence[Finding]) -> list[str]:
     return names
 
 
-def _row(finding: Finding) -> dict[str, str | int]:
+def _row(name: str, finding: Finding) -> dict[str, str | int]:
     estimate = Estimate(finding.value, finding.low, finding.high, finding.n)
     return {
-        "Finding": finding.sentence,
+        "Finding": name,
         "What": FAMILIES[finding.family],
         "Difference, points": figures.figure(estimate),
         "Limit, points": f"{100 * finding.limit:g}",

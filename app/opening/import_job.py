@@ -91,9 +91,9 @@ def _outcome(found: Imported) -> None:
             st.html("<strong>What was left out or changed</strong>")
             st.markdown("\n".join(f"- {components.plain(note)}" for note in found.notes))
         chosen = _choose_cures(found)
-        changed = any(cure != "keep" for cure in chosen.values())
+        changed = any(cure not in ("keep", None) for cure in chosen.values())
         if not st.button(
-            "Change this and go on" if changed else "Choose a model",
+            "Change this and go on" if changed else "Choose a model", disabled=None in chosen.values(),
             type="primary", icon=":material/arrow_forward:", icon_position="right", key="imported",
         ):  # fmt: skip
             return
@@ -104,27 +104,30 @@ def _outcome(found: Imported) -> None:
         data_forms.open_data(reference("import", id=found.id))
 
 
-def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure]:
-    """A choice for each column that gives an attribute away."""
-    chosen: dict[tuple[str, str], Cure] = {}
+def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure | None]:
+    """A choice for each column that gives an attribute away, None where it is still to be made: each moves what
+    twins can show, so that none is made for the reviewer."""
+    chosen: dict[tuple[str, str], Cure | None] = {}
     if found.giveaways:
         st.html("<strong>What gives an attribute away</strong>")
         st.write(
             "A twin differs in one entry. A column that says the same in other words would still tell the model "
-            "who the person was, and the bias would look smaller than it is."
+            "who the person was, and the bias would look smaller than it is. Say what to do with each; the first "
+            "way is the one we advise."
         )
     for giveaway in found.giveaways:
         cures = import_data.cures(giveaway)
         shown = {cure: components.plain(words) for cure, words in cures.items()}
         picked = st.radio(
-            components.plain(import_data.giveaway_words(giveaway)), list(cures), format_func=shown.__getitem__,
+            components.plain(import_data.giveaway_words(giveaway)), list(cures), index=None,
+            format_func=shown.__getitem__,
             key=f"cure_{found.id}_{giveaway.attribute}_{giveaway.column}",
         )  # fmt: skip
         chosen[giveaway.attribute, giveaway.column] = picked
     return chosen
 
 
-def _changed(found: Imported, chosen: dict[tuple[str, str], Cure]) -> Imported:
+def _changed(found: Imported, chosen: dict[tuple[str, str], Cure | None]) -> Imported:
     """The same files under other answers. A new import: what was opened under the old id stays true."""
     table = next(found.folder.glob("table*"), None)
     if table is None or not isinstance(found.answers, TableImport):

@@ -158,13 +158,17 @@ _SHORT: dict[Split, str] = {
 
 
 def cures(giveaway: Giveaway) -> dict[Cure, str]:
-    """What can be done about a column that gives an attribute away, in words; our advice first."""
-    out: Cure = "leave out"
-    found: dict[Cure, str] = {out: f"The model shall not read {giveaway.column}"}
+    """What can be done about a column that gives an attribute away, in words; our advice first. A protected
+    column is never left out: what is not read cannot be measured."""
+    found: dict[Cure, str] = {}
     if giveaway.swap:
         one, other = giveaway.swap
-        found = {"change along": f"A twin changes it too: {one} and {other} swap", **found}
-    return {**found, "keep": "Leave it as it is"}
+        found["change along"] = f"A twin changes it too: {one} and {other} swap"
+    elif giveaway.along is not None:
+        found["change along"] = f"A twin changes both: {giveaway.attribute}, and {giveaway.column} with it"
+    if not giveaway.is_protected:
+        found["leave out"] = f"The model shall not read {giveaway.column}"
+    return {**found, "keep": "Leave it as it is; twins show too little, so look at the groups"}
 
 
 def giveaway_words(giveaway: Giveaway) -> str:
@@ -177,14 +181,14 @@ def giveaway_words(giveaway: Giveaway) -> str:
 
 
 def cured(
-    answers: TableImport, found: tuple[Giveaway, ...], chosen: Mapping[tuple[str, str], Cure]
+    answers: TableImport, found: tuple[Giveaway, ...], chosen: Mapping[tuple[str, str], Cure | None]
 ) -> TableImport:
     """The answers with what was chosen for each giveaway, by its attribute and column."""
     out = {g.column for g in found if chosen[g.attribute, g.column] == "leave out"}
     also = {name: dict(columns) for name, columns in answers.also_change.items()}
     for g in found:
         if chosen[g.attribute, g.column] == "change along" and g.column not in out:
-            also.setdefault(g.attribute, {})[g.column] = g.swap
+            also.setdefault(g.attribute, {})[g.column] = g.along or {}
     leave_out = tuple(dict.fromkeys((*answers.leave_out, *sorted(out))))
     return replace(answers, leave_out=leave_out, also_change=also)
 

@@ -11,30 +11,31 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Split
-from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
-from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
-from fmd_core.datasets.own.archives import open_zip
-from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
-from fmd_core.datasets.own.sniffing import Sheet, read_table
-from fmd_core.datasets.own.table import TableImport, giveaways, open_table, suggest_table
-from fmd_core.datasets.table_encoding import TableSource
-from fmd_core.errors import DataError
-from fmd_core.measure.verdict.asking import parts_by_person
-from fmd_core.measure.verdict.sheets import (
-    CheckedSheet,
-    check_sheet,
-    codes_of,
-    rare_labels,
-    without_header_rows,
-)
-from fmd_core.measure.verdict.values import AuditWarning, WarningKind
-from fmd_core.measure.verdict.warnings import (
+from fmd_core.datasets.data_warnings import (
+    AuditWarning,
+    WarningKind,
     dataset_warnings,
     found_leaks,
     leak_warning,
     repeated_rows,
     unread_columns,
 )
+from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
+from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
+from fmd_core.datasets.own.archives import open_zip
+from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
+from fmd_core.datasets.own.people import codes_of
+from fmd_core.datasets.own.sheet_checks import (
+    CheckedSheet,
+    check_sheet,
+    rare_labels,
+    without_header_rows,
+)
+from fmd_core.datasets.own.sniffing import Sheet, read_table
+from fmd_core.datasets.own.table import TableImport, giveaways, open_table, suggest_table
+from fmd_core.datasets.table_encoding import TableSource
+from fmd_core.errors import DataError
+from fmd_core.measure.verdict.asking import parts_by_person
 
 MOST_LEAKS = 5  # rounds of leaving out what tells the answer
 SURE_SCORE = 0.5

@@ -4,7 +4,7 @@ away, and the same record in the test and outside it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 NEARLY_SURE = 0.98
 MIN_ROWS = 20  # of a level, before it is said to give anything away
+FEW_ROWS = 5  # with one value of a number, before it can be said to decide anything
 MIN_COVERAGE = 0.05
 _CHANCE = 1e-6
+NEARLY_EVERYBODY = 0.9  # of the training rows: of so many a column must tell an attribute to follow it
 HALF_OF_A_CLASS = 0.5  # people of a class whom a column must tell before it is said to tell the answer
 TREE_DEPTH, JOINT_ERROR = 3, 0.06
 
@@ -34,14 +36,24 @@ class Giveaway:
     coverage: float  # share of training rows with such a level
     levels: Mapping[str, str]  # level of the column -> level of the attribute
     of_ranges: bool = False  # levels are ranges of many numbers, so that no value can be swapped
+    is_protected: bool = False  # the column is itself protected, so that it is never left out for this
+    follows: bool = False  # one of both columns decides the other, as an age does its band
+    groups: int = 2  # of the attribute, those put together or not stated aside
 
     @property
     def swap(self) -> dict[str, str]:
-        """Levels that can be exchanged when the attribute changes: two that stand for two sides."""
-        if self.of_ranges or len(self.levels) != 2 or len(set(self.levels.values())) != 2:
+        """Levels that can be exchanged when the attribute changes: two that stand for its two sides."""
+        if self.groups != 2 or self.of_ranges or len(self.levels) != 2 or len(set(self.levels.values())) != 2:
             return {}
         first, second = self.levels
         return {first: second, second: first}
+
+    @property
+    def along(self) -> dict[str, str] | None:
+        """How the column can change with the attribute, as `AlsoChange` has it: a swap; {} for what is usual in
+        the new group, where it tells nearly everybody's or one column decides the other; None where neither is
+        known."""
+        return self.swap or ({} if self.follows or self.coverage >= NEARLY_EVERYBODY else None)
 
     @property
     def words(self) -> str:
@@ -49,8 +61,16 @@ class Giveaway:
         shown = "; ".join(f"{level} means {group}" for level, group in list(self.levels.items())[:3])
         return (
             f"'{self.column}' gives '{self.attribute}' away in {self.coverage:.0%} of the training rows ({shown}): "
-            "let it change together, or leave it out."
+            f"{self._advice}."
         )
+
+    @property
+    def _advice(self) -> str:
+        if not self.is_protected:
+            return "let it change together, or leave it out"
+        if self.along is not None:
+            return "let it change together; it is protected too, so it is not left out"
+        return "it is protected too, so it is not left out, and twins show too little; look at the groups"
 
 
 def giveaways(dataset: AttributeDataset) -> tuple[Giveaway, ...]:
@@ -64,9 +84,29 @@ def giveaways(dataset: AttributeDataset) -> tuple[Giveaway, ...]:
     for name, attribute in dataset.attributes.items():
         change = source.changes[name]
         for place, (column, levels) in enumerate(zip(source.columns, groups, strict=True)):
-            if column.input_names and place != change.place and place not in change.also:
-                found += _giveaway(column.name, levels, attribute, train)
+            if column.input_names and place not in change.places:
+                told = _giveaway(column.name, levels, attribute, train)
+                own = source.columns[change.place].own[train]
+                follows = bool(told) and (
+                    _decides(own, column.own[train]) or _decides(column.own[train], attribute.codes[train])
+                )
+                protected = column.name in dataset.attributes
+                found += [replace(one, is_protected=protected, follows=follows) for one in told]
     return tuple(sorted(found, key=lambda giveaway: -giveaway.coverage))
+
+
+def _decides(values: Array, others: Array) -> bool:
+    """Whether the `values` (m,) of one column say nearly surely what another one is, `others` (m,), for nearly
+    everybody; values that hardly anybody shares say nothing."""
+    own, codes = (np.unique(column, return_inverse=True)[1] for column in (values, others))
+    pairs, counts = np.unique(np.stack([own, codes]), axis=1, return_counts=True)
+    rows, most = np.bincount(own), np.zeros(own.max() + 1, "int64")
+    np.maximum.at(most, pairs[0], counts)
+    shared = rows >= FEW_ROWS
+    if rows[shared].sum() < NEARLY_EVERYBODY * len(values):
+        return False
+    wrong, blind = 1 - most[shared].sum() / rows[shared].sum(), 1 - np.bincount(codes).max() / len(codes)
+    return bool(wrong <= min(1 - NEARLY_SURE, blind / 5))
 
 
 @dataclass(frozen=True)
@@ -100,7 +140,8 @@ def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> li
         return []
     order = [i for i in np.argsort(-rows) if sure[i]]
     meant = {column.names[i]: attribute.levels[best[i]] for i in order}
-    return [Giveaway(attribute.name, name, coverage, meant, column.are_ranges)]
+    groups = len(set(attribute.levels) - {OTHER, MISSING})
+    return [Giveaway(attribute.name, name, coverage, meant, column.are_ranges, groups=groups)]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ MAX_LEVELS = 20  # of a protected attribute
 MAX_INPUTS = 4_000
 
 AlsoChange = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""attribute -> column -> old level -> new level: what else changes when the attribute does."""
+"""attribute -> column -> old level -> new level: what else changes when the attribute does. Without any level, {},
+the column becomes what is usual in the new group: the band of an age that is changed."""
 
 
 def make_table_dataset(
@@ -225,9 +226,33 @@ def _changes(
                 raise DataError(
                     f"'{other}' cannot change with '{name}': it is not another column that the model reads."
                 )
-            also = {**changes[name].also, places[other]: _swap(columns[places[other]], swap)}
-            changes[name] = replace(changes[name], also=also)
+            place, now = places[other], changes[name]
+            if swap:
+                also = {**now.also, place: _swap(columns[place], swap)}
+                changes[name] = replace(now, also=also)
+            else:
+                usual = {**now.usual, place: _usual(columns[place], own, now, train)}
+                changes[name] = replace(now, usual=usual)
     return changes
+
+
+def _usual(column: TableColumn, own: TableColumn, change: Change, train: Array) -> Array:
+    """What `column` mostly is, (n_levels,), among people of each group who are as it makes them: of a number,
+    those whose own is next to the one that a changed record gets."""
+    found = []
+    for code, becomes in enumerate(change.values):
+        group = np.flatnonzero((change.own == code) & train)
+        group = group if len(group) else np.flatnonzero(change.own == code)
+        if isinstance(own, Numbers) and np.isfinite(becomes):
+            away = np.abs(own.own[group] - becomes)
+            group = group[away == np.nanmin(away)]
+        values = column.own[group]
+        known = values[np.isfinite(values)] if isinstance(column, Numbers) else values
+        if isinstance(column, Numbers):
+            found.append(np.quantile(known, 0.5, method="lower") if len(known) else np.nan)
+        else:
+            found.append(np.bincount(known).argmax())
+    return np.array(found, dtype=column.own.dtype)
 
 
 def _typical(own: Numbers, column: Column, train: Array) -> Array:

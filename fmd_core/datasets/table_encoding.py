@@ -158,12 +158,20 @@ class Change:
     also: Mapping[int, Array] = field(default_factory=dict)
     """By position: new code by old code; of a column of numbers (2, k), the known numbers in rising
     order, NaN last, and under each the new one."""
+    usual: Mapping[int, Array] = field(default_factory=dict)
+    """By position: what that column becomes under each code of the attribute, (n_levels,)."""
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Positions of all columns that change, the attribute's own first."""
+        return (self.place, *self.also, *self.usual)
 
     @property
     def parts(self) -> list[Array | str]:
         """What the fingerprint is made of."""
         also = [part for place, codes in sorted(self.also.items()) for part in (str(place), codes)]
-        return [str(self.place), self.own, self.values, *also]
+        usual = [part for place, new in sorted(self.usual.items()) for part in (f"usual {place}", new)]
+        return [str(self.place), self.own, self.values, *also, *usual]
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,6 +240,8 @@ class TableSource:
             old = values[place]
             new = swap[old] if swap.ndim == 1 else swap[1][np.searchsorted(swap[0], old)]
             values[place] = np.where(moved, new, old)
+        for place, new in change.usual.items():
+            values[place] = np.where(moved, new[codes], values[place])
         return values
 
     def _encode(self, values: Sequence[Array], m: int) -> Array:

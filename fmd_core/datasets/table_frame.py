@@ -50,7 +50,7 @@ class FrameTable(TableSource):
     def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
         changed, shown = self._changed(rows, attribute, codes), self.read_frame(rows)
         change = self.changes[attribute]
-        for place in (change.place, *change.also):
+        for place in change.places:
             column, new = self.columns[place], changed[place]
             moved = (new != column.own[rows]) & ~((new != new) & np.isnan(column.own[rows].astype("float64")))
             shown[column.name] = self._with(shown[column.name], column, place, new, moved)
@@ -74,7 +74,7 @@ class FrameTable(TableSource):
     @cached_property
     def _writings(self) -> dict[int, Array]:
         """How the frame writes each level, mostly, of every column of categories that a twin changes."""
-        places = {p for change in self.changes.values() for p in (change.place, *change.also)}
+        places = {p for change in self.changes.values() for p in change.places}
         found = {}
         for place in sorted(places):
             column = self.columns[place]
@@ -128,7 +128,8 @@ def table(
     leave_out
         Columns that the models trained here shall not read. `source.read_frame` has them all the same.
     also_change
-        What else changes with a protected column: {"sex": {"relationship": {"Husband": "Wife", "Wife": "Husband"}}}.
+        What else changes with a protected column: {"sex": {"relationship": {"Husband": "Wife", "Wife": "Husband"}}};
+        {"age": {"age band": {}}} gives the other column what is usual in the new group.
     favourable
         The class that is good for the person it is said of, '' where there is none.
     phrases

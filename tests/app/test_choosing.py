@@ -74,7 +74,9 @@ def test_own_table_from_upload_to_model_page(open_page):
     assert [s.value for s in test.subheader] == ["What came in from staff"]
     assert any("Drawn by chance" in text.value for text in test.markdown)
     cure = next(radio for radio in test.radio if "role tells sex" in radio.label)
-    assert cure.value == "change along"
+    assert cure.value is None  # nothing that moves a verdict is chosen for the reviewer
+    assert test.button(key="imported").disabled
+    cure.set_value("change along").run()
     test.button(key="imported").click().run()
     assert [t.value for t in test.title] == ["No model is chosen yet."]
     data = test.session_state["review"].data
@@ -194,6 +196,20 @@ def test_an_emptied_class_is_left_out_and_one_alone_is_not_enough(tmp_path):
 def test_split_words_become_parts():
     rows = pd.DataFrame({"Value": ["tr", "te", "old"], "Part": ["train", "test", import_data.NO_SPLIT]})
     assert import_data.split_values(rows) == {"tr": "train", "te": "test"}
+
+
+def test_a_protected_column_is_never_offered_to_be_left_out():
+    twice = replace(GIVEAWAY, column="gender", levels={"f": "F", "m": "M"}, coverage=1.0, is_protected=True)
+    band = replace(twice, attribute="age", column="band", levels={"18 to 24": "under 30"})
+    hint = replace(band, coverage=0.5)
+    assert [list(import_data.cures(found)) for found in (twice, band, hint)] == [
+        ["change along", "keep"], ["change along", "keep"], ["keep"],
+    ]  # fmt: skip
+    assert import_data.cures(band)["change along"] == "A twin changes both: age, and band with it"
+    assert "look at the groups" in import_data.cures(hint)["keep"]
+    answers = TableImport("income", {"age": "ages", "band": "values"})
+    cured = import_data.cured(answers, (band,), {("age", "band"): "change along"})
+    assert (cured.leave_out, cured.also_change) == ((), {"age": {"band": {}}})
 
 
 @pytest.mark.parametrize(

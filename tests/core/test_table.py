@@ -493,3 +493,120 @@ def test_many_columns_with_gaps_make_a_short_note(tmp_path):
     (note,) = [n for n in open_table(tmp_path / "p.csv", ANSWERS).notes if n.startswith("Empty cells")]
     assert note.startswith("Empty cells are read as 'not stated': 'age' (8), 'measure 000' (45), ")
     assert note.endswith("'measure 008' (45) and 291 more.")
+
+
+# --- protected columns that tell one another; people in several rows; answers asked later
+
+
+def aged(tmp_path, n=600):
+    """Age and its band, both protected; who is hired is decided by the band."""
+    rng = np.random.default_rng(3)
+    age = rng.integers(18, 80, n)
+    band = np.array(["young", "middle", "late", "old"])[np.searchsorted([30, 45, 60], age, side="right")]
+    frame = pd.DataFrame(
+        {"age": age, "band": band, "sex": rng.choice(["f", "m"], n), "skill": rng.normal(size=n)}
+    )
+    frame["hired"] = np.where((band == "old") ^ (rng.random(n) < 0.05), "no", "yes")
+    frame["who"] = rng.integers(0, n // 3, n)
+    path = tmp_path / "aged.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+AGED = TableImport("hired", {"age": "ages", "band": "values", "sex": "values"}, person="who")
+
+
+def test_age_and_its_band_stay_and_a_twin_changes_both(tmp_path):
+    path = aged(tmp_path)
+    found = {(g.attribute, g.column): g for g in giveaways(open_table(path, AGED))}
+    told = found["age", "band"]
+    assert (told.is_protected, told.along) == (True, {})
+    assert "leave it out" not in told.words
+    data = open_table(path, replace(AGED, also_change={"age": {"band": {}}, "band": {"age": {}}}))
+    assert not {("age", "band"), ("band", "age")} & {(g.attribute, g.column) for g in giveaways(data)}
+    levels = data.attributes["age"].levels
+    row = int(np.flatnonzero(data.attributes["age"].codes == levels.index("60 or more"))[0])
+    twin = data.source.display(row, "age", levels.index("under 30"))
+    assert twin["band"] == "young"
+    assert float(twin["age"]) < 30
+    back = data.source.display(row, "band", data.attributes["band"].levels.index("middle"))
+    assert 30 <= float(back["age"]) < 45
+    own = data.source.display(row, "age", levels.index("60 or more"))
+    assert own == data.source.display(row)  # a row that has the level keeps its own values
+
+
+def test_a_band_cut_elsewhere_than_the_groups_changes_with_the_age(tmp_path):
+    """As in COMPAS: neither the age groups nor tenths of age fit the bands, but every age has its band."""
+    path = aged(tmp_path, 2_000)
+    frame = pd.read_csv(path)
+    frame["band"] = np.array(["< 25", "25 - 50", "> 50"])[
+        np.searchsorted([25, 51], frame["age"], side="right")
+    ]
+    frame.to_csv(path, index=False)
+    found = {(g.attribute, g.column): g for g in giveaways(open_table(path, AGED))}
+    assert found["band", "age"].coverage < 0.9
+    assert found["age", "band"].along == found["band", "age"].along == {}
+    data = open_table(path, replace(AGED, also_change={"age": {"band": {}}, "band": {"age": {}}}))
+    assert not giveaways(data)
+    for row in data.rows("test")[:20]:
+        for code, band in enumerate(data.attributes["band"].levels):
+            age = float(data.source.display(int(row), "band", code)["age"])
+            assert band == ("< 25" if age < 25 else "25 - 50" if age <= 50 else "> 50")
+
+
+def test_two_bands_do_not_swap_for_an_attribute_of_many_groups(tmp_path):
+    path = aged(tmp_path)
+    frame = pd.read_csv(path)
+    frame["band"] = frame["band"].replace("late", "middle")  # so that young and old alone are sure, and
+    frame["band"] = np.where(np.arange(len(frame)) % 9 == 0, "middle", frame["band"])  # no age has one band
+    frame.to_csv(path, index=False)
+    found = {(g.attribute, g.column): g for g in giveaways(open_table(path, AGED))}
+    told = found["age", "band"]
+    assert (set(told.levels), told.swap, told.along) == ({"young", "old"}, {}, None)
+    assert "twins show too little" in told.words
+
+
+def test_a_row_that_becomes_what_is_usual_has_no_say_in_old_fingerprints(tmp_path):
+    path = aged(tmp_path)
+    plain, along = (open_table(path, replace(AGED, also_change=also)) for also in ({}, {"age": {"band": {}}}))
+    assert plain.fingerprint != along.fingerprint
+    told = replace(AGED, favourable="yes", phrases={"sex": {"f": "women"}})
+    named = open_table(path, told)
+    assert (named.fingerprint, named.favourable, named.phrases["sex"]["f"]) == (
+        plain.fingerprint,
+        "yes",
+        "women",
+    )
+
+
+def test_all_rows_of_a_person_are_in_one_part_and_the_person_is_not_read(tmp_path):
+    path = aged(tmp_path)
+    data, who = open_table(path, AGED), pd.read_csv(path)["who"].to_numpy()
+    for split in SPLITS:
+        assert not np.isin(who[data.rows(split)], who[data.split != split]).any()
+    assert not any(name.startswith("who") for name in data.source.input_names)
+    assert any(note.startswith("All rows of one person are in one part") for note in data.notes)
+    alone = open_table(path, replace(AGED, person=""))
+    assert np.isin(who[alone.rows("test")], who[alone.split != "test"]).any()
+    with pytest.raises(DataError, match="'sex' names people, so it cannot be"):
+        open_table(path, replace(AGED, person="sex"))
+
+
+def test_labels_of_one_word_are_one_group_only_when_asked(tmp_path):
+    frame = people()
+    frame["sex"] = np.where(np.arange(N) % 7 == 0, frame["sex"].str.upper(), frame["sex"])
+    path = tmp_path / "t.csv"
+    frame.to_csv(path, index=False)
+    answers = TableImport("income", {"sex": "values"})
+    assert set(open_table(path, answers).attributes["sex"].levels) == {"F", "f", "m", "M"}
+    joined = open_table(path, replace(answers, one_spelling=("sex",)))
+    assert joined.attributes["sex"].levels == ("f", "m")
+    assert any("'sex' spells labels in several ways" in note for note in joined.notes)
+
+
+def test_answers_of_before_open_without_what_is_asked_now():
+    saved = TableImport("income", {"sex": "values"}, favourable="yes", person="who").to_dict()
+    assert TableImport.from_dict(saved).favourable == "yes"
+    for later in ("favourable", "phrases", "person", "one_spelling"):
+        del saved[later]
+    assert TableImport.from_dict(saved) == TableImport("income", {"sex": "values"})

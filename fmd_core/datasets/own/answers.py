@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 
 from fmd_core.data import SPLITS, Array, Split
+from fmd_core.datasets.own.people import codes_of, share_out_people
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
 from fmd_core.datasets.table_encoding import AGE_EDGES, Binned, ages, thirds
 from fmd_core.errors import DataError
@@ -26,6 +27,12 @@ Grouping = Literal["values", "ages", "thirds"]
 """How a protected column makes groups: each value one, four age groups, or three equal parts."""
 SHARES: dict[Split, float] = {"train": 0.6, "external": 0.1, "validation": 0.1, "test": 0.2}
 MIN_CLASS = 10  # rows: fewer cannot be shared out over four splits
+_ASKED_LATER = {
+    "favourable",
+    "phrases",
+    "person",
+    "one_spelling",
+}  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",
     r"test\w*|holdout|hold-out|eval\w*|2": "test",
@@ -44,6 +51,15 @@ class Answers:
     split_values: Mapping[str, Split] = field(default_factory=dict)
     unit: str = "row"
     seed: int = 0
+    favourable: str = field(
+        default="", kw_only=True
+    )  # of two classes the one that is good for whom it is said of
+    phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict, kw_only=True)
+    """What people of a level are called, by column and level; no part of any fingerprint."""
+    person: str = field(default="", kw_only=True)
+    """The column that says whose row it is: all rows of a person are in one part, and it is not read."""
+    one_spelling: tuple[str, ...] = field(default=(), kw_only=True)
+    """Columns whose labels are put together where they differ in capitals or spaces alone."""
 
     def __post_init__(self) -> None:
         _check_choices("a grouping", self.protected.values(), get_args(Grouping))
@@ -60,7 +76,7 @@ class Answers:
     @classmethod
     def from_dict(cls, saved: Mapping[str, str]) -> Self:
         """Answers that `to_dict` gave. Raises DataError where they are damaged."""
-        known = {f.name: f.type for f in fields(cls)}
+        known = {f.name: f.type for f in fields(cls) if f.name in saved or f.name not in _ASKED_LATER}
         try:
             values = {name: json.loads(saved[name]) for name in known}
             return cls(**{name: _typed(value, str(known[name])) for name, value in values.items()})
@@ -93,6 +109,11 @@ def _is_text_tree(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, str) or (isinstance(value, dict) and all(map(_is_text_tree, value.values())))
 
 
+def people_of(sheet: Sheet, answers: Answers, rows: Array) -> Array | None:
+    """A code for the person of each of `rows` (m,), None where no column names people."""
+    return codes_of(sheet.texts(answers.person)[rows]) if answers.person else None
+
+
 def used_rows(sheet: Sheet, answers: Answers) -> tuple[Array, Array, list[str]]:
     """Rows that have a class and a split, (m,), the split that the sheet gives them (m,), and a
     sentence for each reason to skip others. Without a split column all are 'train'."""
@@ -121,6 +142,14 @@ def used_rows(sheet: Sheet, answers: Answers) -> tuple[Array, Array, list[str]]:
             f"No row has a class: check the target '{answers.target}' and the split. {' '.join(notes)}"
         )
     return np.flatnonzero(keep), given[keep].astype(str), notes
+
+
+def share_out(labels: Array, given: Array, seed: int, persons: Array | None) -> tuple[Array, list[str]]:
+    """As `complete_split`, with all rows of a person, by the codes `persons` (n,), in one part."""
+    split, notes = complete_split(labels, given, seed)
+    if persons is None:
+        return split, notes
+    return share_out_people(split, given, persons, seed)
 
 
 def complete_split(labels: Array, given: Array, seed: int) -> tuple[Array, list[str]]:

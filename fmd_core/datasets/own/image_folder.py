@@ -14,13 +14,15 @@ from fmd_core.data import Array, AttributeDataset, Column, InputKind, content_fi
 from fmd_core.datasets.own.answers import (
     Answers,
     answered_columns,
-    complete_split,
+    people_of,
     protected_rule,
+    share_out,
     suggested,
     used_classes,
     used_rows,
 )
 from fmd_core.datasets.own.archives import list_images
+from fmd_core.datasets.own.sheet_checks import with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, count
 from fmd_core.datasets.own.table import check_answers
 from fmd_core.datasets.pictures import ImageCheck, check_images, read_square, read_whole
@@ -104,6 +106,7 @@ def open_image_folder(
     """
     if not settings.file:
         raise DataError("No column with file names is chosen; say which column names the picture.")
+    sheet = with_one_spelling(sheet, settings.one_spelling)
     check_answers(sheet, settings)
     files = list_images(images) if isinstance(images, Path) else dict(images)
     rows, given, notes = used_rows(sheet, settings)
@@ -136,15 +139,17 @@ def _dataset(
 ) -> AttributeDataset:
     frame = answered_columns(sheet, settings, rows)
     target = target_column(frame[settings.target], used_classes(settings, frame[settings.target]))
-    split, drawn = complete_split(np.array(target.levels, dtype=object)[target.codes], given, settings.seed)
+    words = np.array(target.levels, dtype=object)[target.codes]
+    split, drawn = share_out(words, given, settings.seed, people_of(sheet, settings, rows))
     attributes: dict[str, Column] = {}
     for name, grouping in settings.protected.items():
         attributes[name] = protected_column(frame[name], protected_rule(sheet, name, grouping, rows))
     digests = tuple(check.digests[name] for name in names)
     source = FolderSource(tuple(files[name] for name in names), digests, settings.size)
     dataset = AttributeDataset(
-        sheet.name, target, attributes, split, source, pair_method="matched", unit=settings.unit
-    )
+        sheet.name, target, attributes, split, source, pair_method="matched", unit=settings.unit,
+        favourable=settings.favourable, phrases=settings.phrases,
+    )  # fmt: skip
     told = (*sheet.notes, *notes, *drawn, *_leak_notes(digests, split), *attribute_notes(dataset, frame))
     return replace(dataset, notes=told)
 

@@ -13,12 +13,14 @@ from fmd_core.datasets.own.answers import (
     Answers,
     Grouping,
     answered_columns,
-    complete_split,
+    people_of,
     protected_rule,
+    share_out,
     suggested,
     used_classes,
     used_rows,
 )
+from fmd_core.datasets.own.sheet_checks import with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
@@ -56,12 +58,12 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     Raises DataError for an unknown column, a target with one class or over 20, a protected column
     with one value, a class too small to share out.
     """
-    sheet = table if isinstance(table, Sheet) else read_table(table)
+    sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
     classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
-    split, drawn = complete_split(classes, given, settings.seed)
+    split, drawn = share_out(classes, given, settings.seed, people_of(sheet, settings, rows))
     frame, left_out = _frame(sheet, settings, rows)
     dataset = make_table_dataset(
         sheet.name,
@@ -78,6 +80,8 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     leaks = leak_note(frame, split, settings.unit)
     return replace(
         dataset,
+        favourable=settings.favourable,
+        phrases=settings.phrases,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
 
@@ -95,6 +99,12 @@ def check_answers(sheet: Sheet, answers: Answers) -> None:
             raise DataError(f"'{name}' is the target, so it cannot be protected or the split as well.")
     if answers.split_column in answers.protected:
         raise DataError(f"'{answers.split_column}' is the split, so it cannot be protected as well.")
+    if answers.person:
+        sheet.column(answers.person)
+        if answers.person in (answers.target, answers.split_column, *answers.protected):
+            raise DataError(
+                f"'{answers.person}' names people, so it cannot be target, protected or the split as well."
+            )
     if not answers.classes and target.n_levels > MAX_CLASSES:
         raise DataError(
             f"'{answers.target}' has {target.n_levels:,} different values; a target may have {MAX_CLASSES} "
@@ -107,7 +117,7 @@ def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFra
     import pandas as pd
 
     answered = answered_columns(sheet, settings, rows)
-    never = {settings.split_column, *settings.leave_out}
+    never = {settings.split_column, settings.person, *settings.leave_out}
     columns: dict[str, Array | pd.Series] = {}
     texts, constant = [], []
     for column in sheet.columns:

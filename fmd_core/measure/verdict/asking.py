@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet
+from fmd_core.datasets.own.people import keep_together
 from fmd_core.datasets.table_checks import giveaways
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, NoTwinsError
@@ -81,7 +82,7 @@ def told_twice(dataset: AttributeDataset) -> set[str]:
     told = {giveaway.attribute for giveaway in giveaways(dataset) if giveaway.coverage >= TELLS}
     places = {column.name: place for place, column in enumerate(dataset.source.columns) if column.input_names}
     for one, other in permutations([name for name in dataset.attributes if name in places], 2):
-        kept = places[other] not in dataset.source.changes[one].also
+        kept = places[other] not in dataset.source.changes[one].places
         if kept and _tells(dataset.attribute(other), dataset.attribute(one)):
             told.add(one)  # age and its band
     return told
@@ -146,16 +147,4 @@ def ask_cross_fitted(
 
 def parts_by_person(dataset: AttributeDataset, persons: Array, seed: int) -> AttributeDataset:
     """The data set with its parts drawn again, in the same sizes, so that nobody is in two."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(int(persons.max()) + 1)
-    sizes = np.bincount(persons, minlength=len(order))
-    ends = np.cumsum(sizes[order])
-    split = np.array(dataset.split)
-    start = 0
-    for part in ("test", "validation", "external", "train"):
-        target = float(np.mean(dataset.split == part))
-        stop = start + target * len(dataset)
-        mine = order[(ends > start) & (ends <= stop)] if part != "train" else order[ends > start]
-        split[np.isin(persons, mine)] = part
-        start = int(ends[ends <= stop].max(initial=0)) if part != "train" else start
-    return replace(dataset, split=split)
+    return replace(dataset, split=keep_together(dataset.split, persons, seed))

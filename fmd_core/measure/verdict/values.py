@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from fmd_core.datasets.data_warnings import AuditWarning as AuditWarning
+from fmd_core.datasets.data_warnings import WarningKind as WarningKind
 from fmd_core.errors import DataError
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.showing import Row, one_line, table
@@ -47,22 +49,6 @@ class Measure(StrEnum):
     ACCURACY = "accuracy"
 
 
-class WarningKind(StrEnum):
-    """What is said before any verdict."""
-
-    TARGET_LEAK = "target_leak"
-    IDENTIFIER = "identifier"
-    REPEATED_PEOPLE = "repeated_people"
-    SENTINEL = "sentinel"
-    SPELLING = "spelling"
-    WEIGHTS = "weights"
-    ONE_ANSWER = "one_answer"
-    CHANCE_LEVEL = "chance_level"
-    CLASS_ORDER = "class_order"
-    NOT_READ = "not_read"
-    TOO_FEW = "too_few"
-
-
 class Gap(StrEnum):
     """Why something was not tested."""
 
@@ -73,19 +59,6 @@ class Gap(StrEnum):
     TOLD_TWICE = "told by another column"
     ANOTHER_SYSTEM = "another system's answers"
     NEVER_ANSWERED = "never answered"
-
-
-@dataclass(frozen=True)
-class AuditWarning:
-    """Something that a reader must know before the verdict."""
-
-    kind: WarningKind
-    column: str  # "" where it is about the model or the whole table
-    sentence: str
-    forbids_within: bool = False
-    """True where nobody may say "within the limit": the model does not answer, or reads the answer."""
-    forbids_verdict: bool = False
-    """True where nothing at all can be said: the model does not answer."""
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,17 @@ same table with one spelling for each label."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmd_core import figures
-from fmd_core.data import Array
+from fmd_core.datasets.data_warnings import AuditWarning, WarningKind
 from fmd_core.datasets.own.answers import MIN_CLASS
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
 from fmd_core.datasets.own.sniffing_columns import profile_column, suggest_roles
-from fmd_core.measure.verdict.values import AuditWarning, WarningKind
 from fmd_core.text import clean_names
 
 if TYPE_CHECKING:
@@ -74,8 +73,11 @@ def without_header_rows(sheet: Sheet) -> Sheet:
     return replace(sheet, frame=kept, columns=columns, notes=(*sheet.notes, note))
 
 
-def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weights: str = "") -> CheckedSheet:
-    """Look at all columns; `labels` are target and protected columns, whose spellings are put together."""
+def check_sheet(
+    sheet: Sheet, labels: Sequence[str], *, persons: str = "", weights: str = "", read: Container[str] = ()
+) -> CheckedSheet:
+    """Look at all columns; `labels` are target and protected columns, whose spellings are put together. Of what
+    ought not to be read, the columns in `read` are said to be read all the same."""
     said: list[AuditWarning] = []
     for name in labels:
         sheet, warning = _one_spelling(sheet, name)
@@ -88,7 +90,8 @@ def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weigh
         AuditWarning(
             WarningKind.IDENTIFIER,
             name,
-            f"'{name}' has a value of its own in nearly every row: it names people and says nothing of them; not read.",
+            f"'{name}' has a value of its own in nearly every row: it names people and says nothing of them; "
+            f"{'the model reads it all the same' if name in read else 'not read'}.",
         )
         for name in numbered
     ]
@@ -97,12 +100,14 @@ def check_sheet(sheet: Sheet, labels: Sequence[str], *, persons: str = "", weigh
         AuditWarning(
             WarningKind.TARGET_LEAK,
             name,
-            f"'{name}' looks like another system's answer, so it is not read; to audit that system, name it as the "
-            "predictions or scores.",
+            f"'{name}' looks like another system's answer, and the model reads it: it learns what that system says."
+            if name in read
+            else f"'{name}' looks like another system's answer, so it is not read; to audit that system, name it as "
+            "the predictions or scores.",
         )
         for name in answers
     ]
-    said += _weights_said(sheet, weights, heavy)
+    said += _weights_said(sheet, weights, heavy, read)
     if whose:
         said += _persons_said(sheet, whose, is_given=bool(persons))
     return CheckedSheet(sheet, tuple(said), numbered, whose, heavy, answers)
@@ -124,6 +129,15 @@ def rare_labels(sheet: Sheet, target: str) -> tuple[dict[str, str], list[AuditWa
             f"'{target}' has labels in fewer than {MIN_CLASS} rows, which were left out: {named}.",
         )
     ]
+
+
+def with_one_spelling(sheet: Sheet, columns: Sequence[str]) -> Sheet:
+    """The sheet with the labels of `columns` put together where they differ in capitals or spaces alone, each
+    said in its notes."""
+    for name in columns:
+        sheet, said = _one_spelling(sheet, name)
+        sheet = replace(sheet, notes=(*sheet.notes, *(warning.sentence for warning in said)))
+    return sheet
 
 
 def _one_spelling(sheet: Sheet, name: str) -> tuple[Sheet, list[AuditWarning]]:
@@ -185,7 +199,9 @@ def _is_identifier(sheet: Sheet, column: ColumnProfile) -> bool:
     return is_whole and len(known) > 0 and np.ptp(known) + 1 <= 2 * len(known)  # 1, 2, 3, ...
 
 
-def _weights_said(sheet: Sheet, weights: str, heavy: Sequence[str]) -> list[AuditWarning]:
+def _weights_said(
+    sheet: Sheet, weights: str, heavy: Sequence[str], read: Container[str]
+) -> list[AuditWarning]:
     if weights:
         values = sheet.numbers(weights)
         known = values[np.isfinite(values)]
@@ -202,8 +218,10 @@ def _weights_said(sheet: Sheet, weights: str, heavy: Sequence[str]) -> list[Audi
         AuditWarning(
             WarningKind.WEIGHTS,
             name,
-            f"'{name}' looks like a weight of the sample: it is not read, and figures are not weighted; name it as the "
-            "weights if they should be.",
+            f"'{name}' looks like a weight of the sample: the model reads it, and figures are not weighted."
+            if name in read
+            else f"'{name}' looks like a weight of the sample: it is not read, and figures are not weighted; name it "
+            "as the weights if they should be.",
         )
         for name in heavy
     ]
@@ -225,12 +243,3 @@ def _persons_said(sheet: Sheet, name: str, *, is_given: bool) -> list[AuditWarni
             "rows of one person count as one.",
         )
     ]
-
-
-def codes_of(texts: Array) -> Array:
-    """A number for each different text, (n,); empty cells are persons of their own."""
-    found, codes = np.unique(texts.astype(str), return_inverse=True)
-    empty = np.flatnonzero(texts == "")
-    codes = codes.astype("int64")
-    codes[empty] = len(found) + np.arange(len(empty))
-    return codes

@@ -9,7 +9,6 @@ from app.view_models import find_bias, glossary
 from app.view_models import verdict as verdicts
 from app.widgets import components, panels
 from fmd_core import figures
-from fmd_core.measure.verdict.values import Outcome
 
 REVIEW = state.review()
 with st.spinner("Asking the model about every twin"):
@@ -31,6 +30,7 @@ def offer_to_review(decisive: str) -> None:
 def findings() -> None:
     """Everything that the threshold changes."""
     top = st.container()
+    axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
     limit = st.slider(
         "Limit: how many points may twins, or two groups, be apart?",
         1, 50, 10, key="threshold", persist_state="session",
@@ -55,10 +55,11 @@ def findings() -> None:
     st.caption(components.plain(said.groups_summary))
     st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)
     if said.not_tested_summary:
-        with st.expander(components.plain(f"What was not tested: {said.not_tested_summary}")):
+        with st.expander("What was not tested, and what is not read"):
+            st.caption(components.plain(said.not_tested_summary))
             st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
-    st.header("Changing one attribute only, or comparing its groups", anchor=False)
-    axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
+    st.header("By attribute", anchor=False)
+    st.caption(components.plain(f"One kind of what is compared above: {axis}."))
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
     permalink.write()
 
@@ -66,8 +67,7 @@ def findings() -> None:
 findings()
 for name, why in cache.untested(REVIEW).items():
     st.info(components.plain(f"Not tested by {name}. {why}"))
-clear = cache.verdict(REVIEW, state.current(), state.threshold()).outcome is Outcome.WITHIN
-flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit, is_clear=clear)
+flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)
 
 
 def open_story() -> None:

@@ -28,8 +28,8 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
 
 def verdict(review: Review, variant: Variant | None, limit: float) -> fmd.Verdict:
     """Everything that may be said of held-out test people, worst first; `limit` is a share."""
-    limits = fmd.Limits(twins=limit, selection=limit, equal_truth=limit, service=limit)
-    return _in_force(review, variant).verdict(fixes.named_head(review, variant), limits=limits)
+    head = fixes.named_head(review, variant)
+    return _in_force(review, variant).verdict(head, limits=fmd.Limits.of_points(limit))
 
 
 def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...]:

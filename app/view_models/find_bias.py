@@ -173,9 +173,8 @@ class FlagsView:
     attributes: tuple[str, ...]  # the attribute that each row of the table is a story of
 
 
-def build_flags(flags: Sequence[RedFlag], unit: str = "image", *, is_clear: bool = True) -> FlagsView:
-    """At most MOST_FLAGS rows; what cannot be said is counted. Unless the verdict `is_clear`, that nobody stands out
-    here is no headline."""
+def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
+    """At most MOST_FLAGS rows; what cannot be said is counted."""
     people, raised = figures.many(unit), [f for f in flags if f.is_flag]
     known = [f for f in flags if f.gap.value is not None]
     shown = known[:MOST_FLAGS]
@@ -183,8 +182,9 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image", *, is_clear: bool
     rows = [*shown, *unknown[: MOST_FLAGS - len(shown)]]
     headline = f"There are not enough {people} in any group to say whether it is served worse."
     if known:
-        alike = f"no group of {people} is served worse than the others by more than chance"
-        headline = f"Over all classes together {alike}." if is_clear else ""
+        headline = (
+            ""  # that nobody stands out over all classes is no all-clear: within one class somebody may
+        )
     if raised:
         worst = raised[0]
         headline = (

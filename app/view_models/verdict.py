@@ -9,11 +9,11 @@ import pandas as pd
 
 from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import Estimate, Verdict, figures
-from fmd_core.measure.verdict.values import Family, Finding, Group, Outcome, Rate, WarningKind
+from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, WarningKind
 
 MOST_BARS = 8
 MOST_SENTENCES = 5
-MOST_ROWS = 60
+MOST_ROWS = 20
 SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
 """Warnings that stand with what was not tested, not before the verdict."""
 FAMILIES = {
@@ -22,6 +22,21 @@ FAMILIES = {
     Family.EQUAL_TRUTH: "How often people are recognised",
     Family.SERVICE: "How often the answer is right",
 }
+
+
+WORDS = {
+    Outcome.BEYOND: "beyond the limit",
+    Outcome.WITHIN: "within the limit",
+    Outcome.UNKNOWN: "cannot be said",
+}
+"""Of a single finding: what can be said of everything together is the headline's."""
+MEASURES = {
+    Measure.BIAS: "probability",
+    Measure.FLIPS: "answer",
+    Measure.HIT_RATE: "recognised",
+    Measure.ACCURACY: "right",
+}
+"""What a bar is about, after whom it is about; how often an answer is given names the answer."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,8 @@ def _findings(verdict: Verdict) -> BarChart:
     summary = (
         f"Beyond the limit: {figures.count(len(beyond))} of "
         f"{figures.counted(len(verdict.findings), 'comparison')}, adjusted for looking at all; for "
-        f"{figures.count(unknown)} it cannot be said. The worst come first; bars are differences in points."
+        f"{figures.count(unknown)} it cannot be said. The worst come first, at most {MOST_ROWS} in "
+        "the table; bars are differences in points."
     )
     return BarChart(
         bars=tuple(
@@ -95,7 +111,7 @@ def _labels(findings: Sequence[Finding]) -> list[str]:
     names: list[str] = []
     for f in findings:
         who = f.groups[0] if f.groups else f"twins by {f.attribute}"
-        name = f"{who}: {f.measure.value}" + (f" of {f.answer}" if f.answer else "")
+        name = f"{who}: {MEASURES.get(f.measure, f'“{f.answer}”')}"
         names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
     return names
 
@@ -108,7 +124,7 @@ def _row(name: str, finding: Finding) -> dict[str, str | int]:
         "Difference, points": figures.figure(estimate),
         "Limit, points": f"{100 * finding.limit:g}",
         "n": finding.n,
-        "Verdict": finding.outcome.value,
+        "Verdict": WORDS[finding.outcome],
     }
 
 
@@ -118,7 +134,7 @@ def _groups(groups: Sequence[Group], verdict: Verdict) -> pd.DataFrame:
         row: dict[str, str | int] = {"Group": group.name, "n": group.n, "Right, %": _rate(group.accuracy)}
         if verdict.favourable is not None and len(verdict.classes) == 2:
             row[f"Answered “{verdict.favourable.level}”, %"] = _rate(group.selection_rate)
-            row["Recognised, %"] = _rate(group.true_positive_rate)
+            row[f"Hit rate of “{verdict.favourable.level}”, %"] = _rate(group.true_positive_rate)
             row["False alarms, %"] = _rate(group.false_positive_rate)
             row["Precision, %"] = _rate(group.precision)
         rows.append(row)
@@ -142,7 +158,14 @@ def _groups_summary(verdict: Verdict) -> str:
         else ""
     )
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
-    return f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
+    told = f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
+    if verdict.accuracy is None:
+        return told
+    sure = verdict.accuracy
+    return (
+        f"Right for {figures.percent(sure.value)} of {figures.count(sure.n)}; always answering “{sure.majority_class}” "
+        f"would be right for {figures.percent(sure.majority)}. {told}"
+    )
 
 
 def _not_tested(verdict: Verdict) -> str:

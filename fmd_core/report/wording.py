@@ -231,6 +231,8 @@ def losers_sentence(comparison: Comparison) -> str:
     unknown = len(everyone) - len(measurable)
     tail = f" For {count(unknown)} more there are not enough people to say." if unknown else ""
     losers, doubtful = comparison.losers, [c for c in comparison.groups if c.is_doubtful_loss]
+    if not measurable:
+        return "In no group are there enough people to say whether it lost accuracy."
     if losers:
         return f"{len(losers)} of {counted(len(measurable), 'group')} lost accuracy: {_named(losers)}.{tail}"
     if doubtful:

@@ -71,7 +71,7 @@ class Judging(Fixing):
 
         def make() -> Verdict:
             return give_verdict(
-                self.data, answered, twins, favourable=favourable or self.data.favourable, limits=limits,
+                self.data, answered, twins, favourable=favourable, limits=limits,
                 warnings=(*too_good(self.data, answered), *dataset_warnings(self.data)),
                 not_read=unread_columns(self.data), model=self.model.fingerprint,
             )  # fmt: skip

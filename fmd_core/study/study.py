@@ -106,7 +106,7 @@ class Study(Judging):
             depth=self.model.depth,
             most_unlike=self.most_unlike,
             left_out=self.left_out,
-            verdict=was.verdict(limits=Limits(threshold, threshold, threshold, threshold)),
+            verdict=was.verdict(limits=Limits.of_points(threshold)),
             rivals=rivals,
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),

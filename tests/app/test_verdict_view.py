@@ -1,5 +1,7 @@
 """What Find bias says first, and that no small figure of one kind is an all-clear."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,41 @@ def test_the_study_measures_as_the_command_does():
     found = cache.verdict(REVIEW, None, 0.1)
     assert [f.sentence for f in found.findings] == [f.sentence for f in alone.findings]
     assert found.outcome is alone.outcome
+
+
+def test_a_single_finding_is_no_verdict_on_everything():
+    table = verdict.build(fmd.give_verdict(*people(BLOND), None, favourable="blond")).findings.table
+    assert set(table["Verdict"]) <= set(verdict.WORDS.values())
+    assert "within the limit" in set(table["Verdict"])
+
+
+def test_accuracy_stands_beside_the_share_of_the_largest_class():
+    said = verdict.build(fmd.give_verdict(*people(BLOND), None, favourable="blond")).groups_summary
+    assert said.startswith("Right for 95.0 % of 1,986; always answering “other” would be right for 86.6 %.")
+
+
+def test_who_named_the_favourable_answer_is_told():
+    data, answered = people(BLOND)
+    own = replace(data, favourable="blond")
+    assert fmd.give_verdict(own, answered, None).favourable.reason == "named with the data"
+    assert (
+        fmd.give_verdict(own, answered, None, favourable="other").favourable.reason
+        == "chosen by the reviewer"
+    )
+
+
+def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(open_page):
+    test = open_page("find_bias")
+    first = [m.value for m in test.title]
+    for limit in (50, 10, 1, 10):
+        test.slider(key="threshold").set_value(limit).run()
+        found = cache.verdict(REVIEW, None, limit / 100)
+        assert test.title[0].value.replace("\\", "") == found.headline
+        assert test.table[0].value["Verdict"].tolist().count("beyond the limit") == sum(
+            f.outcome is Outcome.BEYOND for f in found.findings[: verdict.MOST_ROWS]
+        )
+        assert not any("served worse than the others" in m.value for m in test.markdown)
+    assert [m.value for m in test.title] == first
+    test.slider(key="threshold").set_value(50).run()
+    report = test.switch_page("app_pages/report.py").run()
+    assert report.title[0].value.replace("\\", "") == cache.verdict(REVIEW, None, 0.5).headline

@@ -353,6 +353,12 @@ GAIN = change(share(0.8), share(0.9), share(0.1, 0.05, 0.15), "digit: 5")
 FEW = change(UNKNOWN, UNKNOWN, UNKNOWN, "digit: 6")
 
 
+def test_nobody_is_said_to_lose_nothing_where_no_group_has_enough_people():
+    few = change(UNKNOWN, UNKNOWN, UNKNOWN, "animal: dog")
+    said = wording.losers_sentence(comparison(FELL, RAISED, (few,)))
+    assert said == "In no group are there enough people to say whether it lost accuracy."
+
+
 def test_nobody_loses():
     found = wording.losers_sentence(comparison(FELL, HELD, (DOUBT, GAIN)))
     assert found == "None of 2 groups lost accuracy by more than chance."

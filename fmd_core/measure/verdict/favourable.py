@@ -66,12 +66,12 @@ def suggest_favourable(target: Column) -> Favourable | None:
     )
 
 
-def chosen_favourable(target: Column, level: str) -> Favourable:
-    """The favourable answer that a reviewer named; DataError lists what there is."""
+def chosen_favourable(target: Column, level: str, reason: str = "chosen by the reviewer") -> Favourable:
+    """The favourable answer that somebody named; DataError lists what there is."""
     if level not in target.levels:
         known = ", ".join(target.levels)
         raise DataError(f"'{target.name}' has no answer '{level}'. It has: {known}.")
-    return Favourable(level, "chosen by the reviewer")
+    return Favourable(level, reason)
 
 
 def _numbers(levels: Sequence[str]) -> list[float] | None:

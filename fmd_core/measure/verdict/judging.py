@@ -31,6 +31,7 @@ from fmd_core.measure.verdict.twins import TwinAnswers, measure_twins
 from fmd_core.measure.verdict.values import (
     AuditWarning,
     Family,
+    Favourable,
     Finding,
     Gap,
     Limits,
@@ -92,7 +93,7 @@ def give_verdict(
             "There is nobody to judge the model by; the test part is empty, or all weights are 0."
         )
     _check_references(dataset, references)
-    good = chosen_favourable(dataset.target, favourable) if favourable else suggest_favourable(dataset.target)
+    good = _favourable(dataset, favourable)
     measured = {
         Family.TWINS: _twins(dataset, answered, twins, not_read, limits),
         Family.SELECTION: measure_selection(dataset, answered, good, references, limits),
@@ -121,6 +122,15 @@ def give_verdict(
         data=dataset.fingerprint,
         model=model,
     )
+
+
+def _favourable(dataset: AttributeDataset, chosen: str) -> Favourable | None:
+    """The answer that the reviewer named, else the one that came with the data, else what its name suggests."""
+    if chosen:
+        return chosen_favourable(dataset.target, chosen)
+    if dataset.favourable:
+        return chosen_favourable(dataset.target, dataset.favourable, "named with the data")
+    return suggest_favourable(dataset.target)
 
 
 def _twins(

@@ -72,6 +72,11 @@ class Limits:
     ratio: float = 0.8
     """Least ratio of two groups' rates of the favourable answer (the four-fifths rule)."""
 
+    @classmethod
+    def of_points(cls, share: float) -> Limits:
+        """One limit for every difference, as a share."""
+        return cls(twins=share, selection=share, equal_truth=share, service=share)
+
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 <= value <= 1:

@@ -124,3 +124,10 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     test.slider(key="threshold").set_value(50).run()
     report = test.switch_page("app_pages/report.py").run()
     assert report.title[0].value.replace("\\", "") == cache.verdict(REVIEW, None, 0.5).headline
+
+
+def test_a_protected_column_that_is_not_read_is_said_before_the_verdict():
+    data, answered = people(BLOND)
+    view = verdict.build(fmd.give_verdict(data, answered, (), favourable="blond", not_read=["sex", "town"]))
+    assert any("'sex' is not read, so its twins cannot differ" in sentence for sentence in view.warnings)
+    assert "The model does not read sex and town." in view.not_tested_summary

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import fmd_core as fmd
 from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.measure.verdict.values import Family, Measure, Outcome
 from fmd_core.study import fixing, judging, people, teaching
 from fmd_core.study.memory import DictMemory
 from fmd_core.study.steps import in_turn
@@ -260,3 +263,28 @@ def test_progress_of_steps_in_turn_goes_from_nothing_to_all():
     told = []
     in_turn([lambda tell: tell(0.5), lambda tell: tell(1.0)], told.append)
     assert told == [0.0, 0.25, 0.5, 1.0]
+
+
+def test_twins_who_are_real_people_are_held_against_placebo_twins(tiny):
+    data = replace(tiny.dataset, pair_method="matched")
+    study = fmd.Study(data, tiny.classifier, aim="mark")
+    excess = {a.attribute: a.excess.value for a in study.audit().attributes}
+    said = [f for f in study.verdict().of(Family.TWINS) if f.measure is Measure.BIAS]
+    assert {f.attribute: f.value for f in said} == pytest.approx(
+        {f.attribute: excess[f.attribute] for f in said}
+    )
+    assert "mark" in {f.attribute for f in said}
+
+
+def test_a_protected_column_that_is_not_read_is_no_all_clear():
+    skill = np.arange(1200) % 7
+    frame = pd.DataFrame(
+        {"sex": ["f", "m", "m"] * 400, "skill": skill, "hired": np.where(skill > 3, "yes", "no")}
+    )
+    data = fmd.table(frame, target="hired", protected=["sex"], leave_out=["sex"])
+    train = data.rows("train")
+    estimator = LogisticRegression(C=100).fit(data.source.read(train), data.target.codes[train])
+    found = fmd.Study(data, fmd.wrap(estimator, data=data)).verdict()
+    assert "sex" in found.not_read
+    assert found.outcome is not Outcome.WITHIN
+    assert not found.of(Family.TWINS)

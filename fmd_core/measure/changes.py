@@ -40,6 +40,13 @@ class Change:
     (Benjamini and Hochberg 1995); None for figures that are no rates."""
     properties: tuple[tuple[str, str], ...] = ()
     """What the members of the group share: (column, level) each; () for everyone and for the pattern."""
+    called: str = ""
+    """The same people in the data's own words, 'blond men'; '' where nobody said."""
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, as a sentence calls them."""
+        return self.called or self.group
 
     @property
     def is_beyond_chance(self) -> bool:

@@ -17,6 +17,8 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 from fmd_core.measure.audit import gap_draws, gap_people
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.measure.changes import Change, Group, losers_first, mean_changes, rate_changes
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import figure_in_points, one_line, table
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -255,9 +257,9 @@ def compare_candidates(
         accuracy=changes[2],
         aligned_accuracy=kinds[0],
         conflicting_accuracy=kinds[1],
-        groups=tuple(sorted((*kinds, *groups), key=losers_first)),
-        intersections=tuple(sorted(crossed, key=losers_first)),
-        cells=tuple(rate_changes(cells, *right)),
+        groups=_called(dataset, sorted((*kinds, *groups), key=losers_first)),
+        intersections=_called(dataset, sorted(crossed, key=losers_first)),
+        cells=_called(dataset, rate_changes(cells, *right)),
         excess=changes[3] if before.placebo is not None else None,
         gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
         measure=measure,
@@ -460,6 +462,16 @@ def _crossed(left: Sequence[Group], right: Sequence[Group]) -> list[Group]:
         (f"{first[0]}, {second[0]}", first[1] & second[1], (*first[2], *second[2]))
         for first, second in product(left, right)
     ]
+
+
+def _called(dataset: AttributeDataset, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The same changes with their people in the data's own words."""
+
+    def words(change: Change) -> str:
+        members = [Member(*shared) for shared in change.properties]
+        return group_name(dataset, members) if members else ""
+
+    return tuple(replace(change, called=words(change)) for change in changes)
 
 
 def _cells(dataset: AttributeDataset, features: FeatureSet, attribute: str) -> list[Group]:

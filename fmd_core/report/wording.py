@@ -193,7 +193,7 @@ def worst_group_sentence(comparison: Comparison) -> str:
 
 def _cell(cell: Change) -> str:
     moved = f"{percent(cell.before.value or 0)} to {percent(cell.after.value or 0)}"
-    return f"{cell.group}, right {moved} (n = {count(cell.before.n)})"
+    return f"{cell.who}, right {moved} (n = {count(cell.before.n)})"
 
 
 def _was(number: int) -> str:
@@ -241,7 +241,7 @@ def losers_sentence(comparison: Comparison) -> str:
 
 
 def _named(losers: Sequence[Change]) -> str:
-    names = "; ".join(f"{c.group} {_loss(c)}" for c in losers[:NAMED_LOSERS])
+    names = "; ".join(f"{c.who} {_loss(c)}" for c in losers[:NAMED_LOSERS])
     return names + (f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else "")
 
 

@@ -491,3 +491,16 @@ def test_candidates_judged_on_other_people_are_refused(tiny):
     mine, theirs = (Candidate(tiny.head, tiny.features[s], tiny.pairs[s]) for s in ("test", "validation"))
     with pytest.raises(DataError, match="not judged on the same people and twins"):
         compare_candidates(mine, theirs, tiny.dataset)
+
+
+def test_people_are_called_as_the_data_call_them(tiny):
+    phrases = {"mark": {"dot": "dotted shapes"}, "shape": {"square": "square {}"}}
+    found = compare(
+        tiny.head, tiny.path.suggested.result.head, replace(tiny.dataset, phrases=phrases),
+        tiny.features["test"], tiny.pairs["test"],
+    )  # fmt: skip
+    named = {c.group: c.who for c in (*found.cells, *found.groups)}
+    assert named["shape: square, mark: dot"] == "square dotted shapes"
+    assert named["mark with the pattern"] == "mark with the pattern"
+    lost = replace(WORSE, group="mark: dot", called="dotted shapes")
+    assert "dotted shapes by 20.0 points" in wording.losers_sentence(replace(found, groups=(lost,)))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
 from fmd_core.commands.audit_document import document
 from fmd_core.commands.audit_page import SHORT, audit_page
+from fmd_core.commands.common import own_version
 from fmd_core.data import AttributeDataset
-from fmd_core.errors import DataError, FMDError
+from fmd_core.errors import DataError
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.asking import SMALL_TEST, ask, ask_cross_fitted
 from fmd_core.measure.verdict.judging import give_verdict
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from fmd_core.models.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
-BAD_INPUT, INTERRUPTED = 3, 130
 SHOWN = 5  # findings in the text
 EXAMPLE = """\
 example:
@@ -89,22 +89,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page to read or print")
     parser.add_argument("--json", default="", metavar="FILE|-", help="write a document for programs")
     parser.add_argument("--seed", type=int, default=0, help="of the draw of people and of the training")
+    parser.set_defaults(stopped="Stopped; nothing was written.")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Audit, say it, and return the exit status."""
     begun = time.monotonic()
-    try:
-        with ExitStack() as kept:
-            _check_outputs(arguments)
-            verdict, dataset = audit(arguments, kept)
-            _write(arguments, verdict, dataset, time.monotonic() - begun)
-    except FMDError as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("\nStopped; nothing was written.", file=sys.stderr)
-        return INTERRUPTED
+    with ExitStack() as kept:
+        _check_outputs(arguments)
+        verdict, dataset = audit(arguments, kept)
+        _write(arguments, verdict, dataset, time.monotonic() - begun)
     return EXIT[verdict.outcome]
 
 
@@ -248,7 +242,7 @@ def _say(sentence: str) -> None:
 def _write(
     arguments: argparse.Namespace, verdict: Verdict, dataset: AttributeDataset, seconds: float
 ) -> None:
-    made = document(verdict, version=_version(), seconds=seconds)
+    made = document(verdict, version=own_version(), seconds=seconds)
     try:
         if arguments.json == "-":
             print(made.to_json())
@@ -287,12 +281,3 @@ def text_of(verdict: Verdict) -> str:
     if verdict.not_read:
         lines.append(f"Not read by the model: {', '.join(verdict.not_read[:12])}.")
     return "\n".join(lines)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fmd-studio")
-    except PackageNotFoundError:  # run from a checkout
-        return "0.1.0"

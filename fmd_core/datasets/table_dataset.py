@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -117,12 +118,16 @@ def level_text(value: object) -> str:
     return number_text(value) if isinstance(value, float) else str(value).strip() or MISSING
 
 
-def _natural(level: str) -> tuple[bool, bool, float, str]:
-    """Sort key: numbers by size, then words by the alphabet, then what is missing."""
+def _natural(level: str) -> tuple[bool, bool, float, str, str]:
+    """Sort key: numbers by size, then words by the alphabet, then what is missing. No two levels tie, and 'nan',
+    which is neither less nor more than a number, is a word: else the order would hang on the process."""
     try:
-        return False, False, float(level), level
+        number = float(level)
     except ValueError:
-        return level == MISSING, True, 0.0, level.casefold()
+        number = math.nan
+    if math.isfinite(number):
+        return False, False, number, level, level
+    return level == MISSING, True, 0.0, level.casefold(), level
 
 
 def target_column(series: pd.Series, classes: Mapping[str, str] | None) -> Column:

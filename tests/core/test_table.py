@@ -1,5 +1,6 @@
 """Tables: encoding, twins, answers, splits, giveaways and leaks."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fmd_core.data import SPLITS
+from fmd_core.datasets import table_dataset
 from fmd_core.datasets.own.sniffing import read_table
 from fmd_core.datasets.own.table import (
     Binned,
@@ -610,3 +612,10 @@ def test_answers_of_before_open_without_what_is_asked_now():
     for later in ("favourable", "phrases", "person", "one_spelling"):
         del saved[later]
     assert TableImport.from_dict(saved) == TableImport("income", {"sex": "values"})
+
+
+def test_the_order_of_levels_does_not_hang_on_the_order_they_come_in():
+    levels = ["f", "F", "nan", "10", "9", "inf", "not stated", "Ä", "ä"]
+    orders = {tuple(sorted(some, key=table_dataset._natural)) for some in itertools.permutations(levels[:7])}
+    assert orders == {("9", "10", "F", "f", "inf", "nan", "not stated")}
+    assert len({table_dataset._natural(level) for level in levels}) == len(levels)

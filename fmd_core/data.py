@@ -140,6 +140,10 @@ class AttributeDataset:
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
     whom else the sentence is about; under "" how the column itself is ('sex'). No part of the fingerprint."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """The level that others are compared with, by attribute; where none is named, the measure chooses one."""
+    persons: Array | None = None  # (n,) codes of whose sample it is, None where each is a person of its own
+    weights: Array | None = None  # (n,) how many people a sample stands for, None where each stands for one
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)
@@ -152,8 +156,18 @@ class AttributeDataset:
                 f"'{self.favourable}' is no class of '{self.target.name}', so it cannot be the favourable one. "
                 f"Classes are: {', '.join(self.target.levels)}."
             )
+        object.__setattr__(self, "references", MappingProxyType(dict(self.references)))
+        for attribute, level in self.references.items():
+            if level not in (there := self.attribute(attribute).levels):
+                raise DataError(f"'{attribute}' has no level '{level}'. It has: {', '.join(there)}.")
+        optional = {"persons": "int64", "weights": "float64"}
+        for label, kind in optional.items():
+            if (values := getattr(self, label)) is not None:
+                object.__setattr__(self, label, frozen_array(values, kind))
+        of_each = {label: getattr(self, label) for label in optional if getattr(self, label) is not None}
         for label, length in [("split", len(split))] + [
-            (c.name, len(c.codes)) for c in self.attributes.values()
+            (label, len(values))
+            for label, values in [*of_each.items(), *((c.name, c.codes) for c in self.attributes.values())]
         ]:
             if length != n:
                 raise DataError(f"'{label}' has {length} values for {n} samples; they must be equally long.")
@@ -170,6 +184,7 @@ class AttributeDataset:
         parts: list[Array | str] = []
         for column in columns:
             parts += [column.name, *column.levels, column.codes]
+        parts += [values for values in (self.persons, self.weights) if values is not None]
         return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
 
     def rows(self, split: Split) -> Array:

@@ -29,8 +29,10 @@ SHARES: dict[Split, float] = {"train": 0.6, "external": 0.1, "validation": 0.1, 
 MIN_CLASS = 10  # rows: fewer cannot be shared out over four splits
 _ASKED_LATER = {
     "favourable",
+    "references",
     "phrases",
     "person",
+    "weights",
     "one_spelling",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
@@ -54,10 +56,14 @@ class Answers:
     favourable: str = field(
         default="", kw_only=True
     )  # of two classes the one that is good for whom it is said of
+    references: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """The level that others are compared with, by protected column."""
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict, kw_only=True)
     """What people of a level are called, by column and level; no part of any fingerprint."""
     person: str = field(default="", kw_only=True)
     """The column that says whose row it is: all rows of a person are in one part, and it is not read."""
+    weights: str = field(default="", kw_only=True)
+    """The column that says how many people a row stands for; it is not read."""
     one_spelling: tuple[str, ...] = field(default=(), kw_only=True)
     """Columns whose labels are put together where they differ in capitals or spaces alone."""
 
@@ -112,6 +118,18 @@ def _is_text_tree(value: Any) -> bool:  # noqa: ANN401
 def people_of(sheet: Sheet, answers: Answers, rows: Array) -> Array | None:
     """A code for the person of each of `rows` (m,), None where no column names people."""
     return codes_of(sheet.texts(answers.person)[rows]) if answers.person else None
+
+
+def weights_of(sheet: Sheet, answers: Answers, rows: Array) -> Array | None:
+    """How many people each of `rows` (m,) stands for, None where no column says so."""
+    if not answers.weights:
+        return None
+    values = sheet.numbers(answers.weights)[rows]
+    if not np.isfinite(values).all() or values.min(initial=0.0) < 0 or not values.any():
+        raise DataError(
+            f"The weights '{answers.weights}' must be numbers of 0 or more in every row, and not all 0."
+        )
+    return values
 
 
 def used_rows(sheet: Sheet, answers: Answers) -> tuple[Array, Array, list[str]]:

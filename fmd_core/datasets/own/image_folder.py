@@ -20,6 +20,7 @@ from fmd_core.datasets.own.answers import (
     suggested,
     used_classes,
     used_rows,
+    weights_of,
 )
 from fmd_core.datasets.own.archives import list_images
 from fmd_core.datasets.own.sheet_checks import with_one_spelling
@@ -140,7 +141,8 @@ def _dataset(
     frame = answered_columns(sheet, settings, rows)
     target = target_column(frame[settings.target], used_classes(settings, frame[settings.target]))
     words = np.array(target.levels, dtype=object)[target.codes]
-    split, drawn = share_out(words, given, settings.seed, people_of(sheet, settings, rows))
+    persons = people_of(sheet, settings, rows)
+    split, drawn = share_out(words, given, settings.seed, persons)
     attributes: dict[str, Column] = {}
     for name, grouping in settings.protected.items():
         attributes[name] = protected_column(frame[name], protected_rule(sheet, name, grouping, rows))
@@ -148,7 +150,8 @@ def _dataset(
     source = FolderSource(tuple(files[name] for name in names), digests, settings.size)
     dataset = AttributeDataset(
         sheet.name, target, attributes, split, source, pair_method="matched", unit=settings.unit,
-        favourable=settings.favourable, phrases=settings.phrases,
+        favourable=settings.favourable, phrases=settings.phrases, references=settings.references,
+        persons=persons, weights=weights_of(sheet, settings, rows),
     )  # fmt: skip
     told = (*sheet.notes, *notes, *drawn, *_leak_notes(digests, split), *attribute_notes(dataset, frame))
     return replace(dataset, notes=told)

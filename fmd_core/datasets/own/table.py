@@ -19,6 +19,7 @@ from fmd_core.datasets.own.answers import (
     suggested,
     used_classes,
     used_rows,
+    weights_of,
 )
 from fmd_core.datasets.own.sheet_checks import with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
@@ -63,7 +64,8 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
     classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
-    split, drawn = share_out(classes, given, settings.seed, people_of(sheet, settings, rows))
+    persons = people_of(sheet, settings, rows)
+    split, drawn = share_out(classes, given, settings.seed, persons)
     frame, left_out = _frame(sheet, settings, rows)
     dataset = make_table_dataset(
         sheet.name,
@@ -82,6 +84,9 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         dataset,
         favourable=settings.favourable,
         phrases=settings.phrases,
+        references=settings.references,
+        persons=persons,
+        weights=weights_of(sheet, settings, rows),
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
 
@@ -99,12 +104,11 @@ def check_answers(sheet: Sheet, answers: Answers) -> None:
             raise DataError(f"'{name}' is the target, so it cannot be protected or the split as well.")
     if answers.split_column in answers.protected:
         raise DataError(f"'{answers.split_column}' is the split, so it cannot be protected as well.")
-    if answers.person:
-        sheet.column(answers.person)
-        if answers.person in (answers.target, answers.split_column, *answers.protected):
-            raise DataError(
-                f"'{answers.person}' names people, so it cannot be target, protected or the split as well."
-            )
+    for name, does in ((answers.person, "names people"), (answers.weights, "says how many people a row is")):
+        if name:
+            sheet.column(name)
+        if name and name in (answers.target, answers.split_column, *answers.protected):
+            raise DataError(f"'{name}' {does}, so it cannot be target, protected or the split as well.")
     if not answers.classes and target.n_levels > MAX_CLASSES:
         raise DataError(
             f"'{answers.target}' has {target.n_levels:,} different values; a target may have {MAX_CLASSES} "
@@ -117,7 +121,7 @@ def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFra
     import pandas as pd
 
     answered = answered_columns(sheet, settings, rows)
-    never = {settings.split_column, settings.person, *settings.leave_out}
+    never = {settings.split_column, settings.person, settings.weights, *settings.leave_out}
     columns: dict[str, Array | pd.Series] = {}
     texts, constant = [], []
     for column in sheet.columns:

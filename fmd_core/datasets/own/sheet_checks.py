@@ -34,7 +34,7 @@ _IDENTIFIER = re.compile(
 )
 _ANOTHER_SYSTEM = re.compile(
     r"model .*|(?:y )?pred(?:icted|iction|ictions)?(?: .*)?|y ?hat|.* (?:pred|prediction|predicted)|"
-    r"prob(?:a|ability)?(?: .*)?"
+    r"prob(?:a|ability)?(?: .*)?|(?:.* )?(?:decile|risk|recid\w*) scores?(?: .*)?|(?:.* )?score (?:text|label|band)"
 )
 _WRITTEN_NUMBER = re.compile(
     r"[^a-zA-Z]*[0-9][^a-zA-Z]*(?:[a-zA-Z]{3}[^a-zA-Z]*)?"
@@ -95,7 +95,7 @@ def check_sheet(
         )
         for name in numbered
     ]
-    answers = tuple(c.name for c in free if _ANOTHER_SYSTEM.fullmatch(_plain(c.name)))
+    answers = tuple(c.name for c in free if _is_another_systems(c, labels))
     said += [
         AuditWarning(
             WarningKind.TARGET_LEAK,
@@ -184,6 +184,23 @@ def _persons(columns: Sequence[ColumnProfile], n_rows: int) -> str:
         if several and _PERSON.fullmatch(_plain(column.name)):
             return column.name
     return ""
+
+
+def _is_another_systems(column: ColumnProfile, labels: Sequence[str]) -> bool:
+    """Whether a column looks like what another system says: by its name; or a score that is a probability, or no
+    fact of anybody beside an answer called the label's value (the form that audit tools take)."""
+    name = _plain(column.name)
+    if _ANOTHER_SYSTEM.fullmatch(name):
+        return True
+    return name in ("score", "scores") and ("label_value" in labels or _are_probabilities(column))
+
+
+def _are_probabilities(column: ColumnProfile) -> bool:
+    """Whether the most frequent values are broken numbers from 0 to 1."""
+    if column.kind != "number" or column.n_levels <= 2:
+        return False
+    values = [float(level) for level in column.levels]
+    return min(values) >= 0 and max(values) <= 1
 
 
 def _is_identifier(sheet: Sheet, column: ColumnProfile) -> bool:

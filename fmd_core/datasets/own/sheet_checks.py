@@ -14,7 +14,9 @@ from fmd_core import figures
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind
 from fmd_core.datasets.own.answers import MIN_CLASS
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.own.sniffing_columns import profile_column, suggest_roles
+from fmd_core.datasets.own.sniffing_columns import is_amount, profile_column, suggest_roles
+from fmd_core.datasets.table_dataset import MAX_CLASSES
+from fmd_core.errors import DataError
 from fmd_core.text import clean_names
 
 if TYPE_CHECKING:
@@ -114,7 +116,14 @@ def check_sheet(
 
 
 def rare_labels(sheet: Sheet, target: str) -> tuple[dict[str, str], list[AuditWarning]]:
-    """Classes for the labels that are frequent enough to learn ({} where all are), and who is left out."""
+    """Classes for the labels that are frequent enough to learn ({} where all are), and who is left out. Raises
+    DataError for a target that is an amount: every year or mark would be a class of its own."""
+    column = sheet.column(target)
+    if is_amount(column) and column.n_levels <= MAX_CLASSES:
+        raise DataError(
+            f"'{target}' holds {column.n_levels} different numbers, so it is an amount and no answer. Make a column of "
+            "two answers of it, such as 'pass' from 10 on, or say that each number is a class by naming all classes."
+        )
     labels = sheet.texts(target)
     found, counts = np.unique(labels[labels != ""].astype(str), return_counts=True)
     rare = [(str(label), int(n)) for label, n in zip(found, counts, strict=True) if n < MIN_CLASS]

@@ -246,8 +246,8 @@ TABLES = (
     ),
     PublicTable(
         "Titanic", "tables/titanic.csv", ("--favourable", "1", "--protected", "sex,age"),
-        "Yes: the target is `survived`, `alive` is left out. `who` and `adult_male` hold the sex, so that its twins show "
-        "too little; that is said.",
+        "Yes: the target is `survived`, `alive` is left out. `who` and `adult_male` hold the sex, so that its twins "
+        "show too little; that is said.",
         "Yes, with the same remark.",
     ),
     PublicTable(

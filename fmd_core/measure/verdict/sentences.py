@@ -123,7 +123,13 @@ def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Ra
     names = [_phrased(dataset, members) if members else "the others" for members in whom]
     recognised = bool(finding.answer)
     if not all(names):
-        first, second = (group_name(dataset, m) if m else OTHERS for m in whom)
+        own = finding.members[0][-1:]
+        others = (
+            f"{OTHERS} with {_plain(dataset, own)}"
+            if own and own[0].column == dataset.target.name
+            else OTHERS
+        )
+        first, second = (group_name(dataset, m) if m else others for m in whom)
         verb = "recognised" if recognised else "answered right"
         return f"Of {first}, {_share(worse)} are {verb} ({_ends(worse)}); of {second}, {_share(better)}."
     first, second = names

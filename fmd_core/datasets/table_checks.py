@@ -130,7 +130,11 @@ def _levels(column: TableColumn, train: Array) -> _Levels:
     edges = np.unique(np.nanquantile(values, np.linspace(0.1, 0.9, 9)))
     names = [number_text(edge) for edge in edges]
     ranges = [f"under {names[0]}", *(f"from {name}" for name in names)]
-    return _Levels(np.searchsorted(edges, values, side="right"), ranges, are_ranges=True)
+    places = np.searchsorted(edges, values, side="right")
+    unknown = np.isnan(values)  # no amount: who has none is often told by that alone
+    if unknown.any():
+        places, ranges = np.where(unknown, len(ranges), places), [*ranges, MISSING]
+    return _Levels(places, ranges, are_ranges=True)
 
 
 def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> list[Giveaway]:

@@ -156,6 +156,22 @@ def test_details_of_what_tells_the_answer_are_left_out_with_it(tmp_path):
     assert "is_violent_recid" not in made["not_read"]
 
 
+def test_what_only_granted_loans_have_is_left_out(tmp_path):
+    """HMDA: an interest rate is empty where the loan was denied, and a denial has reasons."""
+    rng = np.random.default_rng(0)
+    frame = people(1_500, name="action_taken", answers=("3", "1"))
+    granted = frame["action_taken"] == "1"
+    frame["interest_rate"] = np.where(granted, rng.normal(4, 0.6, 1_500).round(3), np.nan)
+    frame["total_loan_costs"] = np.where(
+        granted & (rng.random(1_500) < 0.4), rng.normal(5e3, 900, 1_500).round(), np.nan
+    )
+    frame["denial_reason"] = np.where(granted, 10, rng.integers(1, 9, 1_500))
+    _, made = audit(tmp_path, frame)
+    assert set(warned(made, "target_leak")) == {"interest_rate", "total_loan_costs", "denial_reason"}
+    assert made["favourable"] == "1"
+    assert made["accuracy"]["value"] < 0.95
+
+
 def test_a_score_of_another_system_is_not_read_and_a_score_of_a_person_is(tmp_path):
     rng = np.random.default_rng(0)
     frame = people()

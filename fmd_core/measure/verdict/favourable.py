@@ -63,12 +63,12 @@ def _by_name(target: Column, words: Sequence[str]) -> Favourable:
     """By what the target's name says of more and less of it."""
     more = _more(target.levels, words)
     if more is None:
-        return _guess(target.levels[1], "nothing says which answer is the good one, so the second was taken")
+        return _guess(target.levels[1], "nothing says which answer is the good one")
     yes, no = more
     numbers = _numbers(target.levels)
     if numbers is not None and not ({*numbers} <= {0.0, 1.0} or {*numbers} <= {-1.0, 1.0}):
         smaller = target.levels[int(numbers[0] > numbers[1])]
-        return _guess(smaller, "codes do not say which answer is the good one, so the smaller was taken")
+        return _guess(smaller, "codes do not say which answer is good, and the smaller often is")
     name = _plain(target.name)
     unwanted, wanted = _UNWANTED.search(name), _WANTED.search(name)
     if _NOT.search(name) or bool(unwanted) == bool(wanted):
@@ -79,7 +79,7 @@ def _by_name(target: Column, words: Sequence[str]) -> Favourable:
 
 
 def _guess(level: str, reason: str) -> Favourable:
-    return Favourable(level, reason, is_sure=False)
+    return Favourable(level, f"a guess, since {reason}", is_sure=False)
 
 
 def _more(levels: Sequence[str], words: Sequence[str]) -> tuple[str, str] | None:

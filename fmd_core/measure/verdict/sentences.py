@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.values import (
+    Accuracy,
     Family,
     Finding,
+    Judges,
     Limits,
     Measure,
     Member,
@@ -192,6 +194,27 @@ def second_sentence(findings: Sequence[Finding], not_tested: Sequence[NotTested]
         return own[0].sentence
     missing = [one.why for one in not_tested if one.family is Family.TWINS]
     return f"Twins were not tested: {missing[0]}." if missing else ""
+
+
+def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
+    """Who judges, where that is not to be expected."""
+    n = f"{figures.count(accuracy.n)} {figures.many(unit)}"
+    if judges is Judges.EVERYBODY:
+        return (
+            f"The table is small, so each of its {n} is judged by one of five models that never saw them, trained as "
+            "the original was."
+        )
+    if judges is Judges.FEW_OF_CHANGED:
+        return (
+            f"Only {n} who were held out judge a changed model; the original is judged by everybody, so hold the two "
+            "against each other on Unlearn, where both are asked about the same people."
+        )
+    if judges is Judges.FEW_OF_UNKNOWN_TRAINING:
+        return (
+            f"Only {n} who were held out judge: how this model was trained is not known here, so nobody else can be "
+            "judged by a model like it that never saw them."
+        )
+    return ""
 
 
 def limits_sentence(limits: Limits) -> str:

@@ -225,7 +225,7 @@ def _with_what_follows(sheet: Sheet, settings: TableImport, along: Sequence[str]
         followed = {g.attribute: g.along for g in found if g.column == name and g.along is not None}
         if not followed:
             raise DataError(
-                f"'{name}' cannot change along: it does not tell a protected column for nearly everybody, nor has it two "
+                f"'{name}' cannot change along: it tells no protected column for nearly everybody, nor has it two "
                 "values that stand for two groups. Leave it out of --along."
             )
         for attribute, swap in followed.items():

@@ -7,6 +7,7 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
+from app.record.criteria import Criteria
 from app.record.review import BUNDLED, Aim, Review
 from app.view_models import unlearn, verdict
 from fmd_core.measure.verdict.values import Outcome
@@ -64,28 +65,18 @@ def test_a_model_that_says_one_thing_to_everybody_is_not_within_the_limit():
 
 
 def test_no_two_bars_have_one_name():
-    view = verdict.build(cache.verdict(REVIEW, None, 0.1))
+    view = verdict.build(cache.verdict(REVIEW, None))
     names = [bar.label for bar in view.findings.bars]
     assert len(names) == len(set(names)) == verdict.MOST_BARS
 
 
 @pytest.mark.parametrize("attribute", ["paper"])
 def test_a_small_figure_is_no_all_clear_while_another_finding_is_beyond_the_limit(attribute):
-    found = cache.verdict(REVIEW, None, 0.1)
+    found = cache.verdict(REVIEW, None)
     said = unlearn.within_limit(cache.audit(REVIEW, None), found, Aim((attribute,)), 0.1)
     assert found.outcome is Outcome.BEYOND
     assert said.startswith(found.headline)
     assert "little to take out" not in said
-
-
-def test_the_study_measures_as_the_command_does():
-    from fmd_core.measure.verdict.asking import ask
-
-    data, model = cache.dataset(REVIEW), cache.classifier(REVIEW)
-    alone = fmd.give_verdict(data, *ask(model, data))
-    found = cache.verdict(REVIEW, None, 0.1)
-    assert [f.sentence for f in found.findings] == [f.sentence for f in alone.findings]
-    assert found.outcome is alone.outcome
 
 
 def test_a_single_finding_is_no_verdict_on_everything():
@@ -114,7 +105,7 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     first = [m.value for m in test.title]
     for limit in (50, 10, 1, 10):
         test.slider(key="threshold").set_value(limit).run()
-        found = cache.verdict(REVIEW, None, limit / 100)
+        found = cache.verdict(REVIEW, None, Criteria(fmd.Limits.of_points(limit / 100)))
         assert test.title[0].value.replace("\\", "") == found.headline
         assert test.table[0].value["Verdict"].tolist().count("beyond the limit") == sum(
             f.outcome is Outcome.BEYOND for f in found.findings[: verdict.MOST_ROWS]
@@ -123,7 +114,10 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     assert [m.value for m in test.title] == first
     test.slider(key="threshold").set_value(50).run()
     report = test.switch_page("app_pages/report.py").run()
-    assert report.title[0].value.replace("\\", "") == cache.verdict(REVIEW, None, 0.5).headline
+    assert (
+        report.title[0].value.replace("\\", "")
+        == cache.verdict(REVIEW, None, Criteria(fmd.Limits.of_points(0.5))).headline
+    )
 
 
 def test_a_protected_column_that_is_not_read_is_said_before_the_verdict():

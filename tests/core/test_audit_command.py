@@ -16,7 +16,7 @@ from fmd_core.models.training import train_classifier
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     "schema", "verdict", "headline", "accuracy", "classes", "favourable", "findings", "groups", "warnings",
-    "not_read", "not_tested", "data", "model", "version", "seconds",
+    "not_read", "not_tested", "data", "model", "version", "seconds", "references", "limits", "judged_by",
 }  # fmt: skip
 FINDING = {
     "family", "attribute", "groups", "value", "low", "high", "n", "limit", "verdict", "sentence",

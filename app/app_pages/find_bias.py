@@ -37,7 +37,7 @@ def findings() -> None:
         help=glossary.tip("Limit"),
     )  # fmt: skip
     below = st.container()
-    criteria_form.draw(data)
+    criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable)
     limit = state.limits().of_aim(state.measure())
     view = find_bias.build_findings(audit, limit, state.measure())
     verdict = cache.verdict(REVIEW, state.current(), state.criteria())
@@ -67,7 +67,8 @@ def findings() -> None:
             st.caption(components.plain(said.not_tested_summary))
             st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
     st.header("By attribute", anchor=False)
-    st.caption(components.plain(f"One kind of what is compared above: {axis}."))
+    apart = find_bias.measured_apart(verdict, data, audit.accuracy.n)
+    st.caption(components.plain(f"One kind of what is compared above: {axis}.{apart}"))
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit)
     permalink.write()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fmd_core import AttributeDataset, Verdict
-from fmd_core.measure.verdict.favourable import chosen_favourable, suggest_favourable
+from collections.abc import Sequence
+
+from fmd_core import Verdict
+from fmd_core.measure.verdict.values import Favourable
 
 LIMITS = {
     "twins": "Twins, points",
@@ -11,18 +13,13 @@ LIMITS = {
     "equal_truth": "Recognised, points",
     "service": "Right, points",
 }
-FARES_BEST = "the group that fares best"
+HIGHEST = "the group with the highest rate"
 
 
-def answers(data: AttributeDataset) -> dict[str, str]:
-    """What the good answer can be, in words; '' is what the data or their names say."""
-    known = (
-        chosen_favourable(data.target, data.favourable, "as the data say")
-        if data.favourable
-        else suggest_favourable(data.target)
-    )
-    unsaid = "no answer is better than another" if known is None else f"{known.level} ({known.reason})"
-    return {"": unsaid, **{level: level for level in data.target.levels}}
+def answers(classes: Sequence[str], unasked: Favourable | None) -> dict[str, str]:
+    """What the good answer can be, in words; '' is what the data or their names say, `unasked`."""
+    said = "no answer is better than another" if unasked is None else f"{unasked.level} ({unasked.reason})"
+    return {"": said, **{level: level for level in classes}}
 
 
 def unsure(verdict: Verdict) -> str:
@@ -30,10 +27,7 @@ def unsure(verdict: Verdict) -> str:
     good = verdict.favourable
     if good is None or good.is_sure:
         return ""
-    return (
-        f"Nobody has said which answer is the good one; “{good.level}” was taken. If it is the other, say so under the "
-        "limit: then others fare worse."
-    )
+    return f"Nobody has said which answer is the good one; “{good.level}” was taken. Say which it is, under the limit."
 
 
 def in_force(verdict: Verdict, everywhere: float) -> str:

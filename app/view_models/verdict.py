@@ -112,7 +112,9 @@ def _findings(verdict: Verdict) -> BarChart:
             for label, f in zip(_labels(shown), shown, strict=True)
         ),
         summary=summary if verdict.findings else "Nothing could be compared.",
-        table=pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)]),
+        table=_without_empty(
+            pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)])
+        ),
     )
 
 
@@ -137,6 +139,11 @@ def _row(name: str, finding: Finding) -> dict[str, str | int]:
         "n": finding.n,
         "Verdict": WORDS[finding.outcome],
     }
+
+
+def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    """The same without a column that says nothing, as that of the ratios where no answer is the good one."""
+    return table.loc[:, (table != "").any()] if len(table) else table
 
 
 def _ratio(ratio: Ratio) -> str:

@@ -10,16 +10,18 @@ from app.session import memory, state
 from app.view_models import criteria as view
 from app.view_models import glossary
 from app.widgets import components
+from fmd_core.measure.verdict.values import Favourable
 
 IN_A_ROW = 3
 
 
-def draw(data: fmd.AttributeDataset) -> None:
-    """Everything folded away: who never opens it judges by the slider and by what the data say."""
+def draw(data: fmd.AttributeDataset, unasked: Favourable | None) -> None:
+    """Everything folded away: who never opens it judges by the slider and by what the data say. `unasked` is the good
+    answer where the reviewer names none."""
     with st.expander("Limits of each kind, the good answer, and whom others are compared with"):
         st.caption("An empty field stands where the slider stands.")
         _limits()
-        _good_answer(data)
+        _good_answer(data, unasked)
         _references(data)
 
 
@@ -39,8 +41,8 @@ def _limits() -> None:
         )  # fmt: skip
 
 
-def _good_answer(data: fmd.AttributeDataset) -> None:
-    choices = view.answers(data)
+def _good_answer(data: fmd.AttributeDataset, unasked: Favourable | None) -> None:
+    choices = view.answers(data.target.levels, unasked)
     st.selectbox(
         "The good answer", list(choices), format_func=lambda level: components.plain(choices[level]),
         key="favourable", persist_state="session",
@@ -64,5 +66,5 @@ def _reference(data: fmd.AttributeDataset, attribute: str) -> None:
 
     st.selectbox(
         components.plain(f"Compared with, by {attribute}"), ["", *data.attribute(attribute).levels],
-        format_func=lambda level: components.plain(level) if level else view.FARES_BEST, key=key, on_change=keep,
+        format_func=lambda level: components.plain(level) if level else view.HIGHEST, key=key, on_change=keep,
     )  # fmt: skip

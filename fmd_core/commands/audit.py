@@ -16,7 +16,7 @@ from fmd_core.commands.audit_page import SHORT, audit_page
 from fmd_core.commands.common import own_version
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
-from fmd_core.measure.verdict.sentences import limits_sentence
+from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.values import Judges, Limits, Outcome, Verdict
 from fmd_core.study.answering import verdict_of_answers
 from fmd_core.study.study import Study
@@ -235,10 +235,10 @@ def _write(
     except OSError as error:
         raise DataError(f"The result cannot be written: {error.strerror}.") from error
     if arguments.json != "-":
-        print(text_of(verdict))
+        print(text_of(verdict, dataset))
 
 
-def text_of(verdict: Verdict) -> str:
+def text_of(verdict: Verdict, dataset: AttributeDataset) -> str:
     """The audit for a reader at a terminal."""
     accuracy = verdict.accuracy
     lines = [f"{verdict.outcome.value.capitalize()}.", "", verdict.headline, verdict.detail, ""]
@@ -248,12 +248,9 @@ def text_of(verdict: Verdict) -> str:
             f"Right for {100 * accuracy.value:.1f} % of {accuracy.n:,} people; always answering "
             f"'{accuracy.majority_class}' would be for {100 * accuracy.majority:.1f} %."
         )
-    if verdict.favourable is not None:
-        sure = "" if verdict.favourable.is_sure else "; name it yourself with --favourable"
-        lines.append(
-            f"The favourable answer is '{verdict.favourable.level}': {verdict.favourable.reason}{sure}."
-        )
-    lines += [*filter(None, [verdict.judged_by]), limits_sentence(verdict.limits), ""]
+    if verdict.favourable is not None and not verdict.favourable.is_sure:
+        lines.append("Nobody has said which answer is the good one; name it with --favourable.")
+    lines += [*criteria_sentences(dataset, verdict), ""]
     lines += [f"- {SHORT[f.outcome]}: {f.sentence}" for f in verdict.findings[1:SHOWN]]
     if more := max(0, len(verdict.findings) - SHOWN):
         lines.append(f"- and {more:,} more findings (--json lists all)")

@@ -15,8 +15,8 @@ from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Judges, Limits, Verdict
-from fmd_core.measure.verdict.warnings import known_warnings, too_good, unread_columns
+from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict
+from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
 from fmd_core.models.classifier import Classifier
 from fmd_core.study.fixing import Fixing
 from fmd_core.study.folds import can_train_again, fold_models, is_small
@@ -58,12 +58,18 @@ class Answering(Fixing):
         def make() -> Verdict:
             return give_verdict(
                 self.data, answered, twins, favourable=favourable, references=compared, limits=limits,
-                warnings=(*too_good(self.data, answered), *known_warnings(self.data)),
+                warnings=(*too_good(self.data, answered), *self._known_warnings()),
                 not_read=unread_columns(self.data), judges=judges, model=self._digest(of),
             )  # fmt: skip
 
         chosen = favourable, self.data.favourable, tuple(sorted(compared.items())), limits
         return self.memory.recall(self._counted("verdict", of.name, *chosen), make)
+
+    def _known_warnings(self) -> tuple[AuditWarning, ...]:
+        """What is known of the file that the data came from, then what a look at them finds."""
+        data = self.data
+        seen = self.memory.recall(self._key("data warnings"), lambda: dataset_warnings(data, data.persons))
+        return tuple(dict.fromkeys((*data.warnings, *seen)))
 
     def _digest(self, of: Named[Head]) -> str:
         """Content digest of the model that is judged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,20 +80,19 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         unit=settings.unit,
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
-    unread = _unread(sheet, dataset)
     leaks = leak_note(frame, split, settings.unit)
-    return replace(
+    dataset = replace(
         dataset,
         favourable=settings.favourable,
         phrases=settings.phrases,
         references=settings.references,
         persons=persons,
         weights=weights_of(sheet, settings, rows),
-        warnings=_file_warnings(sheet, settings, rows, split, unread),
-        not_read=unread,
+        not_read=_unread(sheet, dataset),
         parts_are_drawn=not settings.split_column,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
+    return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))
 
 
 def _unread(sheet: Sheet, dataset: AttributeDataset) -> tuple[str, ...]:
@@ -105,19 +103,19 @@ def _unread(sheet: Sheet, dataset: AttributeDataset) -> tuple[str, ...]:
 
 
 def _file_warnings(
-    sheet: Sheet, settings: TableImport, rows: Array, split: Array, unread: Sequence[str]
+    sheet: Sheet, settings: TableImport, rows: Array, dataset: AttributeDataset
 ) -> tuple[AuditWarning, ...]:
     """What only the whole file tells: numbers of people, weights, other systems' answers, rows that stand in
     several parts."""
-    read = {column.name for column in sheet.columns} - set(unread)
+    read = {column.name for column in sheet.columns} - set(dataset.not_read)
     labels = [settings.target, *settings.protected]
     checked = check_sheet(sheet, labels, persons=settings.person, weights=settings.weights, read=read)
     said_elsewhere = {WarningKind.SPELLING, *(() if settings.person else (WarningKind.REPEATED_PEOPLE,))}
     found = [warning for warning in checked.warnings if warning.kind not in said_elsewhere]
-    if not settings.person:
+    if dataset.persons is None:
         aside = {*checked.identifiers, settings.split_column}
         facts = sheet.frame.iloc[rows].drop(columns=[c.name for c in sheet.columns if c.name in aside])
-        found += repeated_rows(facts, split)
+        found += repeated_rows(facts, dataset.split)
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ from fmd_core.measure.verdict.values import (
     NotTested,
     Outcome,
     Rate,
+    Verdict,
 )
 
 OTHERS = "everybody else"
@@ -215,6 +216,21 @@ def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
             "judged by a model like it that never saw them."
         )
     return ""
+
+
+def criteria_sentences(dataset: AttributeDataset, verdict: Verdict) -> list[str]:
+    """By what was judged, a sentence each: limits, the good answer, references, and who judged."""
+    said, good = [limits_sentence(verdict.limits)], verdict.favourable
+    if good is not None:
+        unsure = "" if good.is_sure else "; nobody has said so"
+        said.append(f"The favourable answer is '{good.level}': {good.reason}{unsure}.")
+    if verdict.references:
+        compared = [
+            f"by {attribute_name(dataset, attribute)} with {group_name(dataset, (Member(attribute, level),))}"
+            for attribute, level in verdict.references.items()
+        ]
+        said.append(f"Others are compared {figures.listed(compared)}.")
+    return said + ([verdict.judged_by] if verdict.judged_by else [])
 
 
 def limits_sentence(limits: Limits) -> str:

@@ -22,14 +22,9 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.measure.verdict.answered import Answered
 
 __all__ = [
-    "dataset_warnings", "found_leaks", "known_warnings", "leak_warning", "leak_warnings", "repeated_rows",
+    "dataset_warnings", "found_leaks", "leak_warning", "leak_warnings", "repeated_rows",
     "sentinel_warnings", "too_good", "unread_columns",
 ]  # fmt: skip
-
-
-def known_warnings(dataset: AttributeDataset) -> tuple[AuditWarning, ...]:
-    """What is known of the file that the data came from, then what a look at them finds."""
-    return tuple(dict.fromkeys((*dataset.warnings, *dataset_warnings(dataset, dataset.persons))))
 
 
 def too_good(dataset: AttributeDataset, answered: Answered) -> tuple[AuditWarning, ...]:

@@ -120,6 +120,24 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     )
 
 
+def test_a_good_answer_that_nobody_named_is_said_to_have_been_taken():
+    data, answered = people(BLOND)
+    view = verdict.build(fmd.give_verdict(data, answered, None))
+    assert view.warnings[0].startswith("Nobody has said which answer is the good one; “")
+    named = verdict.build(fmd.give_verdict(replace(data, favourable="blond"), answered, None))
+    assert not any("Nobody has said" in sentence for sentence in named.warnings)
+
+
+def test_every_bar_and_row_has_the_limit_of_its_kind():
+    limits = fmd.Limits(selection=0.2, equal_truth=0.3, service=0.4)
+    found = fmd.give_verdict(*people(BLOND), None, favourable="blond", limits=limits)
+    view = verdict.build(found)
+    assert {bar.limit for bar in view.findings.bars} == {0.2, 0.3, 0.4}
+    assert view.findings.table["Limit, points"].tolist() == [f"{100 * f.limit:g}" for f in found.findings]
+    assert "limit 0.8" in "".join(view.findings.table["Ratio"])
+    assert "Ratio" not in verdict.build(cache.verdict(REVIEW, None)).findings.table
+
+
 def test_a_protected_column_that_is_not_read_is_said_before_the_verdict():
     data, answered = people(BLOND)
     view = verdict.build(fmd.give_verdict(data, answered, (), favourable="blond", not_read=["sex", "town"]))

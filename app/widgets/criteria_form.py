@@ -34,10 +34,13 @@ def _limits() -> None:
                 label, 0.0, 100.0, None, 1.0, "%g", key=state.limit_key(name), placeholder=everywhere,
                 persist_state="session", help=glossary.tip("Limit"),
             )  # fmt: skip
+    ratio = state.limit_key("ratio")
+    if not memory.has(ratio):
+        memory.put(ratio, state.RATIO)
     with fields[-1]:
         st.number_input(
-            "Answers given, ratio", 0.0, 1.0, state.RATIO, 0.05, "%g", key=state.limit_key("ratio"),
-            persist_state="session", help=glossary.tip("Disparate impact"),
+            "Answers given, ratio", 0.0, 1.0, step=0.05, format="%g", key=ratio, persist_state="session",
+            help=glossary.tip("Disparate impact"),
         )  # fmt: skip
 
 

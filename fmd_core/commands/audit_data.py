@@ -95,7 +95,8 @@ def _open_reference(request: DataRequest) -> AuditData:
         raise DataError(f"'{family}' predicts '{dataset.target.name}', not '{request.target}'.")
     if request.protected and "protected" not in options:
         chosen = {name: dataset.attribute(name) for name in request.protected}
-        dataset = replace(dataset, attributes=chosen)
+        compared = {name: level for name, level in dataset.references.items() if name in chosen}
+        dataset = replace(dataset, attributes=chosen, references=compared)
     _check_order(dataset, request.classes)
     demo = family if FAMILIES[family].has_model else ""
     return AuditData(dataset, has_model=demo)

@@ -351,7 +351,9 @@ def test_by_what_was_judged_is_told():
         judges=Judges.FEW_OF_UNKNOWN_TRAINING,
     )  # fmt: skip
     limits, good, compared, judged = criteria_sentences(dataset, verdict)
-    assert limits.startswith("Limits: twins 2 points, selection 10 points or a ratio of 0.8")
+    assert limits.startswith(
+        "Limits: 2 points for twins, 10 points or a ratio of 0.8 for how often an answer"
+    )
     assert verdict.favourable.level in good
     assert compared == f"Others are compared by sex with sex {level}."
     assert judged == verdict.judged_by

@@ -237,6 +237,7 @@ def limits_sentence(limits: Limits) -> str:
     """All limits at once."""
     named = {family: figures.counted(round(100 * limits.of(family), 2), "point") for family in Family}
     return (
-        f"Limits: twins {named[Family.TWINS]}, selection {named[Family.SELECTION]} or a ratio of {limits.ratio:g}, "
-        f"equal truth {named[Family.EQUAL_TRUTH]}, service {named[Family.SERVICE]}."
+        f"Limits: {named[Family.TWINS]} for twins, {named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
+        f"often an answer is given, {named[Family.EQUAL_TRUTH]} for how often people are recognised, "
+        f"{named[Family.SERVICE]} for how often the answer is right."
     )

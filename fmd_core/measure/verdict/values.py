@@ -157,7 +157,7 @@ class Member:
 class Group:
     """All figures of one group of test people; a rate is None where nobody is there to have it.
 
-    With two classes the last three are about the favourable answer; with more classes they are None.
+    The last four are about the favourable answer; where there is none they are None.
     """
 
     name: str

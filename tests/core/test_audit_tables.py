@@ -128,7 +128,7 @@ def test_where_either_answer_keeps_the_ratio_nobody_needs_to_say_which_is_good(t
 def test_a_low_grade_is_not_the_good_answer(tmp_path, capsys):
     _, made = audit(tmp_path, people(400, name="class", answers=("Low", "High")))
     assert made["favourable"] == "High"
-    assert "name it yourself with --favourable" in capsys.readouterr().out
+    assert "name it with --favourable" in capsys.readouterr().out
 
 
 # --- what is not known before the answer, and what another system says
@@ -244,6 +244,17 @@ def test_an_error_that_spares_says_so(tmp_path):
     assert code == BEYOND
     assert made["findings"][0]["family"] == "equal truth"
     assert made["headline"].endswith("% and 20 % get 'pass_bar 1' instead.")
+
+
+def test_of_three_classes_nobody_says_where_those_go_who_are_not_recognised(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = people(6_000, name="decision")
+    frame["decision"] = rng.choice(["granted", "delayed", "denied"], 6_000)
+    wrong = rng.random(6_000) < np.where(frame["sex"] == "M", 0.5, 0.1)
+    frame["said"] = np.where(wrong, rng.choice(["granted", "delayed", "denied"], 6_000), frame["decision"])
+    asked = ["--target", "decision", "--predictions", "said", "--protected", "sex", "--favourable", "granted"]
+    _, made = audit(tmp_path, frame, *asked)
+    assert not any("instead" in f["sentence"] for f in made["findings"])
 
 
 # --- the figures are aif360's

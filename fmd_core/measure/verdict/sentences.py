@@ -63,17 +63,17 @@ def finding_sentence(
         return ""
     if finding.family is Family.SELECTION:
         return _selection(dataset, finding, finding.worse, finding.better)
-    sentence = _served(dataset, finding, finding.worse, finding.better)
-    if finding.family is not Family.EQUAL_TRUTH or favourable is None or not favourable.is_sure:
-        return sentence
-    return (
-        sentence
-        if finding.answer == favourable.level
-        else sentence[:-1] + _spared(dataset, finding, favourable)
-    )
+    served = _served(dataset, finding, finding.worse, finding.better)
+    return served[:-1] + _spared(dataset, finding, favourable)
 
 
-def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable) -> str:
+def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable | None) -> str:
+    """The end of a sentence about a class: how many of it get the favourable answer, where that is the other one."""
+    is_known = favourable is not None and favourable.is_sure and len(dataset.target.levels) == 2
+    if favourable is None or not is_known or finding.family is not Family.EQUAL_TRUTH:
+        return "."
+    if finding.answer == favourable.level:
+        return "."
     shares = [_percent(1 - rate.value) for rate in (finding.worse, finding.better) if rate is not None]
     return f": {' and '.join(shares)} get '{_answer(dataset, favourable.level)}' instead."
 

@@ -1,7 +1,7 @@
 """What `fmd audit` says of public tables, with the suggested answers and with an expert's; and its figures
 against aif360 and fairlearn. Writes the second part of docs/verdicts.md.
 
-FMD_DATA_DIR=... python tests/benchmarks/public_tables.py
+FMD_DATA_DIR=... .venv-bench/bin/python tests/benchmarks/public_tables.py
 """
 
 from __future__ import annotations
@@ -350,7 +350,7 @@ def page() -> str:
 
 
 PAGE = """{heading}
-Made by `python tests/benchmarks/public_tables.py`, which runs `fmd audit` on each file as it came (FMD_DATA_DIR says
+Made by `.venv-bench/bin/python tests/benchmarks/public_tables.py`, which runs `fmd audit` on each file as it came (FMD_DATA_DIR says
 where they lie). Status: 0 within, 1 beyond, 2 cannot be said, 3 refused. The last column is a judgement of ours, as
 severe as we could make it; all else is the command's. {not_there}, so they are missing.{lost}
 

@@ -40,6 +40,7 @@ class Step:
     attribute: str
     result: UnlearningResult  # in force after it
     note: str = ""  # what else there is to say of it
+    refusal: str = ""  # why the guard refused what was applied all the same
 
     def __repr__(self) -> str:
         return one_line(self, f"{self.at:%Y-%m-%d %H:%M}", self.action, self.attribute, self.result.setting)
@@ -162,6 +163,8 @@ class Evidence:
     """The worst of everything that was measured of the original; None where that was not asked."""
     forgetting: Forgetting | None = None
     """What fresh readers tell before and after, of a variant that forgets; None where they were not asked."""
+    forgotten: tuple[str, ...] = ()
+    """Attributes, or the pattern, that the variant in force was to forget."""
     changed_layers: tuple[str, ...] | None = None
     """Layers whose weights are not the original's, of a network that was trained on; None where that was not
     looked at."""

@@ -270,6 +270,8 @@ class Step(Part, frozen=True):
     attribute: Text
     setting: Text
     head_sha256: Text
+    refusal: Text = ""
+    """Why the guard refused what was applied all the same; '' where it did not."""
 
 
 class Guard(Part, frozen=True):
@@ -291,6 +293,8 @@ class Current(Setting, frozen=True):
     guard: Guard
     changed_layers: Some[Text] | None = None
     """Layers whose weights are not the original's; None where only the head in force is known."""
+    forgotten: Some[Text] = field(default_factory=list)
+    """Attributes, or the pattern, that the variant was to forget."""
 
 
 class Done(Part, frozen=True):
@@ -389,13 +393,19 @@ class Reading(Part, frozen=True):
 
 
 class Forgetting(Part, frozen=True):
-    """What can still be read of what was to be forgotten, and what that cost the task."""
+    """What can still be read of what was to be forgotten, and what that cost the task. `classes` are hit rates, and
+    `majority` is how often `majority_class`, answered always, would be right; None in reports from before."""
 
     headline: Text
     sentence: Text
     readings: Some[Reading]
     accuracy: Change
     seconds: Number
+    classes: Some[Change] = field(default_factory=list)
+    majority: Share | None = None
+    majority_class: Text = ""
+    reliance: Change | None = None
+    """How far hiding a pattern, the change's group, moves the probability of the true class."""
 
 
 class Report(Part, frozen=True, kw_only=True):

@@ -208,6 +208,7 @@ def done(evidence: Evidence) -> schema.Done:
             attribute=step.attribute,
             setting=step.note or _setting(step.result),
             head_sha256=step.result.head.fingerprint,
+            refusal=step.refusal,
         )
         for step in evidence.history
     ]
@@ -232,6 +233,7 @@ def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
             tolerance=evidence.tolerance,
         ),
         changed_layers=None if evidence.changed_layers is None else list(evidence.changed_layers),
+        forgotten=list(evidence.forgotten),
     )
 
 

@@ -182,10 +182,11 @@ def judge_forgetting(
         for name in dict.fromkeys(attributes)
         if name in before.twins
     ]
-    classes, (majority, commonest) = _class_changes(before.judges, dataset, *right), _majority(before, dataset)
-    return Forgetting(
-        tuple(readings), everyone, tuple(comparisons), seconds, classes, majority, commonest
+    classes, (majority, commonest) = (
+        _class_changes(before.judges, dataset, *right),
+        _majority(before, dataset),
     )
+    return Forgetting(tuple(readings), everyone, tuple(comparisons), seconds, classes, majority, commonest)
 
 
 def _class_changes(
@@ -193,7 +194,9 @@ def _class_changes(
 ) -> tuple[Change, ...]:
     """Hit rate of every class, by whom is right (n,) before and after."""
     target = dataset.target
-    groups = [(level, judges.labels == code, ((target.name, level),)) for code, level in enumerate(target.levels)]
+    groups = [
+        (level, judges.labels == code, ((target.name, level),)) for code, level in enumerate(target.levels)
+    ]
     return tuple(
         replace(change, name="hit rate", called=group_name(dataset, (Member(target.name, change.group),)))
         for change in rate_changes(groups, before, after)

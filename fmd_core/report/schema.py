@@ -401,7 +401,7 @@ class Measured(Part, frozen=True):
 
 
 class TwinAnswer(Part, frozen=True):
-    """What the model says of one twin: the class by its place in `Data.classes`, and the probability of the true one."""
+    """What the model says of one twin: the class by its place in `Data.classes`, and how probable the true one is."""
 
     answer: Count
     sure: Share

@@ -84,6 +84,7 @@ def _begin(
     pattern: Pattern | None = None,
 ) -> None:
     access.require_change()
+    original = cache.classifier(variant.review).name
     review, key = variant.review, f"forget {variant.review.data} {variant.review.model} {variant.what}"
 
     def work(progress: Progress) -> Trained:
@@ -97,7 +98,8 @@ def _begin(
         try:
             found = forget(told, lambda share: progress(0.1 * share, "Reading every sample"))
             progress(0.97, "Keeping the model")
-            changed = keep_model(cache.dataset(review), found.classifier)
+            name = f"{original or found.classifier.architecture}, {variant.what}"  # tells it from other trainings
+            changed = keep_model(cache.dataset(review), replace(found.classifier, name=name))
         finally:
             _live.pop(key, None)
         made = replace(variant, review=replace(review, beside=changed))

@@ -22,6 +22,10 @@ def recipe(strength: float) -> Recipe:
     return Recipe(REVIEW, AIM, "iterated", 0, strength, 1.0, 0.01)
 
 
+def address(variant):
+    return compare.address_of(Side(BUNDLED, variant), BUNDLED)
+
+
 HISTORY = History().apply(recipe(0.1), NOW).apply(recipe(3.0), NOW)
 
 
@@ -62,7 +66,7 @@ def test_the_original_against_what_is_in_force_comes_first(page):
 
 
 def test_two_variants_are_compared_with_each_other(page):
-    page.selectbox(key="compare_first").set_value("Variant 1").run()
+    page.selectbox(key="compare_first").set_value(address(recipe(0.1))).run()
     biases = [cache.audit(REVIEW, recipe(s)).attributes[0].bias.value for s in (0.1, 3.0)]
     assert biases == pytest.approx(
         [
@@ -80,7 +84,7 @@ def sides(*names):
 
 
 def test_the_same_twice_is_no_comparison(page):
-    page.selectbox(key="compare_first").set_value("Variant 2").run()
+    page.selectbox(key="compare_first").set_value(address(recipe(3.0))).run()
     assert titles(page) == "Which one is better?"
     assert any("choose two that differ" in html.value for html in page.get("html"))
 

@@ -82,6 +82,8 @@ HOSTILE = {
     "tolerance": ["6", "-0.5", "0.3", "inf", "nan", "x"],
     "alike": ["0", "nan", "x", "-1"],
     "strength": [],
+    "compare": ["", "nothing", "variant-" + "0" * 16, "model-../../etc/passwd", "The original model", "<b>"],
+    "with": ["original,original", "model-" + "f" * 32, "\x00"],
     "review": ["", "nonsense", "a" * 22, "../../etc/passwd", "' OR 1=1 --", "\x00" * 22],
 }
 

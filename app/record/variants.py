@@ -84,7 +84,7 @@ class Retrained:
     """What was forgotten and how, in words."""
     tolerance: float
     forgotten: tuple[str, ...] = ()
-    """The attributes that it was trained against; () of a pattern, and of what was kept before this was noted."""
+    """The attributes that it was trained against, or the pattern; () of what was kept before this was noted."""
 
     @property
     def k(self) -> int:

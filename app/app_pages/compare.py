@@ -14,8 +14,8 @@ from app.widgets import components, panels
 
 REVIEW = state.review()
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
+# What each is called, by what it is in the address: so another browser opens the same comparison.
 names_of = {compare.address_of(side, REVIEW.model): name for name, side in found.items()}
-"""What each is called, by what it is in the address: so another browser opens the same comparison."""
 
 
 def choose() -> list[str | None]:

@@ -24,8 +24,8 @@ KICKER = "Feature unlearning · against the original model"
 FACES = 2
 
 
+# A variant, the attributes that readers are asked about, and the training where it left a pattern out.
 Chosen = tuple[Erasure | Retrained | None, tuple[str, ...], Trained | None]
-"""A variant, the attributes that readers are asked about, and the training where it left a pattern out."""
 
 
 def chosen(way: str) -> Chosen:
@@ -65,7 +65,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...], trained: Train
             st.caption(components.plain(view.summary))
         st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     st.caption(components.plain(view.classes_summary))
-    st.dataframe(view.classes, hide_index=True, alt=view.classes_summary)
+    st.table(panels.plain_cells(view.classes), border="horizontal", hide_index=True, alt=view.classes_summary)
     if point.refusal:
         st.warning(components.plain(wording.guard_refusal(point.refusal)))
     history_panel.draw(variant, refused=bool(point.refusal))

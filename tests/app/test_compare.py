@@ -89,6 +89,19 @@ def test_the_same_twice_is_no_comparison(page):
     assert any("choose two that differ" in html.value for html in page.get("html"))
 
 
+def test_what_the_guard_refused_is_said_on_the_comparison_whichever_is_in_force(page):
+    past = History().apply(recipe(3.0), NOW, "8 is never answered any more").apply(recipe(0.1), NOW)
+    page.session_state["journals"] = {(REVIEW.data, REVIEW.model): Journal(past)}
+    page.run()
+    page.selectbox(key="compare_second").set_value(address(recipe(3.0))).run()
+    assert page.warning[0].value.replace("\\", "") == (
+        "Variant 1 was applied although the guard refuses it: 8 is never answered any more."
+    )
+    assert sum("although the guard refuses it" in m.value for m in page.markdown) == 1  # the kept variant
+    page.selectbox(key="compare_second").set_value(address(recipe(0.1))).run()
+    assert not page.warning
+
+
 def test_a_variant_is_renamed_put_in_force_and_let_go(page):
     page = page.text_input(key="name_0_Variant 1").set_value("careful").run()
     assert [k.name for k in history(page).kept] == ["careful", "Variant 2"]

@@ -1,5 +1,7 @@
 """The page that makes a model forget an attribute, and what it leaves in history, comparison and report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,49 @@ def test_of_several_accounts_the_one_of_the_most_attributes_is_reported():
     cache.forgetting(ERASURE, ("colour",))
     assert cache.known_forgetting(ERASURE) is both
     judgements._forgetting.clear()
+
+
+def test_a_page_about_another_attribute_than_the_sidebar_s_is_headed_by_it(open_page):
+    test = open_page("feature_unlearning")
+    test.multiselect(key="forget_colored_digits").set_value(["paper"]).run()
+    assert "paper" in titles(test).lower()
+    assert "colour" not in titles(test).lower()
+    assert any("the paper bias" in m.value for m in test.markdown)  # before and after is about it too
+    classes = next(t.value for t in test.table if "Class" in t.value.columns)
+    assert classes["Class"].tolist()[:2] == ["0s", "1s"]
+    test = next(b for b in test.button if b.label == "Apply although refused").click().run()
+    made = journal(test).history.current
+    refusal = cache.point(made).refusal
+    assert journal(test).history.refusal(made) == refusal != ""
+    assert (made.attributes, made.aim.attributes) == (("paper",), ("paper",))
+    page = test.switch_page("app_pages/report.py").run().get("iframe")[0].proto.srcdoc
+    assert "To be forgotten: paper." in page
+    assert page.count(refusal) == 4  # first page, in force, history and audit log
+    assert "Each class before and after" in page
+
+
+def test_a_pattern_needs_no_annotation_and_heads_its_page(open_page, same_model_again):
+    opened.open_beside.clear()
+    groups = cache.channel_groups(REVIEW, "", None)
+    name = feature_unlearning.pattern_name(1, groups.n_groups, groups.layer)
+    made = replace(same_model_again, way="pattern", what=f"{name} forgotten by training", forgotten=(name,))
+    test = open_page("find_bias")
+    trained = Trained(made, (Round(1.0, 2.0), Round(0.5, 1.0)), 3.0, Pattern("", None, 1), 0.3)
+    test.session_state["trained"] = {(REVIEW.data, REVIEW.model): (trained,)}
+    test.session_state["forget_colored_digits"] = []
+    test.session_state["forget_way"] = "pattern"
+    test = test.switch_page("app_pages/feature_unlearning.py").run()
+    assert not test.exception
+    assert titles(test).startswith(
+        f"There is no evidence that the answers hang less on {name}\\: hiding it moves"
+    )
+    assert not [t for t in test.table if "Reader" in t.value.columns]
+    test = (
+        press(test, "Apply this")
+        if any(b.label == "Apply this" and not b.disabled for b in test.button)
+        else test
+    )
+    opened.open_beside.clear()
 
 
 def test_nothing_chosen_asks_for_an_attribute(open_page):

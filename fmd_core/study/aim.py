@@ -10,6 +10,7 @@ from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.verdict.values import Finding
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,20 @@ def as_aim(about: str | Sequence[str] | Aim) -> Aim:
     if isinstance(about, Aim):
         return about
     return Aim((about,) if isinstance(about, str) else tuple(about))
+
+
+def aim_of(finding: Finding) -> Aim:
+    """What to take out so that a finding of the verdict comes within its limit: the one place that says so.
+
+    Twins are answered alike, groups get an answer alike (demographic parity), people of one true class are recognised
+    alike (equal opportunity). Who is served worse than everybody else has less often the answer that is true.
+    """
+    from fmd_core.measure.verdict.values import Family  # slow to import, and an aim alone needs nothing of it
+
+    measures: dict[Family, Measure] = {
+        Family.TWINS: "counterfactual",
+        Family.SELECTION: "demographic parity",
+        Family.EQUAL_TRUTH: "equal opportunity",
+        Family.SERVICE: "equal opportunity",
+    }
+    return Aim(finding.attributes, measures[finding.family])

@@ -22,6 +22,7 @@ def draw(*, with_steps: bool = True) -> None:
     """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
     data = cache.dataset(state.review())
     memory.settle("attribute")
+    memory.settle("measure")
     memory.keep_within("attribute", tuple(data.attributes))
     memory.put("title", data.name)
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,3 +57,13 @@ def aim_of(finding: Finding) -> Aim:
         Family.SERVICE: "equal opportunity",
     }
     return Aim(finding.attributes, measures[finding.family])
+
+
+def finding_of(findings: Iterable[Finding], aim: Aim) -> Finding | None:
+    """Which of the findings, worst first, an aim takes out: the first that lies within it; None where none does."""
+    return next((finding for finding in findings if includes(aim, aim_of(finding))), None)
+
+
+def includes(aim: Aim, other: Aim) -> bool:
+    """Whether who takes out one aim takes out the other too."""
+    return aim.measure == other.measure and set(other.attributes) <= set(aim.attributes)

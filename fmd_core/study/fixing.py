@@ -214,12 +214,26 @@ class Fixing(Teaching):
     ) -> Suggestion:
         """The roads along `ways`, ranked by how cheaply they bring a finding within its limit on validation people.
         `progress` may raise to stop: what was solved until then is kept."""
-        goal, roads = Goal.of(finding), []
-        for place, way in enumerate(ways):
-            told = part(progress, place / len(ways), (place + 1) / len(ways))
-            told(0.0)
-            roads.append(self.road(way, goal, k, tolerance, told))
-        return Suggestion.of(finding, self.original.reached(goal, "validation"), roads)
+        goal = Goal.of(finding)
+
+        def make() -> Suggestion:
+            roads = []
+            for place, way in enumerate(ways):
+                told = part(progress, place / len(ways), (place + 1) / len(ways))
+                told(0.0)
+                roads.append(self.road(way, goal, k, tolerance, told))
+            return Suggestion.of(finding, self.original.reached(goal, "validation"), roads)
+
+        return self.memory.recall(self._roads_key(finding, ways, k, tolerance), make)
+
+    def are_tried(
+        self, finding: Finding, ways: Sequence[Way], k: int | None = None, tolerance: float = TOLERANCE
+    ) -> bool:
+        """Whether `try_roads` costs nothing."""
+        return self.memory.holds(self._roads_key(finding, ways, k, tolerance))
+
+    def _roads_key(self, finding: Finding, ways: Sequence[Way], k: int | None, tolerance: float) -> Key:
+        return self._counted("roads", finding, tuple(ways), k, tolerance)
 
     def judged(
         self, result: UnlearningResult, about: About = None, tolerance: float = TOLERANCE

@@ -1,0 +1,64 @@
+"""What unlearning aims at: what is worst instead, and whether what it was for came within its limit."""
+
+from __future__ import annotations
+
+from fmd_core import AttributeDataset, Comparison, Verdict
+from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.sentences import limit_words
+from fmd_core.measure.verdict.values import Family, Finding, Outcome
+from fmd_core.study.aim import Aim, aim_of, includes
+
+AIMED: dict[Measure, str] = {
+    "counterfactual": "twins by {} are answered alike",
+    "demographic parity": "an answer is given equally often, by {}",
+    "equal opportunity": "people with equal truth are recognised equally often, by {}",
+}
+REACHED = {
+    Outcome.BEYOND: "That is still beyond its limit of {}.",
+    Outcome.WITHIN: "That is within its limit of {}.",
+    Outcome.UNKNOWN: "Whether that is within its limit of {} cannot be said with so many people.",
+}
+
+
+def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
+    """What to aim at instead: what takes out the worst finding, where that is beyond its limit and `aim` does not."""
+    worst = verdict.worst
+    if worst is None or verdict.outcome is not Outcome.BEYOND or includes(aim, aim_of(worst)):
+        return None
+    return aim_of(worst)
+
+
+def proposal(verdict: Verdict, aim: Aim) -> str:
+    """Why to aim at something else; '' where `aim` is what the worst finding asks for."""
+    better = better_aim(verdict, aim)
+    if better is None:
+        return ""
+    return (
+        f"Here the aim is that {aim_words(aim)}. What is worst is something else: {verdict.headline} The aim that goes "
+        f"with it: {aim_words(better)}."
+    )
+
+
+def aim_words(aim: Aim) -> str:
+    """'twins by sex are answered alike'."""
+    return AIMED[aim.measure].format(" and ".join(aim.attributes))
+
+
+def concerned(finding: Finding | None, data: AttributeDataset, comparison: Comparison) -> str:
+    """Whom a change was for, before and after, on the people of a comparison; '' where that is no group, because
+    twins are what it was for, or nobody can say."""
+    if finding is None or finding.family is Family.TWINS or comparison.verdict == "unchanged":
+        return ""
+    goal = Goal.of(finding)
+    before, after = (
+        goal.measured(
+            data, Answered(comparison.rows, comparison.truth, predicted, data.weights, data.persons)
+        )
+        for predicted in (comparison.predicted_before, comparison.predicted_after)
+    )
+    if before is None or after is None:
+        return ""
+    reached = REACHED[after.outcome].format(limit_words(after))
+    return f"What it was for, before: {before.sentence} Now: {after.sentence} {reached}"

@@ -40,7 +40,8 @@ def draw(*, with_steps: bool = True) -> None:
             MEASURES,
             format_func=MEASURE_NAMES.__getitem__,
             key="measure",
-            help=glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+            help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
+            + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
             persist_state="session",
         )
         st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(in_force)}</div>")

@@ -38,7 +38,7 @@ def propose(aim: Aim) -> None:
     if better is None:
         return
     with st.container(border=True):
-        st.write(components.plain(aiming.proposal(found, aim)))
+        st.write(components.plain(aiming.proposal(found, cache.dataset(state.review()), aim)))
         if st.button("Aim at that instead", key="aim_instead"):
             state.aim_at(better)
             st.rerun()

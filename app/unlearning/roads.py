@@ -28,10 +28,11 @@ def draw(variant: Recipe) -> None:
     fold = st.expander("Every road", key="every_road", on_change="rerun")
     if fold.open:
         with fold:
-            _panel(finding, variant.tolerance)
+            _panel(finding, variant)
 
 
-def _panel(finding: Finding, tolerance: float) -> None:
+def _panel(finding: Finding, variant: Recipe) -> None:
+    tolerance = variant.tolerance
     review, k = state.review(), state.harmful_count()
     st.markdown(
         components.plain(
@@ -44,7 +45,9 @@ def _panel(finding: Finding, tolerance: float) -> None:
         _offer(review, finding, k, tolerance)
     tried = () if done else cache.tried_ways(review, finding, k, tolerance)
     if done or tried:
-        _table(review, finding, k, tolerance, tried)
+        suggestion = cache.try_roads(review, finding, k, tolerance, some=tried)
+        untried = [] if done else [way for way in cache.ways(review, finding) if way not in tried]
+        _table(words.build(suggestion, cache.dataset(review), untried), variant)
 
 
 def _offer(review: Review, finding: Finding, k: int, tolerance: float) -> None:
@@ -72,10 +75,7 @@ def _offer(review: Review, finding: Finding, k: int, tolerance: float) -> None:
         job_panel.draw(job.id)
 
 
-def _table(review: Review, finding: Finding, k: int, tolerance: float, tried: tuple[words.Way, ...]) -> None:
-    suggestion = cache.try_roads(review, finding, k, tolerance, some=tried)
-    untried = [way for way in cache.ways(review, finding) if way not in tried] if tried else []
-    view = words.build(suggestion, untried)
+def _table(view: words.RoadsView, variant: Recipe) -> None:
     st.markdown(f"**{components.plain(view.headline)}**")
     for note in view.notes:
         st.caption(components.plain(note))
@@ -85,9 +85,11 @@ def _table(review: Review, finding: Finding, k: int, tolerance: float, tried: tu
         if rows and (there := view.destinations[rows[0]]):
             state.go_to(there.way, there.stop)
 
-    if view.best is not None and st.button("Go there", key="go_to_best", type="primary"):
-        state.go_to(view.best.way, view.best.stop)
-        st.rerun()
+    if view.best is not None:
+        is_there = view.best == words.standing(variant)
+        if st.button("Go there", key="go_to_best", type="primary", disabled=is_there):
+            state.go_to(view.best.way, view.best.stop)
+            st.rerun()
     st.dataframe(
         view.table, hide_index=True, alt=view.headline, key=TABLE, on_select=follow,
         selection_mode="single-row",

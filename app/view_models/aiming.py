@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fmd_core import AttributeDataset, Comparison, Verdict
+from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Measure
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.sentences import limit_words
+from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.study.aim import Aim, aim_of, includes
 
@@ -30,20 +30,20 @@ def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
     return aim_of(worst)
 
 
-def proposal(verdict: Verdict, aim: Aim) -> str:
+def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
     """Why to aim at something else; '' where `aim` is what the worst finding asks for."""
     better = better_aim(verdict, aim)
     if better is None:
         return ""
     return (
-        f"Here the aim is that {aim_words(aim)}. What is worst is something else: {verdict.headline} The aim that goes "
-        f"with it: {aim_words(better)}."
+        f"Here the aim is that {aim_words(data, aim)}. What is worst is something else: {verdict.headline} The aim that "
+        f"goes with it: {aim_words(data, better)}."
     )
 
 
-def aim_words(aim: Aim) -> str:
+def aim_words(data: AttributeDataset, aim: Aim) -> str:
     """'twins by sex are answered alike'."""
-    return AIMED[aim.measure].format(" and ".join(aim.attributes))
+    return AIMED[aim.measure].format(figures.listed([attribute_name(data, name) for name in aim.attributes]))
 
 
 def concerned(finding: Finding | None, data: AttributeDataset, comparison: Comparison) -> str:

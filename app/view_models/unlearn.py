@@ -143,8 +143,13 @@ def served(point: PathPoint) -> str:
 
 def stop_name(point: PathPoint) -> str:
     """Where the slider stands for a point."""
-    name = figures.strength_label(point.result.strength)
-    return name if point.result.blend == 1 else f"{name}, {100 * point.result.blend:.0f} % of the way"
+    return stop_label(point.result.strength, point.result.blend)
+
+
+def stop_label(strength: float, blend: float) -> str:
+    """The same for a strength and a share of the way."""
+    name = figures.strength_label(strength)
+    return name if blend == 1 else f"{name}, {100 * blend:.0f} % of the way"
 
 
 def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_a_small_figure_is_no_all_clear_while_another_finding_is_beyond_the_limi
     assert found.outcome is Outcome.BEYOND
     assert "That is no all-clear" in said
     assert "little to take out" not in said
-    assert found.headline in aiming.proposal(found, Aim((attribute,)))
+    assert found.headline in aiming.proposal(found, cache.dataset(REVIEW), Aim((attribute,)))
 
 
 def test_the_study_measures_as_the_command_does():

@@ -22,12 +22,16 @@ REACHED = {
 }
 
 
-def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
-    """What to aim at instead: what takes out the worst finding, where that is beyond its limit and `aim` does not."""
+def aim_behind(verdict: Verdict) -> Aim | None:
+    """What takes out the worst finding, which is beyond its limit; None where nothing is."""
     worst = verdict.worst
-    if worst is None or verdict.outcome is not Outcome.BEYOND or includes(aim, aim_of(worst)):
-        return None
-    return aim_of(worst)
+    return None if worst is None or verdict.outcome is not Outcome.BEYOND else aim_of(worst)
+
+
+def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
+    """What to aim at instead of `aim`; None where that takes out the worst finding too."""
+    better = aim_behind(verdict)
+    return None if better is None or includes(aim, better) else better
 
 
 def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
@@ -36,8 +40,8 @@ def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
     if better is None:
         return ""
     return (
-        f"Here the aim is that {aim_words(data, aim)}. What is worst is something else: {verdict.headline} The aim that "
-        f"goes with it: {aim_words(data, better)}."
+        f"Here the aim is that {aim_words(data, aim)}. What is worst is something else: {verdict.headline} "
+        f"The aim that goes with it: {aim_words(data, better)}."
     )
 
 

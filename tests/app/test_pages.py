@@ -230,7 +230,7 @@ def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
 def test_bias_page_speaks_of_the_variant_in_force(open_page):
     test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
     test = test.switch_page("app_pages/find_bias.py").run()
-    assert titles(test).startswith("Changing only the colour moves the answer by 14.1 points")
+    assert titles(test).startswith("Changing only the colour moves the answer by 15.8 points")
 
 
 @pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])

@@ -11,7 +11,6 @@ from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError
-from fmd_core.report import wording
 
 require_sweep()
 
@@ -43,7 +42,7 @@ def conversation() -> None:
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
         was_for = aiming.concerned(aimed.finding(aim), data, comparison)
-        said = was_for or wording.still_beyond(comparison.judged, state.threshold()), result.who_pays
+        said = was_for or aiming.still_beyond(comparison, state.threshold()), result.who_pays
         components.header(
             "Unlearn · against the original model",
             elsewhere or result.headline,

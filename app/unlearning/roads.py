@@ -87,7 +87,7 @@ def _table(view: words.RoadsView, variant: Recipe) -> None:
 
     if view.best is not None:
         is_there = view.best == words.standing(variant)
-        if st.button("Go there", key="go_to_best", type="primary", disabled=is_there):
+        if st.button("Go there", key="go_to_best", disabled=is_there):
             state.go_to(view.best.way, view.best.stop)
             st.rerun()
     st.dataframe(

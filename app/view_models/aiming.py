@@ -8,6 +8,7 @@ from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
+from fmd_core.report import wording
 from fmd_core.study.aim import Aim, aim_of, includes
 
 AIMED: dict[Measure, str] = {
@@ -48,6 +49,18 @@ def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
 def aim_words(data: AttributeDataset, aim: Aim) -> str:
     """'twins by sex are answered alike'."""
     return AIMED[aim.measure].format(figures.listed([attribute_name(data, name) for name in aim.attributes]))
+
+
+def still_beyond(comparison: Comparison, threshold: float) -> str:
+    """A sentence where the bias, or of twins who are drawn the flipped decisions, stay beyond the limit, a share."""
+    said = wording.still_beyond(comparison.judged, threshold)
+    flips = comparison.flips.after.value
+    if said or comparison.measure != "counterfactual" or comparison.excess is not None:
+        return said
+    if flips is None or flips <= threshold:
+        return ""
+    points = figures.counted(round(100 * threshold), "point")
+    return f"{figures.percent(flips)} of decisions still flip, beyond the limit of {points}."
 
 
 def concerned(finding: Finding | None, data: AttributeDataset, comparison: Comparison) -> str:

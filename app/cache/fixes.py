@@ -14,7 +14,6 @@ from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant, 
 from fmd_core.data import ignore_progress
 from fmd_core.forget.erasure import ERASURE
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.values import Finding
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 from fmd_core.study.suggestion import Suggestion, Way
@@ -48,14 +47,14 @@ def path(
     return study(review).path(aim, strategy, k, tolerance, goal)
 
 
-def ways(review: Review, finding: Finding) -> tuple[Way, ...]:
+def ways(review: Review, goal: Goal) -> tuple[Way, ...]:
     """Every way that might bring a finding within its limit, the cheapest first."""
-    return study(review).ways(finding)
+    return study(review).ways(goal)
 
 
 def try_roads(
     review: Review,
-    finding: Finding,
+    goal: Goal,
     k: int,
     tolerance: float,
     progress: Progress = ignore_progress,
@@ -63,18 +62,18 @@ def try_roads(
     some: tuple[Way, ...] = (),
 ) -> Suggestion:
     """Where every way leads, or `some` alone, best first; `progress` may raise to stop."""
-    return study(review).try_roads(finding, some or ways(review, finding), k, tolerance, progress)
+    return study(review).try_roads(goal, some or ways(review, goal), k, tolerance, progress)
 
 
-def are_tried(review: Review, finding: Finding, k: int, tolerance: float) -> bool:
+def are_tried(review: Review, goal: Goal, k: int, tolerance: float) -> bool:
     """Whether every way was tried."""
-    return study(review).are_tried(finding, ways(review, finding), k, tolerance)
+    return study(review).are_tried(goal, ways(review, goal), k, tolerance)
 
 
-def tried_ways(review: Review, finding: Finding, k: int, tolerance: float) -> tuple[Way, ...]:
+def tried_ways(review: Review, goal: Goal, k: int, tolerance: float) -> tuple[Way, ...]:
     """The ways that cost nothing, because somebody has gone them before."""
-    asked, goal = study(review), Goal.of(finding)
-    return tuple(way for way in asked.ways(finding) if asked.is_tried(way, goal, k, tolerance))
+    asked = study(review)
+    return tuple(way for way in asked.ways(goal) if asked.is_tried(way, goal, k, tolerance))
 
 
 def point(variant: Variant) -> fmd.PathPoint:

@@ -28,7 +28,12 @@ def finding(aim: Aim) -> Finding | None:
 def goal(aim: Aim) -> Goal | None:
     """The same as a question for validation people."""
     found = finding(aim)
-    return None if found is None else Goal.of(found)
+    return None if found is None else goal_of(found)
+
+
+def goal_of(found: Finding) -> Goal:
+    """A finding of the verdict as a question for other people."""
+    return Goal.of(found, cache.dataset(state.review()).references)
 
 
 def propose(aim: Aim) -> None:

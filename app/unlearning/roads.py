@@ -14,7 +14,9 @@ from app.unlearning import aimed
 from app.view_models import glossary
 from app.view_models import roads as words
 from app.widgets import components
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding
+from fmd_core.study.aim import aim_of
 from fmd_core.study.suggestion import Suggestion
 
 PLACE, TABLE = "roads", "roads"
@@ -32,31 +34,31 @@ def draw(variant: Recipe) -> None:
 
 
 def _panel(finding: Finding, variant: Recipe) -> None:
-    tolerance = variant.tolerance
-    review, k = state.review(), state.harmful_count()
+    review, k, tolerance = state.review(), state.harmful_count(), variant.tolerance
+    goal = aimed.goal_of(finding)
     st.markdown(
         components.plain(
             f"Every way to unlearn and every depth, to bring this within its limit: {finding.sentence}"
         ),
         help=glossary.tip("Our suggestion", "Guard"),
     )
-    done = cache.are_tried(review, finding, k, tolerance)
+    done = cache.are_tried(review, goal, k, tolerance)
     if not done:
-        _offer(review, finding, k, tolerance)
-    tried = () if done else cache.tried_ways(review, finding, k, tolerance)
+        _offer(review, goal, k, tolerance)
+    tried = () if done else cache.tried_ways(review, goal, k, tolerance)
     if done or tried:
-        suggestion = cache.try_roads(review, finding, k, tolerance, some=tried)
-        untried = [] if done else [way for way in cache.ways(review, finding) if way not in tried]
+        suggestion = cache.try_roads(review, goal, k, tolerance, some=tried)
+        untried = [] if done else [way for way in cache.ways(review, goal) if way not in tried]
         _table(words.build(suggestion, cache.dataset(review), untried), variant)
 
 
-def _offer(review: Review, finding: Finding, k: int, tolerance: float) -> None:
+def _offer(review: Review, goal: Goal, k: int, tolerance: float) -> None:
     """The button that begins the job, or the panel of the job that goes on."""
-    key = f"roads {review} {finding} {k} {tolerance}"
+    key = f"roads {review} {goal} {k} {tolerance}"
 
     def work(progress: Progress) -> Suggestion:
         return cache.try_roads(
-            review, finding, k, tolerance, lambda share: progress(share, "Going one road after the other")
+            review, goal, k, tolerance, lambda share: progress(share, "Going one road after the other")
         )
 
     job = REGISTRY.find(state.shown_job(PLACE))
@@ -68,7 +70,7 @@ def _offer(review: Review, finding: Finding, k: int, tolerance: float) -> None:
         "is kept."
     )
     if st.button("Try every road", key="try_roads"):
-        begun = job_panel.start_job(key, f"Trying every road against {finding.attribute}", work)
+        begun = job_panel.start_job(key, f"Trying every road against {aim_of(goal).words}", work)
         state.show_job(PLACE, begun.id)
         st.rerun()
     if job is not None and job.key == key:

@@ -68,7 +68,7 @@ def concerned(finding: Finding | None, data: AttributeDataset, comparison: Compa
     twins are what it was for, or nobody can say."""
     if finding is None or finding.family is Family.TWINS or comparison.verdict == "unchanged":
         return ""
-    goal = Goal.of(finding)
+    goal = Goal.of(finding, data.references)
     before, after = (
         goal.measured(
             data, Answered(comparison.rows, comparison.truth, predicted, data.weights, data.persons)

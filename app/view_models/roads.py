@@ -76,10 +76,10 @@ def build(suggestion: Suggestion, data: AttributeDataset, untried: Sequence[Way]
 
 
 def _headline(suggestion: Suggestion, data: AttributeDataset, untried: Sequence[Way]) -> str:
-    limit = f"its limit of {limit_words(suggestion.finding)}"
     best, before = suggestion.best, suggestion.before
     if before is None:
         return "Validation people cannot say how far any road leads: too few of them are concerned."
+    limit = f"its limit of {limit_words(before)}"
     if before.outcome is Outcome.WITHIN:
         return f"On validation people this lies within {limit} already: {before.sentence}"
     none = "None of the roads tried so far" if untried else "No road"

@@ -10,6 +10,7 @@ from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.verdict.goal import Goal
     from fmd_core.measure.verdict.values import Finding
 
 
@@ -42,7 +43,7 @@ def as_aim(about: str | Sequence[str] | Aim) -> Aim:
     return Aim((about,) if isinstance(about, str) else tuple(about))
 
 
-def aim_of(finding: Finding) -> Aim:
+def aim_of(finding: Finding | Goal) -> Aim:
     """What to take out so that a finding of the verdict comes within its limit: the one place that says so.
 
     Twins are answered alike, groups get an answer alike (demographic parity), people of one true class are recognised

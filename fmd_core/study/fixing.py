@@ -170,13 +170,13 @@ class Fixing(Teaching):
 
     def ways(
         self,
-        finding: Finding,
+        goal: Goal,
         strategies: Sequence[str | Strategy] | None = None,
         depths: Sequence[str] | None = None,
     ) -> tuple[Way, ...]:
         """Every way that might bring a finding within its limit, the cheapest first: by depth and strategy, aimed at
         the finding itself, and at twins."""
-        aim = aim_of(finding)
+        aim = aim_of(goal)
         aims = dict.fromkeys((aim, Aim(aim.attributes)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]
@@ -206,7 +206,7 @@ class Fixing(Teaching):
 
     def try_roads(
         self,
-        finding: Finding,
+        goal: Goal,
         ways: Sequence[Way],
         k: int | None = None,
         tolerance: float = TOLERANCE,
@@ -214,7 +214,6 @@ class Fixing(Teaching):
     ) -> Suggestion:
         """The roads along `ways`, ranked by how cheaply they bring a finding within its limit on validation people.
         `progress` may raise to stop: what was solved until then is kept."""
-        goal = Goal.of(finding)
 
         def make() -> Suggestion:
             roads = []
@@ -222,18 +221,18 @@ class Fixing(Teaching):
                 told = part(progress, place / len(ways), (place + 1) / len(ways))
                 told(0.0)
                 roads.append(self.road(way, goal, k, tolerance, told))
-            return Suggestion.of(finding, self.original.reached(goal, "validation"), roads)
+            return Suggestion.of(goal, self.original.reached(goal, "validation"), roads)
 
-        return self.memory.recall(self._roads_key(finding, ways, k, tolerance), make)
+        return self.memory.recall(self._roads_key(goal, ways, k, tolerance), make)
 
     def are_tried(
-        self, finding: Finding, ways: Sequence[Way], k: int | None = None, tolerance: float = TOLERANCE
+        self, goal: Goal, ways: Sequence[Way], k: int | None = None, tolerance: float = TOLERANCE
     ) -> bool:
         """Whether `try_roads` costs nothing."""
-        return self.memory.holds(self._roads_key(finding, ways, k, tolerance))
+        return self.memory.holds(self._roads_key(goal, ways, k, tolerance))
 
-    def _roads_key(self, finding: Finding, ways: Sequence[Way], k: int | None, tolerance: float) -> Key:
-        return self._counted("roads", finding, tuple(ways), k, tolerance)
+    def _roads_key(self, goal: Goal, ways: Sequence[Way], k: int | None, tolerance: float) -> Key:
+        return self._counted("roads", goal, tuple(ways), k, tolerance)
 
     def judged(
         self, result: UnlearningResult, about: About = None, tolerance: float = TOLERANCE

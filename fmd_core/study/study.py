@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset, ignore_progress
 from fmd_core.errors import DataError
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Limits
 from fmd_core.method import Strategy
 from fmd_core.models.classifier import Classifier
@@ -81,7 +82,7 @@ class Study(Judging):
 
     def suggest(
         self,
-        finding: Finding | None = None,
+        finding: Finding | Goal | None = None,
         *,
         strategies: Sequence[str | Strategy] | None = None,
         depths: Sequence[str] | None = None,
@@ -94,7 +95,8 @@ class Study(Judging):
 
         Parameters
         ----------
-        finding : what has to come within its limit; the worst of the verdict where it is None.
+        finding : what has to come within its limit, a finding or the question behind one; the worst of the verdict
+            where it is None.
         strategies, depths : names of those to try; all that there are where None. Deep ones may take minutes.
         k : harmful samples that the strategies use that count them; the usual number where None.
         tolerance : accuracy that the guard lets a fix cost, as a share.
@@ -115,8 +117,8 @@ class Study(Judging):
             raise DataError(
                 "Nothing could be compared, so there is nothing to aim at; more people would help."
             )
-        ways = self.ways(aimed_at, strategies, depths)
-        return self.try_roads(aimed_at, ways, k, tolerance, progress)
+        goal = aimed_at if isinstance(aimed_at, Goal) else Goal.of(aimed_at, self.data.references)
+        return self.try_roads(goal, self.ways(goal, strategies, depths), k, tolerance, progress)
 
     def evidence(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmd_core.figures import count, percent, points
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding
 from fmd_core.models.depth import DEPTHS
 from fmd_core.showing import Row, one_line, table
@@ -87,16 +88,15 @@ class Road:
 class Suggestion:
     """Every road that was tried, best first, and what had to come within its limit."""
 
-    finding: Finding
-    """As test people show it; it says what is aimed at and chooses no setting."""
+    goal: Goal
     before: Finding | None
-    """The same question asked of validation people about the original; None where they cannot say."""
+    """What validation people say of the original; None where they cannot say."""
     roads: tuple[Road, ...]
 
     @classmethod
-    def of(cls, finding: Finding, before: Finding | None, roads: Iterable[Road]) -> Suggestion:
+    def of(cls, goal: Goal, before: Finding | None, roads: Iterable[Road]) -> Suggestion:
         """The roads ranked by the order of `fmd_core.unlearn.aiming`; those that cannot be tried last."""
-        return cls(finding, before, tuple(sorted(roads, key=_place)))
+        return cls(goal, before, tuple(sorted(roads, key=_place)))
 
     @property
     def best(self) -> Road | None:

@@ -10,6 +10,7 @@ from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.view_models import aiming, roads
 from app.view_models import unlearn as words
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.study.suggestion import Way
 from tests.app.test_pages import go_to_suggestion, lead, press, titles
@@ -146,15 +147,15 @@ def test_every_road_is_tried_as_a_job_and_gone_with_one_click(open_page):
     test.selectbox(key="strategy").set_value("paper-external").run()
     test.button(key="go_to_best").click().run()
     assert test.selectbox(key="strategy").value == "iterated"
-    found = cache.try_roads(REVIEW, cache.verdict(REVIEW, None, 0.1).worst, 100, 0.01)
+    found = cache.try_roads(REVIEW, Goal.of(cache.verdict(REVIEW, None, 0.1).worst), 100, 0.01)
     assert test.select_slider[0].value == words.stop_name(found.best.best)
     assert test.button(key="go_to_best").disabled
     assert not test.exception
 
 
 def test_the_table_of_roads_says_what_was_not_tried(two_roads):
-    worst = cache.verdict(REVIEW, None, 0.1).worst
-    found = cache.try_roads(REVIEW, worst, 100, 0.01, some=two_roads[:1])
+    goal = Goal.of(cache.verdict(REVIEW, None, 0.1).worst)
+    found = cache.try_roads(REVIEW, goal, 100, 0.01, some=two_roads[:1])
     deep = Way(Aim(("colour",)), "iterated", "two layers")
     view = roads.build(found, cache.dataset(REVIEW), [deep])
     assert view.table["Verdict"].tolist() == [

@@ -205,16 +205,14 @@ def test_validation_people_choose_and_test_people_do_not(tiny, roads, monkeypatc
     monkeypatch.setattr(
         type(fresh), "features", lambda self, split, *a: asked.append(split) or features(self, split, *a)
     )
-    again = fresh.suggest(
-        roads.finding, strategies=["iterated", "paper-external"], depths=["last layer"], k=20
-    )
+    again = fresh.suggest(roads.goal, strategies=["iterated", "paper-external"], depths=["last layer"], k=20)
     assert again.best.best.result.head.fingerprint == roads.best.best.result.head.fingerprint
     assert "validation" in asked
     assert "test" not in asked
 
 
 def test_a_path_without_a_goal_is_suggested_by_the_best_trade(tiny, roads):
-    goal = Goal.of(roads.finding)
+    goal = roads.goal
     plain, aimed = tiny.study.path(), tiny.study.path(goal=goal)
     assert plain.suggested.found is None
     assert aimed.suggested.found is not None
@@ -230,18 +228,18 @@ def test_what_was_tried_before_a_stop_is_kept(tiny, roads):
             raise StoppedError
 
     study = fmd.Study(tiny.dataset, tiny.classifier, aim="mark", influence_method="first-order")
-    ways = study.ways(roads.finding, ["paper-external", "iterated"], ["last layer"])
+    ways = study.ways(roads.goal, ["paper-external", "iterated"], ["last layer"])
     with pytest.raises(StoppedError):
-        study.try_roads(roads.finding, ways, 0, progress=stop)
-    goal = Goal.of(roads.finding)
+        study.try_roads(roads.goal, ways, 0, progress=stop)
+    goal = roads.goal
     assert [study.is_tried(way, goal, 0) for way in ways] == [True, False]
-    assert not study.are_tried(roads.finding, ways, 0)
+    assert not study.are_tried(roads.goal, ways, 0)
 
 
 def test_what_cannot_be_tried_says_why_and_comes_last(tiny, roads):
     study = tiny.study
-    ways = study.ways(roads.finding, ["paper-remove", "iterated"], ["last layer"])
-    found = study.try_roads(roads.finding, ways, 10_000)
+    ways = study.ways(roads.goal, ["paper-remove", "iterated"], ["last layer"])
+    found = study.try_roads(roads.goal, ways, 10_000)
     assert [road.way.strategy for road in found.roads] == ["iterated", "paper-remove"]
     assert "K = 10000 is not possible" in found.roads[-1].why_not
 

@@ -8,10 +8,11 @@ the worst has not helped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from fmd_core.measure.verdict.differences import Question, Side, difference, sho
 from fmd_core.measure.verdict.sentences import finding_sentence, group_names
 from fmd_core.measure.verdict.twins import TwinAnswers, both_findings
 from fmd_core.measure.verdict.values import Family, Finding, Limits, Measure, Member, Outcome
+
+NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,18 @@ class Goal:
     """Who was compared: the worse, the better; () for twins, and an empty one for everybody else."""
     ratio: float = 0.0
     """Least ratio of the rates, 0 where only the difference counts."""
+    reference: str = ""
+    """The level that others are compared with; "" where it is the one with the highest rate."""
 
     @classmethod
-    def of(cls, finding: Finding) -> Goal:
-        """What would have to be within its limit for `finding` to be no fault."""
+    def of(cls, finding: Finding, references: Mapping[str, str] = NO_REFERENCES) -> Goal:
+        """What would have to be within its limit for `finding` to be no fault; with the `references`, by attribute,
+        that it was found with."""
         ratio = 0.0 if finding.ratio is None else finding.ratio.limit
-        return cls(finding.family, finding.attributes, finding.limit, finding.answer, finding.members, ratio)
+        reference = references.get(finding.attributes[0], "")
+        return cls(
+            finding.family, finding.attributes, finding.limit, finding.answer, finding.members, ratio, reference
+        )  # fmt: skip
 
     def measured(
         self, dataset: AttributeDataset, answered: Answered, twins: TwinAnswers | None = None
@@ -79,9 +88,8 @@ class Goal:
             rate = answered.rate(happened, people.mask & of)
             if rate is not None and (rate.is_enough or people.members[0].level in named):
                 sides.append(Side(people, rate))
-        reference = dataset.references.get(self.attributes[0], "")
         for pair in combinations(sides, 2):
-            if not reference or reference in {side.people.members[0].level for side in pair}:
+            if not self.reference or self.reference in {side.people.members[0].level for side in pair}:
                 yield difference(question, *pair)
 
     def _event(self, dataset: AttributeDataset, answered: Answered) -> tuple[Array, Array]:

@@ -109,8 +109,9 @@ class Study(Judging):
 
         Examples
         --------
-            found = study.suggest(depths=["last layer"])
-            study.comparison(found.best.path.suggested, found.best.way.aim).verdict
+            found = study.suggest()
+            deep = study.at(found.best.way.depth)
+            deep.comparison(found.best.path.suggested, found.best.way.aim).verdict
         """
         aimed_at = self.verdict().worst if finding is None else finding
         if aimed_at is None:

@@ -81,12 +81,12 @@ MLPHead(10 classes, 64 hidden units, 1024 features)
 
 Everything at once, worst first, with what could not be tested; and the whole procedure as one object.
 
->>> from fmd_core.measure.verdict.asking import ask
->>> verdict = fmd.give_verdict(data, *ask(model, data))
+>>> study = fmd.Study(data, model, aim="colour")
+>>> study
+Study(Coloured digits, small_cnn)
+>>> verdict = study.verdict()
 >>> verdict.outcome.value, verdict.attribute
 ('beyond the limit', 'colour')
->>> fmd.Study(data, model, aim="colour")
-Study(Coloured digits, small_cnn)
 
 A DataFrame and a model of one's own.
 

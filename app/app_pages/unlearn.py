@@ -39,10 +39,11 @@ def conversation() -> None:
     comparison = cache.comparison(review, variant, aim.attribute)
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
+    limit = state.limits().of_aim(aim.measure)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
-        was_for = aiming.concerned(aimed.finding(aim), data, comparison)
-        said = was_for or aiming.still_beyond(comparison, state.threshold()), result.who_pays
+        was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
+        said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
         components.header(
             "Unlearn · against the original model",
             elsewhere or result.headline,
@@ -51,9 +52,9 @@ def conversation() -> None:
         panels.cards(result.cards)
         aimed.propose(aim)
     with left:
-        limit = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, state.threshold())
-        if limit:
-            st.info(components.plain(limit))
+        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit)
+        if within:
+            st.info(components.plain(within))
         if curve.warning:
             st.warning(components.plain(curve.warning))
         st.caption(

@@ -36,6 +36,7 @@ from app.cache.influences import (
     scores,
 )
 from app.cache.judgements import (
+    are_answered,
     audit,
     comparison,
     forgetting,
@@ -68,6 +69,7 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "are_answered",
     "are_scored",
     "are_tried",
     "audit",

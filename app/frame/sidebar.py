@@ -24,6 +24,9 @@ def draw(*, with_steps: bool = True) -> None:
     memory.settle("attribute")
     memory.settle("measure")
     memory.keep_within("attribute", tuple(data.attributes))
+    state.keep_criteria_within(
+        data.target.levels, {name: column.levels for name, column in data.attributes.items()}
+    )
     memory.put("title", data.name)
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
     with st.sidebar:

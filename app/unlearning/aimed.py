@@ -17,7 +17,7 @@ from fmd_core.study.aim import finding_of
 
 def verdict() -> Verdict:
     """What held-out people say of the original model: it says what to aim at, and chooses no strength."""
-    return cache.verdict(state.review(), None, state.threshold())
+    return cache.verdict(state.review(), None, state.criteria())
 
 
 def finding(aim: Aim) -> Finding | None:
@@ -33,7 +33,7 @@ def goal(aim: Aim) -> Goal | None:
 
 def goal_of(found: Finding) -> Goal:
     """A finding of the verdict as a question for other people."""
-    return Goal.of(found, cache.dataset(state.review()).references)
+    return Goal.of(found, verdict().references)
 
 
 def propose(aim: Aim) -> None:

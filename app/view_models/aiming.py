@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Measure
 from fmd_core.measure.verdict.answered import Answered
@@ -63,12 +65,14 @@ def still_beyond(comparison: Comparison, threshold: float) -> str:
     return f"{figures.percent(flips)} of decisions still flip, beyond the limit of {points}."
 
 
-def concerned(finding: Finding | None, data: AttributeDataset, comparison: Comparison) -> str:
+def concerned(
+    finding: Finding | None, data: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
+) -> str:
     """Whom a change was for, before and after, on the people of a comparison; '' where that is no group, because
     twins are what it was for, or nobody can say."""
     if finding is None or finding.family is Family.TWINS or comparison.verdict == "unchanged":
         return ""
-    goal = Goal.of(finding, data.references)
+    goal = Goal.of(finding, references)
     before, after = (
         goal.measured(
             data, Answered(comparison.rows, comparison.truth, predicted, data.weights, data.persons)

@@ -67,7 +67,7 @@ def test_one_click_leads_from_the_headline_to_what_helps(open_page):
 def test_where_nothing_can_be_said_there_is_no_shortcut(open_page, monkeypatch):
     test = open_page("find_bias")
     assert "Unlearn what is worst" in [b.label for b in test.button]
-    silent = replace(cache.verdict(REVIEW, None, 0.1), outcome=Outcome.UNKNOWN)
+    silent = replace(cache.verdict(REVIEW, None), outcome=Outcome.UNKNOWN)
     monkeypatch.setattr(cache, "verdict", lambda *_: silent)
     assert "Unlearn what is worst" not in [b.label for b in test.run().button]
 
@@ -113,13 +113,13 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
         rows, truth, verdict = answered.rows, answered.labels, "improved"
         predicted_before, predicted_after = answered.predicted, said
 
-    told = aiming.concerned(finding, data, Changed)
+    told = aiming.concerned(finding, data, Changed, {})
     assert told.startswith(
         "What it was for, before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
     )
     assert "Now: Blond men are recognised 69 % of the time (53 to 82, n = 36), blond women 78 %." in told
     assert told.endswith("cannot be said with so many people.")
-    assert aiming.concerned(None, data, Changed) == ""
+    assert aiming.concerned(None, data, Changed, {}) == ""
 
 
 @pytest.fixture
@@ -147,14 +147,14 @@ def test_every_road_is_tried_as_a_job_and_gone_with_one_click(open_page):
     test.selectbox(key="strategy").set_value("paper-external").run()
     test.button(key="go_to_best").click().run()
     assert test.selectbox(key="strategy").value == "iterated"
-    found = cache.try_roads(REVIEW, Goal.of(cache.verdict(REVIEW, None, 0.1).worst), 100, 0.01)
+    found = cache.try_roads(REVIEW, Goal.of(cache.verdict(REVIEW, None).worst), 100, 0.01)
     assert test.select_slider[0].value == words.stop_name(found.best.best)
     assert test.button(key="go_to_best").disabled
     assert not test.exception
 
 
 def test_the_table_of_roads_says_what_was_not_tried(two_roads):
-    goal = Goal.of(cache.verdict(REVIEW, None, 0.1).worst)
+    goal = Goal.of(cache.verdict(REVIEW, None).worst)
     found = cache.try_roads(REVIEW, goal, 100, 0.01, some=two_roads[:1])
     deep = Way(Aim(("colour",)), "iterated", "two layers")
     view = roads.build(found, cache.dataset(REVIEW), [deep])

@@ -27,7 +27,7 @@ def choose(test, measure):
 def test_every_page_follows_what_counts_as_bias(open_page, measure):
     test = choose(open_page("find_bias"), measure)
     assert (
-        titles(test) == cache.verdict(REVIEW, None, 0.1).headline
+        titles(test) == cache.verdict(REVIEW, None).headline
     )  # whatever counts as bias, no finding is hidden
     assert "Gap, points" in test.table[1].value.columns
     test = test.switch_page("app_pages/harmful.py").run()
@@ -51,7 +51,7 @@ def test_several_attributes_are_taken_out_at_once(open_page):
     test = open_page("unlearn")
     test.multiselect(key="also").set_value(["paper"]).run()
     test = go_to_suggestion(test)
-    goal = Goal.of(cache.verdict(REVIEW, None, 0.1).worst)
+    goal = Goal.of(cache.verdict(REVIEW, None).worst)
     alone, joint = (
         cache.path(REVIEW, Aim(names), "iterated", 0, 0.01, goal).suggested.result.head.fingerprint
         for names in (("colour",), ("colour", "paper"))

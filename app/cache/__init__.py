@@ -10,6 +10,7 @@ pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.fixes import (
+    are_tried,
     erased,
     guard,
     head,
@@ -20,8 +21,11 @@ from app.cache.fixes import (
     point,
     result,
     standing,
+    tried_ways,
+    try_roads,
     untouched,
     warm_path,
+    ways,
 )
 from app.cache.influences import (
     are_scored,
@@ -59,7 +63,13 @@ from app.cache.opened import (
     testable,
     untested,
 )
-from app.cache.patterns import channel_groups, convolutions, pattern_pictures, reliance
+from app.cache.patterns import (
+    channel_groups,
+    convolutions,
+    is_reliance_known,
+    pattern_pictures,
+    reliance,
+)
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
 from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
@@ -67,6 +77,7 @@ from fmd_core.study.people import changeable
 __all__ = [
     "are_answered",
     "are_scored",
+    "are_tried",
     "audit",
     "changeable",
     "channel_groups",
@@ -86,6 +97,7 @@ __all__ = [
     "heat",
     "inputs",
     "is_judged",
+    "is_reliance_known",
     "is_solved",
     "is_warm",
     "known_forgetting",
@@ -114,10 +126,13 @@ __all__ = [
     "store",
     "study",
     "testable",
+    "tried_ways",
+    "try_roads",
     "untested",
     "untouched",
     "verdict",
     "warm",
     "warm_path",
     "warm_scores",
+    "ways",
 ]

@@ -291,7 +291,7 @@ TABLES = (
         "Yes.",
     ),
 )  # fmt: skip
-NOT_THERE = "HMDA and the Dutch census are in no folder of data here, nor in a library that is installed"
+NOT_THERE = "HMDA and the Dutch census are missing: they are in no folder of data here, nor in a library that is installed"
 KINDS = {
     "target_leak": "tells the answer", "identifier": "numbers people", "repeated_people": "people or rows repeated",
     "sentinel": "'not known' as a number", "spelling": "spellings", "weights": "weights", "one_answer": "one answer",
@@ -350,9 +350,10 @@ def page() -> str:
 
 
 PAGE = """{heading}
-Made by `.venv-bench/bin/python tests/benchmarks/public_tables.py`, which runs `fmd audit` on each file as it came (FMD_DATA_DIR says
-where they lie). Status: 0 within, 1 beyond, 2 cannot be said, 3 refused. The last column is a judgement of ours, as
-severe as we could make it; all else is the command's. {not_there}, so they are missing.{lost}
+Made by `.venv-bench/bin/python tests/benchmarks/public_tables.py`, which runs `fmd audit` on each file as it came
+(FMD_DATA_DIR says where they lie). Status: 0 within, 1 beyond, 2 cannot be said, 3 refused. The last column is a
+judgement of ours, as severe as we could make it; all else is the command's.
+{not_there}.{lost}
 
 ## With nothing but the file
 

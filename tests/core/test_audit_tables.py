@@ -194,6 +194,15 @@ def test_the_form_of_audit_tools_is_known(tmp_path):
     )
 
 
+def test_equal_rows_are_no_fault_where_nobody_learns_from_them(tmp_path):
+    """The form of audit tools has few columns, so that most rows are equal to others."""
+    frame = people(12_000, name="label_value", answers=(0, 1))[["sex", "label_value"]]
+    frame["score"] = np.where(np.random.default_rng(0).random(12_000) < 0.9, frame["label_value"], 0)
+    asked = ["--target", "label_value", "--predictions", "score", "--protected", "sex", "--favourable", "1"]
+    code, made = audit(tmp_path, frame, *asked)
+    assert (code, made["warnings"]) == (WITHIN, [])
+
+
 def test_an_amount_is_no_answer(tmp_path, capsys):
     """Marks from 0 to 20: 'another answer' would be a mark more or less."""
     frame = people().drop(columns="hired")

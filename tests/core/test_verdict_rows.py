@@ -416,7 +416,7 @@ def test_adult_report(tiny):
     assert "lose accuracy" in review.headline(found)
     first = review.first_page()
     assert "Mixed" in first
-    assert "sex Female with income over 50K by 9.3 points" in first
+    assert "Lost accuracy sex Female with income over 50K: −9.3 points" in first
     assert "mproved" not in first
 
 

@@ -291,7 +291,10 @@ TABLES = (
         "Yes.",
     ),
 )  # fmt: skip
-NOT_THERE = "HMDA and the Dutch census are missing: they are in no folder of data here, nor in a library that is installed"
+NOT_THERE = (
+    "HMDA and the Dutch census are missing: they are in no folder of data here, nor in a library that is "
+    "installed"
+)
 KINDS = {
     "target_leak": "tells the answer", "identifier": "numbers people", "repeated_people": "people or rows repeated",
     "sentinel": "'not known' as a number", "spelling": "spellings", "weights": "weights", "one_answer": "one answer",

@@ -32,6 +32,7 @@ from app.cache.influences import (
     scores,
 )
 from app.cache.judgements import (
+    are_answered,
     audit,
     comparison,
     forgetting,
@@ -58,12 +59,19 @@ from app.cache.opened import (
     testable,
     untested,
 )
-from app.cache.patterns import channel_groups, convolutions, pattern_pictures, reliance
+from app.cache.patterns import (
+    channel_groups,
+    convolutions,
+    is_reliance_known,
+    pattern_pictures,
+    reliance,
+)
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
 from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "are_answered",
     "are_scored",
     "audit",
     "changeable",
@@ -84,6 +92,7 @@ __all__ = [
     "heat",
     "inputs",
     "is_judged",
+    "is_reliance_known",
     "is_solved",
     "is_warm",
     "known_forgetting",

@@ -22,6 +22,7 @@ from fmd_core.method import DEFAULT_STRATEGY, strategies
 LONGEST = 2_000  # characters of one value
 NOTES = "address_notes"
 KEPT = "review"  # the id of a review that is kept
+SIDES = ("compare", "with")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def write() -> None:
     if review.most_unlike is not None:
         chosen["alike"] = repr(float(review.most_unlike))
     for name, setting in SETTINGS.items():
+        if name in SIDES and memory.value("compared", None) != review.key:
+            continue  # chosen among what another review has
         value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
             chosen[name] = ",".join(value) if isinstance(value, list | tuple) else str(value)
@@ -78,6 +81,11 @@ def write() -> None:
     others = {name: text for name, text in st.query_params.to_dict().items() if name not in NAMES}
     if st.query_params.to_dict() != {**others, **chosen}:
         st.query_params.from_dict({**others, **chosen})
+
+
+def compared() -> None:
+    """Both sides of a comparison stand in the address from now on, while this review is looked at."""
+    memory.put("compared", state.review().key)
 
 
 def _adopt(given: Mapping[str, str]) -> list[str]:
@@ -206,6 +214,7 @@ def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[str], float
 
 
 _points = _number(lambda n: 0 <= n <= 5 and 2 * n == int(2 * n), "number of points from 0 to 5 in halves")
+_share = _number(lambda n: 0 <= n <= 100, "number of points from 0 to 100")
 _distance = _number(lambda n: 0 < n <= 10, "distance between 0 and 10")
 
 
@@ -220,6 +229,27 @@ def _several(text: str) -> list[str]:
     if unknown := [name for name in named if name not in known]:
         raise ValueError(f"no list of attributes: '{unknown[0][:40]}' is none of {', '.join(known)[:200]}")
     return named
+
+
+def _classes() -> tuple[str, ...]:
+    from app import cache
+
+    return cache.dataset(state.review()).target.levels
+
+
+def _references(text: str) -> str:
+    """References as the session keeps them."""
+    from app import cache
+    from app.record.criteria import read_references, references_text
+
+    data = cache.dataset(state.review())
+    named = read_references(text)
+    for attribute, level in named.items():
+        if attribute not in data.attributes:
+            raise ValueError(f"about '{attribute[:40]}', which is none of {', '.join(data.attributes)[:200]}")
+        if level not in ("", *data.attribute(attribute).levels):
+            raise ValueError(f"about a level '{level[:40]}' that {attribute} does not have")
+    return references_text(named)
 
 
 def _measures() -> tuple[str, ...]:
@@ -238,10 +268,34 @@ def _depths() -> tuple[str, ...]:
     return tuple(DEPTHS)
 
 
+def _side(text: str) -> str:
+    from app.opening import model_forms
+    from app.view_models import compare
+
+    review = state.review()
+    if not review.has_model:
+        raise ValueError("nothing to compare: no model is open")
+    found = compare.sides(review.model, state.history(), model_forms.on_this_machine(review))
+    if text not in {compare.address_of(side, review.model) for side in found.values()}:
+        raise ValueError(
+            "neither the original, nor a variant kept in this review, nor a model on this machine"
+        )
+    return text
+
+
 SETTINGS: dict[str, Setting] = {
     "attribute": Setting("attribute", None, _one_of(_attributes)),
     "measure": Setting("measure", "counterfactual", _one_of(_measures)),
     "limit": Setting("threshold", 10, _whole(1, 50)),
+    "twins": Setting(state.limit_key("twins"), None, _share),
+    "selection": Setting(state.limit_key("selection"), None, _share),
+    "recognised": Setting(state.limit_key("equal_truth"), None, _share),
+    "right": Setting(state.limit_key("service"), None, _share),
+    "ratio": Setting(
+        state.limit_key("ratio"), state.RATIO, _number(lambda n: 0 <= n <= 1, "ratio from 0 to 1")
+    ),
+    "good": Setting("favourable", "", _one_of(_classes)),
+    "against": Setting("references", "", _references),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "also": Setting("also", [], _several),
@@ -249,5 +303,7 @@ SETTINGS: dict[str, Setting] = {
     "depth": Setting("depth", "last layer", _one_of(_depths)),
     "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
     "tolerance": Setting("tolerance", 1.0, _points),
+    "compare": Setting("compare_first", None, _side),
+    "with": Setting("compare_second", None, _side),
 }
 NAMES = {KEPT, "data", "model", "alike", "strength", *SETTINGS}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fmd_core.data import AttributeDataset, content_fingerprint
@@ -20,7 +21,14 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, ModelError
 from fmd_core.home import home_folder, room_needed
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.files import known_digest, load_classifier, read_description, save_classifier
+from fmd_core.models.files import (
+    RECIPE,
+    known_digest,
+    known_recipe,
+    load_classifier,
+    read_description,
+    save_classifier,
+)
 from fmd_core.running.whole_files import written_whole
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -36,6 +44,8 @@ class Shelved:
     name: str
     architecture: str
     trained_on: str = ""  # fingerprint of the data that it was trained on here, "" where that is not known
+    kept: datetime | None = field(default=None, compare=False)
+    """When it was put there, in UTC; what tells models of one name apart is no part of what they are."""
 
 
 def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
@@ -45,7 +55,7 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     _sweep()
     path = folder / f"{model_id}.safetensors"
     if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
-        classifier = replace(classifier, trained_on=_trained_on(path))
+        classifier = _as_known(classifier, path)
     with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
         save_classifier(classifier, part)
     return model_id
@@ -63,7 +73,8 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
         except ModelError:
             continue
         trained_on = known_digest(told.get("trained_on", ""))
-        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on))
+        kept = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on, kept))
     return tuple(found)
 
 
@@ -84,12 +95,14 @@ def _file(dataset: AttributeDataset, model_id: str) -> Path:
     raise ModelError("This model is not on this machine, or was made for another task; choose another.")
 
 
-def _trained_on(path: Path) -> str:
-    """What is known of a model's training by its file, if there is one."""
+def _as_known(classifier: Classifier, path: Path) -> Classifier:
+    """The model with what the file on the shelf, if there is one, says of its training."""
     try:
-        return known_digest(read_description(path).get("trained_on", ""))
+        told = read_description(path)
     except ModelError:
-        return ""
+        return classifier
+    recipe = known_recipe(told.get(RECIPE, ""))
+    return replace(classifier, trained_on=known_digest(told.get("trained_on", "")), recipe=recipe)
 
 
 def _sweep() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
 from app.view_models.import_doubts import Doubt, data_doubts
@@ -163,7 +164,11 @@ def describe_import(id: str, name: str, answers: Answers, data: AttributeDataset
     told = {giveaway.words for giveaway in found}
     sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
     levels = ", ".join(data.target.levels)
-    summary = f"{len(data.split):,} {figures.many(data.unit)} with the answers {levels}: {sizes}."
+    people = figures.counted(len(data), data.unit)
+    if data.persons is not None:
+        n = figures.counted(len(np.unique(data.persons)), "person")
+        people = f"{figures.counted(len(data), 'row')} of {n}"
+    summary = f"{people} with the answers {levels}: {sizes}."
     notes = tuple(note for note in data.notes if note not in told)
     return Imported(id, name, answers, summary, notes, found, data_doubts(data, sheet, answers))
 

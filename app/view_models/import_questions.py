@@ -21,9 +21,9 @@ from fmd_core.measure.verdict.favourable import suggest_favourable
 from fmd_core.text import clean_text
 
 NOBODY = "nobody is better off with either"
-NO_REFERENCE = "nobody in particular: the measure chooses"
+NO_REFERENCE = "nobody in particular"
 NO_PERSON = "each row is a person of its own"
-NO_WEIGHTS = "each row stands for one"
+NO_WEIGHTS = "each row stands for one person"
 UNSAID = "Say which answer is the good one for the person, or that nobody is better off with either."
 COLUMN, LEVEL, CALLED, ANSWER, PLACE = "Column", "Value", "They are called", "Answer", "Place"
 LONGEST_PHRASE = 60
@@ -136,33 +136,64 @@ def phrase_values(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
 # --- what was said
 
 
-def facts(data: AttributeDataset, answers: Answers) -> list[dict[str, str]]:
-    """What was said about an import, for its table."""
-    good = answers.favourable
-    if good is None:
-        said = NOBODY
-    elif good:
-        said = f"{data.target.name}: {good}"
-    elif len(data.target.levels) == 2:
-        found = suggest_favourable(data.target)
-        said = f"not said; {data.target.name}: {found.level} is suggested" if found else ""
-    else:
-        said = f"none: {len(data.target.levels)} answers"
-    compared = "; ".join(
-        f"{name}: {answers.references.get(name, 'chosen by the measure')}" for name in data.attributes
-    )
-    called = [phrase.replace("{}", OTHERS) for levels in data.phrases.values() for phrase in levels.values()]
-    weighed = f"as often as '{answers.weights}' says" if answers.weights else NO_WEIGHTS
-    persons = f"that of '{answers.person}'" if answers.person else NO_PERSON
-    if data.persons is not None:
-        n = len(np.unique(data.persons))
-        whose = persons if answers.person else "equal rows are one person's"
-        persons = f"{whose}: {figures.count(n)} people in {figures.counted(len(data), 'row')}"
-    return [
-        {"": "Model predicts", "Said": f"{data.target.name}: {', '.join(data.target.levels)}"},
-        {"": "Favourable answer", "Said": said},
-        {"": "Compared with", "Said": compared},
-        {"": "People are called", "Said": ", ".join(called) or "by column and value"},
-        {"": "Whose row", "Said": persons},
-        {"": "A row counts", "Said": weighed},
+@dataclass(frozen=True)
+class Facts:
+    """What was said about an import: a line each, and the same in a sentence."""
+
+    table: pd.DataFrame
+    summary: str
+
+
+def facts(data: AttributeDataset, answers: Answers) -> Facts:
+    """What was said about an import."""
+    compared = [f"{name}: {level}" for name, level in answers.references.items()]
+    called = [
+        phrase.replace("{}", OTHERS)
+        for name in (*data.attributes, data.target.name)
+        for phrase in data.phrases.get(name, {}).values()
     ]
+    lines = {
+        "The model predicts": f"{data.target.name}: {', '.join(data.target.levels)}",
+        "The good answer": _good(data.target, answers.favourable),
+        "Compared with": "; ".join(compared) or NO_REFERENCE,
+        "People are called": ", ".join(called) or "by column and value",
+        "Whose row it is": _persons(data, answers),
+        "A row counts": f"as '{answers.weights}' says" if answers.weights else "once",
+    }
+    table = pd.DataFrame({"Question": list(lines), "Answer": list(lines.values())})
+    return Facts(table, " ".join(f"{name}: {said}." for name, said in lines.items()))
+
+
+def _good(target: Column, said: str | None) -> str:
+    if said is None:
+        return NOBODY
+    if said:
+        return said
+    found = suggest_favourable(target)
+    return f"none, of {len(target.levels)}" if found is None else f"not said; {found.level} is taken"
+
+
+def _persons(data: AttributeDataset, answers: Answers) -> str:
+    if data.persons is None:
+        return NO_PERSON
+    n = figures.counted(len(np.unique(data.persons)), "person")
+    whose = f"'{answers.person}' says it" if answers.person else "equal rows are of one person"
+    return f"{whose}: {n} in {figures.counted(len(data), 'row')}"
+
+
+def changes(before: Answers, after: Answers) -> str:
+    """What was changed of the answers, for the record."""
+    told = []
+    if before.favourable != after.favourable:
+        told.append(f"the good answer: {NOBODY if after.favourable is None else after.favourable}")
+    if before.references != after.references:
+        compared = ", ".join(f"{name}: {level}" for name, level in after.references.items())
+        told.append(f"compared with: {compared or NO_REFERENCE}")
+    if before.phrases != after.phrases:
+        told.append("what people are called")
+    return "; ".join(told)
+
+
+def same_figures(before: Answers, after: Answers) -> bool:
+    """Whether only words differ."""
+    return (before.favourable, before.references) == (after.favourable, after.references)

@@ -21,7 +21,8 @@ from fmd_core.datasets.own.answers import Answers, used_rows
 from fmd_core.datasets.own.sheet_checks import CheckedSheet, check_sheet, rare_labels, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.sniffing_columns import number_text
-from fmd_core.datasets.own.table import TableImport, as_answered, told_apart
+from fmd_core.datasets.own.table import TableImport
+from fmd_core.datasets.own.table_rows import told_apart, without_unknown
 from fmd_core.datasets.table_encoding import Numbers, TableSource
 
 A = TypeVar("A", bound=Answers)
@@ -192,7 +193,7 @@ def _sentinels(data: AttributeDataset) -> list[Doubt]:
 def _repeated(data: AttributeDataset, sheet: Sheet, answers: TableImport) -> list[Doubt]:
     if data.persons is not None:
         return []
-    sheet = as_answered(sheet, answers)
+    sheet = without_unknown(one_spelling(sheet, answers.one_spelling), answers.not_known)
     rows = used_rows(sheet, answers)[0]
     ways: dict[Way, str] = {
         "together": "They are the same people: keep equal rows in one part",

@@ -15,7 +15,7 @@ from fmd_core import AttributeDataset, DataError, figures
 from fmd_core.data import Column
 from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.sniffing import Sheet
-from fmd_core.datasets.own.table import group_levels
+from fmd_core.datasets.own.table_rows import group_levels
 from fmd_core.datasets.phrases import suggest_phrases
 from fmd_core.measure.verdict.favourable import suggest_favourable
 from fmd_core.text import clean_text

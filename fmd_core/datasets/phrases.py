@@ -23,6 +23,8 @@ _BY_WORD = {
     "female": "women", "females": "women", "woman": "women", "women": "women",
 }  # fmt: skip
 _BY_LETTER = {"m": "men", "f": "women"}
+_NAMED = {"male": ("women", "men"), "female": ("men", "women")}  # of a column that asks for one sex: no, yes
+_NO, _YES = {"0", "-1", "no", "false", "n", "f"}, {"1", "yes", "true", "y", "t"}
 _OF_SEX = re.compile(r"sex|gender|geschlecht|genre|sexe|sexo")
 _OF_RACE = re.compile(r"race|ethnic(?:ity|_group)?|origin")
 _RACES = {level.lower(): phrase for level, phrase in RACES.items()} | {
@@ -39,6 +41,8 @@ def suggest_phrases(column: str, levels: Iterable[str]) -> dict[str, str]:
     for level in levels:
         word = level.lower().strip()
         phrase = _BY_WORD.get(word) or AGES.get(level, "")
+        if name in _NAMED and word in _NO | _YES:
+            phrase = _NAMED[name][word in _YES]
         if _OF_SEX.fullmatch(name):
             phrase = phrase or _BY_LETTER.get(word, "")
         if _OF_RACE.fullmatch(name):

@@ -9,7 +9,8 @@ import pytest
 from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.sniffing import read_table
-from fmd_core.datasets.own.table import TableImport, group_levels, open_table
+from fmd_core.datasets.own.table import TableImport, open_table
+from fmd_core.datasets.own.table_rows import group_levels
 from fmd_core.datasets.phrases import suggest_phrases
 from fmd_core.datasets.table_encoding import MISSING
 from fmd_core.errors import DataError
@@ -108,5 +109,6 @@ def test_phrases_are_suggested_where_the_words_are_plain_and_codes_are_never_gue
     assert suggest_phrases("Gender", ["Female", "Male", "x"]) == {"Female": "women", "Male": "men"}
     assert suggest_phrases("sex", ["F", "M"]) == {"F": "women", "M": "men"}
     assert suggest_phrases("age", ["under 30", MISSING]) == {"under 30": "{} under 30"}
+    assert suggest_phrases("Male", ["-1", "1"]) == {"-1": "women", "1": "men"}
     assert suggest_phrases("race", ["Black", "A"]) == {"Black": "black {}"}
     assert suggest_phrases("size", ["M", "F"]) == suggest_phrases("sex", ["1", "2"]) == {}

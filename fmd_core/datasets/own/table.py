@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from fmd_core.datasets.own.answers import (
     Grouping,
     answered_columns,
     check_choices,
-    people_of,
     protected_rule,
     share_out,
     suggested,
@@ -24,11 +22,11 @@ from fmd_core.datasets.own.answers import (
     used_rows,
     weights_of,
 )
-from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
-from fmd_core.datasets.own.sniffing import Sheet, count, first_ten, listed, read_table
-from fmd_core.datasets.own.sniffing_columns import profile_column
+from fmd_core.datasets.own.sheet_checks import with_one_spelling
+from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
+from fmd_core.datasets.own.table_rows import persons_of, without_unknown
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
-from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset, protected_column
+from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
 from fmd_core.errors import DataError
 
@@ -74,12 +72,13 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     Raises DataError for an unknown column, a target with one class or over 20, a protected column
     with one value, a class too small to share out.
     """
-    sheet = as_answered(table if isinstance(table, Sheet) else read_table(table), settings)
+    sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
+    sheet = without_unknown(sheet, settings.not_known)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
     classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
-    persons = _persons(sheet, settings, rows)
+    persons = persons_of(sheet, settings, rows)
     split, drawn = share_out(classes, given, settings.seed, persons)
     frame, left_out = _frame(sheet, settings, rows)
     dataset = make_table_dataset(
@@ -104,50 +103,6 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         weights=weights_of(sheet, settings, rows),
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
-
-
-def as_answered(sheet: Sheet, settings: TableImport) -> Sheet:
-    """The sheet with one spelling of the labels that were said to be one, and without the numbers that were said
-    to mean 'not known'."""
-    sheet = with_one_spelling(sheet, settings.one_spelling)
-    if not settings.not_known:
-        return sheet
-    frame, columns, notes = sheet.frame.copy(), list(sheet.columns), list(sheet.notes)
-    for name, number in settings.not_known.items():
-        place = columns.index(sheet.column(name))
-        unknown = sheet.texts(name) == number
-        frame[name] = frame[name].mask(unknown, "")
-        columns[place] = replace(
-            profile_column(name, frame[name], comma_is_decimal=columns[place].style == "decimal comma"),
-            role=columns[place].role,
-        )
-        notes.append(f"'{name}' is {number} in {count(int(unknown.sum()), 'row')}, read as '{MISSING}'.")
-    return replace(sheet, frame=frame, columns=tuple(columns), notes=tuple(notes))
-
-
-def _persons(sheet: Sheet, settings: TableImport, rows: Array) -> Array | None:
-    """A code for the person of each of `rows` (m,), None where each row is a person of its own."""
-    if settings.person or settings.equal_rows == "several people":
-        return people_of(sheet, settings, rows)
-    facts = told_apart(sheet, settings).iloc[rows]
-    return facts.groupby(list(facts.columns), sort=False).ngroup().to_numpy("int64")
-
-
-def group_levels(sheet: Sheet, answers: Answers) -> dict[str, tuple[str, ...]]:
-    """The groups that each protected column makes of the rows that are used; none where there would be one only."""
-    rows = used_rows(sheet, answers)[0]
-    frame, found = answered_columns(sheet, answers, rows), {}
-    for name, how in answers.protected.items():
-        with suppress(DataError):  # one value only: opening says so
-            found[name] = protected_column(frame[name], protected_rule(sheet, name, how, rows)).levels
-    return found
-
-
-def told_apart(sheet: Sheet, settings: TableImport) -> pd.DataFrame:
-    """The cells by which rows are told apart: of all columns but identifiers and the split."""
-    labels = (settings.target, *settings.protected)
-    out = {settings.split_column, *check_sheet(sheet, labels).identifiers}
-    return sheet.frame[[column.name for column in sheet.columns if column.name not in out]]
 
 
 def check_answers(sheet: Sheet, answers: Answers) -> None:

@@ -92,10 +92,10 @@ def _suspicious(
     """What makes the file itself doubtful, each with a choice; what only shows once it is read comes later."""
     spelled = import_doubts.spelling_doubts(sheet, [n for n in (answers.target, *answers.protected) if n])
     systems = import_doubts.other_system_doubts(found) if isinstance(answers, TableImport) else ()
-    if not (spelled or systems or found.persons or found.weights):
-        rare = import_doubts.rare_doubts(sheet, answers.target) if answers.target else ()
-        if not rare:
-            return answers, sheet, _Settled()
+    named = import_doubts.identifiers_sentence(found) if isinstance(answers, TableImport) else ""
+    rare = import_doubts.rare_doubts(sheet, answers.target) if answers.target else ()
+    if not (spelled or systems or rare or named or found.persons or found.weights):
+        return answers, sheet, _Settled()
     with st.container(border=True):
         st.html("<strong>Look at this first</strong>")
         chosen = choose_ways(spelled, place)
@@ -114,6 +114,8 @@ def _suspicious(
         if found.weights:
             weights = _how_many(answers, found, names, place)
             is_open, answers = is_open or weights is None, replace(answers, weights=weights or "")
+        if named:
+            st.caption(components.plain(named))
     is_out = any(chosen[doubt.key] == "leave out" for doubt in rare)
     left = import_doubts.rare_values(sheet, answers.target) if is_out else ()
     return answers, sheet, _Settled(left, STILL_OPEN if is_open else "")

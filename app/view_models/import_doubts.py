@@ -150,6 +150,18 @@ def weights_sentence(found: CheckedSheet) -> str:
     )
 
 
+def identifiers_sentence(found: CheckedSheet) -> str:
+    """That columns name people and say nothing of them, so that they are not read at first; '' where none does."""
+    if not found.identifiers:
+        return ""
+    named = _some([f"'{name}'" for name in found.identifiers])
+    one = len(found.identifiers) == 1
+    return (
+        f"Nearly every row has a value of its own in {named}, which {'names' if one else 'name'} people: the model "
+        f"does not read {'it' if one else 'them'}, unless you say so under “More about these data”."
+    )
+
+
 def data_doubts(data: AttributeDataset, sheet: Sheet, answers: Answers) -> tuple[Doubt, ...]:
     """What only shows once the columns are read: those that tell the answer, numbers that mean 'not known', and
     rows that stand in several parts."""

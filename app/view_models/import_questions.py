@@ -21,7 +21,7 @@ from fmd_core.measure.verdict.favourable import suggest_favourable
 from fmd_core.text import clean_text
 
 NOBODY = "nobody is better off with either"
-NO_REFERENCE = "nobody in particular"
+NO_REFERENCE = "the group with the highest rate"
 NO_PERSON = "each row is a person of its own"
 NO_WEIGHTS = "each row stands for one person"
 UNSAID = "Say which answer is the good one for the person, or that nobody is better off with either."

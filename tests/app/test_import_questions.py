@@ -194,6 +194,13 @@ def test_what_was_changed_is_told_and_words_are_no_figures():
     assert not view.same_figures(called, other)
 
 
+def test_a_header_that_stands_twice_is_no_person_on_the_form_either(open_page):
+    header, rows = frame().to_csv(index=False).split("\n", 1)
+    test = upload(data_page(open_page), "twice.csv", f"{header}\n{header}\n{rows}")
+    assert next(box for box in test.selectbox if box.label == "The model predicts").value == "group"
+    assert any("the header stands there again" in caption.value for caption in test.caption)
+
+
 def radio(test, words):
     return next(found for found in test.radio if words in found.label)
 

@@ -23,6 +23,7 @@ from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.table import TableImport
 
 PLACE = "import"
+PATIENCE_SECONDS = 5.0  # before the page follows a job instead of waiting for it
 
 
 def begin(
@@ -99,9 +100,10 @@ def _outcome(found: Imported) -> None:
             return
         if changed:
             with st.spinner("Opening the data as you said"):
-                found = _changed(found, ways, cures)
-            if not found.is_settled:  # without one column another tells the answer
+                again = _changed(found, ways, cures)
+            if again is None or not again.is_settled:  # without one column another may tell the answer
                 st.rerun()
+            found = again
         state.show_job(PLACE, "")
         data_forms.open_data(reference("import", id=found.id))
 
@@ -140,9 +142,9 @@ def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure | None]:
 
 def _changed(
     found: Imported, ways: Mapping[str, Way | None], cures: Mapping[tuple[str, str], Cure | None]
-) -> Imported:
-    """The same files under other answers, as a job of its own, so that a refresh finds what is asked next. A new
-    import: what was opened under the old id stays true."""
+) -> Imported | None:
+    """The same files under other answers, as a job of its own, so that a refresh finds what is asked next; None
+    where that takes so long that the page follows it. A new import: what was opened under the old id stays true."""
     if not isinstance(found.answers, TableImport):
         raise DataError("Only the columns of a table can be left out; import the data again.")
     answers = import_doubts.resolved(found.answers, found.doubts, ways)
@@ -157,8 +159,8 @@ def _changed(
     job = job_panel.start_job(
         key, f"Opening {found.name} as you said", work, import_data.Incoming(found.name)
     )
-    job.wait()
-    if not isinstance(job.result, Imported):
-        raise DataError(job.error or "The data were not opened; try again.")
+    job.wait(PATIENCE_SECONDS)
+    if job.error:
+        raise DataError(job.error)
     state.show_job(PLACE, job.id)
-    return job.result
+    return job.result if isinstance(job.result, Imported) else None

@@ -28,7 +28,7 @@ from fmd_core.datasets.table_encoding import Numbers, TableSource
 A = TypeVar("A", bound=Answers)
 Way = Literal["leave out", "together", "empty", "keep"]
 MOST_NAMED = 4
-KEPT_SHEETS = 4  # a form asks the same of its sheet whenever an answer changes
+KEPT_SHEETS = 2  # a form asks the same of its sheet whenever an answer changes
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def spelling_doubts(sheet: Sheet, labels: Sequence[str]) -> tuple[Doubt, ...]:
     """Columns of labels that differ in capitals or spaces alone, or that are words for 'not known'."""
     found = []
     for name in labels:
-        before, after = sheet.frame[name], one_spelling(sheet, (name,)).frame[name]
+        before = sheet.frame[name]
+        after = with_one_spelling(replace(sheet, frame=sheet.frame[[name]]), [name]).frame[name]
         differ = before != after
         read = dict(zip(before[differ], after[differ], strict=True))
         if not read:

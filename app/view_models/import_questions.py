@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from app.view_models.import_doubts import KEPT_SHEETS
 from fmd_core import AttributeDataset, DataError, figures
 from fmd_core.data import Column
 from fmd_core.datasets.own.answers import Answers
@@ -90,7 +91,7 @@ def in_places(classes: Mapping[str, str], rows: pd.DataFrame) -> dict[str, str]:
 # --- groups and what they are called
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=KEPT_SHEETS)
 def _groups(sheet: Sheet, asked: str) -> dict[str, tuple[str, ...]]:
     return group_levels(sheet, Answers(**json.loads(asked)))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from app.opening import import_job
 from app.record.history import History
 from app.record.journal import Journal, Remark
 from app.record.review import NO_MODEL, Aim, Review
@@ -203,6 +204,32 @@ def test_a_header_that_stands_twice_is_no_person_on_the_form_either(open_page):
 
 def radio(test, words):
     return next(found for found in test.radio if words in found.label)
+
+
+def test_what_tells_the_answer_once_another_column_is_out_is_asked_as_well(open_page, monkeypatch):
+    monkeypatch.setattr(import_job, "PATIENCE_SECONDS", 0)  # the page follows the job
+    rng = np.random.default_rng(0)
+    parts = rng.random((1_000, 3)).round(3)
+    group = np.where(
+        (parts > 0.2).all(axis=1), "a", "b"
+    )  # a part tells less than half of a class, all tell both
+    table = pd.DataFrame(dict(zip("pqr", parts.T, strict=True))).assign(
+        sex=rng.choice(["M", "F"], 1_000), contract=np.where(group == "a", "yes", "no"), group=group
+    )
+    test = upload(data_page(open_page), "leaks.csv", table.to_csv(index=False))
+    radio(test, "the good one").set_value(0)
+    test.run().button(key="import").click().run()
+    end_of("import ")
+    radio(test.run(), "'contract'").set_value("leave out")
+    test.run().button(key="imported").click().run()
+    end_of("import ")
+    test.selectbox(key="kept_table").set_value(imports.kept_imports()[0].id)  # AppTest keeps one that is gone
+    joint = radio(test.run(), "tell 'group' for")
+    assert "'contract'" not in joint.label
+    joint.set_value("keep")
+    test.run().button(key="imported").click().run()
+    assert [title.value for title in test.title] == ["No model is chosen yet."]
+    imports.delete_import(test.session_state["review"].data.rpartition("=")[2])
 
 
 def test_a_file_full_of_doubts_from_the_form_to_a_change_of_mind(open_page):

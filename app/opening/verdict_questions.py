@@ -27,7 +27,7 @@ def edit(
     st.caption(question, help=help)
     return st.data_editor(
         rows, hide_index=True, disabled=list(rows.columns[:-1]), key=key, width="content",
-        column_config={last: column} if column else None,
+        column_config={last: column} if column else None, alt=question,
     )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ _BY_WORD = {
 _BY_LETTER = {"m": "men", "f": "women"}
 _NAMED = {"male": ("women", "men"), "female": ("men", "women")}  # of a column that asks for one sex: no, yes
 _NO, _YES = {"0", "-1", "no", "false", "n", "f"}, {"1", "yes", "true", "y", "t"}
-_OF_SEX = re.compile(r"sex|gender|geschlecht|genre|sexe|sexo")
-_OF_RACE = re.compile(r"race|ethnic(?:ity|_group)?|origin")
+_OF_SEX = re.compile(r"(?:.* )?(?:sex|gender|geschlecht|genre|sexe|sexo)")
+_OF_RACE = re.compile(r"(?:.* )?(?:race|ethnic(?:ity| group)?|origin)")
 _RACES = {level.lower(): phrase for level, phrase in RACES.items()} | {
     "african-american": "African-American {}", "african american": "African-American {}", "asian": "Asian {}",
     "hispanic": "Hispanic {}", "latino": "Latino {}", "caucasian": "white {}", "native american": "Native American {}",

@@ -107,7 +107,7 @@ def test_a_header_that_stands_in_an_import_again_is_no_person(tmp_path, monkeypa
 
 def test_phrases_are_suggested_where_the_words_are_plain_and_codes_are_never_guessed():
     assert suggest_phrases("Gender", ["Female", "Male", "x"]) == {"Female": "women", "Male": "men"}
-    assert suggest_phrases("sex", ["F", "M"]) == {"F": "women", "M": "men"}
+    assert suggest_phrases("Patient Sex", ["F", "M"]) == {"F": "women", "M": "men"}
     assert suggest_phrases("age", ["under 30", MISSING]) == {"under 30": "{} under 30"}
     assert suggest_phrases("Male", ["-1", "1"]) == {"-1": "women", "1": "men"}
     assert suggest_phrases("race", ["Black", "A"]) == {"Black": "black {}"}

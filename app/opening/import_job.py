@@ -23,7 +23,7 @@ from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.table import TableImport
 
 PLACE = "import"
-PATIENCE_SECONDS = 5.0  # before the page follows a job instead of waiting for it
+PATIENCE_SECONDS = 20.0  # before the page follows a job instead of waiting for it
 
 
 def begin(

@@ -31,8 +31,8 @@ AIMS: dict[Measure, str] = {
     "equal opportunity": "equal truth alike",
 }
 COLUMNS = (
-    "How", "What may change", "Aim", "Difference, points", "n, smaller group", "Verdict", "Accuracy, %", "Worst group right, %",
-    "Bias, points", "In answers, points", "Answers changed, %", "Strength", "Guard",
+    "How", "What may change", "Aim", "Difference, points", "n, smaller group", "Verdict", "Accuracy, %",
+    "Worst group right, %", "Bias, points", "In answers, points", "Answers changed, %", "Strength", "Guard",
 )  # fmt: skip
 
 

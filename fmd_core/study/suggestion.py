@@ -128,8 +128,8 @@ class Suggestion:
     def to_frame(self) -> pd.DataFrame:
         """A row for each road, best first: `strategy`, `depth`, `aim`, `why_not` (it cannot be tried), the setting
         (`strength`, `blend`), whether it `reaches` the limit, the finding after it (`value`, `low`, `high`, shares,
-        and `n` of the smaller group), `bias`, `decided`, `accuracy`, `accuracy_before`, `changed` (shares of validation people), and who
-        is served worst before and after."""
+        and `n` of the smaller group), `bias`, `decided`, `accuracy`, `accuracy_before`, `changed` (shares of
+        validation people), and who is served worst before and after."""
         return table(road.as_row() for road in self.roads)
 
 

@@ -148,7 +148,7 @@ def comparison_headline(comparison: Comparison) -> str:
         said = f"{subject} {'rises' if (bias.difference.value or 0) > 0 else 'falls'} {moved}"
     else:
         said = f"no evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
-    opening = {"mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
+    opening = {"improved": "Improved: ", "mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
     against = doubts(comparison) if verdict in ("mixed", "worse") else ()
     tail = f"; {listed(against)}" if against else ""
     joint = "but" if bias.fell and comparison.accuracy.fell else "and"

@@ -20,7 +20,6 @@ from app.cache.fixes import (
     point,
     result,
     standing,
-    untouched,
     warm_path,
 )
 from app.cache.influences import (
@@ -120,7 +119,6 @@ __all__ = [
     "study",
     "testable",
     "untested",
-    "untouched",
     "verdict",
     "warm",
     "warm_path",

@@ -227,6 +227,19 @@ def _accuracy_with_figures(accuracy: Change) -> str:
     return f"{clause} {moved}" if accuracy.is_beyond_chance else f"{clause} ({moved})"
 
 
+def gainers_sentence(comparison: Comparison) -> str:
+    """Who gained by more than chance, the three that gained most by name; '' where no group did."""
+    gained = comparison.gainers
+    named = [change for change in gained if change.properties][:NAMED_LOSERS]
+    if not named:
+        return ""
+    those = "; ".join(
+        f"{c.who} by {points(c.difference.value or 0)} points ({interval(c.difference)})" for c in named
+    )
+    more = len(gained) - len(named)
+    return f"Gained most: {those}{f'; and {more} more' if more else ''}."
+
+
 def losers_sentence(comparison: Comparison) -> str:
     """Who pays, in one sentence; the worst three by name."""
     everyone = (*comparison.groups, *comparison.intersections)

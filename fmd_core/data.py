@@ -23,6 +23,8 @@ from fmd_core.showing import one_line, table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fmd_core.datasets.data_warnings import AuditWarning
+
 Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -136,7 +138,8 @@ class AttributeDataset:
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
-    favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
+    favourable: str | None = ""
+    """The class that is good for whom it is said of; '' where nobody said, None where it was said that none is."""
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
     whom else the sentence is about; under "" how the column itself is ('sex'). No part of the fingerprint."""
@@ -144,6 +147,10 @@ class AttributeDataset:
     """The level that others are compared with, by attribute; where none is named, the measure chooses one."""
     persons: Array | None = None  # (n,) codes of whose sample it is, None where each is a person of its own
     weights: Array | None = None  # (n,) how many people a sample stands for, None where each stands for one
+    warnings: tuple[AuditWarning, ...] = ()
+    """What is known of the file that they came from and cannot be seen any more, to be said before any verdict."""
+    not_read: tuple[str, ...] = ()  # columns that came with the data and that no model is shown
+    parts_are_drawn: bool = False  # whether the data said nothing of the split, so that it could be another
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

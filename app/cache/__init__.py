@@ -10,6 +10,7 @@ pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.fixes import (
+    are_tried,
     erased,
     guard,
     head,
@@ -20,7 +21,10 @@ from app.cache.fixes import (
     point,
     result,
     standing,
+    tried_ways,
+    try_roads,
     warm_path,
+    ways,
 )
 from app.cache.influences import (
     are_scored,
@@ -31,6 +35,7 @@ from app.cache.influences import (
     scores,
 )
 from app.cache.judgements import (
+    are_answered,
     audit,
     comparison,
     forgetting,
@@ -69,7 +74,9 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "are_answered",
     "are_scored",
+    "are_tried",
     "audit",
     "changeable",
     "channel_groups",
@@ -118,9 +125,12 @@ __all__ = [
     "store",
     "study",
     "testable",
+    "tried_ways",
+    "try_roads",
     "untested",
     "verdict",
     "warm",
     "warm_path",
     "warm_scores",
+    "ways",
 ]

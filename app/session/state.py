@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
-from app.record.variants import Sweep, Variant, describe
+from app.record.variants import Sweep, Variant, describe, of_data
 from app.session import access, keeping, memory
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
+    from app.record.criteria import Criteria
     from app.record.trained import Trained
     from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.verdict.values import Limits
     from fmd_core.models.intake.intake import Passport
     from fmd_core.report.evidence import Decision
+    from fmd_core.study.suggestion import Way
 
 DEFAULT_K = 100  # harmful samples to unlearn
 STOP = "stop_"  # the beginning of the key of every strength
+RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names
 
 
@@ -34,6 +38,9 @@ def open_review(chosen: Review) -> None:
     """Look at other data, another model or other twins from now on; each keeps its own journal."""
     if chosen.key != _opened().key:
         _forget_warnings()
+    if chosen.data != _opened().data:  # of other data, whatever their levels are called
+        memory.put("favourable", "")
+        memory.put("references", "")
     memory.put("review", replace(chosen, vetoes=()))
 
 
@@ -143,6 +150,21 @@ def start_anew() -> None:
     key = _opened().key
     for kind in ("journals", "places"):
         memory.put(kind, {k: v for k, v in memory.value(kind, {}).items() if k != key})
+
+
+def answer_again(data: str, what: str, *, keeps_decision: bool) -> None:
+    """Go on with the same people and model under other answers about the data: `what` changed. The steps taken go
+    along into a review of its own; the one at hand stays as it was. What was decided only goes along where no figure
+    is another (`keeps_decision`)."""
+    access.require_change()
+    old, was = _opened(), journal()
+    trained = tuple(replace(t, variant=of_data(t.variant, data)) for t in _trained(old.key))
+    open_review(replace(old, data=data))
+    memory.put("trained", {**memory.value("trained", {}), _opened().key: trained})
+    if was != Journal():
+        moved = replace(was, history=was.history.of_data(data))
+        moved = moved if keeps_decision else replace(moved, decision=None)
+        _write(moved, "answered again", what)
 
 
 def _remember(changed: History) -> None:
@@ -275,7 +297,41 @@ def depth() -> str:
 def strategy() -> tuple[str, int]:
     """How to unlearn and how many harmful samples it uses (0 where it uses none), chosen on the Unlearn page."""
     found = find_strategy(memory.value("strategy", DEFAULT_STRATEGY))
-    return found.name, int(memory.value("unlearn_k", DEFAULT_K)) if found.uses_k else 0
+    return found.name, harmful_count() if found.uses_k else 0
+
+
+def harmful_count() -> int:
+    """How many harmful samples a strategy uses that counts them."""
+    return int(memory.value("unlearn_k", DEFAULT_K))
+
+
+def aim_at(wanted: Aim) -> None:
+    """Aim at another bias from the next drawing of the page on."""
+    memory.put_later("attribute", wanted.attribute)
+    memory.put_later("measure", wanted.measure)
+    memory.put_later("also", list(wanted.attributes[1:]))
+
+
+def go_to(way: Way, stop: str) -> None:
+    """Let the Unlearn page stand on a setting, from the next drawing of the page on."""
+    aim_at(way.aim)
+    memory.put_later("strategy", way.strategy)
+    memory.put_later("depth", way.depth)
+    memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
+    memory.put("going", True)
+
+
+def is_going() -> bool:
+    """Whether a place to go to was named since the page was drawn; said once."""
+    going = bool(memory.value("going", False))
+    memory.forget("going")
+    return going
+
+
+def settle_sweep() -> None:
+    """Let what is chosen on the Unlearn page be what was put later, before it is read."""
+    for key in ("also", "strategy", "depth"):
+        memory.settle(key)
 
 
 def sweep() -> Sweep:
@@ -284,8 +340,60 @@ def sweep() -> Sweep:
 
 
 def threshold() -> float:
-    """The limit delta as a share, chosen on the bias page; 10 points until then."""
+    """The one limit as a share, chosen on Find bias; 10 points until then. Every kind of difference has it that has
+    no limit of its own."""
     return float(memory.value("threshold", 10)) / 100
+
+
+def limit_key(name: str) -> str:
+    """Where a limit of its own is kept, in points, or the ratio."""
+    return f"limit_{name}"
+
+
+def limits() -> Limits:
+    """From where on a difference counts, for each kind of difference."""
+    from fmd_core.measure.verdict.values import Limits
+
+    own = {name: memory.value(limit_key(name), None) for name in vars(Limits()) if name != "ratio"}
+    shares = {name: threshold() if points is None else float(points) / 100 for name, points in own.items()}
+    return Limits(**shares, ratio=float(memory.value(limit_key("ratio"), RATIO)))
+
+
+def references() -> dict[str, str]:
+    """The level that others are compared with, by attribute, where it is another than that of the data; '' for the
+    group that fares best."""
+    from app.record.criteria import read_references
+
+    return read_references(memory.value("references", ""))
+
+
+def compare_with(attribute: str, level: str, of_data: str) -> None:
+    """Compare others with a level from now on; `of_data` is what they are compared with anyway."""
+    from app.record.criteria import references_text
+
+    chosen = references() | {attribute: level}
+    if level == of_data:
+        del chosen[attribute]
+    memory.put("references", references_text(chosen))
+
+
+def criteria() -> Criteria:
+    """By what a verdict judges."""
+    from app.record.criteria import Criteria
+
+    return Criteria(limits(), str(memory.value("favourable", "")), tuple(sorted(references().items())))
+
+
+def keep_criteria_within(classes: tuple[str, ...], levels: Mapping[str, tuple[str, ...]]) -> None:
+    """Let go of a good answer and of references that these data do not have."""
+    from app.record.criteria import references_text
+
+    if memory.value("favourable", "") not in ("", *classes):
+        memory.put("favourable", "")
+    known = {a: level for a, level in references().items() if level in ("", *levels.get(a, ()))}
+    known = {attribute: level for attribute, level in known.items() if attribute in levels}
+    if known != references():
+        memory.put("references", references_text(known))
 
 
 def jobs() -> tuple[str, ...]:
@@ -355,7 +463,11 @@ def passport(model: str) -> Passport | None:
 def stop_key() -> str:
     """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
     chosen = sweep()
-    return f"{STOP}{chosen.aim.words}_{chosen.strategy}_{chosen.review.depth}"
+    return _stop_key(chosen.aim, chosen.strategy, chosen.review.depth)
+
+
+def _stop_key(aim: Aim, strategy: str, depth: str) -> str:
+    return f"{STOP}{aim.words}_{strategy}_{depth}"
 
 
 def _now() -> datetime:

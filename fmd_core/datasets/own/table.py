@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
+from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, repeated_rows
 from fmd_core.datasets.own.answers import (
     Answers,
     Grouping,
     answered_columns,
-    people_of,
+    check_choices,
     protected_rule,
     share_out,
     suggested,
@@ -21,8 +23,9 @@ from fmd_core.datasets.own.answers import (
     used_rows,
     weights_of,
 )
-from fmd_core.datasets.own.sheet_checks import with_one_spelling
+from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
+from fmd_core.datasets.own.table_rows import persons_of, without_unknown
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
@@ -37,6 +40,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+EQUAL_ROWS = ("several people", "one person")
+
+
 @dataclass(frozen=True)
 class TableImport(Answers):
     """Answers about a table: besides, columns that the model shall not read, and what else changes
@@ -45,6 +51,14 @@ class TableImport(Answers):
     leave_out: tuple[str, ...] = ()
     also_change: AlsoChange = field(default_factory=dict)
     unit: str = "person"
+    not_known: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """The number that means 'not known', by column: such cells are read as empty."""
+    equal_rows: str = field(default="several people", kw_only=True)
+    """Whose the rows are that are equal in all that counts, one of `EQUAL_ROWS`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choices("an owner of equal rows", [self.equal_rows], EQUAL_ROWS)
 
 
 def suggest_table(sheet: Sheet) -> TableImport:
@@ -60,11 +74,12 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     with one value, a class too small to share out.
     """
     sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
+    sheet = without_unknown(sheet, settings.not_known)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
     classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
-    persons = people_of(sheet, settings, rows)
+    persons = persons_of(sheet, settings, rows)
     split, drawn = share_out(classes, given, settings.seed, persons)
     frame, left_out = _frame(sheet, settings, rows)
     dataset = make_table_dataset(
@@ -80,15 +95,42 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
     leaks = leak_note(frame, split, settings.unit)
-    return replace(
+    dataset = replace(
         dataset,
         favourable=settings.favourable,
         phrases=settings.phrases,
         references=settings.references,
         persons=persons,
         weights=weights_of(sheet, settings, rows),
+        not_read=_unread(sheet, dataset),
+        parts_are_drawn=not settings.split_column,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
+    return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))
+
+
+def _unread(sheet: Sheet, dataset: AttributeDataset) -> tuple[str, ...]:
+    """Columns of the file that the model does not read."""
+    source = dataset.source
+    read = {c.name for c in source.columns if c.input_names} if isinstance(source, TableSource) else set()
+    return tuple(c.name for c in sheet.columns if c.name not in read and c.name != dataset.target.name)
+
+
+def _file_warnings(
+    sheet: Sheet, settings: TableImport, rows: Array, dataset: AttributeDataset
+) -> tuple[AuditWarning, ...]:
+    """What only the whole file tells: numbers of people, weights, other systems' answers, rows that stand in
+    several parts."""
+    read = {column.name for column in sheet.columns} - set(dataset.not_read)
+    labels = [settings.target, *settings.protected]
+    checked = check_sheet(sheet, labels, persons=settings.person, weights=settings.weights, read=read)
+    said_elsewhere = {WarningKind.SPELLING, *(() if settings.person else (WarningKind.REPEATED_PEOPLE,))}
+    found = [warning for warning in checked.warnings if warning.kind not in said_elsewhere]
+    if dataset.persons is None:
+        aside = {*checked.identifiers, settings.split_column}
+        facts = sheet.frame.iloc[rows].drop(columns=[c.name for c in sheet.columns if c.name in aside])
+        found += repeated_rows(facts, dataset.split)
+    return tuple(found)
 
 
 def check_answers(sheet: Sheet, answers: Answers) -> None:

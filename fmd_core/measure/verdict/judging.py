@@ -34,6 +34,7 @@ from fmd_core.measure.verdict.values import (
     Favourable,
     Finding,
     Gap,
+    Judges,
     Limits,
     NotTested,
     Outcome,
@@ -56,6 +57,7 @@ def give_verdict(
     limits: Limits | None = None,
     warnings: Sequence[AuditWarning] = (),
     not_read: Sequence[str] = (),
+    judges: Judges = Judges.HELD_OUT,
     model: str = "",
 ) -> Verdict:
     """Everything that may be said of a classifier's answers to held-out people.
@@ -78,6 +80,8 @@ def give_verdict(
         What is known of the data, to be said before the verdict; those of the model are found here.
     not_read
         Columns that the model does not read.
+    judges
+        Who the people are.
     model
         Digest of the model.
 
@@ -121,13 +125,19 @@ def give_verdict(
         limits,
         data=dataset.fingerprint,
         model=model,
+        judges=judges,
+        judged_by=sentences.judged_by(judges, accuracy, dataset.unit),
+        references=MappingProxyType(dict(references)),
     )
 
 
 def _favourable(dataset: AttributeDataset, chosen: str) -> Favourable | None:
-    """The answer that the reviewer named, else the one that came with the data, else what its name suggests."""
+    """The answer that the reviewer named, else the one that came with the data, else what its name suggests; None
+    where it was said with the data that nobody is better off with any."""
     if chosen:
         return chosen_favourable(dataset.target, chosen)
+    if dataset.favourable is None:
+        return None
     if dataset.favourable:
         return chosen_favourable(dataset.target, dataset.favourable, "named with the data")
     return suggest_favourable(dataset.target)

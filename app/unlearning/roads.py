@@ -43,8 +43,8 @@ def _panel(finding: Finding, variant: Recipe) -> None:
         help=glossary.tip("Our suggestion", "Guard"),
     )
     done = cache.are_tried(review, goal, k, tolerance)
-    if not done:
-        _offer(review, goal, k, tolerance)
+    if not done and _is_under_way(review, goal, k, tolerance):
+        return
     tried = () if done else cache.tried_ways(review, goal, k, tolerance)
     if done or tried:
         suggestion = cache.try_roads(review, goal, k, tolerance, some=tried)
@@ -52,8 +52,8 @@ def _panel(finding: Finding, variant: Recipe) -> None:
         _table(words.build(suggestion, cache.dataset(review), untried), variant)
 
 
-def _offer(review: Review, goal: Goal, k: int, tolerance: float) -> None:
-    """The button that begins the job, or the panel of the job that goes on."""
+def _is_under_way(review: Review, goal: Goal, k: int, tolerance: float) -> bool:
+    """Draw the job that tries every road while it lives, else the button that begins it."""
     key = f"roads {review} {goal} {k} {tolerance}"
 
     def work(progress: Progress) -> Suggestion:
@@ -62,9 +62,10 @@ def _offer(review: Review, goal: Goal, k: int, tolerance: float) -> None:
         )
 
     job = REGISTRY.find(state.shown_job(PLACE))
-    if job is not None and job.key == key and job.live:
+    is_ours = job is not None and job.key == key
+    if job is not None and is_ours and job.live:
         job_panel.draw(job.id)
-        return
+        return True
     st.caption(
         "The last layers take seconds each, deep ones up to minutes; it can be stopped, and what was tried until then "
         "is kept."
@@ -73,8 +74,9 @@ def _offer(review: Review, goal: Goal, k: int, tolerance: float) -> None:
         begun = job_panel.start_job(key, f"Trying every road against {aim_of(goal).words}", work)
         state.show_job(PLACE, begun.id)
         st.rerun()
-    if job is not None and job.key == key:
-        job_panel.draw(job.id)
+    if job is not None and is_ours:
+        job_panel.draw(job.id)  # how it ended
+    return False
 
 
 def _table(view: words.RoadsView, variant: Recipe) -> None:

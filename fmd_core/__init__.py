@@ -100,6 +100,13 @@ A DataFrame and a model of one's own.
 >>> fmd.wrap(estimator, data=own).head
 LinearHead(2 classes, 3 features)
 
+The answers of another system, which cannot be asked about anybody's twin.
+
+>>> rows = own.rows("test")
+>>> said = fmd.Answered(rows, own.target.codes[rows], own.target.codes[rows])
+>>> fmd.give_verdict(own, said, None, favourable="yes").judges.value
+'held-out test people'
+
 What there is, by name; more of each can be registered from outside.
 
 >>> [strategy.name for strategy in fmd.strategies()]

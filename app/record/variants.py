@@ -83,6 +83,8 @@ class Retrained:
     what: str
     """What was forgotten and how, in words."""
     tolerance: float
+    forgotten: tuple[str, ...] = ()
+    """The attributes that it was trained against, or the pattern; () of what was kept before this was noted."""
 
     @property
     def k(self) -> int:

@@ -157,12 +157,14 @@ def _remember(changed: History) -> None:
         return
     last = changed.log[-1]
     what = f"{last.note or describe(last.variant)}"
+    if last.refusal:
+        what += f"; applied although the guard refuses it: {last.refusal}"
     _write(replace(journal(), history=changed), last.action, what)
 
 
-def apply(variant: Variant) -> None:
-    """Put a variant in force."""
-    _remember(history().apply(variant, _now()))
+def apply(variant: Variant, refusal: str = "") -> None:
+    """Put a variant in force; `refusal` is why the guard refuses it, a clause, '' where it does not."""
+    _remember(history().apply(variant, _now(), refusal))
 
 
 def undo() -> None:

@@ -155,7 +155,7 @@ def _groups(groups: Sequence[Group], verdict: Verdict) -> pd.DataFrame:
     rows = []
     for group in groups:
         row: dict[str, str | int] = {"Group": group.name, "n": group.n, "Right, %": _rate(group.accuracy)}
-        if verdict.favourable is not None and len(verdict.classes) == 2:
+        if verdict.favourable is not None:
             row[f"Answered “{verdict.favourable.level}”, %"] = _rate(group.selection_rate)
             row[f"Hit rate of “{verdict.favourable.level}”, %"] = _rate(group.true_positive_rate)
             row["False alarms, %"] = _rate(group.false_positive_rate)
@@ -175,11 +175,7 @@ def _rate(rate: Rate | None) -> str:
 def _groups_summary(verdict: Verdict) -> str:
     small = sum(not group.accuracy.is_enough for group in verdict.groups)
     good = verdict.favourable
-    named = (
-        f" The favourable answer is “{good.level}”: {good.reason}."
-        if good is not None and len(verdict.classes) == 2
-        else ""
-    )
+    named = f" The favourable answer is “{good.level}”: {good.reason}." if good is not None else ""
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
     told = f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
     if verdict.accuracy is None:

@@ -150,17 +150,17 @@ class Fixing(Teaching):
 
         return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)
 
+    def _answered(self, split: Split, head: Head) -> Answered:
+        """What a head answers to one part of the data."""
+        people, data = self.features(split), self.data
+        said = predictions(head, people.features)
+        return Answered(people.rows, people.labels, said, data.weights, data.persons)
+
     def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
         """The question of a goal asked of one part of the data; None where nobody can say. Of the original where no
         head is named."""
-        head, people = self.head if head is None else head, self.features(split)
-        answered = Answered(
-            people.rows,
-            people.labels,
-            predictions(head, people.features),
-            self.data.weights,
-            self.data.persons,
-        )
+        head = self.head if head is None else head
+        answered = self._answered(split, head)
         if goal.family is not Family.TWINS:
             return goal.measured(self.data, answered)
         try:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset, ignore_progress
-from fmd_core.errors import DataError
+from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Limits
 from fmd_core.method import Strategy
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
+from fmd_core.report.twin import TwinExample, twin_example
 from fmd_core.report.writing import render_report
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.judging import Judging
@@ -140,6 +141,7 @@ class Study(Judging):
         limits = limits or Limits.of_points(threshold)
         scored = Aim((aim.attribute,), aim.measure)
         scores = was.scores(scored)
+        verdict = was.verdict(favourable=favourable, references=references, limits=limits)
         rivals, no_rivals = ((), "") if point is None else was.rivals_or_why(aim, point.result.k or None)
         return Evidence(
             dataset=self.data,
@@ -157,11 +159,26 @@ class Study(Judging):
             depth=self.model.depth,
             most_unlike=self.most_unlike,
             left_out=self.left_out,
-            verdict=was.verdict(favourable=favourable, references=references, limits=limits),
+            verdict=verdict,
+            verdict_after=None
+            if made is None
+            else self.verdict(made, favourable=favourable, references=references, limits=limits),
+            twin=was._twin(verdict.attribute or aim.attribute)
+            if made is None
+            else self._twin(aim.attribute, made),
             rivals=rivals,
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),
         )
+
+    def _twin(self, attribute: str, change: Change | None = None) -> TwinExample | None:
+        """The held-out pair that the original answers most differently; None where there are no twins."""
+        try:
+            pairs = self.pairs("test", attribute)
+        except NoTwinsError:
+            return None
+        after = None if change is None else self._named(change).make()
+        return twin_example(self.head, pairs, after)
 
     def report(
         self,

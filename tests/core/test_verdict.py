@@ -342,6 +342,18 @@ def test_what_is_taken_out_has_the_limit_of_its_kind():
     assert [limits.of_aim(measure) for measure in measures] == [0.01, 0.02, 0.03]
 
 
+def test_a_reference_that_is_too_rare_is_not_replaced_in_silence():
+    labels, predicted, race = even(levels=3)
+    race = np.where((race == 2) & (np.arange(len(race)) >= 60), 1, race)
+    dataset, answered = people(labels, predicted, race=race)
+    rare = dataset.attribute("race").levels[2]
+    verdict = give_verdict(dataset, answered, [twins(attribute="race")], references={"race": rare})
+    why = [one for one in verdict.not_tested if "with whom others should be compared" in one.why]
+    assert {one.family for one in why} == {Family.SELECTION, Family.EQUAL_TRUTH}
+    assert all(rare in one.why and one.forbids_within for one in why)
+    assert verdict.outcome is Outcome.UNKNOWN
+
+
 def test_by_what_was_judged_is_told():
     labels, predicted, sex = even()
     dataset, answered = people(labels, predicted, sex=sex)

@@ -212,8 +212,8 @@ def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
         )
     if judges is Judges.FEW_OF_UNKNOWN_TRAINING:
         return (
-            f"Only {n} who were held out judge: how this model was trained is not known here, so nobody else can be "
-            "judged by a model like it that never saw them."
+            f"Only {n} who were held out judge: how this model was trained is not known here, or it was trained on "
+            "other data, so nobody else can be judged by a model like it that never saw them."
         )
     return ""
 

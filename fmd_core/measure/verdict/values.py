@@ -68,7 +68,7 @@ class Judges(StrEnum):
     HELD_OUT = "held-out test people"
     EVERYBODY = "everybody, each by a model that never saw them"
     FEW_OF_CHANGED = "few test people, for a changed model cannot be trained again"
-    FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained"
+    FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained on these data"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Member:
 class Group:
     """All figures of one group of test people; a rate is None where nobody is there to have it.
 
-    With two classes the last three are about the favourable answer; with more classes they are None.
+    The last four are about the favourable answer; where there is none they are None.
     """
 
     name: str

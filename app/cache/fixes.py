@@ -107,13 +107,6 @@ def erased(variant: Erasure) -> fmd.Erased:
     return study(variant.review).erased(variant.attributes, variant.form)
 
 
-@kept()
-def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
-    """What validation people say of the original model."""
-    asked = study(review)
-    return asked.judged(asked.untouched, aim, tolerance)
-
-
 def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:
     """What a variant makes; the original head for None."""
     return study(review).untouched if variant is None else point(variant).result

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.record.variants import Variant
+from app.record.variants import Variant, of_data
 
 LONGEST_NAME = 60  # characters
 ORIGINAL, NAMELESS = "the original model", "a variant without a name"
@@ -88,6 +88,21 @@ class History:
     log: tuple[Entry, ...] = ()
     kept: tuple[Kept, ...] = field(default=())
     """Every variant that was ever in force, unless it was let go, in the order of their first use."""
+
+    def of_data(self, data: str) -> History:
+        """The same history of the same people under another name of the data."""
+
+        def moved(variant: Variant | None) -> Variant | None:
+            return None if variant is None else of_data(variant, data)
+
+        return replace(
+            self,
+            steps=tuple(
+                replace(s, after=replace(s.after, variant=moved(s.after.variant))) for s in self.steps
+            ),
+            log=tuple(replace(entry, variant=moved(entry.variant)) for entry in self.log),
+            kept=tuple(replace(kept, variant=of_data(kept.variant, data)) for kept in self.kept),
+        )
 
     @property
     def now(self) -> Decided:

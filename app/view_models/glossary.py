@@ -153,7 +153,8 @@ TERMS: tuple[Term, ...] = (
     Term(
         "Fresh reader",
         "A small model that is trained, after the forgetting, to tell the attribute from what the model computes, and "
-        "is judged on other people. If it does no better than guessing, the attribute is gone.",
+        "is judged on other people. If it does no better than guessing, the attribute is gone; "
+        "up to 3 points better is called barely.",
         "It is not the adversary of the training: beating one's own adversary is not forgetting.",
         ("probe", "linear probe", "adversary"),
     ),

@@ -76,6 +76,7 @@ def open_fully(visitor, path):
     if path == "compare":
         page.get_by_role("link", name="Unlearn", exact=True).click()
         visitor.act(page.get_by_role("button", name="Apply our suggestion").click)
+        expect(page.get_by_test_id("stSidebar").get_by_text("In force: variant 1")).to_be_visible()
         page.get_by_role("link", name="Compare", exact=True).click()
         expect(page.get_by_role("heading", name="Variants that you kept")).to_be_visible()
         expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()

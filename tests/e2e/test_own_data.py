@@ -45,6 +45,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     expect(page.get_by_role("listitem").filter(has_text="2 rows skipped: 2 or 1 cells")).to_be_visible()
     expect(page.get_by_text("Husband means Male; Wife means Female")).to_be_visible()
     page.reload()  # the address knows the import
+    visitor.act(lambda: page.get_by_text("They are different people who happen to be alike").click())
     visitor.act(lambda: page.get_by_text("A twin changes it too: Husband and Wife swap").click())
     page.get_by_role("button", name="Change this and go on").click()
 

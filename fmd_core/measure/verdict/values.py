@@ -60,6 +60,7 @@ class Gap(StrEnum):
     TOLD_TWICE = "told by another column"
     ANOTHER_SYSTEM = "another system's answers"
     NEVER_ANSWERED = "never answered"
+    NOT_NAMED = "favourable answer not named"
 
 
 class Judges(StrEnum):

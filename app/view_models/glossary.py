@@ -231,8 +231,9 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Limit",
-        "How many points an attribute may move the answer before you call it biased. It counts as biased when its "
-        "whole 95 % interval lies above, also after adjusting for looking at many.",
+        "How many points twins, or two groups, may be apart before you call it biased. A difference counts as beyond "
+        "it when its whole 95 % interval lies above, also after adjusting for looking at many. Each kind of difference "
+        "can have a limit of its own.",
         "It is not a threshold from law or science: you set it, and the report says where.",
         ("threshold",),
     ),

@@ -12,6 +12,7 @@ from app.view_models.aiming import aim_words
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.verdict.goal import smaller_group
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome
 from fmd_core.method import find_strategy
@@ -30,8 +31,8 @@ AIMS: dict[Measure, str] = {
     "equal opportunity": "equal truth alike",
 }
 COLUMNS = (
-    "How", "What may change", "Aim", "Difference, points", "n", "Verdict", "Accuracy, %", "Worst group right, %",
-    "Bias, points", "In answers, points", "Answers changed, %", "Strength", "Guard",
+    "How", "What may change", "Aim", "Difference, points", "n, smaller group", "Verdict", "Accuracy, %",
+    "Worst group right, %", "Bias, points", "In answers, points", "Answers changed, %", "Strength", "Guard",
 )  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def _row(road: Road) -> tuple[str, ...]:
     return (
         *_named(road.way),
         figures.figure(Estimate(found.value, found.low, found.high, found.n)),
-        figures.count(found.n),
+        figures.count(smaller_group(found)),
         REACHED[found.outcome],
         figures.points(best.accuracy),
         served(best),

@@ -12,7 +12,7 @@ from fmd_core.errors import FMDError, NoTwinsError
 from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.bias_functions import MEASURES, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
@@ -146,17 +146,17 @@ class Fixing(Teaching):
 
         return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)
 
+    def _answered(self, split: Split, head: Head) -> Answered:
+        """What a head answers to one part of the data."""
+        people, data = self.features(split), self.data
+        said = predictions(head, people.features)
+        return Answered(people.rows, people.labels, said, data.weights, data.persons)
+
     def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
         """The question of a goal asked of one part of the data; None where nobody can say. Of the original where no
         head is named."""
-        head, people = self.head if head is None else head, self.features(split)
-        answered = Answered(
-            people.rows,
-            people.labels,
-            predictions(head, people.features),
-            self.data.weights,
-            self.data.persons,
-        )
+        head = self.head if head is None else head
+        answered = self._answered(split, head)
         if goal.family is not Family.TWINS:
             return goal.measured(self.data, answered)
         try:
@@ -174,10 +174,11 @@ class Fixing(Teaching):
         strategies: Sequence[str | Strategy] | None = None,
         depths: Sequence[str] | None = None,
     ) -> tuple[Way, ...]:
-        """Every way that might bring a finding within its limit, the cheapest first: by depth and strategy, aimed at
-        the finding itself, and at twins."""
-        aim = aim_of(goal)
-        aims = dict.fromkeys((aim, Aim(aim.attributes)))
+        """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
+        (the finding itself, and between groups also twins and the other gap) and by strategy."""
+        own = aim_of(goal)
+        others = MEASURES if goal.family is not Family.TWINS else ()
+        aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]
         return tuple(Way(aim, name, depth) for depth in opened for aim in aims for name in names)

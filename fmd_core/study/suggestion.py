@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmd_core.figures import count, percent, points
-from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.goal import Goal, smaller_group
 from fmd_core.measure.verdict.values import Finding
 from fmd_core.models.depth import DEPTHS
 from fmd_core.showing import Row, one_line, table
@@ -65,7 +65,7 @@ class Road:
         found = best.found
         row |= {"strength": best.result.strength, "blend": best.result.blend, "reaches": self.reaches}
         if found is not None:
-            row |= {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+            row |= {"value": found.value, "low": found.low, "high": found.high, "n": smaller_group(found)}
         worst = ("" if p.worst is None else p.worst.name for p in (start, best))
         served = (None if p.worst is None else p.worst.accuracy for p in (start, best))
         return row | {
@@ -128,8 +128,8 @@ class Suggestion:
     def to_frame(self) -> pd.DataFrame:
         """A row for each road, best first: `strategy`, `depth`, `aim`, `why_not` (it cannot be tried), the setting
         (`strength`, `blend`), whether it `reaches` the limit, the finding after it (`value`, `low`, `high`, shares,
-        and `n`), `bias`, `decided`, `accuracy`, `accuracy_before`, `changed` (shares of validation people), and who
-        is served worst before and after."""
+        and `n` of the smaller group), `bias`, `decided`, `accuracy`, `accuracy_before`, `changed` (shares of
+        validation people), and who is served worst before and after."""
         return table(road.as_row() for road in self.roads)
 
 

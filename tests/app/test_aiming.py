@@ -142,7 +142,7 @@ def test_every_road_is_tried_as_a_job_and_gone_with_one_click(open_page):
     test.run()
     table = next(d.value for d in test.dataframe if "Worst group right, %" in d.value.columns)
     assert set(table["How"]) == {"Learn from external samples", "One step on external samples"}
-    assert table["n"].tolist() == ["247", "247"]
+    assert table["n, smaller group"].tolist() == ["247", "247"]
     assert any(m.value.startswith("**No road brings this surely within its limit") for m in test.markdown)
     test.selectbox(key="strategy").set_value("paper-external").run()
     test.button(key="go_to_best").click().run()

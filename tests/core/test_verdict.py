@@ -282,7 +282,23 @@ def test_a_model_that_reads_the_answer_is_never_within():
         ("income", ("up to 50K", "over 50K"), "over 50K", True),
         ("class", ("bad", "good"), "good", True),
         ("smiling", ("-1", "1"), "1", False),
-        ("loan default", ("1", "2"), "1", True),
+        ("loan default", ("1", "2"), "1", False),  # codes: 1 is good in some tables and "yes" in others
+        ("credit", ("1", "2"), "1", False),  # German credit: 1 is good
+        ("action_taken", ("1", "3"), "1", False),  # HMDA: 1 is a loan, 3 a denial
+        ("class", ("High", "Low"), "High", False),  # of grades; of risks the other
+        ("final grade", ("High", "Low"), "High", True),
+        ("risk", ("high", "low"), "low", True),
+        ("two_year_recid", ("no", "yes"), "no", True),
+        ("y", ("no", "yes"), "yes", False),  # a name that says nothing
+        ("covid test", ("negative", "positive"), "positive", False),
+        ("diabetes", ("negative", "positive"), "negative", True),
+        ("LoanDefault", ("0", "1"), "0", True),
+        ("loandefault", ("0", "1"), "0", True),
+        ("good_risk", ("0", "1"), "1", False),
+        ("no_default", ("0", "1"), "1", False),
+        ("platelets", ("0", "1"), "1", False),  # 'late' inside of a word is no word
+        ("outcome", ("Application denied by bank", "Loan originated"), "Loan originated", True),
+        ("status", ("charged off", "fully paid"), "fully paid", True),
         ("kind", ("left hand", "right hand"), "right hand", False),
     ],
 )

@@ -42,7 +42,8 @@ def train(
 ) -> None:
     """Begin to train against attributes; `aim` is the bias that the guard looks at."""
     review, names = state.review(), " and ".join(attributes)
-    what = f"{names} forgotten by training: {words.PRESSURES[pressure].lower()}, strength {strength:g}, {figures.counted(epochs, 'round')}"
+    way = f"{words.PRESSURES[pressure].lower()}, strength {strength:g}, {figures.counted(epochs, 'round')}"
+    what = f"{names} forgotten by training: {way}"
     settings = AdversarySettings(strength=strength, epochs=epochs)
 
     def forget(told: Told, reading: Callable[[float], None]) -> ForgottenModel:

@@ -22,16 +22,18 @@ choosing = [
     st.Page("app_pages/data.py", title="Data", icon=":material/database:"),
     st.Page("app_pages/model.py", title="Model", icon=":material/network_node:"),
 ]
+find_bias = st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:")
+report = st.Page("app_pages/report.py", title="Report", icon=":material/description:")
 unlearn = st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:")
 features = st.Page("app_pages/feature_unlearning.py", title="Feature unlearning", icon=":material/blur_on:")
 reviewing = [
-    st.Page("app_pages/find_bias.py", title="Find bias", icon=":material/balance:"),
+    find_bias,
     st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
     st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
     unlearn,
     features,
     st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-    st.Page("app_pages/report.py", title="Report", icon=":material/description:"),
+    report,
 ]
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
 page = st.navigation([*choosing, *reviewing, reading], expanded=True)
@@ -51,10 +53,17 @@ with warmup.drawing():
         if state.not_kept():
             st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
         sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
-        if page in reviewing:
+        is_of_model = not state.review().is_of_another_system
+        if page in reviewing and is_of_model:
             preparation.require(state.review())
             preparation.require_in_force(state.current())
             page.run()
+        elif page in (find_bias, report):
+            page.run()
+        elif page in reviewing:
+            from app.widgets import without_model
+
+            without_model.draw(page.title)
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:

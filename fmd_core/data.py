@@ -150,6 +150,7 @@ class AttributeDataset:
     warnings: tuple[AuditWarning, ...] = ()
     """What is known of the file that they came from and cannot be seen any more, to be said before any verdict."""
     not_read: tuple[str, ...] = ()  # columns that came with the data and that no model is shown
+    answered: Array | None = None  # (n,) codes of the class that another system answered, None where none did
     parts_are_drawn: bool = False  # whether the data said nothing of the split, so that it could be another
 
     def __post_init__(self) -> None:
@@ -167,7 +168,7 @@ class AttributeDataset:
         for attribute, level in self.references.items():
             if level not in (there := self.attribute(attribute).levels):
                 raise DataError(f"'{attribute}' has no level '{level}'. It has: {', '.join(there)}.")
-        optional = {"persons": "int64", "weights": "float64"}
+        optional = {"persons": "int64", "weights": "float64", "answered": "int64"}
         for label, kind in optional.items():
             if (values := getattr(self, label)) is not None:
                 object.__setattr__(self, label, frozen_array(values, kind))
@@ -178,6 +179,8 @@ class AttributeDataset:
         ]:
             if length != n:
                 raise DataError(f"'{label}' has {length} values for {n} samples; they must be equally long.")
+        if self.answered is not None:
+            Column("answered", self.answered, self.target.levels)  # codes of its classes
         unknown = sorted(set(np.unique(split)) - set(SPLITS))
         if unknown:
             raise DataError(f"Unknown split '{unknown[0]}'. A split is one of: {', '.join(SPLITS)}.")
@@ -192,6 +195,7 @@ class AttributeDataset:
         for column in columns:
             parts += [column.name, *column.levels, column.codes]
         parts += [values for values in (self.persons, self.weights) if values is not None]
+        parts += ["answered", self.answered] if self.answered is not None else []
         return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
 
     def rows(self, split: Split) -> Array:

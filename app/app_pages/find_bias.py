@@ -9,12 +9,12 @@ from app.opening import permalink
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary
 from app.view_models import verdict as verdicts
-from app.widgets import components, criteria_form, panels
-from fmd_core import figures
+from app.widgets import components, criteria_form, panels, without_model
+from fmd_core import BiasReport, Verdict, figures
 
 REVIEW = state.review()
-with st.spinner("Asking the model about every twin"):
-    audit, data = cache.audit(REVIEW, state.current()), cache.dataset(REVIEW)
+IS_OF_MODEL = not REVIEW.is_of_another_system
+data, matched = cache.dataset(REVIEW), cache.dataset(REVIEW).pair_method == "matched"
 
 
 def offer_to_review(decisive: str) -> None:
@@ -32,16 +32,14 @@ def offer_to_review(decisive: str) -> None:
 def findings() -> None:
     """Everything that the limits, the good answer and the references change."""
     top = st.container()
-    axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
+    terms = find_bias.terms(state.measure(), matched=matched) if IS_OF_MODEL else find_bias.GROUP_TERMS
     st.slider(
-        "Limit: how many points may twins, or two groups, be apart?",
+        f"Limit: how many points may {'twins, or ' if IS_OF_MODEL else ''}two groups{',' if IS_OF_MODEL else ''} be apart?",
         1, 50, 10, key="threshold", persist_state="session",
         help=glossary.tip("Limit"),
     )  # fmt: skip
     below = st.container()
-    criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable)
-    limit = state.limits().of_aim(state.measure())
-    view = find_bias.build_findings(audit, limit, state.measure())
+    criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable, twins=IS_OF_MODEL)
     verdict = cache.verdict(REVIEW, state.current(), state.criteria())
     said = verdicts.build(verdict)
     if in_force := criteria.in_force(verdict, state.threshold()):
@@ -51,13 +49,13 @@ def findings() -> None:
             f"Find bias · {components.model_in_force()}",
             said.headline,
             said.lead,
-            help=glossary.tip(*find_bias.terms(state.measure(), matched=data.pair_method == "matched")),
+            help=glossary.tip(*terms),
         )
         if said.judged_by:
             st.caption(components.plain(said.judged_by))
         for sentence in said.warnings:
             st.warning(components.plain(sentence))
-        if said.decisive not in ("", state.attribute()):
+        if IS_OF_MODEL and said.decisive not in ("", state.attribute()):
             offer_to_review(said.decisive)
     panels.bar_chart(said.findings, key="verdict", axis="difference, points")
     st.markdown("\n".join(f"- {components.plain(sentence)}" for sentence in said.sentences))
@@ -68,14 +66,32 @@ def findings() -> None:
         with st.expander("What was not tested, and what is not read"):
             st.caption(components.plain(said.not_tested_summary))
             st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
+    if audit is not None:
+        by_attribute(verdict, audit)
+    permalink.write()
+
+
+def by_attribute(verdict: Verdict, audit: BiasReport) -> None:
+    """One kind of difference for every attribute, the one that unlearning aims at."""
+    axis, limit = find_bias.axis(state.measure(), matched=matched), state.limits().of_aim(state.measure())
+    view = find_bias.build_findings(audit, limit, state.measure())
     st.header("By attribute", anchor=False)
     apart = find_bias.measured_apart(verdict, data, audit.accuracy.n)
     st.caption(components.plain(f"One kind of what is compared above: {axis}.{apart}"))
     panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit)
-    permalink.write()
 
 
+audit = None
+if IS_OF_MODEL:
+    with st.spinner("Asking the model about every twin"):
+        audit = cache.audit(REVIEW, state.current())
 findings()
+if audit is None:
+    st.info(f"Another system answers here. {without_model.WHY}")
+    components.next_step(
+        "app_pages/report.py", "Take the report away", shortcut=("app_pages/model.py", "Train or open a model")
+    )
+    st.stop()
 for name, why in cache.untested(REVIEW).items():
     st.info(components.plain(f"Not tested by {name}. {why}"))
 flags = find_bias.build_flags(cache.red_flags(REVIEW, state.current()), data.unit)

@@ -21,6 +21,11 @@ if data.notes:
     with st.expander("What was left out of the data, or changed"):
         st.markdown("\n".join(f"- {components.plain(note)}" for note in data.notes))
 model_forms.choose(REVIEW)
+if REVIEW.is_of_another_system:
+    components.next_step("app_pages/find_bias.py", "Find the bias")
+    st.subheader("A model for these data", anchor=False)
+else:
+    model_forms.another_system(REVIEW)
 if REVIEW.has_model:
     model_forms.facts(REVIEW)
     components.next_step("app_pages/find_bias.py", "Find the bias")

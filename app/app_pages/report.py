@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache
 from app.record.variants import Retrained
-from app.reporting import decision_form, gathering, report_reader
+from app.reporting import audit_files, decision_form, gathering, report_reader
 from app.session import state
 from app.view_models import report
 from app.widgets import components
@@ -13,6 +13,9 @@ from fmd_core.models.shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()
+if REVIEW.is_of_another_system:
+    audit_files.draw(REVIEW)
+    st.stop()
 
 
 def save(label: str, content: str | bytes, name: str, note: str, *, first: bool = False) -> None:

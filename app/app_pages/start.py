@@ -63,7 +63,8 @@ def under_review() -> None:
     """The tables; figures of the model once they are measured."""
     ready = cache.is_warm(REVIEW)
     model = cache.classifier(REVIEW) if REVIEW.has_model else None
-    view = start.build_loaded(cache.dataset(REVIEW), model, cache.audit(REVIEW, None) if ready else None)
+    audit = cache.audit(REVIEW, None) if ready else None
+    view = start.build_loaded(cache.dataset(REVIEW), model, audit, another_system=REVIEW.is_of_another_system)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("What is under review", anchor=False)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import fmd_core as fmd
 from app.cache import fixes
 from app.cache.bounded import kept
-from app.cache.opened import plain, study, testable
+from app.cache.opened import dataset, plain, study, testable
 from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
+from fmd_core.study.answering import verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 
@@ -30,11 +31,21 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
 def verdict(review: Review, variant: Variant | None, criteria: Criteria | None = None) -> fmd.Verdict:
     """Everything that may be said of those who judge, worst first; by the usual criteria where none are given."""
     by = criteria or Criteria()
+    if review.is_of_another_system:
+        return _of_another_system(review, by)
     asked = _in_force(review, variant)
     return asked.verdict(
         fixes.named_head(review, variant), favourable=by.favourable,
         references=by.compared(asked.data.references), limits=by.limits,
     )  # fmt: skip
+
+
+@kept()
+def _of_another_system(review: Review, by: Criteria) -> fmd.Verdict:
+    data = dataset(review)
+    return verdict_of_another_system(
+        data, favourable=by.favourable, references=by.compared(data.references), limits=by.limits
+    )
 
 
 def answers(review: Review, progress: Progress = ignore_progress) -> None:

@@ -28,30 +28,41 @@ def draw(*, with_steps: bool = True) -> None:
         data.target.levels, {name: column.levels for name, column in data.attributes.items()}
     )
     memory.put("title", data.name)
-    in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
     with st.sidebar:
-        st.selectbox(
-            "Attribute under review",
-            list(data.attributes),
-            format_func=str.capitalize,
-            key="attribute",
-            help=glossary.tip("Protected attribute"),
-            persist_state="session",
-        )
-        st.selectbox(
-            "What counts as bias",
-            MEASURES,
-            format_func=MEASURE_NAMES.__getitem__,
-            key="measure",
-            help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
-            + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
-            persist_state="session",
-        )
-        st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(in_force)}</div>")
+        if not state.review().is_of_another_system:
+            _aim(tuple(data.attributes))
+        st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(_who_answers())}</div>")
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:
             _steps()
+
+
+def _who_answers() -> str:
+    if state.review().is_of_another_system:
+        return "Another system answers"
+    return f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
+
+
+def _aim(attributes: tuple[str, ...]) -> None:
+    """The bias under review, which only a model can be asked about and only a model can unlearn."""
+    st.selectbox(
+        "Attribute under review",
+        attributes,
+        format_func=str.capitalize,
+        key="attribute",
+        help=glossary.tip("Protected attribute"),
+        persist_state="session",
+    )
+    st.selectbox(
+        "What counts as bias",
+        MEASURES,
+        format_func=MEASURE_NAMES.__getitem__,
+        key="measure",
+        help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
+        + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+        persist_state="session",
+    )
 
 
 def _steps() -> None:

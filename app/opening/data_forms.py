@@ -9,7 +9,7 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import Progress
-from app.record.review import NO_MODEL, Review
+from app.record.review import ANOTHER_SYSTEM, NO_MODEL, Review
 from app.session import state
 from app.widgets import components
 from fmd_core import DataError
@@ -22,19 +22,23 @@ from fmd_core.models.shelf import shelved_models
 
 
 def open_data(chosen: str) -> None:
-    """Put a data set under review, with the latest model that was trained on it if there is one."""
+    """Put a data set under review: by what another system answered where that came with it, else with the latest model
+    that was trained on it if there is one."""
     with st.spinner("Opening the data"):
-        state.open_review(latest_review(chosen))
-    st.switch_page("app_pages/model.py")
+        review = latest_review(chosen)
+        state.open_review(review)
+    st.switch_page("app_pages/find_bias.py" if review.is_of_another_system else "app_pages/model.py")
 
 
 def latest_review(chosen: str) -> Review:
-    """A data set with the model that ships with it, else with the one that was trained on it last. A model
-    that learned from other data is only offered: what is held out here may have taught it."""
+    """A data set with the model that ships with it or what another system answered, else with the model that was
+    trained on it last. One that learned from other data is only offered: what is held out here may have taught it."""
     shipped = Review(chosen)
     if shipped.has_model:
         return shipped
     data = cache.open_data(chosen)
+    if data.answered is not None:
+        return Review(chosen, ANOTHER_SYSTEM)
     own = [model.id for model in shelved_models(data) if model.trained_on == data.fingerprint]
     return Review(chosen, own[0] if own else NO_MODEL)
 

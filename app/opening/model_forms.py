@@ -12,7 +12,7 @@ from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import data_forms
-from app.record.review import BUNDLED, Review
+from app.record.review import ANOTHER_SYSTEM, BUNDLED, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
@@ -55,6 +55,8 @@ def on_this_machine(review: Review) -> list[tuple[str, str]]:
 
 def name_of(review: Review) -> str:
     """The model under review, by name; one that is gone is no longer chosen."""
+    if review.is_of_another_system:
+        return "Another system answers: what it said came with the data."
     if not review.has_model:
         return "No model is chosen yet."
     try:
@@ -63,6 +65,14 @@ def name_of(review: Review) -> str:
         components.show_problem(error)
         return "This model cannot be opened."
     return cache.classifier(review).name or f"The model that ships with {cache.dataset(review).name}."
+
+
+def another_system(review: Review) -> None:
+    """The way back to what another system answered, where that came with the data."""
+    if cache.dataset(review).answered is not None and st.button(
+        "Go back to the other system's answers", icon=":material/undo:", key="another_system"
+    ):
+        _use(review, ANOTHER_SYSTEM)
 
 
 def facts(review: Review) -> None:

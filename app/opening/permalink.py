@@ -151,7 +151,7 @@ def _open(given: Mapping[str, str]) -> list[str]:
         return []
     from app import cache
     from app.opening import data_forms
-    from fmd_core import FMDError
+    from fmd_core import DataError, FMDError
 
     ignored, review = [], state.review()
     if "data" in given:
@@ -163,6 +163,8 @@ def _open(given: Mapping[str, str]) -> list[str]:
     if "model" in given:
         wanted = Review(review.data, given["model"])
         try:
+            if wanted.is_of_another_system and cache.dataset(wanted).answered is None:
+                raise DataError("these data came without another system's answers")
             if wanted.has_model:
                 cache.classifier(wanted)
             review = wanted

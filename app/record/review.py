@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from fmd_core.study.aim import Aim
 
-__all__ = ["BUNDLED", "NO_MODEL", "Aim", "Review"]
+__all__ = ["ANOTHER_SYSTEM", "BUNDLED", "NO_MODEL", "Aim", "Review"]
 
 if TYPE_CHECKING:
     pass
 
 NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
+ANOTHER_SYSTEM = "another_system"  # nor is one needed: the data bring what another system answered
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Review:
     """Data and model by name; hashable, so it is its own cache key."""
 
     data: str = "colored_digits"  # reference, see fmd_core.datasets
-    model: str = BUNDLED  # id on the shelf, BUNDLED or NO_MODEL
+    model: str = BUNDLED  # id on the shelf, BUNDLED, NO_MODEL or ANOTHER_SYSTEM
     most_unlike: float | None = None
     """Match distance beyond which two real people are no twins; None: every match counts."""
     depth: str = "last layer"
@@ -48,4 +49,9 @@ class Review:
             )
 
             return FAMILIES[self.data].has_model if self.data in FAMILIES else False
-        return self.model != NO_MODEL
+        return self.model not in (NO_MODEL, ANOTHER_SYSTEM)
+
+    @property
+    def is_of_another_system(self) -> bool:
+        """Whether the answers that came with the data are reviewed, without any model."""
+        return self.model == ANOTHER_SYSTEM

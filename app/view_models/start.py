@@ -54,10 +54,12 @@ class LoadedView:
     notes: tuple[str, ...]
 
 
-def build_loaded(data: AttributeDataset, model: Classifier | None, audit: BiasReport | None) -> LoadedView:
-    """`audit` is None while it was not measured yet, `model` while none is chosen."""
+def build_loaded(
+    data: AttributeDataset, model: Classifier | None, audit: BiasReport | None, *, another_system: bool = False
+) -> LoadedView:
+    """`audit` is None while it was not measured yet, `model` while none is chosen or another system answers."""
     attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())
-    name = "none yet"
+    name = "none: another system answers" if another_system else "none yet"
     if model is not None:
         name = f"{model.name or model.title}, {model.n_parameters:,} parameters"
     loaded = {

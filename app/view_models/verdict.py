@@ -177,7 +177,8 @@ def _groups_summary(verdict: Verdict) -> str:
     good = verdict.favourable
     named = f" The favourable answer is “{good.level}”: {good.reason}." if good is not None else ""
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
-    told = f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
+    people = "held-out people" if verdict.model else "people whom another system answered"
+    told = f"{figures.counted(len(verdict.groups), 'group')} of {people}.{few}{named}"
     if verdict.accuracy is None:
         return told
     sure = verdict.accuracy

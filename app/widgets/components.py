@@ -113,5 +113,7 @@ def _arrow_button(label: str, key: str, *, is_primary: bool) -> bool:
 
 
 def model_in_force() -> str:
-    """Which model the page speaks of, in words."""
+    """Who answers on this page, in words."""
+    if state.review().is_of_another_system:
+        return "another system's answers"
     return state.history().name(state.current())

@@ -3,6 +3,8 @@ with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 import fmd_core as fmd
@@ -15,23 +17,23 @@ from fmd_core.measure.verdict.values import Favourable
 IN_A_ROW = 3
 
 
-def draw(data: fmd.AttributeDataset, unasked: Favourable | None) -> None:
+def draw(data: fmd.AttributeDataset, unasked: Favourable | None, *, twins: bool = True) -> None:
     """Everything folded away: who never opens it judges by the slider and by what the data say. `unasked` is the good
-    answer where the reviewer names none."""
+    answer where the reviewer names none; `twins` is whether there can be any."""
     with st.expander("Limits of each kind, the good answer, and whom others are compared with"):
         st.caption("An empty field stands where the slider stands.")
-        _limits()
+        _limits([name for name in view.LIMITS if twins or name != "twins"])
         _good_answer(data, unasked)
         _references(data)
 
 
-def _limits() -> None:
-    fields = st.columns(len(view.LIMITS) + 1, vertical_alignment="bottom")
+def _limits(names: Sequence[str]) -> None:
+    fields = st.columns(len(names) + 1, vertical_alignment="bottom")
     everywhere = f"{100 * state.threshold():g}"
-    for place, (name, label) in zip(fields, view.LIMITS.items(), strict=False):
+    for place, name in zip(fields, names, strict=False):
         with place:
             st.number_input(
-                label, 0.0, 100.0, None, 1.0, "%g", key=state.limit_key(name), placeholder=everywhere,
+                view.LIMITS[name], 0.0, 100.0, None, 1.0, "%g", key=state.limit_key(name), placeholder=everywhere,
                 persist_state="session", help=glossary.tip("Limit"),
             )  # fmt: skip
     ratio = state.limit_key("ratio")

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
-from fmd_core.commands.audit_document import document
-from fmd_core.commands.audit_page import SHORT, audit_page
 from fmd_core.commands.common import own_version
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.values import Judges, Limits, Outcome, Verdict
-from fmd_core.study.answering import verdict_of_answers
+from fmd_core.report.audit_document import document
+from fmd_core.report.audit_page import SHORT, audit_page
+from fmd_core.study.answering import verdict_of_another_system
 from fmd_core.study.study import Study
 
 if TYPE_CHECKING:
@@ -114,10 +114,8 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     data = open_data(_request(arguments), kept)
     dataset = data.dataset
     good, compared = arguments.favourable, {**dataset.references, **pairs}
-    if data.predicted is not None:
-        verdict = verdict_of_answers(
-            dataset, data.predicted, favourable=good, references=compared, limits=limits
-        )
+    if dataset.answered is not None:
+        verdict = verdict_of_another_system(dataset, favourable=good, references=compared, limits=limits)
         return verdict, dataset
     study = Study(dataset, _model(arguments, data), store=_store(dataset))
     if study.judges() is Judges.EVERYBODY:

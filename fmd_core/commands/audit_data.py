@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from fmd_core.data import Array, AttributeDataset, Split
+from fmd_core.data import AttributeDataset, Split
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, found_leaks, leak_warning
 from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
+from fmd_core.datasets.own.answered import answered_codes
 from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
 from fmd_core.datasets.own.archives import open_zip
 from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
@@ -28,7 +27,6 @@ from fmd_core.datasets.table_checks import same_in_other_words
 from fmd_core.errors import DataError
 
 MOST_LEAKS = 5  # rounds of leaving out what tells the answer
-SURE_SCORE = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,6 @@ class AuditData:
     """What is opened: the data set, with everything that is known of it."""
 
     dataset: AttributeDataset
-    predicted: Array | None = None  # (n,) another system's answer to every row
     has_model: str = ""  # the reference whose demo brings a model
 
 
@@ -173,9 +170,7 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
     )
     said = [*(w for w in checked.warnings if w.kind is WarningKind.SPELLING), *rare_said]
     if request.is_audit_of_answers:
-        dataset = _everybody_tested(_open_answers(sheet, settings), settings)
-        predicted = _answers(sheet, used_rows(sheet, settings)[0], dataset, request)
-        return AuditData(_with_warnings(dataset, *said), predicted)
+        return AuditData(_with_warnings(_open_answered(sheet, settings, request), *said))
     settings, leaks = _without_leaks(sheet, settings, request)
     dataset = open_table(sheet, _with_what_follows(sheet, settings, request.along))
     return AuditData(_with_warnings(dataset, *leaks, *said))
@@ -281,46 +276,15 @@ def _split_of(sheet: Sheet, asked: str, suggested: Answers) -> tuple[str, Mappin
 # --- another system's answers
 
 
-def _open_answers(sheet: Sheet, settings: TableImport) -> AttributeDataset:
-    """The people of a table; nothing but target and protected columns matters, for nothing is trained."""
+def _open_answered(sheet: Sheet, settings: TableImport, request: DataRequest) -> AttributeDataset:
+    """The people of a table with what another system answered them; nothing but target and protected columns
+    matters, for nothing is trained. Scores are of the last class, in the order given."""
     used = {settings.target, *settings.protected, settings.split_column}
     never = tuple(column.name for column in sheet.columns if column.name not in used)
-    dataset = open_table(sheet, replace(settings, leave_out=never))
-    of_reading = {WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER}
-    of_people = [
-        w
-        for w in dataset.warnings
-        if w.kind not in of_reading and (w.column or w.kind is not WarningKind.REPEATED_PEOPLE)
-    ]
-    return replace(dataset, warnings=tuple(of_people), not_read=())
-
-
-def _everybody_tested(dataset: AttributeDataset, settings: TableImport) -> AttributeDataset:
-    """All rows judge, unless the data say which do."""
-    if settings.split_column:
-        return dataset
-    return replace(dataset, split=np.full(len(dataset), "test"))
-
-
-def _answers(sheet: Sheet, rows: Array, dataset: AttributeDataset, request: DataRequest) -> Array:
-    """Another system's answer to every row, (n,) codes; scores are of the last class, in the order given."""
-    levels = dataset.target.levels
-    if request.predictions:
-        said = sheet.texts(request.predictions)[rows]
-        strange = [str(text) for text in np.unique(said.astype(str)) if text not in levels]
-        if strange:
-            raise DataError(
-                f"The predictions '{request.predictions}' say '{strange[0]}', which is no class of '{request.target}': "
-                f"{', '.join(levels)}."
-            )
-        return np.array([levels.index(text) for text in said])
-    scores = sheet.numbers(request.scores)[rows]
-    if len(levels) != 2:
-        raise DataError(f"Scores need a target with two classes; '{dataset.target.name}' has {len(levels)}.")
-    if not np.isfinite(scores).all() or scores.min() < 0 or scores.max() > 1:
-        low, high = np.nanmin(scores), np.nanmax(scores)
-        raise DataError(
-            f"The scores '{request.scores}' must be probabilities from 0 to 1 of '{levels[1]}' in every row; they run "
-            f"from {low:g} to {high:g}."
-        )
-    return (scores >= SURE_SCORE).astype("int64")
+    people = open_table(sheet, replace(settings, leave_out=never))
+    asked = replace(
+        settings,
+        answered=request.predictions or request.scores,
+        scores_of=people.target.levels[-1] if request.scores else "",
+    )
+    return replace(people, answered=answered_codes(sheet, asked, used_rows(sheet, asked)[0], people.target))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from fmd_core.data import Array, AttributeDataset, ignore_progress
 from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
@@ -14,7 +16,7 @@ from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict
+from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict, WarningKind
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
 from fmd_core.models.classifier import Classifier
 from fmd_core.study.fixing import Fixing
@@ -22,6 +24,8 @@ from fmd_core.study.folds import can_train_again, fold_models, is_small
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Change, Named, Subject, named
 
+OF_READING = (WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER)
+"""Warnings of what a model reads: nobody knows what another system reads."""
 Asked = tuple[Answered, tuple[TwinAnswers, ...]]
 
 
@@ -156,3 +160,27 @@ def verdict_of_answers(
         limits=limits,
         warnings=data.warnings,
     )
+
+
+def verdict_of_another_system(
+    data: AttributeDataset,
+    *,
+    favourable: str = "",
+    references: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Verdict:
+    """The same of the answers that came with the data. Everybody judges, for none of them taught that system as far as
+    is known here, unless the data themselves say who is for the test. Raises DataError where no answers came."""
+    if data.answered is None:
+        raise DataError(f"'{data.name}' came without another system's answers; name the column that holds them.")
+    split = np.full(len(data), "test") if data.parts_are_drawn else data.split
+    said = tuple(w for w in data.warnings if w.kind not in OF_READING and not _is_of_parts(w))
+    people = replace(data, split=split, warnings=said, not_read=())
+    return verdict_of_answers(
+        people, data.answered, favourable=favourable, references=references, limits=limits
+    )
+
+
+def _is_of_parts(warning: AuditWarning) -> bool:
+    """Whether it says that equal rows stand in several parts, which matters only to what was trained on one."""
+    return warning.kind is WarningKind.REPEATED_PEOPLE and not warning.column

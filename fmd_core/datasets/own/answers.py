@@ -36,6 +36,9 @@ _ASKED_LATER = {
     "one_spelling",
     "not_known",
     "equal_rows",
+    "answered",
+    "answer_classes",
+    "scores_of",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",

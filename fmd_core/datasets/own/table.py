@@ -11,6 +11,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, repeated_rows
+from fmd_core.datasets.own.answered import answered_codes
 from fmd_core.datasets.own.answers import (
     Answers,
     Grouping,
@@ -55,6 +56,12 @@ class TableImport(Answers):
     """The number that means 'not known', by column: such cells are read as empty."""
     equal_rows: str = field(default="several people", kw_only=True)
     """Whose the rows are that are equal in all that counts, one of `EQUAL_ROWS`."""
+    answered: str = field(default="", kw_only=True)
+    """The column with what another system answered; it is not read. '' where no other system does."""
+    answer_classes: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """The class that a value of `answered` stands for, where it is called otherwise than in the target."""
+    scores_of: str = field(default="", kw_only=True)
+    """The class whose probability `answered` holds; '' where it holds answers."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +109,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         references=settings.references,
         persons=persons,
         weights=weights_of(sheet, settings, rows),
+        answered=answered_codes(sheet, settings, rows, dataset.target),
         not_read=_unread(sheet, dataset),
         parts_are_drawn=not settings.split_column,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
@@ -122,7 +130,7 @@ def _file_warnings(
     """What only the whole file tells: numbers of people, weights, other systems' answers, rows that stand in
     several parts."""
     read = {column.name for column in sheet.columns} - set(dataset.not_read)
-    labels = [settings.target, *settings.protected]
+    labels = [settings.target, *settings.protected, *([settings.answered] if settings.answered else [])]
     checked = check_sheet(sheet, labels, persons=settings.person, weights=settings.weights, read=read)
     said_elsewhere = {WarningKind.SPELLING, *(() if settings.person else (WarningKind.REPEATED_PEOPLE,))}
     found = [warning for warning in checked.warnings if warning.kind not in said_elsewhere]
@@ -163,7 +171,7 @@ def _frame(sheet: Sheet, settings: TableImport, rows: Array) -> tuple[pd.DataFra
     import pandas as pd
 
     answered = answered_columns(sheet, settings, rows)
-    never = {settings.split_column, settings.person, settings.weights, *settings.leave_out}
+    never = {settings.split_column, settings.person, settings.weights, settings.answered, *settings.leave_out}
     columns: dict[str, Array | pd.Series] = {}
     texts, constant = [], []
     for column in sheet.columns:

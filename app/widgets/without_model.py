@@ -1,0 +1,16 @@
+"""What a page says that needs a model, where another system's answers are under review."""
+
+from __future__ import annotations
+
+from app.widgets import components
+
+WHY = (
+    "Without its model there are no twins, no training samples and nothing to unlearn. Train or open a model for these "
+    "data on the Model page to go on."
+)
+
+
+def draw(page: str) -> None:
+    """Why there is nothing on the page, and the way on."""
+    components.header(page, "Another system answers here.", WHY)
+    components.next_step("app_pages/model.py", "Train or open a model")

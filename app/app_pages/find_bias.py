@@ -89,7 +89,9 @@ findings()
 if audit is None:
     st.info(f"Another system answers here. {without_model.WHY}")
     components.next_step(
-        "app_pages/report.py", "Take the report away", shortcut=("app_pages/model.py", "Train or open a model")
+        "app_pages/report.py",
+        "Take the report away",
+        shortcut=("app_pages/model.py", "Train or open a model"),
     )
     st.stop()
 for name, why in cache.untested(REVIEW).items():

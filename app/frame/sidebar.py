@@ -31,7 +31,9 @@ def draw(*, with_steps: bool = True) -> None:
     with st.sidebar:
         if not state.review().is_of_another_system:
             _aim(tuple(data.attributes))
-        st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(_who_answers())}</div>")
+        st.html(
+            f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(_who_answers())}</div>"
+        )
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:

@@ -91,10 +91,12 @@ def _outcome(found: Imported) -> None:
             st.html("<strong>What was left out or changed</strong>")
             st.markdown("\n".join(f"- {components.plain(note)}" for note in found.notes))
         ways, cures = _choose_ways(found), _choose_cures(found)
+        is_answered = isinstance(found.answers, TableImport) and found.answers.answered
+        way_on = "Find the bias" if is_answered else "Choose a model"
         chosen = (*ways.values(), *cures.values())
         changed = any(choice not in ("keep", None) for choice in chosen)
         if not st.button(
-            "Change this and go on" if changed else "Choose a model", disabled=None in chosen, type="primary",
+            "Change this and go on" if changed else way_on, disabled=None in chosen, type="primary",
             icon=":material/arrow_forward:", icon_position="right", key="imported",
         ):  # fmt: skip
             return

@@ -8,9 +8,10 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
-from app.opening import verdict_questions
+from app.opening import answered_questions, verdict_questions
 from app.view_models import import_data, import_doubts
 from app.view_models import import_questions as view
+from app.view_models.import_answered import Who
 from app.view_models.import_doubts import Doubt, Way
 from app.widgets import components
 from fmd_core.datasets.own.answers import Answers
@@ -19,6 +20,7 @@ from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.table import TableImport
 
 A = TypeVar("A", bound=Answers)
+T = TypeVar("T", bound=TableImport)
 Of = TypeVar("Of", bound=Answers, covariant=True)
 NOTHING = "none: share out by chance"
 STILL_OPEN = "Choose what to do about everything under “Look at this first”."
@@ -38,23 +40,41 @@ class Asked(Generic[Of]):
 def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Asked[A]:
     """All questions about a file; `never` is a column that says nothing of people."""
     names = [column.name for column in sheet.columns if column.name != never]
-    answers = _what_is_what(sheet, suggested, names, place)
+    who = answered_questions.who(place) if isinstance(suggested, TableImport) else "a model"
+    answers = _what_is_what(sheet, suggested, names, place, who)
     found = import_doubts.checked(sheet, tuple(name for name in (answers.target, *answers.protected) if name))
+    if who == "another system" and isinstance(answers, TableImport):
+        answers = _by_another_system(answers, found, names, place)
+        names = [name for name in names if name != answers.answered]
     answers, sheet, settled = _suspicious(sheet, answers, found, names, place)
     answers = replace(answers, classes=_classes(sheet, answers.target, place, settled.rare))
+    unsaid = ""
+    if isinstance(answers, TableImport):
+        answers, unsaid = answered_questions.what_it_holds(sheet, answers, who, place)
     good = verdict_questions.favourable(answers.target, view.class_names(answers), place)
     answers = replace(answers, favourable=good)
     with st.expander("More about these data", expanded=bool(suggested.split_column)):
         answers = _more(sheet, suggested, answers, found, names, place)
-    return Asked(answers, sheet, settled.open or view.unsaid(answers))
+    return Asked(answers, sheet, settled.open or unsaid or view.unsaid(answers))
 
 
-def _what_is_what(sheet: Sheet, suggested: A, names: list[str], place: str) -> A:
+def _by_another_system(answers: T, found: CheckedSheet, names: list[str], place: str) -> T:
+    """The column with its answers. A model that is trained for these people later reads neither it nor what looks
+    like it."""
+    free = [name for name in names if name not in (answers.target, *answers.protected)]
+    column = answered_questions.column(free, found.answers, place)
+    like_it = [name for name in found.answers if name != column]
+    out = tuple(dict.fromkeys((*answers.leave_out, *like_it, *found.identifiers, *found.weights)))
+    return replace(answers, answered=column, leave_out=out)
+
+
+def _what_is_what(sheet: Sheet, suggested: A, names: list[str], place: str, who: Who) -> A:
     """Target and what should not matter."""
     left, right = st.columns(2)
+    truth = "The model predicts" if who == "a model" else "The truth stands in"
     with left:
         target = st.selectbox(
-            "The model predicts", names, index=names.index(suggested.target) if suggested.target in names else None,
+            truth, names, index=names.index(suggested.target) if suggested.target in names else None,
             key=f"{place}_target", placeholder="Choose the column",
         )  # fmt: skip
     with right:
@@ -91,8 +111,9 @@ def _suspicious(
 ) -> tuple[A, Sheet, _Settled]:
     """What makes the file itself doubtful, each with a choice; what only shows once it is read comes later."""
     spelled = import_doubts.spelling_doubts(sheet, [n for n in (answers.target, *answers.protected) if n])
-    systems = import_doubts.other_system_doubts(found) if isinstance(answers, TableImport) else ()
-    named = import_doubts.identifiers_sentence(found) if isinstance(answers, TableImport) else ""
+    is_read = isinstance(answers, TableImport) and not answers.answered
+    systems = import_doubts.other_system_doubts(found) if is_read else ()
+    named = import_doubts.identifiers_sentence(found) if is_read else ""
     rare = import_doubts.rare_doubts(sheet, answers.target) if answers.target else ()
     if not (spelled or systems or rare or named or found.persons or found.weights):
         return answers, sheet, _Settled()
@@ -103,7 +124,7 @@ def _suspicious(
         sheet, answers = import_doubts.one_spelling(sheet, together), replace(answers, one_spelling=together)
         rare = import_doubts.rare_doubts(sheet, answers.target) if answers.target else ()
         chosen |= choose_ways((*rare, *systems), place)
-        if isinstance(answers, TableImport):
+        if isinstance(answers, TableImport) and is_read:
             read = tuple(name for name in answers.leave_out if name not in found.answers)
             out = import_doubts.resolved(replace(answers, leave_out=read), systems, chosen).leave_out
             answers = replace(answers, leave_out=out)
@@ -188,6 +209,8 @@ def _more(sheet: Sheet, suggested: A, answers: A, found: CheckedSheet, names: li
     taken = (answers.target, answers.person, answers.weights, *answers.protected)
     column, values = _split(sheet, suggested, [n for n in names if n not in taken], place)
     answers = replace(answers, split_column=column, split_values=values)
+    if isinstance(answers, TableImport) and answers.answered:
+        return answers  # nothing is read
     if isinstance(answers, TableImport):
         answers = replace(answers, leave_out=_left_out(answers, found, names, place))
     if len(classes) > 1:

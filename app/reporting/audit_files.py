@@ -1,4 +1,4 @@
-"""What is handed over of another system's answers: the audit as a page and as a document, as `fmd audit` writes them."""
+"""What is handed over of another system's answers: the page and the document that `fmd audit` writes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,14 @@ def draw(review: Review) -> None:
     st.info(f"Another system answers here. {without_model.WHY}")
     left, right = st.columns(2)
     with left:
-        _save("Audit (HTML)", page, "fairness-audit.html", "Reads in any browser and prints well.", first=True)
+        _save(
+            "Audit (HTML)", page, "fairness-audit.html", "Reads in any browser and prints well.", first=True
+        )
     with right:
-        _save("Figures (JSON)", made.to_json() + "\n", "fairness-audit.json", "For programs, as fmd audit --json writes it.")
+        figures = made.to_json() + "\n"
+        _save(
+            "Figures (JSON)", figures, "fairness-audit.json", "For programs, as fmd audit --json writes it."
+        )
     st.header("Preview", anchor=False)
     with st.container(border=True):
         st.iframe(report.in_frame(page), height=900)

@@ -169,6 +169,14 @@ def describe_import(id: str, name: str, answers: Answers, data: AttributeDataset
         n = figures.counted(len(np.unique(data.persons)), "person")
         people = f"{figures.counted(len(data), 'row')} of {n}"
     summary = f"{people} with the answers {levels}: {sizes}."
+    if data.answered is not None:
+        judged = (
+            "all of them judge it"
+            if data.parts_are_drawn
+            else f"{figures.count(len(data.rows('test')))} judge it"
+        )
+        summary = f"{people}, answered {levels} by another system: {judged}."
+        found = ()
     notes = tuple(note for note in data.notes if note not in told)
     return Imported(id, name, answers, summary, notes, found, data_doubts(data, sheet, answers))
 

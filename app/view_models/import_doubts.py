@@ -168,6 +168,8 @@ def data_doubts(data: AttributeDataset, sheet: Sheet, answers: Answers) -> tuple
     rows that stand in several parts."""
     if not isinstance(answers, TableImport):
         return ()
+    if answers.answered:  # nothing is read, so that only groups can be wrong
+        return tuple(doubt for doubt in _sentinels(data) if doubt.columns[0] in data.attributes)
     return (*_leaks(data), *_sentinels(data), *_repeated(data, sheet, answers))
 
 

@@ -16,6 +16,7 @@ from fmd_core import AttributeDataset, DataError, figures
 from fmd_core.data import Column
 from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.sniffing import Sheet
+from fmd_core.datasets.own.table import TableImport
 from fmd_core.datasets.own.table_rows import group_levels
 from fmd_core.datasets.phrases import suggest_phrases
 from fmd_core.measure.verdict.favourable import suggest_favourable
@@ -153,8 +154,10 @@ def facts(data: AttributeDataset, answers: Answers) -> Facts:
         for name in (*data.attributes, data.target.name)
         for phrase in data.phrases.get(name, {}).values()
     ]
+    by = answers.answered if isinstance(answers, TableImport) else ""
     lines = {
-        "The model predicts": f"{data.target.name}: {', '.join(data.target.levels)}",
+        **({"Who answers": f"another system, in '{by}'"} if by else {}),
+        "The truth" if by else "The model predicts": f"{data.target.name}: {', '.join(data.target.levels)}",
         "The good answer": _good(data.target, answers.favourable),
         "Compared with": "; ".join(compared) or NO_REFERENCE,
         "People are called": ", ".join(called) or "by column and value",

@@ -55,7 +55,11 @@ class LoadedView:
 
 
 def build_loaded(
-    data: AttributeDataset, model: Classifier | None, audit: BiasReport | None, *, another_system: bool = False
+    data: AttributeDataset,
+    model: Classifier | None,
+    audit: BiasReport | None,
+    *,
+    another_system: bool = False,
 ) -> LoadedView:
     """`audit` is None while it was not measured yet, `model` while none is chosen or another system answers."""
     attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())

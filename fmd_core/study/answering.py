@@ -172,7 +172,9 @@ def verdict_of_another_system(
     """The same of the answers that came with the data. Everybody judges, for none of them taught that system as far as
     is known here, unless the data themselves say who is for the test. Raises DataError where no answers came."""
     if data.answered is None:
-        raise DataError(f"'{data.name}' came without another system's answers; name the column that holds them.")
+        raise DataError(
+            f"'{data.name}' came without another system's answers; name the column that holds them."
+        )
     split = np.full(len(data), "test") if data.parts_are_drawn else data.split
     said = tuple(w for w in data.warnings if w.kind not in OF_READING and not _is_of_parts(w))
     people = replace(data, split=split, warnings=said, not_read=())

@@ -25,7 +25,13 @@ def answered_codes(sheet: Sheet, settings: TableImport, rows: Array, target: Col
     if not name:
         return None
     sheet.column(name)
-    if name in (settings.target, settings.split_column, settings.person, settings.weights, *settings.protected):
+    if name in (
+        settings.target,
+        settings.split_column,
+        settings.person,
+        settings.weights,
+        *settings.protected,
+    ):
         raise DataError(
             f"'{name}' holds another system's answers, so it cannot be target, protected, the split, a person or a "
             "weight as well."

@@ -34,7 +34,7 @@ def findings() -> None:
     top = st.container()
     terms = find_bias.terms(state.measure(), matched=matched) if IS_OF_MODEL else find_bias.GROUP_TERMS
     st.slider(
-        f"Limit: how many points may {'twins, or ' if IS_OF_MODEL else ''}two groups{',' if IS_OF_MODEL else ''} be apart?",
+        f"Limit: how many points may {'twins, or two groups,' if IS_OF_MODEL else 'two groups'} be apart?",
         1, 50, 10, key="threshold", persist_state="session",
         help=glossary.tip("Limit"),
     )  # fmt: skip

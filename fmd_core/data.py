@@ -137,6 +137,7 @@ class AttributeDataset:
     pair_method: PairMethod = "generated"
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
+    notes_of_reading: tuple[str, ...] = ()  # those of the notes that matter to a model alone
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
     favourable: str | None = ""
     """The class that is good for whom it is said of; '' where nobody said, None where it was said that none is."""
@@ -197,6 +198,11 @@ class AttributeDataset:
         parts += [values for values in (self.persons, self.weights) if values is not None]
         parts += ["answered", self.answered] if self.answered is not None else []
         return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
+
+    @property
+    def notes_of_people(self) -> tuple[str, ...]:
+        """What a reader left out or changed, whoever answers these people."""
+        return tuple(note for note in self.notes if note not in self.notes_of_reading)
 
     def rows(self, split: Split) -> Array:
         """Row numbers of one split, (m,)."""

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import streamlit as st
 
-from app.opening import verdict_questions
 from app.view_models import import_answered as view
 from app.view_models import import_questions
 from app.view_models.import_answered import Who
@@ -16,6 +15,7 @@ from app.widgets import components
 from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.table import TableImport
 
+IN_A_ROW = 3
 T = TypeVar("T", bound=TableImport)
 
 
@@ -29,7 +29,8 @@ def who(place: str) -> Who:
 def column(names: Sequence[str], likely: Sequence[str], place: str) -> str:
     """The column with the answers; '' until it is chosen."""
     options, first = view.ordered(likely, names), view.first_guess(likely, names)
-    chosen = st.selectbox(
+    left, _ = st.columns(2)
+    chosen = left.selectbox(
         "Its answers stand in", options, index=None if first is None else options.index(first),
         key=f"{place}_answered", placeholder="Choose the column",
     )  # fmt: skip
@@ -52,11 +53,24 @@ def what_it_holds(sheet: Sheet, answers: T, by: Who, place: str) -> tuple[T, str
             format_func=lambda name: components.plain(titles[name]), key=f"{key}_holds",
         )  # fmt: skip
     answers = replace(answers, scores_of=held or "")
-    rows = view.value_rows(profile, answers) if held == view.ANSWERS else None
-    if rows is not None:
-        edited = verdict_questions.edit(
-            f"Which answer does each value of {answers.answered} stand for?", rows, f"{key}_values",
-            {name: name for name in classes},
-        )  # fmt: skip
-        answers = replace(answers, answer_classes=view.value_classes(edited))
-    return answers, view.missing(sheet, answers, by, held)
+    asked = view.values(profile, answers) if held == view.ANSWERS else None
+    if asked is None:
+        return answers, view.missing(sheet, answers, by, held)
+    found, twice = view.value_classes(_values(asked, answers.answered, classes, key))
+    answers = replace(answers, answer_classes=found)
+    open_ = view.TWICE.format(twice, answers.answered) if twice else view.missing(sheet, answers, by, held)
+    return answers, open_
+
+
+def _values(asked: view.Values, column: str, classes: Sequence[str], key: str) -> dict[str, list[str]]:
+    """The values of the column that stand for each class."""
+    st.caption(components.plain(f"Which values of {column} stand for which answer?"))
+    chosen = {}
+    for start in range(0, len(classes), IN_A_ROW):
+        row = classes[start : start + IN_A_ROW]
+        for place, name in zip(st.columns(min(len(classes), IN_A_ROW)), row, strict=False):
+            chosen[name] = place.multiselect(
+                components.plain(f"“{name}”"), asked.options, default=asked.first[name], placeholder="Choose values",
+                key=f"{key}_values_{name}",
+            )  # fmt: skip
+    return chosen

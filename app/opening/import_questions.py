@@ -46,7 +46,7 @@ def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Ask
     if who == "another system" and isinstance(answers, TableImport):
         answers = _by_another_system(answers, found, names, place)
         names = [name for name in names if name != answers.answered]
-    answers, sheet, settled = _suspicious(sheet, answers, found, names, place)
+    answers, sheet, settled = _suspicious(sheet, answers, found, names, place, who)
     answers = replace(answers, classes=_classes(sheet, answers.target, place, settled.rare))
     unsaid = ""
     if isinstance(answers, TableImport):
@@ -54,7 +54,7 @@ def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Ask
     good = verdict_questions.favourable(answers.target, view.class_names(answers), place)
     answers = replace(answers, favourable=good)
     with st.expander("More about these data", expanded=bool(suggested.split_column)):
-        answers = _more(sheet, suggested, answers, found, names, place)
+        answers = _more(sheet, suggested, answers, found, names, place, who)
     return Asked(answers, sheet, settled.open or unsaid or view.unsaid(answers))
 
 
@@ -107,11 +107,11 @@ class _Settled:
 
 
 def _suspicious(
-    sheet: Sheet, answers: A, found: CheckedSheet, names: list[str], place: str
+    sheet: Sheet, answers: A, found: CheckedSheet, names: list[str], place: str, who: Who
 ) -> tuple[A, Sheet, _Settled]:
     """What makes the file itself doubtful, each with a choice; what only shows once it is read comes later."""
     spelled = import_doubts.spelling_doubts(sheet, [n for n in (answers.target, *answers.protected) if n])
-    is_read = isinstance(answers, TableImport) and not answers.answered
+    is_read = isinstance(answers, TableImport) and who == "a model"
     systems = import_doubts.other_system_doubts(found) if is_read else ()
     named = import_doubts.identifiers_sentence(found) if is_read else ""
     rare = import_doubts.rare_doubts(sheet, answers.target) if answers.target else ()
@@ -191,7 +191,9 @@ def _classes(sheet: Sheet, target: str, place: str, left_out: tuple[str, ...]) -
     return import_data.class_values(verdict_questions.edit(question, rows, key))
 
 
-def _more(sheet: Sheet, suggested: A, answers: A, found: CheckedSheet, names: list[str], place: str) -> A:
+def _more(
+    sheet: Sheet, suggested: A, answers: A, found: CheckedSheet, names: list[str], place: str, who: Who
+) -> A:
     """What is rarely needed, or has a good default."""
     groups = view.groups_of(sheet, answers)
     classes = view.class_names(answers)
@@ -209,7 +211,7 @@ def _more(sheet: Sheet, suggested: A, answers: A, found: CheckedSheet, names: li
     taken = (answers.target, answers.person, answers.weights, *answers.protected)
     column, values = _split(sheet, suggested, [n for n in names if n not in taken], place)
     answers = replace(answers, split_column=column, split_values=values)
-    if isinstance(answers, TableImport) and answers.answered:
+    if who == "another system":
         return answers  # nothing is read
     if isinstance(answers, TableImport):
         answers = replace(answers, leave_out=_left_out(answers, found, names, place))

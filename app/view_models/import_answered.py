@@ -4,10 +4,10 @@ it; as plain data."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 
 from app.view_models.import_data import MOST_CLASSES
 from fmd_core import DataError
@@ -27,7 +27,8 @@ TITLES: dict[Who, str] = {
 ANSWERS = ""  # what the column holds where it is not the probability of a class
 CHOOSE = "Choose the column that holds the other system's answers."
 HOLDS = "Say what the column with the other system's answers holds."
-COUNTS = "Say which answer each value of '{}' stands for."
+UNKNOWN = "Say which answer '{}' stands for in '{}'."
+TWICE = "'{}' stands for two answers in '{}'; take it out of one."
 
 
 def first_guess(likely: Sequence[str], names: Sequence[str]) -> str | None:
@@ -56,23 +57,36 @@ def _called(answers: TableImport) -> dict[str, str]:
     return {**{name: name for name in answers.classes.values()}, **answers.classes}
 
 
-def value_rows(column: ColumnProfile, answers: TableImport) -> pd.DataFrame | None:
-    """Every value of a column of answers with the class that it stands for, to edit; None where all are called as
-    in the target, or are too many to be answers."""
+@dataclass(frozen=True)
+class Values:
+    """Which values of a column stand for which class, where the target does not call them so."""
+
+    options: tuple[str, ...]
+    """Every value, in natural order."""
+    first: Mapping[str, tuple[str, ...]]
+    """The values to begin with, by class: those that the target calls so."""
+
+
+def values(column: ColumnProfile, answers: TableImport) -> Values | None:
+    """What is to be asked of the values of a column of answers; None where all are called as in the target, or are
+    too many to be answers."""
     called = _called(answers)
     if column.n_levels > MOST_CLASSES or set(column.levels) <= set(called):
         return None
-    rows = dict(zip(column.levels, column.counts, strict=True))
-    levels = sorted(rows, key=natural)
-    return pd.DataFrame(
-        {"Value": levels, "Rows": [rows[x] for x in levels], "Answer": [called.get(x) for x in levels]}
+    levels = tuple(sorted(column.levels, key=natural))
+    return Values(
+        levels, {name: tuple(x for x in levels if called.get(x) == name) for name in answers.classes.values()}
     )
 
 
-def value_classes(rows: pd.DataFrame) -> dict[str, str]:
-    """The class of each value, from the edited rows; one that has none yet is left out."""
-    known = rows.dropna(subset=["Answer"])
-    return {value: str(name) for value, name in zip(known["Value"], known["Answer"], strict=True) if name}
+def value_classes(chosen: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], str]:
+    """The class of each value, from those chosen for each class; and a value that was chosen twice, else ''."""
+    found: dict[str, str] = {}
+    for name, theirs in chosen.items():
+        if twice := next((value for value in theirs if value in found), ""):
+            return found, twice
+        found |= dict.fromkeys(theirs, name)
+    return found, ""
 
 
 def missing(sheet: Sheet, answers: TableImport, who: Who, held: str | None) -> str:
@@ -86,8 +100,9 @@ def missing(sheet: Sheet, answers: TableImport, who: Who, held: str | None) -> s
         return HOLDS
     column = sheet.column(answers.answered)
     known: Mapping[str, str] = {**_called(answers), **answers.answer_classes}
-    if not answers.scores_of and column.n_levels <= MOST_CLASSES and not set(column.levels) <= set(known):
-        return COUNTS.format(answers.answered)
+    unknown = [value for value in sorted(column.levels, key=natural) if value not in known]
+    if not answers.scores_of and column.n_levels <= MOST_CLASSES and unknown:
+        return UNKNOWN.format(unknown[0], answers.answered)
     return _wrong(sheet, answers)
 
 

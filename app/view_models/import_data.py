@@ -175,8 +175,10 @@ def describe_import(id: str, name: str, answers: Answers, data: AttributeDataset
             if data.parts_are_drawn
             else f"{figures.count(len(data.rows('test')))} judge it"
         )
-        summary = f"{people}, answered {levels} by another system: {judged}."
-        found = ()
+        summary = f"{people} and what another system answered them ({levels}): {judged}."
+        return Imported(
+            id, name, answers, summary, data.notes_of_people, (), data_doubts(data, sheet, answers)
+        )
     notes = tuple(note for note in data.notes if note not in told)
     return Imported(id, name, answers, summary, notes, found, data_doubts(data, sheet, answers))
 

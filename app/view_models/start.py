@@ -68,19 +68,26 @@ def build_loaded(
         name = f"{model.name or model.title}, {model.n_parameters:,} parameters"
     loaded = {
         "Data": data.name,
-        "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
+        "The truth"
+        if another_system
+        else "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
         "Model": name,
         "Accuracy": accuracy(data, audit),
     }
-    sizes = [(split, int((data.split == split).sum())) for split in SPLITS]
+    parts: list[tuple[str, int, str]] = [
+        (split, int((data.split == split).sum()), ROLES[split]) for split in SPLITS
+    ]
+    if another_system:
+        judges = len(data) if data.parts_are_drawn else len(data.rows("test"))
+        parts = [("all" if data.parts_are_drawn else "test", judges, "judges the other system")]
     return LoadedView(
         loaded=[{"": name, "What was loaded": value} for name, value in loaded.items()],
         splits=[
-            {"Part": split, figures.many(data.unit).capitalize(): n, "What it is for": ROLES[split]}
-            for split, n in sizes
+            {"Part": part, figures.many(data.unit).capitalize(): n, "What it is for": role}
+            for part, n, role in parts
         ],
-        notes=data.notes,
+        notes=data.notes_of_people if another_system else data.notes,
     )
 
 

@@ -72,6 +72,6 @@ def _of_scores(sheet: Sheet, settings: TableImport, rows: Array, target: Column)
     if scores.min() < 0 or scores.max() > 1:
         raise DataError(
             f"The scores '{name}' must be probabilities from 0 to 1 of '{of}' in every row; they run from "
-            f"{scores.min():g} to {scores.max():g}."
+            f"{scores.min():g} to {scores.max():g}. Make probabilities of them, or a column of answers."
         )
     return np.where(scores >= SURE_SCORE, levels.index(of), 1 - levels.index(of)).astype("int64")

@@ -102,6 +102,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
     leaks = leak_note(frame, split, settings.unit)
+    of_reading = (*left_out, *drawn, *leaks, *told)
     dataset = replace(
         dataset,
         favourable=settings.favourable,
@@ -113,6 +114,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         not_read=_unread(sheet, dataset),
         parts_are_drawn=not settings.split_column,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
+        notes_of_reading=of_reading,
     )
     return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))
 

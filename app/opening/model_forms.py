@@ -12,7 +12,7 @@ from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import data_forms
-from app.record.review import ANOTHER_SYSTEM, BUNDLED, Review
+from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
@@ -112,7 +112,7 @@ def train(review: Review) -> None:
     )
     if st.button(
         "Train",
-        type="secondary" if review.has_model else "primary",
+        type="primary" if review.model == NO_MODEL else "secondary",
         icon=":material/play_arrow:",
         key="train",
     ):

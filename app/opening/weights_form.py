@@ -16,7 +16,7 @@ from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import Job, Progress
 from app.opening import model_forms, uploads
-from app.record.review import Review
+from app.record.review import NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
@@ -44,7 +44,7 @@ def draw(review: Review) -> None:
     opener = _for_pictures(review) if find_kind(data.source.kind).is_prepared else _for_rows(review)
     if given is None:
         return
-    kind: Literal["primary", "secondary"] = "secondary" if review.has_model else "primary"
+    kind: Literal["primary", "secondary"] = "primary" if review.model == NO_MODEL else "secondary"
     if st.button("Open these weights", type=kind, key="open_weights"):
         model_forms.show(review, _start(review, given, opener))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import streamlit as st
 
 from app import cache
+from app.record.criteria import Criteria
 from app.record.review import Review
 from app.session import state
 from app.view_models import report
 from app.widgets import components, without_model
+from fmd_core import Verdict
 from fmd_core.commands.common import own_version
 from fmd_core.report.audit_document import document
 from fmd_core.report.audit_page import audit_page
@@ -18,31 +21,42 @@ from fmd_core.report.audit_page import audit_page
 MIME = {"html": "text/html", "json": "application/json"}
 
 
+@dataclass(frozen=True)
+class Files:
+    """What is handed over, with the verdict that it is about."""
+
+    verdict: Verdict
+    html: str
+    json: str
+
+
+def files(review: Review, criteria: Criteria) -> Files:
+    """The audit of what another system answered, judged by `criteria`."""
+    begun = time.monotonic()
+    verdict = cache.verdict(review, None, criteria)
+    made = document(verdict, version=own_version(), seconds=time.monotonic() - begun)
+    return Files(verdict, audit_page(verdict, cache.dataset(review)), made.to_json() + "\n")
+
+
 def draw(review: Review) -> None:
     """Files to take away, and the page as it will be read."""
-    begun = time.monotonic()
-    verdict, data = cache.verdict(review, None, state.criteria()), cache.dataset(review)
-    made = document(verdict, version=own_version(), seconds=time.monotonic() - begun)
-    page = audit_page(verdict, data)
+    made = files(review, state.criteria())
     components.header(
         "Report · another system's answers",
-        verdict.headline,
+        made.verdict.headline,
         "What was found, in one page that needs no server and no network: send it to someone who was not in the room.",
     )
     st.info(f"Another system answers here. {without_model.WHY}")
     left, right = st.columns(2)
     with left:
-        _save(
-            "Audit (HTML)", page, "fairness-audit.html", "Reads in any browser and prints well.", first=True
-        )
+        note = "Reads in any browser and prints well."
+        _save("Audit (HTML)", made.html, "fairness-audit.html", note, first=True)
     with right:
-        figures = made.to_json() + "\n"
-        _save(
-            "Figures (JSON)", figures, "fairness-audit.json", "For programs, as fmd audit --json writes it."
-        )
+        note = "For programs, as fmd audit --json writes it."
+        _save("Figures (JSON)", made.json, "fairness-audit.json", note)
     st.header("Preview", anchor=False)
     with st.container(border=True):
-        st.iframe(report.in_frame(page), height=900)
+        st.iframe(report.in_frame(made.html), height=900)
 
 
 def _save(label: str, content: str, name: str, note: str, *, first: bool = False) -> None:

@@ -29,6 +29,7 @@ CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
 CURVE_HEIGHT, CURVE_MARGIN = 350, {"l": 70, "r": 16, "t": 14, "b": 50}  # pixels
 LONGEST_IN_LEGEND = 36  # characters
+LINE_HEIGHT = 18  # pixels of a line of a label
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
 
@@ -73,7 +74,11 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
         layout["shapes"] = [{"type": "line", "line": line} | place]
         layout["annotations"] = [label | {"yanchor": "bottom", "showarrow": False, "font": FONT}]
     traces = [trace, *([_limit_marks(limits)] if limits else [])]
-    return _figure(traces, layout, height=60 + 46 * max(1, len(known)), top=8 if limit is None else 28)
+    lines = max((len(wrap(row.label, LABEL_WIDTH)) for row in known), default=1)
+    row_height = max(46, LINE_HEIGHT * lines + 8)
+    return _figure(
+        traces, layout, height=60 + row_height * max(1, len(known)), top=8 if limit is None else 28
+    )
 
 
 def _limit_marks(rows: Sequence[Bar]) -> dict[str, Any]:

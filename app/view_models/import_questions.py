@@ -156,7 +156,7 @@ def facts(data: AttributeDataset, answers: Answers) -> Facts:
     ]
     by = answers.answered if isinstance(answers, TableImport) else ""
     lines = {
-        **({"Who answers": f"another system, in '{by}'"} if by else {}),
+        **({"Another system's answers": f"stand in '{by}'"} if by else {}),
         "The truth" if by else "The model predicts": f"{data.target.name}: {', '.join(data.target.levels)}",
         "The good answer": _good(data.target, answers.favourable),
         "Compared with": "; ".join(compared) or NO_REFERENCE,

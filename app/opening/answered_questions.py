@@ -33,6 +33,7 @@ def column(names: Sequence[str], likely: Sequence[str], place: str) -> str:
     chosen = left.selectbox(
         "Its answers stand in", options, index=None if first is None else options.index(first),
         key=f"{place}_answered", placeholder="Choose the column",
+        help="Where nobody knows the truth, choose the same column: how often each answer is given can be compared.",
     )  # fmt: skip
     return chosen or ""
 

@@ -61,7 +61,7 @@ def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Ask
 def _by_another_system(answers: T, found: CheckedSheet, names: list[str], place: str) -> T:
     """The column with its answers. A model that is trained for these people later reads neither it nor what looks
     like it."""
-    free = [name for name in names if name not in (answers.target, *answers.protected)]
+    free = [name for name in names if name not in answers.protected]
     column = answered_questions.column(free, found.answers, place)
     like_it = [name for name in found.answers if name != column]
     out = tuple(dict.fromkeys((*answers.leave_out, *like_it, *found.identifiers, *found.weights)))

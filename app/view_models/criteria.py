@@ -36,4 +36,6 @@ def in_force(verdict: Verdict, everywhere: float) -> str:
     from fmd_core.measure.verdict.sentences import limits_sentence
     from fmd_core.measure.verdict.values import Limits
 
-    return "" if verdict.limits == Limits.of_points(everywhere) else limits_sentence(verdict.limits)
+    if verdict.limits == Limits.of_points(everywhere):
+        return ""
+    return limits_sentence(verdict.limits, twins=not verdict.is_of_another_system)

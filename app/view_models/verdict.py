@@ -177,7 +177,7 @@ def _groups_summary(verdict: Verdict) -> str:
     good = verdict.favourable
     named = f" The favourable answer is “{good.level}”: {good.reason}." if good is not None else ""
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
-    people = "held-out people" if verdict.model else "people whom another system answered"
+    people = "people whom another system answered" if verdict.is_of_another_system else "held-out people"
     told = f"{figures.counted(len(verdict.groups), 'group')} of {people}.{few}{named}"
     if verdict.accuracy is None:
         return told

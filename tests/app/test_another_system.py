@@ -148,6 +148,7 @@ def test_the_figures_are_those_of_the_command(kept, tmp_path, way):
     assert len(ours["findings"]) > 3
     assert "Audit of another system&#39;s answers to loans" in here.html
     assert "<script" not in here.html
+    assert "points for twins" not in here.html
 
 
 def test_data_with_answers_are_opened_by_them_and_others_cannot_be(kept):

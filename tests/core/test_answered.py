@@ -85,6 +85,13 @@ def test_everybody_judges_another_system_unless_the_data_say_who_does(opened):
     assert verdict_of_another_system(data).accuracy.n == N // 2
 
 
+def test_decisions_without_any_truth_are_compared_by_how_often_they_are_made(opened):
+    data = opened(answered="repaid")
+    assert (data.answered == data.target.codes).all()
+    verdict = verdict_of_another_system(data)
+    assert {f.family.value for f in verdict.findings if f.value} == {"selection"}
+
+
 def test_nothing_is_said_of_what_a_model_reads(opened):
     data = opened(answered="said")
     verdict = verdict_of_another_system(data)
@@ -106,7 +113,7 @@ def test_imports_of_before_name_no_other_system_and_later_ones_are_kept():
     ("answers", "sentence"),
     [
         ({"answered": "hats"}, "There is no column 'hats'."),
-        ({"answered": "sex"}, "'sex' holds another system's answers, so it cannot be target, protected,"),
+        ({"answered": "sex"}, "'sex' holds another system's answers, so it cannot be protected, the split,"),
         ({"answered": "band"}, "The predictions 'band' say 'High', which is no class of 'repaid': no, yes."),
         ({"answered": "income", "scores_of": "yes"}, "The scores 'income' must be probabilities from 0 to 1 of 'yes'"),
         ({"answered": "risk", "scores_of": "perhaps"}, "'repaid' has no class 'perhaps'. It has: no, yes."),

@@ -20,21 +20,16 @@ SURE_SCORE = 0.5  # from this probability on a class is the answer
 def answered_codes(sheet: Sheet, settings: TableImport, rows: Array, target: Column) -> Array | None:
     """The class of `target` that another system answered each of `rows`, (m,) codes; None where no column holds
     its answers. Raises DataError for a column that is something else already, an answer that is no class, and for
-    scores that are no probabilities from 0 to 1 of one of two classes."""
+    scores that are no probabilities from 0 to 1 of one of two classes. The target itself may be the column: where
+    nobody knows the truth, how often each answer is given can still be compared."""
     name = settings.answered
     if not name:
         return None
     sheet.column(name)
-    if name in (
-        settings.target,
-        settings.split_column,
-        settings.person,
-        settings.weights,
-        *settings.protected,
-    ):
+    if name in (settings.split_column, settings.person, settings.weights, *settings.protected):
         raise DataError(
-            f"'{name}' holds another system's answers, so it cannot be target, protected, the split, a person or a "
-            "weight as well."
+            f"'{name}' holds another system's answers, so it cannot be protected, the split, a person or a weight as "
+            "well."
         )
     read = _of_scores if settings.scores_of else _of_answers
     return read(sheet, settings, rows, target)

@@ -237,7 +237,7 @@ def _weights_said(
                 WarningKind.WEIGHTS,
                 weights,
                 f"Every figure is weighted by '{weights}': {figures.count(len(known))} rows are as much evidence as "
-                f"{figures.count(round(float(worth)))} of equal weight. The model was trained without weights.",
+                f"{figures.count(round(float(worth)))} of equal weight. A model that is trained here knows no weights.",
             )
         ]
     return [

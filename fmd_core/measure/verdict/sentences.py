@@ -246,7 +246,8 @@ def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
 
 def criteria_sentences(dataset: AttributeDataset, verdict: Verdict) -> list[str]:
     """By what was judged, a sentence each: limits, the good answer, references, and who judged."""
-    said, good = [limits_sentence(verdict.limits)], verdict.favourable
+    has_twins = not verdict.is_of_another_system
+    said, good = [limits_sentence(verdict.limits, twins=has_twins)], verdict.favourable
     if good is not None:
         unsure = "" if good.is_sure else "; nobody has said so"
         said.append(f"The favourable answer is '{good.level}': {good.reason}{unsure}.")
@@ -259,11 +260,11 @@ def criteria_sentences(dataset: AttributeDataset, verdict: Verdict) -> list[str]
     return said + ([verdict.judged_by] if verdict.judged_by else [])
 
 
-def limits_sentence(limits: Limits) -> str:
-    """All limits at once."""
+def limits_sentence(limits: Limits, *, twins: bool = True) -> str:
+    """All limits at once; that of `twins` only where there can be any."""
     named = {family: figures.counted(round(100 * limits.of(family), 2), "point") for family in Family}
     return (
-        f"Limits: {named[Family.TWINS]} for twins, {named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
+        f"Limits: {f'{named[Family.TWINS]} for twins, ' if twins else ''}{named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
         f"often an answer is given, {named[Family.EQUAL_TRUTH]} for how often people are recognised, "
         f"{named[Family.SERVICE]} for how often the answer is right."
     )

@@ -303,6 +303,11 @@ class Verdict:
         """The finding that the headline is about."""
         return self.findings[0] if self.findings else None
 
+    @property
+    def is_of_another_system(self) -> bool:
+        """Whether the answers came with the data, so that there are no twins."""
+        return any(one.gap is Gap.ANOTHER_SYSTEM for one in self.not_tested)
+
     def of(self, family: Family) -> tuple[Finding, ...]:
         """The findings of a family, worst first."""
         return tuple(finding for finding in self.findings if finding.family is family)

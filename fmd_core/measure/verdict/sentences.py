@@ -263,8 +263,9 @@ def criteria_sentences(dataset: AttributeDataset, verdict: Verdict) -> list[str]
 def limits_sentence(limits: Limits, *, twins: bool = True) -> str:
     """All limits at once; that of `twins` only where there can be any."""
     named = {family: figures.counted(round(100 * limits.of(family), 2), "point") for family in Family}
+    of_twins = f"{named[Family.TWINS]} for twins, " if twins else ""
     return (
-        f"Limits: {f'{named[Family.TWINS]} for twins, ' if twins else ''}{named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
+        f"Limits: {of_twins}{named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
         f"often an answer is given, {named[Family.EQUAL_TRUTH]} for how often people are recognised, "
         f"{named[Family.SERVICE]} for how often the answer is right."
     )

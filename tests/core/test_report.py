@@ -229,7 +229,7 @@ def test_the_limit_is_the_reviewer_s(after, limit):
 
 def test_by_what_was_judged_stands_in_the_report(after):
     limits = Limits(twins=0.03, ratio=0.5)
-    evidence = replace(after, verdict=give_verdict(*few(after), None, favourable="1", limits=limits))
+    evidence = replace(after, verdict=give_verdict(*few(after), (), favourable="1", limits=limits))
     criteria = told_by(evidence)["found"]["criteria"]
     assert criteria[0].startswith("Limits: 3 points for twins, 10 points or a ratio of 0.5")
     assert "The favourable answer is '1': chosen by the reviewer." in criteria

@@ -4,6 +4,7 @@ test people judge."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from fmd_core.showing import one_line
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
 from fmd_core.study.study import Study
+from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPath, choose
 from fmd_core.unlearn.deeper.training import DeeperSettings, train_deeper
@@ -99,11 +101,10 @@ def asked(
     levels = study.data.attribute(attribute).codes
     of: Judging = study if network is None else _study_of(study, network)
     people = of.features(split)
-    try:
-        pairs = study.pairs(split, attribute)
-        placebo = study.placebo(split, attribute)
-    except NoTwinsError:
-        pairs = placebo = None
+    pairs: CounterfactualPairs | None = None
+    placebo: CounterfactualPairs | None = None
+    with suppress(NoTwinsError):
+        pairs, placebo = study.pairs(split, attribute), study.placebo(split, attribute)
     if network is not None and pairs is not None:
         if study.data.pair_method == "matched":
             pairs = pairs.seen_in(people)

@@ -204,7 +204,9 @@ def test_names_of_old_reports_are_all_known():
     assert sorted(names[4:]) == ["adversary", "erasure", "exclusion", "pattern"]
     assert {each.name for each in methods() if each.retrains} == {"adversary", "pattern"}
     assert {each.name for each in methods() if each.leaves_out_excluded} == {"exclusion"}
-    assert [each.name for each in baselines()] == ["without harmful", "without random", "refit on twins"]
+    assert [each.name for each in baselines()] == [
+        "without harmful", "without random", "refit on twins", "thresholds moved",
+    ]  # fmt: skip
     assert all(each.title for each in methods())
     assert all(each.note.endswith(".") for each in baselines())
 

@@ -81,12 +81,12 @@ MLPHead(10 classes, 64 hidden units, 1024 features)
 
 Everything at once, worst first, with what could not be tested; and the whole procedure as one object.
 
->>> from fmd_core.measure.verdict.asking import ask
->>> verdict = fmd.give_verdict(data, *ask(model, data))
+>>> study = fmd.Study(data, model, aim="colour")
+>>> study
+Study(Coloured digits, small_cnn)
+>>> verdict = study.verdict()
 >>> verdict.outcome.value, verdict.attribute
 ('beyond the limit', 'colour')
->>> fmd.Study(data, model, aim="colour")
-Study(Coloured digits, small_cnn)
 
 A DataFrame and a model of one's own.
 
@@ -99,6 +99,13 @@ A DataFrame and a model of one's own.
 >>> estimator = LogisticRegression().fit(own.source.read(train), own.target.codes[train])
 >>> fmd.wrap(estimator, data=own).head
 LinearHead(2 classes, 3 features)
+
+The answers of another system, which cannot be asked about anybody's twin.
+
+>>> rows = own.rows("test")
+>>> said = fmd.Answered(rows, own.target.codes[rows], own.target.codes[rows])
+>>> fmd.give_verdict(own, said, None, favourable="yes").judges.value
+'held-out test people'
 
 What there is, by name; more of each can be registered from outside.
 

@@ -23,6 +23,8 @@ from fmd_core.showing import one_line, table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fmd_core.datasets.data_warnings import AuditWarning
+
 Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -144,6 +146,10 @@ class AttributeDataset:
     """The level that others are compared with, by attribute; where none is named, the measure chooses one."""
     persons: Array | None = None  # (n,) codes of whose sample it is, None where each is a person of its own
     weights: Array | None = None  # (n,) how many people a sample stands for, None where each stands for one
+    warnings: tuple[AuditWarning, ...] = ()
+    """What is known of the file that they came from and cannot be seen any more, to be said before any verdict."""
+    not_read: tuple[str, ...] = ()  # columns that came with the data and that no model is shown
+    parts_are_drawn: bool = False  # whether the data said nothing of the split, so that it could be another
 
     def __post_init__(self) -> None:
         n = len(self.target.codes)

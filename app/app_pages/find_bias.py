@@ -5,9 +5,9 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.session import memory, state
-from app.view_models import find_bias, glossary
+from app.view_models import criteria, find_bias, glossary
 from app.view_models import verdict as verdicts
-from app.widgets import components, panels
+from app.widgets import components, criteria_form, panels
 from fmd_core import figures
 
 REVIEW = state.review()
@@ -28,16 +28,22 @@ def offer_to_review(decisive: str) -> None:
 
 @components.fragment
 def findings() -> None:
-    """Everything that the threshold changes."""
+    """Everything that the limits, the good answer and the references change."""
     top = st.container()
     axis = find_bias.axis(state.measure(), matched=data.pair_method == "matched")
-    limit = st.slider(
+    st.slider(
         "Limit: how many points may twins, or two groups, be apart?",
         1, 50, 10, key="threshold", persist_state="session",
         help=glossary.tip("Limit"),
     )  # fmt: skip
-    view = find_bias.build_findings(audit, limit / 100, state.measure())
-    said = verdicts.build(cache.verdict(REVIEW, state.current(), limit / 100))
+    below = st.container()
+    criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable)
+    limit = state.limits().of_aim(state.measure())
+    view = find_bias.build_findings(audit, limit, state.measure())
+    verdict = cache.verdict(REVIEW, state.current(), state.criteria())
+    said = verdicts.build(verdict)
+    if in_force := criteria.in_force(verdict, state.threshold()):
+        below.caption(components.plain(in_force))
     with top:
         components.header(
             f"Find bias · {components.model_in_force()}",
@@ -45,6 +51,8 @@ def findings() -> None:
             said.lead,
             help=glossary.tip(*find_bias.terms(state.measure(), matched=data.pair_method == "matched")),
         )
+        if said.judged_by:
+            st.caption(components.plain(said.judged_by))
         for sentence in said.warnings:
             st.warning(components.plain(sentence))
         if said.decisive not in ("", state.attribute()):
@@ -59,8 +67,9 @@ def findings() -> None:
             st.caption(components.plain(said.not_tested_summary))
             st.dataframe(said.not_tested, hide_index=True, alt=said.not_tested_summary)
     st.header("By attribute", anchor=False)
-    st.caption(components.plain(f"One kind of what is compared above: {axis}."))
-    panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit / 100)
+    apart = find_bias.measured_apart(verdict, data, audit.accuracy.n)
+    st.caption(components.plain(f"One kind of what is compared above: {axis}.{apart}"))
+    panels.bar_chart(view.attributes, key="bias", axis=axis, limit=limit)
     permalink.write()
 
 

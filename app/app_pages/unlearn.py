@@ -36,9 +36,10 @@ def conversation() -> None:
     comparison = cache.comparison(review, variant, aim.attribute)
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
+    limit = state.limits().of_aim(aim.measure)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
-        said = wording.still_beyond(comparison.judged, state.threshold()), result.who_pays
+        said = wording.still_beyond(comparison.judged, limit), result.who_pays
         components.header(
             "Unlearn · against the original model",
             elsewhere or result.headline,
@@ -46,11 +47,10 @@ def conversation() -> None:
         )
         panels.cards(result.cards)
     with left:
-        limit = unlearn.within_limit(
-            cache.audit(review, None), cache.verdict(review, None, state.threshold()), aim, state.threshold()
-        )
-        if limit:
-            st.info(components.plain(limit))
+        found = cache.verdict(review, None, state.criteria())
+        within = unlearn.within_limit(cache.audit(review, None), found, aim, limit)
+        if within:
+            st.info(components.plain(within))
         if curve.warning:
             st.warning(components.plain(curve.warning))
         st.caption(

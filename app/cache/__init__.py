@@ -32,6 +32,7 @@ from app.cache.influences import (
     scores,
 )
 from app.cache.judgements import (
+    are_answered,
     audit,
     comparison,
     forgetting,
@@ -64,6 +65,7 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "are_answered",
     "are_scored",
     "audit",
     "changeable",

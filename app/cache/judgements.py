@@ -9,6 +9,7 @@ import fmd_core as fmd
 from app.cache import fixes
 from app.cache.bounded import kept
 from app.cache.opened import plain, study, testable
+from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
@@ -26,10 +27,24 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     return _in_force(review, variant).audit(fixes.named_head(review, variant))
 
 
-def verdict(review: Review, variant: Variant | None, limit: float) -> fmd.Verdict:
-    """Everything that may be said of held-out test people, worst first; `limit` is a share."""
-    head = fixes.named_head(review, variant)
-    return _in_force(review, variant).verdict(head, limits=fmd.Limits.of_points(limit))
+def verdict(review: Review, variant: Variant | None, criteria: Criteria | None = None) -> fmd.Verdict:
+    """Everything that may be said of those who judge, worst first; by the usual criteria where none are given."""
+    by = criteria or Criteria()
+    asked = _in_force(review, variant)
+    return asked.verdict(
+        fixes.named_head(review, variant), favourable=by.favourable,
+        references=by.compared(asked.data.references), limits=by.limits,
+    )  # fmt: skip
+
+
+def answers(review: Review, progress: Progress = ignore_progress) -> None:
+    """What the original answers those who judge: of a small table other models are trained for it."""
+    study(review).answers(progress=progress)
+
+
+def are_answered(review: Review) -> bool:
+    """Whether no other model has to be trained for `answers`."""
+    return study(review).are_answered()
 
 
 def red_flags(review: Review, variant: Variant | None) -> tuple[fmd.RedFlag, ...]:

@@ -14,20 +14,25 @@ from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
-    """Compute what the first pages say: features, twins and the audit; `progress` may raise to stop."""
+    """Compute what the first pages say: features, twins, the other models of a small table and the audit; `progress`
+    may raise to stop."""
     steps: list[Step] = [partial(opened.features, review, split) for split in SPLITS]
     names = changeable(opened.dataset(review))
     steps += [partial(opened.pair_up, review, "test", attribute) for attribute in names]
+    if not judgements.are_answered(opened.plain(review)):
+        steps.append(partial(judgements.answers, opened.plain(review)))
     in_turn([*steps, lambda _: judgements.audit(review, None)], progress)
 
 
 def is_warm(review: Review) -> bool:
-    """Whether every sample was read and has its twin. The rest of what the first pages say takes no panel: data and
-    model are opened again, and the audit is made anew with every pair that is left out."""
+    """Whether every sample was read and has its twin, and of a small table everybody a model that never saw them. The
+    rest of what the first pages say takes no panel: data and model are opened again, and the audit is made anew
+    with every pair that is left out."""
     if not all(opened.are_read(review, split) for split in SPLITS):
         return False
     names = changeable(opened.dataset(review))
-    return all(opened.are_paired(review, "test", attribute) for attribute in names)
+    paired = all(opened.are_paired(review, "test", attribute) for attribute in names)
+    return paired and judgements.are_answered(opened.plain(review))
 
 
 def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:

@@ -23,6 +23,9 @@ def draw(*, with_steps: bool = True) -> None:
     data = cache.dataset(state.review())
     memory.settle("attribute")
     memory.keep_within("attribute", tuple(data.attributes))
+    state.keep_criteria_within(
+        data.target.levels, {name: column.levels for name, column in data.attributes.items()}
+    )
     memory.put("title", data.name)
     in_force = f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
     with st.sidebar:

@@ -18,6 +18,7 @@ from app.widgets import components
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"
+JUDGES = "The table is small: five more models are trained, so that everybody is judged by one that never saw them."
 A_WHILE = timedelta(minutes=10)
 
 
@@ -37,14 +38,15 @@ def require(review: Review) -> None:
             warmup.wait()
         if cache.is_warm(review):
             st.rerun()
-    data = cache.dataset(review)
-
+    data, small = cache.dataset(review), not cache.are_answered(review)
     _have_done(
         f"prepare {review.data} {review.model} {review.depth} {review.beside}",
         _title(review, data.name),
-        "Reading every sample with the model, then its twins",
+        "Reading every sample with the model, then its twins"
+        + (", then training the judges" if small else ""),
         lambda told: cache.warm(review, told),
-        "Every sample is read once by the model; the result is kept, so the next time is quick.",
+        "Every sample is read once by the model; the result is kept, so the next time is quick."
+        + (f" {JUDGES}" if small else ""),
     )
 
 

@@ -206,6 +206,7 @@ def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[str], float
 
 
 _points = _number(lambda n: 0 <= n <= 5 and 2 * n == int(2 * n), "number of points from 0 to 5 in halves")
+_share = _number(lambda n: 0 <= n <= 100, "number of points from 0 to 100")
 _distance = _number(lambda n: 0 < n <= 10, "distance between 0 and 10")
 
 
@@ -220,6 +221,27 @@ def _several(text: str) -> list[str]:
     if unknown := [name for name in named if name not in known]:
         raise ValueError(f"no list of attributes: '{unknown[0][:40]}' is none of {', '.join(known)[:200]}")
     return named
+
+
+def _classes() -> tuple[str, ...]:
+    from app import cache
+
+    return cache.dataset(state.review()).target.levels
+
+
+def _references(text: str) -> str:
+    """References as the session keeps them."""
+    from app import cache
+    from app.record.criteria import read_references, references_text
+
+    data = cache.dataset(state.review())
+    named = read_references(text)
+    for attribute, level in named.items():
+        if attribute not in data.attributes:
+            raise ValueError(f"about '{attribute[:40]}', which is none of {', '.join(data.attributes)[:200]}")
+        if level not in ("", *data.attribute(attribute).levels):
+            raise ValueError(f"about a level '{level[:40]}' that {attribute} does not have")
+    return references_text(named)
 
 
 def _measures() -> tuple[str, ...]:
@@ -242,6 +264,15 @@ SETTINGS: dict[str, Setting] = {
     "attribute": Setting("attribute", None, _one_of(_attributes)),
     "measure": Setting("measure", "counterfactual", _one_of(_measures)),
     "limit": Setting("threshold", 10, _whole(1, 50)),
+    "twins": Setting(state.limit_key("twins"), None, _share),
+    "selection": Setting(state.limit_key("selection"), None, _share),
+    "recognised": Setting(state.limit_key("equal_truth"), None, _share),
+    "right": Setting(state.limit_key("service"), None, _share),
+    "ratio": Setting(
+        state.limit_key("ratio"), state.RATIO, _number(lambda n: 0 <= n <= 1, "ratio from 0 to 1")
+    ),
+    "good": Setting("favourable", "", _one_of(_classes)),
+    "against": Setting("references", "", _references),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "also": Setting("also", [], _several),

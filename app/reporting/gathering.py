@@ -16,11 +16,13 @@ from fmd_core.unlearn.guarded_path import TOLERANCE
 
 def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
     """What the report on a review is made from; `decision` is what its reviewer makes of it."""
-    past, variant = state.history(), state.current()
+    past, variant, by = state.history(), state.current(), state.criteria()
     measured = cache.study(cache.standing(review, variant)).evidence(
         cache.point(variant) if variant else None,
         variant.aim if variant else state.aim(),
-        threshold=state.threshold(),
+        limits=by.limits,
+        favourable=by.favourable,
+        references=by.compared(cache.dataset(review).references),
         tolerance=variant.tolerance if variant else TOLERANCE,
         change=cache.named_head(review, variant) if variant else None,
     )

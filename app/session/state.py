@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,13 +15,16 @@ from app.session import access, keeping, memory
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
+    from app.record.criteria import Criteria
     from app.record.trained import Trained
     from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.verdict.values import Limits
     from fmd_core.models.intake.intake import Passport
     from fmd_core.report.evidence import Decision
 
 DEFAULT_K = 100  # harmful samples to unlearn
 STOP = "stop_"  # the beginning of the key of every strength
+RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names
 
 
@@ -34,6 +37,9 @@ def open_review(chosen: Review) -> None:
     """Look at other data, another model or other twins from now on; each keeps its own journal."""
     if chosen.key != _opened().key:
         _forget_warnings()
+    if chosen.data != _opened().data:  # of other data, whatever their levels are called
+        memory.put("favourable", "")
+        memory.put("references", "")
     memory.put("review", replace(chosen, vetoes=()))
 
 
@@ -282,8 +288,60 @@ def sweep() -> Sweep:
 
 
 def threshold() -> float:
-    """The limit delta as a share, chosen on the bias page; 10 points until then."""
+    """The one limit as a share, chosen on Find bias; 10 points until then. Every kind of difference has it that has
+    no limit of its own."""
     return float(memory.value("threshold", 10)) / 100
+
+
+def limit_key(name: str) -> str:
+    """Where a limit of its own is kept, in points, or the ratio."""
+    return f"limit_{name}"
+
+
+def limits() -> Limits:
+    """From where on a difference counts, for each kind of difference."""
+    from fmd_core.measure.verdict.values import Limits
+
+    own = {name: memory.value(limit_key(name), None) for name in vars(Limits()) if name != "ratio"}
+    shares = {name: threshold() if points is None else float(points) / 100 for name, points in own.items()}
+    return Limits(**shares, ratio=float(memory.value(limit_key("ratio"), RATIO)))
+
+
+def references() -> dict[str, str]:
+    """The level that others are compared with, by attribute, where it is another than that of the data; '' for the
+    group that fares best."""
+    from app.record.criteria import read_references
+
+    return read_references(memory.value("references", ""))
+
+
+def compare_with(attribute: str, level: str, of_data: str) -> None:
+    """Compare others with a level from now on; `of_data` is what they are compared with anyway."""
+    from app.record.criteria import references_text
+
+    chosen = references() | {attribute: level}
+    if level == of_data:
+        del chosen[attribute]
+    memory.put("references", references_text(chosen))
+
+
+def criteria() -> Criteria:
+    """By what a verdict judges."""
+    from app.record.criteria import Criteria
+
+    return Criteria(limits(), str(memory.value("favourable", "")), tuple(sorted(references().items())))
+
+
+def keep_criteria_within(classes: tuple[str, ...], levels: Mapping[str, tuple[str, ...]]) -> None:
+    """Let go of a good answer and of references that these data do not have."""
+    from app.record.criteria import references_text
+
+    if memory.value("favourable", "") not in ("", *classes):
+        memory.put("favourable", "")
+    known = {a: level for a, level in references().items() if level in ("", *levels.get(a, ()))}
+    known = {attribute: level for attribute, level in known.items() if attribute in levels}
+    if known != references():
+        memory.put("references", references_text(known))
 
 
 def jobs() -> tuple[str, ...]:

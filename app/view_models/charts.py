@@ -39,6 +39,7 @@ class Bar:
     label: str
     estimate: Estimate
     color: str = NEUTRAL
+    limit: float | None = None  # of this row, a share
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,17 @@ class BarChart:
 
 
 def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: bool = False) -> go.Figure:
-    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line."""
+    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line, a row's own limit
+    a mark across its bar."""
     known = [row for row in rows if row.estimate.value is not None]
+    limits = [row for row in known if row.limit is not None]
     ends = [100 * (end or 0) for row in known for end in (row.estimate.low, row.estimate.high)]
+    ends += [100 * (row.limit or 0) for row in limits]
     trace = _bar_trace([row.label for row in known], [row.estimate for row in known])
     trace |= {"marker": {"color": [row.color for row in known]}, "width": 0.56}
     trace["hovertemplate"] = "%{y}: %{x:.1f}<extra></extra>"
     layout: dict[str, Any] = {
+        "showlegend": False,
         "xaxis": {"title": {"text": axis}, "range": _reach(ends, signed=signed), "zeroline": signed},
         "yaxis": _names_down([row.label for row in known]),
     }
@@ -67,7 +72,18 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
         label = {"text": f"limit {100 * limit:g}", "x": 100 * limit, "y": 1, "yref": "paper"}
         layout["shapes"] = [{"type": "line", "line": line} | place]
         layout["annotations"] = [label | {"yanchor": "bottom", "showarrow": False, "font": FONT}]
-    return _figure([trace], layout, height=60 + 46 * max(1, len(known)), top=8 if limit is None else 28)
+    traces = [trace, *([_limit_marks(limits)] if limits else [])]
+    return _figure(traces, layout, height=60 + 46 * max(1, len(known)), top=8 if limit is None else 28)
+
+
+def _limit_marks(rows: Sequence[Bar]) -> dict[str, Any]:
+    """A mark across each bar where its own limit lies."""
+    return {
+        "type": "scatter", "mode": "markers", "showlegend": False, "cliponaxis": False,
+        "x": [100 * (row.limit or 0) for row in rows], "y": [row.label for row in rows],
+        "marker": {"symbol": "line-ns", "size": 32, "color": LIMIT, "line": {"width": 3, "color": LIMIT}},
+        "hovertemplate": "limit %{x:g}<extra></extra>",
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,20 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeBias, BiasReport, DataError, Estimate, Finding, RedFlag, figures, scan
+from fmd_core import (
+    AttributeBias,
+    AttributeDataset,
+    BiasReport,
+    DataError,
+    Estimate,
+    Finding,
+    RedFlag,
+    Verdict,
+    figures,
+    scan,
+)
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.verdict.values import Judges
 from fmd_core.report import wording
 
 MOST_FLAGS = 40
@@ -51,6 +63,17 @@ def axis(measure: Measure, *, matched: bool) -> str:
     if measure != "counterfactual":
         return f"{measure} gap, points"
     return "bias beyond the placebo, points" if matched else "counterfactual bias, points"
+
+
+def measured_apart(verdict: Verdict, data: AttributeDataset, n: int) -> str:
+    """What sets the figures of the audit apart from those of the verdict, where they are not the same people's."""
+    others = verdict.judges is Judges.EVERYBODY
+    weighted = data.weights is not None or data.persons is not None
+    if not others and not weighted:
+        return ""
+    who = f" From here on it is asked of {figures.count(n)} held-out test {figures.many(data.unit)}"
+    how = ", by the model itself" if others else ""
+    return f"{who}{how}{', each row counted once' if weighted else ''}, so figures differ somewhat from those above."
 
 
 GROUP_TERMS = (

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from app.view_models import criteria
 from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import Estimate, Verdict, figures
-from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, WarningKind
+from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, Ratio, WarningKind
 
 MOST_BARS = 8
 MOST_SENTENCES = 5
@@ -47,6 +48,8 @@ class VerdictView:
     lead: str
     warnings: tuple[str, ...]
     """What a reader must know before the verdict, a sentence each."""
+    judged_by: str
+    """Who judges, where that is not to be expected; else ''."""
     decisive: str
     """The attribute that the headline is about, where it is beyond the limit; else ''."""
     sentences: tuple[str, ...]
@@ -67,8 +70,14 @@ def build(verdict: Verdict) -> VerdictView:
         headline=verdict.headline,
         lead=verdict.detail,
         warnings=tuple(
-            w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW or w.column in protected
+            sentence
+            for sentence in (
+                criteria.unsure(verdict),
+                *(w.sentence for w in verdict.warnings if w.kind not in SAID_BELOW or w.column in protected),
+            )
+            if sentence
         ),
+        judged_by=verdict.judged_by,
         decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
         sentences=tuple(f.sentence for f in verdict.findings[:MOST_SENTENCES]),
         findings=_findings(verdict),
@@ -90,7 +99,7 @@ def _findings(verdict: Verdict) -> BarChart:
         f"Beyond the limit: {figures.count(len(beyond))} of "
         f"{figures.counted(len(verdict.findings), 'comparison')}, adjusted for looking at all; for "
         f"{figures.count(unknown)} it cannot be said. The worst come first, at most {MOST_ROWS} in "
-        "the table; bars are differences in points."
+        "the table; bars are differences in points, and a mark across each is its limit."
     )
     return BarChart(
         bars=tuple(
@@ -98,11 +107,14 @@ def _findings(verdict: Verdict) -> BarChart:
                 label,
                 Estimate(f.value, f.low, f.high, f.n),
                 FLAG if f.outcome is Outcome.BEYOND else NEUTRAL,
+                f.limit,
             )
             for label, f in zip(_labels(shown), shown, strict=True)
         ),
         summary=summary if verdict.findings else "Nothing could be compared.",
-        table=pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)]),
+        table=_without_empty(
+            pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)])
+        ),
     )
 
 
@@ -123,16 +135,27 @@ def _row(name: str, finding: Finding) -> dict[str, str | int]:
         "What": FAMILIES[finding.family],
         "Difference, points": figures.figure(estimate),
         "Limit, points": f"{100 * finding.limit:g}",
+        "Ratio": "" if finding.ratio is None else _ratio(finding.ratio),
         "n": finding.n,
         "Verdict": WORDS[finding.outcome],
     }
+
+
+def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    """The same without a column that says nothing, as that of the ratios where no answer is the good one."""
+    return table.loc[:, (table != "").any()] if len(table) else table
+
+
+def _ratio(ratio: Ratio) -> str:
+    """With its interval and its limit."""
+    return f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), limit {ratio.limit:g}"
 
 
 def _groups(groups: Sequence[Group], verdict: Verdict) -> pd.DataFrame:
     rows = []
     for group in groups:
         row: dict[str, str | int] = {"Group": group.name, "n": group.n, "Right, %": _rate(group.accuracy)}
-        if verdict.favourable is not None and len(verdict.classes) == 2:
+        if verdict.favourable is not None:
             row[f"Answered “{verdict.favourable.level}”, %"] = _rate(group.selection_rate)
             row[f"Hit rate of “{verdict.favourable.level}”, %"] = _rate(group.true_positive_rate)
             row["False alarms, %"] = _rate(group.false_positive_rate)
@@ -152,11 +175,7 @@ def _rate(rate: Rate | None) -> str:
 def _groups_summary(verdict: Verdict) -> str:
     small = sum(not group.accuracy.is_enough for group in verdict.groups)
     good = verdict.favourable
-    named = (
-        f" The favourable answer is “{good.level}”: {good.reason}."
-        if good is not None and len(verdict.classes) == 2
-        else ""
-    )
+    named = f" The favourable answer is “{good.level}”: {good.reason}." if good is not None else ""
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
     told = f"{figures.counted(len(verdict.groups), 'group')} of held-out people.{few}{named}"
     if verdict.accuracy is None:

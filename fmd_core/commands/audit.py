@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,10 @@ from fmd_core.commands.audit_page import SHORT, audit_page
 from fmd_core.commands.common import own_version
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
-from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.asking import SMALL_TEST, ask, ask_cross_fitted
-from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.sentences import limits_sentence
-from fmd_core.measure.verdict.values import Limits, Outcome, Verdict
-from fmd_core.measure.verdict.warnings import too_good
+from fmd_core.measure.verdict.sentences import criteria_sentences
+from fmd_core.measure.verdict.values import Judges, Limits, Outcome, Verdict
+from fmd_core.study.answering import verdict_of_answers
+from fmd_core.study.study import Study
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
@@ -73,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", default="", metavar="A,B", help="columns to read although they tell the answer"
     )
     parser.add_argument(
+        "--along",
+        default="",
+        metavar="A,B",
+        help="columns that tell a protected one and change with it in a twin (one of two words for the same does so "
+        "unasked; others are kept, and it is said that twins show too little)",
+    )
+    parser.add_argument(
         "--reference-group",
         action="append",
         default=[],
@@ -104,39 +109,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, AttributeDataset]:
     """The verdict that the command line asks for, and the data set that it is about."""
-    limits, pairs = (
-        _limits(arguments.limit),
-        _pairs(arguments.reference_group, "--reference-group", "sex=Male"),
-    )
+    limits = _limits(arguments.limit)
+    pairs = _pairs(arguments.reference_group, "--reference-group", "sex=Male")
     data = open_data(_request(arguments), kept)
     dataset = data.dataset
-    say = partial(give_verdict, favourable=arguments.favourable, references=pairs, limits=limits)
+    good, compared = arguments.favourable, {**dataset.references, **pairs}
     if data.predicted is not None:
-        rows = dataset.rows("test")
-        labels, predicted = dataset.target.codes[rows], data.predicted[rows]
-        answered = Answered(rows, labels, predicted, data.weights, data.persons)
-        return say(dataset, answered, None, warnings=data.warnings), dataset
-    skip = [name for name in dataset.attributes if name in data.not_read]
-    if _is_small(data) and arguments.model is None:
+        verdict = verdict_of_answers(
+            dataset, data.predicted, favourable=good, references=compared, limits=limits
+        )
+        return verdict, dataset
+    study = Study(dataset, _model(arguments, data), store=_store(dataset))
+    if study.judges() is Judges.EVERYBODY:
         _say("The table is small: everybody is judged by one of five models that never saw them.")
-        answered, twins, model = ask_cross_fitted(
-            lambda part: _train(part, arguments.seed),
-            dataset,
-            seed=arguments.seed,
-            weights=data.weights,
-            persons=data.persons,
-            skip=skip,
-        )
-    else:
-        model = _model(arguments, data)
-        answered, twins = ask(
-            model, dataset, weights=data.weights, persons=data.persons, skip=skip, store=_store(dataset)
-        )
-    warnings = (*too_good(dataset, answered), *data.warnings)
-    verdict = say(
-        dataset, answered, twins, warnings=warnings, not_read=data.not_read, model=model.fingerprint
-    )
-    return verdict, dataset
+    return study.verdict(favourable=good, references=compared, limits=limits), dataset
 
 
 def _request(arguments: argparse.Namespace) -> DataRequest:
@@ -152,15 +138,10 @@ def _request(arguments: argparse.Namespace) -> DataRequest:
         split=arguments.split,
         classes=_listed(arguments.classes),
         keep=_listed(arguments.keep),
+        along=_listed(arguments.along),
         reads_all=arguments.model is not None,
         seed=arguments.seed,
     )
-
-
-def _is_small(data: AuditData) -> bool:
-    """Whether a table has so few test people that everybody should judge."""
-    drawn = not data.has_own_split and data.dataset.source.kind == "table"
-    return drawn and len(data.dataset.rows("test")) < SMALL_TEST
 
 
 def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
@@ -170,7 +151,8 @@ def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
 
         if not arguments.model.is_file():
             raise DataError(f"There is no model file '{arguments.model}'.")
-        return load_classifier(arguments.model)
+        # What a file claims of its training nobody can check, so no other model is trained by it.
+        return replace(load_classifier(arguments.model), trained_on="", recipe=None)
     if data.has_model:
         from fmd_core.models.shelf import load_demo_classifier
 
@@ -253,10 +235,10 @@ def _write(
     except OSError as error:
         raise DataError(f"The result cannot be written: {error.strerror}.") from error
     if arguments.json != "-":
-        print(text_of(verdict))
+        print(text_of(verdict, dataset))
 
 
-def text_of(verdict: Verdict) -> str:
+def text_of(verdict: Verdict, dataset: AttributeDataset) -> str:
     """The audit for a reader at a terminal."""
     accuracy = verdict.accuracy
     lines = [f"{verdict.outcome.value.capitalize()}.", "", verdict.headline, verdict.detail, ""]
@@ -266,12 +248,9 @@ def text_of(verdict: Verdict) -> str:
             f"Right for {100 * accuracy.value:.1f} % of {accuracy.n:,} people; always answering "
             f"'{accuracy.majority_class}' would be for {100 * accuracy.majority:.1f} %."
         )
-    if verdict.favourable is not None:
-        sure = "" if verdict.favourable.is_sure else "; name it yourself with --favourable"
-        lines.append(
-            f"The favourable answer is '{verdict.favourable.level}': {verdict.favourable.reason}{sure}."
-        )
-    lines += [limits_sentence(verdict.limits), ""]
+    if verdict.favourable is not None and not verdict.favourable.is_sure:
+        lines.append("Nobody has said which answer is the good one; name it with --favourable.")
+    lines += [*criteria_sentences(dataset, verdict), ""]
     lines += [f"- {SHORT[f.outcome]}: {f.sentence}" for f in verdict.findings[1:SHOWN]]
     if more := max(0, len(verdict.findings) - SHOWN):
         lines.append(f"- and {more:,} more findings (--json lists all)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +11,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Split
-from fmd_core.datasets.data_warnings import (
-    AuditWarning,
-    WarningKind,
-    dataset_warnings,
-    found_leaks,
-    leak_warning,
-    repeated_rows,
-    unread_columns,
-)
+from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, found_leaks, leak_warning
 from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
 from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
 from fmd_core.datasets.own.archives import open_zip
 from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
-from fmd_core.datasets.own.people import codes_of
 from fmd_core.datasets.own.sheet_checks import (
     CheckedSheet,
     check_sheet,
@@ -33,9 +24,8 @@ from fmd_core.datasets.own.sheet_checks import (
 )
 from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.datasets.own.table import TableImport, giveaways, open_table, suggest_table
-from fmd_core.datasets.table_encoding import TableSource
+from fmd_core.datasets.table_checks import same_in_other_words
 from fmd_core.errors import DataError
-from fmd_core.measure.verdict.asking import parts_by_person
 
 MOST_LEAKS = 5  # rounds of leaving out what tells the answer
 SURE_SCORE = 0.5
@@ -56,6 +46,8 @@ class DataRequest:
     split: str = ""
     classes: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
+    """Columns that tell a protected one and change with it."""
     reads_all: bool = False
     """Whether a model that is given decides what is read, so that nothing is left out for it."""
     seed: int = 0
@@ -68,16 +60,10 @@ class DataRequest:
 
 @dataclass(frozen=True, eq=False)
 class AuditData:
-    """What is opened: the data set, with columns for its rows, and what must be said of it."""
+    """What is opened: the data set, with everything that is known of it."""
 
     dataset: AttributeDataset
-    warnings: tuple[AuditWarning, ...] = ()
-    not_read: tuple[str, ...] = ()
-    weights: Array | None = None  # (n,) of every row
-    persons: Array | None = None  # (n,) codes
-    predicted: Array | None = None  # (n,) another system's answer
-    has_own_split: bool = True
-    """Whether the data say who is in the test; else it was drawn, and a small table may be cross-fitted."""
+    predicted: Array | None = None  # (n,) another system's answer to every row
     has_model: str = ""  # the reference whose demo brings a model
 
 
@@ -109,10 +95,11 @@ def _open_reference(request: DataRequest) -> AuditData:
         raise DataError(f"'{family}' predicts '{dataset.target.name}', not '{request.target}'.")
     if request.protected and "protected" not in options:
         chosen = {name: dataset.attribute(name) for name in request.protected}
-        dataset = replace(dataset, attributes=chosen)
+        compared = {name: level for name, level in dataset.references.items() if name in chosen}
+        dataset = replace(dataset, attributes=chosen, references=compared)
     _check_order(dataset, request.classes)
     demo = family if FAMILIES[family].has_model else ""
-    return AuditData(dataset, dataset_warnings(dataset), unread_columns(dataset), has_model=demo)
+    return AuditData(dataset, has_model=demo)
 
 
 def _check_order(dataset: AttributeDataset, classes: tuple[str, ...]) -> None:
@@ -154,7 +141,7 @@ def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditDa
         open_zip(path, folder)
     dataset = open_image_folder(folder, checked.sheet, settings)
     said = [w for w in checked.warnings if w.column in (target, *protected)]
-    return AuditData(dataset, tuple(said), has_own_split=bool(settings.split_column))
+    return AuditData(replace(dataset, warnings=tuple(said)))
 
 
 # --- tables
@@ -181,33 +168,22 @@ def _open_table(path: Path, request: DataRequest) -> AuditData:
         seed=request.seed,
         split_column=split_column,
         split_values=split_values,
+        person=checked.persons,
+        weights=request.weights,
     )
-    rows = used_rows(sheet, settings)[0]
-    persons = codes_of(sheet.texts(checked.persons)[rows]) if checked.persons else None
-    said = [*checked.warnings, *rare_said]
+    said = [*(w for w in checked.warnings if w.kind is WarningKind.SPELLING), *rare_said]
     if request.is_audit_of_answers:
         dataset = _everybody_tested(_open_answers(sheet, settings), settings)
-        predicted = _answers(sheet, rows, dataset, request)
-        said = [
-            w for w in said if w.kind not in (WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER)
-        ]  # nothing is read
-        return AuditData(dataset, tuple(said), (), _weights(sheet, rows, request.weights), persons, predicted)
+        predicted = _answers(sheet, used_rows(sheet, settings)[0], dataset, request)
+        return AuditData(_with_warnings(dataset, *said), predicted)
     settings, leaks = _without_leaks(sheet, settings, request)
-    dataset = open_table(sheet, _with_swaps(sheet, settings))
-    if persons is not None and not settings.split_column:
-        dataset = parts_by_person(dataset, persons, request.seed)
-    data_said = [w for w in dataset_warnings(dataset, persons) if w.column not in {x.column for x in leaks}]
-    if persons is None:
-        facts = sheet.frame.iloc[rows].drop(columns=list(checked.identifiers))
-        data_said += repeated_rows(facts, dataset.split)
-    return AuditData(
-        dataset,
-        (*leaks, *said, *data_said),
-        _unread(sheet, dataset, target),
-        _weights(sheet, rows, request.weights),
-        persons,
-        has_own_split=bool(settings.split_column),
-    )
+    dataset = open_table(sheet, _with_what_follows(sheet, settings, request.along))
+    return AuditData(_with_warnings(dataset, *leaks, *said))
+
+
+def _with_warnings(dataset: AttributeDataset, *said: AuditWarning) -> AttributeDataset:
+    """What this command left out or read otherwise is said first."""
+    return replace(dataset, warnings=(*said, *dataset.warnings))
 
 
 def _not_inputs(checked: CheckedSheet, suggested: Iterable[str], request: DataRequest) -> tuple[str, ...]:
@@ -241,13 +217,21 @@ def _without_leaks(
     return settings, said
 
 
-def _with_swaps(sheet: Sheet, settings: TableImport) -> TableImport:
-    """What must change with a protected column: one of two levels that says the same ('gender' with 'sex')."""
-    swaps: dict[str, dict[str, dict[str, str]]] = {}
-    for giveaway in giveaways(open_table(sheet, settings)):
-        if giveaway.swap and giveaway.coverage > 0.9:
-            swaps.setdefault(giveaway.attribute, {})[giveaway.column] = giveaway.swap
-    return replace(settings, also_change=swaps) if swaps else settings
+def _with_what_follows(sheet: Sheet, settings: TableImport, along: Sequence[str]) -> TableImport:
+    """What must change with a protected column: what says the same in other words, and what was asked for."""
+    found = giveaways(open_table(sheet, settings))
+    changes = same_in_other_words(found)
+    for name in along:
+        sheet.column(name)
+        followed = {g.attribute: g.along for g in found if g.column == name and g.along is not None}
+        if not followed:
+            raise DataError(
+                f"'{name}' cannot change along: it tells no protected column for nearly everybody, nor has it two "
+                "values that stand for two groups. Leave it out of --along."
+            )
+        for attribute, swap in followed.items():
+            changes.setdefault(attribute, {})[name] = swap
+    return replace(settings, also_change=changes) if changes else settings
 
 
 def _roles(
@@ -294,30 +278,18 @@ def _split_of(sheet: Sheet, asked: str, suggested: Answers) -> tuple[str, Mappin
     return "", {}
 
 
-def _weights(sheet: Sheet, rows: Array, name: str) -> Array | None:
-    if not name:
-        return None
-    values = sheet.numbers(name)[rows]
-    if not np.isfinite(values).all() or values.min(initial=0.0) < 0 or not values.any():
-        raise DataError(f"The weights '{name}' must be numbers of 0 or more in every row, and not all 0.")
-    return values
-
-
-def _unread(sheet: Sheet, dataset: AttributeDataset, target: str) -> tuple[str, ...]:
-    """Columns of the file that the model does not read."""
-    source = dataset.source
-    read = {c.name for c in source.columns if c.input_names} if isinstance(source, TableSource) else set()
-    return tuple(c.name for c in sheet.columns if c.name not in read and c.name != target)
-
-
 # --- another system's answers
 
 
 def _open_answers(sheet: Sheet, settings: TableImport) -> AttributeDataset:
     """The people of a table; nothing but target and protected columns matters, for nothing is trained."""
-    every = [c.name for c in sheet.columns if c.name not in (settings.target, *settings.protected)]
-    never = tuple(name for name in every if name != settings.split_column)
-    return open_table(sheet, replace(settings, leave_out=never))
+    used = {settings.target, *settings.protected, settings.split_column}
+    never = tuple(column.name for column in sheet.columns if column.name not in used)
+    dataset = open_table(sheet, replace(settings, leave_out=never))
+    of_reading = {WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER}
+    return replace(
+        dataset, warnings=tuple(w for w in dataset.warnings if w.kind not in of_reading), not_read=()
+    )
 
 
 def _everybody_tested(dataset: AttributeDataset, settings: TableImport) -> AttributeDataset:

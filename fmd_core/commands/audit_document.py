@@ -78,6 +78,9 @@ class AuditDocument:
     accuracy: AccuracyEntry | None
     classes: list[str]
     favourable: str | None
+    references: dict[str, str]
+    limits: dict[str, float]
+    judged_by: str
     findings: list[FindingEntry]
     groups: list[GroupEntry]
     warnings: list[WarningEntry]
@@ -105,6 +108,9 @@ def document(verdict: Verdict, *, version: str, seconds: float) -> AuditDocument
         else AccuracyEntry(accuracy.value, accuracy.low, accuracy.high, accuracy.n, accuracy.majority),
         classes=list(verdict.classes),
         favourable=verdict.favourable.level if verdict.favourable else None,
+        references=dict(verdict.references),
+        limits=asdict(verdict.limits),
+        judged_by=verdict.judged_by,
         findings=[
             FindingEntry(
                 f.family.value, f.attribute, list(f.groups), f.value, f.low, f.high, f.n, f.limit, f.outcome.value,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
-from fmd_core.measure.verdict.sentences import limit_words, limits_sentence
+from fmd_core.measure.verdict.sentences import criteria_sentences, limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome, Rate, Verdict
 
 SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
@@ -31,7 +31,7 @@ def audit_page(verdict: Verdict, dataset: AttributeDataset) -> str:
     return environment.get_template("audit.html").render(
         verdict=verdict,
         data=dataset,
-        limits=limits_sentence(verdict.limits),
+        criteria=criteria_sentences(dataset, verdict),
         is_beyond=verdict.outcome is Outcome.BEYOND,
     )
 

@@ -70,9 +70,8 @@ def dataset_warnings(dataset: AttributeDataset, persons: Array | None = None) ->
 def unread_columns(dataset: AttributeDataset) -> tuple[str, ...]:
     """Columns of a table that the model is not shown, protected ones among them."""
     source = dataset.source
-    if not isinstance(source, TableSource):
-        return ()
-    return tuple(column.name for column in source.columns if not column.input_names)
+    hidden = [c.name for c in source.columns if not c.input_names] if isinstance(source, TableSource) else []
+    return tuple(dict.fromkeys((*dataset.not_read, *hidden)))
 
 
 def leak_warnings(dataset: AttributeDataset) -> tuple[AuditWarning, ...]:

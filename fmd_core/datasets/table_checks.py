@@ -3,7 +3,7 @@ away, and the same record in the test and outside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -93,6 +93,16 @@ def giveaways(dataset: AttributeDataset) -> tuple[Giveaway, ...]:
                 protected = column.name in dataset.attributes
                 found += [replace(one, is_protected=protected, follows=follows) for one in told]
     return tuple(sorted(found, key=lambda giveaway: -giveaway.coverage))
+
+
+def same_in_other_words(found: Iterable[Giveaway]) -> dict[str, dict[str, dict[str, str]]]:
+    """What changes with a protected attribute where nobody was asked: a column of two levels that says the same of
+    nearly everybody ('gender' beside 'sex'). As `AlsoChange` has it."""
+    along: dict[str, dict[str, dict[str, str]]] = {}
+    for giveaway in found:
+        if giveaway.swap and giveaway.coverage >= NEARLY_EVERYBODY:
+            along.setdefault(giveaway.attribute, {})[giveaway.column] = giveaway.swap
+    return along
 
 
 def _decides(values: Array, others: Array) -> bool:

@@ -172,8 +172,9 @@ def table(
     ]  # fmt: skip
     source = FrameTable(encoded.columns, encoded.changes, frame=raw.drop(columns=target))
     return replace(
-        dataset, source=source, notes=tuple(told), favourable=favourable, phrases=dict(phrases or {})
-    )
+        dataset, source=source, notes=tuple(told), favourable=favourable, phrases=dict(phrases or {}),
+        parts_are_drawn=parts is None,
+    )  # fmt: skip
 
 
 def _asked(

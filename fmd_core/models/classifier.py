@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a network was trained here, beside what the classifier says itself: enough to train another like it."""
+
+    epochs: int
+    seed: int
+    pretrained: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """A classifier opened for review: a network of our list by `architecture` and weights, or any `own_encoder`."""
@@ -48,6 +57,8 @@ class Classifier:
     """Fingerprint of the data set that it was trained on here, '' where that is not known."""
     own_encoder: Encoder | None = field(default=None, kw_only=True)
     """What makes the features where that is no network of our list; see `fmd_core.wrap`."""
+    recipe: TrainingRecipe | None = field(default=None, kw_only=True)
+    """How encoder and head came to be what they are; None where that is not known, or one of them was changed."""
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -85,13 +96,13 @@ class Classifier:
 
     def with_head(self, head: Head) -> Classifier:
         """The same encoder under another head."""
-        return replace(self, head=head)
+        return replace(self, head=head, recipe=None)
 
     def with_encoder(self, encoder: Encoder) -> Classifier:
         """The same head on another encoder."""
         if isinstance(encoder, NetworkEncoder) and self.own_encoder is None:
-            return replace(self, encoder_state=dict(encoder.state))
-        return replace(self, own_encoder=encoder)
+            return replace(self, encoder_state=dict(encoder.state), recipe=None)
+        return replace(self, own_encoder=encoder, recipe=None)
 
     def with_weights(self, learned: Mapping[str, Array]) -> Classifier:
         """The same network with some weights replaced. Raises ModelError where it cannot be trained."""

@@ -31,7 +31,7 @@ def deepened(classifier: Classifier, depth: Depth | str, *, scale: float = 1.0) 
             f"This classifier is open at '{classifier.depth}'; change the depth of the original instead."
         )
     encoder, head = found.move(classifier.encoder, classifier.head, classifier.feature_scale, scale)
-    opened = replace(classifier, head=head, feature_scale=scale, depth=found.name)
+    opened = replace(classifier, head=head, feature_scale=scale, depth=found.name, recipe=None)
     if isinstance(encoder, NetworkEncoder) and encoder.cut is found.cut and classifier.own_encoder is None:
         return replace(opened, encoder_state=dict(encoder.state))
     return replace(opened, own_encoder=encoder)

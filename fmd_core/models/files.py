@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
@@ -17,11 +20,12 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.models.architectures import ARCHITECTURES
-from fmd_core.models.classifier import Classifier
+from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
 from fmd_core.models.preprocess import Preprocess
 
-FORMAT = "fmd-classifier-1"
+FORMAT, RECIPE = "fmd-classifier-1", "recipe"
+MOST_EPOCHS = 1_000  # of a training that a file may ask for again
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -49,6 +53,8 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "depth": classifier.depth,
         "trained_on": classifier.trained_on,
     }
+    if classifier.recipe is not None:
+        metadata[RECIPE] = json.dumps(asdict(classifier.recipe))
     # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
     save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
@@ -75,6 +81,7 @@ def load_classifier(path: Path) -> Classifier:
         metadata.get("name", ""),
         depth,
         known_digest(metadata.get("trained_on", "")),
+        recipe=known_recipe(metadata.get(RECIPE, "")),
     )
 
 
@@ -121,6 +128,15 @@ def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
 def known_digest(text: str) -> str:
     """The fingerprint that a file names, '' for what is none."""
     return text if _DIGEST.fullmatch(text) else ""
+
+
+def known_recipe(text: str) -> TrainingRecipe | None:
+    """The training that a file names, None for what is none or could not be done again."""
+    try:
+        found = msgspec.json.decode(text, type=TrainingRecipe)
+    except msgspec.MsgspecError:
+        return None
+    return found if 1 <= found.epochs <= MOST_EPOCHS and 0 <= found.seed < 2**32 else None
 
 
 def _head(tensors: dict[str, Array]) -> Head:

@@ -20,7 +20,14 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, ModelError
 from fmd_core.home import home_folder, room_needed
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.files import known_digest, load_classifier, read_description, save_classifier
+from fmd_core.models.files import (
+    RECIPE,
+    known_digest,
+    known_recipe,
+    load_classifier,
+    read_description,
+    save_classifier,
+)
 from fmd_core.running.whole_files import written_whole
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -45,7 +52,7 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     _sweep()
     path = folder / f"{model_id}.safetensors"
     if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
-        classifier = replace(classifier, trained_on=_trained_on(path))
+        classifier = _as_known(classifier, path)
     with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
         save_classifier(classifier, part)
     return model_id
@@ -84,12 +91,14 @@ def _file(dataset: AttributeDataset, model_id: str) -> Path:
     raise ModelError("This model is not on this machine, or was made for another task; choose another.")
 
 
-def _trained_on(path: Path) -> str:
-    """What is known of a model's training by its file, if there is one."""
+def _as_known(classifier: Classifier, path: Path) -> Classifier:
+    """The model with what the file on the shelf, if there is one, says of its training."""
     try:
-        return known_digest(read_description(path).get("trained_on", ""))
+        told = read_description(path)
     except ModelError:
-        return ""
+        return classifier
+    recipe = known_recipe(told.get(RECIPE, ""))
+    return replace(classifier, trained_on=known_digest(told.get("trained_on", "")), recipe=recipe)
 
 
 def _sweep() -> None:

@@ -19,7 +19,7 @@ from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.heads.linear import LinearHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES, build_encoder, find_architecture, load_published
-from fmd_core.models.classifier import Classifier
+from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.encoding import batch_side, encode_rows, extract_features, row_batches
 from fmd_core.models.preprocess import Preprocess
 from fmd_core.showing import one_line
@@ -100,7 +100,22 @@ def train_classifier(
         load_published(architecture, run.encoder)
     run.train(progress)
     classifier = run.finish(damping)
-    return refit_head(classifier, dataset)
+    return replace(
+        refit_head(classifier, dataset), recipe=TrainingRecipe(run.epochs, seed, pretrained=pretrained)
+    )
+
+
+def trained_again(
+    classifier: Classifier, dataset: AttributeDataset, progress: Callable[[TrainingStep], None] = ignore_step
+) -> Classifier:
+    """A model trained as `classifier` was, on another training split. Raises ModelError where nobody knows how."""
+    recipe = classifier.recipe
+    if recipe is None:
+        raise ModelError("How this model was trained is not known, so that no other can be trained like it.")
+    return train_classifier(
+        dataset, architecture=classifier.architecture, epochs=recipe.epochs, damping=classifier.damping,
+        seed=recipe.seed, preprocess=classifier.preprocess, pretrained=recipe.pretrained, progress=progress,
+    )  # fmt: skip
 
 
 class _Run:

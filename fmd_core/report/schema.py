@@ -186,6 +186,8 @@ class Found(Part, frozen=True):
     attributes: Least[Attribute]
     outcome: Text | None = None
     """Of everything that was measured; with its two sentences None in reports from before."""
+    criteria: Some[Text] = field(default_factory=list)
+    """By what was judged: limits, the good answer, references, and who judged; empty in reports from before."""
     headline: Text | None = None
     detail: Text | None = None
 

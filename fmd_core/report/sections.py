@@ -13,6 +13,7 @@ from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.influence.score_check import GroupCheck, ScoreCheck
 from fmd_core.measure.audit import BiasReport
 from fmd_core.measure.scan import Finding, scan
+from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
 from fmd_core.report import schema, wording
@@ -111,6 +112,7 @@ def found(evidence: Evidence) -> schema.Found:
     findings = findings_of(evidence, evidence.audit)
     return schema.Found(
         threshold=evidence.threshold,
+        criteria=criteria_sentences(evidence.dataset, evidence.verdict) if evidence.verdict else [],
         accuracy=as_declared(Figure, evidence.audit.accuracy),
         worst_served=wording.worst_served_sentence(findings[0].audit, evidence.audit.accuracy),
         measure=evidence.measure,

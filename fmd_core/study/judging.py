@@ -13,31 +13,20 @@ from fmd_core.errors import FMDError, ModelError
 from fmd_core.forget.erasure import Erased
 from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
-from fmd_core.heads.protocol import Head
 from fmd_core.measure.audit import BiasReport, audit_bias
-from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.changes import Change as Difference
 from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
 from fmd_core.measure.red_flags import RedFlag, red_flags
-from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.asking import told_twice
-from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Limits, Verdict
-from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
-from fmd_core.study.fixing import Fixing
+from fmd_core.study.answering import Answering
 from fmd_core.study.people import About
-from fmd_core.study.subject import Change, Named, named
+from fmd_core.study.subject import Change
 from fmd_core.unlearn.rivals import Rival, default_k, rival_heads
 
 PER_PERSON = ("features", "labels", "rows")
 
 
-class Judging(Fixing):
+class Judging(Answering):
     """Judges are asked last: nothing that they say decides or guards a fix."""
-
-    def _named(self, change: Change | None) -> Named[Head]:
-        return named(change, lambda: self.head)
 
     def audit(self, change: Change | None = None) -> BiasReport:
         """Every attribute's bias on held-out test people; of the original where no change is named."""
@@ -50,51 +39,6 @@ class Judging(Fixing):
             return audit_bias(of.make(), self.data, self.features("test"), list(twins.values()), known)
 
         return self.memory.recall(self._counted("audit", of.name), make)
-
-    def verdict(
-        self,
-        change: Change | None = None,
-        *,
-        favourable: str = "",
-        limits: Limits | None = None,
-    ) -> Verdict:
-        """Everything that may be said of the answers to held-out test people, worst first: twins, selection, equal
-        truth and service, with what could not be tested; of the original where no change is named.
-
-        Parameters
-        ----------
-        favourable : the answer that people would rather get; that of the data where it is "".
-        limits : from where on a difference counts; 10 points and a ratio of 0.8 where it is None.
-        """
-        of, limits = self._named(change), limits or Limits()
-        answered, twins = self._asked(of)
-
-        def make() -> Verdict:
-            return give_verdict(
-                self.data, answered, twins, favourable=favourable, limits=limits,
-                warnings=(*too_good(self.data, answered), *dataset_warnings(self.data)),
-                not_read=unread_columns(self.data), model=self.model.fingerprint,
-            )  # fmt: skip
-
-        return self.memory.recall(self._counted("verdict", of.name, favourable, limits), make)
-
-    def _asked(self, of: Named[Head]) -> tuple[Answered, tuple[TwinAnswers, ...]]:
-        """What test people are answered, and how far that differs from what their twins are."""
-
-        def make() -> tuple[Answered, tuple[TwinAnswers, ...]]:
-            head, people = of.make(), self.features("test")
-            answered = Answered(people.rows, people.labels, predictions(head, people.features))
-            silent, told = {*self.untested(), *unread_columns(self.data)}, told_twice(self.data)
-            twins = [
-                TwinAnswers.of(
-                    head, self.pairs("test", name), self.placebo("test", name), is_kept=name in told
-                )
-                for name in self.data.attributes
-                if name not in silent
-            ]
-            return answered, tuple(twins)
-
-        return self.memory.recall(self._counted("asked", of.name), make)
 
     def red_flags(self, change: Change | None = None) -> tuple[RedFlag, ...]:
         """Who of the held-out test people is served worse than everybody else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset
@@ -83,10 +83,15 @@ class Study(Judging):
         threshold: float = LIMIT,
         tolerance: float = TOLERANCE,
         change: Change | None = None,
+        limits: Limits | None = None,
+        favourable: str = "",
+        references: Mapping[str, str] | None = None,
     ) -> Evidence:
         """All that a report is made from; with a point that the guard judged at `tolerance`, what that changed as
-        well. `change` is the same by the name that its results are kept by."""
+        well. `change` is the same by the name that its results are kept by. What `limits` say goes before the
+        `threshold` for all differences; with the rest they are what `verdict` takes."""
         aim, was, made = self.aim(about), self.original, change or point
+        limits = limits or Limits.of_points(threshold)
         scored = Aim((aim.attribute,), aim.measure)
         scores = was.scores(scored)
         rivals, no_rivals = ((), "") if point is None else was.rivals_or_why(aim, point.result.k or None)
@@ -94,7 +99,7 @@ class Study(Judging):
             dataset=self.data,
             classifier=was.model,
             audit=was.audit(),
-            threshold=threshold,
+            threshold=limits.of_aim(aim.measure),
             scores=scores,
             top_k=min(TOP_K, len(scores.rows)),
             point=point,
@@ -106,7 +111,7 @@ class Study(Judging):
             depth=self.model.depth,
             most_unlike=self.most_unlike,
             left_out=self.left_out,
-            verdict=was.verdict(limits=Limits.of_points(threshold)),
+            verdict=was.verdict(favourable=favourable, references=references, limits=limits),
             rivals=rivals,
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),

@@ -29,6 +29,15 @@ def test_the_limit_is_drawn_where_it_is():
     assert not charts.bars([Bar("a", KNOWN)], axis="points").layout.shapes
 
 
+def test_each_row_has_a_mark_at_its_own_limit():
+    rows = [Bar("a", KNOWN, limit=0.1), Bar("b", KNOWN, limit=0.9), Bar("c", KNOWN)]
+    figure = charts.bars(rows, axis="points")
+    marks = figure.data[1]
+    assert (marks.x, marks.y) == (pytest.approx((10, 90)), ("a", "b"))
+    assert figure.layout.xaxis.range[1] > 90
+    assert len(charts.bars([Bar("c", KNOWN)], axis="points").data) == 1
+
+
 def test_signed_bars_leave_room_below_zero():
     below = Estimate(-0.3, -0.5, -0.1, 100)
     assert charts.bars([Bar("a", below)], axis="points", signed=True).layout.xaxis.range[0] < -50

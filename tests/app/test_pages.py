@@ -49,7 +49,7 @@ def test_start_names_splits_model_and_measured_accuracy(open_page):
 def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
     test = open_page("find_bias")
     bias = cache.audit(REVIEW, None).attributes[0].bias
-    assert titles(test) == cache.verdict(REVIEW, None, 0.1).headline
+    assert titles(test) == cache.verdict(REVIEW, None).headline
     assert titles(test).startswith(
         f"Changing only the colour moves the answer by {100 * bias.value:.1f} points ("
     )

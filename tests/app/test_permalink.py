@@ -8,8 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from app import cache
 from app.opening import permalink
+from app.record.criteria import Criteria
 from app.record.review import Review
 from app.session import memory, state
+from fmd_core import Limits
+from fmd_core.measure.verdict.values import Family
 from tests.app.test_pages import go_to_suggestion, titles
 
 
@@ -39,6 +42,43 @@ def test_the_address_follows_what_is_chosen(open_page):
     test = test.switch_page("app_pages/harmful.py").run()
     test.number_input(key="harmful_k").set_value(33).run()
     assert address(test)["k"] == "33"
+
+
+def test_limits_the_good_answer_and_references_open_in_another_browser(open_page):
+    test = open_page("find_bias")
+    level = cache.dataset(Review()).attribute("colour").levels[1]
+    test.number_input(key="limit_twins").set_value(2.5).run()
+    test.number_input(key="limit_ratio").set_value(0.5).run()
+    test.selectbox(key="favourable").set_value("3").run()
+    test.selectbox(key="compared_colour").set_value(level).run()
+    found = address(test)
+    assert found == {"twins": "2.5", "ratio": "0.5", "good": "3", "against": f"colour={level}"}
+    second = visit("find_bias", **found)
+    assert not second.warning
+    assert titles(second) == titles(test)
+    chosen = Criteria(Limits(twins=0.025, ratio=0.5), "3", (("colour", level),))
+    verdict = cache.verdict(Review(), None, chosen)
+    assert titles(second) == verdict.headline
+    assert verdict.favourable.level == "3"
+    assert {finding.limit for finding in verdict.of(Family.TWINS)} == {0.025}
+    moved = (
+        second.slider(key="threshold").set_value(50).run()
+    )  # the rest follows the slider, the twins do not
+    assert (
+        titles(moved)
+        == cache.verdict(
+            Review(), None, Criteria(Limits(0.025, 0.5, 0.5, 0.5, 0.5), "3", (("colour", level),))
+        ).headline
+    )
+    report = moved.switch_page("app_pages/report.py").run()
+    assert titles(report) == titles(moved)
+
+
+def test_other_data_have_another_good_answer(monkeypatch):
+    session = {"favourable": "3", "references": "colour=red"}
+    monkeypatch.setattr(memory.st, "session_state", session)
+    state.open_review(Review("synthetic_faces"))
+    assert (session["favourable"], session["references"]) == ("", "")
 
 
 def test_another_browser_opens_the_same_view(open_page):
@@ -73,6 +113,13 @@ HOSTILE = {
     "attribute": ["hat", "<script>alert(1)</script>", ""],
     "measure": ["worst", "COUNTERFACTUAL"],
     "limit": ["0", "51", "-1", "1e3", "٣", "nan", "9" * 400],
+    "twins": ["101", "-1", "nan", "ten", ""],
+    "selection": ["1e9"],
+    "recognised": ["inf"],
+    "right": ["x"],
+    "ratio": ["1.5", "-0.1", "nan"],
+    "good": ["hired", "<b>"],
+    "against": ["hat=red", "colour=mauve", "colour", "=&=", "%00=1"],
     "k": ["0", "-5", "x", "10000001", "1.5"],
     "kind": ["Harm"],
     "also": ["hat", "paper,,", "colour;paper"],

@@ -7,6 +7,7 @@ import pytest
 
 import fmd_core as fmd
 from app import cache
+from app.record.criteria import Criteria
 from app.record.review import BUNDLED, Aim, Review
 from app.view_models import unlearn, verdict
 from fmd_core.measure.verdict.values import Outcome
@@ -64,28 +65,18 @@ def test_a_model_that_says_one_thing_to_everybody_is_not_within_the_limit():
 
 
 def test_no_two_bars_have_one_name():
-    view = verdict.build(cache.verdict(REVIEW, None, 0.1))
+    view = verdict.build(cache.verdict(REVIEW, None))
     names = [bar.label for bar in view.findings.bars]
     assert len(names) == len(set(names)) == verdict.MOST_BARS
 
 
 @pytest.mark.parametrize("attribute", ["paper"])
 def test_a_small_figure_is_no_all_clear_while_another_finding_is_beyond_the_limit(attribute):
-    found = cache.verdict(REVIEW, None, 0.1)
+    found = cache.verdict(REVIEW, None)
     said = unlearn.within_limit(cache.audit(REVIEW, None), found, Aim((attribute,)), 0.1)
     assert found.outcome is Outcome.BEYOND
     assert said.startswith(found.headline)
     assert "little to take out" not in said
-
-
-def test_the_study_measures_as_the_command_does():
-    from fmd_core.measure.verdict.asking import ask
-
-    data, model = cache.dataset(REVIEW), cache.classifier(REVIEW)
-    alone = fmd.give_verdict(data, *ask(model, data))
-    found = cache.verdict(REVIEW, None, 0.1)
-    assert [f.sentence for f in found.findings] == [f.sentence for f in alone.findings]
-    assert found.outcome is alone.outcome
 
 
 def test_a_single_finding_is_no_verdict_on_everything():
@@ -114,7 +105,7 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     first = [m.value for m in test.title]
     for limit in (50, 10, 1, 10):
         test.slider(key="threshold").set_value(limit).run()
-        found = cache.verdict(REVIEW, None, limit / 100)
+        found = cache.verdict(REVIEW, None, Criteria(fmd.Limits.of_points(limit / 100)))
         assert test.title[0].value.replace("\\", "") == found.headline
         assert test.table[0].value["Verdict"].tolist().count("beyond the limit") == sum(
             f.outcome is Outcome.BEYOND for f in found.findings[: verdict.MOST_ROWS]
@@ -123,7 +114,28 @@ def test_moving_the_limit_back_and_forth_leaves_screen_address_and_report_alike(
     assert [m.value for m in test.title] == first
     test.slider(key="threshold").set_value(50).run()
     report = test.switch_page("app_pages/report.py").run()
-    assert report.title[0].value.replace("\\", "") == cache.verdict(REVIEW, None, 0.5).headline
+    assert (
+        report.title[0].value.replace("\\", "")
+        == cache.verdict(REVIEW, None, Criteria(fmd.Limits.of_points(0.5))).headline
+    )
+
+
+def test_a_good_answer_that_nobody_named_is_said_to_have_been_taken():
+    data, answered = people(BLOND)
+    view = verdict.build(fmd.give_verdict(data, answered, None))
+    assert view.warnings[0].startswith("Nobody has said which answer is the good one; “")
+    named = verdict.build(fmd.give_verdict(replace(data, favourable="blond"), answered, None))
+    assert not any("Nobody has said" in sentence for sentence in named.warnings)
+
+
+def test_every_bar_and_row_has_the_limit_of_its_kind():
+    limits = fmd.Limits(selection=0.2, equal_truth=0.3, service=0.4)
+    found = fmd.give_verdict(*people(BLOND), None, favourable="blond", limits=limits)
+    view = verdict.build(found)
+    assert {bar.limit for bar in view.findings.bars} == {0.2, 0.3, 0.4}
+    assert view.findings.table["Limit, points"].tolist() == [f"{100 * f.limit:g}" for f in found.findings]
+    assert "limit 0.8" in "".join(view.findings.table["Ratio"])
+    assert "Ratio" not in verdict.build(cache.verdict(REVIEW, None)).findings.table
 
 
 def test_a_protected_column_that_is_not_read_is_said_before_the_verdict():

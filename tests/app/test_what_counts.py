@@ -26,7 +26,7 @@ def choose(test, measure):
 def test_every_page_follows_what_counts_as_bias(open_page, measure):
     test = choose(open_page("find_bias"), measure)
     assert (
-        titles(test) == cache.verdict(REVIEW, None, 0.1).headline
+        titles(test) == cache.verdict(REVIEW, None).headline
     )  # whatever counts as bias, no finding is hidden
     assert "Gap, points" in test.table[1].value.columns
     test = test.switch_page("app_pages/harmful.py").run()

@@ -16,7 +16,7 @@ from fmd_core.models.training import train_classifier
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     "schema", "verdict", "headline", "accuracy", "classes", "favourable", "findings", "groups", "warnings",
-    "not_read", "not_tested", "data", "model", "version", "seconds",
+    "not_read", "not_tested", "data", "model", "version", "seconds", "references", "limits", "judged_by",
 }  # fmt: skip
 FINDING = {
     "family", "attribute", "groups", "value", "low", "high", "n", "limit", "verdict", "sentence",
@@ -112,6 +112,31 @@ def test_titanic_the_answer_in_other_words_is_left_out_and_both_sexes_are_kept(t
     twins = [f for f in made["findings"] if f["family"] == "twins"]
     assert {f["attribute"] for f in twins} == {"sex", "gender"}
     assert max(f["value"] for f in twins) > 0.1  # a twin changes both
+
+
+def test_a_column_that_tells_an_attribute_changes_along_when_it_is_named(tmp_path, capsys):
+    frame = hiring(bias=0)
+    addressed = np.random.default_rng(1).random(900) < 0.6
+    frame["title"] = np.where(addressed, frame["sex"].map({"F": "Ms", "M": "Mr"}), "Dr")
+    score = 2 * frame["skill"] + 2 * (frame["title"] == "Mr") - 2 * (frame["title"] == "Ms")
+    frame["hired"] = np.where(score > 0, "yes", "no")
+
+    def twins(made):
+        why = {one["why"] for one in made["not_tested"] if one["family"] == "twins"}
+        return max(f["value"] for f in made["findings"] if f["family"] == "twins"), why
+
+    kept, why = twins(run(tmp_path, frame, "--target", "hired", "--protected", "sex")[1])
+    assert any("a twin keeps that column" in one for one in why)
+    changed, why = twins(
+        run(tmp_path, frame, "--target", "hired", "--protected", "sex", "--along", "title")[1]
+    )
+    assert not why
+    assert changed > kept + 0.1
+    capsys.readouterr()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    asked = ["audit", str(tmp_path / "t.csv"), "--target", "hired", "--protected", "sex", "--along", "hours"]
+    assert command.main(asked) == 3
+    assert capsys.readouterr().err.startswith("'hours' cannot change along: it tells no protected column")
 
 
 def test_a_column_that_tells_can_be_kept_but_is_never_cleared(tmp_path):

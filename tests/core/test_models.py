@@ -12,6 +12,7 @@ from safetensors.numpy import load, save_file
 
 import fmd_core as fmd
 from fmd_core import ModelError, load_classifier, save_classifier
+from fmd_core.models.classifier import TrainingRecipe
 from fmd_core.models.encoding import row_batches
 from fmd_core.models.files import FORMAT, head_to_safetensors
 
@@ -63,6 +64,26 @@ def test_training_data_that_are_no_fingerprint_are_not_believed(parts, claimed):
     tensors, metadata, path = parts
     save_file(tensors, path, metadata | {"trained_on": claimed})
     assert load_classifier(path).trained_on == ""
+
+
+def test_how_a_model_was_trained_is_kept_until_it_is_another(demo, tmp_path):
+    recipe = TrainingRecipe(epochs=3, seed=7)
+    save_classifier(replace(demo.classifier, recipe=recipe), tmp_path / "copy.safetensors")
+    found = load_classifier(tmp_path / "copy.safetensors")
+    assert (found.recipe, found.fingerprint) == (recipe, demo.classifier.fingerprint)
+    assert found.with_head(demo.head.moved(np.ones(demo.head.n_parameters))).recipe is None
+    assert found.with_weights({}).recipe is None
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    ["x", "{}", "[]", '{"epochs": 0, "seed": 0}', '{"epochs": 1000000000, "seed": 0}', '{"epochs": 1, "seed": -1}',
+     '{"epochs": "1", "seed": 0}', "null"],
+)  # fmt: skip
+def test_a_training_that_could_not_be_done_again_is_not_believed(parts, claimed):
+    tensors, metadata, path = parts
+    save_file(tensors, path, metadata | {"recipe": claimed})
+    assert load_classifier(path).recipe is None
 
 
 def test_a_head_alone_is_written_in_full_precision(demo):

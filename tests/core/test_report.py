@@ -14,7 +14,19 @@ from msgspec import structs
 from safetensors.numpy import load
 
 from app.view_models import report as report_view
-from fmd_core import Column, Evidence, LinearHead, audit_bias, build_report, figures, render_report, scan
+from fmd_core import (
+    Answered,
+    Column,
+    Evidence,
+    Limits,
+    LinearHead,
+    audit_bias,
+    build_report,
+    figures,
+    give_verdict,
+    render_report,
+    scan,
+)
 from fmd_core.intervals import Estimate
 from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
 from fmd_core.report import wording, writing
@@ -210,6 +222,21 @@ def test_the_limit_is_the_reviewer_s(after, limit):
     assert report["found"]["attributes"][0]["verdict"] == scan(after.audit, limit)[0].words
     assert f"the limit of {100 * limit:g} points set by" in Page(page(evidence)).text
     assert f'class="limit" style="left:{100 * limit:.2f}%"' in page(evidence)
+
+
+def test_by_what_was_judged_stands_in_the_report(after):
+    limits = Limits(twins=0.03, ratio=0.5)
+    evidence = replace(after, verdict=give_verdict(*few(after), None, favourable="1", limits=limits))
+    criteria = told_by(evidence)["found"]["criteria"]
+    assert criteria[0].startswith("Limits: 3 points for twins, 10 points or a ratio of 0.5")
+    assert "The favourable answer is '1': chosen by the reviewer." in criteria
+    assert all(sentence in Page(page(evidence)).text for sentence in criteria)
+
+
+def few(evidence):
+    """The people of a review and answers that are all right."""
+    rows = evidence.dataset.rows("test")
+    return evidence.dataset, Answered(rows, *[evidence.dataset.target.codes[rows]] * 2)
 
 
 def test_the_verdict_follows_the_limit(after):

@@ -12,8 +12,9 @@ from fmd_core.measure.verdict import values as v
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.favourable import suggest_favourable
 from fmd_core.measure.verdict.judging import give_verdict
+from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Family, Limits, Measure, Outcome, WarningKind
+from fmd_core.measure.verdict.values import Family, Judges, Limits, Measure, Outcome, WarningKind
 
 LEVELS = {"sex": ("Female", "Male"), "race": ("A", "B", "C")}
 
@@ -333,6 +334,42 @@ def test_limits_can_be_moved_and_are_checked():
     assert tight.worst.family is Family.TWINS
     with pytest.raises(DataError, match="'ratio' must lie between 0 and 1"):
         Limits(ratio=80)
+
+
+def test_what_is_taken_out_has_the_limit_of_its_kind():
+    limits = Limits(twins=0.01, selection=0.02, equal_truth=0.03)
+    measures = ("counterfactual", "demographic parity", "equal opportunity")
+    assert [limits.of_aim(measure) for measure in measures] == [0.01, 0.02, 0.03]
+
+
+def test_a_reference_that_is_too_rare_is_not_replaced_in_silence():
+    labels, predicted, race = even(levels=3)
+    race = np.where((race == 2) & (np.arange(len(race)) >= 60), 1, race)
+    dataset, answered = people(labels, predicted, race=race)
+    rare = dataset.attribute("race").levels[2]
+    verdict = give_verdict(dataset, answered, [twins(attribute="race")], references={"race": rare})
+    why = [one for one in verdict.not_tested if "with whom others should be compared" in one.why]
+    assert {one.family for one in why} == {Family.SELECTION, Family.EQUAL_TRUTH}
+    assert all(rare in one.why and one.forbids_within for one in why)
+    assert verdict.outcome is Outcome.UNKNOWN
+
+
+def test_by_what_was_judged_is_told():
+    labels, predicted, sex = even()
+    dataset, answered = people(labels, predicted, sex=sex)
+    level = dataset.attribute("sex").levels[1]
+    verdict = give_verdict(
+        dataset, answered, [twins()], limits=Limits(twins=0.02), references={"sex": level},
+        judges=Judges.FEW_OF_UNKNOWN_TRAINING,
+    )  # fmt: skip
+    limits, good, compared, judged = criteria_sentences(dataset, verdict)
+    assert limits.startswith(
+        "Limits: 2 points for twins, 10 points or a ratio of 0.8 for how often an answer"
+    )
+    assert verdict.favourable.level in good
+    assert compared == f"Others are compared by sex with sex {level}."
+    assert judged == verdict.judged_by
+    assert f"Only {verdict.accuracy.n:,} " in judged
 
 
 # --- all groups, weights, persons

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
+from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, repeated_rows
 from fmd_core.datasets.own.answers import (
     Answers,
     Grouping,
@@ -21,7 +22,7 @@ from fmd_core.datasets.own.answers import (
     used_rows,
     weights_of,
 )
-from fmd_core.datasets.own.sheet_checks import with_one_spelling
+from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
@@ -80,15 +81,42 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
     leaks = leak_note(frame, split, settings.unit)
-    return replace(
+    dataset = replace(
         dataset,
         favourable=settings.favourable,
         phrases=settings.phrases,
         references=settings.references,
         persons=persons,
         weights=weights_of(sheet, settings, rows),
+        not_read=_unread(sheet, dataset),
+        parts_are_drawn=not settings.split_column,
         notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
     )
+    return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))
+
+
+def _unread(sheet: Sheet, dataset: AttributeDataset) -> tuple[str, ...]:
+    """Columns of the file that the model does not read."""
+    source = dataset.source
+    read = {c.name for c in source.columns if c.input_names} if isinstance(source, TableSource) else set()
+    return tuple(c.name for c in sheet.columns if c.name not in read and c.name != dataset.target.name)
+
+
+def _file_warnings(
+    sheet: Sheet, settings: TableImport, rows: Array, dataset: AttributeDataset
+) -> tuple[AuditWarning, ...]:
+    """What only the whole file tells: numbers of people, weights, other systems' answers, rows that stand in
+    several parts."""
+    read = {column.name for column in sheet.columns} - set(dataset.not_read)
+    labels = [settings.target, *settings.protected]
+    checked = check_sheet(sheet, labels, persons=settings.person, weights=settings.weights, read=read)
+    said_elsewhere = {WarningKind.SPELLING, *(() if settings.person else (WarningKind.REPEATED_PEOPLE,))}
+    found = [warning for warning in checked.warnings if warning.kind not in said_elsewhere]
+    if dataset.persons is None:
+        aside = {*checked.identifiers, settings.split_column}
+        facts = sheet.frame.iloc[rows].drop(columns=[c.name for c in sheet.columns if c.name in aside])
+        found += repeated_rows(facts, dataset.split)
+    return tuple(found)
 
 
 def check_answers(sheet: Sheet, answers: Answers) -> None:

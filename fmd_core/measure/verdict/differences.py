@@ -73,6 +73,10 @@ def compare_levels(
         return measured
     named = [side for side in able if side.people.members[0].level == reference]
     chosen = named[0] if named else max(able, key=lambda side: side.rate.value)
+    if reference and not named:
+        instead = chosen.people.members[0].level
+        why = f"{_few(question)}: {reference}, with whom others should be compared; it was {instead} instead"
+        measured.not_tested.append(NotTested(question.family, attribute, Gap.TOO_FEW, why))
     for first, second in combinations(able, 2):
         finding = difference(question, first, second)
         if chosen in (first, second):
@@ -87,9 +91,13 @@ def _too_few(question: Question, attribute: str, small: list[tuple[str, int]], e
         return NotTested(question.family, attribute, Gap.ONE_LEVEL, "there are people of one level only")
     named = ", ".join(f"{level} (n = {n})" for level, n in small[:5])
     more = f" and {len(small) - 5} more" if len(small) > 5 else ""
-    whom = f" {question.no_people}" if question.no_people else ""
-    why = f"fewer than {MIN_PEOPLE} people{whom}: {named}{more}"
+    why = f"{_few(question)}: {named}{more}"
     return NotTested(question.family, attribute, Gap.TOO_FEW, why, forbids_within=not enough)
+
+
+def _few(question: Question) -> str:
+    whom = f" {question.no_people}" if question.no_people else ""
+    return f"fewer than {MIN_PEOPLE} people{whom}"
 
 
 def difference(question: Question, first: Side, second: Side) -> Finding:

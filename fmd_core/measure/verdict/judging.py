@@ -34,6 +34,7 @@ from fmd_core.measure.verdict.values import (
     Favourable,
     Finding,
     Gap,
+    Judges,
     Limits,
     NotTested,
     Outcome,
@@ -56,6 +57,7 @@ def give_verdict(
     limits: Limits | None = None,
     warnings: Sequence[AuditWarning] = (),
     not_read: Sequence[str] = (),
+    judges: Judges = Judges.HELD_OUT,
     model: str = "",
 ) -> Verdict:
     """Everything that may be said of a classifier's answers to held-out people.
@@ -78,6 +80,8 @@ def give_verdict(
         What is known of the data, to be said before the verdict; those of the model are found here.
     not_read
         Columns that the model does not read.
+    judges
+        Who the people are.
     model
         Digest of the model.
 
@@ -121,6 +125,9 @@ def give_verdict(
         limits,
         data=dataset.fingerprint,
         model=model,
+        judges=judges,
+        judged_by=sentences.judged_by(judges, accuracy, dataset.unit),
+        references=MappingProxyType(dict(references)),
     )
 
 

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.values import (
+    Accuracy,
     Family,
     Finding,
+    Judges,
     Limits,
     Measure,
     Member,
     NotTested,
     Outcome,
     Rate,
+    Verdict,
 )
 
 OTHERS = "everybody else"
@@ -194,10 +197,47 @@ def second_sentence(findings: Sequence[Finding], not_tested: Sequence[NotTested]
     return f"Twins were not tested: {missing[0]}." if missing else ""
 
 
+def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
+    """Who judges, where that is not to be expected."""
+    n = f"{figures.count(accuracy.n)} {figures.many(unit)}"
+    if judges is Judges.EVERYBODY:
+        return (
+            f"The table is small, so each of its {n} is judged by one of five models that never saw them, trained as "
+            "the original was."
+        )
+    if judges is Judges.FEW_OF_CHANGED:
+        return (
+            f"Only {n} who were held out judge a changed model; the original is judged by everybody, so hold the two "
+            "against each other on Unlearn, where both are asked about the same people."
+        )
+    if judges is Judges.FEW_OF_UNKNOWN_TRAINING:
+        return (
+            f"Only {n} who were held out judge: how this model was trained is not known here, so nobody else can be "
+            "judged by a model like it that never saw them."
+        )
+    return ""
+
+
+def criteria_sentences(dataset: AttributeDataset, verdict: Verdict) -> list[str]:
+    """By what was judged, a sentence each: limits, the good answer, references, and who judged."""
+    said, good = [limits_sentence(verdict.limits)], verdict.favourable
+    if good is not None:
+        unsure = "" if good.is_sure else "; nobody has said so"
+        said.append(f"The favourable answer is '{good.level}': {good.reason}{unsure}.")
+    if verdict.references:
+        compared = [
+            f"by {attribute_name(dataset, attribute)} with {group_name(dataset, (Member(attribute, level),))}"
+            for attribute, level in verdict.references.items()
+        ]
+        said.append(f"Others are compared {figures.listed(compared)}.")
+    return said + ([verdict.judged_by] if verdict.judged_by else [])
+
+
 def limits_sentence(limits: Limits) -> str:
     """All limits at once."""
     named = {family: figures.counted(round(100 * limits.of(family), 2), "point") for family in Family}
     return (
-        f"Limits: twins {named[Family.TWINS]}, selection {named[Family.SELECTION]} or a ratio of {limits.ratio:g}, "
-        f"equal truth {named[Family.EQUAL_TRUTH]}, service {named[Family.SERVICE]}."
+        f"Limits: {named[Family.TWINS]} for twins, {named[Family.SELECTION]} or a ratio of {limits.ratio:g} for how "
+        f"often an answer is given, {named[Family.EQUAL_TRUTH]} for how often people are recognised, "
+        f"{named[Family.SERVICE]} for how often the answer is right."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +19,16 @@ from fmd_core.measure.verdict.values import Family, Finding, Gap, Limits, Measur
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
+
+@dataclass(frozen=True, eq=False)
+class _Mean:
+    """A mean with its interval, and whose weights and persons it was taken with."""
+
+    weighed: tuple[Array | None, Array | None]
+    ends: tuple[float, float, float]
+
+
+_MEANS: WeakKeyDictionary[TwinAnswers, dict[Measure, _Mean]] = WeakKeyDictionary()
 NOT_READ = "not read, so its twins cannot differ; look at the groups"
 
 
@@ -118,7 +129,7 @@ def _finding(
     rate: Rate | None = None
     if measure is Measure.FLIPS and placebo is None:
         rate = rate_of(own, twins.rows, answered.weights, answered.persons)
-    value, low, high = _mean(answered, twins.rows, excess) if rate is None else rate.ends
+    value, low, high = _known_mean(answered, twins, measure, excess) if rate is None else rate.ends
     limit = limits.twins
     return Finding(
         Family.TWINS,
@@ -132,6 +143,20 @@ def _finding(
         limit,
         p=above_limit(value, low, limit),
     )
+
+
+def _known_mean(
+    answered: Answered, twins: TwinAnswers, measure: Measure, values: Array
+) -> tuple[float, float, float]:
+    """`_mean`, computed once for the same people: no limit changes it, and a slider waits for it."""
+    weighed = (answered.weights, answered.persons)
+    of_twins = _MEANS.setdefault(twins, {})
+    known = of_twins.get(measure)
+    if known is not None and all(one is other for one, other in zip(known.weighed, weighed, strict=True)):
+        return known.ends
+    ends = _mean(answered, twins.rows, values)
+    of_twins[measure] = _Mean(weighed, ends)
+    return ends
 
 
 def _mean(answered: Answered, rows: Array, values: Array) -> tuple[float, float, float]:

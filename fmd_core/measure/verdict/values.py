@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -61,6 +62,15 @@ class Gap(StrEnum):
     NEVER_ANSWERED = "never answered"
 
 
+class Judges(StrEnum):
+    """Who judges a model."""
+
+    HELD_OUT = "held-out test people"
+    EVERYBODY = "everybody, each by a model that never saw them"
+    FEW_OF_CHANGED = "few test people, for a changed model cannot be trained again"
+    FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained"
+
+
 @dataclass(frozen=True)
 class Limits:
     """From where on a difference counts, as shares (0.1 is 10 points); all in one place."""
@@ -87,6 +97,11 @@ class Limits:
     def __repr__(self) -> str:
         points = ", ".join(f"{name} {100 * value:g}" for name, value in vars(self).items() if name != "ratio")
         return f"Limits({points} points, ratio {self.ratio:g})"
+
+    def of_aim(self, measure: str) -> float:
+        """The limit of what is to be taken out, by the name of its bias measure."""
+        families = {"demographic parity": Family.SELECTION, "equal opportunity": Family.EQUAL_TRUTH}
+        return self.of(families.get(measure, Family.TWINS))
 
     def of(self, family: Family) -> float:
         """The limit of a family's differences."""
@@ -142,7 +157,7 @@ class Member:
 class Group:
     """All figures of one group of test people; a rate is None where nobody is there to have it.
 
-    With two classes the last three are about the favourable answer; with more classes they are None.
+    The last four are about the favourable answer; where there is none they are None.
     """
 
     name: str
@@ -271,6 +286,11 @@ class Verdict:
     limits: Limits = field(default_factory=Limits)
     data: str = ""  # digest of the data set
     model: str = ""  # digest of the model, "" for another system's answers
+    judges: Judges = Judges.HELD_OUT
+    judged_by: str = ""
+    """The same in a sentence, "" where held-out test people judge and there are enough of them."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """The level that others were compared with, by attribute; the one with the highest rate where none is named."""
 
     @property
     def attribute(self) -> str:

@@ -22,8 +22,8 @@ from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.measure.verdict.answered import Answered
 
 __all__ = [
-    "dataset_warnings", "found_leaks", "leak_warning", "leak_warnings", "repeated_rows", "sentinel_warnings",
-    "too_good", "unread_columns",
+    "dataset_warnings", "found_leaks", "leak_warning", "leak_warnings", "repeated_rows",
+    "sentinel_warnings", "too_good", "unread_columns",
 ]  # fmt: skip
 
 

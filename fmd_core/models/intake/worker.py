@@ -155,7 +155,9 @@ def open_our_own(path: Path, n_classes: int) -> tuple[Classifier, int, list[str]
             "",
         )
     name = "".join(letter for letter in classifier.name if letter.isprintable())[:LONGEST_NAME]
-    classifier = replace(classifier, name=name, trained_on="")  # which a file from elsewhere could claim
+    classifier = replace(
+        classifier, name=name, trained_on="", recipe=None
+    )  # which a file from elsewhere could claim
     return classifier, found, ["FMD Studio wrote this file; its architecture and normalisation are in it."]
 
 

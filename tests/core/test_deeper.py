@@ -10,8 +10,11 @@ from torch import nn
 import fmd_core as fmd
 from fmd_core import DataError, FeatureSet, ModelError
 from fmd_core.measure.calibration import fitted_temperature
-from fmd_core.models.blocks import split_at_last_block
+from fmd_core.models.blocks import split_at, why_not
+from fmd_core.models.files import load_classifier, save_classifier
+from fmd_core.models.mixture import mixed_network
 from fmd_core.models.shelf import load_demo_classifier
+from fmd_core.models.side_by_side import beside
 from fmd_core.study.deeper import asked, deepen, mixture
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
@@ -45,7 +48,7 @@ def test_emphasis_shares_the_weight_between_people_and_groups():
 
 def test_block_over_trunk_is_the_network():
     network = load_demo_classifier("colored_digits").as_module()
-    trunk, block = split_at_last_block(network, "it")
+    trunk, block = split_at("last block", network, "it")
     pictures = torch.rand(4, 3, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(block(trunk(pictures)), network(pictures))
@@ -58,18 +61,21 @@ def test_a_residual_network_is_cut_before_its_last_stage():
     network = torchvision.models.resnet18(weights=None)
     network.fc = nn.Identity()
     network.eval()
-    trunk, block = split_at_last_block(network, "ResNet-18")
+    trunk, block = split_at("last block", network, "ResNet-18")
     pictures = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(block(trunk(pictures)), network(pictures))
     assert set(block.state_dict()) < set(network.state_dict())
 
 
-def test_one_block_alone_and_another_structure_are_refused_in_a_sentence():
-    with pytest.raises(ModelError, match="It has one block only; let the whole network learn"):
-        split_at_last_block(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), "It")
-    with pytest.raises(ModelError, match="no row of layers and no residual network"):
-        split_at_last_block(nn.ModuleDict({"a": nn.Linear(3, 4)}), "It")
+def test_a_part_that_cannot_be_told_apart_is_refused_in_a_sentence():
+    one = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    assert (
+        why_not("last block", one, "It")
+        == "The last block of It is all there is; let the whole network learn."
+    )
+    assert "cannot be told apart" in why_not("last two layers", nn.ModuleDict({"a": nn.Linear(3, 4)}), "It")
+    assert why_not("last layer", one, "It") == ""
 
 
 def test_augmented_pictures_stay_pictures_and_a_digit_is_not_mirrored():
@@ -186,7 +192,10 @@ def test_a_network_that_is_sure_of_nothing_is_not_called_less_biased(study):
 
 
 def test_bad_requests_are_told_in_a_sentence(study):
-    with pytest.raises(DataError, match=r"Unknown reach 'all'\. Choose one of: last block, whole network"):
+    with pytest.raises(
+        DataError,
+        match=r"Unknown reach 'all'\. Choose one of: last layer, last two layers, last block, whole network",
+    ):
         DeeperSettings("all")
     with pytest.raises(DataError, match="Unknown aim 'x'"):
         DeeperSettings(improve="x")
@@ -230,3 +239,31 @@ def test_groups_of_a_table_learn_on_too():
         tolerance=0.1,
     )
     assert found.judged(300, 1.0).bias < found.judged().bias / 3
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_a_mixture_is_one_file_that_opens_again_and_runs_as_plain_torch(study, deepened, share, tmp_path):
+    repaired = deepened.networks[FEW[1]]
+    save_classifier(mixed_network(study.model, repaired, share), tmp_path / "mixed.safetensors")
+    opened = load_classifier(tmp_path / "mixed.safetensors")
+    pictures = study.data.source.read(study.data.rows("test")[:50])
+    _, head = mixture(study.model, repaired, share)
+    expected = head.probabilities(beside(study.model, repaired)[0].encode([pictures]))
+    np.testing.assert_allclose(opened.head.probabilities(opened.encode([pictures])), expected, atol=1e-5)
+    features = opened.as_module()(opened.preprocess.apply(pictures)) * opened.feature_scale
+    answers = features.detach().numpy() @ opened.head.weight.T + opened.head.bias
+    np.testing.assert_array_equal(answers.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_where_only_the_last_layer_learned_a_mixture_is_as_small_as_the_original(study):
+    settings = DeeperSettings("last layer", "twins", kept=(20,))
+    repaired = train_deeper(study.model, study.data, "colour", settings)[20]
+    mixed = mixed_network(study.model, repaired, 0.5)
+    assert mixed.architecture == study.model.architecture
+    assert mixed.n_parameters == study.model.n_parameters
+
+
+def test_strangers_are_not_mixed(study):
+    other = replace(study.model, architecture="face_cnn")
+    with pytest.raises(ModelError, match="Only a network of our list and what was made from it"):
+        mixed_network(study.model, other, 0.5)

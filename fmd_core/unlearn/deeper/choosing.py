@@ -78,8 +78,9 @@ def choose(
     improve: Improve,
     tolerance: float = TOLERANCE,
     classes: Sequence[str] = (),
+    shares: Sequence[float] = SHARES,
 ) -> DeeperPath:
-    """Judge every mixture of the original and the networks in `repaired`, by steps, on validation people.
+    """Judge every mixture, by `shares`, of the original and the networks in `repaired`, by steps, on validation people.
 
     Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, does not make the worst
     group worse, and whose calibrated bias rises by no more than one standard error. Chosen is, of what is admitted,
@@ -89,7 +90,7 @@ def choose(
     start = DeeperPoint(0, 0.0, before, "")
     points = [start]
     for steps, logits in repaired.items():
-        for share in SHARES:
+        for share in shares:
             found = figures_of(asked, original.mixed(logits, share))
             points.append(DeeperPoint(steps, share, found, _refusal(before, found, tolerance, classes)))
     admitted = [point for point in points if not point.refusal]

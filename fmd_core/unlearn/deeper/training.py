@@ -1,4 +1,4 @@
-"""Let the last block or the whole network learn on, with every group counted alike or twins answered alike.
+"""Let the last layers, a block or the whole network learn on, every group counted alike or twins answered alike.
 
     groups   w[i] = (1 - lambda)/n + lambda/(G n_g)     people are drawn by w, g their class and attribute level
     twins    CE(f(x_a), y) + CE(f(x_b), y) + 0.1 mean (f(x_a) - f(x_b))^2,  a and b fresh random levels
@@ -22,7 +22,7 @@ from fmd_core.data import Array, AttributeDataset, frozen_array, ignore_progress
 from fmd_core.errors import DataError, ModelError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.kinds import find_kind
-from fmd_core.models.blocks import split_at_last_block
+from fmd_core.models.blocks import split_at
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
@@ -34,15 +34,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Reach = Literal["last block", "whole network"]
+Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins"]
-KEPT: dict[tuple[Reach, Improve], tuple[int, ...]] = {
-    ("last block", "groups"): (100, 200, 400, 800),
-    ("whole network", "groups"): (200, 400, 600),
-    ("last block", "twins"): (200, 400, 800),
-    ("whole network", "twins"): (400, 800, 1600),
-}
-"""Steps after which the running mean of the weights is kept."""
+REACHES: tuple[Reach, ...] = get_args(Reach)
+STEPS: dict[Improve, tuple[int, ...]] = {"groups": (100, 200, 400, 800), "twins": (200, 400, 800)}
+WHOLE_STEPS: dict[Improve, tuple[int, ...]] = {"groups": (200, 400, 600), "twins": (400, 800, 1600)}
+"""Steps after which the running mean of the weights is kept; a whole network has others."""
 EMPHASIS = 0.5
 BATCH = 128
 LEARNING_RATE: dict[Improve, float] = {"groups": 5e-4, "twins": 1e-3}
@@ -77,7 +74,8 @@ class DeeperSettings:
     @property
     def steps(self) -> tuple[int, ...]:
         """The steps whose weights are kept."""
-        return KEPT[self.reach, self.improve] if self.kept is None else self.kept
+        usual = WHOLE_STEPS if self.reach == "whole network" else STEPS
+        return usual[self.improve] if self.kept is None else self.kept
 
 
 def group_weights(groups: Array, emphasis: float) -> Array:
@@ -152,8 +150,8 @@ class _Learner:
         network = classifier.as_module()
         self.trunk: nn.Module | None = None
         self.learns = network
-        if settings.reach == "last block":
-            self.trunk, self.learns = split_at_last_block(network, classifier.title)
+        if settings.reach != "whole network":
+            self.trunk, self.learns = split_at(settings.reach, network, classifier.title)
             self.trunk.eval().requires_grad_(False)
         self.learns.eval().requires_grad_(True)  # the running means of batch normalisation stay as they are
         scaled = classifier.head.rescaled(1 / classifier.feature_scale)

@@ -138,7 +138,8 @@ class AttributeDataset:
     unit: str = "image"  # what one sample is called: image, face, person, row
     notes: tuple[str, ...] = ()  # what a reader left out or changed, a sentence each
     shareable: bool = True  # whether its licence lets pictures go into a report that is handed on
-    favourable: str = ""  # the class that is good for whom it is said of; '' where there is none
+    favourable: str | None = ""
+    """The class that is good for whom it is said of; '' where nobody said, None where it was said that none is."""
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How people of a level are called in a sentence, by column and level: 'men', or '{} over 50K' around
     whom else the sentence is about; under "" how the column itself is ('sex'). No part of the fingerprint."""

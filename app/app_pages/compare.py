@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache
 from app.jobs import preparation
-from app.opening import model_forms
+from app.opening import model_forms, permalink
 from app.record.review import Review
 from app.session import memory, state
 from app.unlearning import before_after, kept_variants
@@ -14,25 +14,32 @@ from app.widgets import components, panels
 
 REVIEW = state.review()
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
+# What each is called, by what it is in the address: so another browser opens the same comparison.
+names_of = {compare.address_of(side, REVIEW.model): name for name, side in found.items()}
 
 
 def choose() -> list[str | None]:
     """Which two, by name."""
-    names = tuple(found)
+    options = tuple(names_of)
     chosen = []
-    firsts = compare.first_choice(found, state.history())
+    firsts = [
+        name and compare.address_of(found[name], REVIEW.model)
+        for name in compare.first_choice(found, state.history())
+    ]
     for column, key, label, first in zip(
         st.columns(2), ("compare_first", "compare_second"), ("Compare", "with"), firsts, strict=True
     ):
-        memory.offer(key, names, first)
+        memory.offer(key, options, first)
         with column:
-            name = st.selectbox(
-                label, names, index=None if first is None else 0, placeholder="Choose a model", key=key,
-                persist_state="session",
+            option = st.selectbox(
+                label, options, index=None if first is None else 0, format_func=names_of.__getitem__,
+                placeholder="Choose a model", key=key, persist_state="session",
             )  # fmt: skip
+            name = None if option is None else names_of[option]
             if name is not None:
-                st.caption(components.plain(compare.made(found[name])))
+                st.caption(components.plain(compare.made(found[name], state.history())))
             chosen.append(name)
+    permalink.compared()
     return chosen
 
 
@@ -51,6 +58,8 @@ def evidence(names: tuple[str, str]) -> None:
         components.header(
             "Compare · on held-out people", compare.headline(comparison, names), result.who_pays
         )
+        if said := compare.refusals((first, second), names, state.history()):
+            st.warning(components.plain(said))
     panels.cards(result.cards)
     if comparison.verdict != "unchanged":
         before_after.draw("compare", REVIEW, result, names=names)

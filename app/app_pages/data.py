@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.opening import data_forms, import_form, import_job
+from app.opening import answers_form, data_forms, import_form, import_job
 from app.view_models import glossary
 from app.widgets import components
 
@@ -22,6 +22,7 @@ components.header(
     "fix, one guards it and one judges it.",
     help=glossary.tip("Protected attribute", "Four parts of the data"),
 )
+components.fragment(answers_form.draw)()
 family = st.segmented_control(
     "Kind of data", list(FORMS), format_func=lambda family: FORMS[family][0], default="celeba", required=True,
     key="family", persist_state="session",

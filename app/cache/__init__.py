@@ -59,7 +59,13 @@ from app.cache.opened import (
     testable,
     untested,
 )
-from app.cache.patterns import channel_groups, convolutions, pattern_pictures, reliance
+from app.cache.patterns import (
+    channel_groups,
+    convolutions,
+    is_reliance_known,
+    pattern_pictures,
+    reliance,
+)
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
 from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
@@ -86,6 +92,7 @@ __all__ = [
     "heat",
     "inputs",
     "is_judged",
+    "is_reliance_known",
     "is_solved",
     "is_warm",
     "known_forgetting",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-import fmd_core as fmd
 from app.cache import opened
 from app.cache.bounded import kept
 from app.record.review import Review
 from fmd_core.forget.channels import ChannelGroups, convolution_layers, heat_maps, pattern_reliance
 from fmd_core.forget.channels import channel_groups as group_channels
 from fmd_core.imaging import data_uri
-from fmd_core.intervals import mean_estimates
+from fmd_core.measure.changes import Change, mean_changes
 
 
 @kept()
@@ -47,13 +46,16 @@ def pattern_pictures(
 
 
 @kept()
-def reliance(
-    review: Review, layer: str, n_groups: int | None, group: int, changed: str
-) -> tuple[fmd.Estimate, fmd.Estimate]:
+def reliance(review: Review, layer: str, n_groups: int | None, group: int, changed: str) -> Change:
     """How far answers hang on a pattern, by the original and by a `changed` model, on test samples."""
     data, original = opened.dataset(review), opened.classifier(opened.plain(review))
     groups, rows = channel_groups(review, layer, n_groups), data.rows("test")
     models = original, opened.open_model(review.data, changed)
     told = [pattern_reliance(m, data, groups, group, rows, found_by=original) for m in models]
-    before, after = mean_estimates(np.stack(told, axis=1))
-    return before, after
+    (found,) = mean_changes([("reliance", np.ones(len(rows), dtype=bool), told[0], told[1])])
+    return found
+
+
+def is_reliance_known(review: Review, layer: str, n_groups: int | None, group: int, changed: str) -> bool:
+    """Whether `reliance` costs nothing."""
+    return reliance.holds(review, layer, n_groups, group, changed)

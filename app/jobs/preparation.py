@@ -108,7 +108,9 @@ def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]
 
     _have_done(
         f"judge {variant} {attributes}",
-        f"Asking fresh readers what they can still tell of {' and '.join(attributes)}",
+        f"Asking fresh readers what they can still tell of {' and '.join(attributes)}"
+        if attributes
+        else "Asking both models about every held-out sample",
         "Training fresh readers",
         lambda told: cache.forgetting(variant, attributes, told),
         "Readers are trained afresh on the features before and after: only they say what is forgotten.",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
-from app.opening import data_forms, uploads
+from app.opening import data_forms, import_questions, uploads
 from app.session import state
-from app.view_models import import_data
+from app.view_models import import_data, import_doubts
 from app.view_models.import_data import Cure, Imported
+from app.view_models.import_doubts import Way
 from app.widgets import components
 from fmd_core import DataError
 from fmd_core.datasets.families import reference
@@ -24,6 +23,7 @@ from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.table import TableImport
 
 PLACE = "import"
+PATIENCE_SECONDS = 20.0  # before the page follows a job instead of waiting for it
 
 
 def begin(
@@ -42,7 +42,8 @@ def begin(
                 folder = imports.begin_import(_there(table), packed, progress.part(0, 0.4), pictures=pictures)
             finally:
                 uploads.give_back(table)
-            return _finish(folder, Path(name).stem, answers, progress.part(0.4, 1))
+            stem = Path(name).stem
+            return _opened(imports.finish_import(folder, stem, answers), stem, answers, progress.part(0.4, 1))
 
         return job_panel.start_job(key, f"Importing {name}", work, import_data.Incoming(name))
 
@@ -58,17 +59,16 @@ def _there(path: Path | None) -> Path:
     return path
 
 
-def _finish(folder: Path, name: str, answers: Answers, progress: Progress) -> Imported:
-    """Keep the answers and open the data once; what cannot be opened is not kept."""
-    imported = imports.finish_import(folder, name, answers)
+def _opened(imported: str, name: str, answers: Answers, progress: Progress) -> Imported:
+    """Open an import once and look at what it holds; what cannot be opened is not kept."""
     try:
         progress(0, "Checking every row")
-        found = import_data.describe_import(folder, name, answers, imports.open_import(imported, progress))
-        progress(1)
+        data = imports.open_import(imported, progress)
+        progress(1, "Looking for what tells the answer")
+        return import_data.describe_import(imported, name, answers, data, imports.sheet_of(imported))
     except BaseException:
         imports.delete_import(imported)
         raise
-    return found
 
 
 def follow() -> None:
@@ -90,18 +90,31 @@ def _outcome(found: Imported) -> None:
         if found.notes:
             st.html("<strong>What was left out or changed</strong>")
             st.markdown("\n".join(f"- {components.plain(note)}" for note in found.notes))
-        chosen = _choose_cures(found)
-        changed = any(cure not in ("keep", None) for cure in chosen.values())
+        ways, cures = _choose_ways(found), _choose_cures(found)
+        chosen = (*ways.values(), *cures.values())
+        changed = any(choice not in ("keep", None) for choice in chosen)
         if not st.button(
-            "Change this and go on" if changed else "Choose a model", disabled=None in chosen.values(),
-            type="primary", icon=":material/arrow_forward:", icon_position="right", key="imported",
+            "Change this and go on" if changed else "Choose a model", disabled=None in chosen, type="primary",
+            icon=":material/arrow_forward:", icon_position="right", key="imported",
         ):  # fmt: skip
             return
         if changed:
-            with st.spinner("Opening the data"):
-                found = _changed(found, chosen)
+            with st.spinner("Opening the data as you said"):
+                again = _changed(found, ways, cures)
+            if again is None or not again.is_settled:  # without one column another may tell the answer
+                st.rerun()
+            found = again
         state.show_job(PLACE, "")
         data_forms.open_data(reference("import", id=found.id))
+
+
+def _choose_ways(found: Imported) -> dict[str, Way | None]:
+    """A choice for everything suspicious, None where it is still to be made."""
+    if not found.doubts:
+        return {}
+    st.html("<strong>What is suspicious about these data</strong>")
+    st.write("Each changes what a verdict says, so nothing is chosen for you.")
+    return import_questions.choose_ways(found.doubts, found.id)
 
 
 def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure | None]:
@@ -127,18 +140,27 @@ def _choose_cures(found: Imported) -> dict[tuple[str, str], Cure | None]:
     return chosen
 
 
-def _changed(found: Imported, chosen: dict[tuple[str, str], Cure | None]) -> Imported:
-    """The same files under other answers. A new import: what was opened under the old id stays true."""
-    table = next(found.folder.glob("table*"), None)
-    if table is None or not isinstance(found.answers, TableImport):
-        raise DataError("This import was deleted; import the data again.")
-    answers = import_data.cured(found.answers, found.giveaways, chosen)
-    folder = imports.begin_import(table, None)
-    try:
-        imports.finish_import(folder, found.name, answers)
-        cache.open_data(reference("import", id=folder.name))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    imports.delete_import(found.id)
-    return replace(found, folder=folder, answers=answers)
+def _changed(
+    found: Imported, ways: Mapping[str, Way | None], cures: Mapping[tuple[str, str], Cure | None]
+) -> Imported | None:
+    """The same files under other answers, as a job of its own, so that a refresh finds what is asked next; None
+    where that takes so long that the page follows it. A new import: what was opened under the old id stays true."""
+    if not isinstance(found.answers, TableImport):
+        raise DataError("Only the columns of a table can be left out; import the data again.")
+    answers = import_doubts.resolved(found.answers, found.doubts, ways)
+    answers = import_data.cured(answers, found.giveaways, cures)
+
+    def work(progress: Progress) -> Imported:
+        again = _opened(imports.answer_again(found.id, answers), found.name, answers, progress).without(found)
+        imports.delete_import(found.id)
+        return again
+
+    key = f"import {uploads.content_key(found.id, answers.to_dict())}"
+    job = job_panel.start_job(
+        key, f"Opening {found.name} as you said", work, import_data.Incoming(found.name)
+    )
+    job.wait(PATIENCE_SECONDS)
+    if job.error:
+        raise DataError(job.error)
+    state.show_job(PLACE, job.id)
+    return job.result if isinstance(job.result, Imported) else None

@@ -47,7 +47,7 @@ def _choose(review: Review, found: Mapping[str, str]) -> None:
 
 def on_this_machine(review: Review) -> list[tuple[str, str]]:
     """Id and name of every model for the task at hand."""
-    found = [(shelved.id, shelved.name) for shelved in shelved_models(cache.dataset(review))]
+    found = [(shelved.id, models.shelved_name(shelved)) for shelved in shelved_models(cache.dataset(review))]
     if Review(review.data).has_model:
         return [(BUNDLED, "The model that ships with the demo"), *found]
     return found

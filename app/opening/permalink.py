@@ -22,6 +22,7 @@ from fmd_core.method import DEFAULT_STRATEGY, strategies
 LONGEST = 2_000  # characters of one value
 NOTES = "address_notes"
 KEPT = "review"  # the id of a review that is kept
+SIDES = ("compare", "with")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def write() -> None:
     if review.most_unlike is not None:
         chosen["alike"] = repr(float(review.most_unlike))
     for name, setting in SETTINGS.items():
+        if name in SIDES and memory.value("compared", None) != review.key:
+            continue  # chosen among what another review has
         value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
             chosen[name] = ",".join(value) if isinstance(value, list | tuple) else str(value)
@@ -78,6 +81,11 @@ def write() -> None:
     others = {name: text for name, text in st.query_params.to_dict().items() if name not in NAMES}
     if st.query_params.to_dict() != {**others, **chosen}:
         st.query_params.from_dict({**others, **chosen})
+
+
+def compared() -> None:
+    """Both sides of a comparison stand in the address from now on, while this review is looked at."""
+    memory.put("compared", state.review().key)
 
 
 def _adopt(given: Mapping[str, str]) -> list[str]:
@@ -260,6 +268,21 @@ def _depths() -> tuple[str, ...]:
     return tuple(DEPTHS)
 
 
+def _side(text: str) -> str:
+    from app.opening import model_forms
+    from app.view_models import compare
+
+    review = state.review()
+    if not review.has_model:
+        raise ValueError("nothing to compare: no model is open")
+    found = compare.sides(review.model, state.history(), model_forms.on_this_machine(review))
+    if text not in {compare.address_of(side, review.model) for side in found.values()}:
+        raise ValueError(
+            "neither the original, nor a variant kept in this review, nor a model on this machine"
+        )
+    return text
+
+
 SETTINGS: dict[str, Setting] = {
     "attribute": Setting("attribute", None, _one_of(_attributes)),
     "measure": Setting("measure", "counterfactual", _one_of(_measures)),
@@ -280,5 +303,7 @@ SETTINGS: dict[str, Setting] = {
     "depth": Setting("depth", "last layer", _one_of(_depths)),
     "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
     "tolerance": Setting("tolerance", 1.0, _points),
+    "compare": Setting("compare_first", None, _side),
+    "with": Setting("compare_second", None, _side),
 }
 NAMES = {KEPT, "data", "model", "alike", "strength", *SETTINGS}

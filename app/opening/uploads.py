@@ -19,6 +19,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.jobs.registry import REGISTRY, Job
 from fmd_core import DataError
+from fmd_core.datasets.own.sheet_checks import without_header_rows
 from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.home import home_folder
 from fmd_core.text import clean_text
@@ -39,7 +40,7 @@ def read_sheet(given: UploadedFile) -> Sheet:
     name = shown_name(given)
     with on_disk(given) as path:
         try:
-            sheet = replace(read_table(path), name=name)
+            sheet = without_header_rows(replace(read_table(path), name=name))
         except DataError as error:
             raise DataError(str(error).replace(path.name, name)) from error
     with _lock:

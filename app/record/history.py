@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.record.variants import Variant
+from app.record.variants import Variant, of_data
 
 LONGEST_NAME = 60  # characters
 ORIGINAL, NAMELESS = "the original model", "a variant without a name"
@@ -67,6 +67,8 @@ class Entry:
     action: str
     variant: Variant | None
     note: str = ""  # what else there is to say of it
+    refusal: str = ""
+    """Why the guard refused a variant that was applied all the same, a clause."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ class History:
     log: tuple[Entry, ...] = ()
     kept: tuple[Kept, ...] = field(default=())
     """Every variant that was ever in force, unless it was let go, in the order of their first use."""
+
+    def of_data(self, data: str) -> History:
+        """The same history of the same people under another name of the data."""
+
+        def moved(variant: Variant | None) -> Variant | None:
+            return None if variant is None else of_data(variant, data)
+
+        return replace(
+            self,
+            steps=tuple(
+                replace(s, after=replace(s.after, variant=moved(s.after.variant))) for s in self.steps
+            ),
+            log=tuple(replace(entry, variant=moved(entry.variant)) for entry in self.log),
+            kept=tuple(replace(kept, variant=of_data(kept.variant, data)) for kept in self.kept),
+        )
 
     @property
     def now(self) -> Decided:
@@ -123,22 +140,30 @@ class History:
             return ORIGINAL
         return next((k.name for k in self.kept if k.variant == variant), NAMELESS)
 
-    def apply(self, variant: Variant, at: datetime) -> History:
-        """Put a variant in force, and keep it. The one in force already changes nothing (double click)."""
+    def refusal(self, variant: Variant | None) -> str:
+        """Why the guard refused a variant when it was last applied; '' where it did not, or it never was."""
+        applied = [
+            e for e in self.log if e.action == APPLIED and e.variant == variant and variant is not None
+        ]
+        return applied[-1].refusal if applied else ""
+
+    def apply(self, variant: Variant, at: datetime, refusal: str = "") -> History:
+        """Put a variant in force, and keep it, with why the guard refuses it if it does. The one in force already
+        changes nothing (double click)."""
         known = any(k.variant == variant for k in self.kept)
         kept = self.kept if known else (*self.kept, Kept(self.free_name(), variant))
-        return replace(self, kept=kept).done(APPLIED, replace(self.now, variant=variant), at)
+        return replace(self, kept=kept).done(APPLIED, replace(self.now, variant=variant), at, refusal=refusal)
 
     def original(self, at: datetime) -> History:
         """Put the original model in force; pairs and samples that were left out stay so."""
         return self.done(BACK, replace(self.now, variant=None), at)
 
-    def done(self, action: str, after: Decided, at: datetime, note: str = "") -> History:
+    def done(self, action: str, after: Decided, at: datetime, note: str = "", refusal: str = "") -> History:
         """Take a step. One that changes nothing is none; steps that were undone are gone."""
         if after == self.now:
             return self
         steps = (*self.steps[: self.position], Step(action, after))
-        return replace(self, steps=steps, position=len(steps)).noted(action, note, at)
+        return replace(self, steps=steps, position=len(steps)).noted(action, note, at, refusal)
 
     def undo(self, at: datetime) -> History:
         """One step back."""
@@ -171,9 +196,9 @@ class History:
         kept = tuple(k for k in self.kept if k.variant != variant)
         return replace(self, kept=kept).noted("let go", self.name(variant), at)
 
-    def noted(self, action: str, note: str, at: datetime) -> History:
+    def noted(self, action: str, note: str, at: datetime, refusal: str = "") -> History:
         """Write a line into the log."""
-        return replace(self, log=(*self.log, Entry(at, action, self.current, note)))
+        return replace(self, log=(*self.log, Entry(at, action, self.current, note, refusal)))
 
     def _what(self, action: str) -> str:
         """What is taken back or again; a variant speaks for itself in the log."""

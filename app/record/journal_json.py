@@ -3,6 +3,7 @@ trusted. Format 1 does not change: the audit log's hashes cover the text that is
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import date as Day
@@ -79,12 +80,13 @@ class ErasurePart(VariantPart, frozen=True, tag="erasure"):
     tolerance: Number
 
 
-class RetrainedPart(VariantPart, frozen=True, tag="retrained"):
-    """A network that was trained on."""
+class RetrainedPart(VariantPart, frozen=True, tag="retrained", omit_defaults=True):
+    """A network that was trained on; what came to it later is not written where it says nothing."""
 
     way: str
     what: str
     tolerance: Number
+    forgotten: tuple[str, ...] = ()
 
 
 AnyVariant = RecipePart | ExclusionPart | ErasurePart | RetrainedPart
@@ -114,13 +116,14 @@ class StepPart(msgspec.Struct, frozen=True):
     after: DecidedPart
 
 
-class EntryPart(msgspec.Struct, frozen=True):
-    """A line of the visible log."""
+class EntryPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the visible log; a refusal, which came to it later, is not written where there is none."""
 
     at: str
     action: str
     variant: AnyVariant | None
     note: str
+    refusal: str = ""
 
 
 class KeptPart(msgspec.Struct, frozen=True):
@@ -171,13 +174,21 @@ def dump(journal: Journal) -> dict[str, Any]:
         FORMAT,
         tuple(StepPart(step.action, _decided(step.after)) for step in past.steps),
         past.position,
-        tuple(EntryPart(e.at.isoformat(), e.action, _variant(e.variant), e.note) for e in past.log),
+        tuple(
+            EntryPart(e.at.isoformat(), e.action, _variant(e.variant), e.note, e.refusal) for e in past.log
+        ),
         tuple(KeptPart(kept.name, cast(AnyVariant, _variant(kept.variant))) for kept in past.kept),
         tuple(RemarkPart(row, remark.marked, remark.note) for row, remark in journal.remarks.items()),
         None if journal.decision is None else _decision(*journal.decision),
     )
     plain: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(values), allow_nan=False))
     return plain  # tuples became lists
+
+
+def variant_id(variant: Variant) -> str:
+    """A short name of what a variant is made of: the same in every session, 16 hexadecimal digits."""
+    values = msgspec.to_builtins(_variant(variant))
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _decided(decided: Decided) -> DecidedPart:
@@ -215,7 +226,8 @@ def _journal(found: JournalPart) -> Journal:
         raise ValueError(f"step {found.position} of {len(found.steps)}")
     steps = tuple(Step(step.action, _read_decided(step.after)) for step in found.steps)
     log = tuple(
-        Entry(datetime.fromisoformat(e.at), e.action, _read_variant(e.variant), e.note) for e in found.log
+        Entry(datetime.fromisoformat(e.at), e.action, _read_variant(e.variant), e.note, e.refusal)
+        for e in found.log
     )
     remarks = {said.row: Remark(said.marked, said.note) for said in found.remarks}
     decision = None if found.decision is None else _read_decision(found.decision)

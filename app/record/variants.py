@@ -4,8 +4,8 @@ original gives the same head, so going back is exact and the original cannot be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from app.record.review import Aim, Review
 
@@ -83,6 +83,8 @@ class Retrained:
     what: str
     """What was forgotten and how, in words."""
     tolerance: float
+    forgotten: tuple[str, ...] = ()
+    """The attributes that it was trained against, or the pattern; () of what was kept before this was noted."""
 
     @property
     def k(self) -> int:
@@ -91,6 +93,7 @@ class Retrained:
 
 
 Variant = Recipe | Exclusion | Erasure | Retrained
+V = TypeVar("V", bound=Variant)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,11 @@ class Side:
 
     model: str
     variant: Variant | None = None
+
+
+def of_data(variant: V, data: str) -> V:
+    """The same variant of the same model for the same people under another name of the data."""
+    return replace(variant, review=replace(variant.review, data=data))
 
 
 def describe(variant: Variant | None) -> str:

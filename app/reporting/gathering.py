@@ -9,6 +9,7 @@ from app import cache
 from app.record.review import Review
 from app.record.variants import Erasure, Retrained, Variant
 from app.session import keeping, state
+from app.unlearning.pattern_reliance import is_reliance_known, with_reliance
 from app.view_models import report
 from fmd_core.models.side_by_side import SideBySide
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -31,10 +32,27 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         history=report.steps(past, {e.variant: cache.result(review, e.variant) for e in past.log}),
         decision=decision,
         remarks=_remarks(),
-        forgetting=cache.known_forgetting(variant) if isinstance(variant, Erasure | Retrained) else None,
+        forgetting=_forgetting(variant) if isinstance(variant, Erasure | Retrained) else None,
+        forgotten=_forgotten(variant),
         changed_layers=_changed_layers(review, variant),
         trail=keeping.trail(state.place()),
     )
+
+
+def _forgetting(variant: Erasure | Retrained) -> fmd.Forgetting | None:
+    """What readers told of a variant, and how far answers hang on its pattern, where somebody asked before."""
+    found = cache.known_forgetting(variant)
+    trained = next((t for t in state.trained_to_forget() if t.variant == variant), None)
+    if found is None or trained is None or trained.pattern is None:
+        return found
+    return with_reliance(found, trained) if is_reliance_known(trained) else found
+
+
+def _forgotten(variant: Variant | None) -> tuple[str, ...]:
+    """Attributes, or the pattern, that a variant was to forget."""
+    if isinstance(variant, Erasure):
+        return variant.attributes
+    return variant.forgotten if isinstance(variant, Retrained) else ()
 
 
 def _changed_layers(review: Review, variant: Variant | None) -> tuple[str, ...] | None:

@@ -27,7 +27,7 @@ def draw(review: Review) -> None:
         if is_possible and st.button(
             "Apply this fit", type="primary", disabled=state.current() == variant, key="apply_exclusion"
         ):
-            state.apply(variant)
+            state.apply(variant, cache.point(variant).refusal)
             st.rerun()
         if st.button("Let all count again", key="include_all"):
             state.include(rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
 from app.record.review import Aim, Review
-from app.record.variants import Sweep, Variant, describe
+from app.record.variants import Sweep, Variant, describe, of_data
 from app.session import access, keeping, memory
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
@@ -151,17 +151,34 @@ def start_anew() -> None:
         memory.put(kind, {k: v for k, v in memory.value(kind, {}).items() if k != key})
 
 
+def answer_again(data: str, what: str, *, keeps_decision: bool) -> None:
+    """Go on with the same people and model under other answers about the data: `what` changed. The steps taken go
+    along into a review of its own; the one at hand stays as it was. What was decided only goes along where no figure
+    is another (`keeps_decision`)."""
+    access.require_change()
+    old, was = _opened(), journal()
+    trained = tuple(replace(t, variant=of_data(t.variant, data)) for t in _trained(old.key))
+    open_review(replace(old, data=data))
+    memory.put("trained", {**memory.value("trained", {}), _opened().key: trained})
+    if was != Journal():
+        moved = replace(was, history=was.history.of_data(data))
+        moved = moved if keeps_decision else replace(moved, decision=None)
+        _write(moved, "answered again", what)
+
+
 def _remember(changed: History) -> None:
     if changed == history():
         return
     last = changed.log[-1]
     what = f"{last.note or describe(last.variant)}"
+    if last.refusal:
+        what += f"; applied although the guard refuses it: {last.refusal}"
     _write(replace(journal(), history=changed), last.action, what)
 
 
-def apply(variant: Variant) -> None:
-    """Put a variant in force."""
-    _remember(history().apply(variant, _now()))
+def apply(variant: Variant, refusal: str = "") -> None:
+    """Put a variant in force; `refusal` is why the guard refuses it, a clause, '' where it does not."""
+    _remember(history().apply(variant, _now(), refusal))
 
 
 def undo() -> None:

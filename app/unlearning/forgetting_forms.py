@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import cache
-from app.record.review import Review
+from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained
 from app.session import memory, state
@@ -36,6 +36,22 @@ def attributes(review: Review) -> tuple[str, ...]:
     return tuple(chosen)
 
 
+def asked_about(review: Review) -> tuple[str, ...]:
+    """Attributes that fresh readers are asked about beside a pattern, which has no annotation: none unless chosen."""
+    chosen = st.multiselect(
+        "Ask readers about (optional)", cache.changeable(cache.dataset(review)),
+        key=f"ask_{review.data}", persist_state="session", placeholder="no attribute",
+    )  # fmt: skip
+    return tuple(chosen)
+
+
+def aim(review: Review, names: tuple[str, ...]) -> Aim:
+    """The bias that before and after, and the guard, are about: by what is forgotten, where that has twins."""
+    testable = cache.testable(review)
+    about = tuple(name for name in names if name in testable)
+    return Aim(about, state.measure()) if about else state.aim()
+
+
 def way() -> str:
     """How it is to be forgotten: the name of a method."""
     return str(
@@ -58,7 +74,7 @@ def erase(review: Review, names: tuple[str, ...]) -> Erasure:
         persist_state="session",
     )  # fmt: skip
     st.caption(words.FORM_NOTES[form])
-    return Erasure(review, state.aim(), names, form, TOLERANCE)
+    return Erasure(review, aim(review, names), names, form, TOLERANCE)
 
 
 def train(review: Review, names: tuple[str, ...]) -> Retrained | None:
@@ -76,12 +92,13 @@ def train(review: Review, names: tuple[str, ...]) -> Retrained | None:
     with right:
         epochs = st.number_input("Rounds", 1, 100, ROUNDS[ADVERSARY.name], key="forget_rounds")
     if st.button("Start training", type="primary", disabled=not names, icon=":material/play_arrow:"):
-        forgetting_job.train(names, pressure, float(strength), int(epochs), TOLERANCE)
+        forgetting_job.train(names, aim(review, names), pressure, float(strength), int(epochs), TOLERANCE)
     forgetting_job.follow()
-    return _trained(review, ADVERSARY.name)
+    found = _trained(review, ADVERSARY.name)
+    return found and found.variant
 
 
-def forget_pattern(review: Review, beside: DeltaGenerator) -> Retrained | None:
+def forget_pattern(review: Review, beside: DeltaGenerator) -> Trained | None:
     """Patterns that channels respond to, without annotation, shown `beside`; one of them can be forgotten."""
     layers = cache.convolutions(review)
     layer = st.selectbox(
@@ -143,7 +160,7 @@ def _examples(review: Review) -> tuple[int, ...]:
     return tuple(int(row) for row in rows[np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)])
 
 
-def _trained(review: Review, kind: str) -> Retrained | None:
+def _trained(review: Review, kind: str) -> Trained | None:
     """The latest of what was trained in this way, or the one that is chosen; its losses below."""
     found = [t for t in state.trained_to_forget() if forgetting_job.is_about(t, review, kind)]
     if not found:
@@ -155,9 +172,9 @@ def _trained(review: Review, kind: str) -> Retrained | None:
         memory.offer(f"trained_{kind}", tuple(names), latest.variant.what)
         chosen = names[st.selectbox("Trained so far", list(names), key=f"trained_{kind}")]
     _losses(chosen)
-    if chosen.pattern:
-        _reliance(review, chosen)
-    return chosen.variant
+    if chosen.coverage is not None:
+        st.caption(words.coverage_sentence(chosen.coverage))
+    return chosen
 
 
 def _losses(trained: Trained) -> None:
@@ -165,16 +182,3 @@ def _losses(trained: Trained) -> None:
         rounds = trained.rounds
         figure = charts.losses([r.task_loss for r in rounds], [r.forgetting_loss for r in rounds])
         panels.chart(figure, words.losses_summary(rounds), words.losses_table(rounds), key="losses")
-
-
-def _reliance(review: Review, trained: Trained) -> None:
-    """How far the answers hang on the pattern, before and after."""
-    pattern = trained.pattern
-    assert pattern is not None
-    with st.spinner("Asking both models with and without the pattern"):
-        before, after = cache.reliance(
-            review, pattern.layer, pattern.n_groups, pattern.group, trained.variant.review.beside
-        )
-    st.write(components.plain(words.reliance_sentence(before, after, pattern.group)))
-    if trained.coverage is not None:
-        st.caption(words.coverage_sentence(trained.coverage))

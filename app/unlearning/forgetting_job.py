@@ -10,7 +10,7 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
-from app.record.review import Review
+from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Retrained
 from app.session import access, state
@@ -37,11 +37,10 @@ _live: dict[str, list[tuple[float, float]]] = {}  # losses of jobs that run, by 
 
 
 def train(
-    attributes: tuple[str, ...], pressure: Variant, strength: float, epochs: int, tolerance: float
+    attributes: tuple[str, ...], aim: Aim, pressure: Variant, strength: float, epochs: int, tolerance: float
 ) -> None:
-    """Begin to train against attributes."""
-    review, aim = state.review(), state.aim()
-    names = " and ".join(attributes)
+    """Begin to train against attributes; `aim` is the bias that the guard looks at."""
+    review, names = state.review(), " and ".join(attributes)
     what = f"{names} forgotten by training: {words.PRESSURES[pressure].lower()}, strength {strength:g}, {epochs} rounds"
     settings = AdversarySettings(strength=strength, epochs=epochs)
 
@@ -51,17 +50,16 @@ def train(
             store=cache.store(), progress=told, reading=reading,
         )  # fmt: skip
 
-    _begin(f"Training against {names}", Retrained(review, aim, ADVERSARY.name, what, tolerance), forget)
+    variant = Retrained(review, aim, ADVERSARY.name, what, tolerance, attributes)
+    _begin(f"Training against {names}", variant, forget)
 
 
 def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
     """Begin to train without a pattern."""
     review, aim = state.review(), state.aim()
     groups = cache.channel_groups(review, pattern.layer, pattern.n_groups)
-    what = (
-        f"pattern {pattern.group + 1} of {groups.n_groups} in layer {groups.layer} forgotten by training, "
-        f"{epochs} rounds"
-    )
+    name = words.pattern_name(pattern.group, groups.n_groups, groups.layer)
+    what = f"{name} forgotten by training, {epochs} rounds"
 
     def forget(told: Told, _reading: Callable[[float], None]) -> ForgottenPattern:
         return forget_pattern(
@@ -73,7 +71,7 @@ def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
             progress=told,
         )
 
-    variant = Retrained(review, aim, PATTERN.name, what, tolerance)
+    variant = Retrained(review, aim, PATTERN.name, what, tolerance, (name,))
     _begin(f"Training without pattern {pattern.group + 1}", variant, forget, pattern)
 
 
@@ -84,6 +82,7 @@ def _begin(
     pattern: Pattern | None = None,
 ) -> None:
     access.require_change()
+    original = cache.classifier(variant.review).name
     review, key = variant.review, f"forget {variant.review.data} {variant.review.model} {variant.what}"
 
     def work(progress: Progress) -> Trained:
@@ -97,7 +96,8 @@ def _begin(
         try:
             found = forget(told, lambda share: progress(0.1 * share, "Reading every sample"))
             progress(0.97, "Keeping the model")
-            changed = keep_model(cache.dataset(review), found.classifier)
+            name = f"{original or found.classifier.architecture}, {variant.what}"  # tells it from other trainings
+            changed = keep_model(cache.dataset(review), replace(found.classifier, name=name))
         finally:
             _live.pop(key, None)
         made = replace(variant, review=replace(review, beside=changed))

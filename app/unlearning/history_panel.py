@@ -39,7 +39,7 @@ def draw(
                 _act(shortcut.label, shortcut.act, primary=True)
             else:
                 label = "Apply although refused" if refused else "Apply this"
-                _act(label, lambda: state.apply(variant), disabled=same or is_original, primary=not refused)
+                _act(label, lambda: apply(variant), disabled=same or is_original, primary=not refused)
             _act("Undo", state.undo, disabled=not past.can_undo)
             _act("Redo", state.redo, disabled=not past.can_redo)
             _act("Back to original", state.back_to_original, disabled=past.current is None)
@@ -61,11 +61,17 @@ def draw(
             )
 
 
+def apply(variant: Variant) -> None:
+    """Put a variant in force, with what the guard says of it."""
+    state.apply(variant, cache.point(variant).refusal)
+
+
 def _called(past: History) -> str:
-    """What is in force by name, and how it was made."""
+    """What is in force by name, how it was made, and that the guard refuses it."""
     if past.current is None:
         return "the original model"
-    return f"{past.name(past.current)}, {describe(past.current)}"
+    refused = unlearn.refused(past.refusal(past.current))
+    return f"{past.name(past.current)}, {describe(past.current)}{refused}"
 
 
 def _act(label: str, action: Callable[[], None], *, disabled: bool = False, primary: bool = False) -> None:

@@ -7,6 +7,8 @@ import streamlit as st
 from app.record.history import LONGEST_NAME, Kept, tidy_name
 from app.record.variants import describe
 from app.session import memory, state
+from app.unlearning import history_panel
+from app.view_models import unlearn
 from app.widgets import components
 
 
@@ -35,11 +37,12 @@ def _row(position: int, kept: Kept, *, in_force: bool) -> None:
                 on_change=lambda: state.rename(kept.variant, str(memory.value(key, ""))),
             )  # fmt: skip
         with middle:
-            st.write(components.plain(describe(kept.variant)))
+            refused = unlearn.refused(state.history().refusal(kept.variant))
+            st.write(components.plain(f"{describe(kept.variant)}{refused}"))
         with right, st.container(horizontal=True, horizontal_alignment="right", wrap=False):
             label = "In force" if in_force else "Put in force"
             if st.button(label, disabled=in_force, key=f"force_{position}", width=125):
-                state.apply(kept.variant)
+                history_panel.apply(kept.variant)
                 st.rerun()
             if st.button("Let go", disabled=in_force, key=f"let_go_{position}", width=85):
                 state.let_go(kept.variant)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.record.history import OTHER_MODEL, History
+from app.record.journal_json import variant_id
 from app.record.review import BUNDLED
 from app.record.variants import Side, describe
 from app.view_models.before_after import ORIGINAL, spoken
+from app.view_models.unlearn import refused
 from fmd_core import Comparison, figures
 from fmd_core.report import wording
 from fmd_core.text import cut
@@ -30,6 +32,14 @@ def sides(model: str, history: History, others: Sequence[tuple[str, str]]) -> di
     return found
 
 
+def address_of(side: Side, model: str) -> str:
+    """A side as it stands in an address, where `model` is the one under review: 'original', 'variant-…' by what it
+    is made of, or 'model-…' by id."""
+    if side.variant is not None:
+        return f"variant-{variant_id(side.variant)}"
+    return "original" if side.model == model else f"model-{side.model}"
+
+
 def first_choice(found: dict[str, Side], history: History) -> tuple[str, str | None]:
     """What to compare until the reviewer chooses: the original and what is in force or was made last. Nothing, where
     only other models are there: none of them is more to the point than another, and to ask one takes a while."""
@@ -39,9 +49,19 @@ def first_choice(found: dict[str, Side], history: History) -> tuple[str, str | N
     return names[0], in_force if in_force in names else latest
 
 
-def made(side: Side) -> str:
-    """How one side came about."""
-    return describe(side.variant) if side.variant else "as it is"
+def made(side: Side, history: History) -> str:
+    """How one side came about, and that the guard refused it where it did."""
+    return f"{describe(side.variant)}{refused(history.refusal(side.variant))}" if side.variant else "as it is"
+
+
+def refusals(found: Sequence[Side], names: Sequence[str], history: History) -> str:
+    """A sentence for each side that was applied although the guard refuses it; '' where none was."""
+    told = [
+        f"{name} was applied although the guard refuses it: {history.refusal(side.variant)}."
+        for side, name in zip(found, names, strict=True)
+        if history.refusal(side.variant)
+    ]
+    return " ".join(told)
 
 
 def headline(comparison: Comparison, names: tuple[str, str]) -> str:

@@ -40,7 +40,7 @@ READERS = {"linear": "a linear reader", "mlp": "a small network"}
 
 @dataclass(frozen=True)
 class ForgettingView:
-    """The account on one variant."""
+    """The account on one variant. `labels`, `summary` and `table` are empty where no reader was asked."""
 
     headline: str
     lead: str
@@ -50,12 +50,27 @@ class ForgettingView:
     chances: tuple[float, ...]
     summary: str
     table: pd.DataFrame
+    classes: pd.DataFrame
+    classes_summary: str
+
+
+def question(way: str, names: Sequence[str]) -> tuple[str, str]:
+    """What a page asks while there is no variant yet, and what it is about."""
+    if way == PATTERN.name:
+        return (
+            "Can the model forget a pattern?",
+            "Its answers should hang less on what the pattern shows, and it should still do its task. That needs no "
+            "annotation.",
+        )
+    return (
+        f"Can the model forget {' and '.join(names) if names else 'an attribute'}?",
+        "It should no longer tell the attribute from what it sees, and still do its task.",
+    )
 
 
 def build(found: Forgetting) -> ForgettingView:
     """What fresh readers tell before and after, and what the task lost."""
     headline, *others = forgetting_sentences(found)
-    first = found.readings[0].after
     return ForgettingView(
         headline=headline,
         lead=" ".join(others),
@@ -63,37 +78,62 @@ def build(found: Forgetting) -> ForgettingView:
         before=tuple(r.before.estimate for r in found.readings),
         after=tuple(r.after.estimate for r in found.readings),
         chances=tuple(r.after.chance for r in found.readings),
-        summary=(
-            f"Readers that were trained afresh on {figures.count(first.taught)} people and judged on "
-            f"{figures.count(first.n)} others, before and after; every level counts the same. The mark is what "
-            "guessing gets. Only they say what is forgotten, never the method itself."
-            + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")
-        ),
-        table=pd.DataFrame(
+        summary=_readers_summary(found),
+        table=_readers_table(found),
+        classes=pd.DataFrame(
             [
                 (
-                    f"{r.attribute}, {READERS[r.kind]}",
-                    figures.figure(r.before.estimate),
-                    figures.figure(r.after.estimate),
-                    figures.points(r.after.chance),
-                    f"{r.before.auc:.2f}",
-                    f"{r.after.auc:.2f}",
-                    figures.span(r.after.by_seed),
-                    r.after.n,
+                    change.who,
+                    figures.figure(change.before),
+                    figures.figure(change.after),
+                    figures.figure(change.difference, difference=True),
+                    change.before.n,
                 )
-                for r in found.readings
+                for change in found.classes
             ],
-            columns=[
-                "Reader",
-                "Before, %",
-                "After, %",
-                "Chance, %",
-                "AUC before",
-                "AUC after",
-                "By seed, %",
-                "n",
-            ],
+            columns=["Class", "Recognised before, %", "Recognised after, %", "Difference", "n"],
         ),
+        classes_summary=_classes_summary(found),
+    )
+
+
+def _readers_summary(found: Forgetting) -> str:
+    if not found.readings:
+        return ""
+    first = found.readings[0].after
+    return (
+        f"Readers that were trained afresh on {figures.count(first.taught)} people and judged on "
+        f"{figures.count(first.n)} others, before and after; every level counts the same. The mark is what "
+        "guessing gets. Only they say what is forgotten, never the method itself."
+        + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")
+    )
+
+
+def _readers_table(found: Forgetting) -> pd.DataFrame:
+    rows = [
+        (
+            f"{r.attribute}, {READERS[r.kind]}",
+            figures.figure(r.before.estimate),
+            figures.figure(r.after.estimate),
+            figures.points(r.after.chance),
+            f"{r.before.auc:.2f}",
+            f"{r.after.auc:.2f}",
+            figures.span(r.after.by_seed),
+            r.after.n,
+        )
+        for r in found.readings
+    ]
+    columns = ["Reader", "Before, %", "After, %", "Chance, %", "AUC before", "AUC after", "By seed, %", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _classes_summary(found: Forgetting) -> str:
+    """How many of each class are recognised, and what one answer for everybody would get."""
+    if found.majority is None:
+        return "How many of each class are recognised, before and after."
+    return (
+        f"How many of each class are recognised, before and after; always answering “{found.majority_class}” would be "
+        f"right for {figures.percent(found.majority)} of all."
     )
 
 
@@ -148,9 +188,6 @@ def coverage_sentence(share: float) -> str:
     )
 
 
-def reliance_sentence(before: Estimate, after: Estimate, group: int) -> str:
-    """How far answers hang on a pattern, before and after it was forgotten."""
-    return (
-        f"Hiding pattern {group + 1} moves the probability of the true class by {figures.figure(before)} points before "
-        f"and by {figures.figure(after)} points after, on {figures.count(before.n)} held-out samples."
-    )
+def pattern_name(group: int, n_groups: int, layer: str) -> str:
+    """A pattern, which nobody has named: by its place among those of its layer."""
+    return f"pattern {group + 1} of {n_groups} in layer {layer}"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
+from app.view_models.import_doubts import Doubt, data_doubts
 from fmd_core import AttributeDataset, figures
 from fmd_core.data import SPLITS, Split
 from fmd_core.datasets.own.answers import Answers, Grouping, suggest_grouping, suggest_split_values
 from fmd_core.datasets.own.imports import Kept
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet
 from fmd_core.datasets.own.table import Giveaway, TableImport, giveaways
+from fmd_core.datasets.table_dataset import natural
 from fmd_core.kinds import find_kind
 
 GROUPING_TITLES: dict[Grouping, str] = {
@@ -43,12 +45,19 @@ def groupings(column: ColumnProfile) -> tuple[Grouping, ...]:
     return (first, *(other for other in get_args(Grouping) if other not in (first, "values")))
 
 
-def class_rows(column: ColumnProfile) -> pd.DataFrame | None:
-    """Every value of a target with its rows and an answer to edit; None for too many values."""
+def class_rows(column: ColumnProfile, left_out: Container[str] = ()) -> pd.DataFrame | None:
+    """Every value of a target with its rows and an answer to edit, empty for those `left_out`; None for too many
+    values. They stand in the order in which a model has them: 0 before 1, whichever is more frequent."""
     if column.n_levels > MOST_CLASSES:
         return None
+    rows = dict(zip(column.levels, column.counts, strict=True))
+    levels = sorted(rows, key=natural)
     return pd.DataFrame(
-        {"Value": list(column.levels), "Rows": list(column.counts), "Answer": list(column.levels)}
+        {
+            "Value": levels,
+            "Rows": [rows[level] for level in levels],
+            "Answer": ["" if level in left_out else level for level in levels],
+        }
     )
 
 
@@ -123,30 +132,45 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Imported:
-    """Data that came in: where they are kept, what was said about them, and what was found."""
+    """Data that came in: the id under which `imports` knows them, what was said about them, and what was found."""
 
-    folder: Path
+    id: str
     name: str
     answers: Answers
     summary: str
     notes: tuple[str, ...]
     giveaways: tuple[Giveaway, ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
-    def id(self) -> str:
-        """The name under which `imports` knows them."""
-        return self.folder.name
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be chosen."""
+        return not self.giveaways and not self.doubts
+
+    def without(self, earlier: Imported) -> Imported:
+        """What is left to be chosen once the reviewer has answered what an earlier import of the file asked."""
+        cured = {(giveaway.attribute, giveaway.column) for giveaway in earlier.giveaways}
+        settled = {doubt.key for doubt in earlier.doubts}
+        return replace(
+            self,
+            giveaways=tuple(g for g in self.giveaways if (g.attribute, g.column) not in cured),
+            doubts=tuple(doubt for doubt in self.doubts if doubt.key not in settled),
+        )
 
 
-def describe_import(folder: Path, name: str, answers: Answers, data: AttributeDataset) -> Imported:
-    """What a reviewer reads after an import."""
+def describe_import(id: str, name: str, answers: Answers, data: AttributeDataset, sheet: Sheet) -> Imported:
+    """What a reviewer reads, and has to choose, after an import."""
     found = giveaways(data) if find_kind(data.source.kind).has_giveaways else ()
     told = {giveaway.words for giveaway in found}
     sizes = ", ".join(f"{int((data.split == s).sum()):,} {_SHORT[s]}" for s in SPLITS)
     levels = ", ".join(data.target.levels)
-    summary = f"{len(data.split):,} {figures.many(data.unit)} with the answers {levels}: {sizes}."
+    people = figures.counted(len(data), data.unit)
+    if data.persons is not None:
+        n = figures.counted(len(np.unique(data.persons)), "person")
+        people = f"{figures.counted(len(data), 'row')} of {n}"
+    summary = f"{people} with the answers {levels}: {sizes}."
     notes = tuple(note for note in data.notes if note not in told)
-    return Imported(folder, name, answers, summary, notes, found)
+    return Imported(id, name, answers, summary, notes, found, data_doubts(data, sheet, answers))
 
 
 _SHORT: dict[Split, str] = {

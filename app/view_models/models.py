@@ -59,6 +59,12 @@ def usual_normalisation(architecture: str) -> str:
     return "imagenet" if find_architecture(architecture).pretrained else "symmetric"
 
 
+def shelved_name(model: Shelved) -> str:
+    """A model on the shelf by name and by when it was kept: several may have one name."""
+    name = model.name or "A model without a name"
+    return name if model.kept is None else f"{name}, kept {figures.moment(model.kept.isoformat())}"
+
+
 def caution(data: AttributeDataset, offered: Sequence[Shelved]) -> str:
     """A sentence on the models that may know the samples held out here; empty where none may."""
     strange = [

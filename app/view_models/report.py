@@ -93,6 +93,7 @@ def steps(history: History, results: dict[Variant | None, fmd.UnlearningResult])
             entry.variant.aim.words if entry.variant else "",
             results[entry.variant],
             entry.note,
+            entry.refusal,
         )
         for entry in history.log
     )

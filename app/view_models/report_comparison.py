@@ -116,6 +116,9 @@ def _rows(first: Report, second: Report) -> list[_Row]:
         if r.forgetting
         for found in r.forgetting.readings
     )
+    accounts = [r.forgetting for r in (first, second) if r.forgetting]
+    classes = dict.fromkeys(change.group for account in accounts for change in account.classes)
+    patterns = dict.fromkeys(account.reliance.group for account in accounts if account.reliance)
     return [
         _Row("Written", when),
         _Row("Data", lambda r: r.data.name),
@@ -123,11 +126,16 @@ def _rows(first: Report, second: Report) -> list[_Row]:
         _Row("Model digest", lambda r: r.model.sha256, DIGEST),
         _Row("Head in force, digest", _head, DIGEST),
         _Row("Setting in force", _setting),
+        _Row("What the guard says", _guard),
+        _Row("Applied although refused", _refusals),
+        _Row("What was forgotten", _forgotten),
         _Row("What counts as bias", lambda r: r.settings.measure),
         _Row("Limit, points", lambda r: f"{100 * r.settings.limit:g}"),
         *(_Row(f"Bias by {name}, original", partial(_bias_before, name)) for name in names),
         *(_Row(f"Bias by {name}, in force", partial(_bias_in_force, name)) for name in names),
         *(_Row(f"Read of {name} by {READERS[kind]}, %", partial(_read, name, kind)) for name, kind in readers),
+        *(_Row(f"Recognised of {name}, in force, %", partial(_recognised, name)) for name in classes),
+        *(_Row(f"Hiding {name}, in force, points", partial(_hidden, name)) for name in patterns),
         _Row("Accuracy, original, %", lambda r: _figure(r.found.accuracy)),
         _Row("Accuracy, in force, %", lambda r: _figure(_accuracy(r))),
         _Row("Did it work?", lambda r: r.measured.verdict if r.measured else "nothing was unlearned"),
@@ -214,6 +222,36 @@ def _read(attribute: str, kind: Kind, report: Report) -> str:
     readings = report.forgetting.readings if report.forgetting else []
     after = next((r.after for r in readings if (r.attribute, r.kind) == (attribute, kind)), None)
     return NONE if after is None else f"{_figure(after.accuracy)}, by guessing {figures.points(after.chance)}"
+
+
+def _recognised(name: str, report: Report) -> str:
+    """Hit rate of a class once something was to be forgotten."""
+    classes = report.forgetting.classes if report.forgetting else []
+    return next((_figure(change.after) for change in classes if change.group == name), NONE)
+
+
+def _hidden(pattern: str, report: Report) -> str:
+    """How far hiding a pattern moves the answers once it was to be forgotten."""
+    told = report.forgetting.reliance if report.forgetting else None
+    return _figure(told.after) if told and told.group == pattern else NONE
+
+
+def _forgotten(report: Report) -> str:
+    current = report.done.current
+    return ", ".join(current.forgotten) if current and current.forgotten else NONE
+
+
+def _guard(report: Report) -> str:
+    """What validation people say of the variant in force."""
+    if report.done.current is None:
+        return NONE
+    guard = report.done.current.guard
+    return "admitted" if guard.admitted else f"refused: {guard.refusal}"
+
+
+def _refusals(report: Report) -> str:
+    """What was applied although the guard refused it, whatever is in force now."""
+    return "; ".join(report.first_page.refusals) if report.first_page and report.first_page.refusals else NONE
 
 
 def _accuracy(report: Report) -> Figure:

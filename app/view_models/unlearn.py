@@ -123,10 +123,19 @@ def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float
     )
 
 
+def refused(refusal: str) -> str:
+    """What to add to a variant that was applied although the guard refuses it; '' where it does not."""
+    return f"; applied although the guard refuses it: {refusal}" if refusal else ""
+
+
 def history_table(history: History) -> pd.DataFrame:
     """The visible history, latest first."""
     rows = [
-        (entry.at.strftime("%H:%M:%S"), entry.action, entry.note or describe(entry.variant))
+        (
+            entry.at.strftime("%H:%M:%S"),
+            entry.action,
+            entry.note or f"{describe(entry.variant)}{refused(history.refusal(entry.variant))}",
+        )
         for entry in reversed(history.log)
     ]
     return pd.DataFrame(rows, columns=["UTC", "Action", "What, or in force after it"])

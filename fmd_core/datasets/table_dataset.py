@@ -106,7 +106,7 @@ def _texts(series: pd.Series) -> tuple[Array, list[str]]:
 
     codes, found = pd.factorize(series, use_na_sentinel=False)
     texts = [level_text(value) for value in found.tolist()]
-    levels = sorted(set(texts), key=_natural)
+    levels = sorted(set(texts), key=natural)
     places = {level: place for place, level in enumerate(levels)}
     return np.array([places[text] for text in texts])[codes], levels
 
@@ -118,7 +118,7 @@ def level_text(value: object) -> str:
     return number_text(value) if isinstance(value, float) else str(value).strip() or MISSING
 
 
-def _natural(level: str) -> tuple[bool, bool, float, str, str]:
+def natural(level: str) -> tuple[bool, bool, float, str, str]:
     """Sort key: numbers by size, then words by the alphabet, then what is missing. No two levels tie, and 'nan',
     which is neither less nor more than a number, is a word: else the order would hang on the process."""
     try:

@@ -151,6 +151,12 @@ class Comparison:
         found = [c for c in (*self.groups, *self.intersections) if c.fell]
         return tuple(sorted(found, key=losers_first))
 
+    @property
+    def gainers(self) -> tuple[Change, ...]:
+        """Groups whose accuracy rose by more than chance, the largest gain first."""
+        found = [c for c in (*self.groups, *self.intersections) if c.rose]
+        return tuple(sorted(found, key=lambda c: -(c.difference.value or 0.0)))
+
     def __repr__(self) -> str:
         ends = self.judged.before.value, self.judged.after.value
         bias = "" if ends[0] is None or ends[1] is None else f"{points(ends[0])} to {points(ends[1])} points"

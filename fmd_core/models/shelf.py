@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fmd_core.data import AttributeDataset, content_fingerprint
@@ -43,6 +44,8 @@ class Shelved:
     name: str
     architecture: str
     trained_on: str = ""  # fingerprint of the data that it was trained on here, "" where that is not known
+    kept: datetime | None = field(default=None, compare=False)
+    """When it was put there, in UTC; what tells models of one name apart is no part of what they are."""
 
 
 def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
@@ -70,7 +73,8 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
         except ModelError:
             continue
         trained_on = known_digest(told.get("trained_on", ""))
-        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on))
+        kept = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        found.append(Shelved(path.stem, told.get("name", ""), told["architecture"], trained_on, kept))
     return tuple(found)
 
 

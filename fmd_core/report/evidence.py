@@ -18,6 +18,7 @@ from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Verdict
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
+from fmd_core.report.twin import TwinExample
 from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearn.guarded_path import PathPoint
 from fmd_core.unlearn.rivals import Rival
@@ -40,6 +41,7 @@ class Step:
     attribute: str
     result: UnlearningResult  # in force after it
     note: str = ""  # what else there is to say of it
+    refusal: str = ""  # why the guard refused what was applied all the same
 
     def __repr__(self) -> str:
         return one_line(self, f"{self.at:%Y-%m-%d %H:%M}", self.action, self.attribute, self.result.setting)
@@ -160,8 +162,14 @@ class Evidence:
     """What the reviewer said of single training samples."""
     verdict: Verdict | None = None
     """The worst of everything that was measured of the original; None where that was not asked."""
+    verdict_after: Verdict | None = None
+    """The same of the variant in force."""
+    twin: TwinExample | None = None
+    """One pair of held-out twins with what is answered both; None where there are none."""
     forgetting: Forgetting | None = None
     """What fresh readers tell before and after, of a variant that forgets; None where they were not asked."""
+    forgotten: tuple[str, ...] = ()
+    """Attributes, or the pattern, that the variant in force was to forget."""
     changed_layers: tuple[str, ...] | None = None
     """Layers whose weights are not the original's, of a network that was trained on; None where that was not
     looked at."""

@@ -68,6 +68,10 @@ def forgetting(found: Forgetting) -> schema.Forgetting:
         ],
         accuracy=as_declared(Change, found.accuracy),
         seconds=found.seconds,
+        classes=[as_declared(Change, replace(change, group=change.who)) for change in found.classes],
+        majority=None if found.majority is None else _share(found.majority),
+        majority_class=found.majority_class,
+        reliance=None if found.reliance is None else as_declared(Change, found.reliance),
     )
 
 

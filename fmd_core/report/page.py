@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -13,24 +13,36 @@ from fmd_core import figures
 from fmd_core.errors import ModelError
 from fmd_core.forget.forgetting import READERS
 from fmd_core.kinds import find_kind
+from fmd_core.measure.verdict.values import Outcome
 from fmd_core.method import Method, Strategy, find_method
 from fmd_core.models.architectures import find_architecture
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
-from fmd_core.report.schema import ChangedAnswer, Current, GroupCheck, Measured, Report, ScoreCheck
+from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
 NAMED_LAYERS = 4
+MOST_VALUES = 5  # of a record, on the first page
+MOST_LINES = 4  # of what was not tested, on the first page
+
+_VERDICTS = {Outcome.BEYOND: "beyond", Outcome.WITHIN: "within", Outcome.UNKNOWN: "cannot be said"}
+"""Of one finding: what holds of everything together is the headline's to say."""
 
 
-def render_page(report: Report, pictures: Mapping[int, str] | None = None, *, opened: str = "") -> str:
+def render_page(
+    report: Report,
+    pictures: Mapping[int, str] | None = None,
+    *,
+    twins: Sequence[str] = (),
+    opened: str = "",
+) -> str:
     """A report, as `build_report` or `read_report` give it, as one HTML page.
 
-    `pictures` are data URIs by row; a report that was read from JSON has none, and says so. `opened`
-    is what to say at the top of one that was opened again.
+    `pictures` are data URIs by row, `twins` those of the pair on the first page; a report that was read from
+    JSON has none, and says so. `opened` is what to say at the top of one that was opened again.
     """
     method = _method(report.settings.strategy)
     forgets = report.forgetting is not None or (method is not None and method.forgets)
@@ -39,6 +51,10 @@ def render_page(report: Report, pictures: Mapping[int, str] | None = None, *, op
         harmful=report.taught_by.most_harmful[:PICTURES],
         changed=_shown(report.measured),
         pictures=pictures or {},
+        twins=twins,
+        first=report.first_page,
+        values=_differing_first(report.first_page),
+        most_lines=MOST_LINES,
         no_pictures=pictures is None and find_kind(report.data.kind).has_pictures and report.data.shareable,
         opened=opened,
         heading={s.key: s for s in SECTIONS},
@@ -78,6 +94,8 @@ def _template() -> Template:
         "network": _network,
         "layers": _layers,
         "span": figures.span,
+        "whole": lambda share: figures.percent(share, 0),
+        "said": _VERDICTS.__getitem__,
     }
     return environment.get_template("report.html")
 
@@ -122,6 +140,15 @@ def _shown(measured: Measured | None) -> list[ChangedAnswer]:
         return []
     entries = {entry.row: entry for entry in measured.changed}
     return [entries[row] for row in measured.shown if row in entries]
+
+
+def _differing_first(first: FirstPage | None) -> list[tuple[str, str, str]]:
+    """What both twins of a record say, name by name: where they differ first."""
+    if first is None or first.twin is None:
+        return []
+    one, other = (side.values for side in first.twin.sides)
+    rows = [(name, value, other.get(name, "")) for name, value in one.items()]
+    return sorted(rows, key=lambda row: row[1] == row[2])[:MOST_VALUES]
 
 
 def _day(day: date) -> str:

@@ -79,11 +79,11 @@ def _checked(raw: dict[str, Any]) -> Report:
     for place, value, known in _names(report):
         if value is not None and value not in known:
             raise refusal(place, f"one of: {', '.join(known)}")
-    changed = report.measured.changed if report.measured else []
-    if any(max(entry.truth, entry.before, entry.after) >= len(report.data.classes) for entry in changed):
-        raise DataError(
-            "This report cannot be opened: 'measured.changed' names a class that 'data.classes' does not have."
-        )
+    for place, classes in _classes(report):
+        if max(classes, default=0) >= len(report.data.classes):
+            raise DataError(
+                f"This report cannot be opened: '{place}' names a class that 'data.classes' does not have."
+            )
     cleaned: Report = _cleaned(report)
     return cleaned
 
@@ -103,6 +103,16 @@ def _names(report: Report) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
     yield "data.kind", report.data.kind, kind_names()
     if report.done.current:
         yield "done.current.strategy", report.done.current.strategy, known
+
+
+def _classes(report: Report) -> Iterator[tuple[str, list[int]]]:
+    """Where a report tells a class by its place, and which."""
+    changed = report.measured.changed if report.measured else []
+    yield "measured.changed", [code for one in changed for code in (one.truth, one.before, one.after)]
+    if report.first_page and report.first_page.twin:
+        twin = report.first_page.twin
+        answers = [said for side in twin.sides for said in (side.before, side.after) if said]
+        yield "first_page.twin", [twin.truth, *(said.answer for said in answers)]
 
 
 def _cleaned(value: Any, *, lines: bool = False) -> Any:  # noqa: ANN401  any part of a report

@@ -8,14 +8,15 @@ no page shows it. Texts may come from anybody: whoever shows them has to escape 
 from __future__ import annotations
 
 import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import field
+from msgspec import Meta, field
 
 from fmd_core.data import PairMethod
 from fmd_core.forget.probes import Kind
 from fmd_core.influence.score_check import GroupKind
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.fields import (
     Change,
@@ -176,6 +177,28 @@ class Attribute(Part, frozen=True, kw_only=True):
     sentence: Text
 
 
+class Finding(Part, frozen=True):
+    """One difference of the verdict on everything that was measured."""
+
+    family: Text
+    attribute: Text
+    sentence: Text
+    outcome: Outcome
+    value: Number
+    low: Number
+    high: Number
+    limit: Number
+    n: Count
+
+
+class NotTested(Part, frozen=True):
+    """What was not tested, and why."""
+
+    family: Text
+    attribute: Text
+    why: Text
+
+
 class Found(Part, frozen=True):
     """Every attribute of the original model, worst first."""
 
@@ -190,6 +213,11 @@ class Found(Part, frozen=True):
     """By what was judged: limits, the good answer, references, and who judged; empty in reports from before."""
     headline: Text | None = None
     detail: Text | None = None
+    findings: Some[Finding] = field(default_factory=list)
+    """The worst of them; with the next three empty in reports from before."""
+    warnings: Some[Text] = field(default_factory=list)
+    not_tested: Some[NotTested] = field(default_factory=list)
+    not_read: Some[Text] = field(default_factory=list)
 
 
 class Sample(Part, frozen=True):
@@ -272,6 +300,8 @@ class Step(Part, frozen=True):
     attribute: Text
     setting: Text
     head_sha256: Text
+    refusal: Text = ""
+    """Why the guard refused what was applied all the same; '' where it did not."""
 
 
 class Guard(Part, frozen=True):
@@ -293,6 +323,8 @@ class Current(Setting, frozen=True):
     guard: Guard
     changed_layers: Some[Text] | None = None
     """Layers whose weights are not the original's; None where only the head in force is known."""
+    forgotten: Some[Text] = field(default_factory=list)
+    """Attributes, or the pattern, that the variant was to forget."""
 
 
 class Done(Part, frozen=True):
@@ -370,6 +402,48 @@ class Measured(Part, frozen=True):
     confusion_after: Some[Some[Count]] = field(default_factory=list)
 
 
+class TwinAnswer(Part, frozen=True):
+    """What the model says of one twin: the class by its place in `Data.classes`, and how probable the true one is."""
+
+    answer: Count
+    sure: Share
+
+
+class TwinSide(Part, frozen=True):
+    """One of both twins; `values` are those of a record, '{}' of what has none or may not be handed on."""
+
+    row: Count
+    level: Text
+    before: TwinAnswer
+    after: TwinAnswer | None
+    values: dict[Text, Text]
+
+
+class Twin(Part, frozen=True):
+    """The pair of held-out twins that the original answers most differently."""
+
+    attribute: Text
+    truth: Count
+    is_matched: bool
+    pairs: Count
+    sides: Annotated[list[TwinSide], Meta(min_length=2, max_length=2, description="a list of two sides")]
+
+
+class FirstPage(Part, frozen=True):
+    """What a reader sees first and nowhere else in the file: people by name, one pair, and what to know."""
+
+    warnings: Some[Text]
+    people: Text
+    """Who is right now and was not, and who was served worst; '' where nothing was changed."""
+    remains: Text
+    """The worst of everything that was measured of the variant in force; '' where nothing was changed."""
+    gained: Some[Text]
+    lost: Some[Text]
+    not_tested: Some[Text]
+    refusals: Some[Text]
+    twin: Twin | None
+
+
 class Probe(Part, frozen=True):
     """How well fresh readers of one kind tell an attribute's levels, every level counting the same."""
 
@@ -391,13 +465,19 @@ class Reading(Part, frozen=True):
 
 
 class Forgetting(Part, frozen=True):
-    """What can still be read of what was to be forgotten, and what that cost the task."""
+    """What can still be read of what was to be forgotten, and what that cost the task. `classes` are hit rates, and
+    `majority` is how often `majority_class`, answered always, would be right; None in reports from before."""
 
     headline: Text
     sentence: Text
     readings: Some[Reading]
     accuracy: Change
     seconds: Number
+    classes: Some[Change] = field(default_factory=list)
+    majority: Share | None = None
+    majority_class: Text = ""
+    reliance: Change | None = None
+    """How far hiding a pattern, the change's group, moves the probability of the true class."""
 
 
 class Report(Part, frozen=True, kw_only=True):
@@ -420,6 +500,8 @@ class Report(Part, frozen=True, kw_only=True):
     audit_log: AuditLog | None
     measured: Measured | None
     forgetting: Forgetting | None = None
+    first_page: FirstPage | None = None
+    """None in reports from before."""
     caveats: Some[Text]
     seal: Text
 

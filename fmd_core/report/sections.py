@@ -8,12 +8,12 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from fmd_core import figures
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.influence.score_check import GroupCheck, ScoreCheck
 from fmd_core.measure.audit import BiasReport
 from fmd_core.measure.scan import Finding, scan
 from fmd_core.measure.verdict.sentences import criteria_sentences
+from fmd_core.measure.verdict.values import Finding as VerdictFinding
 from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
 from fmd_core.report import schema, wording
@@ -23,6 +23,8 @@ from fmd_core.unlearn.guarded_path import PathPoint
 from fmd_core.unlearn.strategies import UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
+MOST_FINDINGS = 20
+FINDING_FIELDS = tuple(schema.Finding.__struct_fields__)
 P = TypeVar("P", bound=Part)
 
 
@@ -109,7 +111,7 @@ def settings(evidence: Evidence) -> schema.Settings:
 
 def found(evidence: Evidence) -> schema.Found:
     """Every attribute of the original model against the limit, worst first."""
-    findings = findings_of(evidence, evidence.audit)
+    findings, verdict = findings_of(evidence, evidence.audit), evidence.verdict
     return schema.Found(
         threshold=evidence.threshold,
         criteria=criteria_sentences(evidence.dataset, evidence.verdict) if evidence.verdict else [],
@@ -117,10 +119,20 @@ def found(evidence: Evidence) -> schema.Found:
         worst_served=wording.worst_served_sentence(findings[0].audit, evidence.audit.accuracy),
         measure=evidence.measure,
         attributes=[attribute(f) for f in findings],
-        outcome=None if evidence.verdict is None else evidence.verdict.outcome.value,
-        headline=None if evidence.verdict is None else evidence.verdict.headline,
-        detail=None if evidence.verdict is None else evidence.verdict.detail,
+        outcome=None if verdict is None else verdict.outcome.value,
+        headline=None if verdict is None else verdict.headline,
+        detail=None if verdict is None else verdict.detail,
+        findings=[] if verdict is None else [_finding(found) for found in verdict.findings[:MOST_FINDINGS]],
+        warnings=[] if verdict is None else [warning.sentence for warning in verdict.warnings],
+        not_tested=[]
+        if verdict is None
+        else [as_declared(schema.NotTested, one) for one in verdict.not_tested],
+        not_read=[] if verdict is None else [name for name in verdict.not_read if name],
     )
+
+
+def _finding(found: VerdictFinding) -> schema.Finding:
+    return as_declared(schema.Finding, {name: getattr(found, name) for name in FINDING_FIELDS})
 
 
 def findings_of(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
@@ -208,8 +220,9 @@ def done(evidence: Evidence) -> schema.Done:
             at=step.at.isoformat(timespec="seconds"),
             action=step.action,
             attribute=step.attribute,
-            setting=step.note or _setting(step.result),
+            setting=step.note or wording.made(step.result),
             head_sha256=step.result.head.fingerprint,
+            refusal=step.refusal,
         )
         for step in evidence.history
     ]
@@ -224,7 +237,7 @@ def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
         k=_k(result),
         blend=result.blend,
         step_share=result.step_share,
-        setting=_setting(result),
+        setting=wording.made(result),
         head_sha256=result.head.fingerprint,
         guard=schema.Guard(
             admitted=not point.refusal,
@@ -234,6 +247,7 @@ def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
             tolerance=evidence.tolerance,
         ),
         changed_layers=None if evidence.changed_layers is None else list(evidence.changed_layers),
+        forgotten=list(evidence.forgotten),
     )
 
 
@@ -241,16 +255,3 @@ def _k(result: UnlearningResult) -> int | None:
     """How many harmful samples a strategy used; None where it uses none."""
     method = find_method(result.strategy)
     return result.k if isinstance(method, Strategy) and method.uses_k else None
-
-
-def _setting(result: UnlearningResult) -> str:
-    if result.what:
-        return result.what
-    setting, share = (
-        wording.setting(result.strategy, result.strength, result.k, result.blend),
-        result.step_share,
-    )
-    if share == 1 or result.strength == 0:
-        return setting
-    shortened = figures.percent(share, digits=1 if share >= 0.01 else 3)
-    return f"{setting}, of a step shortened to {shortened} of the published one"

@@ -8,9 +8,11 @@ from fmd_core.figures import (
     count,
     counted,
     in_hundred,
+    interval,
     listed,
     percent,
     points,
+    value,
 )
 from fmd_core.influence.scores import InfluenceScores
 from fmd_core.intervals import Estimate
@@ -21,6 +23,7 @@ from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.scan import Finding
 from fmd_core.method import Strategy, find_strategy
 from fmd_core.unlearn.guarded_path import UnlearningPath
+from fmd_core.unlearn.strategies import UnlearningResult
 
 NAMED_LOSERS = 3
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
@@ -240,6 +243,19 @@ def losers_sentence(comparison: Comparison) -> str:
     return f"None of {counted(len(measurable), 'group')} lost accuracy by more than chance.{tail}"
 
 
+def moved_groups(changes: Sequence[Change], most: int) -> list[str]:
+    """Groups whose accuracy moved, `most` of those that have a name in the data a clause each, and how many more."""
+    named = [change for change in changes if change.properties][:most]
+    told = [
+        f"{c.who}: {value(c.difference, difference=True)} points ({interval(c.difference)}), n = {count(c.before.n)}"
+        for c in named
+    ]
+    more = len(changes) - len(named)
+    return told + (
+        [f"and {counted(more, 'more group')}" if named else counted(more, "group")] if more else []
+    )
+
+
 def _named(losers: Sequence[Change]) -> str:
     names = "; ".join(f"{c.who} {_loss(c)}" for c in losers[:NAMED_LOSERS])
     return names + (f"; and {len(losers) - NAMED_LOSERS} more" if len(losers) > NAMED_LOSERS else "")
@@ -276,6 +292,17 @@ def setting(strategy: str | Strategy, strength: float, k: int, blend: float) -> 
     if blend < 1:
         parts.append(f"{100 * blend:.0f} % of the way")
     return ", ".join(parts)
+
+
+def made(result: UnlearningResult) -> str:
+    """How a variant was made, in words: its own, or strategy and settings; and how far its step was shortened."""
+    if result.what:
+        return result.what
+    said, share = setting(result.strategy, result.strength, result.k, result.blend), result.step_share
+    if share == 1 or result.strength == 0:
+        return said
+    shortened = percent(share, digits=1 if share >= 0.01 else 3)
+    return f"{said}, of a step shortened to {shortened} of the published one"
 
 
 def guard_refusal(refusal: str) -> str:

@@ -20,9 +20,11 @@ from fmd_core.method import find_method
 from fmd_core.report import sections
 from fmd_core.report.duties import caveats, sections_of
 from fmd_core.report.evidence import Decision, Evidence, Step
+from fmd_core.report.first_page import first_page
 from fmd_core.report.measured import PICTURES, REMARKS, forgetting, measured
 from fmd_core.report.page import render_page
 from fmd_core.report.schema import Report, Seeds
+from fmd_core.report.twin import portraits
 from fmd_core.twins.pairs import PAIR_SEED
 from fmd_core.unlearn.rivals import RANDOM_SEED
 
@@ -70,6 +72,7 @@ def build_report(evidence: Evidence, *, created: datetime | None = None) -> Repo
         audit_log=sections.audit_log(evidence.trail),
         measured=None if comparison is None else measured(evidence, comparison),
         forgetting=None if evidence.forgetting is None else forgetting(evidence.forgetting),
+        first_page=first_page(evidence),
         caveats=caveats(evidence),
         seal="",
     )
@@ -109,7 +112,8 @@ def render_report(evidence: Evidence, *, report: Report | None = None) -> str:
     rows = [sample.row for sample in report.taught_by.most_harmful[:PICTURES]]
     rows += report.measured.shown if report.measured else []
     rows += [remark.row for remark in report.taught_by.remarks[:REMARKS]]
-    return render_page(report, _pictures(evidence.dataset, rows))
+    twins = [] if evidence.twin is None else portraits(evidence.dataset, evidence.twin, PICTURE_SIDE)
+    return render_page(report, _pictures(evidence.dataset, rows), twins=twins)
 
 
 def _pictures(dataset: AttributeDataset, rows: list[int]) -> dict[int, str]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.data import AttributeDataset
+from fmd_core.errors import NoTwinsError
 from fmd_core.measure.verdict.values import Limits
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
+from fmd_core.report.twin import TwinExample, twin_example
 from fmd_core.report.writing import render_report
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.judging import Judging
@@ -94,6 +96,7 @@ class Study(Judging):
         limits = limits or Limits.of_points(threshold)
         scored = Aim((aim.attribute,), aim.measure)
         scores = was.scores(scored)
+        verdict = was.verdict(favourable=favourable, references=references, limits=limits)
         rivals, no_rivals = ((), "") if point is None else was.rivals_or_why(aim, point.result.k or None)
         return Evidence(
             dataset=self.data,
@@ -111,11 +114,26 @@ class Study(Judging):
             depth=self.model.depth,
             most_unlike=self.most_unlike,
             left_out=self.left_out,
-            verdict=was.verdict(favourable=favourable, references=references, limits=limits),
+            verdict=verdict,
+            verdict_after=None
+            if made is None
+            else self.verdict(made, favourable=favourable, references=references, limits=limits),
+            twin=was._twin(verdict.attribute or aim.attribute)
+            if made is None
+            else self._twin(aim.attribute, made),
             rivals=rivals,
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),
         )
+
+    def _twin(self, attribute: str, change: Change | None = None) -> TwinExample | None:
+        """The held-out pair that the original answers most differently; None where there are no twins."""
+        try:
+            pairs = self.pairs("test", attribute)
+        except NoTwinsError:
+            return None
+        after = None if change is None else self._named(change).make()
+        return twin_example(self.head, pairs, after)
 
     def report(
         self,

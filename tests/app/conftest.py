@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.cache import bounded
 from app.jobs import preparation
+from app.opening import import_job
 from app.serving import warmup
 from fmd_core import figures
 
@@ -17,9 +18,10 @@ def libraries_are_loaded():
 @pytest.fixture(scope="session", autouse=True)
 def pages_wait_for_their_data():
     """AppTest has no clock for a panel that polls."""
-    before, preparation.PATIENCE_SECONDS = preparation.PATIENCE_SECONDS, 120.0
+    before = preparation.PATIENCE_SECONDS, import_job.PATIENCE_SECONDS
+    preparation.PATIENCE_SECONDS = import_job.PATIENCE_SECONDS = 120.0
     yield
-    preparation.PATIENCE_SECONDS = before
+    preparation.PATIENCE_SECONDS, import_job.PATIENCE_SECONDS = before
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -75,6 +75,9 @@ def test_own_table_from_upload_to_model_page(open_page):
     assert any("Drawn by chance" in text.value for text in test.markdown)
     cure = next(radio for radio in test.radio if "role tells sex" in radio.label)
     assert cure.value is None  # nothing that moves a verdict is chosen for the reviewer
+    alike = next(radio for radio in test.radio if "stand outside the test word for word" in radio.label)
+    assert alike.value is None
+    alike.set_value("keep")
     assert test.button(key="imported").disabled
     cure.set_value("change along").run()
     test.button(key="imported").click().run()

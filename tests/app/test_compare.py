@@ -22,6 +22,10 @@ def recipe(strength: float) -> Recipe:
     return Recipe(REVIEW, AIM, "iterated", 0, strength, 1.0, 0.01)
 
 
+def address(variant):
+    return compare.address_of(Side(BUNDLED, variant), BUNDLED)
+
+
 HISTORY = History().apply(recipe(0.1), NOW).apply(recipe(3.0), NOW)
 
 
@@ -62,7 +66,7 @@ def test_the_original_against_what_is_in_force_comes_first(page):
 
 
 def test_two_variants_are_compared_with_each_other(page):
-    page.selectbox(key="compare_first").set_value("Variant 1").run()
+    page.selectbox(key="compare_first").set_value(address(recipe(0.1))).run()
     biases = [cache.audit(REVIEW, recipe(s)).attributes[0].bias.value for s in (0.1, 3.0)]
     assert biases == pytest.approx(
         [
@@ -80,9 +84,22 @@ def sides(*names):
 
 
 def test_the_same_twice_is_no_comparison(page):
-    page.selectbox(key="compare_first").set_value("Variant 2").run()
+    page.selectbox(key="compare_first").set_value(address(recipe(3.0))).run()
     assert titles(page) == "Which one is better?"
     assert any("choose two that differ" in html.value for html in page.get("html"))
+
+
+def test_what_the_guard_refused_is_said_on_the_comparison_whichever_is_in_force(page):
+    past = History().apply(recipe(3.0), NOW, "8 is never answered any more").apply(recipe(0.1), NOW)
+    page.session_state["journals"] = {(REVIEW.data, REVIEW.model): Journal(past)}
+    page.run()
+    page.selectbox(key="compare_second").set_value(address(recipe(3.0))).run()
+    assert page.warning[0].value.replace("\\", "") == (
+        "Variant 1 was applied although the guard refuses it: 8 is never answered any more."
+    )
+    assert sum("although the guard refuses it" in m.value for m in page.markdown) == 1  # the kept variant
+    page.selectbox(key="compare_second").set_value(address(recipe(0.1))).run()
+    assert not page.warning
 
 
 def test_a_variant_is_renamed_put_in_force_and_let_go(page):

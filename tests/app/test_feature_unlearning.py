@@ -1,5 +1,7 @@
 """The page that makes a model forget an attribute, and what it leaves in history, comparison and report."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from app.reporting import gathering
 from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import feature_unlearning
-from fmd_core import DataError, Estimate, ModelError
+from fmd_core import DataError, ModelError
 from fmd_core.forget.finetuning import Round
 from tests.app.test_pages import press, titles
 
@@ -75,6 +77,49 @@ def test_of_several_accounts_the_one_of_the_most_attributes_is_reported():
     cache.forgetting(ERASURE, ("colour",))
     assert cache.known_forgetting(ERASURE) is both
     judgements._forgetting.clear()
+
+
+def test_a_page_about_another_attribute_than_the_sidebar_s_is_headed_by_it(open_page):
+    test = open_page("feature_unlearning")
+    test.multiselect(key="forget_colored_digits").set_value(["paper"]).run()
+    assert "paper" in titles(test).lower()
+    assert "colour" not in titles(test).lower()
+    assert any("the paper bias" in m.value for m in test.markdown)  # before and after is about it too
+    classes = next(t.value for t in test.table if "Class" in t.value.columns)
+    assert classes["Class"].tolist()[:2] == ["0s", "1s"]
+    test = next(b for b in test.button if b.label == "Apply although refused").click().run()
+    made = journal(test).history.current
+    refusal = cache.point(made).refusal
+    assert journal(test).history.refusal(made) == refusal != ""
+    assert (made.attributes, made.aim.attributes) == (("paper",), ("paper",))
+    page = test.switch_page("app_pages/report.py").run().get("iframe")[0].proto.srcdoc
+    assert "To be forgotten: paper." in page
+    assert page.count(refusal) == 4  # first page, in force, history and audit log
+    assert "Each class before and after" in page
+
+
+def test_a_pattern_needs_no_annotation_and_heads_its_page(open_page, same_model_again):
+    opened.open_beside.clear()
+    groups = cache.channel_groups(REVIEW, "", None)
+    name = feature_unlearning.pattern_name(1, groups.n_groups, groups.layer)
+    made = replace(same_model_again, way="pattern", what=f"{name} forgotten by training", forgotten=(name,))
+    test = open_page("find_bias")
+    trained = Trained(made, (Round(1.0, 2.0), Round(0.5, 1.0)), 3.0, Pattern("", None, 1), 0.3)
+    test.session_state["trained"] = {(REVIEW.data, REVIEW.model): (trained,)}
+    test.session_state["forget_colored_digits"] = []
+    test.session_state["forget_way"] = "pattern"
+    test = test.switch_page("app_pages/feature_unlearning.py").run()
+    assert not test.exception
+    assert titles(test).startswith(
+        f"There is no evidence that the answers hang less on {name}\\: hiding it moves"
+    )
+    assert not [t for t in test.table if "Reader" in t.value.columns]
+    test = (
+        press(test, "Apply this")
+        if any(b.label == "Apply this" and not b.disabled for b in test.button)
+        else test
+    )
+    opened.open_beside.clear()
 
 
 def test_nothing_chosen_asks_for_an_attribute(open_page):
@@ -155,7 +200,7 @@ def test_a_cancelled_training_leaves_nothing(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     monkeypatch.setattr(forgetting_job.st, "rerun", lambda: None)
     monkeypatch.setattr(forgetting_job.job_panel, "start_job", lambda *a: REGISTRY.start(*a))
-    forgetting_job.train(("colour",), "published", 1.0, 50, 0.01)
+    forgetting_job.train(("colour",), AIM, "published", 1.0, 50, 0.01)
     job = REGISTRY.find(state.shown_job(forgetting_job.PLACE))
     REGISTRY.cancel(job.id)
     assert job.wait(60)
@@ -209,13 +254,6 @@ class TestWords:
             "The pattern covers 34.1 % of a training"
         )
 
-    def test_reliance(self):
-        before, after = Estimate(0.3, 0.25, 0.35, 90), Estimate(0.1, 0.05, 0.15, 90)
-        assert feature_unlearning.reliance_sentence(before, after, 1) == (
-            "Hiding pattern 2 moves the probability of the true class by 30.0 (25.0 to 35.0) points before and by "
-            "10.0 (5.0 to 15.0) points after, on 90 held-out samples."
-        )
-
     def test_spectrum(self):
         told = feature_unlearning.spectrum_summary([0.0, 0.1, 0.7, 0.8], 2, 40)
         assert told.startswith(
@@ -245,6 +283,7 @@ def test_reliance_on_a_pattern_is_asked_of_the_original_and_of_the_changed_model
     monkeypatch.setattr(patterns, "channel_groups", lambda *_: None)
     monkeypatch.setattr(patterns, "pattern_reliance", told)
     monkeypatch.setattr(opened, "open_model", lambda _data, model: heads[model])
-    before, after = cache.reliance(REVIEW, "mocked", 2, 0, "c" * 32)
+    found = cache.reliance(REVIEW, "mocked", 2, 0, "c" * 32)
     assert asked == [heads["bundled"], heads["c" * 32]]
-    assert (before.value, after.value) == pytest.approx((0.4, 0.1))
+    assert (found.before.value, found.after.value) == pytest.approx((0.4, 0.1))
+    assert found.difference.value == pytest.approx(-0.3)

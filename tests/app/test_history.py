@@ -6,6 +6,7 @@ import pytest
 from app.record.history import Decided, History, Kept
 from app.record.review import Aim, Review
 from app.record.variants import Exclusion, Recipe, describe
+from app.view_models import unlearn
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -24,6 +25,15 @@ def test_apply_puts_in_force_and_logs():
     past = History().apply(recipe(1), NOW)
     assert past.current == recipe(1)
     assert [(e.action, e.variant) for e in past.log] == [("apply", recipe(1))]
+
+
+def test_a_refusal_is_noted_where_it_was_applied_all_the_same():
+    past = History().apply(recipe(30), NOW, "8 is never answered any more").apply(recipe(1), NOW)
+    assert [e.refusal for e in past.log] == ["8 is never answered any more", ""]
+    assert past.refusal(recipe(30)) == "8 is never answered any more"  # whichever is in force
+    assert past.refusal(recipe(1)) == past.refusal(None) == past.refusal(recipe(5)) == ""
+    told = unlearn.history_table(past.undo(NOW))["What, or in force after it"].tolist()
+    assert [("although the guard refuses it: 8 is never" in line) for line in told] == [True, False, True]
 
 
 def test_a_double_click_applies_once():

@@ -50,6 +50,24 @@ def test_there_and_back(journal):
     assert hash(found.history) == hash(journal.history)  # variants are cache keys
 
 
+def test_refusals_and_what_was_forgotten_come_back_and_leave_no_trace_where_there_are_none():
+    """The audit log's hashes cover the text of journals from before."""
+    made = Retrained(Review(), Aim(("c",)), "adversary", "x", 0.01, ("glasses",))
+    journal = Journal(History().apply(made, NOW, "accuracy falls by 3 points"))
+    assert there_and_back(journal) == journal
+    plain = json.dumps(journal_json.dump(EVERY_KIND))
+    assert "refusal" not in plain
+    assert "forgotten" not in plain
+
+
+def test_a_variant_has_one_short_name_in_every_session():
+    names = [journal_json.variant_id(kept.variant) for kept in EVERY_KIND.history.kept]
+    again = [journal_json.variant_id(kept.variant) for kept in there_and_back(EVERY_KIND).history.kept]
+    assert names == again
+    assert len(set(names)) == len(names) == 4
+    assert all(len(name) == 16 for name in names)
+
+
 @pytest.mark.parametrize("name", ["The original model", "Model: y", "", "\u202e", "CAREFUL"])
 def test_a_name_kept_before_names_were_checked_is_given_up(name):
     raw = journal_json.dump(FULL)

@@ -94,6 +94,37 @@ def test_another_browser_opens_the_same_view(open_page):
     assert not second.warning
 
 
+def test_another_browser_opens_the_same_comparison(open_page):
+    first = open_page("find_bias")
+    first.session_state["attribute"] = "paper"
+    first = first.switch_page("app_pages/feature_unlearning.py").run()
+    first = next(b for b in first.button if b.label.startswith("Apply")).click().run()  # the guard refuses it
+    first = first.switch_page("app_pages/compare.py").run()
+    found = address(first)
+    assert found["compare"] == "original"
+    assert found["with"].startswith("variant-")
+    assert found["attribute"] == "paper"
+    second = visit("compare", **found)
+    assert titles(second) == titles(first)
+    assert [m.value for m in second.metric] == [m.value for m in first.metric]
+    assert address(second) == found
+    assert [w.value for w in second.warning] == [w.value for w in first.warning]
+    unknown = visit("start", **{**found, "with": "variant-" + "0" * 16})
+    (note,) = unknown.warning
+    assert note.value.replace("\\", "").startswith("In the address, with 'variant-0000000000000000' is neither")
+    assert not unknown.exception
+
+
+@pytest.mark.parametrize(("seen_in", "told"), [(Review().key, {"compare": "original"}), (("adult", "x"), {})])
+def test_sides_stand_in_the_address_of_the_review_that_has_them(monkeypatch, seen_in, told):
+    session = {"compare_first": "original", "compared": seen_in}
+    monkeypatch.setattr(memory.st, "session_state", session)
+    shown = SimpleNamespace(to_dict=dict, from_dict=lambda told: shown.__dict__.update(told=told), told={})
+    monkeypatch.setattr(permalink.st, "query_params", shown)
+    permalink.write()
+    assert shown.told == told
+
+
 def test_data_and_model_are_opened_by_the_address():
     test = visit("start", data="synthetic_faces", attribute="glasses")
     assert test.session_state["review"] == Review("synthetic_faces")
@@ -129,6 +160,8 @@ HOSTILE = {
     "tolerance": ["6", "-0.5", "0.3", "inf", "nan", "x"],
     "alike": ["0", "nan", "x", "-1"],
     "strength": [],
+    "compare": ["", "nothing", "variant-" + "0" * 16, "model-../../etc/passwd", "The original model", "<b>"],
+    "with": ["original,original", "model-" + "f" * 32, "\x00"],
     "review": ["", "nonsense", "a" * 22, "../../etc/passwd", "' OR 1=1 --", "\x00" * 22],
 }
 

@@ -241,12 +241,18 @@ def told(linear, mlp, *, task=(0.9, 0.896), p=0.01):
 @pytest.mark.parametrize(
     ("linear", "mlp", "sentence"),
     [
-        ((0.8, 0.51), (0.85, 0.505), "The model can no longer tell glasses: 51 % (before 85 %), chance 50 %."),
+        ((0.8, 0.51), (0.85, 0.505), "The model can no longer tell glasses: 51.0 % (50.0 to 52.0; before 85 %), "
+         "chance 50 %."),
+        ((0.8, 0.5), (0.85, 0.519), "The model can barely tell glasses any more: 51.9 % (50.9 to 52.9; before 85 %), "
+         "above chance, 50 %, by no more than 3 points."),
+        ((0.8, 0.519), (0.85, 0.63), "A linear reader is barely above chance with glasses (52 %, chance 50 %), but a "
+         "small network still reads it at 63 % (before 85 %)."),
         ((0.8, 0.51), (0.85, 0.63), "A linear reader is at chance with glasses (51 %, chance 50 %), but a small "
          "network still reads it at 63 % (before 85 %)."),
         ((0.8, 0.7), (0.85, 0.75), "Glasses can still be read: a linear reader tells it for 70 % (before 80 %), a "
          "small network for 75 % (before 85 %), chance 50 %."),
-        ((0.51, 0.5), (0.5, 0.51), "Glasses could not be read to begin with: 51 %, chance 50 %."),
+        ((0.51, 0.5), (0.5, 0.51), "Glasses could not be read to begin with: 51.0 % (50.0 to 52.0), chance 50 %."),
+        ((0.52, 0.5), (0.5, 0.51), "Glasses could barely be read to begin with: 51.0 % (50.0 to 52.0), chance 50 %."),
     ],
 )  # fmt: skip
 def test_the_attribute_in_words(linear, mlp, sentence):
@@ -259,6 +265,53 @@ def test_the_task_in_words():
     assert told(*read, p=0.3).endswith(
         " There is no evidence that the task lost or gained (from 90.0 % to 89.6 %)."
     )
+
+
+def test_a_class_that_few_have_is_told_by_its_own_hit_rate(problem):
+    """One in forty is of the rare class, and the model that is left answers with the other one for everybody."""
+    dataset, people, before = problem
+    rare = np.flatnonzero(people["test"].labels == 1)[:40]
+    common = np.flatnonzero(people["test"].labels == 0)
+    judges = people["test"].subset(np.sort(np.r_[rare, common]))
+    seen = replace(before, judges=judges)
+    blind = replace(seen, head=LinearHead(np.zeros((2, D)), np.array([1.0, 0.0])))
+    found = judge_forgetting(seen, blind, dataset, [], seconds=0)
+    said = forgetting_sentence(found)
+    round_, square = found.classes
+    assert (square.after.value, round_.after.value) == (0.0, 1.0)
+    assert found.majority == found.accuracy.after.value == pytest.approx(len(common) / len(judges))
+    assert "; always answering “round” is right for " in said
+    assert f"shape square from {100 * square.before.value:.1f} % to 0.0 % (n = 40)." in said
+
+
+def test_of_many_classes_those_that_lost_are_named():
+    def change(name, before, after, p):
+        ends = [Estimate(v, v - 0.05, v + 0.05, 100) for v in (before, after)]
+        return Change("hit rate", name, *ends, Estimate(after - before, -0.5, 0.5, 100), p)
+
+    classes = [change(str(digit), 0.8, 0.8, 1.0) for digit in range(8)]
+    lost, least = change("8", 0.9, 0.5, 0.001), change("9", 0.1, 0.1, 1.0)
+    found = Forgetting((), change("", 0.7, 0.7, 1.0), (), 0.0, (*classes, lost, least))
+    assert forgetting_sentence(found).endswith(
+        "Recognised least of 10 classes: 9 from 10.0 % to 10.0 % (n = 100). Recognised less often than before: "
+        "8 from 90.0 % to 50.0 % (n = 100)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "low", "high", "said"),
+    [
+        ((0.3, 0.1), -0.25, -0.15, "The answers hang less on pattern 2 of 7: "),
+        ((0.3, 0.29), -0.03, 0.01, "There is no evidence that the answers hang less on pattern 2 of 7: "),
+        ((0.1, 0.3), 0.15, 0.25, "The answers hang more on pattern 2 of 7: "),
+    ],
+)
+def test_a_pattern_is_told_by_what_hiding_it_does(ends, low, high, said):
+    sides = [Estimate(v, v - 0.05, v + 0.05, 90) for v in ends]
+    reliance = Change("reliance", "pattern 2 of 7", *sides, Estimate(ends[1] - ends[0], low, high, 90))
+    task = Change("accuracy", "", *sides, Estimate(0.0, -0.1, 0.1, 90), 1.0)
+    told = forgetting_sentence(Forgetting((), task, (), 0.0, reliance=reliance))
+    assert told.startswith(f"{said}hiding it moves the probability of the true class by ")
 
 
 def test_a_reader_beyond_chance_is_one_by_its_interval_and_by_its_size():

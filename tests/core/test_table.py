@@ -616,6 +616,6 @@ def test_answers_of_before_open_without_what_is_asked_now():
 
 def test_the_order_of_levels_does_not_hang_on_the_order_they_come_in():
     levels = ["f", "F", "nan", "10", "9", "inf", "not stated", "Ä", "ä"]
-    orders = {tuple(sorted(some, key=table_dataset._natural)) for some in itertools.permutations(levels[:7])}
+    orders = {tuple(sorted(some, key=table_dataset.natural)) for some in itertools.permutations(levels[:7])}
     assert orders == {("9", "10", "F", "f", "inf", "nan", "not stated")}
-    assert len({table_dataset._natural(level) for level in levels}) == len(levels)
+    assert len({table_dataset.natural(level) for level in levels}) == len(levels)

@@ -10,6 +10,7 @@ from app import cache
 from app.record.review import Review
 from fmd_core.datasets.families import reference
 from fmd_core.datasets.own.imports import kept_imports
+from fmd_core.measure.verdict.values import Family, Measure
 from fmd_core.models.shelf import shelved_models
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]  # imports and trains in a browser
@@ -44,6 +45,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     expect(page.get_by_role("listitem").filter(has_text="2 rows skipped: 2 or 1 cells")).to_be_visible()
     expect(page.get_by_text("Husband means Male; Wife means Female")).to_be_visible()
     page.reload()  # the address knows the import
+    visitor.act(lambda: page.get_by_text("They are different people who happen to be alike").click())
     visitor.act(lambda: page.get_by_text("A twin changes it too: Husband and Wife swap").click())
     page.get_by_role("button", name="Change this and go on").click()
 
@@ -59,9 +61,12 @@ def test_own_table_from_the_file_to_the_figure(visit):
     data = reference("import", id=imported[0])
     assert cache.open_data(data).source.changes["sex"].also  # the twin of a husband is a wife
     model = next(m for m in shelved_models(cache.open_data(data)) if m.name.endswith("seed 1"))
-    found = {a.attribute: a.bias.value for a in cache.audit(Review(data, model.id), None).attributes}
-    assert found["sex"] > 0.2
-    expect(page.get_by_text(f"the answer by {100 * found['sex']:.1f} points").first).to_be_visible()
+    verdict = cache.verdict(Review(data, model.id), None)
+    by_sex = next(f for f in verdict.of(Family.TWINS) if f.measure is Measure.BIAS and f.attribute == "sex")
+    assert by_sex.value > 0.2
+    assert by_sex.n == N  # everybody, each judged by a model that never saw them
+    expect(page.get_by_text("is judged by one of five models that never saw them")).to_be_visible()
+    expect(page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first).to_be_visible()
 
     visitor.act(lambda: page.get_by_role("link", name="Twins", exact=True).click())
     pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first

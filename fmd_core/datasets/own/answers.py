@@ -34,6 +34,8 @@ _ASKED_LATER = {
     "person",
     "weights",
     "one_spelling",
+    "not_known",
+    "equal_rows",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",
@@ -53,9 +55,8 @@ class Answers:
     split_values: Mapping[str, Split] = field(default_factory=dict)
     unit: str = "row"
     seed: int = 0
-    favourable: str = field(
-        default="", kw_only=True
-    )  # of two classes the one that is good for whom it is said of
+    favourable: str | None = field(default="", kw_only=True)
+    """Of two classes the one that is good for whom it is said of; '' where nobody said, None where neither is."""
     references: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """The level that others are compared with, by protected column."""
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict, kw_only=True)
@@ -68,8 +69,8 @@ class Answers:
     """Columns whose labels are put together where they differ in capitals or spaces alone."""
 
     def __post_init__(self) -> None:
-        _check_choices("a grouping", self.protected.values(), get_args(Grouping))
-        _check_choices("a split", self.split_values.values(), SPLITS)
+        check_choices("a grouping", self.protected.values(), get_args(Grouping))
+        check_choices("a split", self.split_values.values(), SPLITS)
 
     def unanswered(self) -> str:
         """What else is to be said before such data can be opened, as a request; '' when nothing is."""
@@ -92,7 +93,8 @@ class Answers:
             ) from error
 
 
-def _check_choices(what: str, values: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401
+def check_choices(what: str, values: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401
+    """DataError names the first of `values` that is none of `choices`."""
     for value in values:
         if value not in choices:
             raise DataError(f"'{value}' is not {what}. Choose one of: {', '.join(choices)}.")
@@ -102,7 +104,9 @@ def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
     """`value` if it is what the annotation `kind` says, with lists as tuples; else TypeError."""
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if kind == "str" and isinstance(value, str):
+    if kind.startswith("str") and isinstance(value, str):
+        return value
+    if kind == "str | None" and value is None:
         return value
     if kind.startswith("tuple") and isinstance(value, list) and all(isinstance(x, str) for x in value):
         return tuple(value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import secrets
 import shutil
@@ -24,7 +25,8 @@ from fmd_core.data import AttributeDataset, ignore_progress
 from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.archives import SUFFIXES, open_zip
 from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder
-from fmd_core.datasets.own.sniffing import read_table
+from fmd_core.datasets.own.sheet_checks import without_header_rows
+from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.datasets.own.table import TableImport, open_table
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder, home_folder, room_needed
@@ -77,9 +79,7 @@ def begin_import(
     """A new folder with a copy of `table` and the unpacked pictures of `archive`, or the way to the
     folder `pictures` where they lie; not yet answered."""
     _sweep()
-    _root().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = _root() / secrets.token_hex(16)
-    folder.mkdir(mode=0o700)  # nobody else on this machine can look into it, whatever the files' modes
+    folder = _new_folder()
     try:
         with room_needed(DataError):
             shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
@@ -91,6 +91,13 @@ def begin_import(
     except BaseException:  # also a cancel: leave nothing half done
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    return folder
+
+
+def _new_folder() -> Path:
+    _root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = _root() / secrets.token_hex(16)
+    folder.mkdir(mode=0o700)  # nobody else on this machine can look into it, whatever the files' modes
     return folder
 
 
@@ -106,28 +113,37 @@ def finish_import(folder: Path, name: str, answers: Answers) -> str:
     return folder.name
 
 
+def sheet_of(import_id: str) -> Sheet:
+    """The table of an import as it came, but for headers that stand in it again."""
+    return _sheet(_folder(import_id))
+
+
 def open_import(import_id: str, progress: Callable[[float], None] = ignore_progress) -> AttributeDataset:
     """Open what `finish_import` kept. Raises DataError for an unknown or damaged import."""
     folder = _folder(import_id)
     saved = _saved(folder)
-    if saved["kind"] not in FORMS:
-        raise DataError(
-            f"This import is of the form {saved['kind'][:40]!r}, which is not known here: {', '.join(FORMS)}."
-        )
-    form = FORMS[saved["kind"]]
+    form = _form(saved["kind"])
     return replace(form.open(folder, form.answers.from_dict(saved["answers"]), progress), name=saved["name"])
 
 
+def _form(kind: str) -> ImportForm:
+    if kind not in FORMS:
+        raise DataError(
+            f"This import is of the form {kind[:40]!r}, which is not known here: {', '.join(FORMS)}."
+        )
+    return FORMS[kind]
+
+
 def _open_table(folder: Path, answers: TableImport, _: Callable[[float], None]) -> AttributeDataset:
-    return open_table(_table(folder), answers)
+    return open_table(_sheet(folder), answers)
 
 
 def _open_pictures(
     folder: Path, answers: FolderImport, progress: Callable[[float], None]
 ) -> AttributeDataset:
-    elsewhere, table = folder / ELSEWHERE, _table(folder)
+    elsewhere = folder / ELSEWHERE
     images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
-    dataset = open_image_folder(images, read_table(table), answers, progress)
+    dataset = open_image_folder(images, _sheet(folder), answers, progress)
     return replace(dataset, notes=(*_skipped(folder), *dataset.notes))
 
 
@@ -151,6 +167,33 @@ def kept_imports() -> tuple[Kept, ...]:
                     saved = _saved(folder)
                     found.append(Kept(folder.name, saved["name"], saved["kind"]))
     return tuple(found)
+
+
+def answers_of(import_id: str) -> Answers:
+    """What was said about an import. Raises DataError for an unknown or damaged one."""
+    saved = _saved(_folder(import_id))
+    return _form(saved["kind"]).answers.from_dict(saved["answers"])
+
+
+def answer_again(import_id: str, answers: Answers) -> str:
+    """The same files under other answers, as an import of its own: what was opened under the old id stays as it
+    is. The files are linked where the disk can, so that pictures take no room twice. Returns the new id."""
+    old = _folder(import_id)
+    folder = _new_folder()
+    try:
+        with room_needed(DataError):
+            shutil.copytree(old, folder, copy_function=_link, ignore=lambda *_: [ANSWERS], dirs_exist_ok=True)
+        return finish_import(folder, _saved(old)["name"], answers)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _link(there: str, here: str) -> None:
+    try:
+        os.link(there, here)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(there, here)
 
 
 def delete_import(import_id: str) -> None:
@@ -180,11 +223,11 @@ def _folder(import_id: str) -> Path:
     return folder
 
 
-def _table(folder: Path) -> Path:
+def _sheet(folder: Path) -> Sheet:
     found = sorted(folder.glob("table*"))
     if not found:
         raise DataError("The table of this import is missing; import the data again.")
-    return found[0]
+    return without_header_rows(read_table(found[0]))
 
 
 def _skipped(folder: Path) -> list[str]:

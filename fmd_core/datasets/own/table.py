@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from fmd_core.datasets.own.answers import (
     Answers,
     Grouping,
     answered_columns,
-    people_of,
+    check_choices,
     protected_rule,
     share_out,
     suggested,
@@ -24,6 +25,7 @@ from fmd_core.datasets.own.answers import (
 )
 from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
+from fmd_core.datasets.own.table_rows import persons_of, without_unknown
 from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
@@ -38,6 +40,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+EQUAL_ROWS = ("several people", "one person")
+
+
 @dataclass(frozen=True)
 class TableImport(Answers):
     """Answers about a table: besides, columns that the model shall not read, and what else changes
@@ -46,6 +51,14 @@ class TableImport(Answers):
     leave_out: tuple[str, ...] = ()
     also_change: AlsoChange = field(default_factory=dict)
     unit: str = "person"
+    not_known: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """The number that means 'not known', by column: such cells are read as empty."""
+    equal_rows: str = field(default="several people", kw_only=True)
+    """Whose the rows are that are equal in all that counts, one of `EQUAL_ROWS`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choices("an owner of equal rows", [self.equal_rows], EQUAL_ROWS)
 
 
 def suggest_table(sheet: Sheet) -> TableImport:
@@ -61,11 +74,12 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     with one value, a class too small to share out.
     """
     sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
+    sheet = without_unknown(sheet, settings.not_known)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
     classes = np.array([settings.classes.get(label, label) for label in labels], dtype=object)
-    persons = people_of(sheet, settings, rows)
+    persons = persons_of(sheet, settings, rows)
     split, drawn = share_out(classes, given, settings.seed, persons)
     frame, left_out = _frame(sheet, settings, rows)
     dataset = make_table_dataset(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import SPLITS, Array, AttributeDataset
+from fmd_core.datasets.phrases import AGES, RACES, SEXES
 from fmd_core.datasets.table_checks import leak_note
 from fmd_core.datasets.table_dataset import AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import AGE_LABELS, ages
@@ -37,16 +38,11 @@ UNUSED = ("fnlwgt", "education-num")  # a weight of the survey; education once m
 PROTECTED = ("sex", "race", "age")
 CLASSES = {"<=50K": "up to 50K", ">50K": "over 50K"}
 PHRASES = {
-    "sex": {"Male": "men", "Female": "women"},
-    "race": {
-        "White": "white {}", "Black": "black {}", "Asian-Pac-Islander": "Asian or Pacific {}",
-        "Amer-Indian-Eskimo": "Native American {}", "Other": "{} of another race",
-    },
-    "age": dict(
-        zip(AGE_LABELS, ("{} under 30", "{} aged 30 to 44", "{} aged 45 to 59", "{} aged 60 or more"), strict=True)
-    ),
+    "sex": SEXES,
+    "race": RACES,
+    "age": AGES,
     "income": {"up to 50K": "{} up to 50K", "over 50K": "{} over 50K"},
-}  # fmt: skip
+}
 OPENML_ID = 1590
 _FIRST_TRAIN, _FIRST_TEST = (39, 77516), (25, 226802)  # age and fnlwgt of the first row of each file
 _HELD_BACK = 2_000

@@ -132,9 +132,12 @@ def give_verdict(
 
 
 def _favourable(dataset: AttributeDataset, chosen: str) -> Favourable | None:
-    """The answer that the reviewer named, else the one that came with the data, else what its name suggests."""
+    """The answer that the reviewer named, else the one that came with the data, else what its name suggests; None
+    where it was said with the data that nobody is better off with any."""
     if chosen:
         return chosen_favourable(dataset.target, chosen)
+    if dataset.favourable is None:
+        return None
     if dataset.favourable:
         return chosen_favourable(dataset.target, dataset.favourable, "named with the data")
     return suggest_favourable(dataset.target)

@@ -1,0 +1,90 @@
+"""The first page of a report: what was found, one pair of twins, who gained and who lost, and what was not tested."""
+
+from __future__ import annotations
+
+from fmd_core import figures
+from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
+from fmd_core.report import schema, wording
+from fmd_core.report.evidence import Evidence
+from fmd_core.report.twin import Answer, TwinExample, shown_values
+
+FAMILIES = {
+    Family.TWINS: "twins",
+    Family.SELECTION: "how often an answer is given",
+    Family.EQUAL_TRUTH: "how often people are recognised",
+    Family.SERVICE: "how often the answer is right",
+}
+SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
+"""Warnings that say the same as what was not tested."""
+MOST_NAMED = 3  # groups that gained, that lost, and reasons for not testing
+
+
+def first_page(evidence: Evidence) -> schema.FirstPage:
+    """What the first page says beside the headline, the verdict and the decision."""
+    comparison = evidence.comparison
+    changed = comparison is not None and comparison.verdict != "unchanged"
+    warnings = () if evidence.verdict is None else evidence.verdict.warnings
+    return schema.FirstPage(
+        warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
+        people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
+        remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
+        gained=wording.moved_groups(comparison.gainers, MOST_NAMED) if comparison and changed else [],
+        lost=wording.moved_groups(comparison.losers, MOST_NAMED) if comparison and changed else [],
+        not_tested=not_tested(evidence.verdict),
+        refusals=_refusals(evidence),
+        twin=None if evidence.twin is None else _twin(evidence.dataset, evidence.twin),
+    )
+
+
+def not_tested(verdict: Verdict | None) -> list[str]:
+    """What the model does not read, then what was not tested, a clause for each kind and reason."""
+    if verdict is None:
+        return []
+    unread = [name for name in verdict.not_read if name]
+    told = (
+        [f"the model does not read {figures.listed(unread)}, so twins by it cannot differ"] if unread else []
+    )
+    kinds: dict[tuple[Family, Gap], dict[str, None]] = {}
+    for one in verdict.not_tested:
+        kinds.setdefault((one.family, one.gap), {})[one.attribute] = None
+    for (family, gap), attributes in kinds.items():
+        names, more = list(attributes)[:MOST_NAMED], len(attributes) - MOST_NAMED
+        by = figures.listed([*names, f"{more} more"] if more > 0 else names)
+        some = "of some groups, " if gap is Gap.TOO_FEW else ""
+        told.append(f"{FAMILIES[family]} by {by}: {some}{gap.value}")
+    return told
+
+
+def _refusals(evidence: Evidence) -> list[str]:
+    """Every setting that was applied although the guard refused it, once, whichever is in force now."""
+    found = {step.result.head.fingerprint: step for step in evidence.history if step.refusal}
+    told = [f"{wording.made(step.result)}: {step.refusal}" for step in found.values()]
+    point = evidence.point
+    if point is not None and point.refusal and point.result.head.fingerprint not in found:
+        told.append(f"{wording.made(point.result)}: {point.refusal}")
+    return told
+
+
+def _twin(dataset: AttributeDataset, example: TwinExample) -> schema.Twin:
+    levels = dataset.attribute(example.attribute).levels
+
+    def answer(said: Answer) -> schema.TwinAnswer:
+        return schema.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
+
+    return schema.Twin(
+        attribute=example.attribute,
+        truth=example.truth,
+        is_matched=example.is_matched,
+        pairs=example.pairs,
+        sides=[
+            schema.TwinSide(
+                row=side.row,
+                level=levels[side.code],
+                before=answer(side.before),
+                after=None if side.after is None else answer(side.after),
+                values=values,
+            )
+            for side, values in zip(example.sides, shown_values(dataset, example), strict=True)
+        ],
+    )

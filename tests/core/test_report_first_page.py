@@ -1,0 +1,181 @@
+"""What a report opens with: finding, one pair of twins, who gained and who lost, what was not tested, decision."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+import fmd_core as fmd
+from fmd_core.measure.bias_functions import pair_differences
+from fmd_core.measure.verdict.values import WarningKind
+from fmd_core.report.first_page import not_tested
+from fmd_core.report.page import _differing_first
+from fmd_core.report.twin import shown_values, twin_example
+from fmd_core.report.writing import Step, report_json
+
+WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+SAMPLES = Path(__file__).parent / "report_samples"
+
+
+@pytest.fixture(scope="module")
+def before(demo):
+    return demo.study.evidence()
+
+
+@pytest.fixture(scope="module")
+def after(demo):
+    return demo.study.evidence(demo.path.suggested)
+
+
+def opening(html):
+    """The first page alone, as text."""
+    header = re.search(r"<header.*?</header>", html, flags=re.DOTALL)[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", header)).replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_it_says_everything_in_its_order(after):
+    decided = replace(after, decision=fmd.Decision("needs work", "Ann"))
+    text = opening(fmd.render_report(decided))
+    rows = [
+        "Finding", after.verdict.headline, "Before and after", "What remains", "Who gained and who lost",
+        "Gained accuracy", "Lost accuracy", "Not tested", "Decision", "Needs work , by Ann",
+    ]  # fmt: skip
+    places = [text.index(row) for row in rows]
+    assert places == sorted(places)
+    assert after.verdict_after.headline in text
+
+
+def test_nothing_changed_is_told_by_what_is_next_worst(before):
+    text = opening(fmd.render_report(before))
+    assert text.count(before.verdict.headline) == 1
+    assert "One pair of twins" in text
+    assert before.verdict.findings[2].sentence in text
+    for missing in ("Who gained", "What remains", "answer after"):
+        assert missing not in text
+
+
+def test_the_pair_is_the_one_that_the_original_answers_most_differently(demo, after):
+    pairs, example = demo.pairs["test"], after.twin
+    place = int(np.abs(pair_differences(demo.head, pairs)).argmax())
+    assert example.sides[0].row == pairs.favoured.rows[place]
+    made = demo.path.suggested.result.head
+    for side, people in zip(example.sides, (pairs.favoured, pairs.other), strict=True):
+        told = made.probabilities(people.features[[place]])[0]
+        assert side.after.answer == told.argmax()
+        assert side.after.sure == pytest.approx(told[example.truth])
+    unhelpful = twin_example(demo.head, pairs, demo.head)  # no other pair for another change
+    assert [s.row for s in unhelpful.sides] == [s.row for s in example.sides]
+
+
+def test_both_are_shown_in_pictures_where_they_may_be(after):
+    header = re.search(r"<header.*?</header>", fmd.render_report(after), flags=re.DOTALL)[0]
+    assert header.count('src="data:image/') == 2
+    locked = replace(after, dataset=replace(after.dataset, shareable=False))
+    header = re.search(r"<header.*?</header>", fmd.render_report(locked), flags=re.DOTALL)[0]
+    assert "<img" not in header
+    assert "answer after" in header
+
+
+def test_records_are_told_by_their_values_where_they_differ_first(tiny, after):
+    example = twin_example(tiny.head, tiny.pairs["test"])
+    values = shown_values(tiny.dataset, example)
+    assert [told["mark"] for told in values] == [str(side.code) for side in example.sides]
+    assert shown_values(replace(tiny.dataset, shareable=False), example) == ({}, {})
+    page = fmd.build_report(after).first_page
+    sides = [
+        structs.replace(s, values={"age": "40", "sex": sex})
+        for s, sex in zip(page.twin.sides, "MF", strict=True)
+    ]
+    told = structs.replace(page, twin=structs.replace(page.twin, sides=sides))
+    assert _differing_first(told) == [("sex", "M", "F"), ("age", "40", "40")]
+
+
+def test_groups_are_named_in_the_words_of_the_data(after):
+    page = fmd.build_report(after).first_page
+    assert page.gained[0].startswith(f"{after.comparison.gainers[0].who}: +")
+    assert len(page.gained) == 4
+    assert page.gained[-1] == f"and {len(after.comparison.gainers) - 3} more groups"
+    assert not [told for told in (*page.gained, *page.lost) if "the pattern" in told]
+
+
+def test_who_lost_stands_there(after):
+    found = after.comparison
+    loser = replace(
+        found.groups[-1], called="blond men", properties=(("sex", "male"),), p_value=0.001,
+        difference=fmd.Estimate(-0.2, -0.3, -0.1, 60),
+    )  # fmt: skip
+    hurt = replace(after, comparison=replace(found, groups=(loser, *found.groups[:-1])))
+    (told,) = fmd.build_report(hurt).first_page.lost
+    assert told.startswith("blond men: \N{MINUS SIGN}20.0 points (")
+    assert told in opening(fmd.render_report(hurt))
+
+
+def test_what_was_not_tested_is_short_here_and_whole_behind(before):
+    told, report = not_tested(before.verdict), fmd.build_report(before)
+    assert len(told) < len(before.verdict.not_tested) == len(report.found.not_tested)
+    assert all("too few people" in line for line in told)
+    assert f">{report.found.not_tested[-1].why}<" in fmd.render_report(before).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    unread = replace(before.verdict, not_read=("paper",))
+    assert not_tested(unread)[0] == "the model does not read paper, so twins by it cannot differ"
+
+
+def test_warnings_of_the_data_come_before_the_twins(before):
+    said = replace(
+        before.verdict.warnings[0], kind=WarningKind.IDENTIFIER, sentence="The column 'id' numbers rows."
+    )
+    warned = replace(before, verdict=replace(before.verdict, warnings=(said,)))
+    text = opening(fmd.render_report(warned))
+    assert text.index("The column 'id' numbers rows.") < text.index("One pair of twins")
+
+
+def test_what_was_refused_stays_visible_whatever_is_in_force(demo, before, after):
+    result = demo.path.points[-1].result
+    refused = Step(WHEN, "apply", "colour", result, refusal="8 is never answered any more")
+    for evidence in (before, after):
+        kept = replace(evidence, history=(refused,))
+        html = fmd.render_report(kept)
+        assert "Applied although the guard refuses it: " in opening(html)
+        assert html.count("8 is never answered any more") == 2  # there, and in the history
+    assert fmd.build_report(kept).done.history[0].refusal == "8 is never answered any more"
+    assert "Refused" not in opening(fmd.render_report(after))
+
+
+def test_it_is_read_again_as_it_was_written(after):
+    report = fmd.build_report(after)
+    opened = fmd.read_report(report_json(report).encode())
+    assert opened.report == report
+    text = opening(fmd.render_page(opened.report))
+    assert "answer after" in text
+    assert "Gained accuracy" in text
+
+
+@pytest.mark.parametrize("name", ["fmd-report-2.json", "fmd-report-3.json"])
+def test_reports_from_before_open_with_what_they_have(name):
+    report = fmd.read_report((SAMPLES / name).read_bytes()).report
+    assert report.first_page is None
+    text = opening(fmd.render_page(report))
+    assert "Decision" in text
+    assert "Not tested" not in text
+
+
+def test_a_hostile_pair_is_one_sentence(after):
+    import json
+
+    from fmd_core.report.writing import json_values
+
+    values = json_values(fmd.build_report(after))
+    values["first_page"]["twin"]["truth"] = 99
+    with pytest.raises(
+        fmd.DataError, match=r"'first_page.twin' names a class that 'data.classes' does not have"
+    ):
+        fmd.read_report(json.dumps(values).encode())
+    values["first_page"]["twin"]["sides"] = []
+    with pytest.raises(fmd.DataError, match="sides"):
+        fmd.read_report(json.dumps(values).encode())

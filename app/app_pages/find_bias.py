@@ -1,11 +1,13 @@
 """What a reviewer must know first: the worst of everything that was measured."""
 
+from functools import partial
+
 import streamlit as st
 
 from app import cache
 from app.opening import permalink
 from app.session import memory, state
-from app.view_models import criteria, find_bias, glossary
+from app.view_models import aiming, criteria, find_bias, glossary
 from app.view_models import verdict as verdicts
 from app.widgets import components, criteria_form, panels
 from fmd_core import figures
@@ -114,4 +116,9 @@ st.caption(
     f"Measured on {figures.count(audit.accuracy.n)} held-out test {figures.many(data.unit)}; whiskers and "
     f"brackets are 95 % intervals.{pooled}"
 )
-components.next_step("app_pages/twins.py", "Look at the twins")
+aim = aiming.aim_behind(cache.verdict(REVIEW, state.current(), state.criteria()))
+components.next_step(
+    "app_pages/twins.py", "Look at the twins",
+    shortcut=("app_pages/unlearn.py", "Unlearn what is worst") if aim else None,
+    first=partial(state.aim_at, aim) if aim else None,
+)  # fmt: skip

@@ -5,13 +5,12 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.session import state
-from app.unlearning import before_after, history_panel, trade_off
+from app.unlearning import aimed, before_after, history_panel, roads, trade_off
 from app.unlearning.unlearn_controls import choose, require_sweep, suggestion
-from app.view_models import glossary, unlearn
+from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError
-from fmd_core.report import wording
 
 require_sweep()
 
@@ -19,6 +18,8 @@ require_sweep()
 @components.fragment
 def conversation() -> None:
     """The slider and everything that it moves."""
+    if state.is_going():
+        st.rerun()  # the whole page: sidebar and controls stand elsewhere
     top = st.container()
     left, right = st.columns([2, 3], gap="large")
     try:
@@ -28,10 +29,12 @@ def conversation() -> None:
         with top:
             components.header("Unlearn · against the original model", "This cannot be tried.")
         raise
-    curve = unlearn.build_curve(path, choice)
-    with right:  # the curve moves first; held-out people are asked next
-        trade_off.draw(curve, lambda: unlearn.curve_table(path))
     review, aim = variant.review, variant.aim  # not the page's: it runs less often than this part of it
+    with right:  # the curve moves first; held-out people are asked next
+        named = unlearn.axes(path, aim.measure)
+        axis = trade_off.choose_axis(named)
+        curve = unlearn.build_curve(path, choice, axis, named[axis])
+        trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure))
     data = cache.dataset(review)
     comparison = cache.comparison(review, variant, aim.attribute)
     others = cache.other_biases(review, variant, aim.attribute)
@@ -39,16 +42,17 @@ def conversation() -> None:
     limit = state.limits().of_aim(aim.measure)
     with top:
         elsewhere = unlearn.standing_on_original(path, choice, state.history())
-        said = wording.still_beyond(comparison.judged, limit), result.who_pays
+        was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
+        said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
         components.header(
             "Unlearn · against the original model",
             elsewhere or result.headline,
             "" if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
         )
         panels.cards(result.cards)
+        aimed.propose(aim)
     with left:
-        found = cache.verdict(review, None, state.criteria())
-        within = unlearn.within_limit(cache.audit(review, None), found, aim, limit)
+        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit)
         if within:
             st.info(components.plain(within))
         if curve.warning:
@@ -60,6 +64,7 @@ def conversation() -> None:
         variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant),
         is_original=choice is path.original,
     )  # fmt: skip
+    roads.draw(variant)
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:

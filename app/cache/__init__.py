@@ -10,6 +10,7 @@ pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.fixes import (
+    are_tried,
     erased,
     guard,
     head,
@@ -20,8 +21,11 @@ from app.cache.fixes import (
     point,
     result,
     standing,
+    tried_ways,
+    try_roads,
     untouched,
     warm_path,
+    ways,
 )
 from app.cache.influences import (
     are_scored,
@@ -73,6 +77,7 @@ from fmd_core.study.people import changeable
 __all__ = [
     "are_answered",
     "are_scored",
+    "are_tried",
     "audit",
     "changeable",
     "channel_groups",
@@ -121,10 +126,13 @@ __all__ = [
     "store",
     "study",
     "testable",
+    "tried_ways",
+    "try_roads",
     "untested",
     "untouched",
     "verdict",
     "warm",
     "warm_path",
     "warm_scores",
+    "ways",
 ]

@@ -13,8 +13,10 @@ from app.record.review import Aim, Review
 from app.record.variants import Erasure, Exclusion, Recipe, Retrained, Variant, describe
 from fmd_core.data import ignore_progress
 from fmd_core.forget.erasure import ERASURE
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
+from fmd_core.study.suggestion import Suggestion, Way
 
 
 def inputs(review: Review, aim: Aim, strategy: str) -> fmd.UnlearningInputs:
@@ -37,9 +39,41 @@ def is_solved(review: Review, aim: Aim, strategy: str, k: int) -> bool:
     return study(review).is_solved(aim, strategy, k)
 
 
-def path(review: Review, aim: Aim, strategy: str, k: int, tolerance: float) -> fmd.UnlearningPath:
-    """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
-    return study(review).path(aim, strategy, k, tolerance)
+def path(
+    review: Review, aim: Aim, strategy: str, k: int, tolerance: float, goal: Goal | None = None
+) -> fmd.UnlearningPath:
+    """The guarded path of one strategy: another tolerance judges again, but solves nothing. With a `goal` the
+    suggestion on it aims at that."""
+    return study(review).path(aim, strategy, k, tolerance, goal)
+
+
+def ways(review: Review, goal: Goal) -> tuple[Way, ...]:
+    """Every way that might bring a finding within its limit, the cheapest first."""
+    return study(review).ways(goal)
+
+
+def try_roads(
+    review: Review,
+    goal: Goal,
+    k: int,
+    tolerance: float,
+    progress: Progress = ignore_progress,
+    *,
+    some: tuple[Way, ...] = (),
+) -> Suggestion:
+    """Where every way leads, or `some` alone, best first; `progress` may raise to stop."""
+    return study(review).try_roads(goal, some or ways(review, goal), k, tolerance, progress)
+
+
+def are_tried(review: Review, goal: Goal, k: int, tolerance: float) -> bool:
+    """Whether every way was tried."""
+    return study(review).are_tried(goal, ways(review, goal), k, tolerance)
+
+
+def tried_ways(review: Review, goal: Goal, k: int, tolerance: float) -> tuple[Way, ...]:
+    """The ways that cost nothing, because somebody has gone them before."""
+    asked = study(review)
+    return tuple(way for way in asked.ways(goal) if asked.is_tried(way, goal, k, tolerance))
 
 
 def point(variant: Variant) -> fmd.PathPoint:

@@ -10,11 +10,10 @@ from app.cache.bounded import SharedMemory, kept
 from app.record.review import BUNDLED, Review
 from fmd_core.data import Split, ignore_progress
 from fmd_core.models import shelf
-from fmd_core.models.deepening import deepened, depths_of
-from fmd_core.models.depth import LAST_LAYER, find_depth
+from fmd_core.models.deepening import deepened_to_scale, depths_of
+from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.side_by_side import beside
-from fmd_core.models.training import feature_scale
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 from fmd_core.study.subject import Subject
@@ -49,9 +48,7 @@ def open_model(data: str, model: str) -> fmd.Classifier:
 
 @kept(growth=GROWTH_MODEL)
 def _deepened(data: str, model: str, depth: str) -> fmd.Classifier:
-    original, found = open_model(data, model), open_data(data)
-    measured = deepened(original, find_depth(depth).measured_at or depth)
-    return deepened(original, depth, scale=feature_scale(measured, found))
+    return deepened_to_scale(open_model(data, model), open_data(data), depth)
 
 
 @kept(growth=GROWTH_MODEL)
@@ -93,6 +90,7 @@ def _subject(review: Review) -> Subject:
     return Subject(
         review, partial(dataset, review), partial(classifier, review),
         None if review == alone else _subject(alone),
+        None if review != alone else lambda depth: _subject(replace(review, depth=depth)),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def draw(*, with_steps: bool = True) -> None:
     """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
     data = cache.dataset(state.review())
     memory.settle("attribute")
+    memory.settle("measure")
     memory.keep_within("attribute", tuple(data.attributes))
     state.keep_criteria_within(
         data.target.levels, {name: column.levels for name, column in data.attributes.items()}
@@ -42,7 +43,8 @@ def draw(*, with_steps: bool = True) -> None:
             MEASURES,
             format_func=MEASURE_NAMES.__getitem__,
             key="measure",
-            help=glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+            help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
+            + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
             persist_state="session",
         )
         st.html(f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(in_force)}</div>")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmd_core.measure.verdict.values import Limits
     from fmd_core.models.intake.intake import Passport
     from fmd_core.report.evidence import Decision
+    from fmd_core.study.suggestion import Way
 
 DEFAULT_K = 100  # harmful samples to unlearn
 STOP = "stop_"  # the beginning of the key of every strength
@@ -296,7 +297,41 @@ def depth() -> str:
 def strategy() -> tuple[str, int]:
     """How to unlearn and how many harmful samples it uses (0 where it uses none), chosen on the Unlearn page."""
     found = find_strategy(memory.value("strategy", DEFAULT_STRATEGY))
-    return found.name, int(memory.value("unlearn_k", DEFAULT_K)) if found.uses_k else 0
+    return found.name, harmful_count() if found.uses_k else 0
+
+
+def harmful_count() -> int:
+    """How many harmful samples a strategy uses that counts them."""
+    return int(memory.value("unlearn_k", DEFAULT_K))
+
+
+def aim_at(wanted: Aim) -> None:
+    """Aim at another bias from the next drawing of the page on."""
+    memory.put_later("attribute", wanted.attribute)
+    memory.put_later("measure", wanted.measure)
+    memory.put_later("also", list(wanted.attributes[1:]))
+
+
+def go_to(way: Way, stop: str) -> None:
+    """Let the Unlearn page stand on a setting, from the next drawing of the page on."""
+    aim_at(way.aim)
+    memory.put_later("strategy", way.strategy)
+    memory.put_later("depth", way.depth)
+    memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
+    memory.put("going", True)
+
+
+def is_going() -> bool:
+    """Whether a place to go to was named since the page was drawn; said once."""
+    going = bool(memory.value("going", False))
+    memory.forget("going")
+    return going
+
+
+def settle_sweep() -> None:
+    """Let what is chosen on the Unlearn page be what was put later, before it is read."""
+    for key in ("also", "strategy", "depth"):
+        memory.settle(key)
 
 
 def sweep() -> Sweep:
@@ -428,7 +463,11 @@ def passport(model: str) -> Passport | None:
 def stop_key() -> str:
     """Where the strength of what is being unlearned is kept: each way to unlearn keeps its own."""
     chosen = sweep()
-    return f"{STOP}{chosen.aim.words}_{chosen.strategy}_{chosen.review.depth}"
+    return _stop_key(chosen.aim, chosen.strategy, chosen.review.depth)
+
+
+def _stop_key(aim: Aim, strategy: str, depth: str) -> str:
+    return f"{STOP}{aim.words}_{strategy}_{depth}"
 
 
 def _now() -> datetime:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from app.view_models import charts
-from app.view_models.unlearn import CurveView
+from app.session import memory
+from app.view_models import charts, glossary
+from app.view_models.unlearn import Axis, CurveView
 from app.widgets import components, panels
 
 STAGE = "trade_off_stage"
@@ -37,9 +38,19 @@ STYLE = f"""<style>
 </style>"""
 
 
+def choose_axis(named: dict[Axis, str]) -> Axis:
+    """What lies across: bias, flips, or who is served worst."""
+    memory.keep_within("axis", tuple(named))
+    st.segmented_control(
+        "Across", list(named), format_func=named.__getitem__, key="axis", required=True,
+        help=glossary.tip("Decision flip", "Our suggestion"),
+    )  # fmt: skip
+    return next(axis for axis in named if axis == memory.chosen("axis"))
+
+
 def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
     """Legend, curve and ring, the sentence that sums them up, and a table that is made when it is opened."""
-    scene = charts.trade_off(view.full, view.blends, view.suggested)
+    scene = charts.trade_off(view.full, view.blends, view.suggested, view.axis)
     st.html(STYLE + _legend())
     with st.container(key=STAGE):
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)

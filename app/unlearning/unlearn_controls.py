@@ -12,6 +12,7 @@ from app.jobs import preparation
 from app.record.review import Aim, Review
 from app.record.variants import Recipe, Sweep
 from app.session import memory, state
+from app.unlearning import aimed
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
@@ -23,6 +24,7 @@ from fmd_core.unlearn.guarded_path import TOLERANCE
 
 def require_sweep() -> None:
     """Have everything computed that the page shows of what is chosen."""
+    state.settle_sweep()
     memory.keep_within("depth", cache.depths(state.review()))
     sweep = state.sweep()
     preparation.require(sweep.review)
@@ -45,7 +47,7 @@ def choose() -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     sweep = state.sweep()
     if not cache.is_solved(*sweep) and memory.is_first_time(sweep):
         st.rerun()  # the page sees to it first, with progress and a way to stop
-    path = cache.path(*sweep, tolerance)
+    path = cache.path(*sweep, tolerance, aimed.goal(sweep.aim))
     choice = _choose_strength(path, sweep, strategy.strength_name)
     return path, choice, Recipe(*sweep, choice.result.strength, choice.result.blend, tolerance)
 
@@ -126,6 +128,7 @@ def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep, label: str) -> fmd.
     """A point of the path; what was chosen on another path is said to be gone if it is."""
     stops, key = unlearn.stops(path), state.stop_key()
     _follow(key, sweep)
+    memory.settle(key)
     if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(sweep))):
         memory.put(key, begins)
     if memory.has(key) and memory.value(key, "") not in stops:

@@ -91,6 +91,7 @@ class CurvePoint:
     """One strength on the bias-accuracy curve, both in percent."""
 
     bias: float
+    """Or what else lies across: the less, the better."""
     accuracy: float
     label: str
     admitted: bool
@@ -113,8 +114,13 @@ class Scene:
         return share, CURVE_MARGIN["t"] + (1 - up) * inner
 
 
-def trade_off(full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggested: CurvePoint) -> Scene:
-    """Bias to the right, accuracy up: the better, the nearer to the upper left corner."""
+def trade_off(
+    full: Sequence[CurvePoint],
+    blends: Sequence[CurvePoint],
+    suggested: CurvePoint,
+    axis: str = "bias, points",
+) -> Scene:
+    """Bias, or what `axis` says, to the right, accuracy up: the better, the nearer to the upper left corner."""
     points = [*full, *blends, suggested]
     biases, accuracies = [p.bias for p in points], [p.accuracy for p in points]
     margin = 0.08 * max(1.0, max(accuracies) - min(accuracies))
@@ -133,7 +139,7 @@ def trade_off(full: Sequence[CurvePoint], blends: Sequence[CurvePoint], suggeste
     ]
     fixed = {"automargin": False, "fixedrange": True}  # or the axes would go where the ring does not
     layout = {
-        "xaxis": {"title": {"text": "bias, points", "standoff": 8}, "range": list(x)} | fixed,
+        "xaxis": {"title": {"text": axis, "standoff": 8}, "range": list(x)} | fixed,
         "yaxis": {"title": {"text": "accuracy, %", "standoff": 14}, "range": list(y)} | fixed,
         "showlegend": False,
         "margin": CURVE_MARGIN,
@@ -373,7 +379,7 @@ def _points(name: str, points: Sequence[CurvePoint], marker: dict[str, Any]) -> 
         "x": [p.bias for p in points],
         "y": [p.accuracy for p in points],
         "customdata": [p.label for p in points],
-        "hovertemplate": "%{customdata}: bias %{x:.1f}, accuracy %{y:.1f}<extra></extra>",
+        "hovertemplate": "%{customdata}: %{x:.1f} across, accuracy %{y:.1f}<extra></extra>",
         "cliponaxis": False,  # a point at the end of an axis is as round as the others
     }
 

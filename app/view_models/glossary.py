@@ -275,9 +275,10 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Our suggestion",
-        "Of all settings that pass the guard, the one with the best trade: a point of bias counts as much as two "
-        "points of accuracy.",
-        "It is not the only good choice; how to weigh bias and accuracy is yours to decide.",
+        "Of all settings that pass the guard, the cheapest that brings what is aimed at within its limit on validation "
+        "people, and leaves nobody who is served worst worse off; where none does, the one that comes nearest. "
+        "Cheapest is what costs least accuracy, then what changes fewest answers.",
+        "Few validation people make it uncertain: how many there are stands beside it, and test people judge.",
         ("suggested", "star"),
     ),
     Term(

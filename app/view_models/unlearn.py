@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -11,8 +12,13 @@ from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
 from fmd_core import BiasReport, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
+from fmd_core.measure.bias_functions import Measure
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report import wording
+from fmd_core.report.aiming import suggestion_reason
+
+Axis = Literal["bias", "decided", "worst"]
+"""What lies across the curve: the bias, the same counted in decisions, or who is served worst."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class CurveView:
     blends: tuple[CurvePoint, ...]
     suggested: CurvePoint
     chosen: CurvePoint
+    axis: str  # what lies across
     summary: str
     reason: str
     warning: str  # why the guard refuses the choice, empty when it admits it
@@ -34,7 +41,7 @@ def stops(path: UnlearningPath) -> dict[str, PathPoint]:
     if path.suggested not in found:
         full = next(i for i, p in enumerate(found) if p.result.strength == path.suggested.result.strength)
         found.insert(full, path.suggested)
-    return {_name(point): point for point in found}
+    return {stop_name(point): point for point in found}
 
 
 def stop_of(path: UnlearningPath, variant: Variant | None) -> str:
@@ -59,68 +66,115 @@ def standing_on_original(path: UnlearningPath, choice: PathPoint, history: Histo
     return f"The slider stands on the original; {name} is in force."
 
 
-def build_curve(path: UnlearningPath, choice: PathPoint) -> CurveView:
-    """`choice` is the point of `path` that the slider stands on."""
+def axes(path: UnlearningPath, measure: Measure) -> dict[Axis, str]:
+    """What may stand along the curve, and what it is called; the worst group where any has enough people."""
+    is_gap = measure != "counterfactual"
+    found: dict[Axis, str] = {
+        "bias": "Gap" if is_gap else "Bias",
+        "decided": "Gap in answers" if is_gap else "Flips",
+    }
+    return found | ({"worst": "Worst group"} if path.original.worst is not None else {})
+
+
+def build_curve(
+    path: UnlearningPath, choice: PathPoint, axis: Axis = "bias", name: str = "Bias"
+) -> CurveView:
+    """`choice` is the point of `path` that the slider stands on; `axis` is what bias, flips or the worst group
+    there is, by `name`."""
     refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
     strength = _strength_name(path)
     if path.step_share < 1:
         share = f"{strength.capitalize()} 1 is {100 * path.step_share:.2g} % of the published step"
         refused = f"{refused} {share}: the rest would move the last layer by more than its own size.".strip()
     return CurveView(
-        full=tuple(_point(p) for p in path.points),
-        blends=tuple(_point(p) for p in path.blends),
-        suggested=_point(path.suggested),
-        chosen=_point(choice),
+        full=tuple(_point(p, axis) for p in path.points),
+        blends=tuple(_point(p, axis) for p in path.blends),
+        suggested=_point(path.suggested, axis),
+        chosen=_point(choice, axis),
+        axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         summary=(
-            f"From bias {figures.points(path.original.bias)} and accuracy {figures.percent(path.original.accuracy)} at "
-            f"{strength} 0 to {figures.points(path.points[-1].bias)} and {figures.percent(path.points[-1].accuracy)} "
+            f"From {_told(path.original, axis, name)} and accuracy {figures.percent(path.original.accuracy)} at "
+            f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "
             f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
         ),
-        reason=wording.suggestion_reason(path),
+        reason=suggestion_reason(path),
         warning=refused,
     )
 
 
-def curve_table(path: UnlearningPath) -> pd.DataFrame:
+def _told(point: PathPoint, axis: Axis, name: str = "") -> str:
+    """'bias 64.1', 'worst group 57.1 % wrong (blond men, n = 28)'."""
+    lead = f"{name.lower()} " if name else ""
+    if axis != "worst" or point.worst is None:
+        return f"{lead}{figures.points(point.decided if axis == 'decided' else point.bias)}"
+    worst = point.worst
+    return f"{lead}{figures.percent(1 - worst.accuracy)} wrong ({worst.name}, n = {figures.count(worst.n)})"
+
+
+def curve_table(path: UnlearningPath, measure: Measure = "counterfactual") -> pd.DataFrame:
     """The curve as a table."""
     points = [*path.points, *([path.suggested] if path.suggested in path.blends else [])]
     rows = [_row(point, path) for point in points]
-    return pd.DataFrame(
-        rows, columns=[_strength_name(path).capitalize(), "Bias, points", "Accuracy, %", "Guard"]
-    )
+    named = axes(path, measure)
+    columns = [_strength_name(path).capitalize(), f"{named['bias']}, points", f"{named['decided']}, points"]
+    columns += ["Worst group right, %"] if "worst" in named else []
+    return pd.DataFrame(rows, columns=[*columns, "Accuracy, %", "Guard"])
 
 
 def _strength_name(path: UnlearningPath) -> str:
     return find_strategy(path.original.result.strategy).strength_name
 
 
-def _point(point: PathPoint) -> CurvePoint:
-    return CurvePoint(100 * point.bias, 100 * point.accuracy, _name(point), not point.refusal)
+def _point(point: PathPoint, axis: Axis) -> CurvePoint:
+    """To the left is better on every axis, so of the worst group who is answered wrong is shown."""
+    across = point.decided if axis == "decided" else point.bias
+    if axis == "worst" and point.worst is not None:
+        across = 1 - point.worst.accuracy
+    return CurvePoint(100 * across, 100 * point.accuracy, stop_name(point), not point.refusal)
 
 
-def _name(point: PathPoint) -> str:
-    name = figures.strength_label(point.result.strength)
-    return name if point.result.blend == 1 else f"{name}, {100 * point.result.blend:.0f} % of the way"
+def served(point: PathPoint) -> str:
+    """Who is served worst, how well, and how many they are: '42.9, blond men (n = 28)'."""
+    worst = point.worst
+    if worst is None:
+        return ""
+    return f"{figures.points(worst.accuracy)}, {worst.name} (n = {figures.count(worst.n)})"
 
 
-def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, str, str, str]:
+def stop_name(point: PathPoint) -> str:
+    """Where the slider stands for a point."""
+    return stop_label(point.result.strength, point.result.blend)
+
+
+def stop_label(strength: float, blend: float) -> str:
+    """The same for a strength and a share of the way."""
+    name = figures.strength_label(strength)
+    return name if blend == 1 else f"{name}, {100 * blend:.0f} % of the way"
+
+
+def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, ...]:
     verdict = point.refusal or ("our suggestion" if point is path.suggested else "allowed")
-    return _name(point), figures.points(point.bias), figures.points(point.accuracy), verdict
+    worst = () if path.original.worst is None else (served(point),)
+    across = figures.points(point.bias), figures.points(point.decided), *worst
+    return stop_name(point), *across, figures.points(point.accuracy), verdict
 
 
 def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float) -> str:
-    """What to say of an attribute that the original model does not decide by; else empty. Where something else is
-    beyond its limit, that comes first: a small figure of one kind is no all-clear."""
+    """What to say of an attribute that the original model does not decide by; else empty. Where anything else is not
+    within its limit, a small figure of one kind is no all-clear, and the verdict is said with it."""
     scanned = scan(audit, threshold, aim.measure)
     found = next((f for f in scanned if f.attribute == aim.attribute), None)
     if found is None or found.verdict != "within the limit":
         return ""
-    if verdict.outcome is not Outcome.WITHIN:
-        return f"{verdict.headline} {wording.attribute_sentence(found)} What counts as bias is chosen in the sidebar."
-    return (
-        f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
-        "from refitting the last layer."
-    )
+    if verdict.outcome is Outcome.WITHIN:
+        return (
+            f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
+            "from refitting the last layer."
+        )
+    small = f"{wording.attribute_headline(found)} {wording.attribute_sentence(found)}"
+    if verdict.outcome is Outcome.UNKNOWN:
+        return f"{small} That is no all-clear. {verdict.headline}"
+    return f"{small} That is no all-clear: something else is beyond its limit."
 
 
 def refused(refusal: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fmd_core.data import AttributeDataset
 from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import DEPTHS, LAST_LAYER, Depth, find_depth
 from fmd_core.models.network_encoder import NetworkEncoder
+from fmd_core.models.training import feature_scale
 
 
 def deepened(classifier: Classifier, depth: Depth | str, *, scale: float = 1.0) -> Classifier:
@@ -35,6 +37,12 @@ def deepened(classifier: Classifier, depth: Depth | str, *, scale: float = 1.0) 
     if isinstance(encoder, NetworkEncoder) and encoder.cut is found.cut and classifier.own_encoder is None:
         return replace(opened, encoder_state=dict(encoder.state))
     return replace(opened, own_encoder=encoder)
+
+
+def deepened_to_scale(classifier: Classifier, dataset: AttributeDataset, depth: str) -> Classifier:
+    """The same, with features of the size that the damping suits, as training samples say."""
+    measured = deepened(classifier, find_depth(depth).measured_at or depth)
+    return deepened(classifier, depth, scale=feature_scale(measured, dataset))
 
 
 def depths_of(classifier: Classifier) -> tuple[Depth, ...]:

@@ -315,15 +315,20 @@ def broken_seal(file: str) -> str:
     return f"{file} was changed after it was written: its seal does not fit."
 
 
-def suggestion_reason(path: UnlearningPath) -> str:
-    """Why the guarded path suggests what it suggests."""
-    best, start = path.suggested, path.original
-    refused = [p for p in (*path.points, *path.blends) if p.refusal]
-    rule = (
+def guard_rule(path: UnlearningPath) -> str:
+    """What the guard allows on a path."""
+    return (
         f"On {count(path.people)} validation samples accuracy may fall by at most "
         f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5 or be given up, and the bias "
         "may not rise."
     )
+
+
+def suggestion_reason(path: UnlearningPath) -> str:
+    """Why the guarded path suggests what it suggests."""
+    best, start = path.suggested, path.original
+    refused = [p for p in (*path.points, *path.blends) if p.refusal]
+    rule = guard_rule(path)
     if best is start:
         return (
             f"{rule} No strength is allowed and better, so we suggest to leave the model as it is. Another way to "

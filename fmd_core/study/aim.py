@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.verdict.goal import Goal
+    from fmd_core.measure.verdict.values import Finding
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,30 @@ def as_aim(about: str | Sequence[str] | Aim) -> Aim:
     if isinstance(about, Aim):
         return about
     return Aim((about,) if isinstance(about, str) else tuple(about))
+
+
+def aim_of(finding: Finding | Goal) -> Aim:
+    """What to take out so that a finding of the verdict comes within its limit: the one place that says so.
+
+    Twins are answered alike, groups get an answer alike (demographic parity), people of one true class are recognised
+    alike (equal opportunity). Who is served worse than everybody else has less often the answer that is true.
+    """
+    from fmd_core.measure.verdict.values import Family  # slow to import, and an aim alone needs nothing of it
+
+    measures: dict[Family, Measure] = {
+        Family.TWINS: "counterfactual",
+        Family.SELECTION: "demographic parity",
+        Family.EQUAL_TRUTH: "equal opportunity",
+        Family.SERVICE: "equal opportunity",
+    }
+    return Aim(finding.attributes, measures[finding.family])
+
+
+def finding_of(findings: Iterable[Finding], aim: Aim) -> Finding | None:
+    """Which of the findings, worst first, an aim takes out: the first that lies within it; None where none does."""
+    return next((finding for finding in findings if includes(aim, aim_of(finding))), None)
+
+
+def includes(aim: Aim, other: Aim) -> bool:
+    """Whether who takes out one aim takes out the other too."""
+    return aim.measure == other.measure and set(other.attributes) <= set(aim.attributes)

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from fmd_core.data import ignore_progress
+from fmd_core.data import Split, ignore_progress
+from fmd_core.errors import FMDError, NoTwinsError
 from fmd_core.forget.erasure import Erased, Form, erase
+from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.twins import TwinAnswers
+from fmd_core.measure.verdict.values import Family, Finding
 from fmd_core.method import DEFAULT_STRATEGY, Strategy, find_strategy
+from fmd_core.method import strategies as every_strategy
 from fmd_core.running import distributed
+from fmd_core.study.aim import Aim, aim_of
+from fmd_core.study.memory import Key
 from fmd_core.study.people import About
 from fmd_core.study.steps import Progress, in_turn, part
+from fmd_core.study.suggestion import Road, Suggestion, Way
 from fmd_core.study.teaching import Teaching
+from fmd_core.unlearn.aiming import watched_groups
 from fmd_core.unlearn.guarded_path import (
     TOLERANCE,
     Guard,
     PathPoint,
+    Setting,
     UnlearningPath,
+    aim_path,
     judge,
     judge_path,
     solve_path,
@@ -55,9 +69,10 @@ class Fixing(Teaching):
         )
 
     def guard(self, about: About = None, tolerance: float = TOLERANCE) -> Guard:
-        """Who guards the fix: validation people."""
-        measured = self.bias("validation", about, beyond_placebo=True)
-        return Guard(self.features("validation"), measured, tolerance, self.data.target.levels)
+        """Who guards the fix: validation people, each class of each group of theirs watched."""
+        measured, people = self.bias("validation", about, beyond_placebo=True), self.features("validation")
+        groups = watched_groups(self.data, people, self.aim(about).attributes)
+        return Guard(people, measured, tolerance, self.data.target.levels, groups)
 
     def _count(self, strategy: str | Strategy) -> int:
         """How many harmful samples a strategy uses where nobody says: none if it uses none."""
@@ -101,15 +116,123 @@ class Fixing(Teaching):
         strategy: str | Strategy = DEFAULT_STRATEGY,
         k: int | None = None,
         tolerance: float = TOLERANCE,
+        goal: Goal | None = None,
     ) -> UnlearningPath:
-        """The guarded path of one strategy: another tolerance judges again, but solves nothing."""
+        """The guarded path of one strategy: another tolerance judges again, but solves nothing. With a `goal` the
+        strength to suggest is the cheapest that reaches it, else the best trade."""
         aim, name = self.aim(about), find_strategy(strategy).name
         count = self._count(strategy) if k is None else k
 
         def make() -> UnlearningPath:
+            if goal is not None:
+                return aim_path(
+                    self.path(aim, strategy, count, tolerance), self._found(aim, name, count, goal)
+                )
             return judge_path(self.solutions(aim, strategy, count), self.guard(aim, tolerance))
 
-        return self.memory.recall(self._counted("path", aim, name, count, tolerance), make)
+        return self.memory.recall(self._path_key(aim, name, count, tolerance, goal), make)
+
+    def _path_key(self, aim: Aim, strategy: str, k: int, tolerance: float, goal: Goal | None) -> Key:
+        return self._counted("path", aim, strategy, k, tolerance, goal)
+
+    def _found(self, aim: Aim, strategy: str, k: int, goal: Goal) -> Mapping[Setting, Finding | None]:
+        """What every setting does to a goal, whatever accuracy it may cost."""
+
+        def make() -> Mapping[Setting, Finding | None]:
+            return {
+                (result.strength, result.blend): self.reached(goal, "validation", result.head)
+                for result in self.solutions(aim, strategy, k)
+            }
+
+        return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)
+
+    def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
+        """The question of a goal asked of one part of the data; None where nobody can say. Of the original where no
+        head is named."""
+        head, people = self.head if head is None else head, self.features(split)
+        answered = Answered(
+            people.rows,
+            people.labels,
+            predictions(head, people.features),
+            self.data.weights,
+            self.data.persons,
+        )
+        if goal.family is not Family.TWINS:
+            return goal.measured(self.data, answered)
+        try:
+            pairs = self.pairs(split, goal.attributes[0])
+        except NoTwinsError:
+            return None
+        floor = self.placebo(split, goal.attributes[0])
+        return goal.measured(self.data, answered, TwinAnswers.of(head, pairs, floor))
+
+    # --- every road
+
+    def ways(
+        self,
+        goal: Goal,
+        strategies: Sequence[str | Strategy] | None = None,
+        depths: Sequence[str] | None = None,
+    ) -> tuple[Way, ...]:
+        """Every way that might bring a finding within its limit, the cheapest first: by depth and strategy, aimed at
+        the finding itself, and at twins."""
+        aim = aim_of(goal)
+        aims = dict.fromkeys((aim, Aim(aim.attributes)))
+        names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
+        opened = depths or [depth.name for depth in self.depths()]
+        return tuple(Way(aim, name, depth) for depth in opened for aim in aims for name in names)
+
+    def road(
+        self,
+        way: Way,
+        goal: Goal,
+        k: int | None = None,
+        tolerance: float = TOLERANCE,
+        progress: Progress = ignore_progress,
+    ) -> Road:
+        """How far one way leads. What cannot be tried says why."""
+        count = (self._count(way.strategy) if k is None else k) if find_strategy(way.strategy).uses_k else 0
+        try:
+            opened = self.at(way.depth)
+            opened.prepare_path(way.aim, way.strategy, count, progress)
+            return Road(way, opened.path(way.aim, way.strategy, count, tolerance, goal))
+        except FMDError as problem:
+            return Road(way, None, str(problem))
+
+    def is_tried(self, way: Way, goal: Goal, k: int, tolerance: float = TOLERANCE) -> bool:
+        """Whether a road costs nothing."""
+        opened, count = self.at(way.depth), k if find_strategy(way.strategy).uses_k else 0
+        return self.memory.holds(opened._path_key(way.aim, way.strategy, count, tolerance, goal))
+
+    def try_roads(
+        self,
+        goal: Goal,
+        ways: Sequence[Way],
+        k: int | None = None,
+        tolerance: float = TOLERANCE,
+        progress: Progress = ignore_progress,
+    ) -> Suggestion:
+        """The roads along `ways`, ranked by how cheaply they bring a finding within its limit on validation people.
+        `progress` may raise to stop: what was solved until then is kept."""
+
+        def make() -> Suggestion:
+            roads = []
+            for place, way in enumerate(ways):
+                told = part(progress, place / len(ways), (place + 1) / len(ways))
+                told(0.0)
+                roads.append(self.road(way, goal, k, tolerance, told))
+            return Suggestion.of(goal, self.original.reached(goal, "validation"), roads)
+
+        return self.memory.recall(self._roads_key(goal, ways, k, tolerance), make)
+
+    def are_tried(
+        self, goal: Goal, ways: Sequence[Way], k: int | None = None, tolerance: float = TOLERANCE
+    ) -> bool:
+        """Whether `try_roads` costs nothing."""
+        return self.memory.holds(self._roads_key(goal, ways, k, tolerance))
+
+    def _roads_key(self, goal: Goal, ways: Sequence[Way], k: int | None, tolerance: float) -> Key:
+        return self._counted("roads", goal, tuple(ways), k, tolerance)
 
     def judged(
         self, result: UnlearningResult, about: About = None, tolerance: float = TOLERANCE

@@ -7,10 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
-from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.deepening import depths_of
+from fmd_core.models.depth import LAST_LAYER, Depth
 from fmd_core.models.encoding import extract_features
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.memory import Key, Memory
@@ -75,10 +77,24 @@ class People:
     @property
     def original(self) -> Self:
         """The same study of the model open at its last layer: itself where it is."""
-        if self.subject.original is None:
-            return self
+        return self if self.subject.original is None else self._about(self.subject.original)
+
+    def at(self, depth: str) -> Self:
+        """The same study of the model open at a depth, by name. Raises ModelError where it cannot be opened there."""
+        original = self.original
+        if depth == LAST_LAYER:
+            return original
+        if original.subject.deeper is None:
+            raise ModelError(f"This model cannot be opened at '{depth}' here; give its study the original.")
+        return original._about(original.subject.deeper(depth))
+
+    def depths(self) -> tuple[Depth, ...]:
+        """The depths that the model can be opened at, the last layer first."""
+        return depths_of(self.original.model)
+
+    def _about(self, subject: Subject) -> Self:
         return type(self).of(
-            self.subject.original, memory=self.memory, store=self.store, most_unlike=self.most_unlike,
+            subject, memory=self.memory, store=self.store, most_unlike=self.most_unlike,
             left_out=self.left_out, influence_method=self.influence_method, aim=self.default_aim,
         )  # fmt: skip
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fmd_core.data import AttributeDataset
-from fmd_core.errors import NoTwinsError
-from fmd_core.measure.verdict.values import Limits
+from fmd_core.data import AttributeDataset, ignore_progress
+from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Finding, Limits
+from fmd_core.method import Strategy
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.twin import TwinExample, twin_example
@@ -16,7 +18,9 @@ from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.judging import Judging
 from fmd_core.study.memory import DictMemory, Key, Memory
 from fmd_core.study.people import About
+from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Change, Subject
+from fmd_core.study.suggestion import Suggestion
 from fmd_core.unlearn.guarded_path import TOLERANCE, PathPoint
 
 if TYPE_CHECKING:
@@ -76,6 +80,47 @@ class Study(Judging):
 
     def __repr__(self) -> str:
         return f"Study({self.data.name}, {self.model.name or self.model.architecture})"
+
+    def suggest(
+        self,
+        finding: Finding | Goal | None = None,
+        *,
+        strategies: Sequence[str | Strategy] | None = None,
+        depths: Sequence[str] | None = None,
+        k: int | None = None,
+        tolerance: float = TOLERANCE,
+        progress: Progress = ignore_progress,
+    ) -> Suggestion:
+        """The cheapest setting that brings a finding within its limit on validation people, over every strategy and
+        depth; where none does, the nearest. Test people say what the finding is, and choose no setting.
+
+        Parameters
+        ----------
+        finding : what has to come within its limit, a finding or the question behind one; the worst of the verdict
+            where it is None.
+        strategies, depths : names of those to try; all that there are where None. Deep ones may take minutes.
+        k : harmful samples that the strategies use that count them; the usual number where None.
+        tolerance : accuracy that the guard lets a fix cost, as a share.
+        progress : is told the share that is done, 0 to 1, and may raise to stop.
+
+        Raises
+        ------
+        DataError
+            Where nothing was found that could be aimed at, and for unknown strategies.
+
+        Examples
+        --------
+            found = study.suggest()
+            deep = study.at(found.best.way.depth)
+            deep.comparison(found.best.path.suggested, found.best.way.aim).verdict
+        """
+        aimed_at = self.original.verdict().worst if finding is None else finding
+        if aimed_at is None:
+            raise DataError(
+                "Nothing could be compared, so there is nothing to aim at; more people would help."
+            )
+        goal = aimed_at if isinstance(aimed_at, Goal) else Goal.of(aimed_at, self.data.references)
+        return self.try_roads(goal, self.ways(goal, strategies, depths), k, tolerance, progress)
 
     def evidence(
         self,

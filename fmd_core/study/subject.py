@@ -10,6 +10,7 @@ from fmd_core.data import AttributeDataset
 from fmd_core.forget.erasure import Erased
 from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.deepening import deepened_to_scale
 from fmd_core.unlearn.guarded_path import PathPoint
 from fmd_core.unlearn.strategies import UnlearningResult
 
@@ -27,13 +28,19 @@ class Subject:
     original: Subject | None = None
     """The same model open at its last layer and nothing beside it; None: it is this one. Who is whose matched
     twin, and what is forgotten, is asked of that."""
+    deeper: Callable[[str], Subject] | None = None
+    """The same model open at the depth of that name; None where it cannot be opened at another."""
 
     @classmethod
     def given(cls, data: AttributeDataset, model: Classifier, original: Classifier | None = None) -> Subject:
         """Data and a model that are open already, known by their content."""
         whole = None if original is None or original is model else cls.given(data, original)
         key = data.fingerprint, model.fingerprint, model.damping
-        return cls(key, lambda: data, lambda: model, whole)
+
+        def deeper(depth: str) -> Subject:
+            return cls.given(data, deepened_to_scale(model, data, depth), model)
+
+        return cls(key, lambda: data, lambda: model, whole, deeper if whole is None else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ thirteen models, only the guarded path never harmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +16,10 @@ from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.figures import count, counted, percent, points
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, predictions
+from fmd_core.measure.verdict.values import Finding
 from fmd_core.method import DEFAULT_STRATEGY, Strategy
 from fmd_core.showing import Row, one_line, table
+from fmd_core.unlearn.aiming import Served, Watched, cheapest, worst_served
 from fmd_core.unlearn.one_strength import check_request, prepare
 from fmd_core.unlearn.strategies import UnlearningInputs, UnlearningResult
 
@@ -31,6 +33,10 @@ ROUNDING = 1e-12
 BIAS_SLACK = 0.0005  # a rise that a figure with one decimal does not show
 
 
+Setting = tuple[float, float]
+"""Strength and blend: what tells the tries on one path apart."""
+
+
 @dataclass(frozen=True, eq=False)
 class Guard:
     """Validation people who say which changes are admitted."""
@@ -39,6 +45,7 @@ class Guard:
     bias: BiasFunction
     tolerance: float = TOLERANCE  # accuracy that may be lost, as a share
     classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
+    groups: tuple[Watched, ...] = ()  # the worst served of them is told of every try
 
     def __repr__(self) -> str:
         lose = f"{counted(round(100 * self.tolerance, 6), 'point')} of accuracy may be lost"
@@ -54,6 +61,9 @@ class PathPoint:
     bias: float  # the mean of them where several attributes are unlearned
     decided: float  # the same of decisions: twins who get another answer
     refusal: str  # empty when admitted
+    changed: float = 0.0  # share of validation people who get another answer than the original's
+    worst: Served | None = None  # who is served worst of the groups that are watched
+    found: Finding | None = None  # what has to come within its limit, where something has
 
     def __repr__(self) -> str:
         found = f"bias {points(self.bias)}", f"accuracy {percent(self.accuracy)}"
@@ -64,7 +74,7 @@ class PathPoint:
     def as_row(self) -> Row:
         """Columns of `UnlearningPath.to_frame`."""
         made = {name: getattr(self.result, name) for name in ("strategy", "strength", "blend", "k")}
-        found = {name: getattr(self, name) for name in ("bias", "decided", "accuracy")}
+        found = {name: getattr(self, name) for name in ("bias", "decided", "accuracy", "changed")}
         return made | found | {"admitted": not self.refusal, "refusal": self.refusal}
 
 
@@ -96,8 +106,8 @@ class UnlearningPath:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each try, by strength and then blend: `strategy`, `strength`, `blend` (share of the way from the
-        original), `k`, what validation people say (`bias`, `decided`, `accuracy`, shares), `admitted`, `refusal`
-        (why not) and `suggested`."""
+        original), `k`, what validation people say (`bias`, `decided`, `accuracy`, `changed`, shares), `admitted`,
+        `refusal` (why not) and `suggested`."""
         tried = sorted((*self.points, *self.blends), key=lambda p: (p.result.strength, p.result.blend))
         return table({**point.as_row(), "suggested": point is self.suggested} for point in tried)
 
@@ -186,7 +196,8 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     A result is admitted if accuracy falls by no more than the tolerance, no class falls by more
     than 5 points, no class is given up (answered before, never after) and B does not rise. Suggested is the
     admitted one with the least max(B, B of decisions) - (accuracy gained) / 2: flattening all probabilities
-    makes B small, changes hardly an answer, and earns nothing. The first result must be the original.
+    makes B small, changes hardly an answer, and earns nothing. The first result must be the original. Where a
+    finding has to come within its limit, `aim_path` suggests another.
 
     Examples
     --------
@@ -208,6 +219,23 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
         tolerance=guard.tolerance,
         people=len(guard.features),
     )
+
+
+def aim_path(path: UnlearningPath, found: Mapping[Setting, Finding | None]) -> UnlearningPath:
+    """The same path, and the strength to suggest on it is the cheapest that brings a finding within its limit; see
+    `fmd_core.unlearn.aiming`. `found` is what each setting does to that finding, measured on the same people; where
+    nobody can say what the original does, the path stays as it is."""
+    if found[_setting(path.original)] is None:
+        return path
+    points, blends = (
+        tuple(replace(point, found=found[_setting(point)]) for point in some)
+        for some in (path.points, path.blends)
+    )
+    return replace(path, points=points, blends=blends, suggested=cheapest((*points, *blends)))
+
+
+def _setting(point: PathPoint) -> Setting:
+    return point.result.strength, point.result.blend
 
 
 def judge(original: Head, result: UnlearningResult, guard: Guard) -> PathPoint:
@@ -234,7 +262,8 @@ class _Judge:
         self.labels = np.unique(labels)
         self.classes = [labels == c for c in self.labels]
         answers = self._answers(head)
-        self.before, self.answered = answers == labels, np.intersect1d(answers, labels)
+        self.answers, self.before = answers, answers == labels
+        self.answered = np.intersect1d(answers, labels)
         self.biases = self._biases(head)
 
     def _answers(self, head: Head) -> Array:
@@ -254,6 +283,8 @@ class _Judge:
             bias=float(biases.mean()),
             decided=self.guard.bias.decided(result.head),
             refusal=self._refusal(lost, by_class, biases, died),
+            changed=float((answers != self.answers).mean()),
+            worst=worst_served(self.guard.groups, right),
         )
 
     def _name(self, label: int) -> str:

@@ -230,7 +230,7 @@ def test_history_survives_a_page_switch_and_reaches_the_report(open_page):
 def test_bias_page_speaks_of_the_variant_in_force(open_page):
     test = press(go_to_suggestion(open_page("unlearn")), "Apply this")
     test = test.switch_page("app_pages/find_bias.py").run()
-    assert titles(test).startswith("Changing only the colour moves the answer by 14.1 points")
+    assert titles(test).startswith("Changing only the colour moves the answer by 15.8 points")
 
 
 @pytest.mark.parametrize("strategy", ["paper-remove", "paper-replace", "paper-external"])
@@ -325,8 +325,11 @@ def test_each_attribute_keeps_its_own_strength(open_page):
     test = go_to_suggestion(open_page("unlearn"))
     test.selectbox(key="attribute").set_value("paper").run()
     assert "original" in titles(test)
-    said = next(i.value for i in test.info if "What counts as bias is chosen in the sidebar" in i.value)
-    assert said.startswith("Changing only the colour")  # a small figure by paper is no all-clear
+    said = next(i.value for i in test.info if "That is no all-clear" in i.value)  # a small figure by paper
+    assert "little to take out" not in said
+    proposed = next(m.value for m in test.markdown if m.value.startswith("Here the aim is"))
+    assert "twins by paper are answered alike" in proposed
+    assert "Changing only the colour moves the answer by 64.1 points" in proposed
     test.selectbox(key="attribute").set_value("colour").run()
     assert "the colour bias falls" in titles(test).lower()
 

@@ -12,6 +12,7 @@ from app.record.review import Aim, Review
 from app.session import memory, state
 from app.view_models import find_bias, proof
 from fmd_core import DataError, Study, figures
+from fmd_core.measure.verdict.goal import Goal
 from tests.app.test_pages import go_to_suggestion, in_force, press, titles
 
 REVIEW = Review()
@@ -50,10 +51,11 @@ def test_several_attributes_are_taken_out_at_once(open_page):
     test = open_page("unlearn")
     test.multiselect(key="also").set_value(["paper"]).run()
     test = go_to_suggestion(test)
-    alone = cache.path(REVIEW, Aim(("colour",)), "iterated", 0, 0.01).suggested.result.head.fingerprint
-    joint = cache.path(
-        REVIEW, Aim(("colour", "paper")), "iterated", 0, 0.01
-    ).suggested.result.head.fingerprint
+    goal = Goal.of(cache.verdict(REVIEW, None).worst)
+    alone, joint = (
+        cache.path(REVIEW, Aim(names), "iterated", 0, 0.01, goal).suggested.result.head.fingerprint
+        for names in (("colour",), ("colour", "paper"))
+    )
     assert alone != joint
     test = press(test, "Apply this")
     assert in_force(test) == joint[:16]

@@ -111,9 +111,14 @@ def _measure_one(measured: Measured, answered: Answered, twins: TwinAnswers, lim
     if twins.is_kept:
         why = "another column that the model reads tells it, and a twin keeps that column: the whole effect is larger"
         measured.not_tested.append(NotTested(Family.TWINS, twins.attribute, Gap.TOLD_TWICE, why))
-    measured.findings.append(_finding(answered, twins, Measure.BIAS, twins.gaps, twins.placebo_gaps, limits))
-    measured.findings.append(
-        _finding(answered, twins, Measure.FLIPS, twins.flips, twins.placebo_flips, limits)
+    measured.findings += both_findings(answered, twins, limits)
+
+
+def both_findings(answered: Answered, twins: TwinAnswers, limits: Limits) -> tuple[Finding, Finding]:
+    """Bias and flips, however few pairs there are."""
+    return (
+        _finding(answered, twins, Measure.BIAS, twins.gaps, twins.placebo_gaps, limits),
+        _finding(answered, twins, Measure.FLIPS, twins.flips, twins.placebo_flips, limits),
     )
 
 

@@ -1,0 +1,49 @@
+"""What is aimed at on the Unlearn page: the finding behind it, and the way to what is worst."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import cache
+from app.record.review import Aim
+from app.session import state
+from app.view_models import aiming
+from app.widgets import components
+from fmd_core import Verdict
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Finding
+from fmd_core.study.aim import finding_of
+
+
+def verdict() -> Verdict:
+    """What held-out people say of the original model: it says what to aim at, and chooses no strength."""
+    return cache.verdict(state.review(), None, state.criteria())
+
+
+def finding(aim: Aim) -> Finding | None:
+    """What an aim has to bring within its limit: the worst finding that it takes out."""
+    return finding_of(verdict().findings, aim)
+
+
+def goal(aim: Aim) -> Goal | None:
+    """The same as a question for validation people."""
+    found = finding(aim)
+    return None if found is None else goal_of(found)
+
+
+def goal_of(found: Finding) -> Goal:
+    """A finding of the verdict as a question for other people."""
+    return Goal.of(found, verdict().references)
+
+
+def propose(aim: Aim) -> None:
+    """A sentence and a button where something else is worst than what is aimed at."""
+    found = verdict()
+    better = aiming.better_aim(found, aim)
+    if better is None:
+        return
+    with st.container(border=True):
+        st.write(components.plain(aiming.proposal(found, cache.dataset(state.review()), aim)))
+        if st.button("Aim at that instead", key="aim_instead"):
+            state.aim_at(better)
+            st.rerun()

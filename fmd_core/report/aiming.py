@@ -1,0 +1,65 @@
+"""Why a setting is suggested that aims at a limit, in words."""
+
+from __future__ import annotations
+
+from fmd_core.figures import counted, percent
+from fmd_core.measure.verdict.goal import is_tested
+from fmd_core.measure.verdict.sentences import limit_words
+from fmd_core.measure.verdict.values import Finding
+from fmd_core.report import wording
+from fmd_core.unlearn.aiming import is_within
+from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
+
+
+def suggestion_reason(path: UnlearningPath) -> str:
+    """Why a path suggests what it suggests; where something is aimed at, the points hold it (`PathPoint.found`)."""
+    best, start = path.suggested, path.original
+    if start.found is None or best.found is None:
+        return wording.suggestion_reason(path)
+    return f"{_choice(path, start.found, best.found)} {wording.guard_rule(path)}"
+
+
+def _choice(path: UnlearningPath, was: Finding, now: Finding) -> str:
+    best, start = path.suggested, path.original
+    limit = f"its limit of {limit_words(was)}"
+    if is_within(start):
+        return (
+            f"to leave the model as it is, as far as this is concerned, which lies within {limit} on validation "
+            f"people: {was.sentence}"
+        )
+    if best is start:
+        return (
+            f"to leave the model as it is. No strength here that is allowed brings this nearer to {limit}: "
+            f"{was.sentence}{refused(path)} Every road below may lead farther."
+        )
+    cost = f"Accuracy goes {moved(start, best)}; {percent(best.changed)} of answers change."
+    if is_within(best):
+        return f"the cheapest strength that brings this within {limit}: {now.sentence} Before: {was.sentence} {cost}"
+    return (
+        f"no strength here brings this surely within {limit}; the nearest gives: {now.sentence} Before: {was.sentence} "
+        f"{cost}{doubt(now)}{refused(path)} Every road below may lead farther."
+    )
+
+
+def moved(start: PathPoint, best: PathPoint) -> str:
+    """'from 92.8 % to 92.0 %'."""
+    return f"from {percent(start.accuracy)} to {percent(best.accuracy)}"
+
+
+def doubt(finding: Finding) -> str:
+    """A sentence where it is the number of people that keeps a finding from being within its limit; else ''."""
+    if not is_tested(finding):
+        return " With fewer than 30 people in a group nothing is sure; more people would tell."
+    if finding.value <= finding.limit and finding.ratio is None:
+        return " The figure itself is within the limit, its interval is not; more people would tell."
+    return ""
+
+
+def refused(path: UnlearningPath) -> str:
+    """A sentence where the guard refuses what would be within the limit; else ''."""
+    reached = [p for p in (*path.points, *path.blends) if p.refusal and is_within(p)]
+    if not reached:
+        return ""
+    least = max(reached, key=lambda p: p.accuracy)
+    settings = counted(len(reached), "setting")
+    return f" The guard refuses {settings} that would be within it; of the most accurate it says that {least.refusal}."

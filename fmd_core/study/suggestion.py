@@ -1,0 +1,140 @@
+"""Every road to a finding within its limit, and the one to suggest: what validation people say of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fmd_core.figures import count, percent, points
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Finding
+from fmd_core.models.depth import DEPTHS
+from fmd_core.showing import Row, one_line, table
+from fmd_core.study.aim import Aim
+from fmd_core.unlearn.aiming import is_within, rank
+from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to unlearn: against what, how, and how deep."""
+
+    aim: Aim
+    strategy: str
+    depth: str
+
+
+@dataclass(frozen=True, eq=False)
+class Road:
+    """Where a way leads: the setting to suggest along it."""
+
+    way: Way
+    path: UnlearningPath | None
+    """None where it cannot be tried."""
+    why_not: str = ""
+    """Why it cannot be tried, in a sentence."""
+
+    @property
+    def best(self) -> PathPoint | None:
+        """The setting to suggest; the original where none is better."""
+        return None if self.path is None else self.path.suggested
+
+    @property
+    def moves(self) -> bool:
+        """Whether it leads anywhere: some setting is better than the original."""
+        return self.path is not None and self.path.suggested is not self.path.original
+
+    @property
+    def reaches(self) -> bool:
+        """Whether it brings the finding within its limit."""
+        return self.best is not None and is_within(self.best)
+
+    def as_row(self) -> Row:
+        """A row of `Suggestion.to_frame`."""
+        row: dict[str, object] = {
+            "strategy": self.way.strategy, "depth": self.way.depth, "aim": self.way.aim.words,
+            "why_not": self.why_not,
+        }  # fmt: skip
+        if self.path is None or self.best is None:
+            return row
+        best, start = self.best, self.path.original
+        found = best.found
+        row |= {"strength": best.result.strength, "blend": best.result.blend, "reaches": self.reaches}
+        if found is not None:
+            row |= {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+        worst = ("" if p.worst is None else p.worst.name for p in (start, best))
+        served = (None if p.worst is None else p.worst.accuracy for p in (start, best))
+        return row | {
+            "bias": best.bias, "decided": best.decided, "accuracy": best.accuracy,
+            "accuracy_before": start.accuracy, "changed": best.changed,
+            **dict(zip(("worst_before", "worst_after"), worst, strict=True)),
+            **dict(zip(("worst_accuracy_before", "worst_accuracy_after"), served, strict=True)),
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        where = f"{self.way.strategy}, {self.way.depth}, {self.way.aim.words}"
+        best = self.best
+        if best is None or best.found is None:
+            return one_line(self, where, self.why_not)
+        ends = f"{points(best.found.value)} points, n = {count(best.found.n)}"
+        return one_line(self, where, ends, f"accuracy {percent(best.accuracy)}", "within" * self.reaches)
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """Every road that was tried, best first, and what had to come within its limit."""
+
+    goal: Goal
+    before: Finding | None
+    """What validation people say of the original; None where they cannot say."""
+    roads: tuple[Road, ...]
+
+    @classmethod
+    def of(cls, goal: Goal, before: Finding | None, roads: Iterable[Road]) -> Suggestion:
+        """The roads ranked by the order of `fmd_core.unlearn.aiming`; those that cannot be tried last."""
+        return cls(goal, before, tuple(sorted(roads, key=_place)))
+
+    @property
+    def best(self) -> Road | None:
+        """The road to take: the cheapest that reaches the limit, else the nearest; None where no setting is better
+        than the original."""
+        return next((road for road in self.roads if road.moves), None)
+
+    @property
+    def refused(self) -> tuple[Road, PathPoint] | None:
+        """The cheapest setting that would bring the finding within its limit, had the guard not refused it."""
+        found = [
+            (road, point)
+            for road in self.roads
+            if road.path is not None
+            for point in (*road.path.points, *road.path.blends)
+            if point.refusal and is_within(point)
+        ]
+        return min(found, key=lambda one: rank(one[1], one[0].path.original), default=None)  # type: ignore[union-attr]
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether any road brings the finding within its limit, or it is there already."""
+        return any(road.reaches for road in self.roads)
+
+    def __repr__(self) -> str:
+        best = "none is better than the original" if self.best is None else f"best {self.best!r}"
+        return one_line(self, f"{count(len(self.roads))} roads", best)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each road, best first: `strategy`, `depth`, `aim`, `why_not` (it cannot be tried), the setting
+        (`strength`, `blend`), whether it `reaches` the limit, the finding after it (`value`, `low`, `high`, shares,
+        and `n`), `bias`, `decided`, `accuracy`, `accuracy_before`, `changed` (shares of validation people), and who
+        is served worst before and after."""
+        return table(road.as_row() for road in self.roads)
+
+
+def _place(road: Road) -> tuple[object, ...]:
+    if road.path is None or road.best is None or road.best.found is None:
+        return (2,)
+    depth = list(DEPTHS).index(road.way.depth) if road.way.depth in DEPTHS else len(DEPTHS)
+    return (0, *rank(road.best, road.path.original), depth, road.best.result.strength)

@@ -1,0 +1,178 @@
+"""What unlearning aims at: proposed from the worst finding, and every road to its limit."""
+
+from dataclasses import replace
+
+import pytest
+
+import fmd_core as fmd
+from app import cache
+from app.jobs.registry import REGISTRY
+from app.record.review import Aim, Review
+from app.view_models import aiming, roads
+from app.view_models import unlearn as words
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Outcome
+from fmd_core.study.suggestion import Way
+from tests.app.test_pages import go_to_suggestion, lead, press, titles
+from tests.app.test_verdict_view import BLOND, people
+
+REVIEW = Review()
+LAST = "last layer"
+
+
+def test_blond_men_are_aimed_at_by_equal_truth_and_not_by_twins():
+    data, answered = people(BLOND)
+    verdict = fmd.give_verdict(data, answered, None, favourable="blond")
+    twins, truth = Aim(("sex",)), Aim(("sex",), "equal opportunity")
+    assert aiming.better_aim(verdict, twins) == truth
+    said = aiming.proposal(verdict, data, twins)
+    assert "Here the aim is that twins by sex are answered alike." in said
+    assert "Blond men are recognised 19 % of the time (10 to 35, n = 36), blond women 78 %." in said
+    assert "people with equal truth are recognised equally often, by sex" in said
+    assert aiming.better_aim(verdict, truth) is None
+    assert aiming.better_aim(verdict, Aim(("age", "sex"), "equal opportunity")) is None
+
+
+def test_nothing_is_proposed_while_nothing_is_beyond_its_limit():
+    few = {cell: max(1, count // 30) for cell, count in BLOND.items()}
+    verdict = fmd.give_verdict(*people(few), None, favourable="blond")
+    assert verdict.outcome is not Outcome.BEYOND
+    assert aiming.aim_behind(verdict) is None
+
+
+def test_what_is_worst_is_aimed_at_with_one_click(open_page):
+    test = open_page("unlearn")
+    assert not [
+        b for b in test.button if b.label == "Aim at that instead"
+    ]  # colour, twins: that is the worst
+    test.selectbox(key="measure").set_value("equal opportunity").run()
+    test.selectbox(key="attribute").set_value("paper").run()
+    test = press(test, "Aim at that instead")
+    assert (test.selectbox(key="attribute").value, test.selectbox(key="measure").value) == (
+        "colour", "counterfactual",
+    )  # fmt: skip
+    assert not test.exception
+
+
+def test_one_click_leads_from_the_headline_to_what_helps(open_page):
+    test = open_page("find_bias")
+    test.selectbox(key="attribute").set_value("paper").run()
+    test.selectbox(key="measure").set_value("demographic parity").run()
+    test.button(key="shortcut").click().run()
+    assert "Unlearn" in " ".join(e.proto.body for e in test.get("html") if "fmd-kicker" in e.proto.body)
+    assert (test.session_state["attribute"], test.session_state["measure"]) == ("colour", "counterfactual")
+    assert not test.exception
+
+
+def test_where_nothing_can_be_said_there_is_no_shortcut(open_page, monkeypatch):
+    test = open_page("find_bias")
+    assert "Unlearn what is worst" in [b.label for b in test.button]
+    silent = replace(cache.verdict(REVIEW, None), outcome=Outcome.UNKNOWN)
+    monkeypatch.setattr(cache, "verdict", lambda *_: silent)
+    assert "Unlearn what is worst" not in [b.label for b in test.run().button]
+
+
+def test_flips_and_the_worst_group_stand_beside_the_bias(open_page):
+    test = open_page("unlearn")
+    assert test.button_group(key="axis").options == [
+        "Bias",
+        "Flips",
+    ]  # 247 digits: no class of a colour has ten
+    test.session_state["table_of_curve"] = True
+    columns = next(t.value.columns for t in test.run().table if "Guard" in t.value.columns)
+    assert columns.tolist() == ["Strength", "Bias, points", "Flips, points", "Accuracy, %", "Guard"]
+    path = cache.path(REVIEW, Aim(("colour",)), "iterated", 0, 0.01)
+    flips = words.build_curve(path, path.points[3], "decided", "Flips")
+    assert [p.bias for p in flips.full] == pytest.approx([100 * p.decided for p in path.points])
+    assert flips.axis == "flips, points"
+    assert flips.summary.startswith(f"From flips {100 * path.original.decided:.1f} and accuracy")
+
+
+def test_who_is_served_worst_lies_across_with_its_number(open_page):
+    aim = Aim(("paper",))
+    path = cache.path(REVIEW, aim, "iterated", 0, 0.01)
+    assert words.axes(path, "counterfactual")["worst"] == "Worst group"
+    curve = words.build_curve(path, path.original, "worst", "Worst group")
+    worst = path.original.worst
+    assert curve.chosen.bias == pytest.approx(100 * (1 - worst.accuracy))
+    assert f"({worst.name}, n = {worst.n})" in curve.summary
+    assert "Worst group right, %" in words.curve_table(path).columns
+    test = open_page("unlearn")
+    test.selectbox(key="attribute").set_value("paper").run()
+    test.button_group(key="axis").set_value("worst").run()
+    assert any(c.value.startswith("From worst group") for c in test.caption)
+
+
+def test_whom_the_fix_was_for_is_said_before_and_after():
+    data, answered = people(BLOND)
+    finding = fmd.give_verdict(data, answered, None, favourable="blond").worst
+    said = answered.predicted.copy()
+    said[:25] = 1  # more blond men are recognised
+
+    class Changed:
+        rows, truth, verdict = answered.rows, answered.labels, "improved"
+        predicted_before, predicted_after = answered.predicted, said
+
+    told = aiming.concerned(finding, data, Changed, {})
+    assert told.startswith(
+        "What it was for, before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
+    )
+    assert "Now: Blond men are recognised 69 % of the time (53 to 82, n = 36), blond women 78 %." in told
+    assert told.endswith("cannot be said with so many people.")
+    assert aiming.concerned(None, data, Changed, {}) == ""
+
+
+@pytest.fixture
+def two_roads(monkeypatch):
+    """Of all ways the two quickest."""
+    some = tuple(Way(Aim(("colour",)), name, LAST) for name in ("paper-external", "iterated"))
+    monkeypatch.setattr(cache, "ways", lambda *_: some)
+    monkeypatch.setattr("app.cache.fixes.ways", lambda *_: some)
+    return some
+
+
+@pytest.mark.usefixtures("two_roads")
+def test_every_road_is_tried_as_a_job_and_gone_with_one_click(open_page):
+    test = open_page("unlearn")
+    assert not [b for b in test.button if b.label == "Try every road"]  # folded
+    test.session_state["every_road"] = True
+    test = press(test.run(), "Try every road")
+    job = REGISTRY.find(test.session_state["job_roads"])
+    assert job.wait(60)
+    test.run()
+    table = next(d.value for d in test.dataframe if "Worst group right, %" in d.value.columns)
+    assert set(table["How"]) == {"Learn from external samples", "One step on external samples"}
+    assert table["n"].tolist() == ["247", "247"]
+    assert any(m.value.startswith("**No road brings this surely within its limit") for m in test.markdown)
+    test.selectbox(key="strategy").set_value("paper-external").run()
+    test.button(key="go_to_best").click().run()
+    assert test.selectbox(key="strategy").value == "iterated"
+    found = cache.try_roads(REVIEW, Goal.of(cache.verdict(REVIEW, None).worst), 100, 0.01)
+    assert test.select_slider[0].value == words.stop_name(found.best.best)
+    assert test.button(key="go_to_best").disabled
+    assert not test.exception
+
+
+def test_the_table_of_roads_says_what_was_not_tried(two_roads):
+    goal = Goal.of(cache.verdict(REVIEW, None).worst)
+    found = cache.try_roads(REVIEW, goal, 100, 0.01, some=two_roads[:1])
+    deep = Way(Aim(("colour",)), "iterated", "two layers")
+    view = roads.build(found, cache.dataset(REVIEW), [deep])
+    assert view.table["Verdict"].tolist() == [
+        "beyond the limit",
+        "not tried yet (minutes, and features are read once more)",
+    ]
+    assert view.destinations[1] is None
+    assert view.headline.startswith(
+        "None of the roads tried so far brings this surely within its limit of 10 points."
+    )
+    assert "1 road not tried yet." in view.notes[1]
+
+
+def test_the_first_screen_says_who_gained_and_lost(open_page):
+    said = lead(go_to_suggestion(open_page("unlearn")))
+    assert "answered right now and were not" in said
+    assert "wrong now and were right" in said
+    test = open_page("unlearn")
+    test.selectbox(key="attribute").set_value("paper").run()
+    assert "little to take out" not in " ".join(i.value for i in test.info) + titles(test)

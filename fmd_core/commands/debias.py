@@ -148,7 +148,6 @@ def _progress(share: float) -> None:
 
 def text_of(found: Debiased, dataset: AttributeDataset) -> str:
     """The fix for a reader at a terminal."""
-    from fmd_core.commands.debias_document import people_of
     from fmd_core.report import wording
 
     chosen, before, after = found.path.chosen, found.before, found.after
@@ -167,7 +166,7 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
     lines += ["", _line("before", before), _line("after", after)]
     lines += [_line(name, of) for name, of in found.baselines.items()]
     was, now = before.worst, after.worst
-    told = [f"{people_of(g, found, dataset)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
+    told = [f"{g.called(dataset, found.attribute)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
     if was.n >= MIN_PEOPLE:
         lines += ["", f"Served worst before: {told[0]}; after: {told[1]}."]
     lines += ["", f"Now: {found.verdict.headline}"]

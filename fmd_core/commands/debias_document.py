@@ -8,8 +8,6 @@ from typing import Any
 from fmd_core.data import AttributeDataset
 from fmd_core.intervals import wilson_interval
 from fmd_core.measure.changes import Change
-from fmd_core.measure.verdict.sentences import group_name
-from fmd_core.measure.verdict.values import Member
 from fmd_core.report import wording
 from fmd_core.study.debiasing import Debiased
 from fmd_core.unlearn.deeper.answers import Figures, GroupRate
@@ -45,16 +43,6 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
     }
 
 
-def people_of(group: GroupRate, found: Debiased, data: AttributeDataset) -> str:
-    """What the people of a class and level are called."""
-    column, target = data.attribute(found.attribute), data.target
-    members = (
-        Member(target.name, target.levels[group.label]),
-        Member(column.name, column.levels[group.level]),
-    )
-    return group_name(data, members)
-
-
 def _figures(of: Figures, found: Debiased, data: AttributeDataset) -> dict[str, Any]:
     return {
         "accuracy": of.accuracy,
@@ -70,7 +58,7 @@ def _figures(of: Figures, found: Debiased, data: AttributeDataset) -> dict[str, 
 def _rate(group: GroupRate, found: Debiased, data: AttributeDataset) -> dict[str, Any]:
     low, high = wilson_interval(group.value, group.n)
     return {
-        "name": people_of(group, found, data),
+        "name": group.called(data, found.attribute),
         "value": group.value,
         "low": float(low),
         "high": float(high),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fmd_core.data import ignore_progress
-from fmd_core.errors import DataError
+from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Limits, Verdict
@@ -20,8 +21,8 @@ from fmd_core.study.steps import part
 from fmd_core.study.study import Study
 from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find_baseline
 from fmd_core.unlearn.deeper.answers import Figures, figures_of
-from fmd_core.unlearn.deeper.choosing import DeeperPath, choose
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 THRESHOLD = "threshold"
@@ -79,8 +80,7 @@ def debias(
     begun = time.perf_counter()
     if change not in CHANGES:
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
-    usual: Improve = "groups" if study.data.pair_method == "matched" else "twins"
-    aim = improve or usual
+    aim = improve or usual_improve(study.data)
     solving = part(progress, 0.0, 0.8)
     if change == THRESHOLD:
         path, heads = _simpler(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
@@ -99,11 +99,7 @@ def debias(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
-    others = {
-        each.name: _judged_baseline(study, attribute, each, aim, tolerance)
-        for each in baselines()
-        if each.published
-    }
+    others = {name: after for name, (_, after) in judged_baselines(study, attribute, aim, tolerance).items()}
     return Debiased(
         attribute, change, path, network, _of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
@@ -139,8 +135,17 @@ def _simpler(
     return path, {0: study.head, **heads}
 
 
-def _judged_baseline(
-    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
-) -> Figures:
-    path, heads = _simpler(study, attribute, baseline, improve, tolerance)
-    return _of_head(study, attribute, heads[path.chosen.steps])
+def judged_baselines(
+    study: Judging, attribute: str, improve: Improve, tolerance: float
+) -> dict[str, tuple[DeeperPoint, Figures]]:
+    """What simpler fixes of the last layer come to under the same guard, by name: what validation people choose of
+    each, the original where nothing better is admitted, and what that does to test people. One that needs twins is
+    left out where there are none."""
+    found = {}
+    for baseline in baselines():
+        if not baseline.published:
+            continue
+        with suppress(NoTwinsError):
+            path, heads = _simpler(study, attribute, baseline, improve, tolerance)
+            found[baseline.name] = path.chosen, _of_head(study, attribute, heads[path.chosen.steps])
+    return found

@@ -12,10 +12,12 @@ from functools import cached_property
 
 import numpy as np
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.calibration import fitted_temperature
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -79,6 +81,12 @@ class GroupRate:
     level: int
     value: float
     n: int
+
+    def called(self, dataset: AttributeDataset, attribute: str) -> str:
+        """What these people are called: 'blond men'."""
+        column, target = dataset.attribute(attribute), dataset.target
+        members = Member(target.name, target.levels[self.label]), Member(attribute, column.levels[self.level])
+        return group_name(dataset, members)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from fmd_core.unlearn.deeper.augmentation import augmented
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from torch.optim.swa_utils import AveragedModel
 
 Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins"]
@@ -78,6 +79,16 @@ class DeeperSettings:
         return usual[self.improve] if self.kept is None else self.kept
 
 
+def pool_size(one: torch.Tensor) -> int:
+    """How many people the last block learns from, where `one` is what it reads of each."""
+    return min(POOL, max(BATCH, POOL_BYTES // (2 * one.numel())))
+
+
+def usual_improve(dataset: AttributeDataset) -> Improve:
+    """What improves unless somebody says otherwise: groups where twins are real people, else twins."""
+    return "groups" if dataset.pair_method == "matched" else "twins"
+
+
 def group_weights(groups: Array, emphasis: float) -> Array:
     """How much each person counts, (n,), summing to 1: `emphasis` of the total is shared out evenly over the
     groups (n,) that occur, the rest evenly over people."""
@@ -119,11 +130,11 @@ def train_deeper(
             f"Nobody here can be shown with another {attribute}: twins are other people. Let groups improve instead."
         )
     torch.manual_seed(seed)
-    learner = _Learner(classifier, dataset, attribute, chosen, np.random.default_rng(seed))
+    learner = Learner(classifier, dataset, attribute, chosen, np.random.default_rng(seed))
     return learner.run(seed, progress)
 
 
-class _Learner:
+class Learner:
     """A copy of the network that learns, and the people who teach it."""
 
     def __init__(
@@ -162,31 +173,43 @@ class _Learner:
 
     def run(self, seed: int, progress: Callable[[float], None]) -> dict[int, Classifier]:
         import torch
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-        whole = torch.nn.Sequential(self.learns, self.top)
-        mean = AveragedModel(whole, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
         steps, improve = self.settings.steps, self.settings.improve
-        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE[improve], weight_decay=1e-4)
-        falling = (
-            torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps[-1]) if improve == "twins" else None
-        )
+        take, mean = self.taking_steps()
         generator = torch.Generator().manual_seed(seed)
         loss_of = self._twin_losses() if improve == "twins" else self._group_losses(generator, progress)
+        begin = 0.0 if improve == "twins" else 0.1 if self.trunk is None else 0.3  # what is read before
         kept = {}
         for step, loss in zip(range(1, steps[-1] + 1), loss_of, strict=False):
             if not torch.isfinite(loss):
                 raise SolverError("Learning on went astray (the loss is not a number); take fewer steps.")
+            take(loss)
+            if step in steps:
+                kept[step] = self._frozen(mean.module, step)
+            progress(begin + (1 - begin) * step / steps[-1])
+        return kept
+
+    def taking_steps(self) -> tuple[Callable[[torch.Tensor], None], AveragedModel]:
+        """What takes a step down a loss, and the running mean of the weights."""
+        import torch
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+        whole = torch.nn.Sequential(self.learns, self.top)
+        mean = AveragedModel(whole, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+        last, improve = self.settings.steps[-1], self.settings.improve
+        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE[improve], weight_decay=1e-4)
+        falls = improve == "twins"
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, last) if falls else None
+
+        def take(loss: torch.Tensor) -> None:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             mean.update_parameters(whole)
             if falling is not None:
                 falling.step()
-            if step in steps:
-                kept[step] = self._frozen(mean.module, step)
-            progress(0.3 + 0.7 * step / steps[-1])
-        return kept
+
+        return take, mean
 
     def _group_losses(
         self, generator: torch.Generator, progress: Callable[[float], None]
@@ -197,13 +220,6 @@ class _Learner:
         weights = group_weights(
             self.labels * (1 + int(self.codes.max())) + self.codes, self.settings.emphasis
         )
-        has_pictures = self.kind.has_pictures
-        flip = self.dataset.pair_method == "matched"  # drawn pictures may mean something by left and right
-        colours = 1 / float(np.mean(self.original.preprocess.colours[1]))
-
-        def shown(places: Array, read: Callable[[Array], torch.Tensor]) -> torch.Tensor:
-            seen = read(places)
-            return augmented(seen, generator, flip=flip, colour_range=colours) if has_pictures else seen
 
         def learned(inputs: torch.Tensor, places: Array) -> torch.Tensor:
             answers, truth = self.top(self.learns(inputs)), torch.from_numpy(self.labels[places])
@@ -213,8 +229,8 @@ class _Learner:
         if self.trunk is None:
             while True:
                 places = self.rng.choice(len(self.rows), BATCH, p=weights)
-                yield learned(shown(places, read), places)
-        pool, drawn = self._pool(weights, lambda places: shown(places, read), progress)
+                yield learned(self.lit_anew(read(places), generator), places)
+        pool, drawn = self._pool(weights, lambda places: self.lit_anew(read(places), generator), progress)
         while True:
             some = np.sort(self.rng.choice(len(drawn), BATCH))
             yield learned(torch.from_numpy(pool[some].astype("float32")), drawn[some])
@@ -229,7 +245,7 @@ class _Learner:
         assert self.trunk is not None
         with torch.inference_mode():
             one = self.trunk(shown(np.zeros(1, int)))[0]
-        size = min(POOL, max(BATCH, POOL_BYTES // (2 * one.numel())))
+        size = pool_size(one)
         drawn = self.rng.choice(len(self.rows), size, p=weights)
         file = TemporaryFile()  # noqa: SIM115  it goes with the array
         pool = np.memmap(file, "float16", "w+", shape=(size, *one.shape))
@@ -267,6 +283,14 @@ class _Learner:
             return self.trunk(ready)
 
     # --- what is read
+
+    def lit_anew(self, pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Pictures turned, moved and lit at random; other inputs as they are."""
+        if not self.kind.has_pictures:
+            return pictures
+        flip = self.dataset.pair_method == "matched"  # drawn pictures may mean something by left and right
+        colours = 1 / float(np.mean(self.original.preprocess.colours[1]))
+        return augmented(pictures, generator, flip=flip, colour_range=colours)
 
     def _reader(self, progress: Callable[[float], None]) -> Callable[[Array], torch.Tensor]:
         """Reads people by their places, ready for the network: from memory where all of them fit."""

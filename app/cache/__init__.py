@@ -10,6 +10,7 @@ patterns, pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.deeper import (
+    both,
     deeper_baselines,
     deeper_figures,
     deeper_path,
@@ -87,6 +88,7 @@ __all__ = [
     "are_scored",
     "are_tried",
     "audit",
+    "both",
     "changeable",
     "channel_groups",
     "classifier",

@@ -8,11 +8,11 @@ from app.cache.bounded import kept
 from app.cache.opened import classifier, dataset, open_beside, open_model, plain, study
 from app.record.review import Review
 from app.record.variants import Retrained
-from fmd_core.data import Split
-from fmd_core.study.debiasing import judged_baselines
+from fmd_core.data import SPLITS, Split
+from fmd_core.study.debiasing import JudgedBaseline, judged_baselines
 from fmd_core.study.deeper import asked, mixture
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
-from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, choose
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
 
@@ -27,9 +27,11 @@ def reaches(review: Review) -> dict[Reach, str]:
 
 @kept()
 def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improve) -> float:
-    """About how long it takes on this machine, measured with a few batches."""
-    settings = DeeperSettings(reach, improve)
-    return seconds_needed(classifier(plain(review)), dataset(review), attribute, settings)
+    """About how long it takes on this machine, measured with a few batches; at the end both networks are asked about
+    everybody."""
+    data, settings = dataset(review), DeeperSettings(reach, improve)
+    everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
+    return seconds_needed(classifier(plain(review)), data, attribute, settings, besides=everybody)
 
 
 @kept()
@@ -74,9 +76,8 @@ def is_deeper_known(review: Review, attribute: str) -> bool:
 @kept()
 def deeper_baselines(
     review: Review, attribute: str, improve: Improve, tolerance: float
-) -> dict[str, tuple[DeeperPoint, Figures]]:
-    """What simpler fixes come to under the same guard: what validation people choose, and what that does to test
-    people."""
+) -> dict[str, JudgedBaseline]:
+    """What simpler fixes come to under the same guard, by name."""
     return judged_baselines(study(plain(review)), attribute, improve, tolerance)
 
 
@@ -91,5 +92,9 @@ def mixed_head(variant: Retrained) -> fmd.Head:
     review = variant.review
     if variant.share == 1:
         return open_beside(review.data, review.model, review.beside)[1]
-    original, repaired = (open_model(review.data, model) for model in (review.model, review.beside))
-    return mixture(original, repaired, variant.share)[1]
+    return mixture(*both(review), variant.share)[1]
+
+
+def both(review: Review) -> tuple[fmd.Classifier, fmd.Classifier]:
+    """The original, and the network beside it."""
+    return open_model(review.data, review.model), open_model(review.data, review.beside)

@@ -41,11 +41,11 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
     ):
         weight = (1 - share) * heads[0].weight + share * heads[1].weight
         head = LinearHead(weight, bias).rescaled(original.feature_scale)
-        return replace(original, head=head, name=name)
+        return replace(original, head=head, name=name, recipe=None)
     weight = np.concatenate([(1 - share) * heads[0].weight, share * heads[1].weight], axis=1)
     state = {f"original.{key}": array for key, array in original.encoder_state.items()}
     state |= {f"repaired.{key}": array for key, array in repaired.encoder_state.items()}
     return replace(
         original, architecture=f"{original.architecture}{TWICE}", encoder_state=state,
-        head=LinearHead(weight, bias), feature_scale=1.0, name=name,
+        head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None,
     )  # fmt: skip

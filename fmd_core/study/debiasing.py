@@ -83,7 +83,7 @@ def debias(
     aim = improve or usual_improve(study.data)
     solving = part(progress, 0.0, 0.8)
     if change == THRESHOLD:
-        path, heads = _simpler(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+        path, heads, _ = _simpler(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = _of_head(study, attribute, head)
@@ -99,7 +99,7 @@ def debias(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
-    others = {name: after for name, (_, after) in judged_baselines(study, attribute, aim, tolerance).items()}
+    others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
     return Debiased(
         attribute, change, path, network, _of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
@@ -121,31 +121,46 @@ def _of_head(study: Judging, attribute: str, head: Head) -> Figures:
 
 def _simpler(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
-) -> tuple[DeeperPath, dict[int, Head]]:
-    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
+) -> tuple[DeeperPath, dict[int, Head], str]:
+    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original. And
+    what it is called."""
     scores = study.scores(attribute) if "scores" in baseline.needs else None
     pairs = [study.pairs("external", attribute)] if "pairs" in baseline.needs else []
     given = BaselineInputs(study.head, study.features("train"), pairs, 0, study.model.damping, scores)
-    heads = dict(enumerate(baseline.fitted(given).heads, start=1))
+    offer = baseline.fitted(given)
+    heads = dict(enumerate(offer.heads, start=1))
     people, original = asked(study, "validation", attribute)
     path = choose(
         people, original, {place: people.answers(head) for place, head in heads.items()}, improve=improve,
         tolerance=tolerance, classes=study.data.target.levels, shares=(1.0,),
     )  # fmt: skip
-    return path, {0: study.head, **heads}
+    return path, {0: study.head, **heads}, baseline.title.format(n=offer.n)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedBaseline:
+    """A simpler fix of the last layer under the same guard."""
+
+    title: str
+    chosen: DeeperPoint
+    """What validation people choose of it: the original where nothing better is admitted."""
+    after: Figures
+    """What that does to test people."""
+
+    def __repr__(self) -> str:
+        return one_line(self, self.title, repr(self.after))
 
 
 def judged_baselines(
     study: Judging, attribute: str, improve: Improve, tolerance: float
-) -> dict[str, tuple[DeeperPoint, Figures]]:
-    """What simpler fixes of the last layer come to under the same guard, by name: what validation people choose of
-    each, the original where nothing better is admitted, and what that does to test people. One that needs twins is
-    left out where there are none."""
+) -> dict[str, JudgedBaseline]:
+    """What simpler fixes come to, by name. One that needs twins is left out where there are none."""
     found = {}
     for baseline in baselines():
         if not baseline.published:
             continue
         with suppress(NoTwinsError):
-            path, heads = _simpler(study, attribute, baseline, improve, tolerance)
-            found[baseline.name] = path.chosen, _of_head(study, attribute, heads[path.chosen.steps])
+            path, heads, title = _simpler(study, attribute, baseline, improve, tolerance)
+            after = _of_head(study, attribute, heads[path.chosen.steps])
+            found[baseline.name] = JudgedBaseline(title, path.chosen, after)
     return found

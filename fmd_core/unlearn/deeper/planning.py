@@ -40,9 +40,15 @@ def why_not(classifier: Classifier, reach: Reach) -> str:
 
 
 def seconds_needed(
-    classifier: Classifier, dataset: AttributeDataset, attribute: str, settings: DeeperSettings
+    classifier: Classifier,
+    dataset: AttributeDataset,
+    attribute: str,
+    settings: DeeperSettings,
+    *,
+    besides: int = 0,
 ) -> float:
-    """About how many seconds `train_deeper`, and asking those who choose and judge, take on this machine.
+    """About how many seconds `train_deeper`, and asking those who choose and judge, take on this machine, as busy as
+    it is now; `besides` counts people whom a network is asked about beyond that.
 
     Each kind of work is done with one batch and timed; how much there is of each is known. Takes about as long as
     fifteen batches. Raises what `train_deeper` raises before it begins.
@@ -79,6 +85,8 @@ def seconds_needed(
     inputs = below()
     seconds = {work.__name__: _timed(work) / len(places) for work in (read, lit, below, step, above)}
     n = _counts(learner, dataset, settings, inputs[0])
+    for work in ("read", "below", "above"):
+        n[work] += besides
     return sum(n[name] * spent for name, spent in seconds.items())
 
 

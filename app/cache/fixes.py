@@ -102,7 +102,7 @@ def _made(variant: Variant) -> fmd.UnlearningResult:
     if isinstance(variant, Erasure):
         return fmd.UnlearningResult(erased(variant).head, ERASURE.name, 1.0, 0, what=what)
     assert isinstance(variant, Retrained)
-    return fmd.UnlearningResult(deeper.mixed_head(variant), variant.way, 1.0, 0, what=what)
+    return fmd.UnlearningResult(deeper.mixed_head(variant), variant.way, 1.0, 0, variant.share, what=what)
 
 
 def erased(variant: Erasure) -> fmd.Erased:

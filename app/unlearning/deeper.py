@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
 import streamlit as st
 
@@ -59,8 +60,8 @@ def _panel(tolerance: float) -> None:
     if why := words.why_cannot(reaches):
         st.info(components.plain(why))
         return
-    _begin(review, reaches, tolerance)
     runs = _runs(review)
+    _begin(review, reaches, tolerance, is_first=not runs)
     if not runs:
         return
     run = _choose(runs)
@@ -71,7 +72,7 @@ def _panel(tolerance: float) -> None:
 # --- before
 
 
-def _begin(review: Review, reaches: dict[Reach, str], tolerance: float) -> None:
+def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_first: bool) -> None:
     """What may change, what should improve, what it costs, and the button."""
     data, attribute = cache.dataset(review), state.attribute()
     left, right = st.columns(2, gap="large")
@@ -92,7 +93,8 @@ def _begin(review: Review, reaches: dict[Reach, str], tolerance: float) -> None:
     with st.spinner("Measuring how long a few steps take"):
         seconds = cache.deeper_seconds(review, attribute, reach, improve)
     st.caption(components.plain(words.cost(data, reach, improve, _time_words(seconds))))
-    if st.button("Let it learn on", type="primary", icon=":material/play_arrow:", key="learn_on"):
+    kind: Literal["primary", "secondary"] = "primary" if is_first else "secondary"
+    if st.button("Let it learn on", type=kind, icon=":material/play_arrow:", key="learn_on"):
         deeper_job.begin(DeeperSettings(reach, improve), tolerance)
 
 
@@ -169,16 +171,16 @@ def _results(run: Run, tolerance: float) -> None:
         st.warning(components.plain(wording.guard_refusal(view.refusal)))
     _act(variant if share else None, refused=bool(view.refusal))
     st.caption(components.plain(f"{words.JUDGED_HERE} {view.choosers}"))
-    st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
-    st.caption(
-        components.plain(f"{view.fixes_summary} {words.SURENESS}"),
-        help=glossary.tip("Every group counted alike", "Calibrated bias", "Decision flip"),
-    )
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
     st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
     st.caption(components.plain(view.summary))
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
+    st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
+    st.caption(
+        components.plain(" ".join(filter(None, (view.fixes_summary, view.nobody_large, words.SURENESS)))),
+        help=glossary.tip("Every group counted alike", "Calibrated bias", "Decision flip"),
+    )
 
 
 def _shares(run: Run) -> tuple[float, ...]:
@@ -237,7 +239,7 @@ def _act(variant: Retrained | None, *, refused: bool) -> None:
     in_force = variant is not None and variant == current
     with st.container(horizontal=True):
         label = "Apply although refused" if refused else "Apply this network"
-        kind = "secondary" if refused else "primary"
+        kind: Literal["primary", "secondary"] = "secondary" if refused else "primary"
         if st.button(label, type=kind, disabled=variant is None or in_force, key="apply_deeper") and variant:
             history_panel.apply(variant)
             st.rerun()

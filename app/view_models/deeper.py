@@ -40,6 +40,9 @@ SURENESS = (
     "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "
     "probabilities, and answers people no more alike."
 )
+NOBODY_LARGE = (
+    f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
+)
 JUDGED_HERE = "Validation people chose; the figures below are of held-out test people, who had no part in it."
 
 
@@ -100,6 +103,8 @@ class DeeperView:
     fixes: pd.DataFrame
     """The point beside the original and simpler fixes, on test people."""
     fixes_summary: str
+    nobody_large: str
+    """That there are too few people in every group to say who is served worst; '' where there are enough."""
 
 
 def build(
@@ -123,6 +128,7 @@ def build(
         points=_points(path, data, attribute),
         fixes=_fixes(share, tests, simpler, data, attribute),
         fixes_summary=_fixes_summary(share, tests, simpler),
+        nobody_large="" if _can_say(tests[0].worst) else NOBODY_LARGE.format(figures.many(data.unit)),
     )
 
 
@@ -148,7 +154,7 @@ def _suggestion(path: DeeperPath, improve: Improve) -> str:
         else f"decisions that flip go from {figures.percent(was.flips)} to {figures.percent(now.flips)}"
     )
     return (
-        f"Our suggestion: {stop_label(best.share)} of the way. With {lost}, {moved} on validation people, and accuracy "
+        f"Our suggestion: {_way(best.share)}. With {lost}, {moved} on validation people, and accuracy "
         f"from {figures.percent(was.accuracy)} to {figures.percent(now.accuracy)}."
     )
 
@@ -178,7 +184,7 @@ def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
 
 def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline]) -> str:
     rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
-    rows += [(baseline.title[:1].lower() + baseline.title[1:], baseline.after) for baseline in simpler]
+    rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
     told = "; ".join(
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
@@ -206,8 +212,9 @@ def _series(path: DeeperPath) -> tuple[tuple[str, tuple[float, ...]], ...]:
     return tuple(lines)
 
 
-COLUMNS = ("Right, %", "Every group alike, %", "Worst group right, %")
+WORST = "Worst group right, %"
 TWINS = ("Bias, points", "Calibrated bias, points", "Flips, %")
+COLUMNS = ("Right, %", "Every group alike, %", WORST, *TWINS)
 
 
 def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
@@ -215,7 +222,7 @@ def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.Data
         (stop_label(point.share), *_row(point.figures, data, attribute), _said(point, path))
         for point in path.points
     ]
-    return _table(rows, ("How far", *COLUMNS, *TWINS, "Guard"))
+    return _table(rows, ("How far", *COLUMNS, "Guard"))
 
 
 def _said(point: DeeperPoint, path: DeeperPath) -> str:
@@ -231,15 +238,16 @@ def _fixes(
 ) -> pd.DataFrame:
     rows = [("The original", *_row(tests[0], data, attribute))]
     if share:
-        rows.append((_way(share), *_row(tests[1], data, attribute)))
+        way = _way(share)
+        rows.append((f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute)))
     for baseline in simpler:
         stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
         rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
-    return _table(rows, ("Fix", *COLUMNS, *TWINS))
+    return _table(rows, ("Fix", *COLUMNS))
 
 
 def _way(share: float) -> str:
-    return "The repaired network" if share == 1 else f"{100 * share:g} % of the way"
+    return "the repaired network" if share == 1 else f"{100 * share:g} % of the way to it"
 
 
 def _row(of: Figures, data: AttributeDataset, attribute: str) -> tuple[str, ...]:
@@ -253,9 +261,9 @@ def _row(of: Figures, data: AttributeDataset, attribute: str) -> tuple[str, ...]
 
 
 def _table(rows: Sequence[tuple[str, ...]], columns: Sequence[str]) -> pd.DataFrame:
-    """Without the columns of twins where there are none."""
+    """Without columns that nobody can fill: of twins where there are none, of the worst group where none is large."""
     table = pd.DataFrame(rows, columns=list(columns))
-    empty = [name for name in TWINS if not any(table[name])]
+    empty = [name for name in (WORST, *TWINS) if not any(table[name])]
     return table.drop(columns=empty)
 
 
@@ -264,9 +272,9 @@ def _can_say(group: GroupRate) -> bool:
 
 
 def _served(group: GroupRate, data: AttributeDataset, attribute: str) -> str:
-    """'61.5 (54.8 to 67.9), blond men, n = 208', or that there are too few people to say."""
+    """'61.5 (54.8 to 67.9), blond men, n = 208'; '' where there are too few people to say."""
     if not _can_say(group):
-        return f"cannot be said: no group has {MIN_PEOPLE} people"
+        return ""
     low, high = wilson_interval(group.value, group.n)
     share = figures.figure(Estimate(group.value, float(low), float(high), group.n))
     return f"{share}, {group.called(data, attribute)}, n = {figures.count(group.n)}"

@@ -16,10 +16,11 @@ from fmd_core.models.mixture import mixed_network
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.models.side_by_side import beside
 from fmd_core.study.deeper import asked, deepen, mixture
+from fmd_core.unlearn.deeper import planning
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
 from fmd_core.unlearn.deeper.choosing import choose
-from fmd_core.unlearn.deeper.training import DeeperSettings, group_weights, train_deeper
+from fmd_core.unlearn.deeper.training import POOL, REACHES, DeeperSettings, group_weights, train_deeper
 
 FEW = (40, 120)
 
@@ -206,6 +207,47 @@ def test_bad_requests_are_told_in_a_sentence(study):
     people = replace(study.data, pair_method="matched")
     with pytest.raises(DataError, match="Nobody here can be shown with another colour"):
         train_deeper(study.model, people, "colour", DeeperSettings(improve="twins"))
+
+
+def test_what_it_costs_is_told_before(study, monkeypatch):
+    """Every kind of work takes a second for a batch: what is left is how much there is of each."""
+    monkeypatch.setattr(planning, "_timed", lambda _work: 128.0)
+    n_val, n_test = len(study.data.rows("validation")), len(study.data.rows("test"))
+
+    def needed(settings, **more):
+        return planning.seconds_needed(study.model, study.data, "colour", settings, **more)
+
+    asked = 3 * (3 * n_val + n_test)  # the original and two networks; of drawn twins both sides as well
+    whole = DeeperSettings("whole network", "twins", kept=FEW)
+    assert needed(whole) == 2 * 120 * 128 + 3 * asked  # read and learned from
+    assert needed(whole, besides=7) == needed(whole) + 3 * 7
+    block = DeeperSettings("last block", "twins", kept=FEW)
+    assert needed(block) == 3 * 120 * 128 + 3 * asked  # and through what lies below
+    pool = DeeperSettings("last block", "groups", kept=FEW)
+    taught = len(study.data.rows("train")) + len(study.data.rows("external"))
+    assert needed(pool) == taught + 2 * POOL + 120 * 128 + 3 * asked
+
+
+def test_measuring_the_cost_changes_nothing(study):
+    before = study.model.fingerprint
+    assert (
+        planning.seconds_needed(
+            study.model, study.data, "colour", DeeperSettings("last block", "groups", kept=FEW)
+        )
+        > 0
+    )
+    assert study.model.fingerprint == before
+
+
+def test_what_cannot_learn_on_is_told_before(study):
+    assert {reach: planning.why_not(study.model, reach) for reach in REACHES} == dict.fromkeys(REACHES, "")
+    deep = fmd.deepened(study.model, "two layers")
+    assert planning.why_not(deep, "last block").startswith("This classifier is open at 'two layers'")
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    fitted = LogisticRegression().fit(rng.normal(size=(40, 3)), rng.integers(2, size=40))
+    assert "cannot be trained further here" in planning.why_not(fmd.wrap(fitted), "whole network")
 
 
 def test_it_can_be_stopped(study):

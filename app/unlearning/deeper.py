@@ -25,6 +25,7 @@ from fmd_core.unlearn.deeper.choosing import SHARES
 from fmd_core.unlearn.deeper.planning import LEARN_ON
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach, usual_improve
 
+USUAL: Reach = "last block"
 ROUNDED_TO = 5  # seconds
 
 
@@ -78,7 +79,8 @@ def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_fi
     left, right = st.columns(2, gap="large")
     with left:
         options = words.can_change(reaches)
-        memory.keep_within("deeper_reach", options)
+        if memory.value("deeper_reach", None) not in options:
+            memory.put("deeper_reach", USUAL if USUAL in options else options[0])
         reach = st.radio(
             "What may change", options, format_func=words.REACHES.__getitem__, key="deeper_reach",
             persist_state="session",
@@ -170,12 +172,13 @@ def _results(run: Run, tolerance: float) -> None:
     if view.refusal:
         st.warning(components.plain(wording.guard_refusal(view.refusal)))
     _act(variant if share else None, refused=bool(view.refusal))
-    st.caption(components.plain(f"{words.JUDGED_HERE} {view.choosers}"))
+    st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
     st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
     st.caption(components.plain(view.summary))
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
+    st.markdown(words.ON_TEST)
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
     st.caption(
         components.plain(" ".join(filter(None, (view.fixes_summary, view.nobody_large, words.SURENESS)))),

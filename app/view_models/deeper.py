@@ -43,7 +43,7 @@ SURENESS = (
 NOBODY_LARGE = (
     f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
 )
-JUDGED_HERE = "Validation people chose; the figures below are of held-out test people, who had no part in it."
+ON_TEST = "On held-out test people, who had no part in it, beside simpler fixes:"
 
 
 def why_cannot(reaches: Mapping[Reach, str]) -> str:
@@ -161,8 +161,8 @@ def _suggestion(path: DeeperPath, improve: Improve) -> str:
 
 def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
     least = path.least
-    people = f"{figures.counted(path.people, data.unit)} of the validation samples choose; the smallest group of one "
-    said = f"{people}class and attribute value has {figures.count(least)} of them."
+    people = f"{figures.counted(path.people, data.unit)} of the validation samples choose, and the curve is theirs; the "
+    said = f"{people}smallest group of one class and attribute value has {figures.count(least)} of them."
     if least < MIN_PEOPLE:
         return f"{said} A choice by so few says little about them: before and after on test people says more."
     return said

@@ -47,7 +47,7 @@ class TestWords:
     def test_the_smallest_group_is_counted_and_a_handful_says_little(self):
         view, path = self.path()
         assert path.least == 20
-        assert "420 images of the validation samples choose" in view.choosers
+        assert "420 images of the validation samples choose, and the curve is theirs" in view.choosers
         assert "has 20 of them. A choice by so few says little" in view.choosers
         assert "says little" not in self.path(rare=40)[0].choosers
 

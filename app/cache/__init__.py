@@ -32,7 +32,6 @@ from app.cache.fixes import (
     standing,
     tried_ways,
     try_roads,
-    untouched,
     warm_path,
     ways,
 )
@@ -145,7 +144,6 @@ __all__ = [
     "tried_ways",
     "try_roads",
     "untested",
-    "untouched",
     "verdict",
     "warm",
     "warm_path",

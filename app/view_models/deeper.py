@@ -161,8 +161,10 @@ def _suggestion(path: DeeperPath, improve: Improve) -> str:
 
 def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
     least = path.least
-    people = f"{figures.counted(path.people, data.unit)} of the validation samples choose, and the curve is theirs; the "
-    said = f"{people}smallest group of one class and attribute value has {figures.count(least)} of them."
+    said = (
+        f"{figures.counted(path.people, data.unit)} of the validation samples choose, and the curve is theirs; the "
+        f"smallest group of one class and attribute value has {figures.count(least)} of them."
+    )
     if least < MIN_PEOPLE:
         return f"{said} A choice by so few says little about them: before and after on test people says more."
     return said

@@ -180,6 +180,8 @@ def _results(run: Run, tolerance: float) -> None:
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
     st.markdown(words.ON_TEST)
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
+    if view.simpler_is_enough:
+        st.info(components.plain(view.simpler_is_enough))
     st.caption(
         components.plain(" ".join(filter(None, (view.fixes_summary, view.nobody_large, words.SURENESS)))),
         help=glossary.tip("Every group counted alike", "Calibrated bias", "Decision flip"),

@@ -103,6 +103,8 @@ class DeeperView:
     fixes: pd.DataFrame
     """The point beside the original and simpler fixes, on test people."""
     fixes_summary: str
+    simpler_is_enough: str
+    """That a simpler fix does no worse on these people; '' where none does."""
     nobody_large: str
     """That there are too few people in every group to say who is served worst; '' where there are enough."""
 
@@ -128,6 +130,7 @@ def build(
         points=_points(path, data, attribute),
         fixes=_fixes(share, tests, simpler, data, attribute),
         fixes_summary=_fixes_summary(share, tests, simpler),
+        simpler_is_enough=_simpler_is_enough(tests[1], simpler, improve) if share else "",
         nobody_large="" if _can_say(tests[0].worst) else NOBODY_LARGE.format(figures.many(data.unit)),
     )
 
@@ -172,7 +175,10 @@ def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
 
 def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
     first, last = path.points[0].figures, path.points[-1].figures
-    worst = [_served(of.worst, data, attribute) for of in (first, last)]
+    worst = [
+        f"{figures.percent(of.worst.value)} ({of.worst.called(data, attribute)}, n = {figures.count(of.worst.n)})"
+        for of in (first, last)
+    ]
     said = (
         f"From the original to the repaired network, on {figures.count(path.people)} validation samples: right "
         f"{figures.percent(first.accuracy)} to {figures.percent(last.accuracy)}, every group counted alike "
@@ -191,6 +197,25 @@ def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collec
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
     return f"Right with every group counted alike, on held-out test people: {told}."
+
+
+def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve: Improve) -> str:
+    """By what was to improve, as figures are shown: intervals are wider than such differences."""
+
+    def loss(found: Figures) -> float:
+        twins = None if found.bias is None or found.flips is None else max(found.bias, found.flips)
+        return -found.balanced if improve == "groups" or twins is None else twins
+
+    def told(found: Figures) -> str:
+        if improve == "groups" or found.flips is None:
+            return f"{figures.percent(found.balanced)} right with every group counted alike"
+        return f"bias {figures.points(found.bias or 0.0)} points and {figures.percent(found.flips)} flips"
+
+    moved = [baseline for baseline in simpler if baseline.chosen.steps]
+    best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
+    if best is None or loss(best.after) > loss(of):
+        return ""
+    return f"On these people a simpler fix does no worse: {best.title[:1].lower()}{best.title[1:]}, {told(best.after)}."
 
 
 # --- tables and lines

@@ -19,6 +19,7 @@ from app.view_models import deeper as words
 from fmd_core import FeatureSet
 from fmd_core.models.files import load_classifier
 from fmd_core.report.aiming import FARTHER
+from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, choose
 from fmd_core.unlearn.deeper.training import DeeperSettings
@@ -81,6 +82,25 @@ class TestWords:
         view, _ = self.path()
         assert not set(words.TWINS) & set(view.points.columns)
         assert [name for name, _ in view.series] == ["right", "every group alike", "worst group"]
+
+    def test_a_simpler_fix_that_does_no_worse_is_named(self):
+        _, path = self.path()
+        before, after = self.figures()
+
+        def told(fix):
+            moved = JudgedBaseline("Plain refit on 9 twins", path.points[1], fix)
+            stays = JudgedBaseline("Only the thresholds moved", path.original, after)
+            view = words.build(
+                cache.dataset(REVIEW), "colour", path, 1.0, (before, after), (moved, stays), "groups"
+            )
+            assert "Only the thresholds moved (the guard keeps the original)" in view.fixes["Fix"].tolist()
+            return view.simpler_is_enough
+
+        assert told(after) == (
+            "On these people a simpler fix does no worse: plain refit on 9 twins, 100.0 % right with every group "
+            "counted alike."
+        )
+        assert told(before) == ""
 
     def test_where_nothing_is_allowed_the_model_stays_and_says_why(self):
         _, path = self.path()

@@ -178,7 +178,7 @@ def _results(run: Run, tolerance: float) -> None:
     st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
     st.caption(components.plain(view.summary))
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
-    st.markdown(words.ON_TEST)
+    st.markdown(components.plain(view.judges))
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
     if view.simpler_is_enough:
         st.info(components.plain(view.simpler_is_enough))

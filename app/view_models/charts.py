@@ -230,7 +230,7 @@ def losses(task: Sequence[float], forgetting: Sequence[float]) -> go.Figure:
     return _figure(traces, layout, height=260)
 
 
-LINES = ((ACCENT, "solid"), (ACCENT, "dash"), (LIMIT, "solid"), (FLAG, "dash"), (FLAG, "dot"))
+LINES = ((ACCENT, "solid"), (ACCENT, "dash"), (LIMIT, "solid"), (LIMIT, "dash"), (FLAG, "solid"))
 
 
 def along_the_way(

@@ -43,7 +43,7 @@ SURENESS = (
 NOBODY_LARGE = (
     f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
 )
-ON_TEST = "On held-out test people, who had no part in it, beside simpler fixes:"
+ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
 
 
 def why_cannot(reaches: Mapping[Reach, str]) -> str:
@@ -100,6 +100,8 @@ class DeeperView:
     """Shares of validation people by point of the way, a line each."""
     summary: str
     points: pd.DataFrame
+    judges: str
+    """Whom the next is about."""
     fixes: pd.DataFrame
     """The point beside the original and simpler fixes, on test people."""
     fixes_summary: str
@@ -128,6 +130,7 @@ def build(
         series=_series(path),
         summary=_summary(path, data, attribute),
         points=_points(path, data, attribute),
+        judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
         fixes=_fixes(share, tests, simpler, data, attribute),
         fixes_summary=_fixes_summary(share, tests, simpler),
         simpler_is_enough=_simpler_is_enough(tests[1], simpler, improve) if share else "",
@@ -227,8 +230,6 @@ def _series(path: DeeperPath) -> tuple[tuple[str, tuple[float, ...]], ...]:
         ("right", tuple(of.accuracy for of in found)),
         ("every group alike", tuple(of.balanced for of in found)),
     ]
-    if all(_can_say(of.worst) for of in found):
-        lines.append(("worst group", tuple(of.worst.value for of in found)))
     for name, values in (
         ("bias", [of.bias for of in found]),
         ("flips", [of.flips for of in found]),
@@ -236,6 +237,8 @@ def _series(path: DeeperPath) -> tuple[tuple[str, tuple[float, ...]], ...]:
         known = [value for value in values if value is not None]
         if len(known) == len(found):
             lines.append((name, tuple(known)))
+    if all(_can_say(of.worst) for of in found):
+        lines.append(("worst group", tuple(of.worst.value for of in found)))
     return tuple(lines)
 
 

@@ -20,6 +20,7 @@ from app.view_models import charts, glossary
 from app.view_models import deeper as words
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
+from fmd_core import AttributeDataset
 from fmd_core.report import wording
 from fmd_core.unlearn.deeper.choosing import SHARES
 from fmd_core.unlearn.deeper.planning import LEARN_ON
@@ -88,7 +89,7 @@ def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_fi
         if closed := words.closed(reaches):
             st.caption(components.plain(closed))
     with right:
-        improve = _what_improves(data.pair_method == "matched", attribute, usual_improve(data))
+        improve = _what_improves(data, attribute)
     live = deeper_job.follow()
     if live:
         return
@@ -100,11 +101,11 @@ def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_fi
         deeper_job.begin(DeeperSettings(reach, improve), tolerance)
 
 
-def _what_improves(are_others: bool, attribute: str, usual: Improve) -> Improve:
-    if are_others:
-        st.markdown("What should improve")
-        st.caption(components.plain(words.ONLY_GROUPS.format(attribute)))
+def _what_improves(data: AttributeDataset, attribute: str) -> Improve:
+    if data.pair_method == "matched":
+        st.caption(components.plain(words.only_groups(data, attribute)))
         return "groups"
+    usual = usual_improve(data)
     options: tuple[Improve, ...] = (usual, *(aim for aim in words.IMPROVES if aim != usual))
     memory.keep_within("deeper_improve", options)
     improve: Improve = st.radio(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fmd_core import AttributeDataset, Estimate, figures
 from fmd_core.intervals import MIN_PEOPLE, wilson_interval
+from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.answers import Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
@@ -66,7 +67,7 @@ def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> s
     teachers = len(data.rows("train")) + len(data.rows("external"))
     steps = DeeperSettings(reach, improve).steps[-1]
     about = (
-        f"About {time} on this machine, as busy as it is now."
+        f"About {time}, by a few steps that were measured on this machine."
         if time
         else "How long that takes cannot be said."
     )
@@ -74,6 +75,11 @@ def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> s
         f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
         f"{figures.count(steps)} steps of {BATCH} each. {about} It can be stopped."
     )
+
+
+def only_groups(data: AttributeDataset, attribute: str) -> str:
+    """Why twins cannot be what improves."""
+    return ONLY_GROUPS.format(attribute_name(data, attribute))
 
 
 def made(attribute: str, reach: Reach, improve: Improve, steps: int) -> str:
@@ -172,7 +178,10 @@ def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
         f"smallest group of one class and attribute value has {figures.count(least)} of them."
     )
     if least < MIN_PEOPLE:
-        return f"{said} A choice by so few says little about them: before and after on test people says more."
+        return (
+            f"{said} A choice by so few says little about them, and they are not called the worst group: before and "
+            "after on test people says more."
+        )
     return said
 
 

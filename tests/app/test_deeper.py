@@ -130,7 +130,7 @@ class TestWords:
         assert told.startswith(
             "1,100 images of the training and external samples teach it, in 800 steps of 128 each."
         )
-        assert "About 25 seconds on this machine" in told
+        assert "About 25 seconds, by a few steps that were measured on this machine." in told
         assert "cannot be said" in words.cost(data, "last block", "twins", "")
 
     def test_the_name_by_which_other_places_point_here(self):
@@ -152,7 +152,7 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     assert not [b for b in test.button if b.label == "Let it learn on"]  # folded
     test.session_state["deeper"] = True
     test = test.run()
-    assert any("About 10 seconds on this machine" in c.value for c in test.caption)
+    assert any("About 10 seconds, by a few steps" in c.value for c in test.caption)
     test.radio(key="deeper_reach").set_value("last block").run()
     test = press(test, "Let it learn on")
     job = REGISTRY.find(test.session_state["job_deeper"])

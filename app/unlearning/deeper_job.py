@@ -51,13 +51,13 @@ def begin(settings: DeeperSettings, tolerance: float) -> None:
         return Trained(variant, (), time.perf_counter() - begun, learnt=learnt)
 
     title = f"Letting the network learn on: {words.REACHES[settings.reach].lower()}, about {attribute}"
-    state.show_job(PLACE, job_panel.start_job(key, title, work).id)
+    state.show_job(PLACE, job_panel.start_job(key, title, work, about=(PLACE, review.key)).id)
     st.rerun()
 
 
 def follow() -> bool:
     """The panel of the work that goes on; whether there is any. What came of it is kept."""
-    job = REGISTRY.find(state.shown_job(PLACE))
+    job = REGISTRY.find(state.shown_job(PLACE)) or _named_in_address()
     if job is None:
         return False
     if isinstance(job.result, Trained):
@@ -68,6 +68,16 @@ def follow() -> bool:
     if job.state == "stopped":
         st.info("Stopped. The model is as it was.")
     return job.live
+
+
+def _named_in_address() -> Job | None:
+    """Work of this review that the address names, as after a refresh of the page, unless its end is known."""
+    known = {trained.variant.review.beside for trained in state.trained_here()}
+    for job in filter(None, map(REGISTRY.find, state.jobs())):
+        found = job.result.variant.review.beside if isinstance(job.result, Trained) else ""
+        if job.about == (PLACE, state.review().key) and found not in known and (found or job.live):
+            return job
+    return None
 
 
 def ask_everybody(variant: Retrained, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from app import cache
 from app.jobs.registry import REGISTRY
 from app.record.history import History
 from app.record.review import Aim, Review
+from app.record.trained import Learnt, Trained
 from app.record.variants import Retrained, describe
 from app.session import memory, state
 from app.unlearning import deeper as section
@@ -221,13 +222,32 @@ def test_after_a_restart_the_history_knows_the_network(monkeypatch):
 def test_learning_on_that_is_stopped_leaves_nothing(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
-    monkeypatch.setattr(deeper_job.job_panel, "start_job", lambda *a: REGISTRY.start(*a))
+    monkeypatch.setattr(deeper_job.job_panel, "start_job", REGISTRY.start)
     deeper_job.begin(DeeperSettings("last block", "twins"), 0.01)
     job = REGISTRY.find(state.shown_job(deeper_job.PLACE))
     REGISTRY.cancel(job.id)
     assert job.wait(60)
     assert (job.state, job.result) == ("stopped", None)
     assert state.trained_here() == ()
+
+
+def test_after_a_refresh_the_address_leads_to_what_came_of_it(monkeypatch):
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    trained = Trained(made, (), 3.0, learnt=Learnt("last block", "twins", 20))
+    ended = [
+        REGISTRY.start(f"{about}", "x", lambda _: trained, about=about)
+        for about in ((deeper_job.PLACE, ("celeba", "")), (deeper_job.PLACE, REVIEW.key))
+    ]
+    assert all(job.wait(20) for job in ended)
+    monkeypatch.setattr(memory.st, "session_state", {"jobs": (ended[0].id,)})
+    monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
+    monkeypatch.setattr(deeper_job.job_panel, "draw", lambda _: None)
+    assert not deeper_job.follow()
+    assert state.trained_here() == ()  # that one was of another review
+    memory.put("jobs", (ended[1].id,))
+    deeper_job.follow()
+    assert state.trained_here() == (trained,)
+    assert deeper_job._named_in_address() is None  # once is enough
 
 
 def test_points_on_the_way_include_where_the_network_in_force_stands(monkeypatch):

@@ -172,7 +172,7 @@ def _results(run: Run, tolerance: float) -> None:
     _before_and_after(variant if share else None, attribute)
     if view.refusal:
         st.warning(components.plain(wording.guard_refusal(view.refusal)))
-    _act(variant if share else None, refused=bool(view.refusal))
+    _act(variant if share else None, refused=bool(view.refusal), in_force=_in_force(run) == share)
     st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
@@ -189,30 +189,24 @@ def _results(run: Run, tolerance: float) -> None:
     )
 
 
-def _shares(run: Run) -> tuple[float, ...]:
-    """The points on the way: the usual ones, and where the network in force stands."""
+def _in_force(run: Run) -> float | None:
+    """How far on the way the model in force stands; None where it is another."""
     current = state.current()
-    own = {current.share} if _is_of(current, run) and isinstance(current, Retrained) else set()
-    return tuple(sorted({*SHARES, *own}))
+    if not isinstance(current, Retrained) or current.way != LEARN_ON.name:
+        return None
+    return current.share if current.review.beside == run.variant.review.beside else None
 
 
-def _is_of(variant: object, run: Run) -> bool:
-    return (
-        isinstance(variant, Retrained)
-        and variant.way == LEARN_ON.name
-        and variant.review.beside == run.variant.review.beside
-    )
+def _shares(run: Run) -> tuple[float, ...]:
+    """The points on the way: the usual ones, and where the model in force stands."""
+    return tuple(sorted({*SHARES, _in_force(run) or 1.0}))
 
 
 def _how_far(run: Run, shares: list[float], suggested: str) -> float:
-    """The slider. It begins where the network in force stands, or at our suggestion."""
-    current, key = state.current(), f"deeper_share_{run.variant.review.beside}"
+    """The slider. It begins where the model in force stands, or at our suggestion."""
+    key, standing = f"deeper_share_{run.variant.review.beside}", _in_force(run)
     stops = {words.stop_label(share): share for share in shares}
-    first = (
-        words.stop_label(current.share)
-        if isinstance(current, Retrained) and _is_of(current, run)
-        else suggested
-    )
+    first = suggested if standing is None else words.stop_label(standing)
     memory.offer(key, tuple(stops), first)
     stop = st.select_slider(
         "How far", tuple(stops), key=key, help=glossary.tip("Part of the way"),
@@ -239,22 +233,21 @@ def _before_and_after(variant: Retrained | None, attribute: str) -> None:
         st.write(components.plain(result.who_pays))
 
 
-def _act(variant: Retrained | None, *, refused: bool) -> None:
+def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
     """Put it in force, and keep it as a file."""
-    current = state.current()
-    in_force = variant is not None and variant == current
+    why = "" if variant is None else why_no_file(variant)
     with st.container(horizontal=True):
         label = "Apply although refused" if refused else "Apply this network"
         kind: Literal["primary", "secondary"] = "secondary" if refused else "primary"
         if st.button(label, type=kind, disabled=variant is None or in_force, key="apply_deeper") and variant:
             history_panel.apply(variant)
             st.rerun()
-        if variant is not None and not (why := why_no_file(variant)):
+        if variant is not None and not why:
             st.download_button(
                 "Keep as a file", lambda: network_file(variant), "model.safetensors", "application/octet-stream",
                 icon=":material/download:", on_click="ignore", key="deeper_file",
             )  # fmt: skip
-    if variant is not None and why:
+    if why:
         st.caption(components.plain(why))
     if in_force:
         st.caption("This network is in force: every page speaks of it. Undo stands above.")

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from app import cache
+from app.cache import deeper, fixes, opened
 from app.jobs.registry import REGISTRY
 from app.record.history import History
 from app.record.review import Aim, Review
@@ -204,6 +205,21 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
         cache.head(REVIEW, made).probabilities(people.features),
         atol=1e-4,
     )
+
+
+def test_a_network_that_learned_on_is_guarded_by_its_own_rules(monkeypatch):
+    """The "changed" network is the original: the guard of the page would let it pass."""
+    original = opened.open_model
+    monkeypatch.setattr(opened, "open_model", lambda data, _model: original(data, "bundled"))
+    opened.open_beside.clear()
+    made = Retrained(replace(REVIEW, beside="d" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    assert cache.point(made).refusal == ""
+    fixes._guarded.clear()
+    monkeypatch.setattr(deeper, "deeper_refusal", lambda _: "the worst group falls from 9.0 to 8.0 %")
+    assert cache.point(made).refusal == "the worst group falls from 9.0 to 8.0 %"
+    assert cache.point(replace(made, way="adversary")).refusal == ""
+    for kept in (opened.open_beside, fixes._guarded, deeper._answers, deeper.deeper_path):
+        kept.clear()
 
 
 def test_after_a_restart_the_history_knows_the_network(monkeypatch):

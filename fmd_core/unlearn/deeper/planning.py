@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LEARN_ON = Method(name="learn-on", title="Let the network learn on", short="Learn on", retrains=True)
 register(LEARN_ON)
-TRIES = 3  # the first wakes the libraries up and does not count
+TRIES = 4  # the first wakes the libraries up and does not count
 
 
 def why_not(classifier: Classifier, reach: Reach) -> str:
@@ -51,7 +52,7 @@ def seconds_needed(
     it is now; `besides` counts people whom a network is asked about beyond that.
 
     Each kind of work is done with one batch and timed; how much there is of each is known. Takes about as long as
-    fifteen batches. Raises what `train_deeper` raises before it begins.
+    twenty batches. Raises what `train_deeper` raises before it begins.
     """
     import torch
 
@@ -91,11 +92,13 @@ def seconds_needed(
 
 
 def _timed(work: Callable[[], object]) -> float:
-    work()
-    begun = time.perf_counter()
-    for _ in range(TRIES - 1):
+    """Seconds, by the middle one of a few tries: others use the machine as well."""
+    spent = []
+    for _ in range(TRIES):
+        begun = time.perf_counter()
         work()
-    return (time.perf_counter() - begun) / (TRIES - 1)
+        spent.append(time.perf_counter() - begun)
+    return median(spent[1:])
 
 
 def _counts(

@@ -102,6 +102,16 @@ class Figures:
     temperature: float
 
     @property
+    def balanced_error(self) -> float:
+        """Standard error of `balanced`, each rate drawn a little to the middle (Agresti and Coull 1998): in a group
+        of a handful everybody may be answered right by luck."""
+        variances = []
+        for group in self.groups:
+            n, rate = group.n + 4, (group.n * group.value + 2) / (group.n + 4)
+            variances.append(rate * (1 - rate) / n)
+        return float(np.sqrt(sum(variances))) / len(self.groups)
+
+    @property
     def worst(self) -> GroupRate:
         """The group that is answered right least often, of those with at least 30 people; of all where none has."""
         enough = [g for g in self.groups if g.n >= MIN_PEOPLE] or list(self.groups)

@@ -84,7 +84,9 @@ def choose(
 
     Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, does not make the worst
     group worse, and whose calibrated bias rises by no more than one standard error. Chosen is, of what is admitted,
-    the largest accuracy with every group counted alike ("groups"), or the least max(B, flips) ("twins").
+    the least max(B, flips) ("twins"); or of those whose accuracy with every group counted alike lies within one
+    standard error of the largest, the one that went furthest ("groups"): the smallest group among validation people
+    is often a handful, and which of the best serves it best is luck.
     """
     before = figures_of(asked, original)
     start = DeeperPoint(0, 0.0, before, "")
@@ -94,18 +96,23 @@ def choose(
             found = figures_of(asked, original.mixed(logits, share))
             points.append(DeeperPoint(steps, share, found, _refusal(before, found, tolerance, classes)))
     admitted = [point for point in points if not point.refusal]
-    key = _balanced if improve == "groups" else _alike
     return DeeperPath(
         points=tuple(points),
-        chosen=max(admitted, key=key),
+        chosen=_furthest(admitted) if improve == "groups" else max(admitted, key=_alike),
         tolerance=tolerance,
         people=len(asked.people),
         least=min(group.n for group in before.groups),
     )
 
 
-def _balanced(point: DeeperPoint) -> float:
-    return point.figures.balanced
+def _furthest(admitted: Sequence[DeeperPoint]) -> DeeperPoint:
+    """Of the points that cannot be told from the best one, that with the largest share of the way, then of steps."""
+    best = max(admitted, key=lambda point: point.figures.balanced)
+    least = best.figures.balanced - best.figures.balanced_error
+    return max(
+        (point for point in admitted if point.figures.balanced >= least),
+        key=lambda point: (point.share, point.steps),
+    )
 
 
 def _alike(point: DeeperPoint) -> float:

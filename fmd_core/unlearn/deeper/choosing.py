@@ -106,13 +106,14 @@ def choose(
 
 
 def _furthest(admitted: Sequence[DeeperPoint]) -> DeeperPoint:
-    """Of the points that cannot be told from the best one, that with the largest share of the way, then of steps."""
+    """Of the points that cannot be told from the best one and are better than the original, which comes first, that
+    with the largest share of the way, then of steps; the original where none is better."""
+    original, *others = admitted
     best = max(admitted, key=lambda point: point.figures.balanced)
     least = best.figures.balanced - best.figures.balanced_error
-    return max(
-        (point for point in admitted if point.figures.balanced >= least),
-        key=lambda point: (point.share, point.steps),
-    )
+    better = [p for p in others if p.figures.balanced > original.figures.balanced]
+    among = [point for point in better if point.figures.balanced >= least]
+    return max(among, key=lambda point: (point.share, point.steps), default=original)
 
 
 def _alike(point: DeeperPoint) -> float:

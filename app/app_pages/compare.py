@@ -55,9 +55,8 @@ def evidence(names: tuple[str, str]) -> None:
         others = cache.side_by_side_biases(REVIEW, first, second, aim)
     result = BeforeAfter(cache.dataset(REVIEW), comparison, others, names)
     with top:
-        components.header(
-            "Compare · on held-out people", compare.headline(comparison, names), result.who_pays
-        )
+        lead = compare.who_gained_and_lost(comparison, result)
+        components.header("Compare · on held-out people", compare.headline(comparison, names), lead)
         if said := compare.refusals((first, second), names, state.history()):
             st.warning(components.plain(said))
     panels.cards(result.cards)

@@ -33,7 +33,7 @@ def chosen(way: str) -> Chosen:
     if way == PATTERN.name:
         asked = forgetting_forms.asked_about(REVIEW)
         trained = forgetting_forms.forget_pattern(REVIEW, beside=right)
-        return trained and trained.variant, asked, trained
+        return trained.variant if trained else None, asked, trained
     names = forgetting_forms.attributes(REVIEW)
     if not names:
         st.info("Choose an attribute that the model is to forget.")

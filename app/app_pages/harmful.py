@@ -9,7 +9,8 @@ from app.samples import exclusions, sample_detail, score_check
 from app.session import state
 from app.view_models import glossary, harmful
 from app.widgets import components, gallery, panels, portraits
-from fmd_core import DataError
+from fmd_core import DataError, scan
+from fmd_core.measure.scan import Finding
 
 REVIEW = state.review()
 attribute = state.attribute()
@@ -60,6 +61,12 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
     return kind, label, k, shown
 
 
+def on_test_people() -> Finding | None:
+    """The bias that is scored, of those who judge it: one figure on every page."""
+    scanned = scan(cache.audit(REVIEW, None), state.threshold(), state.measure())
+    return next((found for found in scanned if found.attribute == attribute), None)
+
+
 @components.fragment
 def ranking() -> None:
     """Everything that K, kind and class change."""
@@ -72,11 +79,12 @@ def ranking() -> None:
         raise
     checked = score_check.lead(REVIEW, state.aim(), k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
-    view = harmful.build(data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown)
+    view = harmful.build(
+        data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown, held_out=on_test_people()
+    )  # fmt: skip
     with top:
-        components.header(
-            "Harmful samples · the original model", view.headline, view.lead, help=glossary.tip("Influence")
-        )
+        tip = f"{glossary.tip('Influence')}\n\n{components.plain(view.elsewhere)}"
+        components.header("Harmful samples · the original model", view.headline, view.lead, help=tip)
     if not view.samples:
         st.info(components.plain(harmful.nobody(data, label, k, shown)))
     if view.caution:

@@ -57,9 +57,11 @@ def conversation() -> None:
             st.info(components.plain(within))
         if curve.warning:
             st.warning(components.plain(curve.warning))
-        st.caption(
-            components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
-        )
+        with st.expander("Our suggestion, and why: what validation people say"):
+            st.caption(
+                components.plain(f"Our suggestion: {curve.reason}"),
+                help=glossary.tip("Our suggestion", "Guard"),
+            )
     history_panel.draw(
         variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant),
         is_original=choice is path.original,

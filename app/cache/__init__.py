@@ -23,7 +23,6 @@ from app.cache.fixes import (
     standing,
     tried_ways,
     try_roads,
-    untouched,
     warm_path,
     ways,
 )
@@ -129,7 +128,6 @@ __all__ = [
     "tried_ways",
     "try_roads",
     "untested",
-    "untouched",
     "verdict",
     "warm",
     "warm_path",

@@ -80,7 +80,7 @@ def point(variant: Variant) -> fmd.PathPoint:
     """What a variant makes, and what the guard says of it."""
     if not isinstance(variant, Recipe):
         return _guarded(variant)
-    found = path(*variant.sweep, variant.tolerance)
+    found = study(variant.review).known_path(*variant.sweep[1:], variant.tolerance)
     wanted = (variant.strength, variant.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 
@@ -105,13 +105,6 @@ def _made(variant: Variant) -> fmd.UnlearningResult:
 def erased(variant: Erasure) -> fmd.Erased:
     """The attributes of a variant erased from the features of the original."""
     return study(variant.review).erased(variant.attributes, variant.form)
-
-
-@kept()
-def untouched(review: Review, aim: Aim, tolerance: float) -> fmd.PathPoint:
-    """What validation people say of the original model."""
-    asked = study(review)
-    return asked.judged(asked.untouched, aim, tolerance)
 
 
 def result(review: Review, variant: Variant | None) -> fmd.UnlearningResult:

@@ -39,13 +39,11 @@ def _told(variant: Exclusion) -> bool:
     review, aim = variant.review, variant.aim
     try:
         with st.spinner("Fitting again without them"):
-            point, original = cache.point(variant), cache.untouched(review, aim, TOLERANCE)
-            bias = wording.bias_name(cache.scores(review, aim))
+            point, comparison = cache.point(variant), cache.comparison(review, variant, aim.attribute)
     except FMDError as error:  # too many of a class: the list stays, and some can be taken back
         components.show_problem(error)
         return False
-    people = len(cache.features(review, "validation"))
-    st.write(components.plain(harmful.exclusion_sentence(point, original, bias, people)))
+    st.write(components.plain(harmful.exclusion_sentence(comparison, variant.k)))
     if point.refusal:
         st.warning(components.plain(wording.guard_refusal(point.refusal)))
     return True

@@ -95,7 +95,7 @@ def train(review: Review, names: tuple[str, ...]) -> Retrained | None:
         forgetting_job.train(names, aim(review, names), pressure, float(strength), int(epochs), TOLERANCE)
     forgetting_job.follow()
     found = _trained(review, ADVERSARY.name)
-    return found and found.variant
+    return found.variant if found else None
 
 
 def forget_pattern(review: Review, beside: DeltaGenerator) -> Trained | None:

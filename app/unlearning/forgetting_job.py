@@ -17,6 +17,7 @@ from app.session import access, state
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
 from app.widgets import components
+from fmd_core import figures
 from fmd_core.forget.adversarial import (
     ADVERSARY,
     AdversarySettings,
@@ -41,7 +42,8 @@ def train(
 ) -> None:
     """Begin to train against attributes; `aim` is the bias that the guard looks at."""
     review, names = state.review(), " and ".join(attributes)
-    what = f"{names} forgotten by training: {words.PRESSURES[pressure].lower()}, strength {strength:g}, {epochs} rounds"
+    way = f"{words.PRESSURES[pressure].lower()}, strength {strength:g}, {figures.counted(epochs, 'round')}"
+    what = f"{names} forgotten by training: {way}"
     settings = AdversarySettings(strength=strength, epochs=epochs)
 
     def forget(told: Told, reading: Callable[[float], None]) -> ForgottenModel:
@@ -59,7 +61,7 @@ def train_without(pattern: Pattern, epochs: int, tolerance: float) -> None:
     review, aim = state.review(), state.aim()
     groups = cache.channel_groups(review, pattern.layer, pattern.n_groups)
     name = words.pattern_name(pattern.group, groups.n_groups, groups.layer)
-    what = f"{name} forgotten by training, {epochs} rounds"
+    what = f"{name} forgotten by training, {figures.counted(epochs, 'round')}"
 
     def forget(told: Told, _reading: Callable[[float], None]) -> ForgottenPattern:
         return forget_pattern(

@@ -55,7 +55,7 @@ def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
     with st.container(key=STAGE):
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
         st.html(_ring(*scene.place(view.chosen)))
-    st.caption(components.plain(view.summary))
+    st.caption(components.plain(view.judges), help=components.plain(view.summary))
     panels.folded_table(table, view.summary, key="curve")
 
 

@@ -8,7 +8,7 @@ from app.record.history import OTHER_MODEL, History
 from app.record.journal_json import variant_id
 from app.record.review import BUNDLED
 from app.record.variants import Side, describe
-from app.view_models.before_after import ORIGINAL, spoken
+from app.view_models.before_after import ORIGINAL, BeforeAfter, spoken
 from app.view_models.unlearn import refused
 from fmd_core import Comparison, figures
 from fmd_core.report import wording
@@ -62,6 +62,15 @@ def refusals(found: Sequence[Side], names: Sequence[str], history: History) -> s
         if history.refusal(side.variant)
     ]
     return " ".join(told)
+
+
+def who_gained_and_lost(comparison: Comparison, result: BeforeAfter) -> str:
+    """The same change told by people and by groups; '' where nothing changed."""
+    return (
+        " ".join(filter(None, (result.who_pays, wording.gainers_sentence(comparison))))
+        if result.who_pays
+        else ""
+    )
 
 
 def headline(comparison: Comparison, names: tuple[str, str]) -> str:

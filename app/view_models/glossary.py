@@ -153,7 +153,8 @@ TERMS: tuple[Term, ...] = (
     Term(
         "Fresh reader",
         "A small model that is trained, after the forgetting, to tell the attribute from what the model computes, and "
-        "is judged on other people. If it does no better than guessing, the attribute is gone.",
+        "is judged on other people. If it does no better than guessing, the attribute is gone; "
+        "up to 3 points better is called barely.",
         "It is not the adversary of the training: beating one's own adversary is not forgetting.",
         ("probe", "linear probe", "adversary"),
     ),
@@ -230,8 +231,9 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Limit",
-        "How many points an attribute may move the answer before you call it biased. It counts as biased when its "
-        "whole 95 % interval lies above, also after adjusting for looking at many.",
+        "How many points twins, or two groups, may be apart before you call it biased. A difference counts as beyond "
+        "it when its whole 95 % interval lies above, also after adjusting for looking at many. Each kind of difference "
+        "can have a limit of its own.",
         "It is not a threshold from law or science: you set it, and the report says where.",
         ("threshold",),
     ),
@@ -278,7 +280,8 @@ TERMS: tuple[Term, ...] = (
         "Of all settings that pass the guard, the cheapest that brings what is aimed at within its limit on validation "
         "people, and leaves nobody who is served worst worse off; where none does, the one that comes nearest. "
         "Cheapest is what costs least accuracy, then what changes fewest answers.",
-        "Few validation people make it uncertain: how many there are stands beside it, and test people judge.",
+        "It is no promise: few validation people make it uncertain, how many there are stands beside it, and test "
+        "people judge.",
         ("suggested", "star"),
     ),
     Term(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from app.record.journal import Remark
 from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import AttributeDataset, Estimate, InfluenceScores, PathPoint, figures
+from fmd_core import AttributeDataset, Comparison, Estimate, InfluenceScores, figures
 from fmd_core.datasets.own.sniffing import safe_cell
+from fmd_core.measure.scan import Finding
 from fmd_core.report import wording
 
 Kind = Literal["Harmful", "Helpful"]
@@ -83,6 +84,8 @@ class HarmfulView:
     headline: str
     lead: str
     samples: tuple[Sample, ...]
+    elsewhere: str
+    """The same bias of the people by whom samples are scored: a click away from that of test people."""
     caution: str  # what to know about this K, empty if nothing
     hidden: int  # ranked and matching the filter, but beyond what the gallery shows
     composition: BarChart
@@ -98,11 +101,13 @@ def build(
     checked: str = "",
     said: Said | None = None,
     shown: Shown = "top",
+    held_out: Finding | None = None,
 ) -> HarmfulView:
     """Top `k` of one `kind`, of the class named `label`, or of all for None. Refuses K beyond the training set.
 
     `checked` is a sentence on what was measured, where that was done; `said` is what the reviewer said of
-    single samples. `shown` other than "top" asks for some of those, whatever their rank.
+    single samples. `shown` other than "top" asks for some of those, whatever their rank. `held_out` is what test
+    people say of the bias that is scored.
     """
     said, top_k = said or Said(), scores.most_harmful(k)  # refuses a K that is not possible
     first_ones = top_k if kind == "Harmful" else scores.most_helpful(k)
@@ -120,14 +125,26 @@ def build(
         headline=_headline(first, kind, wording.bias_name(scores)),
         lead=(
             f"{figures.count(scores.n_harmful)} of {figures.count(len(scores.rows))} training samples are harmful: "
-            f"without one of them the bias, {figures.points(scores.bias)} points on the external samples, is predicted "
-            f"to be lower. {checked or UNCHECKED}"
+            f"without one of them the bias{_on_test_people(held_out)} is predicted to be lower. {checked or UNCHECKED}"
+        ),
+        elsewhere=(
+            f"The bias is that of test samples. External samples, by which training samples are scored, put the "
+            f"{wording.bias_name(scores)} at {figures.points(scores.bias)} points."
         ),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind),
         hidden=max(0, len(matching) - MOST_TILES),
         composition=_composition(scores, aligned, k),
     )
+
+
+def _on_test_people(found: Finding | None) -> str:
+    if found is None or found.estimate.value is None:
+        return ""
+    beyond = (
+        " beyond the placebo" if found.audit.excess is not None and found.measure == "counterfactual" else ""
+    )
+    return f"{beyond}, {figures.points(found.estimate.value)} points on test samples,"
 
 
 def nobody(data: AttributeDataset, label: str | None, k: int, shown: Shown) -> str:
@@ -250,12 +267,11 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
     )
 
 
-def exclusion_sentence(point: PathPoint, original: PathPoint, bias: str, people: int) -> str:
-    """What fitting again without the excluded samples does, on validation samples."""
-    n = point.result.k
+def exclusion_sentence(comparison: Comparison, n: int) -> str:
+    """What fitting again without `n` excluded samples does to held-out people."""
     left_out = "this training sample" if n == 1 else f"these {figures.count(n)} training samples"
+    said = wording.comparison_headline(comparison)
     return (
-        f"Fitted again without {left_out}, the {bias} goes from {figures.points(original.bias)} to "
-        f"{figures.points(point.bias)} points and accuracy from {figures.percent(original.accuracy)} to "
-        f"{figures.percent(point.accuracy)}, on {figures.count(people)} validation samples."
+        f"Fitted again without {left_out}, on {figures.count(len(comparison.rows))} test samples: "
+        f"{said[:1].lower()}{said[1:]}"
     )

@@ -65,8 +65,10 @@ def build(
     order: str,
     only_flips: bool,
     most: int,
+    part: Split = "test",
 ) -> TwinsView:
-    """At most `most` pairs, in `order`, all or only those whose answer flips."""
+    """At most `most` pairs, in `order`, all or only those whose answer flips. A figure of another `part` than the
+    test, which judges, names it."""
     probabilities = [head.probabilities(side.features) for side in (pairs.favoured, pairs.other)]
     answers = [p.argmax(axis=1) for p in probabilities]
     flips = answers[0] != answers[1]
@@ -93,7 +95,8 @@ def build(
         for i in chosen
     )
     return TwinsView(
-        headline=f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} twins get two different answers.",
+        headline=f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} "
+        f"{'' if part == 'test' else f'{part} '}twins get two different answers.",
         lead=f"{_how(data, pairs)} On the left what training tied to the class, on the right something else. "
         "A model that reads the content says the same to both.",
         redrawn=pairs.method != "matched",

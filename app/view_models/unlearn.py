@@ -30,6 +30,7 @@ class CurveView:
     suggested: CurvePoint
     chosen: CurvePoint
     axis: str  # what lies across
+    judges: str  # of whom the curve is: a bias has other figures among them than among test samples
     summary: str
     reason: str
     warning: str  # why the guard refuses the choice, empty when it admits it
@@ -92,6 +93,10 @@ def build_curve(
         suggested=_point(path.suggested, axis),
         chosen=_point(choice, axis),
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
+        judges=(
+            f"What {figures.count(path.people)} validation samples say, who guard the choice; the cards above are of "
+            "test samples, who judge it."
+        ),
         summary=(
             f"From {_told(path.original, axis, name)} and accuracy {figures.percent(path.original.accuracy)} at "
             f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "

@@ -287,9 +287,12 @@ def _open_answers(sheet: Sheet, settings: TableImport) -> AttributeDataset:
     never = tuple(column.name for column in sheet.columns if column.name not in used)
     dataset = open_table(sheet, replace(settings, leave_out=never))
     of_reading = {WarningKind.TARGET_LEAK, WarningKind.IDENTIFIER}
-    return replace(
-        dataset, warnings=tuple(w for w in dataset.warnings if w.kind not in of_reading), not_read=()
-    )
+    of_people = [
+        w
+        for w in dataset.warnings
+        if w.kind not in of_reading and (w.column or w.kind is not WarningKind.REPEATED_PEOPLE)
+    ]
+    return replace(dataset, warnings=tuple(of_people), not_read=())
 
 
 def _everybody_tested(dataset: AttributeDataset, settings: TableImport) -> AttributeDataset:

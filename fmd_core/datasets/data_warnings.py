@@ -92,6 +92,15 @@ def found_leaks(dataset: AttributeDataset) -> tuple[Leak, ...]:
 def leak_warning(dataset: AttributeDataset, leak: Leak, *, is_read: bool) -> AuditWarning:
     """The warning of a leak, with what was done about it."""
     target = dataset.target.name
+    if leak.after:
+        done = "and the model reads it" if is_read else "so it was left out too"
+        return AuditWarning(
+            WarningKind.TARGET_LEAK,
+            leak.columns[0],
+            f"'{leak.columns[0]}' is a detail of '{leak.after}', which tells the answer, {done}: it is not known "
+            "before the answer.",
+            forbids_within=is_read,
+        )
     if len(leak.columns) == 1 and leak.answer:
         what = f"'{leak.columns[0]}' tells {figures.percent(leak.share, 0)} of those whose {target} is {leak.answer}"
     else:
@@ -161,10 +170,16 @@ def sentinel_warnings(dataset: AttributeDataset) -> tuple[AuditWarning, ...]:
                     WarningKind.SENTINEL,
                     column.name,
                     f"'{column.name}' is {text} in {figures.count(often)} rows, far from all other values: it seems to "
-                    f"mean 'not known', but is read as the number {text}; leave those cells empty.",
+                    f"mean 'not known'{_or_more(column.own, value)}, but is read as the number {text}; "
+                    "where nothing is known, leave the cells empty.",
                 )
             )
     return tuple(found)
+
+
+def _or_more(values: Array, value: float) -> str:
+    """Large amounts are also cut off at such a number, as incomes in a census are."""
+    return f" or '{number_text(value)} and more'" if value == np.nanmax(values) else ""
 
 
 def sentinel_of(values: Array) -> float | None:

@@ -3,7 +3,7 @@ away, and the same record in the test and outside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ MIN_COVERAGE = 0.05
 _CHANCE = 1e-6
 NEARLY_EVERYBODY = 0.9  # of the training rows: of so many a column must tell an attribute to follow it
 HALF_OF_A_CLASS = 0.5  # people of a class whom a column must tell before it is said to tell the answer
+ONE_VALUE = 0.998  # of the people whom a leak tells, before another column hangs on it
 TREE_DEPTH, JOINT_ERROR = 3, 0.06
 
 
@@ -139,7 +140,11 @@ def _levels(column: TableColumn, train: Array) -> _Levels:
     edges = np.unique(np.nanquantile(values, np.linspace(0.1, 0.9, 9)))
     names = [number_text(edge) for edge in edges]
     ranges = [f"under {names[0]}", *(f"from {name}" for name in names)]
-    return _Levels(np.searchsorted(edges, values, side="right"), ranges, are_ranges=True)
+    places = np.searchsorted(edges, values, side="right")
+    unknown = np.isnan(values)  # no amount: who has none is often told by that alone
+    if unknown.any():
+        places, ranges = np.where(unknown, len(ranges), places), [*ranges, MISSING]
+    return _Levels(places, ranges, are_ranges=True)
 
 
 def _giveaway(name: str, column: _Levels, attribute: Column, train: Array) -> list[Giveaway]:
@@ -163,6 +168,8 @@ class Leak:
     """The class whose people are told."""
     share: float
     """How many of its people in training are told, or, of several columns, how often they are right."""
+    after: str = ""
+    """The column that tells, without which this one says nothing: it is not known before the answer either."""
 
 
 def target_leaks(dataset: AttributeDataset) -> tuple[Leak, ...]:
@@ -174,10 +181,9 @@ def target_leaks(dataset: AttributeDataset) -> tuple[Leak, ...]:
     train, found = dataset.rows("train"), []
     labels = dataset.target.codes[train]
     sizes = np.bincount(labels, minlength=len(dataset.target.levels))
-    for column in source.columns:
-        if not column.input_names:
-            continue
-        levels = _levels(column, train)
+    read = [(column, _levels(column, train)) for column in source.columns if column.input_names]
+    told_rows: dict[str, list[Array]] = {}  # by leak, of each class that it tells
+    for column, levels in read:
         sure, best, table = _sure_levels(levels, dataset.target, train)
         told = np.bincount(best[sure], weights=table.max(axis=1)[sure], minlength=len(sizes)) / np.maximum(
             sizes, 1
@@ -185,7 +191,35 @@ def target_leaks(dataset: AttributeDataset) -> tuple[Leak, ...]:
         if told.max(initial=0.0) >= HALF_OF_A_CLASS:
             worst = int(told.argmax())
             found.append(Leak((column.name,), dataset.target.levels[worst], float(told[worst])))
-    return tuple(sorted(found, key=lambda leak: -leak.share))
+            classes = np.flatnonzero(told >= HALF_OF_A_CLASS)
+            told_rows[column.name] = [(sure & (best == of))[levels.codes] for of in classes]
+    found.sort(key=lambda leak: -leak.share)
+    return (*found, *_hanging(read, found, told_rows))
+
+
+def _hanging(
+    read: Sequence[tuple[TableColumn, _Levels]],
+    leaks: Sequence[Leak],
+    told_rows: Mapping[str, Sequence[Array]],
+) -> Iterator[Leak]:
+    for column, levels in read:
+        if column.name in told_rows:
+            continue
+        names = [leak.columns[0] for leak in leaks]
+        after = [name for name in names if any(_hangs_on(levels.codes, told) for told in told_rows[name])]
+        if after:
+            yield Leak((column.name,), "", 0.0, after=after[0])
+
+
+def _hangs_on(codes: Array, told: Array) -> bool:
+    """Whether a column, `codes` (m,), has nothing to say of all whom another one tells, `told` (m,) bool: one value
+    there, and others only elsewhere. Such are the details of what became of people."""
+    inside, outside = codes[told], codes[~told]
+    if min(len(inside), len(outside)) < MIN_ROWS:
+        return False
+    usual = np.bincount(inside).argmax()
+    differ = float((outside != usual).sum()) / len(codes)
+    return bool((inside == usual).mean() >= ONE_VALUE and differ >= MIN_COVERAGE)
 
 
 def joint_leak(dataset: AttributeDataset, seed: int = 0) -> Leak | None:

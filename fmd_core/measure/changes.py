@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import bdtr
@@ -13,8 +13,7 @@ from fmd_core.figures import count, points
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
-    bootstrap_means,
-    estimate_from_draws,
+    mean_estimates,
     paired_rate_differences,
     rate_estimate,
 )
@@ -115,34 +114,30 @@ def _mcnemar(gained: Array, lost: Array) -> Array:
 
 
 def mean_changes(rows: list[tuple[str, Array, Array, Array]]) -> list[Change]:
-    """Changes (name, members, before, after) from one bootstrap: a mean over members is a ratio of two
-    column means."""
-    masks = np.stack([row[1] for row in rows], axis=1).astype("float64")  # (n, m)
-    before = np.stack([row[2] for row in rows], axis=1) * masks
-    after = np.stack([row[3] for row in rows], axis=1) * masks
-    m, people = len(rows), masks.sum(axis=0).astype(int)
-    gained, lost = (np.maximum(sign * (after - before), 0).sum(axis=0).astype(int) for sign in (1, -1))
-    p_values = _mcnemar(gained, lost)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = bootstrap_means(np.hstack([masks, before, after]))
-        size = draws[:, :m]
-        sides = [draws[:, m : 2 * m] / size, draws[:, 2 * m :] / size]
-        values = [side.sum(axis=0) / people for side in (before, after)]
+    """Changes (name, members (n,), before (n,), after (n,)). Those of the same members come from one bootstrap, of the
+    members alone: so each end has the very interval that the figure of one model has."""
+    found: list[Change | None] = [None] * len(rows)
+    alike: dict[bytes, list[int]] = {}
+    for place, (_, members, _, _) in enumerate(rows):
+        alike.setdefault(members.tobytes(), []).append(place)
+    for places in alike.values():
+        members = rows[places[0]][1]
+        sides = [(rows[place][2][members], rows[place][3][members]) for place in places]
+        ends = np.stack([side for both in sides for side in both], axis=1).astype("float64")
+        told = mean_estimates(np.hstack([ends, ends[:, 1::2] - ends[:, 0::2]]))
+        for number, place in enumerate(places):
+            was, now, moved = told[2 * number], told[2 * number + 1], told[2 * len(places) + number]
+            change = Change(rows[place][0], "", was, now, moved)
+            is_rate = rows[place][2].dtype == bool and moved.value is not None
+            found[place] = _of_rates(change, *sides[number]) if is_rate else change
+    return [change for change in found if change is not None]
 
-    def change(j: int) -> Change:
-        name, n = rows[j][0], int(people[j])
-        if n < MIN_PEOPLE:
-            unknown = Estimate.unknown(n)
-            return Change(name, "", unknown, unknown, unknown)
-        kept = size[:, j] > 0
-        moved = estimate_from_draws(float(values[1][j] - values[0][j]), (sides[1] - sides[0])[kept, j], n)
-        if rows[j][2].dtype == bool:  # a rate: Wilson's interval, as everywhere else
-            ends = [rate_estimate(int(side[:, j].sum()), n) for side in (before, after)]
-            return Change(name, "", ends[0], ends[1], moved, float(p_values[j]))
-        ends = [estimate_from_draws(float(values[i][j]), sides[i][kept, j], n) for i in (0, 1)]
-        return Change(name, "", ends[0], ends[1], moved)
 
-    return [change(j) for j in range(m)]
+def _of_rates(change: Change, before: Array, after: Array) -> Change:
+    """The same of rates: Wilson's intervals, as everywhere else, and McNemar's test."""
+    gained, lost = (np.array([side.sum()]) for side in (after & ~before, before & ~after))
+    was, now = (rate_estimate(int(side.sum()), len(side)) for side in (before, after))
+    return replace(change, before=was, after=now, p_value=float(_mcnemar(gained, lost)[0]))
 
 
 def losers_first(change: Change) -> tuple[bool, int, float]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
+from fmd_core.measure.changes import Change
+from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
 from fmd_core.report import schema, wording
 from fmd_core.report.evidence import Evidence
@@ -29,12 +33,25 @@ def first_page(evidence: Evidence) -> schema.FirstPage:
         warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
         people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
         remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
-        gained=wording.moved_groups(comparison.gainers, MOST_NAMED) if comparison and changed else [],
-        lost=wording.moved_groups(comparison.losers, MOST_NAMED) if comparison and changed else [],
+        gained=_moved(comparison, comparison.gainers) if comparison and changed else [],
+        lost=_moved(comparison, comparison.losers) if comparison and changed else [],
         not_tested=not_tested(evidence.verdict),
         refusals=_refusals(evidence),
         twin=None if evidence.twin is None else _twin(evidence.dataset, evidence.twin),
     )
+
+
+def _moved(comparison: Comparison, groups: Sequence[Change]) -> list[str]:
+    """Groups that moved, by name; or that none did, of as many as could be judged."""
+    if groups:
+        return wording.moved_groups(groups, MOST_NAMED)
+    everyone = (*comparison.groups, *comparison.intersections)
+    known = sum(change.difference.value is not None for change in everyone)
+    unknown = len(everyone) - known
+    if not known:
+        return ["cannot be said: no group has enough people"]
+    few = f"; for {figures.count(unknown)} more there are too few people to say" if unknown else ""
+    return [f"none of {figures.counted(known, 'group')} by more than chance{few}"]
 
 
 def not_tested(verdict: Verdict | None) -> list[str]:

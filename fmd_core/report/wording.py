@@ -148,7 +148,7 @@ def comparison_headline(comparison: Comparison) -> str:
         said = f"{subject} {'rises' if (bias.difference.value or 0) > 0 else 'falls'} {moved}"
     else:
         said = f"no evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
-    opening = {"mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
+    opening = {"improved": "Improved: ", "mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
     against = doubts(comparison) if verdict in ("mixed", "worse") else ()
     tail = f"; {listed(against)}" if against else ""
     joint = "but" if bias.fell and comparison.accuracy.fell else "and"
@@ -225,6 +225,19 @@ def _accuracy_with_figures(accuracy: Change) -> str:
         return clause
     moved = f"from {percent(accuracy.before.value)} to {percent(accuracy.after.value)}"
     return f"{clause} {moved}" if accuracy.is_beyond_chance else f"{clause} ({moved})"
+
+
+def gainers_sentence(comparison: Comparison) -> str:
+    """Who gained by more than chance, the three that gained most by name; '' where no group did."""
+    gained = comparison.gainers
+    named = [change for change in gained if change.properties][:NAMED_LOSERS]
+    if not named:
+        return ""
+    those = "; ".join(
+        f"{c.who} by {points(c.difference.value or 0)} points ({interval(c.difference)})" for c in named
+    )
+    more = len(gained) - len(named)
+    return f"Gained most: {those}{f'; and {more} more' if more else ''}."
 
 
 def losers_sentence(comparison: Comparison) -> str:

@@ -33,6 +33,9 @@ TABLE_ROWS = 5_200  # enough for a test part of its own
 SEXES, ORIGINS = ("F", "M"), ("A", "B", "C")
 SHARES = (0.6, 0.3, 0.1)
 
+PUBLIC_TABLES = "\n# What it says of public tables\n"
+"""The heading of the second part of docs/verdicts.md, which a script beside the tests writes; it is kept."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -250,7 +253,10 @@ def main() -> None:
     chosen = parser.parse_args()
     found = study_verdicts(chosen.sets)
     path = chosen.folder / "verdicts.md"
-    path.write_text(verdicts_page(found), encoding="utf-8")
+    _, heading, tables = (
+        path.read_text(encoding="utf-8").partition(PUBLIC_TABLES) if path.is_file() else ("", "", "")
+    )
+    path.write_text(verdicts_page(found) + heading + tables, encoding="utf-8")
     print(f"Written: {path}.")
 
 

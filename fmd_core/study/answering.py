@@ -10,7 +10,6 @@ from functools import partial
 from fmd_core.data import Array, AttributeDataset, ignore_progress
 from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.told_twice import told_twice
@@ -98,10 +97,8 @@ class Answering(Fixing):
 
     def _answers(self, of: Named[Head]) -> Asked:
         """Of held-out test people."""
-        data, head, people = self.data, of.make(), self.features("test")
-        answered = Answered(
-            people.rows, people.labels, predictions(head, people.features), data.weights, data.persons
-        )
+        data, head = self.data, of.make()
+        answered = self._answered("test", head)
         silent, told = {*self.untested(), *unread_columns(data)}, told_twice(data)
         twins = [
             TwinAnswers.of(head, self.pairs("test", name), self.placebo("test", name), is_kept=name in told)

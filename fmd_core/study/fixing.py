@@ -12,7 +12,7 @@ from fmd_core.errors import FMDError, NoTwinsError
 from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.bias_functions import MEASURES, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
@@ -124,13 +124,17 @@ class Fixing(Teaching):
         count = self._count(strategy) if k is None else k
 
         def make() -> UnlearningPath:
-            if goal is not None:
-                return aim_path(
-                    self.path(aim, strategy, count, tolerance), self._found(aim, name, count, goal)
-                )
-            return judge_path(self.solutions(aim, strategy, count), self.guard(aim, tolerance))
+            judged = judge_path(self.solutions(aim, strategy, count), self.guard(aim, tolerance))
+            return judged if goal is None else aim_path(judged, self._found(aim, name, count, goal))
 
         return self.memory.recall(self._path_key(aim, name, count, tolerance, goal), make)
+
+    def known_path(self, about: About, strategy: str | Strategy, k: int, tolerance: float) -> UnlearningPath:
+        """The path, whatever it aims at, if one is at hand: their settings are the same."""
+        plain = self._path_key(self.aim(about), find_strategy(strategy).name, k, tolerance, None)
+        goals = [key[-1] for key in self.memory.held() if key[:-1] == plain[:-1]]
+        aimed_at = next((goal for goal in goals if isinstance(goal, Goal)), None)
+        return self.path(about, strategy, k, tolerance, aimed_at)
 
     def _path_key(self, aim: Aim, strategy: str, k: int, tolerance: float, goal: Goal | None) -> Key:
         return self._counted("path", aim, strategy, k, tolerance, goal)
@@ -146,17 +150,17 @@ class Fixing(Teaching):
 
         return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)
 
+    def _answered(self, split: Split, head: Head) -> Answered:
+        """What a head answers to one part of the data."""
+        people, data = self.features(split), self.data
+        said = predictions(head, people.features)
+        return Answered(people.rows, people.labels, said, data.weights, data.persons)
+
     def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
         """The question of a goal asked of one part of the data; None where nobody can say. Of the original where no
         head is named."""
-        head, people = self.head if head is None else head, self.features(split)
-        answered = Answered(
-            people.rows,
-            people.labels,
-            predictions(head, people.features),
-            self.data.weights,
-            self.data.persons,
-        )
+        head = self.head if head is None else head
+        answered = self._answered(split, head)
         if goal.family is not Family.TWINS:
             return goal.measured(self.data, answered)
         try:
@@ -174,10 +178,11 @@ class Fixing(Teaching):
         strategies: Sequence[str | Strategy] | None = None,
         depths: Sequence[str] | None = None,
     ) -> tuple[Way, ...]:
-        """Every way that might bring a finding within its limit, the cheapest first: by depth and strategy, aimed at
-        the finding itself, and at twins."""
-        aim = aim_of(goal)
-        aims = dict.fromkeys((aim, Aim(aim.attributes)))
+        """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
+        (the finding itself, and between groups also twins and the other gap) and by strategy."""
+        own = aim_of(goal)
+        others = MEASURES if goal.family is not Family.TWINS else ()
+        aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]
         return tuple(Way(aim, name, depth) for depth in opened for aim in aims for name in names)
@@ -195,9 +200,9 @@ class Fixing(Teaching):
         try:
             opened = self.at(way.depth)
             opened.prepare_path(way.aim, way.strategy, count, progress)
-            return Road(way, opened.path(way.aim, way.strategy, count, tolerance, goal))
+            return Road.along(way, opened.path(way.aim, way.strategy, count, tolerance, goal))
         except FMDError as problem:
-            return Road(way, None, str(problem))
+            return Road(way, why_not=str(problem))
 
     def is_tried(self, way: Way, goal: Goal, k: int, tolerance: float = TOLERANCE) -> bool:
         """Whether a road costs nothing."""

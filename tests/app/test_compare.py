@@ -13,6 +13,8 @@ from app.record.review import BUNDLED, Aim, Review
 from app.record.variants import Recipe, Side
 from app.session import memory
 from app.view_models import compare
+from app.view_models.models import shelved_name
+from fmd_core.models.shelf import Shelved
 from tests.app.test_pages import press, titles
 
 NOW, REVIEW, AIM = datetime(2026, 1, 2, tzinfo=UTC), Review(), Aim(("colour",))
@@ -187,3 +189,13 @@ def test_what_was_only_offered_gives_way_to_a_better_offer_and_a_choice_does_not
     assert memory.value("second", "") == "other"
     memory.offer("second", ("original", "variant"), "variant")  # it is gone
     assert memory.value("second", "") == "variant"
+
+
+def test_models_of_one_name_are_told_apart_by_when_they_were_kept():
+    kept = [datetime(2026, 1, 2, hour, 4, tzinfo=UTC) for hour in (3, 5)]
+    names = [
+        shelved_name(Shelved(letter * 32, "Small CNN", "cnn", kept=at))
+        for letter, at in zip("ab", kept, strict=True)
+    ]
+    assert names == ["Small CNN, kept 2 Jan 2026, 03:04 UTC", "Small CNN, kept 2 Jan 2026, 05:04 UTC"]
+    assert shelved_name(Shelved("a" * 32, "", "cnn")) == "A model without a name"

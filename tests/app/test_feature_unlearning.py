@@ -8,6 +8,7 @@ import pytest
 from app import cache
 from app.cache import judgements, opened, patterns
 from app.jobs.registry import REGISTRY
+from app.opening import model_forms
 from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Erasure, Retrained, describe
@@ -190,6 +191,12 @@ def test_training_is_a_job_whose_model_is_kept_and_shown(open_page):
     (trained,) = test.session_state["trained"][REVIEW.data, REVIEW.model]
     assert len(trained.rounds) == 1
     assert trained.variant.review.beside
+    assert trained.variant.forgotten == ("colour",)
+    kept = dict(model_forms.on_this_machine(REVIEW))[trained.variant.review.beside]
+    assert (
+        "colour forgotten by training" in kept
+    )  # told from other trainings by what, strength, rounds and date
+    assert ", 1 round, kept " in kept
     assert "colour" in titles(test).lower()
     test = next(b for b in test.button if b.label.startswith("Apply")).click().run()  # the guard may refuse
     assert journal(test).history.current == trained.variant

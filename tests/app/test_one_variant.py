@@ -112,7 +112,7 @@ def assert_shown(test, recipe):
     assert [card.value for card in test.metric] == [card.value for card in expected.cards]
     path = cache.path(recipe.review, recipe.aim, recipe.strategy, recipe.k, recipe.tolerance)
     curve = words.build_curve(path, cache.point(recipe))
-    assert any(curve.summary == caption.value.replace("\\", "") for caption in test.caption)
+    assert any(curve.summary == caption.help.replace("\\", "") for caption in test.caption)
 
 
 def assert_addressed(test, recipe, stop):

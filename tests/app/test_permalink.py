@@ -111,7 +111,9 @@ def test_another_browser_opens_the_same_comparison(open_page):
     assert [w.value for w in second.warning] == [w.value for w in first.warning]
     unknown = visit("start", **{**found, "with": "variant-" + "0" * 16})
     (note,) = unknown.warning
-    assert note.value.replace("\\", "").startswith("In the address, with 'variant-0000000000000000' is neither")
+    assert note.value.replace("\\", "").startswith(
+        "In the address, with 'variant-0000000000000000' is neither"
+    )
     assert not unknown.exception
 
 

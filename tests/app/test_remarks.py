@@ -71,7 +71,9 @@ def test_excluded_samples_are_fitted_without_applied_and_taken_back(open_page):
     assert journal(test).history.now.excluded == tuple(sorted((first, second)))
     sentence = next(m.value for m in test.markdown if m.value.startswith("Fitted again without these 2"))
     variant = Exclusion(REVIEW, AIM, tuple(sorted((first, second))), 0.01)
-    assert f"to {100 * cache.point(variant).bias:.1f} points" in sentence
+    judged = cache.comparison(REVIEW, variant, "colour").judged
+    assert "on 450 test samples" in sentence
+    assert f"{100 * judged.before.value:.1f} to {100 * judged.after.value:.1f} points" in sentence
     test = press(test, "Apply this fit")
     assert journal(test).history.current == variant
     assert any("In force: Variant 1" in html.value for html in test.get("html")) or titles(test)
@@ -90,7 +92,7 @@ def test_the_fit_without_them_is_the_exact_refit():
     wanted = refit_without(model.head, train, members, damping=model.damping)
     found = cache.point(Exclusion(REVIEW, AIM, rows, 0.01))
     np.testing.assert_allclose(found.result.head.theta, wanted.theta, atol=1e-6)
-    assert found.bias < cache.untouched(REVIEW, AIM, 0.01).bias
+    assert found.bias < cache.path(REVIEW, AIM, "iterated", 0, 0.01).original.bias
     assert found.result.what.endswith("without 5 training samples that the reviewer excluded")
 
 
@@ -140,3 +142,19 @@ def test_an_empty_choice_says_what_to_do(open_page):
     test = open_page("harmful")
     test.selectbox(key="harmful_shown").set_value("noted").run()
     assert "You have noted no sample yet" in test.info[0].value
+
+
+def test_one_bias_has_one_figure_on_every_page(open_page):
+    """That of test people; those of others name whose they are, and stand a click away."""
+    bias, external = (
+        100 * cache.audit(REVIEW, None).attributes[0].bias.value,
+        100 * cache.scores(REVIEW, AIM).bias,
+    )
+    assert f"{external:.1f}" != f"{bias:.1f}"
+    said = [
+        html.value
+        for html in open_page("harmful").get("html")
+        if "training samples are harmful" in html.value
+    ]
+    assert f"the bias, {bias:.1f} points on test samples, is predicted to be lower" in said[0]
+    assert f"{external:.1f} points" not in said[0]

@@ -139,7 +139,7 @@ def test_where_no_pair_is_alike_enough_the_way_out_is_on_the_page(monkeypatch, o
 def test_the_twins_of_every_part_can_be_looked_at(open_page):
     test = open_page("twins")
     test.selectbox(key="twins_split").set_value("external").run()
-    assert "of 200 twins" in titles(test)
+    assert "of 200 external twins" in titles(test)
     assert not test.exception
 
 

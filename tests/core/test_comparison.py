@@ -15,6 +15,7 @@ from fmd_core import (
     Estimate,
     GroupGap,
     LinearHead,
+    audit_bias,
     bias_changes,
     compare,
     compare_candidates,
@@ -504,3 +505,21 @@ def test_people_are_called_as_the_data_call_them(tiny):
     assert named["mark with the pattern"] == "mark with the pattern"
     lost = replace(WORSE, group="mark: dot", called="dotted shapes")
     assert "dotted shapes by 20.0 points" in wording.losers_sentence(replace(found, groups=(lost,)))
+
+
+def test_one_figure_has_one_interval_whoever_asks(tiny):
+    """Of twins that only some people have, and of placebo twins: an audit and both ends of a comparison."""
+    few = tiny.pairs["test"].subset(np.arange(0, 150, 2))
+    placebo = placebo_pairs(tiny.dataset, tiny.features["test"], "mark", tiny.head).subset(np.arange(40, 120))
+    matched = replace(few, method="matched")
+    heads = tiny.head, tiny.path.points[-1].result.head
+    found = compare(*heads, tiny.dataset, tiny.features["test"], matched, placebo)
+    for head, end in zip(heads, ("before", "after"), strict=True):
+        alone = audit_bias(
+            head, tiny.dataset, tiny.features["test"], [matched], {"mark": placebo}
+        ).attributes[0]
+        for name in ("bias", "flips", "excess"):
+            one, other = getattr(alone, name), getattr(getattr(found, name), end)
+            assert (one.low, one.high, one.n) == pytest.approx((other.low, other.high, other.n), abs=1e-9), (
+                name
+            )

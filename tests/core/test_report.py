@@ -168,7 +168,10 @@ def test_answers_are_counted_among_all_held_out_people(after):
     few = replace(bias, before=replace(bias.before, n=77))
     text = Page(page(replace(after, comparison=replace(after.comparison, bias=few)))).words
     everyone, changed = len(after.comparison.rows), len(after.comparison.changed)
-    assert f"Accuracy is measured on {everyone} held-out samples, bias on the 77 of them who have twins; none" in text
+    assert (
+        f"Accuracy is measured on {everyone} held-out samples, bias on the 77 of them who have twins; none"
+        in text
+    )
     assert f"{changed} of {everyone} held-out samples get another answer" in text
 
 

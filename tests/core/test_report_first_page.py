@@ -115,6 +115,18 @@ def test_who_lost_stands_there(after):
     assert told in opening(fmd.render_report(hurt))
 
 
+def test_that_nobody_lost_is_said_only_of_groups_that_could_be_judged(after):
+    found = after.comparison
+    unknown = replace(found.groups[0], difference=fmd.Estimate.unknown(7))
+    some = replace(found, groups=(*found.groups, unknown), intersections=())
+    (told,) = fmd.build_report(replace(after, comparison=some)).first_page.lost
+    assert told.startswith("none of ")
+    assert told.endswith(" by more than chance; for 1 more there are too few people to say")
+    nobody = replace(found, groups=(unknown,), intersections=())
+    page = fmd.build_report(replace(after, comparison=nobody)).first_page
+    assert page.lost == page.gained == ["cannot be said: no group has enough people"]
+
+
 def test_what_was_not_tested_is_short_here_and_whole_behind(before):
     told, report = not_tested(before.verdict), fmd.build_report(before)
     assert len(told) < len(before.verdict.not_tested) == len(report.found.not_tested)

@@ -100,8 +100,40 @@ def test_the_layers_of_an_adversary_are_told_as_they_are(evidence):
 
 def test_readers_who_were_not_asked_are_said_to_be_missing(evidence):
     text = words(replace(evidence, forgetting=None))
-    assert "What fresh readers can still tell was not asked in this review." in text
+    assert (
+        text.count("What fresh readers can still tell was not asked in this review.") == 2
+    )  # first page too
     assert json_values(fmd.build_report(replace(evidence, forgetting=None)))["forgetting"] is None
+
+
+def test_each_class_and_what_was_forgotten_are_in_report_file_and_comparison(evidence, account):
+    hit = Change(
+        "hit rate", "glasses", *[fmd.Estimate(v, v - 0.1, v + 0.1, 40) for v in (0.4, 0.1, -0.3)], 0.01
+    )
+    reliance = replace(hit, name="reliance", group="pattern 2 of 7", p_value=None)
+    whole = replace(account, classes=(hit,), majority=0.977, majority_class="no glasses", reliance=reliance)
+    told = replace(evidence, forgetting=whole, forgotten=("pattern 2 of 7",))
+    report = fmd.build_report(told)
+    assert fmd.read_report(report_json(report).encode()).report == report
+    text = words(told)
+    assert "To be forgotten: pattern 2 of 7." in text
+    assert "always answering “no glasses” would be right for 97.7 % of all" in text
+    assert "glasses 40.0 (30.0 to 50.0) 10.0 (0.0 to 20.0) \N{MINUS SIGN}30.0" in text
+    names = report_comparison.OPENED, report_comparison.HERE
+    table = report_comparison.compare(report, fmd.build_report(evidence), names).table.set_index("What")
+    assert tuple(table.loc["What was forgotten"]) == ("no", "pattern 2 of 7", "–")
+    assert table.loc["Recognised of glasses, in force, %", "Opened report"] == "10.0 (0.0 to 20.0)"
+    assert table.loc["Hiding pattern 2 of 7, in force, points", "Opened report"] == "10.0 (0.0 to 20.0)"
+
+
+def test_a_refusal_is_in_the_comparison_of_reports(evidence):
+    refused = replace(evidence, point=replace(evidence.point, refusal="accuracy falls by 3 points"))
+    names = report_comparison.OPENED, report_comparison.HERE
+    table = report_comparison.compare(fmd.build_report(refused), fmd.build_report(evidence), names).table
+    rows = table.set_index("What")
+    assert rows.loc["What the guard says", "Opened report"] == "refused: accuracy falls by 3 points"
+    assert rows.loc["Applied although refused", "Opened report"].endswith("accuracy falls by 3 points")
+    assert rows.loc["Applied although refused", "This review"] == "–"
 
 
 def test_a_variant_that_forgets_nothing_has_no_such_section(evidence, demo):

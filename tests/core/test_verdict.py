@@ -282,7 +282,23 @@ def test_a_model_that_reads_the_answer_is_never_within():
         ("income", ("up to 50K", "over 50K"), "over 50K", True),
         ("class", ("bad", "good"), "good", True),
         ("smiling", ("-1", "1"), "1", False),
-        ("loan default", ("1", "2"), "1", True),
+        ("loan default", ("1", "2"), "1", False),  # codes: 1 is good in some tables and "yes" in others
+        ("credit", ("1", "2"), "1", False),  # German credit: 1 is good
+        ("action_taken", ("1", "3"), "1", False),  # HMDA: 1 is a loan, 3 a denial
+        ("class", ("High", "Low"), "High", False),  # of grades; of risks the other
+        ("final grade", ("High", "Low"), "High", True),
+        ("risk", ("high", "low"), "low", True),
+        ("two_year_recid", ("no", "yes"), "no", True),
+        ("y", ("no", "yes"), "yes", False),  # a name that says nothing
+        ("covid test", ("negative", "positive"), "positive", False),
+        ("diabetes", ("negative", "positive"), "negative", True),
+        ("LoanDefault", ("0", "1"), "0", True),
+        ("loandefault", ("0", "1"), "0", True),
+        ("good_risk", ("0", "1"), "1", False),
+        ("no_default", ("0", "1"), "1", False),
+        ("platelets", ("0", "1"), "1", False),  # 'late' inside of a word is no word
+        ("outcome", ("Application denied by bank", "Loan originated"), "Loan originated", True),
+        ("status", ("charged off", "fully paid"), "fully paid", True),
         ("kind", ("left hand", "right hand"), "right hand", False),
     ],
 )
@@ -290,6 +306,22 @@ def test_the_favourable_answer_is_suggested_with_a_reason(target, levels, expect
     found = suggest_favourable(Column(target, np.array([0, 1]), levels))
     assert (found.level, found.is_sure) == (expected, sure)
     assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "named"),
+    [
+        ("eingestellt", ("nein", "ja"), "'eingestellt ja'"),
+        ("score", ("-1", "1"), "'score 1'"),
+        ("risk", ("high", "low"), "'risk low'"),
+        ("loan", ("denied", "approved"), "'approved'"),
+    ],
+)
+def test_an_answer_that_says_little_stands_beside_its_target(target, answer, named):
+    labels, predicted, sex = even(2_000)
+    dataset, answered = people(labels, predicted, sex=sex, classes=answer, target=target)
+    verdict = give_verdict(dataset, answered, None, favourable=answer[1])
+    assert verdict.of(Family.SELECTION)[0].sentence.startswith(f"{named} is the answer for")
 
 
 def hmda():

@@ -294,12 +294,12 @@ def test_who_is_served_worst_is_told_of_one_class():
         (
             FELL,
             RAISED,
-            "The colour bias falls from 58.8 to 3.5 points, and accuracy rises from 41.6 % to 79.1 %.",
+            "Improved: the colour bias falls from 58.8 to 3.5 points, and accuracy rises from 41.6 % to 79.1 %.",
         ),
         (
             FELL,
             HELD,
-            "The colour bias falls from 58.8 to 3.5 points, and there is no evidence that accuracy changes "
+            "Improved: the colour bias falls from 58.8 to 3.5 points, and there is no evidence that accuracy changes "
             "(from 85.2 % to 85.0 %).",
         ),
         (
@@ -310,7 +310,7 @@ def test_who_is_served_worst_is_told_of_one_class():
         (
             change(share(0.638), share(0.6379), share(-0.0001, -0.0002, -0.0001)),
             RAISED,
-            "The colour bias falls by less than 0.1 points, and accuracy rises from 41.6 % to 79.1 %.",
+            "Improved: the colour bias falls by less than 0.1 points, and accuracy rises from 41.6 % to 79.1 %.",
         ),
         (
             change(share(0.1), share(0.2), share(0.1, 0.05, 0.15)),

@@ -14,7 +14,9 @@ from fmd_core import figures
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind
 from fmd_core.datasets.own.answers import MIN_CLASS
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.own.sniffing_columns import profile_column, suggest_roles
+from fmd_core.datasets.own.sniffing_columns import is_amount, profile_column, suggest_roles
+from fmd_core.datasets.table_dataset import MAX_CLASSES
+from fmd_core.errors import DataError
 from fmd_core.text import clean_names
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _IDENTIFIER = re.compile(
 )
 _ANOTHER_SYSTEM = re.compile(
     r"model .*|(?:y )?pred(?:icted|iction|ictions)?(?: .*)?|y ?hat|.* (?:pred|prediction|predicted)|"
-    r"prob(?:a|ability)?(?: .*)?"
+    r"prob(?:a|ability)?(?: .*)?|(?:.* )?(?:decile|risk|recid\w*) scores?(?: .*)?|(?:.* )?score (?:text|label|band)"
 )
 _WRITTEN_NUMBER = re.compile(
     r"[^a-zA-Z]*[0-9][^a-zA-Z]*(?:[a-zA-Z]{3}[^a-zA-Z]*)?"
@@ -95,7 +97,7 @@ def check_sheet(
         )
         for name in numbered
     ]
-    answers = tuple(c.name for c in free if _ANOTHER_SYSTEM.fullmatch(_plain(c.name)))
+    answers = tuple(c.name for c in free if _is_another_systems(c, labels))
     said += [
         AuditWarning(
             WarningKind.TARGET_LEAK,
@@ -114,7 +116,14 @@ def check_sheet(
 
 
 def rare_labels(sheet: Sheet, target: str) -> tuple[dict[str, str], list[AuditWarning]]:
-    """Classes for the labels that are frequent enough to learn ({} where all are), and who is left out."""
+    """Classes for the labels that are frequent enough to learn ({} where all are), and who is left out. Raises
+    DataError for a target that is an amount: every year or mark would be a class of its own."""
+    column = sheet.column(target)
+    if is_amount(column) and column.n_levels <= MAX_CLASSES:
+        raise DataError(
+            f"'{target}' holds {column.n_levels} different numbers, so it is an amount and no answer. Make a column of "
+            "two answers of it, such as 'pass' from 10 on, or say that each number is a class by naming all classes."
+        )
     labels = sheet.texts(target)
     found, counts = np.unique(labels[labels != ""].astype(str), return_counts=True)
     rare = [(str(label), int(n)) for label, n in zip(found, counts, strict=True) if n < MIN_CLASS]
@@ -184,6 +193,23 @@ def _persons(columns: Sequence[ColumnProfile], n_rows: int) -> str:
         if several and _PERSON.fullmatch(_plain(column.name)):
             return column.name
     return ""
+
+
+def _is_another_systems(column: ColumnProfile, labels: Sequence[str]) -> bool:
+    """Whether a column looks like what another system says: by its name; or a score that is a probability, or no
+    fact of anybody beside an answer called the label's value (the form that audit tools take)."""
+    name = _plain(column.name)
+    if _ANOTHER_SYSTEM.fullmatch(name):
+        return True
+    return name in ("score", "scores") and ("label_value" in labels or _are_probabilities(column))
+
+
+def _are_probabilities(column: ColumnProfile) -> bool:
+    """Whether the most frequent values are broken numbers from 0 to 1."""
+    if column.kind != "number" or column.n_levels <= 2:
+        return False
+    values = [float(level) for level in column.levels]
+    return min(values) >= 0 and max(values) <= 1
 
 
 def _is_identifier(sheet: Sheet, column: ColumnProfile) -> bool:

@@ -28,14 +28,28 @@ _COMMA = re.compile(
 _NO_NUMBER = {"na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "missing", "unknown"}
 _NEARLY_ALL = 0.98  # from here on, the rest of a column of numbers are slips
 _IMAGE = re.compile(r".+\.(?:jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE)
-_TARGETS = {
-    "target", "label", "labels", "class", "y", "outcome", "result", "income", "default", "hired", "approved",
-    "decision", "diagnosis", "survived", "churn", "two_year_recid", "is_recid", "loan_status", "risk",
+_TARGETS = (
+    r"target|labels?|label value|y|outcome",
+    r"survived|hired|income|approved|approval|accepted|admit|admitted|admission|granted|promoted|passed|pass bar|"
+    r"bar passed|churn\w*|attrition|turnover|(?:loan )?default(?:ed)?|default payment(?: next month)?|"
+    r"(?:two year |is )?recid\w*|readmitted|dropout|(?:is )?fraud|repaid|loan status|loan approved|approval status|"
+    r"action taken|call ?backs?|diagnosis|final result|credit risk|eingestellt|bewilligt|genehmigt|contratado",
+    r"class|class label|result|decision|risk",
+)
+"""Names of what a model could predict, the plainest first: those that say so, those of decisions and of what becomes
+of people, and those that may mean something else."""
+_VAGUE = {"call", "called", "response", "status", "action"}
+_PART = {
+    "target", "label", "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
+    "diagnosis", "survived", "churn", "risk", "y",
 }  # fmt: skip
 _PROTECTED = re.compile(
     r"(?:^|[^a-z])(?:sex|gender|male|female|race|ethnic\w*|age|religion|national\w*|native\w*|country|disab\w*"
-    r"|marital\w*|orientation|skin\w*|pregnan\w*|colou?r|origin|citizen\w*)(?:[^a-z]|$)"
+    r"|marital\w*|marriage|married|(?:civil|personal) status|orientation|skin\w*|pregnan\w*|colou?r|origin|citizen\w*"
+    r"|foreign\w*|immigra\w*|migrant|hispanic|latin[oax]|veteran|caste"
+    r"|geschlecht|alter|herkunft|staatsang\w*|behinder\w*|familienstand|sexe|sexo|edad|raza|g[ée]nero|genre|âge)(?:[^a-z]|$)"
 )
+AMOUNT = 10  # different numbers: a column of more is an amount, and no answer of a classifier
 _SPLITS = {"split", "partition", "subset", "fold", "set", "part"}
 _SPLIT_LEVELS = re.compile(r"(?:train|val|valid|dev|test|external|holdout)\w*", re.IGNORECASE)
 _IDS = re.compile(r"(?:^|.*[^a-z])(?:id|index|uuid|key|row|nr|no)|unnamed.*|column 1")
@@ -166,16 +180,30 @@ def suggest_roles(columns: Sequence[ColumnProfile], n_rows: int) -> dict[str, Ro
             roles[column.name] = "split"
         elif _PROTECTED.search(_plain(column.name)):
             roles[column.name] = "protected"
-    free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20]
-    called = [
-        c for c in reversed(free) if _plain(c.name).replace(" ", "_") in _TARGETS
-    ]  # the answer stands late
-    last = [c for c in free if c is columns[-1]]
-    named = [c for c in free if set(_plain(c.name).split()) & _TARGETS]
-    two_classes = [c for c in last if c.n_levels == 2]
-    for column in (called or two_classes or named or last)[:1]:
-        roles[column.name] = "target"
+    free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20 and not is_amount(c)]
+    if target := _target(free, columns):
+        roles[target] = "target"
     return roles
+
+
+def _target(free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]) -> str:
+    """Which column of `free` a model could be meant to predict, '' where none stands out: by name, of two values
+    rather than more, and late, since the answer stands there."""
+    late = list(reversed(free))
+    called = [[c for c in late if re.fullmatch(names, _plain(c.name))] for names in _TARGETS]
+    last = [c for c in free if c is columns[-1]]
+    two_classes = [c for c in last if c.n_levels == 2]
+    vague = [c for c in late if _plain(c.name) in _VAGUE]
+    named = [c for c in free if set(_plain(c.name).split()) & _PART]
+    for found in (*called, two_classes, vague, named, last):
+        if found:
+            return min(found, key=lambda column: column.n_levels > 2).name
+    return ""
+
+
+def is_amount(column: ColumnProfile) -> bool:
+    """Whether a column holds so many different numbers that they are an amount, such as years or a grade."""
+    return column.kind == "number" and column.n_levels > AMOUNT
 
 
 def _plain(name: str) -> str:

@@ -138,6 +138,12 @@ def lacking(finding: Finding) -> float:
     return max(by_difference, (finding.ratio.limit - finding.ratio.low) * finding.better.value)
 
 
+def smaller_group(finding: Finding) -> int:
+    """How many people the smaller of the groups has; of twins how many pairs there are."""
+    sides = [rate.n for rate in (finding.worse, finding.better) if rate is not None]
+    return min(sides, default=finding.n)
+
+
 def is_tested(finding: Finding) -> bool:
     """Whether there are enough people on either side to say anything."""
     sides = [rate for rate in (finding.worse, finding.better) if rate is not None]

@@ -104,7 +104,7 @@ def give_verdict(
         Family.EQUAL_TRUTH: measure_equal_truth(dataset, answered, references, limits),
         Family.SERVICE: measure_service(dataset, answered, limits),
     }
-    findings = _ranked(dataset, measured, has_favourable=good is not None)
+    findings = _ranked(dataset, measured, good)
     not_tested = tuple(one for family in measured.values() for one in family.not_tested)
     said = (*model_warnings(dataset, answered), *_unread(dataset, not_read), *warnings)
     said = (*said, *_too_few(findings, not_tested))
@@ -188,23 +188,23 @@ def _reason(
 
 
 def _ranked(
-    dataset: AttributeDataset, measured: Mapping[Family, Measured], *, has_favourable: bool
+    dataset: AttributeDataset, measured: Mapping[Family, Measured], favourable: Favourable | None
 ) -> tuple[Finding, ...]:
     """All findings judged and worded, worst first: those beyond their limit, then by how far the near end
-    of the interval lies beyond it. Where no answer is the one that people would rather get, how often each is
-    given comes after what is plainly to somebody's harm."""
+    of the interval lies beyond it. Where no answer is known to be the one that people would rather get, how often each
+    is given comes after what is plainly to somebody's harm."""
     judged = [finding for family in measured.values() for finding in _judged(family)]
     worded = [
         replace(
             finding,
             groups=sentences.group_names(dataset, finding),
-            sentence=sentences.finding_sentence(dataset, finding),
+            sentence=sentences.finding_sentence(dataset, finding, favourable),
         )
         for finding in judged
     ]
 
     def place(finding: Finding) -> tuple[bool, bool, float]:
-        neutral = finding.family is Family.SELECTION and not has_favourable
+        neutral = finding.family is Family.SELECTION and (favourable is None or not favourable.is_sure)
         return finding.outcome is not Outcome.BEYOND, neutral, -finding.beyond
 
     return tuple(sorted(worded, key=place))

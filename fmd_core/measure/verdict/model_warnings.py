@@ -12,6 +12,7 @@ from fmd_core.measure.verdict.values import Accuracy, AuditWarning, WarningKind
 
 HARDLY_EVER = 0.02  # of the times that a class is true: answered less often, it is as good as never
 MIN_OF_CLASS = 10  # people of a class, before it is a fault that nobody is given that answer
+HARDLY_BETTER = 0.1  # how much more often than by guessing each class must be recognised on average
 FAR_MORE_OFTEN = 0.1  # how much more often right another order of the classes must be
 
 
@@ -95,7 +96,8 @@ def _class_order(dataset: AttributeDataset, answered: Answered, confusion: Array
 
 
 def _chance_level(dataset: AttributeDataset, answered: Answered) -> AuditWarning | None:
-    """Whether the classes are recognised no better than by guessing, on average over classes."""
+    """Whether the classes are recognised no better than by guessing, on average over classes; or hardly better,
+    while always giving the most common answer would be right as often."""
     rates = [
         rate
         for people in classes_of(dataset, answered)
@@ -104,14 +106,20 @@ def _chance_level(dataset: AttributeDataset, answered: Answered) -> AuditWarning
     guess = 1 / len(rates)
     mean = float(np.mean([rate.value for rate in rates]))
     reach = np.sqrt(sum((rate.value - rate.low) ** 2 for rate in rates)) / len(rates)
-    if mean - reach > guess:
-        return None
     accuracy = accuracy_of(dataset, answered)
     if accuracy is None:
         return None
-    return _forbid(
+    is_chance = mean - reach <= guess
+    is_blind = accuracy.low <= accuracy.majority and mean < guess + HARDLY_BETTER
+    if not is_chance and not is_blind:
+        return None
+    how = "no better than chance" if is_chance else "hardly better than one answer for everybody"
+    return AuditWarning(
         WarningKind.CHANCE_LEVEL,
-        f"The answers are no better than chance: right for {figures.percent(accuracy.value)}, where always answering "
+        "",
+        f"The answers are {how}: right for {figures.percent(accuracy.value)}, where always answering "
         f"'{accuracy.majority_class}' would be right for {figures.percent(accuracy.majority)}, and each class is "
         f"recognised {figures.percent(mean)} of the time on average (guessing: {figures.percent(guess)}).",
+        forbids_within=True,
+        forbids_verdict=is_chance,
     )

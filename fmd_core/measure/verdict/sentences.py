@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.favourable import says_little
 from fmd_core.measure.verdict.values import (
     Accuracy,
     Family,
+    Favourable,
     Finding,
     Judges,
     Limits,
@@ -51,15 +53,30 @@ def _plain(dataset: AttributeDataset, members: Sequence[Member]) -> str:
     return f"{own} with {true[0]}" if own and true else own or "".join(true)
 
 
-def finding_sentence(dataset: AttributeDataset, finding: Finding) -> str:
-    """What was found, with its interval and the number of people."""
+def finding_sentence(
+    dataset: AttributeDataset, finding: Finding, favourable: Favourable | None = None
+) -> str:
+    """What was found, with its interval and the number of people. Of people whose own class is not the favourable
+    one it also says how many get that answer all the same: not being recognised spares them."""
     if finding.family is Family.TWINS:
         return _twins(dataset, finding)
     if finding.worse is None or finding.better is None:
         return ""
     if finding.family is Family.SELECTION:
         return _selection(dataset, finding, finding.worse, finding.better)
-    return _served(dataset, finding, finding.worse, finding.better)
+    served = _served(dataset, finding, finding.worse, finding.better)
+    return served[:-1] + _spared(dataset, finding, favourable)
+
+
+def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable | None) -> str:
+    """The end of a sentence about a class: how many of it get the favourable answer, where that is the other one."""
+    is_known = favourable is not None and favourable.is_sure and len(dataset.target.levels) == 2
+    if favourable is None or not is_known or finding.family is not Family.EQUAL_TRUTH:
+        return "."
+    if finding.answer == favourable.level:
+        return "."
+    shares = [_percent(1 - rate.value) for rate in (finding.worse, finding.better) if rate is not None]
+    return f": {' and '.join(shares)} get '{_answer(dataset, favourable.level)}' instead."
 
 
 def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
@@ -89,13 +106,12 @@ def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
     low = f"{_share(worse)} of {first} ({_ends(worse)})"
-    answer = f"{dataset.target.name} {finding.answer}" if _says_little(finding.answer) else finding.answer
+    answer = _answer(dataset, finding.answer)
     return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
 
 
-def _says_little(answer: str) -> bool:
-    """Whether an answer needs the target's name beside it."""
-    return answer.isdigit() or answer.lower() in ("yes", "no", "true", "false", "y", "n", "t", "f")
+def _answer(dataset: AttributeDataset, answer: str) -> str:
+    return f"{dataset.target.name} {answer}" if says_little(answer) else answer
 
 
 def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
@@ -106,7 +122,13 @@ def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Ra
     names = [_phrased(dataset, members) if members else "the others" for members in whom]
     recognised = bool(finding.answer)
     if not all(names):
-        first, second = (group_name(dataset, m) if m else OTHERS for m in whom)
+        own = finding.members[0][-1:]
+        others = (
+            f"{OTHERS} with {_plain(dataset, own)}"
+            if own and own[0].column == dataset.target.name
+            else OTHERS
+        )
+        first, second = (group_name(dataset, m) if m else others for m in whom)
         verb = "recognised" if recognised else "answered right"
         return f"Of {first}, {_share(worse)} are {verb} ({_ends(worse)}); of {second}, {_share(better)}."
     first, second = names
@@ -131,7 +153,11 @@ def group_names(dataset: AttributeDataset, finding: Finding) -> tuple[str, ...]:
 
 def _share(rate: Rate) -> str:
     """A share in percent, with a decimal only where it would say nothing without."""
-    return figures.percent(rate.value, 1 if 0 < rate.value < 0.02 or 0.98 < rate.value < 1 else 0)
+    return _percent(rate.value)
+
+
+def _percent(share: float) -> str:
+    return figures.percent(share, 1 if 0 < share < 0.02 or 0.98 < share < 1 else 0)
 
 
 def _ends(rate: Rate) -> str:
@@ -212,8 +238,8 @@ def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
         )
     if judges is Judges.FEW_OF_UNKNOWN_TRAINING:
         return (
-            f"Only {n} who were held out judge: how this model was trained is not known here, so nobody else can be "
-            "judged by a model like it that never saw them."
+            f"Only {n} who were held out judge: how this model was trained is not known here, or it was trained on "
+            "other data, so nobody else can be judged by a model like it that never saw them."
         )
     return ""
 

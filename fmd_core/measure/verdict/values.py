@@ -60,6 +60,7 @@ class Gap(StrEnum):
     TOLD_TWICE = "told by another column"
     ANOTHER_SYSTEM = "another system's answers"
     NEVER_ANSWERED = "never answered"
+    NOT_NAMED = "favourable answer not named"
 
 
 class Judges(StrEnum):
@@ -68,7 +69,7 @@ class Judges(StrEnum):
     HELD_OUT = "held-out test people"
     EVERYBODY = "everybody, each by a model that never saw them"
     FEW_OF_CHANGED = "few test people, for a changed model cannot be trained again"
-    FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained"
+    FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained on these data"
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,10 @@ def debias(
     aim = improve or usual
     solving = part(progress, 0.0, 0.8)
     if change == THRESHOLD:
-        path, heads = _simpler(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+        path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
-        after = _of_head(study, attribute, head)
+        after = figures_of_head(study, attribute, head)
         judge, named = study, head
     else:
         settings = DeeperSettings(reach=_reach(change), improve=aim)
@@ -105,7 +105,7 @@ def debias(
         if each.published
     }
     return Debiased(
-        attribute, change, path, network, _of_head(study, attribute, study.head), after,
+        attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip
@@ -115,7 +115,7 @@ def _reach(change: str) -> Reach:
     return next(reach for reach in REACHES if reach == change)
 
 
-def _of_head(study: Judging, attribute: str, head: Head) -> Figures:
+def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
     """What a head on the study's own features does to test people, at the temperature of validation people."""
     validation, _ = asked(study, "validation", attribute)
     heat = figures_of(validation, validation.answers(head)).temperature
@@ -123,7 +123,7 @@ def _of_head(study: Judging, attribute: str, head: Head) -> Figures:
     return figures_of(test, test.answers(head), heat)
 
 
-def _simpler(
+def simpler_fixes(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
 ) -> tuple[DeeperPath, dict[int, Head]]:
     """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
@@ -142,5 +142,5 @@ def _simpler(
 def _judged_baseline(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
 ) -> Figures:
-    path, heads = _simpler(study, attribute, baseline, improve, tolerance)
-    return _of_head(study, attribute, heads[path.chosen.steps])
+    path, heads = simpler_fixes(study, attribute, baseline, improve, tolerance)
+    return figures_of_head(study, attribute, heads[path.chosen.steps])

@@ -80,7 +80,7 @@ def point(variant: Variant) -> fmd.PathPoint:
     """What a variant makes, and what the guard says of it."""
     if not isinstance(variant, Recipe):
         return _guarded(variant)
-    found = path(*variant.sweep, variant.tolerance)
+    found = study(variant.review).known_path(*variant.sweep[1:], variant.tolerance)
     wanted = (variant.strength, variant.blend)
     return next(p for p in (*found.points, *found.blends) if (p.result.strength, p.result.blend) == wanted)
 

@@ -280,7 +280,8 @@ TERMS: tuple[Term, ...] = (
         "Of all settings that pass the guard, the cheapest that brings what is aimed at within its limit on validation "
         "people, and leaves nobody who is served worst worse off; where none does, the one that comes nearest. "
         "Cheapest is what costs least accuracy, then what changes fewest answers.",
-        "Few validation people make it uncertain: how many there are stands beside it, and test people judge.",
+        "It is no promise: few validation people make it uncertain, how many there are stands beside it, and test "
+        "people judge.",
         ("suggested", "star"),
     ),
     Term(

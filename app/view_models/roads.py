@@ -84,10 +84,10 @@ def _headline(suggestion: Suggestion, data: AttributeDataset, untried: Sequence[
     if before.outcome is Outcome.WITHIN:
         return f"On validation people this lies within {limit} already: {before.sentence}"
     none = "None of the roads tried so far" if untried else "No road"
-    if best is None or best.best is None or best.path is None:
+    if best is None or best.best is None or best.original is None:
         return f"{none} that is allowed brings this nearer to {limit}."
     name = _road_name(best.way, data, best.best)
-    told = f"{_sentence(best.best.found)} Accuracy goes {moved(best.path.original, best.best)}."
+    told = f"{_sentence(best.best.found)} Accuracy goes {moved(best.original, best.best)}."
     if best.reaches:
         cheapest = "Of the roads tried so far the cheapest" if untried else "The cheapest road"
         return f"{cheapest} that brings this within {limit} is {name}: {told}"
@@ -122,8 +122,7 @@ def _elsewhere(suggestion: Suggestion, data: AttributeDataset, untried: Sequence
     nearest = before if best is None or best.best is None else best.best.found or before
     if few := doubt(nearest).strip():
         said.append(few)
-    elif (found := suggestion.refused) is not None:
-        road, point = found
+    elif (road := suggestion.refused) is not None and (point := road.refused) is not None:
         said.append(
             f"Within the limit would be {_road_name(road.way, data, point)}, which the guard refuses: {point.refusal}. "
             "Allowing that is yours to decide."

@@ -108,7 +108,7 @@ def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
     if accuracy.value is None or accuracy.high is None or accuracy.high >= everyone.low:
         return ""
     return (
-        f"Served worst within one class: {worst.label}, {worst.level}. The model is right for "
+        f"Served worst within one class: {worst.who}. The model is right for "
         f"{percent(accuracy.value)} of them (95 % interval {points(accuracy.low or 0)} to {points(accuracy.high)}, "
         f"n = {count(accuracy.n)}), and for {percent(everyone.value)} of all."
     )

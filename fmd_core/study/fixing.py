@@ -124,13 +124,17 @@ class Fixing(Teaching):
         count = self._count(strategy) if k is None else k
 
         def make() -> UnlearningPath:
-            if goal is not None:
-                return aim_path(
-                    self.path(aim, strategy, count, tolerance), self._found(aim, name, count, goal)
-                )
-            return judge_path(self.solutions(aim, strategy, count), self.guard(aim, tolerance))
+            judged = judge_path(self.solutions(aim, strategy, count), self.guard(aim, tolerance))
+            return judged if goal is None else aim_path(judged, self._found(aim, name, count, goal))
 
         return self.memory.recall(self._path_key(aim, name, count, tolerance, goal), make)
+
+    def known_path(self, about: About, strategy: str | Strategy, k: int, tolerance: float) -> UnlearningPath:
+        """The path, whatever it aims at, if one is at hand: their settings are the same."""
+        plain = self._path_key(self.aim(about), find_strategy(strategy).name, k, tolerance, None)
+        goals = [key[-1] for key in self.memory.held() if key[:-1] == plain[:-1]]
+        aimed_at = next((goal for goal in goals if isinstance(goal, Goal)), None)
+        return self.path(about, strategy, k, tolerance, aimed_at)
 
     def _path_key(self, aim: Aim, strategy: str, k: int, tolerance: float, goal: Goal | None) -> Key:
         return self._counted("path", aim, strategy, k, tolerance, goal)
@@ -196,9 +200,9 @@ class Fixing(Teaching):
         try:
             opened = self.at(way.depth)
             opened.prepare_path(way.aim, way.strategy, count, progress)
-            return Road(way, opened.path(way.aim, way.strategy, count, tolerance, goal))
+            return Road.along(way, opened.path(way.aim, way.strategy, count, tolerance, goal))
         except FMDError as problem:
-            return Road(way, None, str(problem))
+            return Road(way, why_not=str(problem))
 
     def is_tried(self, way: Way, goal: Goal, k: int, tolerance: float = TOLERANCE) -> bool:
         """Whether a road costs nothing."""

@@ -112,7 +112,7 @@ class Study(Judging):
         --------
             found = study.suggest()
             deep = study.at(found.best.way.depth)
-            deep.comparison(found.best.path.suggested, found.best.way.aim).verdict
+            deep.comparison(found.best.best, found.best.way.aim).verdict
         """
         aimed_at = self.original.verdict().worst if finding is None else finding
         if aimed_at is None:

@@ -30,23 +30,28 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """Where a way leads: the setting to suggest along it."""
+    """Where a way leads; of its path only what is spoken of."""
 
     way: Way
-    path: UnlearningPath | None
-    """None where it cannot be tried."""
+    best: PathPoint | None = None
+    """The setting to suggest; the original where none is better, None where the way cannot be tried."""
+    original: PathPoint | None = None
+    refused: PathPoint | None = None
+    """The cheapest setting that would be within the limit, had the guard not refused it."""
     why_not: str = ""
     """Why it cannot be tried, in a sentence."""
 
-    @property
-    def best(self) -> PathPoint | None:
-        """The setting to suggest; the original where none is better."""
-        return None if self.path is None else self.path.suggested
+    @classmethod
+    def along(cls, way: Way, path: UnlearningPath) -> Road:
+        """The road that a path is, which aims at something."""
+        reached = [p for p in (*path.points, *path.blends) if p.refusal and is_within(p)]
+        refused = min(reached, key=lambda point: rank(point, path.original), default=None)
+        return cls(way, path.suggested, path.original, refused)
 
     @property
     def moves(self) -> bool:
         """Whether it leads anywhere: some setting is better than the original."""
-        return self.path is not None and self.path.suggested is not self.path.original
+        return self.best is not self.original
 
     @property
     def reaches(self) -> bool:
@@ -59,9 +64,9 @@ class Road:
             "strategy": self.way.strategy, "depth": self.way.depth, "aim": self.way.aim.words,
             "why_not": self.why_not,
         }  # fmt: skip
-        if self.path is None or self.best is None:
+        if self.best is None or self.original is None:
             return row
-        best, start = self.best, self.path.original
+        best, start = self.best, self.original
         found = best.found
         row |= {"strength": best.result.strength, "blend": best.result.blend, "reaches": self.reaches}
         if found is not None:
@@ -105,16 +110,10 @@ class Suggestion:
         return next((road for road in self.roads if road.moves), None)
 
     @property
-    def refused(self) -> tuple[Road, PathPoint] | None:
-        """The cheapest setting that would bring the finding within its limit, had the guard not refused it."""
-        found = [
-            (road, point)
-            for road in self.roads
-            if road.path is not None
-            for point in (*road.path.points, *road.path.blends)
-            if point.refusal and is_within(point)
-        ]
-        return min(found, key=lambda one: rank(one[1], one[0].path.original), default=None)  # type: ignore[union-attr]
+    def refused(self) -> Road | None:
+        """The road with the cheapest setting that would be within the limit, had the guard not refused it."""
+        ranked = [(rank(r.refused, r.original), r) for r in self.roads if r.refused and r.original]
+        return min(ranked, key=lambda one: one[0], default=(None, None))[1]
 
     @property
     def is_reached(self) -> bool:
@@ -134,7 +133,7 @@ class Suggestion:
 
 
 def _place(road: Road) -> tuple[object, ...]:
-    if road.path is None or road.best is None or road.best.found is None:
+    if road.original is None or road.best is None or road.best.found is None:
         return (2,)
     depth = list(DEPTHS).index(road.way.depth) if road.way.depth in DEPTHS else len(DEPTHS)
-    return (0, *rank(road.best, road.path.original), depth, road.best.result.strength)
+    return (0, *rank(road.best, road.original), depth, road.best.result.strength)

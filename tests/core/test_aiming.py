@@ -13,6 +13,7 @@ from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Measure, Outcome
 from fmd_core.report.aiming import suggestion_reason
 from fmd_core.study.aim import Aim, aim_of, finding_of
+from fmd_core.study.suggestion import Road, Suggestion, Way
 from fmd_core.unlearn.aiming import Served, cheapest, rank, watched_groups
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 from fmd_core.unlearn.strategies import UnlearningResult
@@ -194,7 +195,7 @@ def roads(tiny):
 
 def test_the_best_road_comes_first_and_says_what_it_costs(tiny, roads):
     assert {road.way.strategy for road in roads.roads} == {"iterated", "paper-external"}
-    keys = [rank(road.best, road.path.original) for road in roads.roads]
+    keys = [rank(road.best, road.original) for road in roads.roads]
     assert keys == sorted(keys)
     best = roads.best.best
     assert best.refusal == ""
@@ -224,6 +225,27 @@ def test_a_path_without_a_goal_is_suggested_by_the_best_trade(tiny, roads):
     assert plain.suggested.found is None
     assert aimed.suggested.found is not None
     assert [p.accuracy for p in plain.points] == [p.accuracy for p in aimed.points]
+
+
+def test_what_the_guard_refuses_is_named_and_not_suggested():
+    dear, refusal = point(3, 0.05, accuracy=0.8), "accuracy falls by 10.0 points"
+    found = path(
+        point(0.3, 0.6), replace(dear, refusal=refusal), point(10, 0.05, accuracy=0.7, refusal=refusal)
+    )
+    way = Way(Aim(("sex",), "equal opportunity"), "iterated", "last layer")
+    suggestion = Suggestion.of(Goal.of(findings()[2][0]), START.found, [Road.along(way, found)])
+    assert suggestion.best is None
+    assert not suggestion.is_reached
+    assert suggestion.refused.refused.result.strength == 3
+    assert Suggestion.of(suggestion.goal, None, [Road(way, why_not="no twins")]).refused is None
+
+
+def test_settings_are_the_same_whatever_a_path_aims_at(tiny, roads):
+    study = fmd.Study(tiny.dataset, tiny.classifier, aim="mark", influence_method="first-order")
+    aimed = study.path(k=0, goal=roads.goal)
+    assert study.known_path("mark", "iterated", 0, 0.01) is aimed
+    plain = study.path(k=0)
+    assert [p.result for p in plain.points] == [p.result for p in aimed.points]
 
 
 def test_what_was_tried_before_a_stop_is_kept(tiny, roads):

@@ -308,6 +308,22 @@ def test_the_favourable_answer_is_suggested_with_a_reason(target, levels, expect
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("target", "answer", "named"),
+    [
+        ("eingestellt", ("nein", "ja"), "'eingestellt ja'"),
+        ("score", ("-1", "1"), "'score 1'"),
+        ("risk", ("high", "low"), "'risk low'"),
+        ("loan", ("denied", "approved"), "'approved'"),
+    ],
+)
+def test_an_answer_that_says_little_stands_beside_its_target(target, answer, named):
+    labels, predicted, sex = even(2_000)
+    dataset, answered = people(labels, predicted, sex=sex, classes=answer, target=target)
+    verdict = give_verdict(dataset, answered, None, favourable=answer[1])
+    assert verdict.of(Family.SELECTION)[0].sentence.startswith(f"{named} is the answer for")
+
+
 def hmda():
     """Denials in the second class: by 'denied' Black applicants look privileged."""
     cells = {(0, 1, 1): 300, (0, 0, 0): 700, (1, 1, 1): 60, (1, 0, 0): 940}

@@ -145,6 +145,7 @@ def load_celeba(
         unit="face",
         notes=tuple(notes),
         shareable=False,  # the agreement forbids handing pictures on
+        favourable=None,  # what a face shows is no advantage by itself: a reviewer may say otherwise
         phrases={column.name: _phrases(column) for column in columns},
     )
 

@@ -95,6 +95,12 @@ def _more(levels: Sequence[str], words: Sequence[str]) -> tuple[str, str] | None
     return (levels[0], levels[1]) if is_first else (levels[1], levels[0])
 
 
+def says_little(answer: str) -> bool:
+    """Whether an answer, such as yes, 1 or high, says something only beside the target's name."""
+    word = _plain(answer)
+    return word in _PLAIN or word in _AMOUNTS or _numbers([answer]) is not None
+
+
 def chosen_favourable(target: Column, level: str, reason: str = "chosen by the reviewer") -> Favourable:
     """The favourable answer that somebody named; DataError lists what there is."""
     if level not in target.levels:

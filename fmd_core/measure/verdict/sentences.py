@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
+from fmd_core.measure.verdict.favourable import says_little
 from fmd_core.measure.verdict.values import (
     Accuracy,
     Family,
@@ -110,12 +111,7 @@ def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better:
 
 
 def _answer(dataset: AttributeDataset, answer: str) -> str:
-    return f"{dataset.target.name} {answer}" if _says_little(answer) else answer
-
-
-def _says_little(answer: str) -> bool:
-    """Whether an answer needs the target's name beside it."""
-    return answer.isdigit() or answer.lower() in ("yes", "no", "true", "false", "y", "n", "t", "f")
+    return f"{dataset.target.name} {answer}" if says_little(answer) else answer
 
 
 def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

@@ -80,6 +80,13 @@ class GroupRate:
     value: float
     n: int
 
+    @property
+    def error(self) -> float:
+        """Standard error of the rate, drawn a little to the middle (Agresti and Coull 1998): in a group of a handful
+        everybody may be answered right by luck."""
+        n, rate = self.n + 4, (self.n * self.value + 2) / (self.n + 4)
+        return float(np.sqrt(rate * (1 - rate) / n))
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -103,13 +110,8 @@ class Figures:
 
     @property
     def balanced_error(self) -> float:
-        """Standard error of `balanced`, each rate drawn a little to the middle (Agresti and Coull 1998): in a group
-        of a handful everybody may be answered right by luck."""
-        variances = []
-        for group in self.groups:
-            n, rate = group.n + 4, (group.n * group.value + 2) / (group.n + 4)
-            variances.append(rate * (1 - rate) / n)
-        return float(np.sqrt(sum(variances))) / len(self.groups)
+        """Standard error of `balanced`."""
+        return float(np.sqrt(sum(group.error**2 for group in self.groups))) / len(self.groups)
 
     @property
     def worst(self) -> GroupRate:

@@ -82,8 +82,8 @@ def choose(
 ) -> DeeperPath:
     """Judge every mixture, by `shares`, of the original and the networks in `repaired`, by steps, on validation people.
 
-    Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, does not make the worst
-    group worse, and whose calibrated bias rises by no more than one standard error. Chosen is, of what is admitted,
+    Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, and makes neither the worst
+    group worse nor the calibrated bias larger by more than one standard error. Chosen is, of what is admitted,
     the least max(B, flips) ("twins"); or of those whose accuracy with every group counted alike lies within one
     standard error of the largest, the one that went furthest ("groups"): the smallest group among validation people
     is often a handful, and which of the best serves it best is luck.
@@ -127,7 +127,7 @@ def _refusal(before: Figures, after: Figures, tolerance: float, classes: Sequenc
     if died := before.answered - after.answered:
         gone = min(died)
         return f"{classes[gone] if classes else f'class {gone}'} is never answered any more"
-    if after.worst.value < before.worst.value - ROUNDING:
+    if after.worst.value < before.worst.value - before.worst.error - ROUNDING:
         return f"the worst group falls from {100 * before.worst.value:.1f} to {100 * after.worst.value:.1f} %"
     if before.calibrated is not None and after.calibrated is not None:
         rise = after.calibrated - before.calibrated

@@ -83,10 +83,10 @@ def debias(
     aim = improve or usual_improve(study.data)
     solving = part(progress, 0.0, 0.8)
     if change == THRESHOLD:
-        path, heads, _ = _simpler(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+        path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
-        after = _of_head(study, attribute, head)
+        after = figures_of_head(study, attribute, head)
         judge, named = study, head
     else:
         settings = DeeperSettings(reach=_reach(change), improve=aim)
@@ -101,7 +101,7 @@ def debias(
     progress(0.85)
     others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
     return Debiased(
-        attribute, change, path, network, _of_head(study, attribute, study.head), after,
+        attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip
@@ -111,7 +111,7 @@ def _reach(change: str) -> Reach:
     return next(reach for reach in REACHES if reach == change)
 
 
-def _of_head(study: Judging, attribute: str, head: Head) -> Figures:
+def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
     """What a head on the study's own features does to test people, at the temperature of validation people."""
     validation, _ = asked(study, "validation", attribute)
     heat = figures_of(validation, validation.answers(head)).temperature
@@ -119,11 +119,18 @@ def _of_head(study: Judging, attribute: str, head: Head) -> Figures:
     return figures_of(test, test.answers(head), heat)
 
 
+def simpler_fixes(
+    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
+) -> tuple[DeeperPath, dict[int, Head]]:
+    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
+    path, heads, _ = _simpler(study, attribute, baseline, improve, tolerance)
+    return path, heads
+
+
 def _simpler(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
 ) -> tuple[DeeperPath, dict[int, Head], str]:
-    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original. And
-    what it is called."""
+    """The same, and what the baseline is called."""
     scores = study.scores(attribute) if "scores" in baseline.needs else None
     pairs = [study.pairs("external", attribute)] if "pairs" in baseline.needs else []
     given = BaselineInputs(study.head, study.features("train"), pairs, 0, study.model.damping, scores)
@@ -161,6 +168,6 @@ def judged_baselines(
             continue
         with suppress(NoTwinsError):
             path, heads, title = _simpler(study, attribute, baseline, improve, tolerance)
-            after = _of_head(study, attribute, heads[path.chosen.steps])
+            after = figures_of_head(study, attribute, heads[path.chosen.steps])
             found[baseline.name] = JudgedBaseline(title, path.chosen, after)
     return found

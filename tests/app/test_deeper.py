@@ -76,7 +76,7 @@ class TestWords:
         view, path = self.path()
         assert path.chosen.share > 0.5
         assert view.suggestion.startswith(
-            "Our suggestion: 75 % of the way to it. With at most 1 point of accuracy lost"
+            "Our suggestion: the repaired network. With at most 1 point of accuracy lost"
         )
         assert "every group counted alike goes from 83.3 % to 100.0 % on validation people" in view.suggestion
 

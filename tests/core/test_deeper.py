@@ -183,6 +183,29 @@ def test_the_guard_refuses_lost_accuracy_a_class_that_dies_and_a_worst_group_tha
     assert path.least == min(np.bincount(2 * labels + levels))
 
 
+def test_among_points_that_a_handful_of_people_cannot_tell_apart_the_furthest_is_chosen():
+    rng = np.random.default_rng(0)
+    labels, levels = rng.integers(2, size=800), rng.integers(2, size=800)
+    rare = (labels == 1) & (levels == 1)
+    keep = ~rare | (np.cumsum(rare) <= 12)
+    labels, levels, rare = labels[keep], levels[keep], rare[keep]
+    people = Asked(FeatureSet(np.zeros((len(labels), 1)), labels, np.arange(len(labels))), levels, None, None)
+    original = Logits(as_logits(np.where(rare, 0, labels), 2), None, None)
+    men = np.flatnonzero(rare)
+
+    def missing(*some):
+        return Logits(
+            as_logits(np.where(np.isin(np.arange(len(labels)), men[list(some)]), 0, labels), 2), None, None
+        )
+
+    path = choose(people, original, {100: missing(), 400: missing(0)}, improve="groups", shares=(1.0,))
+    assert path.chosen.steps == 400
+    path = choose(
+        people, original, {100: missing(), 400: missing(*range(9))}, improve="groups", shares=(1.0,)
+    )
+    assert path.chosen.steps == 100
+
+
 def test_a_network_that_is_sure_of_nothing_is_not_called_less_biased(study):
     people, logits = asked(study, "validation", "colour")
     flat = Logits(logits.people / 50, tuple(side / 50 for side in logits.twins), None)

@@ -238,6 +238,14 @@ def _attribute_codes(folder: Path, official: tuple[str, ...], chosen: list[int])
     return rows.names, (rows.values[:, :-1] == "1").astype("int64")
 
 
+def persons_of(folder: Path, files: Array) -> Array:
+    """Who is on each of `files` (n,), by CelebA's numbers. Raises DataError where its list is missing or incomplete."""
+    found = _whole_numbers(folder, IDENTITIES, np.array([os.path.splitext(name)[0] for name in files]))
+    if lost := int((found < 0).sum()):
+        raise DataError(f"'{IDENTITIES}' does not say who is on {lost:,} of {len(files):,} pictures.")
+    return found
+
+
 def _whole_numbers(folder: Path, name: str, listed: Array) -> Array:
     """The number that the list `name` gives each picture of `listed`, (n,); -1 where it has none."""
     rows = _read_rows(folder, name, (1,))

@@ -88,6 +88,13 @@ class GroupRate:
         members = Member(target.name, target.levels[self.label]), Member(attribute, column.levels[self.level])
         return group_name(dataset, members)
 
+    @property
+    def error(self) -> float:
+        """Standard error of the rate, drawn a little to the middle (Agresti and Coull 1998): in a group of a handful
+        everybody may be answered right by luck."""
+        n, rate = self.n + 4, (self.n * self.value + 2) / (self.n + 4)
+        return float(np.sqrt(rate * (1 - rate) / n))
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -108,6 +115,11 @@ class Figures:
     flips: float | None
     """Share of twins who get another answer, less that of placebo twins."""
     temperature: float
+
+    @property
+    def balanced_error(self) -> float:
+        """Standard error of `balanced`."""
+        return float(np.sqrt(sum(group.error**2 for group in self.groups))) / len(self.groups)
 
     @property
     def worst(self) -> GroupRate:

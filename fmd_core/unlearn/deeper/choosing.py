@@ -82,9 +82,11 @@ def choose(
 ) -> DeeperPath:
     """Judge every mixture, by `shares`, of the original and the networks in `repaired`, by steps, on validation people.
 
-    Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, does not make the worst
-    group worse, and whose calibrated bias rises by no more than one standard error. Chosen is, of what is admitted,
-    the largest accuracy with every group counted alike ("groups"), or the least max(B, flips) ("twins").
+    Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, and makes neither the worst
+    group worse nor the calibrated bias larger by more than one standard error. Chosen is, of what is admitted,
+    the least max(B, flips) ("twins"); or of those whose accuracy with every group counted alike lies within one
+    standard error of the largest, the one that went furthest ("groups"): the smallest group among validation people
+    is often a handful, and which of the best serves it best is luck.
     """
     before = figures_of(asked, original)
     start = DeeperPoint(0, 0.0, before, "")
@@ -94,18 +96,24 @@ def choose(
             found = figures_of(asked, original.mixed(logits, share))
             points.append(DeeperPoint(steps, share, found, _refusal(before, found, tolerance, classes)))
     admitted = [point for point in points if not point.refusal]
-    key = _balanced if improve == "groups" else _alike
     return DeeperPath(
         points=tuple(points),
-        chosen=max(admitted, key=key),
+        chosen=_furthest(admitted) if improve == "groups" else max(admitted, key=_alike),
         tolerance=tolerance,
         people=len(asked.people),
         least=min(group.n for group in before.groups),
     )
 
 
-def _balanced(point: DeeperPoint) -> float:
-    return point.figures.balanced
+def _furthest(admitted: Sequence[DeeperPoint]) -> DeeperPoint:
+    """Of the points that cannot be told from the best one and are better than the original, which comes first, that
+    with the largest share of the way, then of steps; the original where none is better."""
+    original, *others = admitted
+    best = max(admitted, key=lambda point: point.figures.balanced)
+    least = best.figures.balanced - best.figures.balanced_error
+    better = [p for p in others if p.figures.balanced > original.figures.balanced]
+    among = [point for point in better if point.figures.balanced >= least]
+    return max(among, key=lambda point: (point.share, point.steps), default=original)
 
 
 def _alike(point: DeeperPoint) -> float:
@@ -119,7 +127,7 @@ def _refusal(before: Figures, after: Figures, tolerance: float, classes: Sequenc
     if died := before.answered - after.answered:
         gone = min(died)
         return f"{classes[gone] if classes else f'class {gone}'} is never answered any more"
-    if after.worst.value < before.worst.value - ROUNDING:
+    if after.worst.value < before.worst.value - before.worst.error - ROUNDING:
         return f"the worst group falls from {100 * before.worst.value:.1f} to {100 * after.worst.value:.1f} %"
     if before.calibrated is not None and after.calibrated is not None:
         rise = after.calibrated - before.calibrated

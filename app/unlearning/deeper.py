@@ -58,7 +58,7 @@ def _panel(tolerance: float) -> None:
     review = state.review()
     with st.spinner("Looking at the network"):
         reaches = cache.reaches(review)
-    st.markdown(components.plain(words.LEAD), help=glossary.tip("Learning on", "Guard"))
+    st.markdown(components.plain(words.LEAD), help=glossary.tip("Learning on"))
     if why := words.why_cannot(reaches):
         st.info(components.plain(why))
         return
@@ -168,7 +168,7 @@ def _results(run: Run, tolerance: float) -> None:
     variant = replace(run.variant, tolerance=tolerance, share=share or 1.0)
     tests = tuple(cache.deeper_figures(review, attribute, at) for at in (0.0, share))
     view = words.build(data, attribute, path, share, (tests[0], tests[1]), simpler.values(), run.improve)
-    st.caption(components.plain(view.suggestion), help=glossary.tip("Our suggestion", "Guard"))
+    st.caption(components.plain(view.suggestion), help=glossary.tip("Learning on"))
     _before_and_after(variant if share else None, attribute)
     if view.refusal:
         st.warning(components.plain(wording.guard_refusal(view.refusal)))

@@ -33,6 +33,7 @@ METHOD_MODULES = (
     "fmd_core.forget.erasure",
     "fmd_core.forget.adversarial",
     "fmd_core.forget.channels",
+    "fmd_core.unlearn.deeper.planning",
 )
 """Where ours are registered. They are imported when somebody first looks one up: they stand on this module."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # it stands in addresses and reports

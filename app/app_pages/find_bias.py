@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import cache
 from app.opening import permalink
+from app.record.review import Aim
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary
 from app.view_models import verdict as verdicts
@@ -26,6 +27,13 @@ def offer_to_review(decisive: str) -> None:
         if st.button(label, key="review_decisive"):
             memory.put_later("attribute", decisive)
             st.rerun()
+
+
+def go_on_with(aim: Aim) -> None:
+    """From the headline to what helps the people it is about, without a walk down the page."""
+    if st.button("Unlearn this", key="unlearn_worst", icon=":material/arrow_forward:", icon_position="right"):
+        state.aim_at(aim)
+        st.switch_page("app_pages/unlearn.py")
 
 
 @components.fragment
@@ -55,6 +63,9 @@ def findings() -> None:
             st.caption(components.plain(said.judged_by))
         for sentence in said.warnings:
             st.warning(components.plain(sentence))
+        aim = aiming.aim_behind(verdict) if IS_OF_MODEL else None
+        if aim:
+            go_on_with(aim)
         if IS_OF_MODEL and said.decisive not in ("", state.attribute()):
             offer_to_review(said.decisive)
     panels.bar_chart(said.findings, key="verdict", axis="difference, points")
@@ -87,12 +98,8 @@ if IS_OF_MODEL:
         audit = cache.audit(REVIEW, state.current())
 findings()
 if audit is None:
-    st.info(f"Another system answers here. {without_model.WHY}")
-    components.next_step(
-        "app_pages/report.py",
-        "Take the report away",
-        shortcut=("app_pages/model.py", "Train or open a model"),
-    )
+    without_model.way_on()
+    components.next_step("app_pages/report.py", "Take the report away")
     st.stop()
 for name, why in cache.untested(REVIEW).items():
     st.info(components.plain(f"Not tested by {name}. {why}"))
@@ -136,7 +143,5 @@ st.caption(
 )
 aim = aiming.aim_behind(cache.verdict(REVIEW, state.current(), state.criteria()))
 components.next_step(
-    "app_pages/twins.py", "Look at the twins",
-    shortcut=("app_pages/unlearn.py", "Unlearn what is worst") if aim else None,
-    first=partial(state.aim_at, aim) if aim else None,
-)  # fmt: skip
+    "app_pages/twins.py", "Look at the twins", first=partial(state.aim_at, aim) if aim else None
+)

@@ -6,10 +6,10 @@ from app import cache
 from app.record.variants import Retrained
 from app.reporting import audit_files, decision_form, gathering, report_reader
 from app.session import state
+from app.unlearning.model_files import network_file, why_no_file
 from app.view_models import report
 from app.widgets import components
 from fmd_core.models.depth import LAST_LAYER, find_depth
-from fmd_core.models.shelf import model_file
 
 MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
 REVIEW = state.review()
@@ -53,8 +53,16 @@ with right:
     save("Figures (JSON)", view.json, "fairness-report.json", "Opens here again.")
     in_force = state.current()
     if isinstance(in_force, Retrained):
-        whole = model_file(cache.dataset(REVIEW), in_force.review.beside)
-        save("Model (safetensors)", whole, "model.safetensors", "The whole network in force.")
+        if why := why_no_file(in_force):
+            st.caption(components.plain(why))
+        else:
+            whole = network_file(in_force)
+            save(
+                "Model (safetensors)",
+                whole,
+                "model.safetensors",
+                "The whole network in force; it opens here again.",
+            )
     else:
         depth = find_depth(LAST_LAYER if in_force is None else in_force.review.depth)
         label = f"{depth.layers.capitalize()} (safetensors)"

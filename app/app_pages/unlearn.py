@@ -5,7 +5,7 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.session import state
-from app.unlearning import aimed, before_after, history_panel, roads, trade_off
+from app.unlearning import aimed, before_after, deeper, history_panel, roads, trade_off
 from app.unlearning.unlearn_controls import choose, require_sweep, suggestion
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
@@ -67,6 +67,7 @@ def conversation() -> None:
         is_original=choice is path.original,
     )  # fmt: skip
     roads.draw(variant)
+    deeper.draw(variant.tolerance)
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or go to our suggestion, and see before and after here.")
     else:

@@ -5,10 +5,19 @@ Each function takes small hashable keys and calls the one before it for its heav
 argument with an underscore is no part of the key: it is told how far the work has come.
 
 What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
-which the dashboard asks it. Each module asks only those before it: opened, influences, fixes, judgements, patterns,
-pictures, warming. All of them keep by `bounded`.
+which the dashboard asks it. Each module asks only those before it: opened, influences, deeper, fixes, judgements,
+patterns, pictures, warming. All of them keep by `bounded`.
 """
 
+from app.cache.deeper import (
+    both,
+    deeper_baselines,
+    deeper_figures,
+    deeper_path,
+    deeper_seconds,
+    is_deeper_known,
+    reaches,
+)
 from app.cache.fixes import (
     are_tried,
     erased,
@@ -78,6 +87,7 @@ __all__ = [
     "are_scored",
     "are_tried",
     "audit",
+    "both",
     "changeable",
     "channel_groups",
     "classifier",
@@ -85,6 +95,10 @@ __all__ = [
     "convolutions",
     "counterparts",
     "dataset",
+    "deeper_baselines",
+    "deeper_figures",
+    "deeper_path",
+    "deeper_seconds",
     "depths",
     "erased",
     "explainers",
@@ -95,6 +109,7 @@ __all__ = [
     "head",
     "heat",
     "inputs",
+    "is_deeper_known",
     "is_judged",
     "is_reliance_known",
     "is_solved",
@@ -112,6 +127,7 @@ __all__ = [
     "pattern_pictures",
     "point",
     "portrait",
+    "reaches",
     "red_flags",
     "reliance",
     "result",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import fmd_core as fmd
-from app.cache import opened
+from app.cache import deeper
 from app.cache.bounded import kept
 from app.cache.opened import study
 from app.record.review import Aim, Review
@@ -17,6 +17,7 @@ from fmd_core.measure.verdict.goal import Goal
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 from fmd_core.study.suggestion import Suggestion, Way
+from fmd_core.unlearn.deeper.planning import LEARN_ON
 
 
 def inputs(review: Review, aim: Aim, strategy: str) -> fmd.UnlearningInputs:
@@ -87,19 +88,21 @@ def point(variant: Variant) -> fmd.PathPoint:
 
 @kept()
 def _guarded(variant: Variant) -> fmd.PathPoint:
-    return study(variant.review).judged(_made(variant), variant.aim, variant.tolerance)
+    judged = study(variant.review).judged(_made(variant), variant.aim, variant.tolerance)
+    if isinstance(variant, Retrained) and variant.way == LEARN_ON.name:  # it has a guard of its own
+        return replace(judged, refusal=deeper.deeper_refusal(variant))
+    return judged
 
 
 def _made(variant: Variant) -> fmd.UnlearningResult:
     """What a variant makes that is no point of a path."""
-    review, what = variant.review, describe(variant)
+    what = describe(variant)
     if isinstance(variant, Exclusion):
-        return study(review).without(variant.rows, what)
+        return study(variant.review).without(variant.rows, what)
     if isinstance(variant, Erasure):
         return fmd.UnlearningResult(erased(variant).head, ERASURE.name, 1.0, 0, what=what)
     assert isinstance(variant, Retrained)
-    changed = opened.open_beside(review.data, review.model, review.beside)[1]
-    return fmd.UnlearningResult(changed, variant.way, 1.0, 0, what=what)
+    return fmd.UnlearningResult(deeper.mixed_head(variant), variant.way, 1.0, 0, variant.share, what=what)
 
 
 def erased(variant: Erasure) -> fmd.Erased:

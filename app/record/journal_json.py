@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date as Day
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -87,6 +87,7 @@ class RetrainedPart(VariantPart, frozen=True, tag="retrained", omit_defaults=Tru
     what: str
     tolerance: Number
     forgotten: tuple[str, ...] = ()
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
 
 AnyVariant = RecipePart | ExclusionPart | ErasurePart | RetrainedPart
@@ -199,7 +200,10 @@ def _variant(variant: Variant | None) -> AnyVariant | None:
     if variant is None:
         return None
     review, aim = ReviewPart(**vars(variant.review)), AimPart(**vars(variant.aim))
-    return PARTS[type(variant)](**{**vars(variant), "review": review, "aim": aim})
+    fields = {**vars(variant), "review": review, "aim": aim}
+    if fields.get("share") == 1:  # a default that is another object would be written
+        del fields["share"]
+    return PARTS[type(variant)](**fields)
 
 
 def _decision(made: Decision, head: str) -> DecisionPart:

@@ -1,4 +1,4 @@
-"""What training a model on until it forgets came to."""
+"""What training a model on came to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from app.record.variants import Retrained
 
 if TYPE_CHECKING:
     from fmd_core.forget.finetuning import Round
+    from fmd_core.unlearn.deeper.training import Improve, Reach
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,16 @@ class Pattern:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """What may have changed of a network that learned on, what was to improve, and how far it was taken."""
+
+    reach: Reach
+    improve: Improve
+    steps: int
+    """Of the network that is kept: what validation people chose, or the last one where they chose the original."""
+
+
+@dataclass(frozen=True)
 class Trained:
     """A variant that was trained, how the losses went, and the pattern if it was one."""
 
@@ -30,3 +41,5 @@ class Trained:
     pattern: Pattern | None = None
     coverage: float | None = None
     """Mean share of a training image that the pattern covers, 0 to 1."""
+    learnt: Learnt | None = None
+    """Where it learned on so that people are served better; None where it was to forget."""

@@ -74,17 +74,20 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Retrained:
-    """The whole network trained on until it forgot; `review.beside` names what came of it."""
+    """The network trained on, until it forgot or served people better; `review.beside` names what came of it."""
 
     review: Review
     aim: Aim
     way: str
-    """Name of the method: the adversary, or a pattern."""
+    """Name of the method: the adversary, a pattern, or learning on."""
     what: str
-    """What was forgotten and how, in words."""
+    """What was forgotten or learned and how, in words."""
     tolerance: float
     forgotten: tuple[str, ...] = ()
-    """The attributes that it was trained against, or the pattern; () of what was kept before this was noted."""
+    """The attributes that it was trained against, or the pattern; () where nothing was to be forgotten, and of what was
+    kept before this was noted."""
+    share: float = 1.0
+    """How far it lies from the original to what came of it, above 0 and up to 1: of two networks' logits."""
 
     @property
     def k(self) -> int:
@@ -118,7 +121,7 @@ def describe(variant: Variant | None) -> str:
     if isinstance(variant, Erasure):
         return f"{' and '.join(variant.attributes)} erased from the features, {variant.form}"
     if isinstance(variant, Retrained):
-        return variant.what
+        return variant.what if variant.share == 1 else f"{variant.what}, {100 * variant.share:g} % of the way"
     from fmd_core.models.depth import LAST_LAYER
     from fmd_core.report import wording  # half a second, and the first page has nothing to describe
 

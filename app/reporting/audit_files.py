@@ -46,7 +46,7 @@ def draw(review: Review) -> None:
         made.verdict.headline,
         "What was found, in one page that needs no server and no network: send it to someone who was not in the room.",
     )
-    st.info(f"Another system answers here. {without_model.WHY}")
+    without_model.way_on()
     left, right = st.columns(2)
     with left:
         note = "Reads in any browser and prints well."

@@ -42,7 +42,7 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
 def _forgetting(variant: Erasure | Retrained) -> fmd.Forgetting | None:
     """What readers told of a variant, and how far answers hang on its pattern, where somebody asked before."""
     found = cache.known_forgetting(variant)
-    trained = next((t for t in state.trained_to_forget() if t.variant == variant), None)
+    trained = next((t for t in state.trained_here() if t.variant == variant), None)
     if found is None or trained is None or trained.pattern is None:
         return found
     return with_reliance(found, trained) if is_reliance_known(trained) else found

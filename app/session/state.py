@@ -432,8 +432,8 @@ def decision() -> tuple[Decision, str] | None:
     return journal().decision
 
 
-def trained_to_forget() -> tuple[Trained, ...]:
-    """What this visitor had trained on until it forgot, in the review at hand, oldest first."""
+def trained_here() -> tuple[Trained, ...]:
+    """What this visitor had trained on, in the review at hand, oldest first."""
     return _trained(_opened().key)
 
 
@@ -443,7 +443,7 @@ def _trained(key: tuple[str, str]) -> tuple[Trained, ...]:
 
 
 def remember_trained(trained: Trained) -> None:
-    """Keep what training against an attribute came to, with the review that it began in."""
+    """Keep what training a model on came to, with the review that it began in."""
     key = trained.variant.review.key
     others = tuple(t for t in _trained(key) if t.variant != trained.variant)
     memory.put("trained", {**memory.value("trained", {}), key: (*others, trained)})

@@ -162,7 +162,7 @@ def _examples(review: Review) -> tuple[int, ...]:
 
 def _trained(review: Review, kind: str) -> Trained | None:
     """The latest of what was trained in this way, or the one that is chosen; its losses below."""
-    found = [t for t in state.trained_to_forget() if forgetting_job.is_about(t, review, kind)]
+    found = [t for t in state.trained_here() if forgetting_job.is_about(t, review, kind)]
     if not found:
         return None
     latest = found[-1]

@@ -235,6 +235,42 @@ def losses(task: Sequence[float], forgetting: Sequence[float]) -> go.Figure:
     return _figure(traces, layout, height=260)
 
 
+LINES = ((ACCENT, "solid"), (ACCENT, "dash"), (LIMIT, "solid"), (LIMIT, "dash"), (FLAG, "solid"))
+
+
+def along_the_way(
+    shares: Sequence[float], lines: Sequence[tuple[str, Sequence[float]]], suggested: float
+) -> go.Figure:
+    """Shares of people, a line each of at most five, from the original (0) to another network (1); a dashed mark stands
+    where `suggested` is."""
+    across = [100 * share for share in shares]
+    traces = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": across,
+            "y": [100 * value for value in values], "line": {"color": color, "width": 2, "dash": dash},
+            "hovertemplate": f"%{{x:g}} % of the way, {name}: %{{y:.1f}}<extra></extra>", "cliponaxis": False,
+        }
+        for (name, values), (color, dash) in zip(lines, LINES, strict=False)
+    ]  # fmt: skip
+    mark = {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "x0": 100 * suggested,
+        "x1": 100 * suggested,
+    }
+    layout = {
+        "xaxis": {"title": {"text": "% of the way to the repaired network"}, "tickvals": across},
+        "yaxis": {"title": {"text": "% of people, or points"}, "rangemode": "tozero"},
+        "shapes": [mark | {"line": {"color": NEUTRAL, "dash": "dash", "width": 1.5}}],
+        "legend": _LEGEND,
+        "showlegend": True,
+    }
+    return _figure(traces, layout, height=300)
+
+
 def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
     """The smallest eigenvalues in order; the number of groups is where the next one leaps."""
     places = list(range(1, len(eigenvalues) + 1))

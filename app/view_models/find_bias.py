@@ -132,7 +132,7 @@ def _groups(focus: AttributeBias, people: str) -> BarChart:
         (f"{focus.attribute} against the pattern", focus.conflicting_accuracy),
     ]
     if len(focus.groups) <= MOST_GROUPS:
-        rows += [(f"{g.label}, {g.level}", g.accuracy) for g in focus.groups]
+        rows += [(g.who, g.accuracy) for g in focus.groups]
     aligned, conflicting = focus.aligned_accuracy.value, focus.conflicting_accuracy.value
     summary = "There are not enough people to compare the two groups."
     if aligned is not None and conflicting is not None:
@@ -211,7 +211,7 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
     if raised:
         worst = raised[0]
         headline = (
-            f"Served worst over all classes together is {worst.group}. The model is right for "
+            f"Served worst over all classes together: {worst.who}. The model is right for "
             f"{figures.points(-(worst.gap.value or 0))} points fewer of them than of all others "
             f"(95 % interval {figures.points(-(worst.gap.high or 0))} to {figures.points(-(worst.gap.low or 0))}, "
             f"n = {figures.count(worst.gap.n)})."
@@ -222,7 +222,7 @@ def build_flags(flags: Sequence[RedFlag], unit: str = "image") -> FlagsView:
         pd.DataFrame(
             [
                 (
-                    f.group,
+                    f.who,
                     figures.figure(f.accuracy),
                     figures.figure(f.gap, difference=True),
                     "" if f.adjusted_p is None else figures.p_value(f.adjusted_p),

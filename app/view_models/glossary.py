@@ -69,6 +69,14 @@ TERMS: tuple[Term, ...] = (
         ("adjusted p", "multiple testing", "Benjamini Hochberg", "false discovery"),
     ),
     Term(
+        "Calibrated bias",
+        "The bias between probabilities after the model was made as sure as it is right, by one number that validation "
+        "people set. A network that is sure of nothing has little bias between probabilities, and answers people no "
+        "more alike.",
+        "It is not another bias: it is the same one, compared at equal sureness.",
+        ("bias at equal sureness", "temperature"),
+    ),
+    Term(
         "Counterfactual bias",
         "How far the model's answer moves, on average, when only one attribute is changed: 0 points if it never "
         "matters, 100 if it decides everything.",
@@ -115,6 +123,13 @@ TERMS: tuple[Term, ...] = (
         "Both groups are recognised equally often, and both are mistaken for the class equally often. The figure is "
         "the larger of the two gaps.",
         "As the larger of two gaps it is hardly ever exactly 0, not even for a fair model.",
+    ),
+    Term(
+        "Every group counted alike",
+        "The mean of how often each group of one class and one attribute value is answered right: a rare group counts "
+        "as much as a frequent one.",
+        "It is not overall accuracy, and a group of a handful of people moves it by chance.",
+        ("balanced accuracy", "unbiased accuracy", "every group alike"),
     ),
     Term(
         "Excess (beyond the placebo)",
@@ -228,6 +243,15 @@ TERMS: tuple[Term, ...] = (
         "layers if you choose so.",
         "What the layers below have learned to see is not unlearned; it is only no longer used in the same way.",
         ("head", "encoder", "frozen", "two layers", "what may change"),
+    ),
+    Term(
+        "Learning on",
+        "A copy of the network is trained a little further, on training and external samples, with every group "
+        "counted alike or twins answered alike. Validation people choose how far: accuracy may fall by no more than "
+        "you allow, no class may be given up, and neither the worst group nor the calibrated bias may get worse by "
+        "more than chance.",
+        "It does not make the network forget who people are, and the original is never touched.",
+        ("deeper", "last block", "whole network"),
     ),
     Term(
         "Limit",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from app.record.variants import Recipe
 from app.view_models.aiming import aim_words
+from app.view_models.deeper import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
 from fmd_core.measure.bias_functions import Measure
@@ -129,8 +130,8 @@ def _elsewhere(suggestion: Suggestion, data: AttributeDataset, untried: Sequence
         )
     elif not untried:
         said.append(
-            "No setting would be within the limit, whatever the guard allowed: feature unlearning, training again, or "
-            "more people of the groups concerned may do more."
+            f"No setting would be within the limit, whatever the guard allowed: “{DEEPER}” below, feature unlearning, "
+            "training again, or more people of the groups concerned may do more."
         )
     return " ".join(said)
 

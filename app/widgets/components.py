@@ -89,27 +89,13 @@ def header(question: str, answer: str, lead: str = "", *, help: str | None = Non
             st.html(f"<p class='fmd-lead'>{escape(figures.unbroken(lead))}</p>")
 
 
-def next_step(
-    page: str, label: str, *, shortcut: tuple[str, str] | None = None, first: Callable[[], None] | None = None
-) -> None:
-    """The one obvious button at the end of a page, and beside it another page and label to go to at once; `first` is
-    done before either."""
+def next_step(page: str, label: str, *, first: Callable[[], None] | None = None) -> None:
+    """The one obvious button at the end of a page; `first` is done before it leads on."""
     st.space("small")
-    with st.container(horizontal=True):
-        gone = page if _arrow_button(label, "next", is_primary=True) else ""
-        if shortcut and _arrow_button(shortcut[1], "shortcut", is_primary=False):
-            gone = shortcut[0]
-    if gone:
+    if st.button(label, type="primary", icon=":material/arrow_forward:", icon_position="right", key="next"):
         if first:
             first()
-        st.switch_page(gone)
-
-
-def _arrow_button(label: str, key: str, *, is_primary: bool) -> bool:
-    return st.button(
-        label, type="primary" if is_primary else "secondary", icon=":material/arrow_forward:",
-        icon_position="right", key=key,
-    )  # fmt: skip
+        st.switch_page(page)
 
 
 def model_in_force() -> str:

@@ -7,6 +7,7 @@ A module has `add_arguments(parser)`, which also writes the parser's description
 COMMANDS = {  # name of the command and of its module: what `fmd --help` says of it
     "run": "start the dashboard",
     "audit": "say whether a classifier is biased, for pipelines",
+    "debias": "take a bias out and say who gained and who lost",
     "train": "train a network on a data set and keep it for the dashboard",
     "reproduce": "measure every way to debias and write docs/results.md",
     "forget": "make networks forget attributes and write docs/forgetting.md",

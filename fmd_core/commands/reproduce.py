@@ -8,6 +8,8 @@ from pathlib import Path
 from fmd_core.commands.common import add_threads, positive_int, progress_line, published_folder
 from fmd_core.home import home_folder
 from fmd_core.reproduction import DEFAULT_DATA, STUDIES, reproduce, write_results
+from fmd_core.reproduction.deeper_study import STUDIES as DEEPER
+from fmd_core.reproduction.deeper_study import study_deeper, write_deeper
 
 EXAMPLE = """example:
   fmd reproduce --data adult --seeds 1 --folder results
@@ -17,9 +19,18 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which data, how often, and where the results go."""
     parser.description, parser.epilog = __doc__, EXAMPLE
-    parser.add_argument("--data", nargs="+", choices=STUDIES, default=DEFAULT_DATA, help="families of data")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=sorted({*STUDIES, *DEEPER}),
+        default=DEFAULT_DATA,
+        help="families of data",
+    )
     parser.add_argument("--seeds", type=positive_int, default=3, help="models that are trained for each")
     parser.add_argument("--quick", action="store_true", help="one seed and one epoch: does everything work?")
+    parser.add_argument(
+        "--deeper", action="store_true", help="how far each depth gets instead, written to docs/deeper.md"
+    )
     parser.add_argument("--folder", type=Path, help="where the results go; docs, or elsewhere when quick")
     add_threads(parser)
     parser.set_defaults(stopped="Stopped; no results were written, models that were trained are kept.")
@@ -33,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
             line.end()
             print(sentence, flush=True)
 
+        if arguments.deeper:
+            rows = study_deeper(arguments.data, say=say, progress=line.show)
+            text, numbers = write_deeper(rows, arguments.folder or published_folder())
+            say(f"Written: {text} and {numbers}.")
+            return 0
         results = reproduce(
             arguments.data, seeds=arguments.seeds, quick=arguments.quick, say=say, progress=line.show
         )

@@ -34,6 +34,8 @@ from fmd_core.measure.bias_functions import (
     predictions,
 )
 from fmd_core.measure.group_metrics import GroupMetrics, group_metrics
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line, table
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -54,6 +56,13 @@ class ServedGroup:
     label: str
     level: str
     accuracy: Estimate
+    called: str = ""
+    """The same people in the data's own words, 'blond men'; '' where nobody said."""
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, as a sentence calls them."""
+        return self.called or f"{self.label}, {self.level}"
 
     def __repr__(self) -> str:
         return one_line(self, f"{self.label}, {self.level}: {figure_in_points(self.accuracy)}")
@@ -284,7 +293,8 @@ def _served(
     for label, level in np.unique(np.stack([features.labels, codes]), axis=1).T:
         members = (features.labels == label) & (codes == level)
         accuracy = rate_estimate(right[members].sum(), int(members.sum()))
-        found.append(ServedGroup(target.levels[label], column.levels[level], accuracy))
+        of = Member(target.name, target.levels[label]), Member(attribute, column.levels[level])
+        found.append(ServedGroup(of[0].level, of[1].level, accuracy, group_name(dataset, of)))
     return tuple(sorted(found, key=lambda g: (g.accuracy.value is None, g.accuracy.value or 0.0)))
 
 

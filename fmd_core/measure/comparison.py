@@ -17,7 +17,7 @@ from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 from fmd_core.measure.audit import gap_draws, gap_people
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.measure.changes import Change, Group, losers_first, mean_changes, rate_changes
-from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import figure_in_points, one_line, table
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -59,6 +59,8 @@ class Comparison:
     cells: tuple[Change, ...] = ()
     """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
     measure: Measure = "counterfactual"
+    called: str = ""
+    """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
 
     @property
     def judged(self) -> Change:
@@ -269,6 +271,7 @@ def compare_candidates(
         excess=changes[3] if before.placebo is not None else None,
         gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
         measure=measure,
+        called=attribute_name(dataset, pairs.attribute),
         confusion_before=_confusion(features.labels, predicted[0], before.head.n_classes),
         confusion_after=_confusion(features.labels, predicted[1], before.head.n_classes),
         rows=features.rows,

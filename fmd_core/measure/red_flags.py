@@ -20,6 +20,8 @@ from fmd_core.heads.protocol import Head
 from fmd_core.intervals import Estimate, rate_difference, rate_estimate
 from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.scan import adjusted
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
 ServiceVerdict = Literal["served worse", "served better", "within chance", "cannot be said"]
@@ -37,6 +39,13 @@ class RedFlag:
     """Accuracy less that of all others; below 0 the group is served worse."""
     adjusted_p: float | None
     """Of being served as all others are, adjusted for looking at all groups; None with too few people."""
+    called: str = ""
+    """The same people in the data's own words, 'women'; '' where nobody said."""
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, as a sentence calls them."""
+        return self.called or self.group
 
     @property
     def verdict(self) -> ServiceVerdict:
@@ -78,32 +87,39 @@ def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> Resu
     1  colour: gold  served worse      0.15
     """
     right = predictions(head, people.features) == people.labels
-    groups = [(names, group, mask) for names, group, mask in _groups(dataset, people) if mask.any()]
-    measured = [_measure(right, mask) for _, _, mask in groups]
+    groups = [(members, mask) for members, mask in _groups(dataset, people) if mask.any()]
+    measured = [_measure(right, mask) for _, mask in groups]
     known = np.array([p is not None for _, _, p in measured])
     p_values = np.full(len(groups), np.nan)
     if known.any():
         p_values[known] = adjusted(np.array([p for _, _, p in measured if p is not None]))
     found = [
-        RedFlag(names, group, accuracy, gap, float(p) if k else None)
-        for (names, group, _), (accuracy, gap, _), p, k in zip(groups, measured, p_values, known, strict=True)
+        RedFlag(
+            tuple(member.column for member in members),
+            ", ".join(f"{member.column}: {member.level}" for member in members),
+            accuracy,
+            gap,
+            float(p) if k else None,
+            group_name(dataset, members),
+        )
+        for (members, _), (accuracy, gap, _), p, k in zip(groups, measured, p_values, known, strict=True)
     ]
     return Results(sorted(found, key=lambda f: (f.gap.value is None, not f.is_flag, f.gap.value or 0.0)))
 
 
-def _groups(dataset: AttributeDataset, people: FeatureSet) -> Iterator[tuple[tuple[str, ...], str, Array]]:
+def _groups(dataset: AttributeDataset, people: FeatureSet) -> Iterator[tuple[tuple[Member, ...], Array]]:
     levels = {
         column.name: [
-            (f"{column.name}: {level}", column.codes[people.rows] == code)
+            (Member(column.name, level), column.codes[people.rows] == code)
             for code, level in enumerate(column.levels)
         ]
         for column in dataset.attributes.values()
     }
-    for name, found in levels.items():
-        yield from (((name,), group, mask) for group, mask in found)
+    for found in levels.values():
+        yield from (((member,), mask) for member, mask in found)
     for first, second in combinations(levels, 2):
         for (a, in_a), (b, in_b) in product(levels[first], levels[second]):
-            yield (first, second), f"{a}, {b}", in_a & in_b
+            yield (a, b), in_a & in_b
 
 
 def _measure(right: Array, mask: Array) -> tuple[Estimate, Estimate, float | None]:

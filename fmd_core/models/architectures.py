@@ -135,11 +135,42 @@ def _mismatches(name: str, state: Mapping[str, Array], n_inputs: int) -> list[st
     return other + missing + [f"left over {key} {shape}" for key, shape in given.items() if key not in wanted]
 
 
+TWICE = " twice"
+"""The end of the name of a network that is two of one kind side by side: a mixture of an original and a repaired
+one, whose last layer reads both."""
+
+
 def find_architecture(name: str) -> Architecture:
-    """An architecture by name."""
+    """An architecture by name; 'face_cnn twice' is two of that kind side by side."""
+    if name.endswith(TWICE) and name.removesuffix(TWICE) in ARCHITECTURES:
+        return _twice(ARCHITECTURES[name.removesuffix(TWICE)])
     if name not in ARCHITECTURES:
         raise ModelError(f"Unknown architecture '{name}'. Known: {', '.join(ARCHITECTURES)}.")
     return ARCHITECTURES[name]
+
+
+def is_architecture(name: str) -> bool:
+    """Whether there is an architecture of that name."""
+    return name.removesuffix(TWICE) in ARCHITECTURES
+
+
+def _twice(one: Architecture) -> Architecture:
+    def build(n_inputs: int) -> nn.Module:
+        import torch
+
+        class Twice(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.original, self.repaired = one.build(n_inputs), one.build(n_inputs)
+
+            def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+                return torch.cat([self.original(inputs), self.repaired(inputs)], dim=1)
+
+        return Twice()
+
+    return Architecture(
+        f"{one.name}{TWICE}", f"{one.title}, original and repaired mixed", one.kind, one.size, "head", build
+    )
 
 
 def _small_cnn(_: int) -> nn.Module:

@@ -19,7 +19,7 @@ from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
-from fmd_core.models.architectures import ARCHITECTURES
+from fmd_core.models.architectures import ARCHITECTURES, is_architecture
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
 from fmd_core.models.preprocess import Preprocess
@@ -119,7 +119,7 @@ def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
         "damping",
     } <= metadata.keys()
     depth = metadata.get("depth", LAST_LAYER)
-    known = metadata.get("architecture") in ARCHITECTURES
+    known = is_architecture(metadata.get("architecture", ""))
     if metadata.get("format") != FORMAT or not whole or not known or depth not in DEPTHS:
         raise ModelError(f"The weights file '{name}' was not written by FMD Studio, or has no head.")
     return metadata, depth

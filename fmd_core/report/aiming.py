@@ -10,6 +10,8 @@ from fmd_core.report import wording
 from fmd_core.unlearn.aiming import is_within
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 
+FARTHER = "“Every road” and “Deeper: let the network learn on”, below, may lead farther."
+
 
 def suggestion_reason(path: UnlearningPath) -> str:
     """Why a path suggests what it suggests; where something is aimed at, the points hold it (`PathPoint.found`)."""
@@ -30,14 +32,14 @@ def _choice(path: UnlearningPath, was: Finding, now: Finding) -> str:
     if best is start:
         return (
             f"to leave the model as it is. No strength here that is allowed brings this nearer to {limit}: "
-            f"{was.sentence}{refused(path)} Every road below may lead farther."
+            f"{was.sentence}{refused(path)} {FARTHER}"
         )
     cost = f"Accuracy goes {moved(start, best)}; {percent(best.changed)} of answers change."
     if is_within(best):
         return f"the cheapest strength that brings this within {limit}: {now.sentence} Before: {was.sentence} {cost}"
     return (
         f"no strength here brings this surely within {limit}; the nearest gives: {now.sentence} Before: {was.sentence} "
-        f"{cost}{doubt(now)}{refused(path)} Every road below may lead farther."
+        f"{cost}{doubt(now)}{refused(path)} {FARTHER}"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fmd_core import figures
 from fmd_core.intervals import MIN_PEOPLE
-from fmd_core.method import find_method
+from fmd_core.method import Method, find_method
 from fmd_core.models.depth import find_depth
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.schema import Heading
@@ -120,8 +120,7 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     if evidence.point is not None:
         told.append(
-            "The network was trained on below its last layer. Fresh readers say what the last one can still be told; "
-            "another layer, or a reader of another kind, may tell more."
+            _trained_on(find_method(evidence.point.result.strategy))
             if find_method(evidence.point.result.strategy).retrains
             else f"Only {find_depth(evidence.depth).changed} changed. What lies below can still tell the attribute, so "
             "that layers trained again on the old data can learn the bias again."
@@ -132,3 +131,14 @@ def caveats(evidence: Evidence) -> list[str]:
         )
     told.append("Measure again, with this limit, when the data, the model or its use changes.")
     return told
+
+
+def _trained_on(method: Method) -> str:
+    """What is not known of a network that was trained on below its last layer."""
+    told = "The network was trained on below its last layer."
+    if method.forgets:
+        return (
+            f"{told} Fresh readers say what the last one can still be told; another layer, or a reader of another "
+            "kind, may tell more."
+        )
+    return f"{told} That was to serve people better, not to make it forget anything: it may still tell the attribute."

@@ -8,6 +8,7 @@ from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.changes import Change
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
 from fmd_core.report import schema, wording
 from fmd_core.report.evidence import Evidence
@@ -35,7 +36,7 @@ def first_page(evidence: Evidence) -> schema.FirstPage:
         remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
         gained=_moved(comparison, comparison.gainers) if comparison and changed else [],
         lost=_moved(comparison, comparison.losers) if comparison and changed else [],
-        not_tested=not_tested(evidence.verdict),
+        not_tested=not_tested(evidence.dataset, evidence.verdict),
         refusals=_refusals(evidence),
         twin=None if evidence.twin is None else _twin(evidence.dataset, evidence.twin),
     )
@@ -54,17 +55,17 @@ def _moved(comparison: Comparison, groups: Sequence[Change]) -> list[str]:
     return [f"none of {figures.counted(known, 'group')} by more than chance{few}"]
 
 
-def not_tested(verdict: Verdict | None) -> list[str]:
+def not_tested(dataset: AttributeDataset, verdict: Verdict | None) -> list[str]:
     """What the model does not read, then what was not tested, a clause for each kind and reason."""
     if verdict is None:
         return []
-    unread = [name for name in verdict.not_read if name]
+    unread = [attribute_name(dataset, name) for name in verdict.not_read if name]
     told = (
         [f"the model does not read {figures.listed(unread)}, so twins by it cannot differ"] if unread else []
     )
     kinds: dict[tuple[Family, Gap], dict[str, None]] = {}
     for one in verdict.not_tested:
-        kinds.setdefault((one.family, one.gap), {})[one.attribute] = None
+        kinds.setdefault((one.family, one.gap), {})[attribute_name(dataset, one.attribute)] = None
     for (family, gap), attributes in kinds.items():
         names, more = list(attributes)[:MOST_NAMED], len(attributes) - MOST_NAMED
         by = figures.listed([*names, f"{more} more"] if more > 0 else names)
@@ -86,18 +87,23 @@ def _refusals(evidence: Evidence) -> list[str]:
 def _twin(dataset: AttributeDataset, example: TwinExample) -> schema.Twin:
     levels = dataset.attribute(example.attribute).levels
 
+    def who(code: int) -> str:
+        phrase = dataset.phrases.get(example.attribute, {}).get(levels[code], "")
+        return phrase if phrase and "{}" not in phrase else levels[code]
+
     def answer(said: Answer) -> schema.TwinAnswer:
         return schema.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
 
     return schema.Twin(
         attribute=example.attribute,
+        called=attribute_name(dataset, example.attribute),
         truth=example.truth,
         is_matched=example.is_matched,
         pairs=example.pairs,
         sides=[
             schema.TwinSide(
                 row=side.row,
-                level=levels[side.code],
+                level=who(side.code),
                 before=answer(side.before),
                 after=None if side.after is None else answer(side.after),
                 values=values,

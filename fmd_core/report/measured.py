@@ -31,8 +31,8 @@ def measured(evidence: Evidence, comparison: Comparison) -> schema.Measured:
     return schema.Measured(
         attribute=comparison.attribute,
         headline=wording.comparison_headline(comparison),
-        sentence_before=wording.attribute_sentence(was),
-        sentence_after=f"{wording.attribute_sentence(now)} {still}".rstrip(),
+        sentence_before=wording.attribute_sentence(was, comparison.called),
+        sentence_after=f"{wording.attribute_sentence(now, comparison.called)} {still}".rstrip(),
         verdict=comparison.verdict,
         who_pays=f"{wording.people_sentence(comparison, evidence.dataset.unit)} "
         f"{wording.losers_sentence(comparison)}",

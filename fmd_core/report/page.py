@@ -26,6 +26,7 @@ TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u20
 HERE = Path(__file__).parent
 NAMED_LAYERS = 4
 MOST_VALUES = 5  # of a record, on the first page
+MOST_NEXT = 3  # findings beside the worst, on the first page
 MOST_LINES = 4  # of what was not tested, on the first page
 
 _VERDICTS = {Outcome.BEYOND: "beyond", Outcome.WITHIN: "within", Outcome.UNKNOWN: "cannot be said"}
@@ -53,6 +54,7 @@ def render_page(
         pictures=pictures or {},
         twins=twins,
         first=report.first_page,
+        next_worst=_next_worst(report),
         values=_differing_first(report.first_page),
         most_lines=MOST_LINES,
         no_pictures=pictures is None and find_kind(report.data.kind).has_pictures and report.data.shareable,
@@ -140,6 +142,12 @@ def _shown(measured: Measured | None) -> list[ChangedAnswer]:
         return []
     entries = {entry.row: entry for entry in measured.changed}
     return [entries[row] for row in measured.shown if row in entries]
+
+
+def _next_worst(report: Report) -> list[str]:
+    """What was found beside the headline and its detail."""
+    said = (report.found.headline, report.found.detail)
+    return [one.sentence for one in report.found.findings if one.sentence not in said][:MOST_NEXT]
 
 
 def _differing_first(first: FirstPage | None) -> list[tuple[str, str, str]]:

@@ -420,9 +420,11 @@ class TwinSide(Part, frozen=True):
 
 
 class Twin(Part, frozen=True):
-    """The pair of held-out twins that the original answers most differently."""
+    """The pair of held-out twins that the original answers most differently; `called` is what a sentence calls the
+    attribute, and a side's `level` how its people are called."""
 
     attribute: Text
+    called: Text
     truth: Count
     is_matched: bool
     pairs: Count

@@ -71,9 +71,10 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def attribute_sentence(finding: Finding) -> str:
-    """What the attribute does to the answer, with interval and number of people."""
-    found, name = finding.estimate, finding.attribute
+def attribute_sentence(finding: Finding, called: str = "") -> str:
+    """What the attribute, which may be `called` otherwise than its column, does to the answer, with interval and
+    number of people."""
+    found, name = finding.estimate, called or finding.attribute
     if found.value is None or found.low is None or found.high is None:
         return _problem_sentence(_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
@@ -85,7 +86,7 @@ def attribute_sentence(finding: Finding) -> str:
             f"goes with the pattern than elsewhere {interval}."
         )
     if finding.audit.excess is not None and finding.audit.placebo is not None:
-        return _matched_sentence(finding.audit, finding.audit.excess, finding.audit.placebo)
+        return _matched_sentence(name, finding.audit, finding.audit.excess, finding.audit.placebo)
     sentence = f"Changing only the {name} changes the answer by {points(found.value)} points {interval}"
     flips = finding.audit.flips
     return (
@@ -107,31 +108,32 @@ def worst_served_sentence(audit: AttributeBias, everyone: Estimate) -> str:
     if accuracy.value is None or accuracy.high is None or accuracy.high >= everyone.low:
         return ""
     return (
-        f"Served worst within one class: {worst.label}, {worst.level}. The model is right for "
+        f"Served worst within one class: {worst.who}. The model is right for "
         f"{percent(accuracy.value)} of them (95 % interval {points(accuracy.low or 0)} to {points(accuracy.high)}, "
         f"n = {count(accuracy.n)}), and for {percent(everyone.value)} of all."
     )
 
 
-def _matched_sentence(audit: AttributeBias, excess: Estimate, placebo: Estimate) -> str:
+def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo: Estimate) -> str:
     """The same for twins who are two real people, with the floor that placebo twins show."""
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
-        return _problem_sentence(_capital(audit.attribute), excess if excess.value is None else bias)
+        return _problem_sentence(_capital(name), excess if excess.value is None else bias)
     return (
-        f"Two people who differ by {audit.attribute}, else as alike as we can find them, get answers "
+        f"Two people who differ by {name}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
-        f"{points(excess.value)} points for {audit.attribute} itself (95 % interval {points(excess.low or 0)} to "
+        f"{points(excess.value)} points for {name} itself (95 % interval {points(excess.low or 0)} to "
         f"{points(excess.high or 0)}, n = {count(excess.n)})."
     )
 
 
 def bias_name(found: Comparison | InfluenceScores) -> str:
     """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex'."""
+    name = (found.called if isinstance(found, Comparison) else "") or found.attribute
     if found.measure != "counterfactual":
-        return f"{found.measure} gap by {found.attribute}"
+        return f"{found.measure} gap by {name}"
     beyond = isinstance(found, Comparison) and found.excess is not None
-    return f"{found.attribute} bias{' beyond the placebo' if beyond else ''}"
+    return f"{name} bias{' beyond the placebo' if beyond else ''}"
 
 
 def comparison_headline(comparison: Comparison) -> str:

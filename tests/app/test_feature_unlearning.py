@@ -213,7 +213,7 @@ def test_a_cancelled_training_leaves_nothing(monkeypatch):
     assert job.wait(60)
     assert (job.state, job.result) == ("stopped", None)
     assert forgetting_job._live == {}
-    assert state.trained_to_forget() == ()
+    assert state.trained_here() == ()
 
 
 def test_several_trainings_are_kept_once_each(monkeypatch):
@@ -222,7 +222,7 @@ def test_several_trainings_are_kept_once_each(monkeypatch):
     first = Trained(variant, (Round(1.0, 2.0),), 3.0, Pattern("conv", None, 0))
     state.remember_trained(first)
     state.remember_trained(first)
-    assert state.trained_to_forget() == (first,)
+    assert state.trained_here() == (first,)
     assert forgetting_job.is_about(first, REVIEW, "pattern")
     assert not forgetting_job.is_about(first, REVIEW, "adversary")
 
@@ -232,9 +232,9 @@ def test_a_training_that_ends_while_another_review_is_open_belongs_to_its_own(mo
     trained = Trained(Retrained(Review(beside="a" * 32), AIM, "adversary", "x", 0.01), (), 3.0)
     state.open_review(Review("synthetic_faces"))
     state.remember_trained(trained)
-    assert state.trained_to_forget() == ()
+    assert state.trained_here() == ()
     state.open_review(REVIEW)
-    assert state.trained_to_forget() == (trained,)
+    assert state.trained_here() == (trained,)
 
 
 def test_two_cuts_into_patterns_are_told_apart(monkeypatch):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -58,6 +59,31 @@ def test_refusals_and_what_was_forgotten_come_back_and_leave_no_trace_where_ther
     plain = json.dumps(journal_json.dump(EVERY_KIND))
     assert "refusal" not in plain
     assert "forgotten" not in plain
+
+
+def test_a_share_of_the_way_comes_back_and_the_whole_way_leaves_no_trace():
+    whole = Retrained(Review(beside="b" * 32), Aim(("c",)), "learn-on", "x", 0.01, share=float("1.0"))
+    part = replace(whole, share=0.25)
+    journal = Journal(History().apply(whole, NOW).apply(part, NOW))
+    found = there_and_back(journal)
+    assert found == journal
+    assert (
+        json.dumps(journal_json.dump(found)).count('"share"')
+        == json.dumps(journal_json.dump(journal)).count('"share": 0.25')
+        == 3
+    )  # a step, a line and a kept variant
+    assert journal_json.variant_id(whole) != journal_json.variant_id(part)
+    assert journal_json.variant_id(replace(whole, way="pattern", what="x")) == "18105deb1b350d0b"
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, "much", None])
+def test_a_share_that_cannot_be_is_refused(share):
+    raw = journal_json.dump(
+        Journal(History().apply(Retrained(Review(), Aim(("c",)), "pattern", "x", 0.01), NOW))
+    )
+    raw["kept"][0]["variant"]["share"] = share
+    with pytest.raises(DataError, match="cannot be opened"):
+        journal_json.load(raw)
 
 
 def test_a_variant_has_one_short_name_in_every_session():

@@ -121,7 +121,7 @@ class TestFindBias:
         view = find_bias.build_flags(flags, "person")
         assert view.table["Verdict"].tolist() == ["served worse", "served better"]
         assert view.headline == (
-            "Served worst over all classes together is male: not male. The model is right for 5.4 points fewer of them "
+            "Served worst over all classes together: male: not male. The model is right for 5.4 points fewer of them "
             "than of all others (95 % interval 4.1 to 6.7, n = 16,281)."
         )
         assert view.summary == (

@@ -5,7 +5,7 @@ import pytest
 
 from fmd_core import DataError, counterfactual_bias, rival_heads
 from fmd_core.influence.removal import refit_without
-from fmd_core.unlearn.baselines import refit_on_pairs, refits_on_pairs
+from fmd_core.unlearn.baselines import BaselineInputs, find_baseline, refit_on_pairs, refits_on_pairs
 from fmd_core.unlearn.rivals import RANDOM_SEED, default_k
 
 
@@ -20,7 +20,7 @@ def rivals_of(problem, k=100):
 
 def test_each_rival_is_what_its_name_says(demo):
     found = {rival.name: rival for rival in rivals_of(demo)}
-    assert list(found) == ["without harmful", "without random", "refit on twins"]
+    assert list(found) == ["without harmful", "without random", "refit on twins", "thresholds moved"]
     train = demo.features["train"]
     expected = {
         "without harmful": demo.scores.most_harmful(100),
@@ -31,6 +31,22 @@ def test_each_rival_is_what_its_name_says(demo):
         assert found[name].head.fingerprint == alone.fingerprint
         assert found[name].k == 100
     assert found["refit on twins"].k == len(demo.pairs["external"])
+
+
+def test_moved_thresholds_change_no_weight_and_answer_a_rare_class_sooner(demo):
+    labels = demo.features["train"].labels
+    rare = np.concatenate([np.flatnonzero(labels == 8)[:5], np.flatnonzero(labels != 8)])
+    few = demo.features["train"].subset(rare)
+    moved = find_baseline("thresholds moved").fitted(
+        BaselineInputs(demo.head, few, [demo.pairs["external"]], 0, demo.damping)
+    )
+    people, answered = demo.features["validation"].features, []
+    for head in moved.heads:
+        np.testing.assert_array_equal(head.last.weight, demo.head.last.weight)
+        answered.append(int((head.probabilities(people).argmax(axis=1) == 8).sum()))
+    assert next(iter(moved.heads)).fingerprint == demo.head.fingerprint
+    assert answered == sorted(answered)
+    assert answered[-1] > answered[0]
 
 
 def test_harmful_samples_matter_more_than_random_ones(demo):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from fmd_core import Column, Estimate, RedFlag, red_flags
+from fmd_core import Column, Estimate, RedFlag, figures, red_flags
 from fmd_core.measure.bias_functions import predictions
 from tests.core.test_comparison import members
 
@@ -68,6 +68,9 @@ def test_a_model_that_fails_one_group_is_flagged_for_it(tiny):
     assert all("luck: bad" in f.group and f.gap.value < 0 for f in flagged)
     assert found[0] in flagged
     assert [f.is_flag for f in found] == sorted((f.is_flag for f in found), reverse=True)
+    called = replace(data, phrases={"luck": {"bad": "{} out of luck"}})
+    named = red_flags(tiny.head, called, people)
+    assert next(f.who for f in named if f.group == "luck: bad") == f"{figures.many(data.unit)} out of luck"
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,17 @@ def test_groups_are_named_in_the_words_of_the_data(after):
     assert not [told for told in (*page.gained, *page.lost) if "the pattern" in told]
 
 
+def test_an_attribute_and_its_levels_are_called_as_people_are(after):
+    phrases = {**after.dataset.phrases, "colour": {"": "ink", "green": "green ones", "red": "{} in red"}}
+    page = fmd.build_report(replace(after, dataset=replace(after.dataset, phrases=phrases))).first_page
+    assert (page.twin.called, page.twin.attribute) == ("ink", "colour")
+    assert [side.level for side in page.twin.sides] == ["green ones", "red"]
+    comparison = replace(after.comparison, called="ink")
+    report = fmd.build_report(replace(after, comparison=comparison))
+    assert report.measured.headline.startswith("Improved: the ink bias falls")
+    assert report.measured.sentence_after.startswith("Changing only the ink ")
+
+
 def test_who_lost_stands_there(after):
     found = after.comparison
     loser = replace(
@@ -128,14 +139,16 @@ def test_that_nobody_lost_is_said_only_of_groups_that_could_be_judged(after):
 
 
 def test_what_was_not_tested_is_short_here_and_whole_behind(before):
-    told, report = not_tested(before.verdict), fmd.build_report(before)
+    told, report = not_tested(before.dataset, before.verdict), fmd.build_report(before)
     assert len(told) < len(before.verdict.not_tested) == len(report.found.not_tested)
     assert all("too few people" in line for line in told)
     assert f">{report.found.not_tested[-1].why}<" in fmd.render_report(before).replace(
         "\N{NO-BREAK SPACE}", " "
     )
     unread = replace(before.verdict, not_read=("paper",))
-    assert not_tested(unread)[0] == "the model does not read paper, so twins by it cannot differ"
+    assert (
+        not_tested(before.dataset, unread)[0] == "the model does not read paper, so twins by it cannot differ"
+    )
 
 
 def test_warnings_of_the_data_come_before_the_twins(before):

@@ -166,6 +166,7 @@ def test_simpler_fixes_stand_beside_the_variant(after):
         "Refit without the 30 most harmful",
         "Refit without 30 random samples",
         "Plain refit on 200 twins",
+        "Only the thresholds moved",
     ]
     text = words(page(after))
     for rival, (_, comparison) in zip(told, after.rivals, strict=True):

@@ -145,6 +145,7 @@ def load_celeba(
         unit="face",
         notes=tuple(notes),
         shareable=False,  # the agreement forbids handing pictures on
+        favourable=None,  # what a face shows is no advantage by itself: a reviewer may say otherwise
         phrases={column.name: _phrases(column) for column in columns},
     )
 
@@ -235,6 +236,14 @@ def _attribute_codes(folder: Path, official: tuple[str, ...], chosen: list[int])
             f"'{ATTRIBUTES}' has the value {str(odd[0])[:20]!r} where CelebA has 1 or -1; download it again."
         )
     return rows.names, (rows.values[:, :-1] == "1").astype("int64")
+
+
+def persons_of(folder: Path, files: Array) -> Array:
+    """Who is on each of `files` (n,), by CelebA's numbers. Raises DataError where its list is missing or incomplete."""
+    found = _whole_numbers(folder, IDENTITIES, np.array([os.path.splitext(name)[0] for name in files]))
+    if lost := int((found < 0).sum()):
+        raise DataError(f"'{IDENTITIES}' does not say who is on {lost:,} of {len(files):,} pictures.")
+    return found
 
 
 def _whole_numbers(folder: Path, name: str, listed: Array) -> Array:

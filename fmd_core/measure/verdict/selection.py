@@ -1,7 +1,7 @@
 """Does every group get the favourable answer equally often? Difference and ratio of the rates.
 
-With more than two classes and no favourable answer each answer is looked at in turn, by difference
-alone: the four-fifths rule is about a favourable outcome. So it is where the favourable answer is a
+Without a favourable answer each answer is looked at in turn, of two the second (the other is its mirror), by
+difference alone: the four-fifths rule is about a favourable outcome. So it is where the favourable answer is a
 guess: a ratio of denials is not one of approvals. The rule then counts as tested only where it holds
 whichever answer is the good one.
 """
@@ -31,7 +31,7 @@ def measure_selection(
     measured = Measured()
     classes = dataset.target.levels
     is_sure = favourable is not None and favourable.is_sure
-    answers = [favourable.level] if favourable else list(classes)
+    answers = [favourable.level] if favourable else classes[-1:] if len(classes) == 2 else classes
     for attribute in dataset.attributes:
         reference = references.get(attribute, "")
         for answer in answers:

@@ -1,0 +1,253 @@
+"""Deeper: let the network learn on, and choose how far to go towards what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+
+import streamlit as st
+
+from app import cache
+from app.jobs import job_panel
+from app.record.review import Review
+from app.record.trained import Learnt
+from app.record.variants import Retrained
+from app.session import memory, state
+from app.unlearning import deeper_job, history_panel
+from app.unlearning.model_files import network_file, why_no_file
+from app.view_models import charts, glossary
+from app.view_models import deeper as words
+from app.view_models.before_after import BeforeAfter
+from app.widgets import components, panels
+from fmd_core import AttributeDataset
+from fmd_core.report import wording
+from fmd_core.unlearn.deeper.choosing import SHARES
+from fmd_core.unlearn.deeper.planning import LEARN_ON
+from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach, usual_improve
+
+USUAL: Reach = "last block"
+ROUNDED_TO = 5  # seconds
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network that learned on from the model under review."""
+
+    variant: Retrained
+    """The whole way to it."""
+    improve: Improve
+    """What was to improve; the usual where nobody remembers, as after a restart."""
+
+
+def draw(tolerance: float) -> None:
+    """The section, which costs nothing until somebody opens it."""
+    fold = st.expander(words.TITLE, key="deeper", on_change="rerun")
+    if not fold.open:
+        return
+
+    @components.fragment
+    def panel() -> None:
+        _panel(tolerance)
+
+    with fold:
+        panel()
+
+
+def _panel(tolerance: float) -> None:
+    review = state.review()
+    with st.spinner("Looking at the network"):
+        reaches = cache.reaches(review)
+    st.markdown(components.plain(words.LEAD), help=glossary.tip("Learning on"))
+    if why := words.why_cannot(reaches):
+        st.info(components.plain(why))
+        return
+    runs = _runs(review)
+    _begin(review, reaches, tolerance, is_first=not runs)
+    if not runs:
+        return
+    run = _choose(runs)
+    if deeper_job.have_asked(run.variant):
+        _results(run, tolerance)
+
+
+# --- before
+
+
+def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_first: bool) -> None:
+    """What may change, what should improve, what it costs, and the button."""
+    data, attribute = cache.dataset(review), state.attribute()
+    left, right = st.columns(2, gap="large")
+    with left:
+        options = words.can_change(reaches)
+        if memory.value("deeper_reach", None) not in options:
+            memory.put("deeper_reach", USUAL if USUAL in options else options[0])
+        reach = st.radio(
+            "What may change", options, format_func=words.REACHES.__getitem__, key="deeper_reach",
+            persist_state="session",
+        )  # fmt: skip
+        if closed := words.closed(reaches):
+            st.caption(components.plain(closed))
+    with right:
+        improve = _what_improves(data, attribute)
+    live = deeper_job.follow()
+    if live:
+        return
+    with st.spinner("Measuring how long a few steps take"):
+        seconds = cache.deeper_seconds(review, attribute, reach, improve)
+    st.caption(components.plain(words.cost(data, reach, improve, _time_words(seconds))))
+    kind: Literal["primary", "secondary"] = "primary" if is_first else "secondary"
+    if st.button("Let it learn on", type=kind, icon=":material/play_arrow:", key="learn_on"):
+        deeper_job.begin(DeeperSettings(reach, improve), tolerance)
+
+
+def _what_improves(data: AttributeDataset, attribute: str) -> Improve:
+    if data.pair_method == "matched":
+        st.caption(components.plain(words.only_groups(data, attribute)))
+        return "groups"
+    usual = usual_improve(data)
+    options: tuple[Improve, ...] = (usual, *(aim for aim in words.IMPROVES if aim != usual))
+    memory.keep_within("deeper_improve", options)
+    improve: Improve = st.radio(
+        "What should improve", options, format_func=words.IMPROVES.__getitem__, key="deeper_improve",
+        persist_state="session", help=glossary.tip("Every group counted alike", "Twin"),
+    )  # fmt: skip
+    st.caption(words.IMPROVE_NOTES[improve])
+    return improve
+
+
+def _time_words(seconds: float) -> str:
+    return job_panel.duration_words(
+        timedelta(seconds=max(ROUNDED_TO, ROUNDED_TO * round(seconds / ROUNDED_TO)))
+    )
+
+
+# --- after
+
+
+def _runs(review: Review) -> list[Run]:
+    """Networks that learned on from this model, about the attribute under review: trained here, and kept in the
+    history; the latest last."""
+    attribute, usual = state.attribute(), usual_improve(cache.dataset(review))
+    learnt: dict[str, tuple[Retrained, Learnt | None]] = {}
+    for kept in state.history().kept:
+        if isinstance(kept.variant, Retrained) and kept.variant.way == LEARN_ON.name:
+            learnt[kept.variant.review.beside] = replace(kept.variant, share=1.0), None
+    for trained in state.trained_here():
+        if trained.learnt is not None:
+            learnt.pop(trained.variant.review.beside, None)
+            learnt[trained.variant.review.beside] = trained.variant, trained.learnt
+    today = [
+        Run(_today(variant, review), usual if how is None else how.improve)
+        for variant, how in learnt.values()
+        if variant.aim.attribute == attribute
+    ]
+    return today
+
+
+def _today(variant: Retrained, review: Review) -> Retrained:
+    """The same with the twins that count today, against the bias that is meant today."""
+    return replace(variant, review=replace(review, beside=variant.review.beside), aim=state.aim())
+
+
+def _choose(runs: list[Run]) -> Run:
+    if len(runs) == 1:
+        return runs[0]
+    names = {run.variant.what: run for run in runs}
+    memory.offer("deeper_run", tuple(names), runs[-1].variant.what)
+    return names[st.selectbox("Learned so far", list(names), key="deeper_run")]
+
+
+def _results(run: Run, tolerance: float) -> None:
+    review, data = run.variant.review, cache.dataset(run.variant.review)
+    attribute = run.variant.aim.attribute
+    with st.spinner("Asking validation people"):
+        path = cache.deeper_path(review, attribute, run.improve, tolerance, _shares(run))
+        simpler = cache.deeper_baselines(state.review(), attribute, run.improve, tolerance)
+    share = _how_far(run, [point.share for point in path.points], words.suggested_stop(path))
+    variant = replace(run.variant, tolerance=tolerance, share=share or 1.0)
+    tests = tuple(cache.deeper_figures(review, attribute, at) for at in (0.0, share))
+    view = words.build(data, attribute, path, share, (tests[0], tests[1]), simpler.values(), run.improve)
+    st.caption(components.plain(view.suggestion), help=glossary.tip("Learning on"))
+    _before_and_after(variant if share else None, attribute)
+    if view.refusal:
+        st.warning(components.plain(wording.guard_refusal(view.refusal)))
+    _act(variant if share else None, refused=bool(view.refusal), in_force=_in_force(run) == share)
+    st.caption(components.plain(view.choosers))
+    shares = [point.share for point in path.points]
+    figure = charts.along_the_way(shares, view.series, path.chosen.share)
+    st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
+    st.caption(components.plain(view.summary))
+    panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
+    st.markdown(components.plain(view.judges))
+    st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
+    if view.simpler_is_enough:
+        st.info(components.plain(view.simpler_is_enough))
+    st.caption(
+        components.plain(" ".join(filter(None, (view.fixes_summary, view.nobody_large, words.SURENESS)))),
+        help=glossary.tip("Every group counted alike", "Calibrated bias", "Decision flip"),
+    )
+
+
+def _in_force(run: Run) -> float | None:
+    """How far on the way the model in force stands; None where it is another."""
+    current = state.current()
+    if not isinstance(current, Retrained) or current.way != LEARN_ON.name:
+        return None
+    return current.share if current.review.beside == run.variant.review.beside else None
+
+
+def _shares(run: Run) -> tuple[float, ...]:
+    """The points on the way: the usual ones, and where the model in force stands."""
+    return tuple(sorted({*SHARES, _in_force(run) or 1.0}))
+
+
+def _how_far(run: Run, shares: list[float], suggested: str) -> float:
+    """The slider. It begins where the model in force stands, or at our suggestion."""
+    key, standing = f"deeper_share_{run.variant.review.beside}", _in_force(run)
+    stops = {words.stop_label(share): share for share in shares}
+    first = suggested if standing is None else words.stop_label(standing)
+    memory.offer(key, tuple(stops), first)
+    stop = st.select_slider(
+        "How far", tuple(stops), key=key, help=glossary.tip("Part of the way"),
+    )  # fmt: skip
+    st.button(
+        "Go to the suggestion", on_click=memory.setter(key, suggested), disabled=stop == suggested,
+        key="deeper_suggestion",
+    )  # fmt: skip
+    return stops[str(stop)]
+
+
+def _before_and_after(variant: Retrained | None, attribute: str) -> None:
+    """What the point does to held-out test people, and who gained and lost."""
+    if variant is None:
+        st.markdown("**The slider stands on the original.**")
+        return
+    data = cache.dataset(variant.review)
+    with st.spinner("Comparing before and after"):
+        comparison = cache.comparison(state.review(), variant, attribute)
+        others = cache.other_biases(state.review(), variant, attribute)
+    result = BeforeAfter(data, comparison, others)
+    st.markdown(f"**{components.plain(result.headline)}**", help=glossary.tip("Verdict", "Held-out people"))
+    if result.who_pays:
+        st.write(components.plain(result.who_pays))
+
+
+def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
+    """Put it in force, and keep it as a file."""
+    why = "" if variant is None else why_no_file(variant)
+    with st.container(horizontal=True):
+        label = "Apply although refused" if refused else "Apply this network"
+        kind: Literal["primary", "secondary"] = "secondary" if refused else "primary"
+        if st.button(label, type=kind, disabled=variant is None or in_force, key="apply_deeper") and variant:
+            history_panel.apply(variant)
+            st.rerun()
+        if variant is not None and not why:
+            st.download_button(
+                "Keep as a file", lambda: network_file(variant), "model.safetensors", "application/octet-stream",
+                icon=":material/download:", on_click="ignore", key="deeper_file",
+            )  # fmt: skip
+    if why:
+        st.caption(components.plain(why))
+    if in_force:
+        st.caption("This network is in force: every page speaks of it. Undo stands above.")

@@ -1,0 +1,122 @@
+"""Let a network learn on as a job: what comes of it is a network on the shelf, with everybody asked about it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import streamlit as st
+
+from app import cache
+from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Job, Progress
+from app.record.review import Review
+from app.record.trained import Learnt, Trained
+from app.record.variants import Retrained
+from app.session import access, state
+from app.view_models import deeper as words
+from fmd_core.models.shelf import keep_model
+from fmd_core.study.deeper import deepen
+from fmd_core.unlearn.deeper.choosing import SHARES
+from fmd_core.unlearn.deeper.planning import LEARN_ON
+from fmd_core.unlearn.deeper.training import DeeperSettings
+
+PLACE, ASKING = "deeper", "deeper_asking"
+PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
+
+
+def begin(settings: DeeperSettings, tolerance: float) -> None:
+    """Begin to let the network under review learn on, against the attribute under review."""
+    access.require_change()
+    review, aim = state.review(), state.aim()
+    attribute = aim.attribute
+    key = f"deeper {review.data} {review.model} {attribute} {settings} {tolerance}"
+
+    def work(progress: Progress) -> Trained:
+        begun = time.perf_counter()
+        told = progress.part(0.0, 0.75)
+        found = deepen(
+            cache.study(review), attribute, settings, tolerance=tolerance,
+            progress=lambda share: told(share, "Learning on, then asking validation people"),
+        )  # fmt: skip
+        network = found.repaired
+        steps = next(n for n, kept in found.networks.items() if kept is network)
+        what = words.made(attribute, settings.reach, settings.improve, steps)
+        progress(0.75, "Keeping the network")
+        name = f"{found.study.model.name or network.architecture}, {what}"
+        changed = keep_model(cache.dataset(review), replace(network, name=name))
+        variant = Retrained(replace(review, beside=changed), aim, LEARN_ON.name, what, tolerance)
+        ask_everybody(variant, progress.part(0.77, 1.0))
+        learnt = Learnt(settings.reach, settings.improve, steps)
+        return Trained(variant, (), time.perf_counter() - begun, learnt=learnt)
+
+    title = f"Letting the network learn on: {words.REACHES[settings.reach].lower()}, about {attribute}"
+    state.show_job(PLACE, job_panel.start_job(key, title, work, about=(PLACE, review.key)).id)
+    st.rerun()
+
+
+def follow() -> bool:
+    """The panel of the work that goes on; whether there is any. What came of it is kept."""
+    job = REGISTRY.find(state.shown_job(PLACE)) or _named_in_address()
+    if job is None:
+        return False
+    if isinstance(job.result, Trained):
+        state.show_job(PLACE, "")
+        state.remember_trained(job.result)
+        st.rerun()
+    job_panel.draw(job.id)
+    if job.state == "stopped":
+        st.info("Stopped. The model is as it was.")
+    return job.live
+
+
+def _named_in_address() -> Job | None:
+    """Work of this review that the address names, as after a refresh of the page, unless its end is known."""
+    known = {trained.variant.review.beside for trained in state.trained_here()}
+    for job in filter(None, map(REGISTRY.find, state.jobs())):
+        found = job.result.variant.review.beside if isinstance(job.result, Trained) else ""
+        if job.about == (PLACE, state.review().key) and found not in known and (found or job.live):
+            return job
+    return None
+
+
+def ask_everybody(variant: Retrained, progress: Progress) -> None:
+    """Ask original and network about everybody, so that every point between them costs nothing."""
+    attribute = variant.aim.attribute
+    asking = progress.part(0.0, 0.7)
+    cache.warm(variant.review, lambda share: asking(share, "Asking both networks about everybody"))
+    for place, share in enumerate(SHARES):
+        progress(0.7 + 0.3 * place / len(SHARES), "Comparing before and after")
+        there = replace(variant, share=share)
+        cache.point(there)
+        cache.comparison(there.review, there, attribute)
+        cache.other_biases(there.review, there, attribute)
+        cache.deeper_figures(there.review, attribute, share)
+
+
+def have_asked(variant: Retrained) -> bool:
+    """Whether everybody was asked; else the job that does so is begun and drawn, as after a restart."""
+    review = variant.review
+    if cache.is_warm(review) and cache.is_deeper_known(review, variant.aim.attribute):
+        return True
+    key = f"ask {review} {variant.aim}"
+    last = REGISTRY.find(state.shown_job(ASKING))
+    if last is not None and last.key == key and not last.live and last.state != "finished":
+        job_panel.draw(last.id)
+        st.button("Begin again", on_click=state.show_job, args=(ASKING, ""), key="ask_deeper_again")
+        return False
+    if last is not None and last.key == key and last.state == "finished":
+        return True  # the memory is too small for what is open; it is made anew, as slow as that is
+    job = _ask(review, key, variant)
+    if job.wait(PATIENCE_SECONDS) and job.state == "finished":
+        job_panel.leave(job)
+        return True
+    state.show_job(ASKING, job.id)
+    job_panel.follow(job)
+    job_panel.draw(job.id)
+    return False
+
+
+def _ask(review: Review, key: str, variant: Retrained) -> Job:
+    title = f"Asking the network that learned on about {cache.dataset(review).name}"
+    return REGISTRY.start(key, title, lambda progress: ask_everybody(variant, progress), brief=True)

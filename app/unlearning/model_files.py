@@ -1,0 +1,41 @@
+"""A network that was trained on as one file, which opens here again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import fmd_core as fmd
+from app import cache
+from app.record.variants import Retrained
+from fmd_core.errors import ModelError
+from fmd_core.models.files import save_classifier
+from fmd_core.models.mixture import mixed_network
+from fmd_core.models.shelf import model_file
+
+
+def network_file(variant: Retrained) -> bytes:
+    """The whole network; of a point on the way, original and repaired network mixed into one. Raises ModelError where
+    `why_no_file` says why."""
+    data = cache.dataset(variant.review)
+    if variant.share == 1:
+        return model_file(data, variant.review.beside)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_classifier(_mixed(variant), path)
+        return path.read_bytes()
+
+
+def why_no_file(variant: Retrained) -> str:
+    """Why there is no file, in a sentence; '' where there is one."""
+    try:
+        if variant.share < 1:
+            _mixed(variant)
+    except ModelError as problem:
+        return str(problem)
+    return ""
+
+
+def _mixed(variant: Retrained) -> fmd.Classifier:
+    original, repaired = cache.both(variant.review)
+    return mixed_network(original, repaired, variant.share)

@@ -1,0 +1,319 @@
+"""Deeper: a network that learned on, and the points between it and the original."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fmd_core import AttributeDataset, Estimate, figures
+from fmd_core.intervals import MIN_PEOPLE, wilson_interval
+from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.study.debiasing import JudgedBaseline
+from fmd_core.unlearn.deeper.answers import Figures, GroupRate
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
+from fmd_core.unlearn.deeper.training import BATCH, DeeperSettings, Improve, Reach
+
+TITLE = "Deeper: let the network learn on"
+LEAD = (
+    "The last layer can only weigh what the network below it sees. Here a copy of the network is trained a little "
+    "further, and validation people choose how far; the original is never changed."
+)
+REACHES: dict[Reach, str] = {
+    "last two layers": "The last two layers",
+    "last block": "The last block",
+    "whole network": "The whole network",
+}
+"""What may change; the last layer alone is what the page tries above."""
+IMPROVES: dict[Improve, str] = {
+    "groups": "Every group counted alike",
+    "twins": "Twins answered alike",
+}
+IMPROVE_NOTES: dict[Improve, str] = {
+    "groups": "Training shows the groups of each class and attribute value more evenly than they occur.",
+    "twins": "Training shows everybody with two attribute values drawn anew, and asks for one answer.",
+}
+ONLY_GROUPS = (
+    "Nobody here can be shown with another {}: twins are other people, so groups are what can improve."
+)
+SURENESS = (
+    "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "
+    "probabilities, and answers people no more alike."
+)
+NOBODY_LARGE = (
+    f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
+)
+ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
+
+
+def why_cannot(reaches: Mapping[Reach, str]) -> str:
+    """Why a model cannot learn on at all, in a sentence; '' where some of it can."""
+    return "" if can_change(reaches) else f"This model cannot learn on. {reaches['whole network']}"
+
+
+def can_change(reaches: Mapping[Reach, str]) -> tuple[Reach, ...]:
+    """What may be chosen, the cheapest first."""
+    return tuple(reach for reach in REACHES if not reaches[reach])
+
+
+def closed(reaches: Mapping[Reach, str]) -> str:
+    """Why some of it cannot, where the rest can; else ''."""
+    return " ".join(dict.fromkeys(why for reach, why in reaches.items() if reach in REACHES and why))
+
+
+def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> str:
+    """What it reads and about how long that takes; `time` in words, '' where nobody can say."""
+    teachers = len(data.rows("train")) + len(data.rows("external"))
+    steps = DeeperSettings(reach, improve).steps[-1]
+    about = (
+        f"About {time}, by a few steps that were measured on this machine."
+        if time
+        else "How long that takes cannot be said."
+    )
+    return (
+        f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
+        f"{figures.count(steps)} steps of {BATCH} each. {about} It can be stopped."
+    )
+
+
+def only_groups(data: AttributeDataset, attribute: str) -> str:
+    """Why twins cannot be what improves."""
+    return ONLY_GROUPS.format(attribute_name(data, attribute))
+
+
+def made(attribute: str, reach: Reach, improve: Improve, steps: int) -> str:
+    """How a network came about, as history, Compare and report say it."""
+    return f"{attribute}: {reach} learned on, {IMPROVES[improve].lower()}, {figures.counted(steps, 'step')}"
+
+
+def stop_label(share: float) -> str:
+    """Where the slider stands."""
+    return {0.0: "0 % (original)", 1.0: "100 % (repaired)"}.get(share, f"{100 * share:g} %")
+
+
+@dataclass(frozen=True)
+class DeeperView:
+    """What is said of one network and of one point on the way to it."""
+
+    suggestion: str
+    """What validation people would choose, and why."""
+    choosers: str
+    """How many of them there are, and in the smallest group."""
+    refusal: str
+    """Why the guard refuses the point on screen; '' where it does not."""
+    series: tuple[tuple[str, tuple[float, ...]], ...]
+    """Shares of validation people by point of the way, a line each."""
+    summary: str
+    points: pd.DataFrame
+    judges: str
+    """Whom the next is about."""
+    fixes: pd.DataFrame
+    """The point beside the original and simpler fixes, on test people."""
+    fixes_summary: str
+    simpler_is_enough: str
+    """That a simpler fix does no worse on these people; '' where none does."""
+    nobody_large: str
+    """That there are too few people in every group to say who is served worst; '' where there are enough."""
+
+
+def build(
+    data: AttributeDataset,
+    attribute: str,
+    path: DeeperPath,
+    share: float,
+    tests: tuple[Figures, Figures],
+    simpler: Collection[JudgedBaseline],
+    improve: Improve,
+) -> DeeperView:
+    """`path` is what validation people say of every point; `tests` what test people get of the original and of the
+    point at `share`; `simpler` what they get of simpler fixes."""
+    shown = next(point for point in path.points if point.share == share)
+    return DeeperView(
+        suggestion=_suggestion(path, improve),
+        choosers=_choosers(path, data),
+        refusal=shown.refusal,
+        series=_series(path),
+        summary=_summary(path, data, attribute),
+        points=_points(path, data, attribute),
+        judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
+        fixes=_fixes(share, tests, simpler, data, attribute),
+        fixes_summary=_fixes_summary(share, tests, simpler),
+        simpler_is_enough=_simpler_is_enough(tests[1], simpler, improve) if share else "",
+        nobody_large="" if _can_say(tests[0].worst) else NOBODY_LARGE.format(figures.many(data.unit)),
+    )
+
+
+def suggested_stop(path: DeeperPath) -> str:
+    """Where validation people would let the slider stand."""
+    return stop_label(path.chosen.share)
+
+
+# --- sentences
+
+
+def _suggestion(path: DeeperPath, improve: Improve) -> str:
+    best, was = path.chosen, path.original.figures
+    lost = f"at most {figures.counted(100 * path.tolerance, 'point')} of accuracy lost"
+    if best is path.original:
+        refused = [point.refusal for point in path.points if point.refusal]
+        why = f" Of the others the guard says, for one, that {refused[-1]}." if refused else ""
+        return f"Our suggestion: leave the model as it is. Nothing on the way is allowed and better, with {lost}.{why}"
+    now = best.figures
+    moved = (
+        f"every group counted alike goes from {figures.percent(was.balanced)} to {figures.percent(now.balanced)}"
+        if improve == "groups" or was.flips is None or now.flips is None
+        else f"decisions that flip go from {figures.percent(was.flips)} to {figures.percent(now.flips)}"
+    )
+    return (
+        f"Our suggestion: {_way(best.share)}. With {lost}, {moved} on validation people, and accuracy "
+        f"from {figures.percent(was.accuracy)} to {figures.percent(now.accuracy)}."
+    )
+
+
+def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
+    least = path.least
+    said = (
+        f"{figures.counted(path.people, data.unit)} of the validation samples choose, and the curve is theirs; the "
+        f"smallest group of one class and attribute value has {figures.count(least)} of them."
+    )
+    if least < MIN_PEOPLE:
+        return (
+            f"{said} A choice by so few says little about them, and they are not called the worst group: before and "
+            "after on test people says more."
+        )
+    return said
+
+
+def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
+    first, last = path.points[0].figures, path.points[-1].figures
+    worst = [
+        f"{figures.percent(of.worst.value)} ({of.worst.called(data, attribute)}, n = {figures.count(of.worst.n)})"
+        for of in (first, last)
+    ]
+    said = (
+        f"From the original to the repaired network, on {figures.count(path.people)} validation samples: right "
+        f"{figures.percent(first.accuracy)} to {figures.percent(last.accuracy)}, every group counted alike "
+        f"{figures.percent(first.balanced)} to {figures.percent(last.balanced)}"
+    )
+    served = f", worst group {worst[0]} to {worst[1]}" if _can_say(first.worst) else ""
+    if first.bias is None or last.bias is None:
+        return f"{said}{served}."
+    return f"{said}{served}, bias {figures.points(first.bias)} to {figures.points(last.bias)} points."
+
+
+def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline]) -> str:
+    rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
+    rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
+    told = "; ".join(
+        f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
+    )
+    return f"Right with every group counted alike, on held-out test people: {told}."
+
+
+def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve: Improve) -> str:
+    """By what was to improve, as figures are shown: intervals are wider than such differences."""
+
+    def loss(found: Figures) -> float:
+        twins = None if found.bias is None or found.flips is None else max(found.bias, found.flips)
+        return -found.balanced if improve == "groups" or twins is None else twins
+
+    def told(found: Figures) -> str:
+        if improve == "groups" or found.flips is None:
+            return f"{figures.percent(found.balanced)} right with every group counted alike"
+        return f"bias {figures.points(found.bias or 0.0)} points and {figures.percent(found.flips)} flips"
+
+    moved = [baseline for baseline in simpler if baseline.chosen.steps]
+    best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
+    if best is None or loss(best.after) > loss(of):
+        return ""
+    return f"On these people a simpler fix does no worse: {best.title[:1].lower()}{best.title[1:]}, {told(best.after)}."
+
+
+# --- tables and lines
+
+
+def _series(path: DeeperPath) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    found = [point.figures for point in path.points]
+    lines: list[tuple[str, tuple[float, ...]]] = [
+        ("right", tuple(of.accuracy for of in found)),
+        ("every group alike", tuple(of.balanced for of in found)),
+    ]
+    for name, values in (
+        ("bias", [of.bias for of in found]),
+        ("flips", [of.flips for of in found]),
+    ):
+        known = [value for value in values if value is not None]
+        if len(known) == len(found):
+            lines.append((name, tuple(known)))
+    if all(_can_say(of.worst) for of in found):
+        lines.append(("worst group", tuple(of.worst.value for of in found)))
+    return tuple(lines)
+
+
+WORST = "Worst group right, %"
+TWINS = ("Bias, points", "Calibrated bias, points", "Flips, %")
+COLUMNS = ("Right, %", "Every group alike, %", WORST, *TWINS)
+
+
+def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+    rows = [
+        (stop_label(point.share), *_row(point.figures, data, attribute), _said(point, path))
+        for point in path.points
+    ]
+    return _table(rows, ("How far", *COLUMNS, "Guard"))
+
+
+def _said(point: DeeperPoint, path: DeeperPath) -> str:
+    return point.refusal or ("our suggestion" if point is path.chosen else "allowed")
+
+
+def _fixes(
+    share: float,
+    tests: tuple[Figures, Figures],
+    simpler: Collection[JudgedBaseline],
+    data: AttributeDataset,
+    attribute: str,
+) -> pd.DataFrame:
+    rows = [("The original", *_row(tests[0], data, attribute))]
+    if share:
+        way = _way(share)
+        rows.append((f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute)))
+    for baseline in simpler:
+        stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
+        rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
+    return _table(rows, ("Fix", *COLUMNS))
+
+
+def _way(share: float) -> str:
+    return "the repaired network" if share == 1 else f"{100 * share:g} % of the way to it"
+
+
+def _row(of: Figures, data: AttributeDataset, attribute: str) -> tuple[str, ...]:
+    twins = (of.bias, of.calibrated, of.flips)
+    return (
+        figures.points(of.accuracy),
+        figures.points(of.balanced),
+        _served(of.worst, data, attribute),
+        *("" if value is None else figures.points(value) for value in twins),
+    )
+
+
+def _table(rows: Sequence[tuple[str, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Without columns that nobody can fill: of twins where there are none, of the worst group where none is large."""
+    table = pd.DataFrame(rows, columns=list(columns))
+    empty = [name for name in (WORST, *TWINS) if not any(table[name])]
+    return table.drop(columns=empty)
+
+
+def _can_say(group: GroupRate) -> bool:
+    return group.n >= MIN_PEOPLE
+
+
+def _served(group: GroupRate, data: AttributeDataset, attribute: str) -> str:
+    """'61.5 (54.8 to 67.9), blond men, n = 208'; '' where there are too few people to say."""
+    if not _can_say(group):
+        return ""
+    low, high = wilson_interval(group.value, group.n)
+    share = figures.figure(Estimate(group.value, float(low), float(high), group.n))
+    return f"{share}, {group.called(data, attribute)}, n = {figures.count(group.n)}"

@@ -1,0 +1,186 @@
+"""`fmd debias`: let a model learn on until a bias is out, as far as validation people allow, and say whom it helped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmd_core import figures
+from fmd_core.commands.audit import EXIT
+from fmd_core.commands.audit_data import DataRequest, open_data
+from fmd_core.commands.common import add_json, add_threads, check_place, for_people, write_document
+from fmd_core.data import AttributeDataset
+from fmd_core.errors import DataError
+from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.measure.verdict.values import Limits
+
+if TYPE_CHECKING:
+    from fmd_core.models.classifier import Classifier
+    from fmd_core.study.debiasing import Debiased
+
+CHANGES = ("threshold", "last-layer", "two-layers", "last-block", "whole-network")
+NAMES = {"two-layers": "last two layers"}
+"""How the library calls a change where it is more than the same words with spaces."""
+EXAMPLE = """\
+example:
+  fmd debias "celeba?target=Blond_Hair&protected=Male" --attribute male --change last-block --tolerance 1.5
+  fmd debias hiring.csv --target hired --attribute sex --change whole-network --out fixed.safetensors --json -
+
+exit status: 0 what was chosen is within the limit on everything that could be tested, 1 beyond it, 2 cannot be said,
+3 bad input
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to fix, what may change for it, and where the result goes."""
+    parser.description, parser.epilog = __doc__, EXAMPLE
+    parser.add_argument(
+        "data", metavar="DATA", help="a data set's name, a table, or a zip or folder of pictures"
+    )
+    parser.add_argument("--attribute", required=True, metavar="COLUMN", help="by which the model is biased")
+    parser.add_argument("--target", default="", metavar="COLUMN", help="what the model predicts")
+    parser.add_argument("--protected", default="", metavar="A,B", help="columns that should not matter")
+    parser.add_argument("--list", type=Path, metavar="LIST.csv", help="what each picture shows")
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="a model that FMD Studio saved; else one is trained"
+    )
+    parser.add_argument(
+        "--improve", choices=("groups", "twins"),
+        help="all groups counted alike, or twins answered alike; the default is twins, and groups where twins are "
+        "other people",
+    )  # fmt: skip
+    parser.add_argument(
+        "--change", choices=CHANGES, default="last-block", help="what may change (last-block)"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=1.0, metavar="POINTS", help="overall accuracy that it may cost (1)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the model that was chosen (.safetensors)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the training and of the learning on")
+    add_json(parser, "fmd-debias-1")
+    add_threads(parser)
+    parser.set_defaults(stopped="Stopped; nothing was written, and the model is as it was.")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fix, judge, write, and return the exit status."""
+    if not 0 <= arguments.tolerance <= 100:
+        raise DataError(f"The tolerance is a number of points from 0 to 100, got {arguments.tolerance:g}.")
+    check_place(arguments.out)
+    check_place(arguments.json)
+    with ExitStack() as kept:
+        found, dataset = _debiased(arguments, kept)
+        if arguments.out is not None:
+            from fmd_core.models.files import save_classifier
+
+            try:
+                save_classifier(found.network, arguments.out)
+            except OSError as error:
+                raise DataError(
+                    f"The model cannot be written to '{arguments.out}': {error.strerror}."
+                ) from error
+    if arguments.json is not None:
+        from fmd_core.commands.debias_document import SCHEMA, content
+
+        write_document(SCHEMA, content(found, dataset), arguments.json)
+    print(text_of(found, dataset), file=for_people(arguments.json))
+    return EXIT[found.verdict.outcome]
+
+
+def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased, AttributeDataset]:
+    from fmd_core.models.feature_store import FeatureStore
+    from fmd_core.study.debiasing import debias
+    from fmd_core.study.study import Study
+
+    protected = tuple(part.strip() for part in arguments.protected.split(",") if part.strip())
+    given = arguments.attribute if _is_file(arguments.data) else ""
+    request = DataRequest(
+        data=arguments.data,
+        target=arguments.target,
+        protected=protected or ((given,) if given else ()),
+        list=arguments.list,
+        reads_all=arguments.model is not None,
+        seed=arguments.seed,
+    )
+    opened = open_data(request, kept)
+    dataset = opened.dataset
+    dataset.attribute(arguments.attribute)  # an unknown name is told before anything is trained
+    store = FeatureStore() if dataset.source.kind == "image" else None
+    study = Study(dataset, _model(arguments, opened.has_model, dataset), aim=arguments.attribute, store=store)
+    change = NAMES.get(arguments.change, arguments.change.replace("-", " "))
+    found = debias(
+        study, arguments.attribute, change=change, improve=arguments.improve,
+        tolerance=arguments.tolerance / 100, limits=Limits(), seed=arguments.seed, progress=_progress,
+    )  # fmt: skip
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    return found, dataset
+
+
+def _is_file(data: str) -> bool:
+    return Path(data).exists()
+
+
+def _model(arguments: argparse.Namespace, demo: str, dataset: AttributeDataset) -> Classifier:
+    """The model that is given, the one that comes with a demo, or one that is trained here."""
+    if arguments.model is not None:
+        from fmd_core.models.files import load_classifier
+
+        return load_classifier(arguments.model)
+    if demo:
+        from fmd_core.models.shelf import load_demo_classifier
+
+        return load_demo_classifier(demo)
+    from fmd_core.models.training import suggested_architecture, train_classifier
+
+    return train_classifier(dataset, architecture=suggested_architecture(dataset), seed=arguments.seed)
+
+
+def _progress(share: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{100 * share:3.0f} %", end="", file=sys.stderr, flush=True)
+
+
+def text_of(found: Debiased, dataset: AttributeDataset) -> str:
+    """The fix for a reader at a terminal."""
+    from fmd_core.report import wording
+
+    chosen, before, after = found.path.chosen, found.before, found.after
+    if not chosen.steps:
+        refused = [point.refusal for point in found.path.points if point.refusal]
+        why = f" The guard refuses the rest, such as: {refused[-1]}." if refused else ""
+        lines = [f"The model stays as it was: nothing that was tried serves validation people better.{why}"]
+    else:
+        people = wording.people_sentence(found.comparison, dataset.unit)
+        lines = [
+            f"{wording.comparison_headline(found.comparison)} {people}",
+            f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps, chosen by "
+            f"{figures.count(found.path.people)} validation people, of whom the smallest group has "
+            f"{found.path.least}.",
+        ]
+    lines += ["", _line("before", before), _line("after", after)]
+    lines += [_line(name, of) for name, of in found.baselines.items()]
+    was, now = before.worst, after.worst
+    told = [f"{g.called(dataset, found.attribute)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
+    if was.n >= MIN_PEOPLE:
+        lines += ["", f"Served worst before: {told[0]}; after: {told[1]}."]
+    lines += ["", f"Now: {found.verdict.headline}"]
+    return "\n".join(lines)
+
+
+def _line(name: str, of: object) -> str:
+    from fmd_core.unlearn.deeper.answers import Figures
+
+    assert isinstance(of, Figures)
+    bias = (
+        ""
+        if of.bias is None or of.calibrated is None or of.flips is None
+        else f", bias {100 * of.bias:.1f} points (calibrated {100 * of.calibrated:.1f}), flips {100 * of.flips:.1f} %"
+    )
+    worst = f", worst group {100 * of.worst.value:.1f} %" if of.worst.n >= MIN_PEOPLE else ""
+    return f"{name:<20} right {100 * of.accuracy:.1f} %, every group alike {100 * of.balanced:.1f} %{worst}{bias}"

@@ -1,0 +1,173 @@
+"""One fix from beginning to end: let something of the model learn on, let validation people choose, ask test people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fmd_core.data import ignore_progress
+from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.verdict.values import Limits, Verdict
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.mixture import mixed_network
+from fmd_core.showing import one_line
+from fmd_core.study.deeper import asked, deepen
+from fmd_core.study.judging import Judging
+from fmd_core.study.steps import part
+from fmd_core.study.study import Study
+from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find_baseline
+from fmd_core.unlearn.deeper.answers import Figures, figures_of
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
+from fmd_core.unlearn.guarded_path import TOLERANCE
+
+THRESHOLD = "threshold"
+CHANGES: tuple[str, ...] = (THRESHOLD, *REACHES)
+"""What may change, the cheapest first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Debiased:
+    """What was tried, what validation people chose of it, and what that does to test people."""
+
+    attribute: str
+    change: str
+    """What was allowed to change, one of CHANGES."""
+    path: DeeperPath
+    network: Classifier
+    """The model that was chosen: the original where nothing better is admitted."""
+    before: Figures
+    after: Figures
+    comparison: Comparison
+    verdict: Verdict
+    """Of the model that was chosen: what is still beyond its limit."""
+    baselines: Mapping[str, Figures]
+    """What simpler fixes do to the same people, chosen under the same guard, by name."""
+    seconds: float
+
+    def __repr__(self) -> str:
+        return one_line(self, self.change, self.attribute, f"{self.before!r} to {self.after!r}")
+
+
+def debias(
+    study: Judging,
+    attribute: str,
+    *,
+    change: str = "last block",
+    improve: Improve | None = None,
+    tolerance: float = TOLERANCE,
+    limits: Limits | None = None,
+    seed: int = 0,
+    progress: Callable[[float], None] = ignore_progress,
+) -> Debiased:
+    """Fix the model of a study by an attribute.
+
+    Parameters
+    ----------
+    change : what may change, one of CHANGES.
+    improve : "groups": every group of class and level counts alike; "twins": twins are answered alike. None: groups
+        where twins are real people, else twins.
+    tolerance : accuracy that may be lost, as a share.
+    limits : from where on a difference counts in the verdict on what was chosen.
+    progress : is told the share that is done, 0 to 1, and may raise to stop.
+
+    Raises DataError for an unknown change, and what `train_deeper` raises. The original is never changed.
+    """
+    begun = time.perf_counter()
+    if change not in CHANGES:
+        raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
+    aim = improve or usual_improve(study.data)
+    solving = part(progress, 0.0, 0.8)
+    if change == THRESHOLD:
+        path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+        head = heads[path.chosen.steps]
+        network = study.model if head is study.head else study.model.with_head(head)
+        after = figures_of_head(study, attribute, head)
+        judge, named = study, head
+    else:
+        settings = DeeperSettings(reach=_reach(change), improve=aim)
+        deepened = deepen(study, attribute, settings, tolerance=tolerance, seed=seed, progress=solving)
+        path, chosen = deepened.path, deepened.path.chosen
+        both, named = deepened.mixed()
+        network = mixed_network(study.model, deepened.repaired, chosen.share) if chosen.steps else study.model
+        after = deepened.judged(chosen.steps, chosen.share)
+        judge = Study(
+            study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
+        )
+    progress(0.85)
+    others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
+    return Debiased(
+        attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
+        judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
+        time.perf_counter() - begun,
+    )  # fmt: skip
+
+
+def _reach(change: str) -> Reach:
+    return next(reach for reach in REACHES if reach == change)
+
+
+def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
+    """What a head on the study's own features does to test people, at the temperature of validation people."""
+    validation, _ = asked(study, "validation", attribute)
+    heat = figures_of(validation, validation.answers(head)).temperature
+    test, _ = asked(study, "test", attribute)
+    return figures_of(test, test.answers(head), heat)
+
+
+def simpler_fixes(
+    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
+) -> tuple[DeeperPath, dict[int, Head]]:
+    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
+    path, heads, _ = _simpler(study, attribute, baseline, improve, tolerance)
+    return path, heads
+
+
+def _simpler(
+    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
+) -> tuple[DeeperPath, dict[int, Head], str]:
+    """The same, and what the baseline is called."""
+    scores = study.scores(attribute) if "scores" in baseline.needs else None
+    pairs = [study.pairs("external", attribute)] if "pairs" in baseline.needs else []
+    given = BaselineInputs(study.head, study.features("train"), pairs, 0, study.model.damping, scores)
+    offer = baseline.fitted(given)
+    heads = dict(enumerate(offer.heads, start=1))
+    people, original = asked(study, "validation", attribute)
+    path = choose(
+        people, original, {place: people.answers(head) for place, head in heads.items()}, improve=improve,
+        tolerance=tolerance, classes=study.data.target.levels, shares=(1.0,),
+    )  # fmt: skip
+    return path, {0: study.head, **heads}, baseline.title.format(n=offer.n)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedBaseline:
+    """A simpler fix of the last layer under the same guard."""
+
+    title: str
+    chosen: DeeperPoint
+    """What validation people choose of it: the original where nothing better is admitted."""
+    after: Figures
+    """What that does to test people."""
+
+    def __repr__(self) -> str:
+        return one_line(self, self.title, repr(self.after))
+
+
+def judged_baselines(
+    study: Judging, attribute: str, improve: Improve, tolerance: float
+) -> dict[str, JudgedBaseline]:
+    """What simpler fixes come to, by name. One that needs twins is left out where there are none."""
+    found = {}
+    for baseline in baselines():
+        if not baseline.published:
+            continue
+        with suppress(NoTwinsError):
+            path, heads, title = _simpler(study, attribute, baseline, improve, tolerance)
+            after = figures_of_head(study, attribute, heads[path.chosen.steps])
+            found[baseline.name] = JudgedBaseline(title, path.chosen, after)
+    return found

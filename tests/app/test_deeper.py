@@ -1,0 +1,275 @@
+"""Deeper on the Unlearn page: what is said of it, and what it leaves in history, guard, Compare, report and file."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+
+from app import cache
+from app.cache import deeper, fixes, opened
+from app.jobs.registry import REGISTRY
+from app.record.history import History
+from app.record.review import Aim, Review
+from app.record.trained import Learnt, Trained
+from app.record.variants import Retrained, describe
+from app.session import memory, state
+from app.unlearning import deeper as section
+from app.unlearning import deeper_job
+from app.unlearning.model_files import network_file
+from app.view_models import deeper as words
+from fmd_core import FeatureSet
+from fmd_core.models.files import load_classifier
+from fmd_core.report.aiming import FARTHER
+from fmd_core.study.debiasing import JudgedBaseline
+from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
+from fmd_core.unlearn.deeper.choosing import SHARES, choose
+from fmd_core.unlearn.deeper.training import DeeperSettings
+from tests.app.test_pages import press, titles
+
+REVIEW = Review()
+FEW = partial(DeeperSettings, kept=(20,))
+
+
+class TestWords:
+    """On people who are made up: 200 frequent ones who are answered right, and a few of whom the half is."""
+
+    def path(self, rare=20, tolerance=0.01, improve="groups"):
+        labels = np.array([0] * 200 + [1] * 200 + [1] * rare)
+        levels = np.array([0] * 200 + [1] * 200 + [0] * rare)
+        people = Asked(
+            FeatureSet(np.zeros((len(labels), 1)), labels, np.arange(len(labels))), levels, None, None
+        )
+        answers = labels.copy()
+        answers[400 : 400 + rare // 2] = 0
+        original, repaired = (Logits(4.0 * np.eye(2)[of], None, None) for of in (answers, labels))
+        path = choose(people, original, {1: repaired}, improve=improve, tolerance=tolerance)
+        tests = figures_of(people, original), figures_of(people, repaired)
+        return words.build(cache.dataset(REVIEW), "colour", path, 1.0, tests, (), improve), path
+
+    def test_the_smallest_group_is_counted_and_a_handful_says_little(self):
+        view, path = self.path()
+        assert path.least == 20
+        assert "420 images of the validation samples choose, and the curve is theirs" in view.choosers
+        assert "has 20 of them. A choice by so few says little" in view.choosers
+        assert "says little" not in self.path(rare=40)[0].choosers
+
+    def test_nobody_is_called_worst_where_no_group_is_large(self):
+        view, _ = self.path(rare=40)
+        assert view.nobody_large == ""
+        worst = view.fixes[words.WORST].tolist()
+        assert worst[0].startswith("50.0 (35.2 to 64.8), ")
+        assert worst[0].endswith("n = 40")
+        tests = [replace(of, groups=tuple(replace(g, n=12) for g in of.groups)) for of in self.figures()]
+        data, (_, path) = cache.dataset(REVIEW), self.path()
+        view = words.build(data, "colour", path, 1.0, tuple(tests), (), "groups")
+        assert words.WORST not in view.fixes.columns
+        assert view.nobody_large == (
+            "Who is served worst cannot be said: no group of one class and attribute value has 30 images."
+        )
+
+    def figures(self):
+        _, path = self.path()
+        return path.points[0].figures, path.points[-1].figures
+
+    def test_the_suggestion_says_what_it_gains_and_costs(self):
+        view, path = self.path()
+        assert path.chosen.share > 0.5
+        assert view.suggestion.startswith(
+            "Our suggestion: the repaired network. With at most 1 point of accuracy lost"
+        )
+        assert "every group counted alike goes from 83.3 % to 100.0 % on validation people" in view.suggestion
+
+    def test_without_twins_there_are_no_columns_of_twins(self):
+        view, _ = self.path()
+        assert not set(words.TWINS) & set(view.points.columns)
+        assert [name for name, _ in view.series] == ["right", "every group alike", "worst group"]
+
+    def test_a_simpler_fix_that_does_no_worse_is_named(self):
+        _, path = self.path()
+        before, after = self.figures()
+
+        def told(fix):
+            moved = JudgedBaseline("Plain refit on 9 twins", path.points[1], fix)
+            stays = JudgedBaseline("Only the thresholds moved", path.original, after)
+            view = words.build(
+                cache.dataset(REVIEW), "colour", path, 1.0, (before, after), (moved, stays), "groups"
+            )
+            assert "Only the thresholds moved (the guard keeps the original)" in view.fixes["Fix"].tolist()
+            return view.simpler_is_enough
+
+        assert told(after) == (
+            "On these people a simpler fix does no worse: plain refit on 9 twins, 100.0 % right with every group "
+            "counted alike."
+        )
+        assert told(before) == ""
+
+    def test_where_nothing_is_allowed_the_model_stays_and_says_why(self):
+        _, path = self.path()
+        refused = tuple(replace(p, refusal="accuracy falls by 9 points" * bool(p.share)) for p in path.points)
+        stays = replace(path, points=refused, chosen=refused[0])
+        view = words.build(cache.dataset(REVIEW), "colour", stays, 0.0, self.figures(), (), "groups")
+        assert view.suggestion.startswith(
+            "Our suggestion: leave the model as it is. Nothing on the way is allowed"
+        )
+        assert view.suggestion.endswith("that accuracy falls by 9 points.")
+        assert words.suggested_stop(stays) == "0 % (original)"
+
+    def test_a_model_that_cannot_learn_on_says_why_once(self):
+        shut = dict.fromkeys(words.REACHES, "A forest cannot be trained further here.")
+        assert (
+            words.why_cannot(shut) == "This model cannot learn on. A forest cannot be trained further here."
+        )
+        assert words.can_change(shut) == ()
+        some = {**shut, "whole network": ""}
+        assert words.why_cannot(some) == ""
+        assert words.can_change(some) == ("whole network",)
+        assert words.closed(some) == "A forest cannot be trained further here."
+
+    def test_the_cost_names_time_or_says_that_nobody_can_tell(self):
+        data = cache.dataset(REVIEW)
+        told = words.cost(data, "last block", "twins", "25 seconds")
+        assert told.startswith(
+            "1,100 images of the training and external samples teach it, in 800 steps of 128 each."
+        )
+        assert "About 25 seconds, by a few steps that were measured on this machine." in told
+        assert "cannot be said" in words.cost(data, "last block", "twins", "")
+
+    def test_the_name_by_which_other_places_point_here(self):
+        assert f"“{words.TITLE}”" in FARTHER
+
+    def test_a_share_of_the_way_is_said_and_the_whole_way_is_not(self):
+        made = Retrained(
+            REVIEW, Aim(("colour",)), "learn-on", words.made("colour", "last block", "twins", 400), 0.01
+        )
+        assert describe(made) == "colour: last block learned on, twins answered alike, 400 steps"
+        assert describe(replace(made, share=0.75)) == f"{describe(made)}, 75 % of the way"
+
+
+def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_page, monkeypatch, tmp_path):
+    """The recipe itself is tested in the core: here twenty steps of it."""
+    monkeypatch.setattr(section, "DeeperSettings", FEW)
+    monkeypatch.setattr(cache, "deeper_seconds", lambda *_: 12.0)
+    test = open_page("unlearn")
+    assert not [b for b in test.button if b.label == "Let it learn on"]  # folded
+    test.session_state["deeper"] = True
+    test = test.run()
+    assert any("About 10 seconds, by a few steps" in c.value for c in test.caption)
+    test.radio(key="deeper_reach").set_value("last block").run()
+    test = press(test, "Let it learn on")
+    job = REGISTRY.find(test.session_state["job_deeper"])
+    assert job.wait(150)
+    assert job.state == "finished", job.error
+    test = test.run()
+    (trained,) = test.session_state["trained"][REVIEW.key]
+    network = trained.variant
+    assert (trained.learnt.reach, trained.learnt.improve, trained.learnt.steps) == ("last block", "twins", 20)
+    assert cache.is_warm(network.review)  # the next page waits for nothing
+
+    key = f"deeper_share_{network.review.beside}"
+    path = cache.deeper_path(network.review, "colour", "twins", 0.01)
+    assert test.select_slider(key=key).value == words.suggested_stop(path)
+    monkeypatch.setattr("app.cache.deeper.asked", None)  # no network is asked again
+    test.select_slider(key=key).set_value("75 %").run()
+    assert not test.exception
+    made = replace(network, share=0.75)
+    table = next(t.value for t in test.table if "Fix" in t.value.columns)
+    assert table["Fix"].tolist()[1:] == [
+        "75 % of the way to it", "Plain refit on 200 twins", "Only the thresholds moved",
+    ]  # fmt: skip
+    found = cache.comparison(REVIEW, made, "colour")
+    assert table["Right, %"][1] == f"{100 * found.accuracy.after.value:.1f}"
+    assert table["Bias, points"][1] == f"{100 * found.bias.after.value:.1f}"
+    assert table["Flips, %"][1] == f"{100 * found.flips.after.value:.1f}"
+
+    refusal = next(p.refusal for p in path.points if p.share == 0.75)
+    assert cache.point(made).refusal == refusal
+    test = test.button(key="apply_deeper").click().run()
+    history = test.session_state["journals"][REVIEW.key].history
+    assert history.current == made
+    assert history.refusal(made) == refusal
+    assert test.button(key="apply_deeper").disabled
+    test = test.switch_page("app_pages/compare.py").run()
+    assert f"to {100 * found.bias.after.value:.1f} points" in titles(test)
+    page = test.switch_page("app_pages/report.py").run().get("iframe")[0].proto.srcdoc
+    assert "twins answered alike, 20 steps, 75" in page
+    assert "it may still tell the attribute" in page
+    assert not test.exception
+
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(network_file(made))
+    opened, people = load_classifier(file), cache.features(made.review, "test")
+    pictures = cache.dataset(REVIEW).source.read(people.rows)
+    np.testing.assert_allclose(
+        opened.head.probabilities(opened.encode([pictures])),
+        cache.head(REVIEW, made).probabilities(people.features),
+        atol=1e-4,
+    )
+
+
+def test_a_network_that_learned_on_is_guarded_by_its_own_rules(monkeypatch):
+    """The "changed" network is the original: the guard of the page would let it pass."""
+    original = opened.open_model
+    monkeypatch.setattr(opened, "open_model", lambda data, _model: original(data, "bundled"))
+    opened.open_beside.clear()
+    made = Retrained(replace(REVIEW, beside="d" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    assert cache.point(made).refusal == ""
+    fixes._guarded.clear()
+    monkeypatch.setattr(deeper, "deeper_refusal", lambda _: "the worst group falls from 9.0 to 8.0 %")
+    assert cache.point(made).refusal == "the worst group falls from 9.0 to 8.0 %"
+    assert cache.point(replace(made, way="adversary")).refusal == ""
+    for kept in (opened.open_beside, fixes._guarded, deeper._answers, deeper.deeper_path):
+        kept.clear()
+
+
+def test_after_a_restart_the_history_knows_the_network(monkeypatch):
+    """Nobody remembers what was trained here: the network is found by the variant that was kept."""
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.5)
+    past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
+    for name, found in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ()), ("history", past)):
+        monkeypatch.setattr(section.state, name, lambda found=found: found)
+    (run,) = section._runs(REVIEW)
+    assert run.variant == replace(made, share=1.0)
+    assert run.improve == "twins"  # the usual here
+    monkeypatch.setattr(section.state, "attribute", lambda: "paper")
+    assert section._runs(REVIEW) == []
+
+
+def test_learning_on_that_is_stopped_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+    monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
+    monkeypatch.setattr(deeper_job.job_panel, "start_job", REGISTRY.start)
+    deeper_job.begin(DeeperSettings("last block", "twins"), 0.01)
+    job = REGISTRY.find(state.shown_job(deeper_job.PLACE))
+    REGISTRY.cancel(job.id)
+    assert job.wait(60)
+    assert (job.state, job.result) == ("stopped", None)
+    assert state.trained_here() == ()
+
+
+def test_after_a_refresh_the_address_leads_to_what_came_of_it(monkeypatch):
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    trained = Trained(made, (), 3.0, learnt=Learnt("last block", "twins", 20))
+    ended = [
+        REGISTRY.start(f"{about}", "x", lambda _: trained, about=about)
+        for about in ((deeper_job.PLACE, ("celeba", "")), (deeper_job.PLACE, REVIEW.key))
+    ]
+    assert all(job.wait(20) for job in ended)
+    monkeypatch.setattr(memory.st, "session_state", {"jobs": (ended[0].id,)})
+    monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
+    monkeypatch.setattr(deeper_job.job_panel, "draw", lambda _: None)
+    assert not deeper_job.follow()
+    assert state.trained_here() == ()  # that one was of another review
+    memory.put("jobs", (ended[1].id,))
+    deeper_job.follow()
+    assert state.trained_here() == (trained,)
+    assert deeper_job._named_in_address() is None  # once is enough
+
+
+def test_points_on_the_way_include_where_the_network_in_force_stands(monkeypatch):
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.6)
+    run = section.Run(replace(made, share=1.0), "twins")
+    monkeypatch.setattr(section.state, "current", lambda: made)
+    assert section._shares(run) == (0.25, 0.5, 0.6, 0.75, 1.0)
+    monkeypatch.setattr(section.state, "current", lambda: None)
+    assert section._shares(run) == SHARES

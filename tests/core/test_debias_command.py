@@ -1,0 +1,103 @@
+"""`fmd debias`: what it changes, what it says of whom, what it writes, and that the original stays."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmd_core import __main__ as command
+from fmd_core.models.files import load_classifier
+from fmd_core.unlearn.deeper import training
+
+SHARE = {"value", "low", "high", "n", "name"}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    few = {"groups": (20, 60), "twins": (60, 200)}
+    monkeypatch.setattr(training, "STEPS", few)
+    monkeypatch.setattr(training, "WHOLE_STEPS", few)
+
+
+@pytest.fixture(scope="module")
+def hiring(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    n = 2400
+    frame = pd.DataFrame({"sex": rng.choice(["Female", "Male"], n), "years": rng.normal(10, 4, n).round(1)})
+    score = (frame.years - 10) / 2 + 1.5 * (frame.sex == "Male") + rng.logistic(size=n)
+    frame["hired"] = np.where(score.rank(method="first") > n / 2, "yes", "no")  # as many as not
+    place = tmp_path_factory.mktemp("hiring") / "hiring.csv"
+    frame.to_csv(place, index=False)
+    return str(place)
+
+
+def fixed(capsys, *arguments):
+    status = command.main(["debias", *arguments, "--json", "-"])
+    said = capsys.readouterr()
+    return status, json.loads(said.out), said.err
+
+
+def test_a_table_learns_on_until_twins_are_answered_alike(hiring, tmp_path, capsys):
+    out = tmp_path / "fixed.safetensors"
+    status, told, spoken = fixed(
+        capsys, hiring, "--target", "hired", "--attribute", "sex", "--change", "whole-network", "--tolerance", "20",
+        "--out", str(out),
+    )  # fmt: skip
+    assert told["schema"] == "fmd-debias-1"
+    assert told["after"]["bias"] < 0.85 * told["before"]["bias"]
+    assert told["after"]["calibrated_bias"] < told["before"]["calibrated_bias"]
+    assert told["chosen"]["change"] == "whole network"
+    assert 0 < told["chosen"]["mix"] <= 1
+    assert told["verdict"] in ("improved", "mixed")
+    assert (
+        f"from {100 * told['before']['bias']:.1f} to {100 * told['after']['bias']:.1f} points"
+        in told["headline"]
+    )
+    assert {b["name"] for b in told["baselines"]} == {"refit on twins", "thresholds moved"}
+    assert set(told["after"]["worst_group"]) == SHARE
+    assert sum(group["n"] for group in told["after"]["groups"]) == sum(
+        g["n"] for g in told["before"]["groups"]
+    )
+    assert load_classifier(out).fingerprint == told["model"]
+    assert status in (0, 1, 2)
+    assert "Changed: whole network" in spoken
+
+
+def test_where_nothing_serves_better_the_model_stays_as_it_was(hiring, tmp_path, capsys):
+    out = tmp_path / "same.safetensors"
+    _, told, spoken = fixed(
+        capsys, hiring, "--target", "hired", "--attribute", "sex", "--change", "threshold",
+        "--improve", "groups", "--out", str(out),
+    )  # fmt: skip
+    assert told["chosen"]["is_original"]
+    assert told["before"] == told["after"]
+    assert "The model stays as it was" in spoken
+    assert load_classifier(out).fingerprint == told["model"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["hats", "--attribute", "sex"], "Unknown data set 'hats'."),
+        (
+            ["colored_digits", "--attribute", "hat"],
+            "Unknown attribute 'hat'. This data set has: colour, paper.",
+        ),
+        (
+            ["colored_digits", "--attribute", "colour", "--tolerance", "200"],
+            "The tolerance is a number of points from 0 to 100, got 200.",
+        ),
+        (
+            ["colored_digits", "--attribute", "colour", "--out", "/nowhere/x"],
+            "The folder of '/nowhere/x' does not",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, sentence, capsys):
+    assert command.main(["debias", *arguments]) == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(sentence)

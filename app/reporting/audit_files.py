@@ -46,7 +46,6 @@ def draw(review: Review) -> None:
         made.verdict.headline,
         "What was found, in one page that needs no server and no network: send it to someone who was not in the room.",
     )
-    without_model.way_on()
     left, right = st.columns(2)
     with left:
         note = "Reads in any browser and prints well."
@@ -57,6 +56,7 @@ def draw(review: Review) -> None:
     st.header("Preview", anchor=False)
     with st.container(border=True):
         st.iframe(report.in_frame(made.html), height=900)
+    without_model.way_on()
 
 
 def _save(label: str, content: str, name: str, note: str, *, first: bool = False) -> None:

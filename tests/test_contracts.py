@@ -37,6 +37,10 @@ TORCH_USERS = {
     "fmd_core.forget.adversarial",
     "fmd_core.forget.channels",
     "fmd_core.models.side_by_side",
+    "fmd_core.models.blocks",
+    "fmd_core.unlearn.deeper.augmentation",
+    "fmd_core.unlearn.deeper.planning",
+    "fmd_core.unlearn.deeper.training",
     "app.serving.warmup",
 }  # warmup loads it ahead of need
 

@@ -78,6 +78,8 @@ class AuditDocument:
     accuracy: AccuracyEntry | None
     classes: list[str]
     favourable: str | None
+    favourable_is_guess: bool
+    """Whether nobody has said which answer is the good one: then no ratio of rates is judged by it."""
     references: dict[str, str]
     limits: dict[str, float]
     judged_by: str
@@ -108,6 +110,7 @@ def document(verdict: Verdict, *, version: str, seconds: float) -> AuditDocument
         else AccuracyEntry(accuracy.value, accuracy.low, accuracy.high, accuracy.n, accuracy.majority),
         classes=list(verdict.classes),
         favourable=verdict.favourable.level if verdict.favourable else None,
+        favourable_is_guess=verdict.favourable is not None and not verdict.favourable.is_sure,
         references=dict(verdict.references),
         limits=asdict(verdict.limits),
         judged_by=verdict.judged_by,

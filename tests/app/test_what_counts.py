@@ -98,6 +98,7 @@ def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
         "Refit without the 90 most harmful",
         "Refit without 90 random samples",
         "Plain refit on 200 twins",
+        "Only the thresholds moved",
     ]
     found = cache.rivals(REVIEW, Aim(("colour",)), 90)
     assert table["Change of bias"].tolist()[1:] == [

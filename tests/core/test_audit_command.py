@@ -15,7 +15,8 @@ from fmd_core.models.training import train_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
-    "schema", "verdict", "headline", "accuracy", "classes", "favourable", "findings", "groups", "warnings",
+    "schema", "verdict", "headline", "accuracy", "classes", "favourable", "favourable_is_guess", "findings", "groups",
+    "warnings",
     "not_read", "not_tested", "data", "model", "version", "seconds", "references", "limits", "judged_by",
 }  # fmt: skip
 FINDING = {
@@ -212,6 +213,9 @@ def test_hmda_the_favourable_answer_is_approved_not_denied(tmp_path):
     frame["action"] = frame["action"].map({"yes": "approved", "no": "denied"})
     _, made = run(tmp_path, frame, "--target", "action")
     assert made["favourable"] == "approved"
+    assert not made["favourable_is_guess"]
+    coded = frame.assign(action=frame["action"].map({"approved": 1, "denied": 2}))
+    assert run(tmp_path, coded, "--target", "action")[1]["favourable_is_guess"]
     selection = next(f for f in made["findings"] if f["family"] == "selection")
     assert selection["groups"] == ["sex F", "sex M"]
     assert "'approved' is the answer for" in selection["sentence"]

@@ -19,7 +19,7 @@ AIMED: dict[Measure, str] = {
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
 }
 REACHED = {
-    Outcome.BEYOND: "That is still beyond its limit of {}.",
+    Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",
     Outcome.WITHIN: "That is within its limit of {}.",
     Outcome.UNKNOWN: "Whether that is within its limit of {} cannot be said with so many people.",
 }

@@ -79,4 +79,4 @@ def headline(comparison: Comparison, names: tuple[str, str]) -> str:
     if comparison.verdict == "unchanged":
         return f"{first} and {second} give all {figures.count(len(comparison.rows))} held-out samples the same answers."
     found = wording.comparison_headline(comparison)
-    return f"{second} against {spoken(first)}: {found[:1].lower()}{found[1:]}"
+    return f"{second} against {spoken(first)}. {found}"

@@ -197,8 +197,8 @@ def _guarded(treatment: str, tolerance: float | None) -> str:
 
 GUIDE = """\
 **How to read this.** Test people judge; they had no part in training, in the fix or in its choice, which validation
-people make under the guard: no more than so many points of overall accuracy lost, no class given up, the worst group
-not worse, the bias at equal sureness not risen by more than its error. Of folds everybody is tested once and the
+people make under the guard: no more than so many points of overall accuracy lost, no class given up, neither the
+worst group nor the bias at equal sureness worse by more than its error. Of folds everybody is tested once and the
 people are pooled. *every group alike* is the mean accuracy over class x level; *worst group* is that with the lowest
 accuracy of those with at least 30 people, with its 95 % interval. *bias* is that between twins, where twins are other
 people beyond the placebo; *calibrated*: the same at the temperature that suits validation people. *CPU s* is of one

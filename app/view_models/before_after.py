@@ -69,6 +69,13 @@ class BeforeAfter:
         return wording.comparison_headline(self.comparison)
 
     @property
+    def counted(self) -> str:
+        """How rows are counted where the data give weights; '' where each stands for one person anyway."""
+        if self.data.weights is None:
+            return ""
+        return "Before and after count each row once; the verdict on Find bias counts the people that it stands for."
+
+    @property
     def verdict(self) -> str:
         """The same against what chance does."""
         return proof.verdict(self.comparison)

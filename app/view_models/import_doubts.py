@@ -147,7 +147,8 @@ def weights_sentence(found: CheckedSheet) -> str:
     named = _some([f"'{name}'" for name in found.weights])
     looks = "looks like a weight" if len(found.weights) == 1 else "look like weights"
     return (
-        f"{named} {looks} of the sample. Weighted, every figure is about the people that the rows stand for."
+        f"{named} {looks} of the sample. Weighted, the verdict and its groups are about the people that the rows "
+        "stand for."
     )
 
 

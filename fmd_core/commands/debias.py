@@ -163,6 +163,7 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
             f"{figures.count(found.path.people)} validation people, of whom the smallest group has "
             f"{found.path.least}.",
         ]
+    lines = [*(f"! {warning.sentence}" for warning in found.verdict.warnings), *lines]
     lines += ["", _line("before", before), _line("after", after)]
     lines += [_line(name, of) for name, of in found.baselines.items()]
     was, now = before.worst, after.worst

@@ -39,6 +39,9 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "who_gained": _moved([cell for cell in comparison.cells if cell.rose]),
         "who_lost": _moved([cell for cell in comparison.cells if cell.fell]),
         "baselines": [{"name": name, **_figures(of, found, data)} for name, of in found.baselines.items()],
+        "warnings": [
+            {"kind": w.kind.value, "column": w.column, "sentence": w.sentence} for w in found.verdict.warnings
+        ],
         "seconds": round(found.seconds, 1),
     }
 

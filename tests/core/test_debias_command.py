@@ -78,6 +78,19 @@ def test_where_nothing_serves_better_the_model_stays_as_it_was(hiring, tmp_path,
     assert load_classifier(out).fingerprint == told["model"]
 
 
+def test_what_is_wrong_with_the_data_is_said_first(hiring, tmp_path, capsys):
+    told_by = tmp_path / "leak.csv"
+    frame = pd.read_csv(hiring)
+    frame.assign(contract=np.where(frame.hired == "yes", "signed", "none")).to_csv(told_by, index=False)
+    _, told, spoken = fixed(
+        capsys, str(told_by), "--target", "hired", "--attribute", "sex", "--change", "threshold"
+    )
+    leak = next(warning for warning in told["warnings"] if warning["kind"] == "target_leak")
+    assert leak["column"] == "contract"
+    assert spoken.startswith("! ")
+    assert leak["sentence"] in spoken
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -46,10 +46,11 @@ def pairs_in_order() -> None:
         )
     with st.spinner("Drawing the twins"):
         likeness_of_twins.draw(REVIEW, attribute)  # first: where no pair is left, this is the way out
-        pairs = cache.pairs(cache.standing(REVIEW, variant), split, attribute)
+        seen = cache.standing(REVIEW, variant)
+        pairs, placebo = cache.pairs(seen, split, attribute), cache.placebo(seen, split, attribute)
     view = twins.build(
-        cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most, part=split
-    )
+        cache.dataset(REVIEW), head, pairs, order=order, only_flips=only, most=most, part=split, placebo=placebo
+    )  # fmt: skip
     with top:
         components.header(
             f"Twins · {components.model_in_force()}", view.headline, view.lead, help=glossary.tip("Twin")

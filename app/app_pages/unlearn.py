@@ -47,7 +47,7 @@ def conversation() -> None:
         components.header(
             "Unlearn · against the original model",
             elsewhere or result.headline,
-            "" if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
+            aimed.sentence(aim) if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
         )
         panels.cards(result.cards)
         aimed.propose(aim)

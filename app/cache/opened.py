@@ -116,6 +116,11 @@ def pairs(
     return study(review).pairs(split, attribute, progress)
 
 
+def placebo(review: Review, split: Split, attribute: str) -> fmd.CounterfactualPairs | None:
+    """Placebo twins of one split, where twins are two real people; else None."""
+    return study(review).placebo(split, attribute)
+
+
 def are_paired(review: Review, split: Split, attribute: str) -> bool:
     """Whether `pairs` cost nothing, whoever is left out."""
     return study(review).are_paired(split, attribute)

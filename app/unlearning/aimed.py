@@ -25,6 +25,12 @@ def finding(aim: Aim) -> Finding | None:
     return finding_of(verdict().findings, aim)
 
 
+def sentence(aim: Aim) -> str:
+    """What an aim is to take out, in the data's own words; '' where nobody can say."""
+    found = finding(aim)
+    return "" if found is None else found.sentence
+
+
 def goal(aim: Aim) -> Goal | None:
     """The same as a question for validation people."""
     found = finding(aim)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from fmd_core import AttributeDataset, CounterfactualPairs, Head, figures
-from fmd_core.data import Split
-from fmd_core.measure.bias_functions import pair_differences
+from fmd_core.data import Array, Split
+from fmd_core.measure.bias_functions import pair_differences, pair_flips
+from fmd_core.measure.verdict.sentences import attribute_name
 
 PARTS: dict[Split, str] = {
     "test": "Test: they judge",
@@ -66,9 +67,11 @@ def build(
     only_flips: bool,
     most: int,
     part: Split = "test",
+    placebo: CounterfactualPairs | None = None,
 ) -> TwinsView:
     """At most `most` pairs, in `order`, all or only those whose answer flips. A figure of another `part` than the
-    test, which judges, names it."""
+    test, which judges, names it. Where twins are two real people many differ for other reasons: what `placebo` twins
+    do, who share the attribute, stands beside."""
     probabilities = [head.probabilities(side.features) for side in (pairs.favoured, pairs.other)]
     answers = [p.argmax(axis=1) for p in probabilities]
     flips = answers[0] != answers[1]
@@ -95,8 +98,7 @@ def build(
         for i in chosen
     )
     return TwinsView(
-        headline=f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} "
-        f"{'' if part == 'test' else f'{part} '}twins get two different answers.",
+        headline=_headline(data, head, pairs, flips, part, placebo),
         lead=f"{_how(data, pairs)} On the left what training tied to the class, on the right something else. "
         "A model that reads the content says the same to both.",
         redrawn=pairs.method != "matched",
@@ -111,6 +113,23 @@ def build(
             + ["Right", "Answer right", "Sure of truth, right", "Match distance"],
         ),
     )
+
+
+def _headline(
+    data: AttributeDataset,
+    head: Head,
+    pairs: CounterfactualPairs,
+    flips: Array,
+    part: Split,
+    placebo: CounterfactualPairs | None,
+) -> str:
+    named = "" if part == "test" else f"{part} "
+    said = f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} {named}twins get two different answers"
+    if placebo is None:
+        return f"{said}."
+    without = pair_flips(head, placebo)
+    alike = f"{figures.count(int(without.sum()))} of {figures.count(len(placebo))}"
+    return f"{said}; of those who share the {attribute_name(data, pairs.attribute)} {alike} do."
 
 
 def _varied(pairs: CounterfactualPairs, ranked: list[int]) -> list[int]:

@@ -167,6 +167,20 @@ class TestTwins:
         assert (view.twins[0].favoured.answer, view.twins[0].other.answer) == ("cat", "dog")
         assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("grey", "brown")
 
+    def test_of_two_real_people_the_headline_says_what_twins_who_share_the_level_do(self, data, pairs):
+        view = twins.build(
+            data,
+            HEAD,
+            pairs,
+            order=twins.ORDERS[0],
+            only_flips=False,
+            most=2,
+            placebo=pairs.subset(np.array([1, 2])),
+        )
+        assert view.headline == (
+            "1 of 3 twins get two different answers; of those who share the colour 0 of 2 do."
+        )
+
     def test_smallest_first_and_as_they_come(self, data, pairs):
         def rows(order):
             return [

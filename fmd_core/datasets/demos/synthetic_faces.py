@@ -101,7 +101,14 @@ def make_synthetic_faces(
     source = FaceSource(codes, frozen_array(shade, "uint8"), frozen_array(seed, "uint32"))
     target = Column("hair colour", blond, HAIR_COLORS)
     return AttributeDataset(
-        "Synthetic faces", target, columns, np.array(SPLITS)[split], source, unit="face", phrases=_phrases()
+        "Synthetic faces",
+        target,
+        columns,
+        np.array(SPLITS)[split],
+        source,
+        unit="face",
+        phrases=_phrases(),
+        favourable=None,  # nobody is better off with either colour of hair
     )
 
 

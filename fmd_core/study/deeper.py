@@ -117,7 +117,9 @@ def asked(
             if not np.array_equal(own.rows, pairs.rows):
                 raise SolverError("The two networks were asked about other twins; this is a fault of ours.")
             pairs = own
-    seen = Asked(people, levels[people.rows], pairs, placebo)
+    everybody = np.unique(np.column_stack([study.data.target.codes, levels]), axis=0)
+    here = np.unique(np.column_stack([people.labels, levels[people.rows]]), axis=0)
+    seen = Asked(people, levels[people.rows], pairs, placebo, lacks_group=len(here) < len(everybody))
     return seen, seen.answers(of.head)
 
 

@@ -256,6 +256,15 @@ def test_twins_by_an_attribute_that_is_not_read_are_no_figure():
         train_deeper(model, data, "sex", DeeperSettings("whole network", "twins"))
 
 
+def test_a_group_that_nobody_stands_for_is_the_smallest(study):
+    """Of pairs of digit and colour that occur only once or twice none need be among those who choose."""
+    people, answers = asked(study, "validation", "colour")
+    assert people.lacks_group
+    assert choose(people, answers, {}, improve="groups").least == 0
+    complete = replace(people, lacks_group=False)
+    assert choose(complete, answers, {}, improve="groups").least > 0
+
+
 def test_what_it_costs_is_told_before(study, monkeypatch):
     """Every kind of work takes a second for a batch: what is left is how much there is of each."""
     monkeypatch.setattr(planning, "_timed", lambda _work: 128.0)

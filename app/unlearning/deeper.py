@@ -24,7 +24,7 @@ from fmd_core import AttributeDataset
 from fmd_core.report import wording
 from fmd_core.unlearn.deeper.choosing import SHARES
 from fmd_core.unlearn.deeper.planning import LEARN_ON
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach, usual_improve
+from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach, usual_improve, why_only_groups
 
 USUAL: Reach = "last block"
 ROUNDED_TO = 5  # seconds
@@ -102,10 +102,10 @@ def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_fi
 
 
 def _what_improves(data: AttributeDataset, attribute: str) -> Improve:
-    if data.pair_method == "matched":
-        st.caption(components.plain(words.only_groups(data, attribute)))
+    if why := why_only_groups(data, attribute):
+        st.caption(components.plain(words.only_groups(data, attribute, why)))
         return "groups"
-    usual = usual_improve(data)
+    usual = usual_improve(data, attribute)
     options: tuple[Improve, ...] = (usual, *(aim for aim in words.IMPROVES if aim != usual))
     memory.keep_within("deeper_improve", options)
     improve: Improve = st.radio(
@@ -128,7 +128,7 @@ def _time_words(seconds: float) -> str:
 def _runs(review: Review) -> list[Run]:
     """Networks that learned on from this model, about the attribute under review: trained here, and kept in the
     history; the latest last."""
-    attribute, usual = state.attribute(), usual_improve(cache.dataset(review))
+    attribute, usual = state.attribute(), usual_improve(cache.dataset(review), state.attribute())
     learnt: dict[str, tuple[Retrained, Learnt | None]] = {}
     for kept in state.history().kept:
         if isinstance(kept.variant, Retrained) and kept.variant.way == LEARN_ON.name:

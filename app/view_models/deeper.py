@@ -34,9 +34,7 @@ IMPROVE_NOTES: dict[Improve, str] = {
     "groups": "Training shows the groups of each class and attribute value more evenly than they occur.",
     "twins": "Training shows everybody with two attribute values drawn anew, and asks for one answer.",
 }
-ONLY_GROUPS = (
-    "Nobody here can be shown with another {}: twins are other people, so groups are what can improve."
-)
+ONLY_GROUPS = "Nobody here can be shown with another {}: {}, so groups are what can improve."
 SURENESS = (
     "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "
     "probabilities, and answers people no more alike."
@@ -77,9 +75,9 @@ def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> s
     )
 
 
-def only_groups(data: AttributeDataset, attribute: str) -> str:
+def only_groups(data: AttributeDataset, attribute: str, why: str) -> str:
     """Why twins cannot be what improves."""
-    return ONLY_GROUPS.format(attribute_name(data, attribute))
+    return ONLY_GROUPS.format(attribute_name(data, attribute), why)
 
 
 def made(attribute: str, reach: Reach, improve: Improve, steps: int) -> str:

@@ -70,7 +70,7 @@ def debias(
     ----------
     change : what may change, one of CHANGES.
     improve : "groups": every group of class and level counts alike; "twins": twins are answered alike. None: groups
-        where twins are real people, else twins.
+        where nobody can be shown with another level (`why_only_groups`), else twins.
     tolerance : accuracy that may be lost, as a share.
     limits : from where on a difference counts in the verdict on what was chosen.
     progress : is told the share that is done, 0 to 1, and may raise to stop.
@@ -80,7 +80,7 @@ def debias(
     begun = time.perf_counter()
     if change not in CHANGES:
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
-    aim = improve or usual_improve(study.data)
+    aim = improve or usual_improve(study.data, attribute)
     solving = part(progress, 0.0, 0.8)
     if change == THRESHOLD:
         path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)

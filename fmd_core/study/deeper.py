@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from fmd_core.data import Split, ignore_progress
+from fmd_core.datasets.data_warnings import unread_columns
 from fmd_core.errors import NoTwinsError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
@@ -97,14 +98,16 @@ def asked(
     study: Judging, split: Split, attribute: str, network: Classifier | None = None
 ) -> tuple[Asked, Logits]:
     """One part of the people with their twins as a network reads them, and its answers; the study's own model where
-    none is given. Who is whose twin is asked of the study. Without any twins there are only people."""
+    none is given. Who is whose twin is asked of the study. Without any twins there are only people, as by an attribute
+    that is not read: such twins are answered alike whatever the model does."""
     levels = study.data.attribute(attribute).codes
     of: Judging = study if network is None else _study_of(study, network)
     people = of.features(split)
     pairs: CounterfactualPairs | None = None
     placebo: CounterfactualPairs | None = None
-    with suppress(NoTwinsError):
-        pairs, placebo = study.pairs(split, attribute), study.placebo(split, attribute)
+    if attribute not in unread_columns(study.data):
+        with suppress(NoTwinsError):
+            pairs, placebo = study.pairs(split, attribute), study.placebo(split, attribute)
     if network is not None and pairs is not None:
         if study.data.pair_method == "matched":
             pairs = pairs.seen_in(people)
@@ -114,7 +117,9 @@ def asked(
             if not np.array_equal(own.rows, pairs.rows):
                 raise SolverError("The two networks were asked about other twins; this is a fault of ours.")
             pairs = own
-    seen = Asked(people, levels[people.rows], pairs, placebo)
+    everybody = np.unique(np.column_stack([study.data.target.codes, levels]), axis=0)
+    here = np.unique(np.column_stack([people.labels, levels[people.rows]]), axis=0)
+    seen = Asked(people, levels[people.rows], pairs, placebo, lacks_group=len(here) < len(everybody))
     return seen, seen.answers(of.head)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.goal import Goal, lacking
+from fmd_core.measure.verdict.goal import Goal, lacking, smaller_group
 from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Family, Measure, Outcome
+from fmd_core.measure.verdict.values import Family, Measure, Member, Outcome
 from fmd_core.report.aiming import suggestion_reason
 from fmd_core.study.aim import Aim, aim_of, finding_of
 from fmd_core.study.suggestion import Road, Suggestion, Way
@@ -86,6 +86,38 @@ def test_few_people_are_never_within():
     goal = Goal.of(next(f for f in findings()[2] if f.family is Family.EQUAL_TRUTH and f.answer == "blond"))
     found = goal.measured(data, answered)
     assert (found.value, found.outcome) == (0, Outcome.UNKNOWN)
+
+
+OTHERS = {
+    (0, 1, 1): 900,
+    (0, 1, 0): 100,
+    (1, 1, 1): 850,
+    (1, 1, 0): 150,
+    (0, 0, 0): 50,
+}  # 90 and 85 % recognised
+
+
+def asked_of_three(cells):
+    """Of the hit rates of a third group beside two large ones that are alike enough."""
+    rows = np.array([key for key, count in (OTHERS | cells).items() for _ in range(count)])
+    group, truth, said = rows.T
+    target = fmd.Column("hired", truth, ("no", "yes"))
+    origin = fmd.Column("origin", group, ("a", "b", "c"))
+    data = fmd.AttributeDataset("Hiring", target, {"origin": origin}, np.repeat("test", len(rows)), Nothing())
+    third = ((Member("origin", "c"),), (Member("origin", "a"),))
+    goal = Goal(Family.EQUAL_TRUTH, ("origin",), 0.1, "yes", third)
+    return goal.measured(data, Answered(np.arange(len(rows)), truth, said))
+
+
+def test_whom_a_goal_is_about_must_be_there():
+    assert asked_of_three({}) is None
+    assert asked_of_three({(2, 0, 0): 40}) is None
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(9, 1), (30, 4)])  # too few for anything, and too few for this
+def test_two_large_groups_that_are_alike_do_not_hide_a_small_one(right, wrong):
+    found = asked_of_three({(2, 1, 1): right, (2, 1, 0): wrong})
+    assert (found.outcome, smaller_group(found)) == (Outcome.UNKNOWN, right + wrong)
 
 
 def test_every_finding_has_an_aim_and_an_aim_finds_its_worst():

@@ -114,3 +114,23 @@ def test_bad_input_is_one_sentence(arguments, sentence, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith(sentence)
+
+
+def test_who_lost_are_also_groups_of_other_columns(tmp_path, capsys):
+    """The headline counts them, and a reader of the document alone must not take nobody for all."""
+    rng = np.random.default_rng(1)
+    n = 6000
+    frame = pd.DataFrame({"sex": rng.choice(["Female", "Male"], n), "years": rng.normal(10, 4, n).round(1)})
+    frame["race"] = np.where(rng.random(n) < np.where(frame.sex == "Male", 0.9, 0.1), "a", "b")
+    favoured = (frame.sex == "Male") & (frame.race == "a")
+    score = (frame.years - 10) / 2 + 2.5 * favoured + rng.logistic(size=n)
+    frame["hired"] = np.where(score.rank(method="first") > n / 2, "yes", "no")
+    frame.to_csv(tmp_path / "two.csv", index=False)
+    _, told, _ = fixed(
+        capsys, str(tmp_path / "two.csv"), "--target", "hired", "--attribute", "sex", "--protected", "sex,race",
+        "--change", "whole-network", "--tolerance", "20",
+    )  # fmt: skip
+    names = [one["name"] for one in told["who_lost"]]
+    assert any("race" in name and "sex" not in name for name in names), names
+    assert len(names) == len(set(names))
+    assert "lose accuracy" in told["headline"]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -15,12 +16,20 @@ from fmd_core.models.files import load_classifier, save_classifier
 from fmd_core.models.mixture import mixed_network
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.models.side_by_side import beside
+from fmd_core.models.training import suggested_architecture, train_classifier
 from fmd_core.study.deeper import asked, deepen, mixture
 from fmd_core.unlearn.deeper import planning
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
 from fmd_core.unlearn.deeper.choosing import choose
-from fmd_core.unlearn.deeper.training import POOL, REACHES, DeeperSettings, group_weights, train_deeper
+from fmd_core.unlearn.deeper.training import (
+    POOL,
+    REACHES,
+    DeeperSettings,
+    group_weights,
+    train_deeper,
+    usual_improve,
+)
 
 FEW = (40, 120)
 
@@ -230,6 +239,30 @@ def test_bad_requests_are_told_in_a_sentence(study):
     people = replace(study.data, pair_method="matched")
     with pytest.raises(DataError, match="Nobody here can be shown with another colour"):
         train_deeper(study.model, people, "colour", DeeperSettings(improve="twins"))
+
+
+def test_twins_by_an_attribute_that_is_not_read_are_no_figure():
+    """They are answered alike whatever the model does: 0.0 points would be an all-clear for nothing."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 400), "years": rng.normal(size=400).round(2)})
+    frame["hired"] = np.where(frame.years + (frame.sex == "m") + rng.normal(size=400) > 0.5, "yes", "no")
+    data = fmd.table(frame, target="hired", protected=["sex"], leave_out=["sex"])
+    model = train_classifier(data, architecture=suggested_architecture(data), seed=0)
+    people, answers = asked(fmd.Study(data, model), "test", "sex")
+    found = figures_of(people, answers)
+    assert (found.bias, found.calibrated, found.flips) == (None, None, None)
+    assert usual_improve(data, "sex") == "groups"
+    with pytest.raises(DataError, match="the model does not read it"):
+        train_deeper(model, data, "sex", DeeperSettings("whole network", "twins"))
+
+
+def test_a_group_that_nobody_stands_for_is_the_smallest(study):
+    """Of pairs of digit and colour that occur only once or twice none need be among those who choose."""
+    people, answers = asked(study, "validation", "colour")
+    assert people.lacks_group
+    assert choose(people, answers, {}, improve="groups").least == 0
+    complete = replace(people, lacks_group=False)
+    assert choose(complete, answers, {}, improve="groups").least > 0
 
 
 def test_what_it_costs_is_told_before(study, monkeypatch):

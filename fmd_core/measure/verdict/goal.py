@@ -3,7 +3,7 @@
 A finding is about test people. Whoever chooses a fix may not look at them, so validation people are asked the same
 question: of twins the larger of bias and flips, because answers that are merely less sure make the bias alone
 small; of groups the largest difference among those of the same attribute, because a fix that makes another group
-the worst has not helped.
+the worst has not helped. Those that are not within their limit come first.
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ class Goal:
         )
         if not found:
             return None
-        worst = max(found, key=lambda finding: finding.value)
-        told = replace(worst, groups=group_names(dataset, worst), outcome=outcome_alone(worst))
+        judged = [replace(finding, outcome=outcome_alone(finding)) for finding in found]
+        # a smaller difference of fewer people may lie beyond the limit where the largest does not
+        worst = max(judged, key=lambda finding: (finding.outcome is not Outcome.WITHIN, finding.value))
+        told = replace(worst, groups=group_names(dataset, worst))
         return replace(told, sentence=finding_sentence(dataset, told))
 
     def _twins(self, answered: Answered, twins: TwinAnswers | None) -> tuple[Finding, ...]:
@@ -88,6 +90,8 @@ class Goal:
             rate = answered.rate(happened, people.mask & of)
             if rate is not None and (rate.is_enough or people.members[0].level in named):
                 sides.append(Side(people, rate))
+        if named - {side.people.members[0].level for side in sides}:
+            return  # nobody is there of those whom it is about
         for pair in combinations(sides, 2):
             if not self.reference or self.reference in {side.people.members[0].level for side in pair}:
                 yield difference(question, *pair)

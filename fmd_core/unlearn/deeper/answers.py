@@ -33,6 +33,8 @@ class Asked:
     """(n,) attribute level of each person."""
     pairs: CounterfactualPairs | None
     placebo: CounterfactualPairs | None
+    lacks_group: bool = False
+    """Whether nobody is here of some class and level that the data have."""
 
     @cached_property
     def groups(self) -> Array:

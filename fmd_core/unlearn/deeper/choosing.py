@@ -55,7 +55,8 @@ class DeeperPath:
     people: int
     """Validation people behind every point."""
     least: int
-    """How many the smallest group among them has: of a handful the choice says little."""
+    """How many the smallest group among them has: of a handful the choice says little; 0 where nobody of some group
+    is among them."""
 
     @property
     def original(self) -> DeeperPoint:
@@ -101,7 +102,7 @@ def choose(
         chosen=_furthest(admitted) if improve == "groups" else max(admitted, key=_alike),
         tolerance=tolerance,
         people=len(asked.people),
-        least=min(group.n for group in before.groups),
+        least=0 if asked.lacks_group else min(group.n for group in before.groups),
     )
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, frozen_array, ignore_progress
+from fmd_core.datasets.data_warnings import unread_columns
 from fmd_core.errors import DataError, ModelError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.kinds import find_kind
@@ -84,9 +85,18 @@ def pool_size(one: torch.Tensor) -> int:
     return min(POOL, max(BATCH, POOL_BYTES // (2 * one.numel())))
 
 
-def usual_improve(dataset: AttributeDataset) -> Improve:
-    """What improves unless somebody says otherwise: groups where twins are real people, else twins."""
-    return "groups" if dataset.pair_method == "matched" else "twins"
+def why_only_groups(dataset: AttributeDataset, attribute: str) -> str:
+    """Why nobody can be shown with another level, so that only groups can improve, in a clause; '' where somebody
+    can."""
+    if dataset.pair_method == "matched":
+        return "twins are other people"
+    return "the model does not read it" if attribute in unread_columns(dataset) else ""
+
+
+def usual_improve(dataset: AttributeDataset, attribute: str) -> Improve:
+    """What improves unless somebody says otherwise: groups where nobody can be shown with another level, else
+    twins."""
+    return "groups" if why_only_groups(dataset, attribute) else "twins"
 
 
 def group_weights(groups: Array, emphasis: float) -> Array:
@@ -115,7 +125,7 @@ def train_deeper(
     Raises
     ------
     DataError
-        Where twins are real people, who cannot be shown with another level, and "twins" should improve.
+        Where nobody can be shown with another level (`why_only_groups`), and "twins" should improve.
     ModelError
         For a model that cannot be trained, or whose last block cannot be told apart.
     SolverError
@@ -125,9 +135,9 @@ def train_deeper(
 
     chosen = settings or DeeperSettings()
     check_fit(classifier, dataset)
-    if chosen.improve == "twins" and dataset.pair_method == "matched":
+    if chosen.improve == "twins" and (why := why_only_groups(dataset, attribute)):
         raise DataError(
-            f"Nobody here can be shown with another {attribute}: twins are other people. Let groups improve instead."
+            f"Nobody here can be shown with another {attribute}: {why}. Let groups improve instead."
         )
     torch.manual_seed(seed)
     learner = Learner(classifier, dataset, attribute, chosen, np.random.default_rng(seed))

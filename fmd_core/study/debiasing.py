@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from fmd_core.data import ignore_progress
 from fmd_core.errors import DataError, NoTwinsError
@@ -25,8 +26,8 @@ from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
-THRESHOLD = "threshold"
-CHANGES: tuple[str, ...] = (THRESHOLD, *REACHES)
+Change = Literal["threshold"] | Reach
+CHANGES: tuple[Change, ...] = ("threshold", *REACHES)
 """What may change, the cheapest first."""
 
 
@@ -35,7 +36,7 @@ class Debiased:
     """What was tried, what validation people chose of it, and what that does to test people."""
 
     attribute: str
-    change: str
+    change: Change
     """What was allowed to change, one of CHANGES."""
     path: DeeperPath
     network: Classifier
@@ -57,7 +58,7 @@ def debias(
     study: Judging,
     attribute: str,
     *,
-    change: str = "last block",
+    change: Change = "last block",
     improve: Improve | None = None,
     tolerance: float = TOLERANCE,
     limits: Limits | None = None,
@@ -82,14 +83,14 @@ def debias(
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
     aim = improve or usual_improve(study.data)
     solving = part(progress, 0.0, 0.8)
-    if change == THRESHOLD:
+    if change == "threshold":
         path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = figures_of_head(study, attribute, head)
         judge, named = study, head
     else:
-        settings = DeeperSettings(reach=_reach(change), improve=aim)
+        settings = DeeperSettings(reach=change, improve=aim)
         deepened = deepen(study, attribute, settings, tolerance=tolerance, seed=seed, progress=solving)
         path, chosen = deepened.path, deepened.path.chosen
         both, named = deepened.mixed()
@@ -105,10 +106,6 @@ def debias(
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip
-
-
-def _reach(change: str) -> Reach:
-    return next(reach for reach in REACHES if reach == change)
 
 
 def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:

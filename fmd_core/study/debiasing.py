@@ -111,7 +111,7 @@ def debias(
 def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
     """What a head on the study's own features does to test people, at the temperature of validation people."""
     validation, _ = asked(study, "validation", attribute)
-    heat = figures_of(validation, validation.answers(head)).temperature
+    heat = validation.temperature(validation.answers(head))
     test, _ = asked(study, "test", attribute)
     return figures_of(test, test.answers(head), heat)
 

@@ -160,7 +160,7 @@ def _rows(
         )
     for key, title in BASELINES.items():
         for limit in (*TOLERANCES, None):
-            path, heads = simpler_fixes(
+            path, heads, _ = simpler_fixes(
                 review, name, find_baseline(key), study.improve, 1.0 if limit is None else limit
             )
             place = path.chosen.steps

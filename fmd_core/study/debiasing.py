@@ -84,7 +84,7 @@ def debias(
     aim = improve or usual_improve(study.data)
     solving = part(progress, 0.0, 0.8)
     if change == "threshold":
-        path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+        path, heads, _ = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = figures_of_head(study, attribute, head)
@@ -118,16 +118,9 @@ def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
 
 def simpler_fixes(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
-) -> tuple[DeeperPath, dict[int, Head]]:
-    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
-    path, heads, _ = _simpler(study, attribute, baseline, improve, tolerance)
-    return path, heads
-
-
-def _simpler(
-    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
 ) -> tuple[DeeperPath, dict[int, Head], str]:
-    """The same, and what the baseline is called."""
+    """Every head that a baseline offers, judged by validation people under the same guard, 0 the original; and what
+    the baseline is called."""
     scores = study.scores(attribute) if "scores" in baseline.needs else None
     pairs = [study.pairs("external", attribute)] if "pairs" in baseline.needs else []
     given = BaselineInputs(study.head, study.features("train"), pairs, 0, study.model.damping, scores)
@@ -164,7 +157,7 @@ def judged_baselines(
         if not baseline.published:
             continue
         with suppress(NoTwinsError):
-            path, heads, title = _simpler(study, attribute, baseline, improve, tolerance)
+            path, heads, title = simpler_fixes(study, attribute, baseline, improve, tolerance)
             after = figures_of_head(study, attribute, heads[path.chosen.steps])
             found[baseline.name] = JudgedBaseline(title, path.chosen, after)
     return found

@@ -41,7 +41,13 @@ class Deepened:
     validation: Mapping[int, Logits]
     """What each answers to validation people, by steps; 0 is the original. Another tolerance judges these again."""
     asked: Asked
-    path: DeeperPath
+    tolerance: float
+    """Share of accuracy that may be lost."""
+
+    @cached_property
+    def path(self) -> DeeperPath:
+        """Every point, and the one that validation people choose."""
+        return self.at(self.tolerance)
 
     @property
     def steps(self) -> int:
@@ -151,8 +157,4 @@ def deepen(
     for place, (steps, network) in enumerate(networks.items()):
         asking(place / len(networks))
         validation[steps] = asked(study, "validation", attribute, network)[1]
-    path = choose(
-        people, original, {k: v for k, v in validation.items() if k}, improve=chosen.improve, tolerance=tolerance,
-        classes=study.data.target.levels,
-    )  # fmt: skip
-    return Deepened(study, attribute, chosen, networks, validation, people, path)
+    return Deepened(study, attribute, chosen, networks, validation, people, tolerance)

@@ -63,7 +63,7 @@ def deeper_figures(review: Review, attribute: str, share: float) -> Figures:
     """What a point on the way does to test people, at the temperature of validation people."""
     original, repaired = _answers(review, "validation", attribute)
     guards = _people(review, "validation", attribute)
-    heat = figures_of(guards, original.mixed(repaired, share)).temperature
+    heat = guards.temperature(original.mixed(repaired, share))
     original, repaired = _answers(review, "test", attribute)
     return figures_of(_people(review, "test", attribute), original.mixed(repaired, share), heat)
 

@@ -137,12 +137,11 @@ def _runs(review: Review) -> list[Run]:
         if trained.learnt is not None:
             learnt.pop(trained.variant.review.beside, None)
             learnt[trained.variant.review.beside] = trained.variant, trained.learnt
-    today = [
+    return [
         Run(_today(variant, review), usual if how is None else how.improve)
         for variant, how in learnt.values()
         if variant.aim.attribute == attribute
     ]
-    return today
 
 
 def _today(variant: Retrained, review: Review) -> Retrained:

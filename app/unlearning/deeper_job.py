@@ -39,8 +39,7 @@ def begin(settings: DeeperSettings, tolerance: float) -> None:
             cache.study(review), attribute, settings, tolerance=tolerance,
             progress=lambda share: told(share, "Learning on, then asking validation people"),
         )  # fmt: skip
-        network = found.repaired
-        steps = next(n for n, kept in found.networks.items() if kept is network)
+        network, steps = found.repaired, found.steps
         what = words.made(attribute, settings.reach, settings.improve, steps)
         progress(0.75, "Keeping the network")
         name = f"{found.study.model.name or network.architecture}, {what}"

@@ -61,17 +61,13 @@ def closed(reaches: Mapping[Reach, str]) -> str:
 
 
 def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> str:
-    """What it reads and about how long that takes; `time` in words, '' where nobody can say."""
+    """What it reads and about how long that takes, `time` in words."""
     teachers = len(data.rows("train")) + len(data.rows("external"))
     steps = DeeperSettings(reach, improve).steps[-1]
-    about = (
-        f"About {time}, by a few steps that were measured on this machine."
-        if time
-        else "How long that takes cannot be said."
-    )
     return (
         f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
-        f"{figures.count(steps)} steps of {BATCH} each. {about} It can be stopped."
+        f"{figures.count(steps)} steps of {BATCH} each. About {time}, by a few steps that were measured on this "
+        "machine. It can be stopped."
     )
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fmd_core.commands.audit_data import AuditData, DataRequest, open_data
-from fmd_core.commands.common import own_version
+from fmd_core.commands.audit_data import DataRequest, open_data
+from fmd_core.commands.audit_model import open_model, store_for
+from fmd_core.commands.common import check_place, listed, own_version, say
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.measure.verdict.sentences import criteria_sentences
@@ -20,10 +18,6 @@ from fmd_core.report.audit_document import document
 from fmd_core.report.audit_page import SHORT, audit_page
 from fmd_core.study.answering import verdict_of_another_system
 from fmd_core.study.study import Study
-
-if TYPE_CHECKING:
-    from fmd_core.models.classifier import Classifier
-    from fmd_core.models.feature_store import FeatureStore
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
 SHOWN = 5  # findings in the text
@@ -101,7 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Audit, say it, and return the exit status."""
     begun = time.monotonic()
     with ExitStack() as kept:
-        _check_outputs(arguments)
+        check_place(arguments.report)
+        check_place(arguments.json or None)
         verdict, dataset = audit(arguments, kept)
         _write(arguments, verdict, dataset, time.monotonic() - begun)
     return EXIT[verdict.outcome]
@@ -117,9 +112,9 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     if dataset.answered is not None:
         verdict = verdict_of_another_system(dataset, favourable=good, references=compared, limits=limits)
         return verdict, dataset
-    study = Study(dataset, _model(arguments, data), store=_store(dataset))
+    study = Study(dataset, open_model(data, arguments.model, arguments.seed), store=store_for(dataset))
     if study.judges() is Judges.EVERYBODY:
-        _say("The table is small: everybody is judged by one of five models that never saw them.")
+        say("The table is small: everybody is judged by one of five models that never saw them.")
     return study.verdict(favourable=good, references=compared, limits=limits), dataset
 
 
@@ -127,57 +122,22 @@ def _request(arguments: argparse.Namespace) -> DataRequest:
     return DataRequest(
         data=arguments.data,
         target=arguments.target,
-        protected=_listed(arguments.protected),
+        protected=listed(arguments.protected),
         id=arguments.id,
         weights=arguments.weights,
         predictions=arguments.predictions,
         scores=arguments.scores,
         list=arguments.list,
         split=arguments.split,
-        classes=_listed(arguments.classes),
-        keep=_listed(arguments.keep),
-        along=_listed(arguments.along),
+        classes=listed(arguments.classes),
+        keep=listed(arguments.keep),
+        along=listed(arguments.along),
         reads_all=arguments.model is not None,
         seed=arguments.seed,
     )
 
 
-def _model(arguments: argparse.Namespace, data: AuditData) -> Classifier:
-    """The model that is given, the one that comes with a demo, or one that is trained here."""
-    if arguments.model is not None:
-        from fmd_core.models.files import load_classifier
-
-        if not arguments.model.is_file():
-            raise DataError(f"There is no model file '{arguments.model}'.")
-        # What a file claims of its training nobody can check, so no other model is trained by it.
-        return replace(load_classifier(arguments.model), trained_on="", recipe=None)
-    if data.has_model:
-        from fmd_core.models.shelf import load_demo_classifier
-
-        _say("Audited is the model that comes with this data set.")
-        return load_demo_classifier(data.has_model)
-    return _train(data.dataset, arguments.seed)
-
-
-def _train(dataset: AttributeDataset, seed: int) -> Classifier:
-    """A model trained as on the Model page."""
-    from fmd_core.models.training import suggested_architecture, train_classifier
-
-    return train_classifier(dataset, architecture=suggested_architecture(dataset), seed=seed)
-
-
-def _store(dataset: AttributeDataset) -> FeatureStore | None:
-    """Features of pictures are kept on disk, where the dashboard finds them too; a table's are made faster."""
-    from fmd_core.models.feature_store import FeatureStore
-
-    return FeatureStore() if dataset.source.kind == "image" else None
-
-
 # --- what comes in
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _pairs(texts: list[str], option: str, example: str) -> dict[str, str]:
@@ -203,20 +163,7 @@ def _limits(texts: list[str]) -> Limits:
     return Limits(**given)
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuse before the work what cannot be written after it."""
-    for path in (arguments.report, Path(arguments.json) if arguments.json not in ("", "-") else None):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise DataError(f"The folder of '{path}' does not exist; make it first.")
-
-
 # --- what goes out
-
-
-def _say(sentence: str) -> None:
-    """Progress, where somebody watches."""
-    if sys.stderr.isatty():
-        print(sentence, file=sys.stderr)
 
 
 def _write(

@@ -73,6 +73,11 @@ def limit_threads(number: int) -> None:
     threadpool_limits(number)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Names that are written with commas between them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 # --- what is written
 
 
@@ -115,6 +120,12 @@ def published_folder() -> Path:
 
 
 # --- progress
+
+
+def say(sentence: str) -> None:
+    """What goes on, where somebody watches."""
+    if sys.stderr.isatty():
+        print(sentence, file=sys.stderr)
 
 
 class ProgressLine:

@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING
 from fmd_core import figures
 from fmd_core.commands.audit import EXIT
 from fmd_core.commands.audit_data import DataRequest, open_data
-from fmd_core.commands.common import add_json, add_threads, check_place, for_people, write_document
+from fmd_core.commands.audit_model import open_model, store_for
+from fmd_core.commands.common import add_json, add_threads, check_place, for_people, listed, write_document
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.intervals import MIN_PEOPLE
-from fmd_core.measure.verdict.values import Limits
 
 if TYPE_CHECKING:
-    from fmd_core.models.classifier import Classifier
-    from fmd_core.study.debiasing import Debiased
+    from fmd_core.study.debiasing import Change, Debiased
+    from fmd_core.unlearn.deeper.answers import Figures
 
-CHANGES = ("threshold", "last-layer", "two-layers", "last-block", "whole-network")
-NAMES = {"two-layers": "last two layers"}
-"""How the library calls a change where it is more than the same words with spaces."""
+CHANGES: dict[str, Change] = {
+    "threshold": "threshold",
+    "last-layer": "last layer",
+    "two-layers": "last two layers",
+    "last-block": "last block",
+    "whole-network": "whole network",
+}
+"""What may change, as the library calls it, by the word for it on the command line."""
 EXAMPLE = """\
 example:
   fmd debias "celeba?target=Blond_Hair&protected=Male" --attribute male --change last-block --tolerance 1.5
@@ -93,16 +98,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased, AttributeDataset]:
-    from fmd_core.models.feature_store import FeatureStore
     from fmd_core.study.debiasing import debias
     from fmd_core.study.study import Study
 
-    protected = tuple(part.strip() for part in arguments.protected.split(",") if part.strip())
-    given = arguments.attribute if _is_file(arguments.data) else ""
+    given = (arguments.attribute,) if Path(arguments.data).exists() else ()  # a reference names its own
     request = DataRequest(
         data=arguments.data,
         target=arguments.target,
-        protected=protected or ((given,) if given else ()),
+        protected=listed(arguments.protected) or given,
         list=arguments.list,
         reads_all=arguments.model is not None,
         seed=arguments.seed,
@@ -110,35 +113,15 @@ def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased,
     opened = open_data(request, kept)
     dataset = opened.dataset
     dataset.attribute(arguments.attribute)  # an unknown name is told before anything is trained
-    store = FeatureStore() if dataset.source.kind == "image" else None
-    study = Study(dataset, _model(arguments, opened.has_model, dataset), aim=arguments.attribute, store=store)
-    change = NAMES.get(arguments.change, arguments.change.replace("-", " "))
+    model = open_model(opened, arguments.model, arguments.seed)
+    study = Study(dataset, model, aim=arguments.attribute, store=store_for(dataset))
     found = debias(
-        study, arguments.attribute, change=change, improve=arguments.improve,
-        tolerance=arguments.tolerance / 100, limits=Limits(), seed=arguments.seed, progress=_progress,
+        study, arguments.attribute, change=CHANGES[arguments.change], improve=arguments.improve,
+        tolerance=arguments.tolerance / 100, seed=arguments.seed, progress=_progress,
     )  # fmt: skip
     if sys.stderr.isatty():
         print(file=sys.stderr)
     return found, dataset
-
-
-def _is_file(data: str) -> bool:
-    return Path(data).exists()
-
-
-def _model(arguments: argparse.Namespace, demo: str, dataset: AttributeDataset) -> Classifier:
-    """The model that is given, the one that comes with a demo, or one that is trained here."""
-    if arguments.model is not None:
-        from fmd_core.models.files import load_classifier
-
-        return load_classifier(arguments.model)
-    if demo:
-        from fmd_core.models.shelf import load_demo_classifier
-
-        return load_demo_classifier(demo)
-    from fmd_core.models.training import suggested_architecture, train_classifier
-
-    return train_classifier(dataset, architecture=suggested_architecture(dataset), seed=arguments.seed)
 
 
 def _progress(share: float) -> None:
@@ -174,10 +157,7 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, of: object) -> str:
-    from fmd_core.unlearn.deeper.answers import Figures
-
-    assert isinstance(of, Figures)
+def _line(name: str, of: Figures) -> str:
     bias = (
         ""
         if of.bias is None or of.calibrated is None or of.flips is None

@@ -19,7 +19,7 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
     Its encoder is both encoders side by side, with weights `original.*` and `repaired.*`, and its last layer reads
     what both make: in plain PyTorch `head(torch.cat([original(x), repaired(x)], 1))`. At share 1, and where only the
     last layer differs, it is a network of the usual size. Raises ModelError for networks that are no variants of one
-    network of our list.
+    network of our list, and for what is such a pair already: its file could not be opened.
     """
     if share == 1:
         return repaired
@@ -42,6 +42,11 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
         weight = (1 - share) * heads[0].weight + share * heads[1].weight
         head = LinearHead(weight, bias).rescaled(original.feature_scale)
         return replace(original, head=head, name=name, recipe=None)
+    if original.architecture.endswith(TWICE):
+        raise ModelError(
+            f"{original.title} is a mixture already and cannot be mixed again: begin from the original network, or "
+            "change its last layer only."
+        )
     weight = np.concatenate([(1 - share) * heads[0].weight, share * heads[1].weight], axis=1)
     state = {f"original.{key}": array for key, array in original.encoder_state.items()}
     state |= {f"repaired.{key}": array for key, array in repaired.encoder_state.items()}

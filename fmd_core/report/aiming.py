@@ -7,7 +7,7 @@ from fmd_core.measure.verdict.goal import is_tested
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Finding
 from fmd_core.report import wording
-from fmd_core.unlearn.aiming import is_within
+from fmd_core.unlearn.aiming import is_within, refused_within
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 
 FARTHER = "“Every road” and “Deeper: let the network learn on”, below, may lead farther."
@@ -59,7 +59,7 @@ def doubt(finding: Finding) -> str:
 
 def refused(path: UnlearningPath) -> str:
     """A sentence where the guard refuses what would be within the limit; else ''."""
-    reached = [p for p in (*path.points, *path.blends) if p.refusal and is_within(p)]
+    reached = refused_within(path)
     if not reached:
         return ""
     least = max(reached, key=lambda p: p.accuracy)

@@ -20,7 +20,7 @@ from fmd_core.datasets.families import load_dataset
 from fmd_core.datasets.public.celeba import CelebaSource, persons_of
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
-from fmd_core.intervals import wilson_interval
+from fmd_core.intervals import MIN_PEOPLE, wilson_interval
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.shelf import load_demo_classifier
@@ -32,14 +32,13 @@ from fmd_core.study.deeper import deepen
 from fmd_core.study.study import Study
 from fmd_core.unlearn.baselines import find_baseline
 from fmd_core.unlearn.deeper.answers import Figures
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve
 
 JSON, MARKDOWN = "deeper.json", "deeper.md"
 FOLDS = 5
 TOLERANCES = (0.001, 0.015)
 ORIGINAL, TODAY = "the original", "last layer, as suggested"
 BASELINES = {"thresholds moved": "thresholds moved", "refit on twins": "last-layer refit (DFR)"}
-REACHES: tuple[Reach, ...] = ("last layer", "last two layers", "last block", "whole network")
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _rows(
         )
     for key, title in BASELINES.items():
         for limit in (*TOLERANCES, None):
-            path, heads = simpler_fixes(
+            path, heads, _ = simpler_fixes(
                 review, name, find_baseline(key), study.improve, 1.0 if limit is None else limit
             )
             place = path.chosen.steps
@@ -235,7 +234,7 @@ def _page(rows: Sequence[DeeperRow], date: str) -> Iterator[str]:
         yield f"{folds} fold{'s' * (folds > 1)}, {sum(n for _, _, n in _pooled(own[:1])):,} people in the first."
         yield ""
         yield f"| {' | '.join(HEADINGS)} |"
-        yield "| --- |" + " ---: |" * 8
+        yield "| --- |" + " ---: |" * (len(HEADINGS) - 1)
         for treatment in dict.fromkeys(row.treatment for row in own):
             yield _line(treatment, [row for row in own if row.treatment == treatment])
 
@@ -256,7 +255,7 @@ def _line(treatment: str, rows: Sequence[DeeperRow]) -> str:
     total = sum(n for *_, n in groups)
     accuracy = sum(value * n for _, value, n in groups) / total
     balanced = float(np.mean([value for _, value, _ in groups]))
-    large = [group for group in groups if group[2] >= 30]
+    large = [group for group in groups if group[2] >= MIN_PEOPLE]
     worst, n = "–", "–"
     if large:
         name, value, size = min(large, key=lambda group: group[1])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from fmd_core.data import ignore_progress
 from fmd_core.errors import DataError, NoTwinsError
@@ -25,8 +26,8 @@ from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
-THRESHOLD = "threshold"
-CHANGES: tuple[str, ...] = (THRESHOLD, *REACHES)
+Change = Literal["threshold"] | Reach
+CHANGES: tuple[Change, ...] = ("threshold", *REACHES)
 """What may change, the cheapest first."""
 
 
@@ -35,7 +36,7 @@ class Debiased:
     """What was tried, what validation people chose of it, and what that does to test people."""
 
     attribute: str
-    change: str
+    change: Change
     """What was allowed to change, one of CHANGES."""
     path: DeeperPath
     network: Classifier
@@ -57,7 +58,7 @@ def debias(
     study: Judging,
     attribute: str,
     *,
-    change: str = "last block",
+    change: Change = "last block",
     improve: Improve | None = None,
     tolerance: float = TOLERANCE,
     limits: Limits | None = None,
@@ -82,14 +83,14 @@ def debias(
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
     aim = improve or usual_improve(study.data, attribute)
     solving = part(progress, 0.0, 0.8)
-    if change == THRESHOLD:
-        path, heads = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
+    if change == "threshold":
+        path, heads, _ = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = figures_of_head(study, attribute, head)
         judge, named = study, head
     else:
-        settings = DeeperSettings(reach=_reach(change), improve=aim)
+        settings = DeeperSettings(reach=change, improve=aim)
         deepened = deepen(study, attribute, settings, tolerance=tolerance, seed=seed, progress=solving)
         path, chosen = deepened.path, deepened.path.chosen
         both, named = deepened.mixed()
@@ -107,30 +108,19 @@ def debias(
     )  # fmt: skip
 
 
-def _reach(change: str) -> Reach:
-    return next(reach for reach in REACHES if reach == change)
-
-
 def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:
     """What a head on the study's own features does to test people, at the temperature of validation people."""
     validation, _ = asked(study, "validation", attribute)
-    heat = figures_of(validation, validation.answers(head)).temperature
+    heat = validation.temperature(validation.answers(head))
     test, _ = asked(study, "test", attribute)
     return figures_of(test, test.answers(head), heat)
 
 
 def simpler_fixes(
     study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
-) -> tuple[DeeperPath, dict[int, Head]]:
-    """Every head that a baseline offers, judged by validation people under the same guard; 0 is the original."""
-    path, heads, _ = _simpler(study, attribute, baseline, improve, tolerance)
-    return path, heads
-
-
-def _simpler(
-    study: Judging, attribute: str, baseline: Baseline, improve: Improve, tolerance: float
 ) -> tuple[DeeperPath, dict[int, Head], str]:
-    """The same, and what the baseline is called."""
+    """Every head that a baseline offers, judged by validation people under the same guard, 0 the original; and what
+    the baseline is called."""
     scores = study.scores(attribute) if "scores" in baseline.needs else None
     pairs = [study.pairs("external", attribute)] if "pairs" in baseline.needs else []
     given = BaselineInputs(study.head, study.features("train"), pairs, 0, study.model.damping, scores)
@@ -167,7 +157,7 @@ def judged_baselines(
         if not baseline.published:
             continue
         with suppress(NoTwinsError):
-            path, heads, title = _simpler(study, attribute, baseline, improve, tolerance)
+            path, heads, title = simpler_fixes(study, attribute, baseline, improve, tolerance)
             after = figures_of_head(study, attribute, heads[path.chosen.steps])
             found[baseline.name] = JudgedBaseline(title, path.chosen, after)
     return found

@@ -42,12 +42,23 @@ class Deepened:
     validation: Mapping[int, Logits]
     """What each answers to validation people, by steps; 0 is the original. Another tolerance judges these again."""
     asked: Asked
-    path: DeeperPath
+    tolerance: float
+    """Share of accuracy that may be lost."""
+
+    @cached_property
+    def path(self) -> DeeperPath:
+        """Every point, and the one that validation people choose."""
+        return self.at(self.tolerance)
+
+    @property
+    def steps(self) -> int:
+        """Of the network that was chosen, or of the last one where the original was."""
+        return self.path.chosen.steps or max(self.networks)
 
     @property
     def repaired(self) -> Classifier:
-        """The network that was chosen, or the last one where the original was."""
-        return self.networks[self.path.chosen.steps or max(self.networks)]
+        """The network after `steps`."""
+        return self.networks[self.steps]
 
     def at(self, tolerance: float) -> DeeperPath:
         """The path where another share of accuracy may be lost: nothing is solved again."""
@@ -66,17 +77,14 @@ class Deepened:
         people, original = self._test
         validation = self.validation[0]
         if not steps:
-            return figures_of(people, original, figures_of(self.asked, validation).temperature)
+            return figures_of(people, original, self.asked.temperature(validation))
         _, repaired = asked(self.study, "test", self.attribute, self.networks[steps])
-        heat = figures_of(self.asked, validation.mixed(self.validation[steps], share)).temperature
+        heat = self.asked.temperature(validation.mixed(self.validation[steps], share))
         return figures_of(people, original.mixed(repaired, share), heat)
 
-    def mixed(self, steps: int | None = None, share: float | None = None) -> tuple[SideBySide, Head]:
-        """Original and repaired network side by side, and the head of their mixture: of the chosen point where none
-        is named."""
-        chosen = self.path.chosen
-        network = self.networks[steps or chosen.steps or max(self.networks)]
-        return mixture(self.study.model, network, chosen.share if share is None else share)
+    def mixed(self) -> tuple[SideBySide, Head]:
+        """Original and repaired network side by side, and the head of their mixture at the chosen point."""
+        return mixture(self.study.model, self.repaired, self.path.chosen.share)
 
     def __repr__(self) -> str:
         return one_line(self, self.settings.reach, self.settings.improve, repr(self.path))
@@ -154,8 +162,4 @@ def deepen(
     for place, (steps, network) in enumerate(networks.items()):
         asking(place / len(networks))
         validation[steps] = asked(study, "validation", attribute, network)[1]
-    path = choose(
-        people, original, {k: v for k, v in validation.items() if k}, improve=chosen.improve, tolerance=tolerance,
-        classes=study.data.target.levels,
-    )  # fmt: skip
-    return Deepened(study, attribute, chosen, networks, validation, people, path)
+    return Deepened(study, attribute, chosen, networks, validation, people, tolerance)

@@ -12,7 +12,7 @@ from fmd_core.measure.verdict.values import Finding
 from fmd_core.models.depth import DEPTHS
 from fmd_core.showing import Row, one_line, table
 from fmd_core.study.aim import Aim
-from fmd_core.unlearn.aiming import is_within, rank
+from fmd_core.unlearn.aiming import is_within, rank, refused_within
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Road:
     @classmethod
     def along(cls, way: Way, path: UnlearningPath) -> Road:
         """The road that a path is, which aims at something."""
-        reached = [p for p in (*path.points, *path.blends) if p.refusal and is_within(p)]
-        refused = min(reached, key=lambda point: rank(point, path.original), default=None)
+        refused = min(refused_within(path), key=lambda point: rank(point, path.original), default=None)
         return cls(way, path.suggested, path.original, refused)
 
     @property

@@ -26,7 +26,7 @@ from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Outcome
 
 if TYPE_CHECKING:
-    from fmd_core.unlearn.guarded_path import PathPoint
+    from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 
 STEP = 0.005  # a share: differences below half a point are chance
 FEWEST = 10  # validation people of a group that is watched; how many they are is told wherever it is named
@@ -73,6 +73,11 @@ def worst_served(groups: Sequence[Watched], right: Array) -> Served | None:
 def is_within(point: PathPoint) -> bool:
     """Whether the finding is within its limit."""
     return point.found is not None and point.found.outcome is Outcome.WITHIN
+
+
+def refused_within(path: UnlearningPath) -> list[PathPoint]:
+    """Settings that would bring the finding within its limit, had the guard not refused them."""
+    return [point for point in (*path.points, *path.blends) if point.refusal and is_within(point)]
 
 
 def is_harmful(point: PathPoint, original: PathPoint) -> bool:

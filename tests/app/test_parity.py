@@ -12,7 +12,7 @@ from app import cache
 from app.record.criteria import Criteria
 from app.record.review import Review
 from fmd_core import __main__ as command
-from fmd_core.commands import audit
+from fmd_core.commands import audit_model
 from fmd_core.datasets.families import reference
 from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.table import TableImport, giveaways
@@ -67,7 +67,7 @@ def review(table):
 
 
 def by_command(data, *arguments, tmp_path, monkeypatch):
-    monkeypatch.setattr(audit, "_train", trained)
+    monkeypatch.setattr(audit_model, "_train", trained)
     out = tmp_path / "out.json"
     command.main(["audit", str(data), "--json", str(out), *arguments])
     return json.loads(out.read_text())

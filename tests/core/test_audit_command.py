@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fmd_core import __main__ as command
-from fmd_core.commands import audit
+from fmd_core.commands import audit_model
 from fmd_core.models.training import train_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def fast(tmp_path, monkeypatch):
     monkeypatch.setenv("FMD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(
-        audit,
+        audit_model,
         "_train",
         lambda dataset, seed: train_classifier(dataset, architecture="mlp", epochs=2, seed=seed),
     )

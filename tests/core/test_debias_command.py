@@ -1,13 +1,21 @@
 """`fmd debias`: what it changes, what it says of whom, what it writes, and that the original stays."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fmd_core import __main__ as command
-from fmd_core.models.files import load_classifier
+from fmd_core.commands.audit_data import AuditData
+from fmd_core.commands.audit_model import open_model
+from fmd_core.commands.debias import CHANGES
+from fmd_core.datasets.families import load_dataset
+from fmd_core.models.classifier import TrainingRecipe
+from fmd_core.models.files import load_classifier, save_classifier
+from fmd_core.models.shelf import load_demo_classifier
+from fmd_core.study import debiasing
 from fmd_core.unlearn.deeper import training
 
 SHARE = {"value", "low", "high", "n", "name"}
@@ -107,6 +115,10 @@ def test_what_is_wrong_with_the_data_is_said_first(hiring, tmp_path, capsys):
             ["colored_digits", "--attribute", "colour", "--out", "/nowhere/x"],
             "The folder of '/nowhere/x' does not",
         ),
+        (
+            ["colored_digits", "--attribute", "colour", "--model", "no.safetensors"],
+            "There is no model file 'no.safetensors'.",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, sentence, capsys):
@@ -134,3 +146,18 @@ def test_who_lost_are_also_groups_of_other_columns(tmp_path, capsys):
     assert any("race" in name and "sex" not in name for name in names), names
     assert len(names) == len(set(names))
     assert "lose accuracy" in told["headline"]
+
+
+def test_what_a_file_claims_of_its_training_is_not_believed(tmp_path):
+    """Else other models would be trained by it and judge in its place; `fmd audit` opens a model by the same way."""
+    claims = replace(
+        load_demo_classifier("colored_digits"), trained_on="0" * 64, recipe=TrainingRecipe(epochs=3, seed=7)
+    )
+    save_classifier(claims, tmp_path / "claims.safetensors")
+    opened = open_model(AuditData(load_dataset("colored_digits")), tmp_path / "claims.safetensors", 0)
+    assert (opened.trained_on, opened.recipe) == ("", None)
+    assert opened.fingerprint == claims.fingerprint
+
+
+def test_every_change_of_the_library_has_a_word():
+    assert tuple(CHANGES.values()) == debiasing.CHANGES

@@ -10,6 +10,7 @@ from torch import nn
 
 import fmd_core as fmd
 from fmd_core import DataError, FeatureSet, ModelError
+from fmd_core.heads.linear import LinearHead
 from fmd_core.measure.calibration import fitted_temperature
 from fmd_core.models.blocks import split_at, why_not
 from fmd_core.models.files import load_classifier, save_classifier
@@ -365,3 +366,14 @@ def test_strangers_are_not_mixed(study):
     other = replace(study.model, architecture="face_cnn")
     with pytest.raises(ModelError, match="Only a network of our list and what was made from it"):
         mixed_network(study.model, other, 0.5)
+
+
+def test_a_mixture_is_not_mixed_again_into_what_no_file_can_hold(study):
+    def warmer(network):
+        return network.with_weights({name: 1.1 * of for name, of in network.encoder_state.items()})
+
+    mixed = mixed_network(study.model, warmer(study.model), 0.5)
+    with pytest.raises(ModelError, match="is a mixture already and cannot be mixed again"):
+        mixed_network(mixed, warmer(mixed), 0.5)
+    moved = mixed.with_head(LinearHead(1.1 * mixed.head.weight, mixed.head.bias))
+    assert mixed_network(mixed, moved, 0.5).architecture == mixed.architecture

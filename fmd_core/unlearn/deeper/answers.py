@@ -52,6 +52,10 @@ class Asked:
 
         return Logits(log(self.people.features), sides(self.pairs), sides(self.placebo))
 
+    def temperature(self, logits: Logits) -> float:
+        """What suits these people's answers; of validation people, the one that test people are judged at."""
+        return fitted_temperature(logits.people, self.people.labels)
+
 
 @dataclass(frozen=True, eq=False)
 class Logits:
@@ -150,7 +154,7 @@ def figures_of(asked: Asked, logits: Logits, temperature: float | None = None) -
         GroupRate(g // width, g % width, float(right[those].mean()), int(those.sum()))
         for g, those in inside.items()
     )
-    heat = fitted_temperature(logits.people, labels) if temperature is None else temperature
+    heat = asked.temperature(logits) if temperature is None else temperature
     bias, calibrated, flips, error = None, None, None, 0.0
     if logits.twins is not None and asked.pairs is not None:
         floor = None if asked.placebo is None else asked.placebo.labels

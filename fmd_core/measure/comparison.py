@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Literal
@@ -150,14 +150,21 @@ class Comparison:
     @property
     def losers(self) -> tuple[Change, ...]:
         """Groups whose accuracy fell by more than chance."""
-        found = [c for c in (*self.groups, *self.intersections) if c.fell]
-        return tuple(sorted(found, key=losers_first))
+        return tuple(sorted(self._moved(lambda change: change.fell), key=losers_first))
 
     @property
     def gainers(self) -> tuple[Change, ...]:
         """Groups whose accuracy rose by more than chance, the largest gain first."""
-        found = [c for c in (*self.groups, *self.intersections) if c.rose]
-        return tuple(sorted(found, key=lambda c: -(c.difference.value or 0.0)))
+        return tuple(
+            sorted(self._moved(lambda change: change.rose), key=lambda c: -(c.difference.value or 0.0))
+        )
+
+    def _moved(self, how: Callable[[Change], bool]) -> list[Change]:
+        """Groups that moved, each once. A class x level of the attribute is tested among few (`cells`) and again among
+        all pairs of properties: whoever moves in either has moved, for whom the fix is for is not hidden by others."""
+        found = [change for change in (*self.groups, *self.intersections) if how(change)]
+        named = {frozenset(change.properties) for change in found}
+        return found + [c for c in self.cells if how(c) and frozenset(c.properties) not in named]
 
     def __repr__(self) -> str:
         ends = self.judged.before.value, self.judged.after.value

@@ -14,7 +14,6 @@ from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict, WarningKind
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
@@ -103,7 +102,7 @@ class Answering(Fixing):
         """Of held-out test people."""
         data, head = self.data, of.make()
         answered = self._answered("test", head)
-        silent, told = {*self.untested(), *unread_columns(data)}, told_twice(data)
+        silent, told = {*self.untested(), *unread_columns(data)}, self.told_twice()
         twins = [
             TwinAnswers.of(head, self.pairs("test", name), self.placebo("test", name), is_kept=name in told)
             for name in data.attributes

@@ -168,7 +168,10 @@ class Fixing(Teaching):
         except NoTwinsError:
             return None
         floor = self.placebo(split, goal.attributes[0])
-        return goal.measured(self.data, answered, TwinAnswers.of(head, pairs, floor))
+        is_kept = (
+            goal.attributes[0] in self.told_twice()
+        )  # then the verdict does not call its twins within either
+        return goal.measured(self.data, answered, TwinAnswers.of(head, pairs, floor, is_kept=is_kept))
 
     # --- every road
 

@@ -10,6 +10,7 @@ from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
+from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import LAST_LAYER, Depth
@@ -203,6 +204,10 @@ class People:
         if not found:
             raise DataError(" ".join(f"'{name}' cannot be tested: {why}" for name, why in refused.items()))
         return found
+
+    def told_twice(self) -> set[str]:
+        """Attributes that another column tells as well, which a twin keeps."""
+        return self.memory.recall(self._key("told twice"), lambda: told_twice(self.data))
 
     # --- bias
 

@@ -140,3 +140,11 @@ def test_codes_beyond_the_classes_are_refused(opened):
         replace(data, answered=np.arange(N) % 3)
     with pytest.raises(DataError, match="came without another system's answers"):
         verdict_of_another_system(replace(data, answered=None))
+
+
+def test_how_many_people_a_row_stands_for_is_no_input_of_a_model(opened):
+    data = opened(frame().assign(people=np.arange(N) % 7 + 1.0), weights="people")
+    assert data.weights[:3].tolist() == [1.0, 2.0, 3.0]
+    assert "income" in inputs(data)
+    assert "people" not in inputs(data)
+    assert "people" in data.not_read

@@ -17,6 +17,8 @@ from fmd_core import (
     counterfactual_bias_gradient,
 )
 from fmd_core.measure.bias_functions import pair_differences, pair_flips, predictions
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 
 
 def swapped(pairs):
@@ -132,3 +134,9 @@ def test_pair_differences_keep_their_sign(tiny):
     found = pair_differences(tiny.head, pairs)
     np.testing.assert_allclose(found, -pair_differences(tiny.head, swapped(pairs)))
     assert (found > 0).mean() > 0.9  # the favoured side is favoured
+
+
+def test_whom_a_class_serves_is_told_as_sentences_name_them(tiny):
+    (found,) = (a for a in tiny.study.audit().attributes if a.attribute == "mark")
+    (group,) = (g for g in found.groups if (g.label, g.level) == ("star", "dot"))
+    assert group.who == group_name(tiny.dataset, (Member("shape", "star"), Member("mark", "dot")))

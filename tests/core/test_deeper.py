@@ -377,3 +377,36 @@ def test_a_mixture_is_not_mixed_again_into_what_no_file_can_hold(study):
         mixed_network(mixed, warmer(mixed), 0.5)
     moved = mixed.with_head(LinearHead(1.1 * mixed.head.weight, mixed.head.bias))
     assert mixed_network(mixed, moved, 0.5).architecture == mixed.architecture
+
+
+def test_the_guard_refuses_a_bias_that_rises_at_equal_sureness(study):
+    people, logits = asked(study, "validation", "colour")
+    one, two = logits.twins
+    apart = Logits(
+        logits.people, (2 * one - two, 2 * two - one), logits.placebo
+    )  # thrice as far from each other
+    path = choose(people, logits, {1: apart}, improve="twins", shares=(1.0,))
+    assert path.points[1].refusal.startswith("the bias at equal sureness rises")
+    assert path.chosen is path.original
+
+
+def test_test_people_judge_whom_validation_people_chose_for(study, deepened):
+    test, validation = (study.features(split) for split in ("test", "validation"))
+    _, repaired = asked(study, "test", "colour", deepened.networks[FEW[1]])
+    for found, answers in (
+        (deepened.judged(), study.head.probabilities(test.features)),
+        (deepened.judged(FEW[1], 1.0), repaired.people),
+    ):
+        assert found.accuracy == pytest.approx((answers.argmax(axis=1) == test.labels).mean())
+        assert sum(group.n for group in found.groups) == len(test)
+    assert len(test) != len(validation)
+
+
+def test_who_is_whose_twin_is_asked_of_the_study_and_not_of_the_network_that_learned_on(study, deepened):
+    data = replace(study.data, pair_method="matched")
+    network = deepened.networks[FEW[1]]
+    one, other = (fmd.Study(data, model, aim="colour") for model in (study.model, network))
+    of_study, of_network = (of.pairs("validation", "colour") for of in (one, other))
+    assert not np.array_equal(of_study.other.rows, of_network.other.rows)  # else nothing is to be seen
+    seen, _ = asked(one, "validation", "colour", network)
+    np.testing.assert_array_equal(seen.pairs.other.rows, of_study.other.rows)

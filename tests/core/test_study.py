@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import fmd_core as fmd
 from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.verdict.values import Family, Measure, Outcome
 from fmd_core.study import fixing, judging, people, teaching
 from fmd_core.study.memory import DictMemory
@@ -288,3 +289,17 @@ def test_a_protected_column_that_is_not_read_is_no_all_clear():
     assert "sex" in found.not_read
     assert found.outcome is not Outcome.WITHIN
     assert not found.of(Family.TWINS)
+
+
+def test_weights_and_persons_of_the_data_count_in_the_verdict(tiny):
+    n = len(tiny.dataset)
+    weights = np.where(tiny.dataset.target.codes == 0, 9.0, 1.0)
+    data = replace(tiny.dataset, weights=weights, persons=np.arange(n) // 2)
+    verdict = fmd.Study(data, tiny.classifier, aim="mark").verdict(favourable="star")
+    people = tiny.features["test"]
+    right = predictions(tiny.head, people.features) == people.labels
+    assert (
+        abs(right.mean() - np.average(right, weights=weights[people.rows])) > 0.01
+    )  # else nothing is to be seen
+    assert verdict.accuracy.value == pytest.approx(np.average(right, weights=weights[people.rows]))
+    assert verdict.accuracy.n == len(np.unique(people.rows // 2))

@@ -1,0 +1,104 @@
+"""How a network learns on: who is drawn, what the loss counts, and which weights are kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import fmd_core as fmd
+from fmd_core.data import ignore_progress
+from fmd_core.models.shelf import load_demo_classifier
+from fmd_core.unlearn.deeper import training
+from fmd_core.unlearn.deeper.training import BATCH, DECAY, DeeperSettings, Learner
+
+DRAWS = 40  # batches: of a share the error is below one point
+
+
+@pytest.fixture(scope="module")
+def hired():
+    """A table where few women are hired, and its model."""
+    rng, n = np.random.default_rng(0), 1200
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], n), "x": rng.normal(size=n)})
+    frame["hired"] = np.where(frame.x + 2 * (frame.sex == "m") + rng.normal(size=n) > 1.5, "yes", "no")
+    data = fmd.table(frame, target="hired", protected=["sex"])
+    return data, fmd.train_classifier(data, architecture="mlp", epochs=1)
+
+
+def learner(hired, **settings):
+    data, model = hired
+    torch.manual_seed(0)
+    return Learner(model, data, "sex", DeeperSettings(**settings), np.random.default_rng(0))
+
+
+def drawn(taught):
+    """Places of those who are drawn in a number of batches."""
+    places, read = [], taught._reader(ignore_progress)
+    taught._reader = lambda _progress: lambda some: places.append(some) or read(some)
+    losses = taught._group_losses(torch.Generator(), ignore_progress)
+    for _ in range(DRAWS):
+        next(losses)
+    return np.concatenate(places)
+
+
+@pytest.mark.parametrize("emphasis", [0.0, 0.5, 1.0])
+def test_people_are_drawn_by_the_weight_of_their_group(hired, emphasis):
+    taught = learner(hired, emphasis=emphasis)
+    groups = 2 * taught.labels + taught.codes
+    people = np.bincount(groups) / len(groups)
+    assert people.min() < 0.15  # else nothing is to be seen
+    places = drawn(taught)
+    assert len(places) == DRAWS * BATCH
+    found = np.bincount(groups[places], minlength=4) / len(places)
+    np.testing.assert_allclose(found, (1 - emphasis) * people + emphasis / 4, atol=0.025)
+
+
+def test_training_and_external_people_teach_and_nobody_else(hired):
+    taught, split = learner(hired), hired[0].split
+    assert set(taught.rows) == set(np.flatnonzero(np.isin(split, ["train", "external"])))
+
+
+def test_twins_who_are_answered_differently_cost_more(hired, monkeypatch):
+    def first():
+        return float(next(learner(hired, improve="twins")._twin_losses()).detach())
+
+    counted = first()
+    monkeypatch.setattr(training, "AGREEMENT", 0.0)
+    assert counted > first()
+
+
+def test_the_running_mean_of_the_weights_is_kept(hired):
+    taught, seen = learner(hired, improve="twins", kept=(6,)), []
+    taking = taught.taking_steps
+
+    def noted():
+        take, mean = taking()
+
+        def noting(loss):
+            take(loss)
+            seen.append(taught.top.weight.detach().numpy().copy())
+
+        return noting, mean
+
+    taught.taking_steps = noted
+    kept = taught.run(0, ignore_progress)[6]
+    mean = seen[0]
+    for weight in seen[1:]:
+        mean = DECAY * mean + (1 - DECAY) * weight
+    weight = kept.head.rescaled(1 / kept.feature_scale).weight
+    np.testing.assert_allclose(weight, mean, atol=1e-5)
+    assert np.abs(weight - seen[-1]).max() > 1e-3
+
+
+def test_means_of_batch_normalisation_stay_and_what_is_drawn_is_not_mirrored(monkeypatch):
+    data, mirrored = fmd.load_dataset("colored_digits"), []
+    monkeypatch.setattr(
+        training, "augmented", lambda pictures, _generator, *, flip, **_: mirrored.append(flip) or pictures
+    )
+    for people in (data, replace(data, pair_method="matched")):
+        model = load_demo_classifier("colored_digits")
+        taught = Learner(model, people, "colour", DeeperSettings("last block"), np.random.default_rng(0))
+        assert not any(module.training for part in (taught.trunk, taught.learns) for module in part.modules())
+        taught.lit_anew(torch.zeros(1, 3, 32, 32), torch.Generator())
+    assert mirrored == [False, True]

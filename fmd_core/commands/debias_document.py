@@ -36,8 +36,8 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "outcome": found.verdict.outcome.value,
         "headline": wording.comparison_headline(comparison),
         "still": found.verdict.headline,
-        "who_gained": _moved([*(cell for cell in comparison.cells if cell.rose), *comparison.gainers]),
-        "who_lost": _moved([*(cell for cell in comparison.cells if cell.fell), *comparison.losers]),
+        "who_gained": _moved(comparison.gainers),
+        "who_lost": _moved(comparison.losers),
         "baselines": [{"name": name, **_figures(of, found, data)} for name, of in found.baselines.items()],
         "warnings": [
             {"kind": w.kind.value, "column": w.column, "sentence": w.sentence} for w in found.verdict.warnings
@@ -70,11 +70,6 @@ def _rate(group: GroupRate, found: Debiased, data: AttributeDataset) -> dict[str
 
 
 def _moved(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """Groups of the attribute first, then those of other columns, who may be the only ones who pay; each once."""
-    once: dict[object, Change] = {}
-    for change in changes:
-        once.setdefault(frozenset(change.properties) or change.group, change)
     return [
-        {"name": c.who, "before": c.before.value, "after": c.after.value, "n": c.before.n}
-        for c in once.values()
+        {"name": c.who, "before": c.before.value, "after": c.after.value, "n": c.before.n} for c in changes
     ]

@@ -245,6 +245,7 @@ def gainers_sentence(comparison: Comparison) -> str:
 def losers_sentence(comparison: Comparison) -> str:
     """Who pays, in one sentence; the worst three by name."""
     everyone = (*comparison.groups, *comparison.intersections)
+    everyone += tuple(change for change in comparison.losers if change not in everyone)
     measurable = [c for c in everyone if c.difference.value is not None]
     unknown = len(everyone) - len(measurable)
     tail = f" For {count(unknown)} more there are not enough people to say." if unknown else ""

@@ -18,7 +18,7 @@ from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.table import TableImport, giveaways
 from fmd_core.measure.verdict.values import Family
 from fmd_core.models.shelf import keep_model
-from fmd_core.study import answering, fixing
+from fmd_core.study import answering, fixing, people
 from tests.app.test_pages import titles
 
 COMPARED = ("family", "attribute", "groups", "value", "low", "high", "n", "limit", "verdict", "sentence")
@@ -127,7 +127,7 @@ def test_find_bias_says_who_judges_and_a_limit_asks_no_model(review, open_page, 
     def refuse(*_):
         raise AssertionError("a limit asked the model again")
 
-    for module, name in ((fixing, "predictions"), (answering, "fold_models"), (answering, "told_twice")):
+    for module, name in ((fixing, "predictions"), (answering, "fold_models"), (people, "told_twice")):
         monkeypatch.setattr(module, name, refuse)
     moved = test.slider(key="threshold").set_value(before + 30).run()
     assert (

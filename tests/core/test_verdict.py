@@ -1,6 +1,8 @@
 """The verdict: what is beyond, what is within, and when nothing may be said. Each row of the false all-clears
 that gave rise to it is a test here or in test_audit_command."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -524,6 +526,15 @@ def test_more_than_two_classes_look_at_every_answer():
     assert verdict.favourable is None
     assert {f.answer for f in verdict.of(Family.SELECTION)} == {"a", "b", "c"}
     assert verdict.worst.answer == "c"
+
+
+def test_of_two_answers_of_which_none_is_good_one_stands_for_both():
+    labels, predicted, sex = even(n=6_000)
+    dataset, answered = people(labels, predicted, sex=sex)
+    dataset = replace(dataset, favourable=None)
+    verdict = give_verdict(dataset, answered, None)
+    assert verdict.favourable is None
+    assert [f.answer for f in verdict.of(Family.SELECTION)] == [dataset.target.levels[1]]
 
 
 def test_false_alarms_are_rare_and_nothing_is_cleared_that_is_not():

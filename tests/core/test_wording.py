@@ -353,6 +353,16 @@ GAIN = change(share(0.8), share(0.9), share(0.1, 0.05, 0.15), "digit: 5")
 FEW = change(UNKNOWN, UNKNOWN, UNKNOWN, "digit: 6")
 
 
+def test_a_class_and_level_that_fell_among_few_is_not_hidden_by_the_many_other_pairs():
+    cell = replace(LOSS, group="digit: 3, colour: red", properties=(("digit", "3"), ("colour", "red")))
+    hidden = replace(comparison(FELL, HELD, (GAIN,)), cells=(cell,))
+    assert hidden.losers == hidden.payers == (cell,)
+    assert hidden.verdict == "mixed"
+    assert wording.losers_sentence(hidden).startswith("1 of 2 groups lost accuracy: digit: 3, colour: red")
+    twice = replace(hidden, intersections=(replace(cell, properties=cell.properties[::-1]),))
+    assert len(twice.losers) == 1
+
+
 def test_nobody_is_said_to_lose_nothing_where_no_group_has_enough_people():
     few = change(UNKNOWN, UNKNOWN, UNKNOWN, "animal: dog")
     said = wording.losers_sentence(comparison(FELL, RAISED, (few,)))

@@ -42,12 +42,13 @@ def disagreements(wanted, pins):
 
 
 def test_what_is_run_is_pinned_within_what_is_declared():
-    wanted = declared(PROJECT["dependencies"], EXTRAS["app"], EXTRAS["dask"], EXTRAS["postgres"])
+    doors = (EXTRAS[name] for name in ("app", "dask", "postgres", "onnx", "huggingface", "skops"))
+    wanted = declared(PROJECT["dependencies"], *doors)
     assert list(disagreements(wanted, pinned("requirements.txt"))) == []
 
 
 def test_what_tests_is_pinned_within_what_is_declared():
-    assert list(disagreements(declared(EXTRAS["dev"]), pinned("requirements-dev.txt"))) == []
+    assert list(disagreements(declared(EXTRAS["dev"], EXTRAS["text"]), pinned("requirements-dev.txt"))) == []
 
 
 def test_the_wheel_is_built_in_the_pinned_version():
@@ -56,7 +57,7 @@ def test_the_wheel_is_built_in_the_pinned_version():
 
 
 def test_the_extras_are_those_that_are_promised():
-    assert set(EXTRAS) == {"app", "dask", "postgres", "onnx", "huggingface", "text", "dev"}
+    assert set(EXTRAS) == {"app", "dask", "postgres", "onnx", "huggingface", "skops", "text", "dev"}
 
 
 @pytest.mark.parametrize(

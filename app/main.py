@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.frame import doorstep
+from app.frame import doorstep, stepper
 from app.opening import permalink
 from app.serving import warmup
 from app.session import access
@@ -26,18 +26,22 @@ find_bias = st.Page("app_pages/find_bias.py", title="Find bias", icon=":material
 report = st.Page("app_pages/report.py", title="Report", icon=":material/description:")
 unlearn = st.Page("app_pages/unlearn.py", title="Unlearn", icon=":material/tune:")
 features = st.Page("app_pages/feature_unlearning.py", title="Feature unlearning", icon=":material/blur_on:")
-reviewing = [
-    find_bias,
-    st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:"),
-    st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:"),
-    unlearn,
-    features,
-    st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-    report,
-]
+twins = st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:")
+harmful = st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:")
+compare = st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:")
+reviewing = [find_bias, twins, harmful, unlearn, features, compare, report]
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
-page = st.navigation([*choosing, *reviewing, reading], expanded=True)
+steps = (
+    stepper.Step("Data & model", tuple(choosing)),
+    stepper.Step("Find", (find_bias,)),
+    stepper.Step("Look", (harmful, twins)),
+    stepper.Step("Fix", (unlearn,)),
+    stepper.Step("Report", (report,)),
+)
+more = (compare, features, reading)
+page = st.navigation([*choosing, *reviewing, reading], position="hidden")
 with warmup.drawing():
+    stepper.draw(steps, more, page)
     top = st.container()
     try:
         permalink.adopt()

@@ -44,11 +44,13 @@ from app.cache.influences import (
     scores,
 )
 from app.cache.judgements import (
+    answered,
     are_answered,
     audit,
     comparison,
     forgetting,
     is_judged,
+    judges,
     known_forgetting,
     other_biases,
     red_flags,
@@ -84,6 +86,7 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "answered",
     "are_answered",
     "are_scored",
     "are_tried",
@@ -115,6 +118,7 @@ __all__ = [
     "is_reliance_known",
     "is_solved",
     "is_warm",
+    "judges",
     "known_forgetting",
     "known_score_check",
     "known_score_checks",

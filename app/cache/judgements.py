@@ -13,7 +13,9 @@ from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
-from fmd_core.study.answering import verdict_of_another_system
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.values import Judges
+from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 
@@ -46,6 +48,18 @@ def _of_another_system(review: Review, by: Criteria) -> fmd.Verdict:
     return verdict_of_another_system(
         data, favourable=by.favourable, references=by.compared(data.references), limits=by.limits
     )
+
+
+def answered(review: Review, variant: Variant | None) -> Answered:
+    """Those who judge, with what they were answered."""
+    if review.is_of_another_system:
+        return answered_by_another_system(dataset(review))
+    return _in_force(review, variant).answers(fixes.named_head(review, variant))[0]
+
+
+def judges(review: Review, variant: Variant | None) -> Judges:
+    """Who they are."""
+    return _in_force(review, variant).judges(fixes.named_head(review, variant))
 
 
 def answers(review: Review, progress: Progress = ignore_progress) -> None:

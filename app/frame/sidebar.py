@@ -29,11 +29,13 @@ def draw(*, with_steps: bool = True) -> None:
     )
     memory.put("title", data.name)
     with st.sidebar:
+        st.html(
+            f"<div class='fmd-kicker' style='margin:0 0 .3rem'>This review</div>"
+            f"<div style='font-weight:650'><bdi>{escape(data.name)}</bdi></div>"
+            f"<div style='font-size:.87rem'>{escape(_who_answers())}</div>"
+        )
         if not state.review().is_of_another_system:
             _aim(tuple(data.attributes))
-        st.html(
-            f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(_who_answers())}</div>"
-        )
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:

@@ -18,7 +18,8 @@ STYLE = """<style>
 .st-key-stepper [data-testid=stPageLink-NavLink] { padding: .15rem .5rem; gap: .45rem; }
 .st-key-stepper [data-testid=stPageLink-NavLink] p { white-space: nowrap; }
 .st-key-stepper [data-testid=stPageLink-NavLink]:not(:hover) { background: none; }
-.st-key-step_now [data-testid=stPageLink-NavLink] :is(p, span) { font-weight: 650; color: light-dark(#3451b2, #8da4ef); }
+.st-key-step_now [data-testid=stPageLink-NavLink] :is(p, span) { font-weight: 650;
+  color: light-dark(#3451b2, #8da4ef); }
 .st-key-beside { margin-top: -.5rem; }
 .st-key-beside [data-testid=stPageLink-NavLink] { padding: .1rem .5rem; }
 .st-key-beside [data-testid=stPageLink-NavLink] p { font-size: .87rem; }

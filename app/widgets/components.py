@@ -99,6 +99,11 @@ def header(
             st.html(f"<p class='fmd-lead'>{escape(figures.unbroken(lead))}</p>")
 
 
+def _piece(text: str, look: str) -> str:
+    """A piece as Markdown; no line ends within an interval."""
+    return plain(text.replace(" ", "\N{NO-BREAK SPACE}") if look == "interval" else text)
+
+
 def next_step(page: str, label: str, *, first: Callable[[], None] | None = None, apart: bool = True) -> None:
     """The one obvious button, at the end of a page `apart` from it; `first` is done before it leads on."""
     if apart:

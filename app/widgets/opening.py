@@ -13,7 +13,8 @@ from fmd_core import figures
 
 MOST_LINES = 8  # of a record
 STYLE = """<style>
-.fmd-open { position: relative; display: grid; grid-template-columns: 1fr 1fr; border: 1px solid light-dark(#dce1eb, #2e3850);
+.fmd-open { position: relative; display: grid; grid-template-columns: 1fr 1fr;
+  border: 1px solid light-dark(#dce1eb, #2e3850);
   border-radius: 12px; margin: 14px 0 0; }
 .fmd-open > b { position: absolute; top: 0; left: 50%; transform: translate(-50%, -50%); padding: 3px 14px;
   border: 1px solid light-dark(#dce1eb, #2e3850); border-radius: 999px; background: light-dark(#fff, #0f1420);

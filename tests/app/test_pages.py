@@ -15,6 +15,7 @@ from app.record.review import Review
 from app.widgets import panels
 from fmd_core.datasets.families import sample_folder
 from fmd_core.study import fixing, teaching
+from tests.app.said import words
 
 REVIEW = Review()
 
@@ -22,7 +23,7 @@ PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "feature_unlearnin
 
 
 def titles(test) -> str:
-    return " ".join(t.value for t in test.title)
+    return " ".join(words(t.value) for t in test.title)
 
 
 def refuse(*_args, **_kwargs):

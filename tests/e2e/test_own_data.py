@@ -68,7 +68,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     expect(page.get_by_text("is judged by one of five models that never saw them")).to_be_visible()
     expect(page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first).to_be_visible()
 
-    visitor.act(lambda: page.get_by_role("link", name="Twins", exact=True).click())
+    visitor.go("Twins")
     pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first
     expect(pair).to_contain_text("hours: ")
     differ = {line.split(":")[0] for line in pair.locator("strong").all_inner_texts()}

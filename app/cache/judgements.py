@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 import fmd_core as fmd
 from app.cache import fixes
 from app.cache.bounded import kept
@@ -13,11 +15,15 @@ from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
+from fmd_core.measure.bias_functions import pair_flips, predictions
 from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.values import Judges
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.twins import TwinAnswers
+from fmd_core.measure.verdict.values import Family, Finding, Judges
 from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
+from fmd_core.twins.casting import cast
 
 
 def _in_force(review: Review, variant: Variant | None) -> Study:
@@ -60,6 +66,30 @@ def answered(review: Review, variant: Variant | None) -> Answered:
 def judges(review: Review, variant: Variant | None) -> Judges:
     """Who they are."""
     return _in_force(review, variant).judges(fixes.named_head(review, variant))
+
+
+@kept()
+def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd.CounterfactualPairs:
+    """A few held-out twins that stand for all, by the original and by a fix."""
+    pairs = study(review).pairs("test", attribute)
+    heads = [fixes.head(review, change) for change in dict.fromkeys((None, fix))]
+    flips = np.stack([pair_flips(head, pairs) for head in heads])
+    return cast(pairs, flips, most)
+
+
+def reached(review: Review, variant: Variant | None, goal: Goal) -> Finding | None:
+    """What has to come within its limit, asked of held-out test people; None where nobody can say."""
+    seen = fixes.standing(review, variant)
+    head, data = fixes.head(review, variant), dataset(review)
+    people = _in_force(review, variant).features("test")
+    answered = Answered(
+        people.rows, people.labels, predictions(head, people.features), data.weights, data.persons
+    )
+    twins = None
+    if goal.family is Family.TWINS:
+        name = goal.attributes[0]
+        twins = TwinAnswers.of(head, study(seen).pairs("test", name), study(seen).placebo("test", name))
+    return goal.measured(data, answered, twins)
 
 
 def answers(review: Review, progress: Progress = ignore_progress) -> None:

@@ -75,7 +75,7 @@ def _figures(result: BeforeAfter, names: tuple[str, str]) -> None:
 
 def _who_pays(result: BeforeAfter) -> None:
     _lead(
-        "Every class, every attribute value, and who goes with or against the pattern; who lost by more than chance "
+        "Every class, every attribute value, and who is usual or unusual for the class; who lost by more than chance "
         "comes first.",
         "Who pays", "The pattern", "Adjusted for looking at many", "McNemar’s test",
     )  # fmt: skip

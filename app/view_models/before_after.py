@@ -97,8 +97,8 @@ class BeforeAfter:
             (_judged_label(found), found.judged, "inverse"),
             (FLIPS, found.flips, "inverse"),
             ("Accuracy", found.accuracy, "normal"),
-            ("Right, with the pattern", found.aligned_accuracy, "normal"),
-            ("Right, against the pattern", found.conflicting_accuracy, "normal"),
+            ("Right, usual for the class", found.aligned_accuracy, "normal"),
+            ("Right, unusual for the class", found.conflicting_accuracy, "normal"),
         )
 
     @property

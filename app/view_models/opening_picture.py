@@ -131,8 +131,8 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
             shows &= _is_of(data, finding, 0, codes[worse]) & _is_of(data, finding, 1, codes[better])
             if finding.family is Family.EQUAL_TRUTH:
                 shows &= pairs.labels == data.target.levels.index(finding.answer)
-        for i in np.flatnonzero(shows):
-            key = (float(pairs.distance[i]), -float(moved[i]), int(i), worse)
+        for i in map(int, np.flatnonzero(shows)):
+            key = (float(pairs.distance[i]), -float(moved[i]), i, worse)
             best = key if best is None or key < best else best
     if best is None:
         return None
@@ -173,7 +173,7 @@ def _apart(data: AttributeDataset, finding: Finding, answered: Answered) -> tupl
     else:
         of_class = np.ones(len(answered), dtype=bool)
     names = group_names(data, finding)
-    found = []
+    found: list[Shown | None] = []
     for group, (fares, name) in enumerate(zip((bad, ~bad), names, strict=True)):
         mine = _has(data, finding.members[group], answered.rows)
         if not finding.members[group]:

@@ -19,7 +19,13 @@ STYLE = """<style>
   opacity: .8; margin-bottom: -.6rem; }
 .st-key-answer h1 { font-size: clamp(1.6rem, 2.4vw, 2.15rem); line-height: 1.22; text-wrap: balance; }
 .fmd-lead { text-wrap: pretty; font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
-[data-testid=stMainBlockContainer] { max-width: 72rem; }
+[data-testid=stMainBlockContainer] { max-width: 76rem; padding-inline: 2.2rem; }
+@media (max-width: 640px) { [data-testid=stMainBlockContainer] { padding-inline: 1rem; }
+  .st-key-slider { position: fixed; inset: auto 0 0; width: 100%; z-index: 5; border-radius: 0;
+    background: light-dark(#fff, #0f1420); }
+  .st-key-fix > div > [data-testid=stHorizontalBlock] > :nth-child(2) { order: -1; }
+  [data-testid=stMainBlockContainer]:has(.st-key-slider) { padding-bottom: 9rem; } }
+.st-key-slider { padding: .5rem .9rem; }
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }
 [data-testid=stMetricLabel] * { white-space: normal !important; }

@@ -441,6 +441,10 @@ def outcome(truth: int, before: int, after: int) -> str:
     return OUTCOMES[1] if before == truth else OUTCOMES[2]
 
 
+USUAL = ("{} usual for the class", "{} unusual for the class")
+"""What those are called who go with and against the pattern, by the name of the attribute."""
+
+
 def _group_changes(
     dataset: AttributeDataset, features: FeatureSet, attribute: str, right: Sequence[Array]
 ) -> tuple[list[Change], list[Change], list[Change]]:
@@ -458,7 +462,10 @@ def _group_changes(
         for group in _crossed(left, right_)
         if group[1].sum() >= MIN_PEOPLE
     ]
+    name = attribute_name(dataset, attribute)
     changes = rate_changes([*kinds, *singles], *right)
+    for place, words in enumerate(USUAL):
+        changes[place] = replace(changes[place], called=words.format(name))
     # a family of their own: hundreds of small groups should not hide what happens to a large one
     return changes[: len(kinds)], changes[len(kinds) :], rate_changes(crossed, *right) if crossed else []
 
@@ -487,7 +494,7 @@ def _called(dataset: AttributeDataset, changes: Sequence[Change]) -> tuple[Chang
         members = [Member(*shared) for shared in change.properties]
         return group_name(dataset, members) if members else ""
 
-    return tuple(replace(change, called=words(change)) for change in changes)
+    return tuple(replace(change, called=change.called or words(change)) for change in changes)
 
 
 def _cells(dataset: AttributeDataset, features: FeatureSet, attribute: str) -> list[Group]:

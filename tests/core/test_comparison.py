@@ -502,7 +502,7 @@ def test_people_are_called_as_the_data_call_them(tiny):
     )  # fmt: skip
     named = {c.group: c.who for c in (*found.cells, *found.groups)}
     assert named["shape: square, mark: dot"] == "square dotted shapes"
-    assert named["mark with the pattern"] == "mark with the pattern"
+    assert named["mark with the pattern"] == "mark usual for the class"
     lost = replace(WORSE, group="mark: dot", called="dotted shapes")
     assert "dotted shapes by 20.0 points" in wording.losers_sentence(replace(found, groups=(lost,)))
 

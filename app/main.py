@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.frame import doorstep, stepper
+from app.frame import doorstep, stepper, tour
 from app.opening import permalink
 from app.serving import warmup
 from app.session import access
@@ -42,6 +42,7 @@ more = (compare, features, reading)
 page = st.navigation([*choosing, *reviewing, reading], position="hidden")
 with warmup.drawing():
     stepper.draw(steps, more, page)
+    tour.draw()
     top = st.container()
     try:
         permalink.adopt()

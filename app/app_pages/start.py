@@ -10,6 +10,7 @@ from app.widgets import components
 components.header(welcome.NAME, welcome.QUESTION, welcome.LEAD)
 # The question is on screen before the rest is imported.
 from app import cache  # noqa: E402
+from app.frame import tour  # noqa: E402
 from app.opening import your_reviews  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.view_models import start  # noqa: E402
@@ -100,6 +101,8 @@ for place, draw in zip(
 ):
     with place:
         draw()
+if st.button("Take the tour: a whole review in two minutes", icon=":material/play_circle:", key="begin_tour"):
+    tour.begin()
 your_reviews.draw()
 if warmup.is_done() or Review() != REVIEW:
     under_review()

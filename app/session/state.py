@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
@@ -319,6 +319,18 @@ def go_to(way: Way, stop: str) -> None:
     memory.put_later("depth", way.depth)
     memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
     memory.put("going", True)
+
+
+def let_slider(go: Literal["best", "original"]) -> None:
+    """Let the slider of the Unlearn page go to our suggestion, or to the original, when it is drawn next."""
+    memory.put("slider_goes", go)
+
+
+def slider_goes() -> str:
+    """Where the slider was told to go since it was drawn, or ''; said once."""
+    goes = str(memory.value("slider_goes", ""))
+    memory.forget("slider_goes")
+    return goes
 
 
 def is_going() -> bool:

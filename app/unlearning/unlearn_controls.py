@@ -146,6 +146,8 @@ def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep, label: str) -> fmd.
     stops, key = unlearn.stops(path), state.stop_key()
     _follow(key, sweep)
     memory.settle(key)
+    if goes := state.slider_goes():
+        memory.put(key, _stop_of(path) if goes == "best" else next(iter(stops)))
     if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(sweep))):
         memory.put(key, begins)
     if memory.has(key) and memory.value(key, "") not in stops:

@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Of two cores three are kept busy: a browser test waits for its server half of the time.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-slow check bench demo screenshots clean
+.PHONY: run test test-slow check bench demo docs screenshots clean
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
@@ -40,6 +40,10 @@ demo: .venv/runtime            # rebuild sample_data from its sources (trains bo
 	$(BIN)/python sample_data/build_colored_digits.py
 	$(BIN)/python sample_data/build_synthetic_faces.py
 
+docs: .venv-docs/ready         # build/site: tutorials, how-to, reference; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "The site lies in build/site/index.html"
+
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py
 	$(BIN)/python assets/take_screenshots.py
@@ -48,6 +52,12 @@ screenshots: .venv/develop     # rebuild assets/screenshots
 	@test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv-docs/ready: requirements-docs.txt
+	@test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
 # What `bench` measures beside us lies in an environment of its own that sees all of .venv, which stays as it
@@ -65,4 +75,4 @@ screenshots: .venv/develop     # rebuild assets/screenshots
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf .venv .venv-docs .venv-bench .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -26,6 +26,8 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "after": _figures(found.after, found, data),
         "chosen": {
             "change": found.change,
+            "improve": found.improve,
+            "judged_by": list(found.judged_by),
             "strength": chosen.steps,
             "mix": chosen.share,
             "validation_people": found.path.people,
@@ -53,6 +55,8 @@ def _figures(of: Figures, found: Debiased, data: AttributeDataset) -> dict[str, 
         "bias": of.bias,
         "calibrated_bias": of.calibrated,
         "flips": of.flips,
+        "parity_gap": of.parity and of.parity.value,
+        "opportunity_gap": of.opportunity and of.opportunity.value,
         "worst_group": _rate(of.worst, found, data),
         "groups": [_rate(group, found, data) for group in of.groups],
     }

@@ -22,15 +22,10 @@ from fmd_core.study.deeper import asked, deepen, mixture
 from fmd_core.unlearn.deeper import planning
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
-from fmd_core.unlearn.deeper.choosing import choose
-from fmd_core.unlearn.deeper.training import (
-    POOL,
-    REACHES,
-    DeeperSettings,
-    group_weights,
-    train_deeper,
-    usual_improve,
-)
+from fmd_core.unlearn.deeper.choosing import SHARES, choose
+from fmd_core.unlearn.deeper.material import POOL
+from fmd_core.unlearn.deeper.objectives import group_weights
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, train_deeper, usual_improve
 
 FEW = (40, 120)
 
@@ -156,7 +151,7 @@ def test_a_mixture_of_heads_is_the_mixture_of_logits(study, deepened):
 
 def test_the_path_begins_with_the_original_and_names_every_point(deepened):
     frame = deepened.path.to_frame()
-    assert len(frame) == 1 + 4 * len(FEW)
+    assert len(frame) == 1 + len(SHARES) * len(FEW)
     assert frame.chosen.sum() == 1
     assert frame.iloc[0][["steps", "share"]].tolist() == [0, 0]
     assert deepened.path.chosen.figures.flips < deepened.path.original.figures.flips

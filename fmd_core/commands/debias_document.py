@@ -30,6 +30,7 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
             "judged_by": list(found.judged_by),
             "strength": chosen.steps,
             "mix": chosen.share,
+            "restored": chosen.restored,
             "validation_people": found.path.people,
             "validation_people_of_the_smallest_group": found.path.least,
             "is_original": not chosen.steps,

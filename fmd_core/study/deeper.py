@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.data import AttributeDataset, Split, ignore_progress
+from fmd_core.data import Array, AttributeDataset, Split, ignore_progress
 from fmd_core.datasets.data_warnings import unread_columns
 from fmd_core.errors import NoTwinsError, SolverError
 from fmd_core.heads.linear import LinearHead
@@ -30,8 +30,9 @@ from fmd_core.study.study import Study
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints
-from fmd_core.unlearn.deeper.choosing import DeeperPath, Ladder
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, Ladder
 from fmd_core.unlearn.deeper.material import TEACHERS, Material
+from fmd_core.unlearn.deeper.objectives import SHIFTS_CLASSES, prior_correction
 from fmd_core.unlearn.deeper.training import (
     DeeperSettings,
     Improve,
@@ -73,6 +74,8 @@ class Deepened:
     """The parts of the data that they are of, in this order."""
     tolerance: float
     """Share of accuracy that may be lost."""
+    correction: Array | None = None
+    """What puts logits (C,) back to how often each class occurs; None where it was not shifted."""
 
     @cached_property
     def path(self) -> DeeperPath:
@@ -86,13 +89,27 @@ class Deepened:
 
     @property
     def repaired(self) -> Classifier:
-        """The network after `steps`."""
-        return self.networks[self.steps]
+        """The network after `steps`, with what the chosen point gives back."""
+        return self.network(self.steps, self.path.chosen.restored)
+
+    def network(self, steps: int, restored: float = 0.0) -> Classifier:
+        """The network after `steps`, with part of the correction in its last layer."""
+        found = self.networks[steps]
+        if self.correction is None or not restored:
+            return found
+        head = found.head.last
+        return found.with_head(LinearHead(head.weight, head.bias + restored * self.correction))
+
+    def answered(self, steps: int, restored: float = 0.0) -> Logits:
+        """What those who choose were answered, by networks that had not learned from them."""
+        found = self.answers[steps]
+        return found if self.correction is None else found.moved(restored * self.correction)
 
     @cached_property
     def ladder(self) -> Ladder:
         """Every point as those who choose see it."""
-        return Ladder.of(self.asked, self.answers[0], {k: v for k, v in self.answers.items() if k})
+        repaired = {steps: found for steps, found in self.answers.items() if steps}
+        return Ladder.of(self.asked, self.answers[0], repaired, correction=self.correction)
 
     def at(self, tolerance: float, improve: Improve | None = None) -> DeeperPath:
         """The path where another share of accuracy may be lost, or something else counts: nothing is solved again."""
@@ -103,15 +120,19 @@ class Deepened:
     def _test(self) -> tuple[Asked, Logits]:
         return asked(self.study, "test", self.attribute)
 
-    def judged(self, steps: int = 0, share: float = 0.0) -> Figures:
+    def judged(self, steps: int = 0, share: float = 0.0, restored: float = 0.0) -> Figures:
         """What a point of the path does to test people; as it stands, the original."""
         people, original = self._test
         choosers = self.answers[0]
         if not steps:
             return figures_of(people, original, self.asked.temperature(choosers))
-        _, repaired = asked(self.study, "test", self.attribute, self.networks[steps])
-        heat = self.asked.temperature(choosers.mixed(self.answers[steps], share))
+        _, repaired = asked(self.study, "test", self.attribute, self.network(steps, restored))
+        heat = self.asked.temperature(choosers.mixed(self.answered(steps, restored), share))
         return figures_of(people, original.mixed(repaired, share), heat)
+
+    def at_point(self, point: DeeperPoint) -> Figures:
+        """The same of a point."""
+        return self.judged(point.steps, point.share, point.restored)
 
     def mixed(self) -> tuple[SideBySide, Head]:
         """Original and repaired network side by side, and the head of their mixture at the chosen point."""
@@ -197,6 +218,17 @@ def interrupted(
     )
 
 
+def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings) -> Array | None:
+    if settings.improve not in SHIFTS_CLASSES:
+        return None
+    rows = np.concatenate([data.rows(part) for part in TEACHERS])
+    labels, column = data.target.codes[rows], data.attribute(attribute)
+    if len(np.unique(labels)) < len(data.target.levels):
+        return None  # of a class that nobody shows nothing can be given back
+    groups = labels * len(column.levels) + column.codes[rows]
+    return prior_correction(labels, groups, settings.emphasis)
+
+
 def _parts(turns: Sequence[tuple[tuple[Split, ...], Split]]) -> tuple[Split, ...]:
     return tuple(dict.fromkeys(part for teachers, _ in turns for part in teachers))
 
@@ -247,5 +279,6 @@ def deepen(
     together = {steps: Logits.together([found[steps] for found in answers]) for steps in answers[0]}
     judges_of = tuple(judges for _, judges in turns)
     return Deepened(
-        study, attribute, chosen, networks, together, Asked.together(people), judges_of, tolerance
-    )
+        study, attribute, chosen, networks, together, Asked.together(people), judges_of, tolerance,
+        _correction(study.data, attribute, chosen),
+    )  # fmt: skip

@@ -95,6 +95,14 @@ class Logits:
             sides([part.twins for part in parts]), sides([part.placebo for part in parts]),
         )  # fmt: skip
 
+    def moved(self, by: Array) -> Logits:
+        """`by` (C,) added to everybody's logits."""
+
+        def both(sides: Sides | None) -> Sides | None:
+            return None if sides is None else (sides[0] + by, sides[1] + by)
+
+        return Logits(self.people + by, both(self.twins), both(self.placebo))
+
     def mixed(self, other: Logits, share: float) -> Logits:
         """`share` of the way to `other`."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmd_core.data import Array
 from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.improving import find_improvement
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SHARES = tuple(place / 20 for place in range(1, 21))
 """Of the way from the original to what learned on: logits are mixed, so that a finer step costs milliseconds."""
+RESTORED = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How much of the correction for how often each class was shown is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,18 +31,28 @@ class DeeperPoint:
     figures: Figures
     refusal: str
     """Why the guard refuses it, '' where it is admitted."""
+    restored: float = 0.0
+    """How much of how often each class occurs was given back to what learned on, 0 to 1: see `prior_correction`."""
 
     def __repr__(self) -> str:
         said = f"refused: {self.refusal}" if self.refusal else "admitted"
         return one_line(
-            self, f"{self.steps} steps, {100 * self.share:g} % of the way", repr(self.figures), said
+            self,
+            f"{self.steps} steps, {100 * self.share:g} % of the way",
+            self._restored,
+            repr(self.figures),
+            said,
         )
+
+    @property
+    def _restored(self) -> str:
+        return f"{100 * self.restored:g} % restored" if self.restored else ""
 
     def as_row(self) -> Row:
         """Columns of `DeeperPath.to_frame`."""
         of = self.figures
         return {
-            "steps": self.steps, "share": self.share, "accuracy": of.accuracy, "balanced": of.balanced,
+            "steps": self.steps, "share": self.share, "restored": self.restored, "accuracy": of.accuracy, "balanced": of.balanced,
             "worst_group": of.worst.value, "worst_group_n": of.worst.n, "bias": of.bias,
             "calibrated_bias": of.calibrated, "flips": of.flips, "admitted": not self.refusal,
             "refusal": self.refusal,
@@ -79,20 +92,28 @@ class Ladder:
     is not asked yet."""
 
     original: Figures
-    tried: tuple[tuple[int, float, Figures], ...]
-    """Steps, share of the way, figures."""
+    tried: tuple[tuple[int, float, float, Figures], ...]
+    """Steps, share of the way, how much was restored, figures."""
     people: int
     least: int
 
     @classmethod
     def of(
-        cls, asked: Asked, original: Logits, repaired: Mapping[int, Logits], shares: Sequence[float] = SHARES
+        cls,
+        asked: Asked,
+        original: Logits,
+        repaired: Mapping[int, Logits],
+        shares: Sequence[float] = SHARES,
+        correction: Array | None = None,
     ) -> Ladder:
-        """The mixtures of `original` and each in `repaired`, by steps, at `shares` of the way."""
+        """The mixtures of `original` and each in `repaired`, by steps, at `shares` of the way; where there is a
+        `correction` (C,) of logits, with several parts of it as well."""
         before = figures_of(asked, original)
         tried = tuple(
-            (steps, share, figures_of(asked, original.mixed(logits, share)))
+            (steps, share, restored, figures_of(asked, original.mixed(moved, share)))
             for steps, logits in repaired.items()
+            for restored in ((0.0,) if correction is None else RESTORED)
+            for moved in [logits if correction is None else logits.moved(restored * correction)]
             for share in shares
         )
         least = 0 if asked.lacks_group else min(group.n for group in before.groups)
@@ -104,8 +125,8 @@ class Ladder:
         """The path of those who let so much be lost; see `choose`."""
         start = DeeperPoint(0, 0.0, self.original, "")
         points = [start] + [
-            DeeperPoint(steps, share, found, _refusal(self.original, found, tolerance, classes))
-            for steps, share, found in self.tried
+            DeeperPoint(steps, share, found, _refusal(self.original, found, tolerance, classes), restored)
+            for steps, share, restored, found in self.tried
         ]
         admitted = [point for point in points if not point.refusal]
         return DeeperPath(tuple(points), _furthest(admitted, improve), tolerance, self.people, self.least)
@@ -135,7 +156,8 @@ def choose(
 
 def _furthest(admitted: Sequence[DeeperPoint], improve: Improve) -> DeeperPoint:
     """Of the points that cannot be told from the best one and are better than the original, which comes first, that
-    with the largest share of the way, then of steps; the original where none is better, or nobody can say."""
+    with the largest share of the way, then the one that gives back least, then of steps; the original where none is
+    better, or nobody can say."""
     loss = find_improvement(improve).loss
     original = admitted[0]
     known = [(found, point) for point in admitted if (found := loss(point.figures)) is not None]
@@ -145,7 +167,7 @@ def _furthest(admitted: Sequence[DeeperPoint], improve: Improve) -> DeeperPoint:
     (least, error), _ = min(known, key=lambda one: one[0][0])
     better = [(of, point) for (of, _), point in known if of < start[0] - ROUNDING]
     among = [point for of, point in better if of <= least + error + ROUNDING]
-    return max(among, key=lambda point: (point.share, point.steps), default=original)
+    return max(among, key=lambda point: (point.share, -point.restored, point.steps), default=original)
 
 
 def _refusal(before: Figures, after: Figures, tolerance: float, classes: Sequence[str]) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AGREEMENT = 0.1  # weight of the squared difference between twins' logits
 CLOSENESS = 10.0  # weight of the squared distance between levels
+SHIFTS_CLASSES = ("groups", "worst group")
+"""Aims whose training shows classes more or less often than they occur."""
 RISE = 0.05  # eta: how fast a badly answered group comes to count more
 
 
@@ -35,6 +37,15 @@ def group_weights(groups: Array, emphasis: float) -> Array:
     groups (n,) that occur, the rest evenly over people."""
     _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return (1 - emphasis) / len(groups) + emphasis / (len(counts) * counts[inverse])
+
+
+def prior_correction(labels: Array, groups: Array, emphasis: float) -> Array:
+    """What is to be added to logits (C,) so that each class is expected as often as it occurs, after people were drawn
+    by `group_weights`: log n_k/n - log sum of w[i] over class k (Menon et al., Long-tail learning via logit adjustment,
+    ICLR 2021, arXiv 2007.07314). Only what was shifted between the groups of a class is left then."""
+    weights = group_weights(groups, emphasis)
+    shown = np.bincount(labels, weights=weights)
+    return np.log(np.bincount(labels) / len(labels)) - np.log(shown)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,14 @@ patterns, pictures, warming. All of them keep by `bounded`.
 
 from app.cache.deeper import (
     both,
+    changes,
     deeper_baselines,
+    deeper_done,
     deeper_figures,
     deeper_path,
     deeper_seconds,
     is_deeper_known,
-    reaches,
+    learned,
 )
 from app.cache.fixes import (
     are_tried,
@@ -90,6 +92,7 @@ __all__ = [
     "audit",
     "both",
     "changeable",
+    "changes",
     "channel_groups",
     "classifier",
     "comparison",
@@ -97,6 +100,7 @@ __all__ = [
     "counterparts",
     "dataset",
     "deeper_baselines",
+    "deeper_done",
     "deeper_figures",
     "deeper_path",
     "deeper_seconds",
@@ -118,6 +122,7 @@ __all__ = [
     "known_forgetting",
     "known_score_check",
     "known_score_checks",
+    "learned",
     "measured_effect",
     "n_inputs",
     "named_head",
@@ -129,7 +134,6 @@ __all__ = [
     "placebo",
     "point",
     "portrait",
-    "reaches",
     "red_flags",
     "reliance",
     "result",

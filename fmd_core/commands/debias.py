@@ -162,8 +162,8 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
         lines = [
             f"{wording.comparison_headline(found.comparison)} {people}",
             f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps, chosen by "
-            f"{figures.count(found.path.people)} {' and '.join(found.judged_by)} people, of whom the smallest group has "
-            f"{found.path.least}.",
+            f"{figures.count(found.path.people)} {' and '.join(found.judged_by)} people, of whom the smallest group "
+            f"has {found.path.least}.",
         ]
     lines = [*(f"! {warning.sentence}" for warning in found.verdict.warnings), *lines]
     lines += ["", _line("before", before), _line("after", after)]

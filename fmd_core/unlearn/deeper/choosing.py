@@ -52,8 +52,8 @@ class DeeperPoint:
         """Columns of `DeeperPath.to_frame`."""
         of = self.figures
         return {
-            "steps": self.steps, "share": self.share, "restored": self.restored, "accuracy": of.accuracy, "balanced": of.balanced,
-            "worst_group": of.worst.value, "worst_group_n": of.worst.n, "bias": of.bias,
+            "steps": self.steps, "share": self.share, "restored": self.restored, "accuracy": of.accuracy,
+            "balanced": of.balanced, "worst_group": of.worst.value, "worst_group_n": of.worst.n, "bias": of.bias,
             "calibrated_bias": of.calibrated, "flips": of.flips, "admitted": not self.refusal,
             "refusal": self.refusal,
         }  # fmt: skip

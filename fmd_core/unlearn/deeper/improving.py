@@ -30,7 +30,8 @@ class Improvement:
     loss: Callable[[Figures], Loss | None]
     """None where nobody can say: no twins, or too few people."""
     figure: Callable[[Figures], str]
-    """The figure in words: points."""
+    """The figure as it is written, without its unit; '' where nobody can say."""
+    unit: str = "%"
 
 
 def _groups(of: Figures) -> Loss:
@@ -61,30 +62,30 @@ IMPROVEMENTS: dict[Improve, Improvement] = {
         Improvement(
             "groups", "Every group counted alike",
             "Training shows the groups of each class and attribute value more evenly than they occur.",
-            "right with every group counted alike", _groups, lambda of: points(of.balanced),
+            "the share that is right with every group counted alike", _groups, lambda of: points(of.balanced),
         ),
         Improvement(
             "worst group", "The group that is served worst",
             "Training shows groups more evenly than they occur, and a group counts more the worse it is answered.",
-            "right in the group that is served worst", _worst,
+            "the share that is right in the group that is served worst", _worst,
             lambda of: _points(None if of.decisive is None else of.decisive.value),
         ),
         Improvement(
             "opportunity", "Recognised equally often",
             "Training also counts how far groups of one class lie apart in how surely the class is recognised.",
             "the distance between groups in how often they are recognised", lambda of: _gap(of.opportunity),
-            lambda of: _points(of.opportunity and of.opportunity.value),
+            lambda of: _points(of.opportunity and of.opportunity.value), "points",
         ),
         Improvement(
             "parity", "Answered equally often",
             "Training also counts how far groups lie apart in how surely they get an answer, whatever is true.",
             "the distance between groups in how often they get an answer", lambda of: _gap(of.parity),
-            lambda of: _points(of.parity and of.parity.value),
+            lambda of: _points(of.parity and of.parity.value), "points",
         ),
         Improvement(
             "twins", "Twins answered alike",
             "Training shows everybody with two attribute values drawn anew, and asks for one answer.",
-            "decisions that flip between twins", _twins, lambda of: _points(of.flips),
+            "the share of decisions that flip between twins", _twins, lambda of: _points(of.flips),
         ),
     )
 }  # fmt: skip

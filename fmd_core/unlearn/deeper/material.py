@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from fmd_core.unlearn.deeper.augmentation import augmented
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import DTypeLike
     from torch import nn
 
 TEACHERS: tuple[Split, ...] = ("train", "external")
@@ -141,7 +142,7 @@ def pool_size(one: torch.Tensor) -> int:
     return min(POOL, max(BATCH, POOL_BYTES // (2 * one.numel())))
 
 
-def scratch(shape: tuple[int, ...], dtype: Any) -> Array:
+def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array in a file of its own, which goes with it. Its room is taken first: where a mapped file has none, the
     process would end. SolverError where the disk is full."""
     wanted, can_take = np.dtype(dtype), hasattr(os, "posix_fallocate")

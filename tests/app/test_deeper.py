@@ -177,6 +177,10 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     path = cache.deeper_path(network.review, "colour", "twins", 0.01)
     assert test.select_slider(key=key).value == words.suggested_stop(path)
     monkeypatch.setattr("app.cache.deeper.asked", None)  # no network is asked again
+    for training in ("fmd_core.study.deeper.train_deeper", "app.unlearning.deeper_job.deepen"):
+        monkeypatch.setattr(training, None)  # nor does one learn
+    test.select_slider(key=key).set_value("35 %").run()  # a point that was not compared before
+    assert not test.exception
     test.select_slider(key=key).set_value("75 %").run()
     assert not test.exception
     made = replace(network, share=0.75)

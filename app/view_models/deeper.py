@@ -236,8 +236,8 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or aim.loss(of) is None or loss(best.after) > loss(of):
         return ""
-    name = f"{best.title[:1].lower()}{best.title[1:]}"
-    return f"On these people a simpler fix does no worse: {name}. There {aim.what} is {aim.figure(best.after)} {aim.unit}."
+    name, found = f"{best.title[:1].lower()}{best.title[1:]}", f"{aim.figure(best.after)} {aim.unit}"
+    return f"On these people a simpler fix does no worse: {name}. There {aim.what} is {found}."
 
 
 # --- tables and lines

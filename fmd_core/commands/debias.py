@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "group that is answered right least often; the default is twins, and groups where twins are other people",
     )  # fmt: skip
     parser.add_argument(
-        "--gap", choices=("opportunity", "parity"), default="opportunity",
+        "--gap", choices=("opportunity", "parity"),
         help="with --improve gap: groups of one true class recognised equally often (opportunity, the default), or "
         "everybody answered equally often (parity)",
     )  # fmt: skip
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Fix, judge, write, and return the exit status."""
     if not 0 <= arguments.tolerance <= 100:
         raise DataError(f"The tolerance is a number of points from 0 to 100, got {arguments.tolerance:g}.")
+    _improve(arguments)
     check_place(arguments.out)
     check_place(arguments.json)
     with ExitStack() as kept:
@@ -139,8 +140,12 @@ def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased,
 
 def _improve(arguments: argparse.Namespace) -> Improve | None:
     """The aim as the library calls it; None where it was not named."""
-    given = arguments.improve
-    return arguments.gap if given == "gap" else IMPROVES.get(given)
+    given, gap = arguments.improve, arguments.gap
+    if given == "gap":
+        return gap or "opportunity"
+    if gap:
+        raise DataError(f"--gap {gap} says which gap is to be closed; it goes with --improve gap.")
+    return IMPROVES.get(given)
 
 
 def _progress(share: float) -> None:
@@ -159,9 +164,12 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
         lines = [f"The model stays as it was: nothing that was tried serves those who choose better.{why}"]
     else:
         people = wording.people_sentence(found.comparison, dataset.unit)
+        back = (
+            f", {100 * chosen.restored:g} % of how often classes occur given back" if chosen.restored else ""
+        )
         lines = [
             f"{wording.comparison_headline(found.comparison)} {people}",
-            f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps, chosen by "
+            f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps{back}, chosen by "
             f"{figures.count(found.path.people)} {' and '.join(found.judged_by)} people, of whom the smallest group "
             f"has {found.path.least}.",
         ]

@@ -14,13 +14,22 @@ from fmd_core.unlearn.deeper import material
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import choose
 from fmd_core.unlearn.deeper.improving import find_improvement, improvements, in_the_data_s_words
-from fmd_core.unlearn.deeper.objectives import Batch, Gap, Opportunity, WorstGroup, group_weights, prior_correction
+from fmd_core.unlearn.deeper.objectives import (
+    Batch,
+    Gap,
+    Opportunity,
+    WorstGroup,
+    group_weights,
+    prior_correction,
+)
 from fmd_core.unlearn.deeper.training import DeeperSettings
 
 
 def asked_of(labels, levels):
     rows = np.arange(len(labels))
-    return Asked(FeatureSet(np.zeros((len(labels), 1)), np.asarray(labels), rows), np.asarray(levels), None, None)
+    return Asked(
+        FeatureSet(np.zeros((len(labels), 1)), np.asarray(labels), rows), np.asarray(levels), None, None
+    )
 
 
 def answered(answers):
@@ -30,7 +39,13 @@ def answered(answers):
 def batch(chances, truth, levels):
     p = torch.tensor(chances)
     truth, levels = torch.tensor(truth), torch.tensor(levels)
-    return Batch(torch.stack([torch.zeros_like(p), torch.logit(p)], 1), truth, levels, 2 * truth + levels, torch.ones(len(p)))
+    return Batch(
+        torch.stack([torch.zeros_like(p), torch.logit(p)], 1),
+        truth,
+        levels,
+        2 * truth + levels,
+        torch.ones(len(p)),
+    )
 
 
 def test_gaps_of_answers_and_of_recognition():
@@ -54,7 +69,9 @@ def test_levels_that_are_answered_alike_cost_nothing():
         assert float(kind(4, 2)(alike)) == pytest.approx(float(plain))
         assert float(kind(4, 2)(apart)) > float(torch.nn.functional.cross_entropy(apart.answers, apart.truth))
     task = float(torch.nn.functional.cross_entropy(crossed.answers, crossed.truth))
-    assert float(Gap(4, 2)(crossed)) == pytest.approx(task)  # answered equally often, not recognised equally often
+    assert float(Gap(4, 2)(crossed)) == pytest.approx(
+        task
+    )  # answered equally often, not recognised equally often
     assert float(Opportunity(4, 2)(crossed)) > task
 
 
@@ -90,7 +107,9 @@ def test_a_single_person_refuses_nothing_and_is_counted():
     assert path.least == 1
     many = asked_of(np.r_[labels, [1] * 40], np.r_[levels, [0] * 40])
     lost = np.r_[after, [0] * 40]
-    path = choose(many, answered(np.r_[before, [1] * 40]), {1: answered(lost)}, improve="worst group", tolerance=0.5)
+    path = choose(
+        many, answered(np.r_[before, [1] * 40]), {1: answered(lost)}, improve="worst group", tolerance=0.5
+    )
     assert path.points[-1].refusal == "the worst group falls from 80.0 to 0.0 % of 41"
 
 
@@ -110,7 +129,9 @@ def test_each_aim_chooses_by_its_own_figure():
         return choose(people, answered(start), networks, improve=improve, tolerance=1.0).chosen.steps
 
     assert chosen("worst group") == chosen("opportunity") == chosen("groups") == 1
-    assert figures_of(people, answered(evens)).parity.value < figures_of(people, answered(serves)).parity.value
+    assert (
+        figures_of(people, answered(evens)).parity.value < figures_of(people, answered(serves)).parity.value
+    )
     assert chosen("parity") == 2
     with pytest.raises(DataError, match="Unknown aim 'x'"):
         find_improvement("x")

@@ -87,7 +87,7 @@ def test_another_request_has_points_of_its_own(hired):
     assert one == request(hired, DeeperSettings("whole network", "twins", kept=KEPT))
 
 
-def test_what_nobody_came_back_for_goes(hired, monkeypatch):
+def test_what_nobody_came_back_for_goes(hired):
     data, model = hired
     settings = DeeperSettings("whole network", "twins", kept=(2,))
     old = request(hired, settings)
@@ -124,9 +124,7 @@ def test_nobody_judges_a_network_that_learned_from_them(hired):
     halves = []
     for seed, (teachers, judges) in enumerate(IN_TURNS):
         assert judges not in teachers
-        half = train_deeper(
-            model, data, "sex", settings, seed=seed, teachers=teachers, material=material
-        )[20]
+        half = train_deeper(model, data, "sex", settings, seed=seed, teachers=teachers, material=material)[20]
         halves.append(half)
         rows = data.rows(judges)
         expected = half.head.probabilities(half.encode([data.source.read(rows)])).argmax(axis=1)

@@ -19,6 +19,7 @@ from app.cache.deeper import (
     deeper_seconds,
     is_deeper_known,
     learned,
+    served_worst,
 )
 from app.cache.fixes import (
     are_tried,
@@ -141,6 +142,7 @@ __all__ = [
     "rivals_of",
     "score_check",
     "scores",
+    "served_worst",
     "side_by_side",
     "side_by_side_biases",
     "standing",

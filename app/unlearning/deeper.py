@@ -19,7 +19,6 @@ from app.view_models import charts, glossary
 from app.view_models import deeper as words
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import AttributeDataset
 from fmd_core.data import Split
 from fmd_core.report import wording
 from fmd_core.study.debiasing import VALIDATION, Change
@@ -94,7 +93,7 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
         if closed := words.closed(changes):
             st.caption(components.plain(closed))
     with right:
-        improve = _what_improves(data, attribute)
+        improve = _what_improves(review, change)
     live = deeper_job.follow()
     if live:
         return
@@ -112,15 +111,20 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
         deeper_job.begin(change, improve, tolerance)
 
 
-def _what_improves(data: AttributeDataset, attribute: str) -> Improve:
+def _what_improves(review: Review, change: Change) -> Improve:
+    data, attribute = cache.dataset(review), state.attribute()
     aims = {aim.name: aim for aim in improvements(data, attribute)}
     memory.keep_within("deeper_improve", tuple(aims))
     improve: Improve = st.radio(
         "What should improve", tuple(aims), format_func=lambda name: aims[name].title, key="deeper_improve",
         persist_state="session", help=glossary.tip("Every group counted alike", "Twin"),
     )  # fmt: skip
-    whom = in_the_data_s_words(improve, data, attribute)
-    st.caption(components.plain(f"{aims[improve].note}{f' Here: {whom}.' if whom else ''}"))
+    worst = cache.served_worst(review, attribute) if improve == "worst group" else None
+    whom = in_the_data_s_words(improve, data, attribute, worst)
+    note = "" if change == "threshold" else aims[improve].note
+    said = " ".join(filter(None, (note, f"Here: {whom}." if whom else "")))
+    if said:
+        st.caption(components.plain(said))
     if why := why_only_groups(data, attribute):
         st.caption(components.plain(words.only_groups(data, attribute, why)))
     return improve

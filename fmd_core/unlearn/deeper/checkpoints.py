@@ -53,7 +53,7 @@ class Standing:
     def take(self, loss: torch.Tensor) -> None:
         """A step down a loss, and what it does to the running mean of the weights."""
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         self.mean.update_parameters(self.whole)  # type: ignore[operator]
         if self.falling is not None:

@@ -56,6 +56,10 @@ def _points(value: float | None) -> str:
     return "" if value is None else points(value)
 
 
+def _gap_points(gap: Gap | None) -> str:
+    return "" if gap is None else points(gap.value)
+
+
 IMPROVEMENTS: dict[Improve, Improvement] = {
     found.name: found
     for found in (
@@ -74,13 +78,13 @@ IMPROVEMENTS: dict[Improve, Improvement] = {
             "opportunity", "Recognised equally often",
             "Training also counts how far groups of one class lie apart in how surely the class is recognised.",
             "the distance between groups in how often they are recognised", lambda of: _gap(of.opportunity),
-            lambda of: _points(of.opportunity and of.opportunity.value), "points",
+            lambda of: _gap_points(of.opportunity), "points",
         ),
         Improvement(
             "parity", "Answered equally often",
             "Training also counts how far groups lie apart in how surely they get an answer, whatever is true.",
             "the distance between groups in how often they get an answer", lambda of: _gap(of.parity),
-            lambda of: _points(of.parity and of.parity.value), "points",
+            lambda of: _gap_points(of.parity), "points",
         ),
         Improvement(
             "twins", "Twins answered alike",

@@ -14,7 +14,7 @@ from app.record.review import Review
 from app.record.variants import Retrained
 from app.session import memory, state
 from app.unlearning import deeper_job, history_panel
-from app.unlearning.model_files import network_file, onnx_file, why_no_file
+from app.unlearning.model_files import network_file, network_onnx, why_no_file
 from app.view_models import charts, glossary
 from app.view_models import deeper as words
 from app.view_models.before_after import BeforeAfter
@@ -289,7 +289,7 @@ def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
                 help="Opens here again, and runs as plain PyTorch: docs/debiased_model.md has the lines.",
             )  # fmt: skip
             st.download_button(
-                "Keep as ONNX", lambda: onnx_file(variant), "model.onnx", "application/octet-stream",
+                "Keep as ONNX", lambda: network_onnx(variant), "model.onnx", "application/octet-stream",
                 icon=":material/download:", on_click="ignore", key="deeper_onnx",
                 help="For programs that know neither FMD Studio nor PyTorch.",
             )  # fmt: skip

@@ -27,7 +27,7 @@ def network_file(variant: Retrained) -> bytes:
         return path.read_bytes()
 
 
-def onnx_file(variant: Retrained) -> bytes:
+def network_onnx(variant: Retrained) -> bytes:
     """The same as an ONNX graph, from prepared samples to logits."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"

@@ -175,7 +175,7 @@ def _rows(
         for tolerance in TOLERANCES:
             point = found.at(tolerance).chosen
             chosen = f"{point.steps} steps, {point.share:g} of the way, {point.restored:g} restored"
-            yield row(_guarded(reach, tolerance), found.at_point(point), took, chosen)
+            yield row(_guarded(reach, tolerance), found.judged(point), took, chosen)
 
 
 def _model(

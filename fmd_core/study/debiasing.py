@@ -106,7 +106,7 @@ def debias(
         path, chosen, chosen_by = deepened.path, deepened.path.chosen, deepened.judged_by
         both, named = deepened.mixed()
         network = mixed_network(study.model, deepened.repaired, chosen.share) if chosen.steps else study.model
-        after = deepened.at_point(chosen)
+        after = deepened.judged(chosen)
         judge = Study(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )

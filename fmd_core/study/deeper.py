@@ -120,8 +120,14 @@ class Deepened:
     def _test(self) -> tuple[Asked, Logits]:
         return asked(self.study, "test", self.attribute)
 
-    def judged(self, steps: int = 0, share: float = 0.0, restored: float = 0.0) -> Figures:
-        """What a point of the path does to test people; as it stands, the original."""
+    def judged(self, point: DeeperPoint | None = None) -> Figures:
+        """What a point of the path does to test people; None is the original."""
+        if point is None:
+            return self.judged_at(0, 0.0, 0.0)
+        return self.judged_at(point.steps, point.share, point.restored)
+
+    def judged_at(self, steps: int, share: float, restored: float) -> Figures:
+        """The same by steps, share of the way and how much of how often each class occurs is given back."""
         people, original = self._test
         choosers = self.answers[0]
         if not steps:
@@ -129,10 +135,6 @@ class Deepened:
         _, repaired = asked(self.study, "test", self.attribute, self.network(steps, restored))
         heat = self.asked.temperature(choosers.mixed(self.answered(steps, restored), share))
         return figures_of(people, original.mixed(repaired, share), heat)
-
-    def at_point(self, point: DeeperPoint) -> Figures:
-        """The same of a point."""
-        return self.judged(point.steps, point.share, point.restored)
 
     def mixed(self) -> tuple[SideBySide, Head]:
         """Original and repaired network side by side, and the head of their mixture at the chosen point."""

@@ -138,6 +138,30 @@ class TestWords:
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
 
+    def test_thresholds_cost_nothing_and_turns_are_said(self):
+        data = cache.dataset(REVIEW)
+        told = words.cost(data, "threshold", "groups", "", in_turns=True)
+        assert told == "Nothing learns: one number for each answer is moved, which takes a moment."
+        assert words.cost(data, "last block", "groups", "a minute", in_turns=True).endswith(words.IN_TURNS)
+        assert words.goes_on((0, 1600)) == ""
+        assert (
+            words.goes_on((1200, 1600))
+            == "It was interrupted after 1,200 of 1,600 steps and goes on from there."
+        )
+        view, _ = self.path()
+        assert "learned from them" not in view.choosers
+
+    def test_who_take_turns_and_how_few_decide_nothing_is_said(self):
+        data, (_, path) = cache.dataset(REVIEW), self.path(rare=8)
+        tests = path.points[0].figures, path.points[-1].figures
+        both = "validation", "external"
+        view = words.build(data, "colour", path, 1.0, tests, (), "groups", both)
+        assert "408 images of the validation and external samples choose" in view.choosers
+        assert "Nobody among them judges a network that learned from them." in view.choosers
+        assert view.choosers.endswith(
+            "Fewer than 10 decide nothing: before and after on test people says more."
+        )
+
     def test_the_name_by_which_other_places_point_here(self):
         assert f"“{words.TITLE}”" in FARTHER
 

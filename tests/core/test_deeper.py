@@ -125,7 +125,7 @@ def test_only_the_last_block_has_changed(study, deepened):
 
 
 def test_the_bias_falls_on_test_people_and_the_calibrated_one_too(deepened):
-    before, after = deepened.judged(), deepened.judged(FEW[1], 1.0)
+    before, after = deepened.judged(), deepened.judged_at(FEW[1], 1.0, 0.0)
     assert after.bias < before.bias / 2
     assert after.calibrated < before.calibrated
     assert after.flips < before.flips / 2
@@ -332,7 +332,7 @@ def test_groups_of_a_table_learn_on_too():
         DeeperSettings("whole network", "twins", kept=(300,)),
         tolerance=0.1,
     )
-    assert found.judged(300, 1.0).bias < found.judged().bias / 3
+    assert found.judged_at(300, 1.0, 0.0).bias < found.judged().bias / 3
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
@@ -390,7 +390,7 @@ def test_test_people_judge_whom_validation_people_chose_for(study, deepened):
     _, repaired = asked(study, "test", "colour", deepened.networks[FEW[1]])
     for found, answers in (
         (deepened.judged(), study.head.probabilities(test.features)),
-        (deepened.judged(FEW[1], 1.0), repaired.people),
+        (deepened.judged_at(FEW[1], 1.0, 0.0), repaired.people),
     ):
         assert found.accuracy == pytest.approx((answers.argmax(axis=1) == test.labels).mean())
         assert sum(group.n for group in found.groups) == len(test)

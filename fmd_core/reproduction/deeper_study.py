@@ -174,8 +174,8 @@ def _rows(
         took = time.process_time() - begun
         for tolerance in TOLERANCES:
             point = found.at(tolerance).chosen
-            chosen = f"{point.steps} steps, {point.share:g} of the way"
-            yield row(_guarded(reach, tolerance), found.judged(point.steps, point.share), took, chosen)
+            chosen = f"{point.steps} steps, {point.share:g} of the way, {point.restored:g} restored"
+            yield row(_guarded(reach, tolerance), found.judged(point), took, chosen)
 
 
 def _model(

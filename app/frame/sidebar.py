@@ -15,6 +15,7 @@ MEASURE_NAMES = {
     "counterfactual": "Twins answered differently",
     "demographic parity": "Groups answered differently",
     "equal opportunity": "Groups with equal truth answered differently",
+    "predictive equality": "Groups falsely given an answer differently",
 }
 
 
@@ -62,7 +63,9 @@ def _aim(attributes: tuple[str, ...]) -> None:
         format_func=MEASURE_NAMES.__getitem__,
         key="measure",
         help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
-        + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+        + glossary.tip(
+            "Counterfactual bias", "Demographic parity", "Equal opportunity", "Predictive equality"
+        ),
         persist_state="session",
     )
 

@@ -229,9 +229,7 @@ def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
     """Glossary terms of the five cards."""
     judged: tuple[str, ...] = ("Counterfactual bias",)
     if comparison.gap is not None:
-        judged = (
-            "Demographic parity" if comparison.measure == "demographic parity" else "Equal opportunity",
-        )
+        judged = (comparison.measure.capitalize(),)
     elif comparison.excess is not None:
         judged = ("Excess (beyond the placebo)", "Placebo twins")
     return (*judged, "Points"), ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)

@@ -342,6 +342,13 @@ TERMS: tuple[Term, ...] = (
         ("percentage points",),
     ),
     Term(
+        "Predictive equality",
+        "Among those who do not belong to a class, both groups are taken for it equally often; the gap is by how many "
+        "points they are not. With two classes it is about the people of the other class than equal opportunity.",
+        "It does not look at people who belong to the class and are missed; equal opportunity does.",
+        ("false alarms", "false positive rate", "groups falsely given an answer differently"),
+    ),
+    Term(
         "Protected attribute",
         "What should not matter to the answer, such as sex, age or the colour of the ink.",
         "It need not be something the model is told: it may find it out by itself.",

@@ -170,6 +170,9 @@ class Attribute(Part, frozen=True, kw_only=True):
     opportunity_gap: Figure | None = None
     parity_favours: bool = True
     opportunity_favours: bool = True
+    predictive_gap: Figure | None = None
+    """Missing, as whether it favours, in reports from before."""
+    predictive_favours: bool = True
     judged: Figure
     verdict: Text
     adjusted_p: Share | None

@@ -31,7 +31,15 @@ SUBJECTS: dict[Measure, str] = {
     "counterfactual": "{}",
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
+    "predictive equality": "the predictive equality gap by {}",
 }
+
+AMONG: dict[Measure, str] = {
+    "demographic parity": "",
+    "equal opportunity": " among those who truly belong to it",
+    "predictive equality": " among those who do not belong to it",
+}
+"""Whose probability a gap between groups compares."""
 
 
 def strategy_note(strategy: str | Strategy, measure: Measure) -> str:
@@ -79,7 +87,7 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         return _problem_sentence(_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
-        among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
+        among = AMONG[finding.measure]
         more = "more" if finding.audit.favours(finding.measure) else "less"
         return (
             f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
@@ -128,8 +136,11 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
 
 
 def bias_name(found: Comparison | InfluenceScores) -> str:
-    """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex'."""
+    """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex', 'loss of
+    blond men'."""
     name = (found.called if isinstance(found, Comparison) else "") or found.attribute
+    if isinstance(found, InfluenceScores) and found.people:
+        return f"loss of {found.people}"
     if found.measure != "counterfactual":
         return f"{found.measure} gap by {name}"
     beyond = isinstance(found, Comparison) and found.excess is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fmd_core.data import ignore_progress
 from fmd_core.heads.curvature import Curvature, fit_curvature
 from fmd_core.heads.protocol import Head
+from fmd_core.influence.label_doubts import LabelDoubts, label_doubts
 from fmd_core.influence.removal import refit_without
 from fmd_core.influence.score_check import ScoreCheck, check_scores
 from fmd_core.influence.scores import InfluenceMethod, InfluenceScores, bias_influence
@@ -78,6 +79,23 @@ class Teaching(People):
         place = self._counted("score check", self.question(about))
         ks = [key[-1] for key in self.memory.held() if key[:-1] == place]
         return tuple(self.score_check(about, k=k) for k in sorted(k for k in ks if isinstance(k, int)))
+
+    def label_doubts(self, progress: Progress = ignore_progress) -> LabelDoubts:
+        """Training samples whose label contradicts fits that never saw it; `progress` may raise to stop."""
+        was = self.original
+
+        def make() -> LabelDoubts:
+            train, persons = was.features("train"), self.data.persons
+            return label_doubts(
+                was.head, train, damping=was.model.damping, progress=progress,
+                persons=None if persons is None else persons[train.rows],
+            )  # fmt: skip
+
+        return self.memory.recall(was._key("label doubts"), make)
+
+    def are_labels_doubted(self) -> bool:
+        """Whether `label_doubts` cost nothing."""
+        return self.memory.holds(self.original._key("label doubts"))
 
     def refitted(self) -> Head:
         """The original's last layer fitted to convergence: itself, unless it comes from elsewhere."""

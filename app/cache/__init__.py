@@ -36,12 +36,18 @@ from app.cache.fixes import (
     ways,
 )
 from app.cache.influences import (
+    are_labels_doubted,
     are_scored,
+    bridge,
+    is_bridged,
     known_score_check,
     known_score_checks,
+    label_doubts,
     measured_effect,
     score_check,
     scores,
+    taught,
+    worst_served,
 )
 from app.cache.judgements import (
     are_answered,
@@ -85,10 +91,12 @@ from fmd_core.study.people import changeable
 
 __all__ = [
     "are_answered",
+    "are_labels_doubted",
     "are_scored",
     "are_tried",
     "audit",
     "both",
+    "bridge",
     "changeable",
     "channel_groups",
     "classifier",
@@ -110,6 +118,7 @@ __all__ = [
     "head",
     "heat",
     "inputs",
+    "is_bridged",
     "is_deeper_known",
     "is_judged",
     "is_reliance_known",
@@ -118,6 +127,7 @@ __all__ = [
     "known_forgetting",
     "known_score_check",
     "known_score_checks",
+    "label_doubts",
     "measured_effect",
     "n_inputs",
     "named_head",
@@ -142,6 +152,7 @@ __all__ = [
     "standing",
     "store",
     "study",
+    "taught",
     "testable",
     "tried_ways",
     "try_roads",
@@ -151,4 +162,5 @@ __all__ = [
     "warm_path",
     "warm_scores",
     "ways",
+    "worst_served",
 ]

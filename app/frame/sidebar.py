@@ -8,15 +8,9 @@ from app import cache
 from app.record.variants import describe
 from app.session import memory, state
 from app.view_models import glossary
+from app.view_models.blame import MEASURE_NAMES
 from app.widgets import components
 from fmd_core.measure.bias_functions import MEASURES
-
-MEASURE_NAMES = {
-    "counterfactual": "Twins answered differently",
-    "demographic parity": "Groups answered differently",
-    "equal opportunity": "Groups with equal truth answered differently",
-    "predictive equality": "Groups falsely given an answer differently",
-}
 
 
 def draw(*, with_steps: bool = True) -> None:

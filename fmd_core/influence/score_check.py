@@ -106,6 +106,8 @@ class ScoreCheck:
     bias_refitted: float  # B after a refit with everybody, from where effects are measured
     head_distance: float
     """How far that refit moved the head, as a share of its length: about 0 for a converged head."""
+    people: str = ""
+    """Whose loss the scores are about, 'blond men'; '' where they are about a bias."""
 
     @property
     def converged(self) -> bool:
@@ -242,6 +244,7 @@ def check_scores(
         bias=bias.value(head),
         bias_refitted=bias.value(everybody),
         head_distance=float(np.linalg.norm(everybody.theta - head.theta) / np.linalg.norm(head.theta)),
+        people=scores.people,
     )
 
 

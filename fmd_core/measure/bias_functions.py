@@ -48,6 +48,9 @@ class Taught(Protocol):
     def plants(self) -> tuple[FeatureSet, ...]:
         """Samples that should teach it and samples that should speak against it, in turn."""
 
+    def __len__(self) -> int:
+        """Pairs or people behind it."""
+
     def value(self, head: Head) -> float:
         """How much of it; less is better."""
 

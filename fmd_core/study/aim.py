@@ -32,6 +32,11 @@ class Aim:
         names = " and ".join(self.attributes)
         return names if self.measure == "counterfactual" else f"{names} ({self.measure})"
 
+    @property
+    def topic(self) -> str:
+        """'the sex bias': what training samples are asked about."""
+        return f"the {self.words} bias"
+
     def __repr__(self) -> str:
         return one_line(self, self.words)
 
@@ -49,8 +54,17 @@ class WorstGroup:
         """'whoever is served worst by sex'."""
         return f"whoever is served worst by {self.attribute}"
 
+    @property
+    def topic(self) -> str:
+        """The same: what training samples are asked about."""
+        return self.words
+
     def __repr__(self) -> str:
         return one_line(self, self.words)
+
+
+Asked = Aim | WorstGroup
+"""A question to the training samples, in full."""
 
 
 def as_aim(about: str | Sequence[str] | Aim) -> Aim:

@@ -18,7 +18,7 @@ from fmd_core.influence.removal import refit_without
 from fmd_core.influence.score_check import CONVERGED
 from fmd_core.measure.comparison import Comparison
 from fmd_core.showing import one_line
-from fmd_core.study.aim import Aim, WorstGroup
+from fmd_core.study.aim import Aim, Asked
 from fmd_core.study.judging import Judging
 from fmd_core.study.memory import Key
 from fmd_core.study.people import Question
@@ -77,7 +77,7 @@ class Bridging(Judging):
             return False
         return all(self.memory.holds(self._stop_key(asked, kind, n)) for kind, n in self._stops(asked, k))
 
-    def _stops(self, asked: Aim | WorstGroup, k: int) -> list[tuple[StopKind, int]]:
+    def _stops(self, asked: Asked, k: int) -> list[tuple[StopKind, int]]:
         harmful = self.scores(asked).n_harmful
         moved = np.linalg.norm(self.refitted().theta - self.head.theta)
         again: list[tuple[StopKind, int]] = [("everybody again", 0)]
@@ -88,10 +88,10 @@ class Bridging(Judging):
             ("refit on twins", 0),
         ]
 
-    def _stop_key(self, asked: Aim | WorstGroup, kind: StopKind, n: int) -> Key:
+    def _stop_key(self, asked: Asked, kind: StopKind, n: int) -> Key:
         return self._counted("bridge", asked, kind, n)
 
-    def _stop(self, asked: Aim | WorstGroup, kind: StopKind, n: int) -> Stop:
+    def _stop(self, asked: Asked, kind: StopKind, n: int) -> Stop:
         aim = asked if isinstance(asked, Aim) else Aim((asked.attribute,))
         makes: dict[StopKind, Callable[[], tuple[Head, int]]] = {
             "everybody again": lambda: (self.refitted(), 0),
@@ -109,7 +109,7 @@ class Bridging(Judging):
 
         return self.memory.recall(self._stop_key(asked, kind, n), make)
 
-    def _without_worst(self, asked: Aim | WorstGroup, k: int) -> Head:
+    def _without_worst(self, asked: Asked, k: int) -> Head:
         worst = self.scores(asked).most_harmful(k)
         return refit_without(self.refitted(), self.features("train"), worst, damping=self.model.damping)
 

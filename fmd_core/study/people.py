@@ -17,7 +17,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import LAST_LAYER, Depth
 from fmd_core.models.encoding import extract_features
-from fmd_core.study.aim import Aim, WorstGroup, as_aim
+from fmd_core.study.aim import Aim, Asked, WorstGroup, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
@@ -245,7 +245,7 @@ class People:
             lambda: worst_served(was.head, was.data, was.features("test"), attribute),
         )
 
-    def question(self, about: Question = None) -> Aim | WorstGroup:
+    def question(self, about: Question = None) -> Asked:
         """The same for a question about whoever is served worst, which stays as it is."""
         return about if isinstance(about, WorstGroup) else self.aim(about)
 

@@ -92,8 +92,8 @@ def build(check: ScoreCheck) -> ScoreCheckView:
         measured=tuple(_estimate(group, "measured") for group in check.groups),
         summary=(
             f"Without the {check.k} most harmful {blame.subject(check.people)} changes by {pair(harmful)}, "
-            f"without {check.k} random ones by {pair(random)}, without the {check.k} most helpful by {pair(helpful)}. Random is the mean of "
-            f"{len(random.draws)} draws, the whiskers their range."
+            f"without {check.k} random ones by {pair(random)}, without the {check.k} most helpful by "
+            f"{pair(helpful)}. Random is the mean of {len(random.draws)} draws, the whiskers their range."
         ),
         table=pd.DataFrame(
             [(_label(g, check.k), *(points(g.mean(name)) for name in EFFECTS)) for g in check.groups],
@@ -147,8 +147,8 @@ def _caution(check: ScoreCheck) -> str:
     return (
         f"This model's last layer is not the best fit of its own loss: fitting it again with all samples moves it by "
         f"{100 * check.head_distance:.0f} % of its length and {blame.subject(check.people)} from "
-        f"{figures.points(check.bias)} to {figures.points(check.bias_refitted)} points. Effects are measured from there; scores are those of the "
-        "model as it was given."
+        f"{figures.points(check.bias)} to {figures.points(check.bias_refitted)} points. Effects are measured from "
+        "there; scores are those of the model as it was given."
     )
 
 

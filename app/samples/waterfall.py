@@ -99,4 +99,5 @@ def _result(fixes: list[waterfall.Fix], *, has_learned: bool) -> None:
     for said in view.missing:
         st.info(components.plain(said))
     st.caption(waterfall.HAS_LEARNED if has_learned else waterfall.NOT_RUN)
-    st.page_link("app_pages/unlearn.py", label=waterfall.GO_ON, icon=":material/arrow_forward:")
+    if not has_learned:
+        st.page_link("app_pages/unlearn.py", label=waterfall.LEARN_ON, icon=":material/arrow_forward:")

@@ -175,10 +175,11 @@ def _doubts(doubts: LabelDoubts, aligned: np.ndarray, shown: np.ndarray, kind: K
     if not doubts.n:
         return f"None of {total} training samples looks mislabelled."
     here, against = int(doubts.doubted[shown].sum()), int((doubts.doubted & ~aligned).sum())
+    look = "looks" if doubts.n == 1 else "look"
     return (
-        f"{n} of {total} training samples {'looks' if doubts.n == 1 else 'look'} mislabelled, {figures.count(here)} of "
-        f"them among these {figures.count(len(shown))} most {kind.lower()}. {figures.count(against)} of the {n} go "
-        "against the pattern: a rare but right sample looks the same, so look before you decide."
+        f"{n} of {total} training samples {look} mislabelled; among these {figures.count(len(shown))} most "
+        f"{kind.lower()}: {figures.count(here)}; against the pattern: {figures.count(against)}. A rare but right "
+        "sample looks the same, so look before you decide."
     )
 
 

@@ -29,7 +29,7 @@ NOT_RUN = (
     "may reach groups that nothing here does."
 )
 HAS_LEARNED = "How far a network that learned on is taken is chosen on the Unlearn page, under “Deeper”."
-GO_ON = "Go on to Unlearn"
+LEARN_ON = "Let it learn on, on the Unlearn page"
 REMOVALS = ("without the top", "without all harmful")
 
 
@@ -141,7 +141,8 @@ def _table(made: Sequence[tuple[str, Comparison]]) -> pd.DataFrame:
     columns = [
         "Fix", "Bias, points", "Calibrated, points", "Served worst: right, %", "Right, %", "Verdict",
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.loc[:, (table != "").any()]  # where no group has enough people none is served worst
 
 
 def _summary(made: Sequence[tuple[str, Comparison]]) -> str:
@@ -184,11 +185,21 @@ def _lesson(fixes: Sequence[Fix]) -> str:
     ends = f"{figures.percent(own.before.value or 0)} to {figures.percent(own.after.value or 0)}"
     who = f"{own.who} ({ends}, n = {figures.count(own.before.n)})"
     label = f"{most.label[:1].lower()}{most.label[1:]}"
+    then = _refit(fixes, own.group)
     if own.rose:
-        return f"Here removing helps: {label}, more of {who} are answered right, beyond chance."
-    if own.fell:
-        return f"Removing explains, it does not cure groups: {label}, fewer of {who} are answered right."
-    return (
-        f"Removing explains, it does not cure groups: {label}, there is no evidence that more of {who} are answered "
-        "right."
-    )
+        return (
+            f"Here removing helps: {label}, more of {who} are answered right, beyond chance. {then}".rstrip()
+        )
+    said = "fewer" if own.fell else "there is no evidence that more"
+    return f"Removing explains, it does not cure groups: {label}, {said} of {who} are answered right. {then}".rstrip()
+
+
+def _refit(fixes: Sequence[Fix], group: str) -> str:
+    """What the last fix that leaves nobody out does to the same people."""
+    others = [fix for fix in fixes if not fix.is_removal and fix.comparison is not None]
+    if not others or others[-1].comparison is None:
+        return ""
+    own = next((cell for cell in others[-1].comparison.cells if cell.group == group), None)
+    if own is None or own.after.value is None:
+        return ""
+    return f"{others[-1].label}: {figures.percent(own.after.value)}."

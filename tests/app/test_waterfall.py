@@ -82,6 +82,12 @@ def test_that_removing_cures_nobody_is_said_where_the_figures_say_so():
     )
     assert "fewer of blond men" in waterfall.build(fixes(p_value=0.001, men=0.1), "bias").lesson
     assert waterfall.build(fixes(p_value=0.001, men=0.5), "bias").lesson.startswith("Here removing helps:")
+    dear = fixes(p_value=0.001, men=0.5)
+    dear[1].comparison.accuracy = change("accuracy", 0.9, 0.8, 0.001)
+    assert waterfall.build(dear, "bias").lesson.startswith(
+        "Removing has its price: without all 400 harmful, more of blond men (20.0 % to 50.0 %, n = 100) are answered "
+        "right, and overall accuracy falls from 90.0 % to 80.0 %."
+    )
 
 
 def test_summary_and_table_have_every_fix():
@@ -135,8 +141,8 @@ def test_every_question_names_its_people():
     said = blame.sentence(data, WorstGroup("male"), 13, group)
     assert said == (
         "Harmful means here: it teaches the model to miss blond men, who are served worst: it is right for 19.0 % of "
-        "36 test samples (10.0 to 35.0). Scored by the loss of 13 external blond men. They are few: check these scores, "
-        "below, before you rely on them."
+        "36 test samples (10.0 to 35.0). Scored by the loss of 13 external blond men. They are few: check these "
+        "scores, below, before you rely on them."
     )
     assert "They are few" not in blame.sentence(data, WorstGroup("male"), 30, group)
 

@@ -187,11 +187,24 @@ def _lesson(fixes: Sequence[Fix]) -> str:
     label = f"{most.label[:1].lower()}{most.label[1:]}"
     then = _refit(fixes, own.group)
     if own.rose:
-        return (
-            f"Here removing helps: {label}, more of {who} are answered right, beyond chance. {then}".rstrip()
+        more, price = f"{label}, more of {who} are answered right", _price(found)
+        said = (
+            f"Removing has its price: {more}, {price}."
+            if price
+            else f"Here removing helps: {more}, beyond chance."
         )
+        return f"{said} {then}".rstrip()
     said = "fewer" if own.fell else "there is no evidence that more"
     return f"Removing explains, it does not cure groups: {label}, {said} of {who} are answered right. {then}".rstrip()
+
+
+def _price(found: Comparison) -> str:
+    """What somebody pays for it, a clause; '' where nobody does beyond chance."""
+    accuracy = found.accuracy
+    if accuracy.fell and accuracy.before.value is not None and accuracy.after.value is not None:
+        ends = f"{figures.percent(accuracy.before.value)} to {figures.percent(accuracy.after.value)}"
+        return f"and overall accuracy falls from {ends}"
+    return "and others lose" if found.has_costs else ""
 
 
 def _refit(fixes: Sequence[Fix], group: str) -> str:

@@ -34,7 +34,7 @@ def compared(bias=0.5, accuracy=0.8, men=0.25, p_value=0.5, women=0.9):
     return SimpleNamespace(
         judged=judged, accuracy=change("accuracy", 0.7, accuracy, 0.01), cells=cells, worst_before=worst[0],
         worst_after=worst[1], calibrated=change("calibrated", 0.4, 0.3), verdict="mixed", rows=range(450),
-        attribute="sex", measure="counterfactual", called="sex", excess=None, gap=None,
+        attribute="sex", measure="counterfactual", called="sex", excess=None, gap=None, has_costs=False,
     )  # fmt: skip
 
 

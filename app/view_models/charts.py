@@ -328,10 +328,11 @@ def predicted_measured(
 
 
 def waterfall(steps: Sequence[Step], *, axis: str, unit: str) -> go.Figure:
-    """Where each fix ends, from where the one above it does; the first stands for itself. `unit` follows a figure."""
+    """Where each fix ends, from where the first step, the original, stands: that is where each begins. `unit` follows
+    a figure."""
     labels = [step.label for step in steps]
-    starts = [0.0, *(100 * step.level for step in steps[:-1])]  # of the first from nothing
     ends = [100 * step.level for step in steps]
+    starts = [0.0, *ends[:1] * (len(steps) - 1)]
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -349,19 +350,16 @@ def waterfall(steps: Sequence[Step], *, axis: str, unit: str) -> go.Figure:
         | {"font": FONT}
         for far, label, end in zip(farthest, labels, ends, strict=True)
     ]
-    links = [
-        {
-            "type": "line",
-            "x0": end,
-            "x1": end,
-            "y0": place + 0.28,
-            "y1": place + 0.72,
-            "xref": "x",
-            "yref": "y",
-        }
-        | {"line": {"color": NEUTRAL, "width": 1, "dash": "dot"}}
-        for place, end in enumerate(ends[:-1])
-    ]
+    line = {
+        "type": "line",
+        "x0": ends[0],
+        "x1": ends[0],
+        "xref": "x",
+        "y0": 0.28,
+        "y1": len(ends) - 0.72,
+        "yref": "y",
+    }
+    links = [line | {"line": {"color": NEUTRAL, "width": 1, "dash": "dot"}}]
     layout = {
         "showlegend": False,
         "annotations": notes,

@@ -108,13 +108,15 @@ def _change(found: Comparison, shown: Figure) -> Change:
 
 def _steps(levels: Sequence[tuple[str, Estimate]], shown: Figure) -> tuple[Step, ...]:
     known = [(label, level.value) for label, level in levels if level.value is not None]
-    steps, before = [], None
-    for label, value in known:
-        better = before is None or ((value < before) == (shown == "bias"))
-        color = NEUTRAL if before is None else ACCENT if better else FLAG
-        steps.append(Step(label, value, color))
-        before = value
-    return tuple(steps)
+    if len(known) < len(levels):  # without the original there is nothing to begin from
+        return ()
+    first = known[0][1]
+
+    def color(value: float) -> str:
+        return ACCENT if (value < first) == (shown == "bias") else FLAG
+
+    fixed = (Step(label, value, color(value)) for label, value in known[1:])
+    return Step(*known[0], NEUTRAL), *fixed
 
 
 def _table(made: Sequence[tuple[str, Comparison]]) -> pd.DataFrame:
@@ -185,7 +187,7 @@ def _lesson(fixes: Sequence[Fix]) -> str:
     ends = f"{figures.percent(own.before.value or 0)} to {figures.percent(own.after.value or 0)}"
     who = f"{own.who} ({ends}, n = {figures.count(own.before.n)})"
     label = f"{most.label[:1].lower()}{most.label[1:]}"
-    then = _refit(fixes, own.group)
+    then = f"{_now_worst(found, own)} {_refit(fixes, own.group)}".strip()
     if own.rose:
         more, price = f"{label}, more of {who} are answered right", _price(found)
         said = (
@@ -196,6 +198,14 @@ def _lesson(fixes: Sequence[Fix]) -> str:
         return f"{said} {then}".rstrip()
     said = "fewer" if own.fell else "there is no evidence that more"
     return f"Removing explains, it does not cure groups: {label}, {said} of {who} are answered right. {then}".rstrip()
+
+
+def _now_worst(found: Comparison, own: Change) -> str:
+    """Whoever is served worst instead; '' where it is nobody else."""
+    now = found.worst_after
+    if now is None or now.group == own.group or now.after.value is None:
+        return ""
+    return f"Served worst then: {now.who}, {figures.percent(now.after.value)} right."
 
 
 def _price(found: Comparison) -> str:

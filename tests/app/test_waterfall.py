@@ -56,7 +56,7 @@ def test_every_bar_ends_where_the_refit_does():
     assert [step.level for step in steps] == [0.641, 0.6, 0.45, 0.2]
     figure = charts.waterfall(steps, axis="points", unit="")
     bar = figure.data[0]
-    assert list(bar.base) == pytest.approx([0, 64.1, 60, 45])
+    assert list(bar.base) == pytest.approx([0, 64.1, 64.1, 64.1])  # every fix is one of the original model
     assert [b + x for b, x in zip(bar.base, bar.x, strict=True)] == pytest.approx([64.1, 60, 45, 20])
 
 
@@ -80,6 +80,8 @@ def test_that_removing_cures_nobody_is_said_where_the_figures_say_so():
         "Removing explains, it does not cure groups: without all 400 harmful, there is no evidence that more of blond "
         "men (20.0 % to 25.0 %, n = 100) are answered right. Last layer refitted on twins: 60.0 %."
     )
+    robbed = [waterfall.Fix("Without all 400 harmful", compared(0.1, women=0.04), is_removal=True)]
+    assert waterfall.build(robbed, "bias").lesson.endswith("Served worst then: blond women, 4.0 % right.")
     assert "fewer of blond men" in waterfall.build(fixes(p_value=0.001, men=0.1), "bias").lesson
     assert waterfall.build(fixes(p_value=0.001, men=0.5), "bias").lesson.startswith("Here removing helps:")
     dear = fixes(p_value=0.001, men=0.5)

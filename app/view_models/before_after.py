@@ -99,7 +99,8 @@ class BeforeAfter:
             (_judged_label(found), found.judged, "off" if found.is_flatter else "inverse"),
         )
         if found.calibrated is not None:
-            judged += ((CALIBRATED, found.calibrated, "inverse"),)
+            moved = found.is_calibrated_better or found.is_calibrated_worse
+            judged += ((CALIBRATED, found.calibrated, "inverse" if moved else "off"),)
         return (
             *judged,
             (FLIPS, found.flips, "inverse"),

@@ -7,6 +7,8 @@ import pytest
 
 from app import cache
 from app.record.review import Aim, Review, WorstGroup
+from app.record.variants import Retrained
+from app.samples import waterfall as section
 from app.view_models import blame, charts, waterfall
 from fmd_core import Change, Estimate
 from fmd_core.study.bridging import Stop
@@ -208,3 +210,18 @@ def test_a_sample_that_looks_mislabelled_says_why_on_its_card_and_in_the_file():
     assert harmful.build(data, scores, k=5, kind="Harmful", doubts=nobody).doubts == (
         "None of 900 training samples looks mislabelled."
     )
+
+
+def test_a_network_that_learned_on_in_this_session_is_a_bar_of_its_own(open_page, monkeypatch):
+    variant = Retrained(
+        replace(REVIEW, beside="b" * 32), Aim(("colour",)), "learn on", "colour: last block", 0.01
+    )
+    trained = SimpleNamespace(variant=variant, learnt=object())
+    found = cache.bridge(REVIEW, Aim(("colour",)), 50)[-1].comparison
+    monkeypatch.setattr(section.state, "trained_here", lambda: (trained,))
+    monkeypatch.setattr(section.cache, "comparison", lambda *_: found)
+    test = open_page("harmful")
+    assert not test.exception
+    table = next(t.value for t in test.table if "Fix" in t.value)
+    assert table["Fix"].tolist()[-1].replace("\\", "") == "Deeper: colour: last block"
+    assert "was not run in this session" not in text(test)

@@ -39,12 +39,18 @@ from app.cache.fixes import (
     ways,
 )
 from app.cache.influences import (
+    are_labels_doubted,
     are_scored,
+    bridge,
+    is_bridged,
     known_score_check,
     known_score_checks,
+    label_doubts,
     measured_effect,
     score_check,
     scores,
+    taught,
+    worst_served,
 )
 from app.cache.judgements import (
     answered,
@@ -93,10 +99,12 @@ from fmd_core.study.people import changeable
 __all__ = [
     "answered",
     "are_answered",
+    "are_labels_doubted",
     "are_scored",
     "are_tried",
     "audit",
     "both",
+    "bridge",
     "changeable",
     "changes",
     "channel_groups",
@@ -120,6 +128,7 @@ __all__ = [
     "head",
     "heat",
     "inputs",
+    "is_bridged",
     "is_deeper_known",
     "is_judged",
     "is_reliance_known",
@@ -129,6 +138,7 @@ __all__ = [
     "known_forgetting",
     "known_score_check",
     "known_score_checks",
+    "label_doubts",
     "learned",
     "measured_effect",
     "n_inputs",
@@ -156,6 +166,7 @@ __all__ = [
     "standing",
     "store",
     "study",
+    "taught",
     "testable",
     "tried_ways",
     "try_roads",
@@ -165,4 +176,5 @@ __all__ = [
     "warm_path",
     "warm_scores",
     "ways",
+    "worst_served",
 ]

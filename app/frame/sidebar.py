@@ -8,14 +8,9 @@ from app import cache
 from app.record.variants import describe
 from app.session import memory, state
 from app.view_models import glossary
+from app.view_models.blame import MEASURE_NAMES
 from app.widgets import components
 from fmd_core.measure.bias_functions import MEASURES
-
-MEASURE_NAMES = {
-    "counterfactual": "Twins answered differently",
-    "demographic parity": "Groups answered differently",
-    "equal opportunity": "Groups with equal truth answered differently",
-}
 
 
 def draw(*, with_steps: bool = True) -> None:
@@ -64,7 +59,9 @@ def _aim(attributes: tuple[str, ...]) -> None:
         format_func=MEASURE_NAMES.__getitem__,
         key="measure",
         help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
-        + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+        + glossary.tip(
+            "Counterfactual bias", "Demographic parity", "Equal opportunity", "Predictive equality"
+        ),
         persist_state="session",
     )
 

@@ -264,6 +264,12 @@ def _strategies() -> tuple[str, ...]:
     return tuple(strategy.name for strategy in strategies())
 
 
+def _blames() -> tuple[str, ...]:
+    from app.record.review import WorstGroup
+
+    return (*_measures(), WorstGroup.measure)
+
+
 def _depths() -> tuple[str, ...]:
     from fmd_core.models.depth import DEPTHS
 
@@ -298,6 +304,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "good": Setting("favourable", "", _one_of(_classes)),
     "against": Setting("references", "", _references),
+    "for": Setting("harmful_for", "", _one_of(_blames)),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "also": Setting("also", [], _several),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
-from app.record.review import Aim, Review
+from app.record.review import Aim, Asked, Review, WorstGroup
 from app.record.variants import Sweep, Variant, describe, of_data
 from app.session import access, keeping, memory
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
@@ -281,6 +281,14 @@ def measure() -> Measure:
 def aim() -> Aim:
     """The bias under review."""
     return Aim((attribute(),), measure())
+
+
+def question() -> Asked:
+    """What training samples are asked about: the bias under review, unless the Harmful page asks another question."""
+    found = memory.value("harmful_for", "")
+    if found == WorstGroup.measure:
+        return WorstGroup(attribute())
+    return Aim((attribute(),), found) if found else aim()
 
 
 def joint_aim() -> Aim:

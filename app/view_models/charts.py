@@ -44,6 +44,15 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a waterfall: a share, where it ends."""
+
+    label: str
+    level: float
+    color: str
+
+
+@dataclass(frozen=True)
 class BarChart:
     """Bars with the sentence that sums them up and the same figures as a table."""
 
@@ -292,7 +301,10 @@ def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
 
 
 def predicted_measured(
-    labels: Sequence[str], predicted: Sequence[Estimate], measured: Sequence[Estimate]
+    labels: Sequence[str],
+    predicted: Sequence[Estimate],
+    measured: Sequence[Estimate],
+    axis: str = "change of the bias, points",
 ) -> go.Figure:
     """What was predicted beside what came true: paired bars of changes in points, with whiskers where
     an estimate has a range."""
@@ -307,12 +319,55 @@ def predicted_measured(
     layout = {
         "barmode": "group",
         "bargap": 0.3,
-        "xaxis": {"title": {"text": "change of the bias, points"}, "zeroline": True},
+        "xaxis": {"title": {"text": axis}, "zeroline": True},
         "yaxis": _names_down(labels) | {"categoryorder": "array", "categoryarray": list(labels)},
         "legend": _LEGEND,
         "showlegend": True,
     }
     return _figure(traces, layout, height=80 + 62 * len(labels))
+
+
+def waterfall(steps: Sequence[Step], *, axis: str, unit: str) -> go.Figure:
+    """Where each fix ends, from where the first step, the original, stands: that is where each begins. `unit` follows
+    a figure."""
+    labels = [step.label for step in steps]
+    ends = [100 * step.level for step in steps]
+    starts = [0.0, *ends[:1] * (len(steps) - 1)]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": labels,
+        "base": starts,
+        "x": [end - start for start, end in zip(starts, ends, strict=True)],
+        "width": 0.56,
+        "marker": {"color": [step.color for step in steps]},
+        "customdata": [f"{end:.1f}{unit}" for end in ends],
+        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
+    }
+    farthest = [max(pair) for pair in zip(starts, ends, strict=True)]
+    notes = [
+        {"x": far, "y": label, "text": f"{end:.1f}{unit}", "xanchor": "left", "xshift": 6, "showarrow": False}
+        | {"font": FONT}
+        for far, label, end in zip(farthest, labels, ends, strict=True)
+    ]
+    line = {
+        "type": "line",
+        "x0": ends[0],
+        "x1": ends[0],
+        "xref": "x",
+        "y0": 0.28,
+        "y1": len(ends) - 0.72,
+        "yref": "y",
+    }
+    links = [line | {"line": {"color": NEUTRAL, "width": 1, "dash": "dot"}}]
+    layout = {
+        "showlegend": False,
+        "annotations": notes,
+        "shapes": links,
+        "xaxis": {"title": {"text": axis}, "range": [min(0.0, *ends) * 1.1, 1.22 * max(1.0, *ends)]},
+        "yaxis": _names_down(labels),
+    }
+    return _figure([trace], layout, height=64 + 54 * len(steps))
 
 
 def contributions(

@@ -88,8 +88,7 @@ GROUP_TERMS = (
 
 def terms(measure: Measure, *, matched: bool) -> tuple[str, ...]:
     """Glossary terms of the headline and the table under it."""
-    named = {"demographic parity": "Demographic parity", "equal opportunity": "Equal opportunity"}
-    first = (named[measure],) if measure in named else ()
+    first = () if measure == "counterfactual" else (measure.capitalize(),)
     placebo = ("Placebo twins", "Excess (beyond the placebo)") if matched else ()
     return (*first, "Counterfactual bias", *placebo, "Decision flip", "Interval (95 %)")
 

@@ -269,6 +269,22 @@ TERMS: tuple[Term, ...] = (
         ("nats", "contributions"),
     ),
     Term(
+        "Looks mislabelled",
+        "A mark on a training sample whose label contradicts what the others teach: a fit that never saw it finds its "
+        "label less likely than is usual for samples labelled so, and another label as likely as is usual for that "
+        "one (confident learning, Northcutt and others 2021; five fits of the last layer).",
+        "It is not a finding that the label is wrong: whoever goes against a shortcut looks mislabelled to a model "
+        "that follows it. Look at the sample.",
+        ("wrong label", "label noise", "confident learning"),
+    ),
+    Term(
+        "Loss of a group",
+        "How surprised the model is, on average, by the true class of the people of one group: 0 if it is sure of "
+        "every truth. It is shown in hundredths, called points.",
+        "It is not a share of people: a loss of 100 points does not mean that everybody is answered wrong.",
+        ("cross-entropy", "worst group", "whoever is served worst"),
+    ),
+    Term(
         "Match distance",
         "How unlike two matched twins are, as the model sees them: 0 is the same, 1 as unlike as two strangers of one "
         "class.",
@@ -341,6 +357,13 @@ TERMS: tuple[Term, ...] = (
         "The difference between two percentages: from 60 % to 83 % is 23 points.",
         "They are not per cent of the old figure: 23 points on 60 % is 38 % more.",
         ("percentage points",),
+    ),
+    Term(
+        "Predictive equality",
+        "Among those who do not belong to a class, both groups are taken for it equally often; the gap is by how many "
+        "points they are not. With two classes it is about the people of the other class than equal opportunity.",
+        "It does not look at people who belong to the class and are missed; equal opportunity does.",
+        ("false alarms", "false positive rate", "groups falsely given an answer differently"),
     ),
     Term(
         "Protected attribute",

@@ -133,6 +133,7 @@ def _rows(first: Report, second: Report) -> list[_Row]:
         _Row("Limit, points", lambda r: f"{100 * r.settings.limit:g}"),
         *(_Row(f"Bias by {name}, original", partial(_bias_before, name)) for name in names),
         *(_Row(f"Bias by {name}, in force", partial(_bias_in_force, name)) for name in names),
+        _Row("Calibrated bias, in force", _calibrated),
         *(_Row(f"Read of {name} by {READERS[kind]}, %", partial(_read, name, kind)) for name, kind in readers),
         *(_Row(f"Recognised of {name}, in force, %", partial(_recognised, name)) for name in classes),
         *(_Row(f"Hiding {name}, in force, points", partial(_hidden, name)) for name in patterns),
@@ -215,6 +216,12 @@ def _bias_before(name: str, report: Report) -> str:
 def _bias_in_force(name: str, report: Report) -> str:
     judged = _judged(_in_force(report), name)
     return NONE if judged is None else _figure(judged)
+
+
+def _calibrated(report: Report) -> str:
+    """What is judged, of a changed model that is made as sure as it is right."""
+    told = report.measured.calibrated if report.measured else None
+    return NONE if told is None else _figure(told.after)
 
 
 def _read(attribute: str, kind: Kind, report: Report) -> str:

@@ -145,7 +145,7 @@ button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-
 .record > strong { border-left: 3px solid var(--st-primary-color); margin-left: -8px; padding-left: 5px; }
 .note { display: block; font-size: 12px; margin-top: 4px; }
 .caption { font-weight: 600; }
-.detail { font-size: 12px; }
+.detail { font-size: 12px; white-space: pre-line; }
 """
 
 _component = st.components.v2.component("fmd_gallery", html="<ul class='gallery'></ul>", css=_CSS, js=_JS)

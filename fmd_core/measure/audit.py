@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPORTED = (
-    "bias", "flips", "placebo", "excess", "parity_gap", "opportunity_gap", "aligned_accuracy",
+    "bias", "flips", "placebo", "excess", "parity_gap", "opportunity_gap", "predictive_gap", "aligned_accuracy",
     "conflicting_accuracy",
 )  # fmt: skip
 """Figures of an attribute that are columns of a report's table."""
@@ -103,17 +103,30 @@ class AttributeBias:
     """Whether it is the usual level that gets the answer more often in `parity_gap`, by probability."""
     opportunity_favours: bool = True
     """The same of `opportunity_gap`."""
+    predictive_gap: Estimate | None = None
+    """The same among those whose true class it is not: false alarms (predictive equality)."""
+    predictive_favours: bool = True
+    """The same of `predictive_gap`."""
 
     def by(self, measure: Measure) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
         if measure == "counterfactual":
             return self.bias if self.excess is None else self.excess
-        found = self.parity_gap if measure == "demographic parity" else self.opportunity_gap
-        return found or Estimate.unknown(0, "not measured")
+        gaps = {
+            "demographic parity": self.parity_gap,
+            "equal opportunity": self.opportunity_gap,
+            "predictive equality": self.predictive_gap,
+        }
+        return gaps[measure] or Estimate.unknown(0, "not measured")
 
     def favours(self, measure: Measure) -> bool:
         """Whether a gap between groups favours those who go with the pattern."""
-        return self.parity_favours if measure == "demographic parity" else self.opportunity_favours
+        favours = {
+            "demographic parity": self.parity_favours,
+            "equal opportunity": self.opportunity_favours,
+            "predictive equality": self.predictive_favours,
+        }
+        return favours.get(measure, True)
 
     @property
     def judged(self) -> Estimate:
@@ -229,7 +242,9 @@ def _audit_attribute(
     right = predicted == features.labels
     gaps = np.abs(pair_differences(head, pairs))
     floor, excess = (None, None) if placebo is None else _beyond_placebo(head, pairs, placebo)
-    parity, opportunity = (_gap(head, dataset, features, pairs.attribute, m) for m in MEASURES[1:])
+    parity, opportunity, predictive = (
+        _gap(head, dataset, features, pairs.attribute, m) for m in MEASURES[1:]
+    )
     return AttributeBias(
         attribute=pairs.attribute,
         bias=mean_estimates(gaps[:, None])[0],
@@ -237,7 +252,7 @@ def _audit_attribute(
         aligned_accuracy=rate_estimate(right[aligned].sum(), int(aligned.sum())),
         conflicting_accuracy=rate_estimate(right[~aligned].sum(), int((~aligned).sum())),
         metrics=group_metrics(features.labels, predicted, privileged),
-        groups=_served(dataset, pairs.attribute, features, right),
+        groups=served_groups(dataset, pairs.attribute, features, right),
         placebo=floor,
         excess=excess,
         distance=float(np.median(pairs.distance)),
@@ -245,6 +260,8 @@ def _audit_attribute(
         opportunity_gap=opportunity[0],
         parity_favours=parity[1],
         opportunity_favours=opportunity[1],
+        predictive_gap=predictive[0],
+        predictive_favours=predictive[1],
     )
 
 
@@ -283,10 +300,11 @@ def gap_draws(heads: Sequence[Head], gap: GroupGap) -> list[Array]:
     return [share[:, 0] - share[:, 1] for share in shares]
 
 
-def _served(
+def served_groups(
     dataset: AttributeDataset, attribute: str, features: FeatureSet, right: Array
 ) -> tuple[ServedGroup, ...]:
-    """Accuracy of every class and attribute level that occurs among the people."""
+    """Accuracy of every class and attribute level that occurs among the people, the worst first and those with too
+    few people last; `right` (n,) says whose answer is right."""
     column, target = dataset.attribute(attribute), dataset.target
     codes = column.codes[features.rows]
     found = []

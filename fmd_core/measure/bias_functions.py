@@ -3,11 +3,14 @@
     counterfactual       B(theta) = mean over twins of | P(y | c) - P(y | c̄) |
     demographic parity   B(theta) = | mean P(k | x), usual level for k - the same, other levels |
     equal opportunity    the same among those whose true class is k
+    predictive equality  the same among those whose true class is another: false alarms
 
 All lie in [0, 1]. The first is Chen et al. (NeurIPS 2023, section 3), whose influence and unlearning
-take any differentiable B; the others are the group gaps of Hardt et al. (2016) on probabilities in
-place of decisions, so that they have a slope. Auditing, influence and unlearning know a bias by the
-protocol `BiasFunction` alone.
+take any differentiable B; the others are the group gaps of Hardt et al. (2016) and, for false alarms, of
+Corbett-Davies et al. (KDD 2017), on probabilities in place of decisions, so that they have a slope. With two
+classes equal opportunity is about class 1 and predictive equality about class 0: each alone leaves the other's
+people out. Auditing and unlearning know a bias by the protocol `BiasFunction` alone, influence by `Taught`,
+which the loss of one group is as well (`fmd_core.measure.group_loss`).
 """
 
 from __future__ import annotations
@@ -26,16 +29,37 @@ from fmd_core.heads.protocol import Head
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
-Measure = Literal["counterfactual", "demographic parity", "equal opportunity"]
+Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+Blame = Measure | Literal["worst group"]
+"""What training samples can be blamed for: a bias, or that one group is served badly."""
 
 
-class BiasFunction(Protocol):
-    """A bias of a head with p parameters, measured on fixed people."""
+class Taught(Protocol):
+    """What a head with p parameters has learned that it should not have, measured on fixed people."""
 
     @property
     def attribute(self) -> str:
         """The protected attribute, or several by name."""
+
+    @property
+    def measure(self) -> Blame: ...
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        """Samples that should teach it and samples that should speak against it, in turn."""
+
+    def __len__(self) -> int:
+        """Pairs or people behind it."""
+
+    def value(self, head: Head) -> float:
+        """How much of it; less is better."""
+
+    def gradient(self, head: Head) -> Array:
+        """Its slope, (p,), in the head's coordinates."""
+
+
+class BiasFunction(Taught, Protocol):
+    """A bias of a head with p parameters, measured on fixed people."""
 
     @property
     def measure(self) -> Measure: ...
@@ -118,6 +142,10 @@ class CounterfactualBias:
     def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
         return (self,)
 
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        return self.pairs.favoured, self.pairs.other
+
     def __len__(self) -> int:
         return len(self.pairs)
 
@@ -174,6 +202,11 @@ class GroupGap:
     def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
         return (self,)
 
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        usual = self.privileged[np.arange(len(self)), self.features.labels]
+        return self.features.subset(usual), self.features.subset(~usual)
+
     def __len__(self) -> int:
         return len(self.features)
 
@@ -184,13 +217,17 @@ class GroupGap:
         counted = np.ones_like(self.privileged, dtype=bool)
         if n_classes == 2:
             counted[:, 0] = False
+        is_true = self.features.labels[:, None] == np.arange(n_classes)
         if self.measure == "equal opportunity":
-            counted &= self.features.labels[:, None] == np.arange(n_classes)
+            counted &= is_true
+        elif self.measure == "predictive equality":
+            counted &= ~is_true
         return counted & self.privileged, counted & ~self.privileged
 
     @cached_property
     def n_counted(self) -> int:
-        """People who count on either side: for equal opportunity with two classes those of class 1 alone."""
+        """People who count on either side: with two classes those of class 1 alone for equal opportunity, those of
+        class 0 for predictive equality."""
         usual, others = self.sides
         return int((usual | others).any(axis=1).sum())
 
@@ -240,6 +277,10 @@ class JointBias:
     @property
     def measure(self) -> Measure:
         return self.parts[0].measure
+
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        return tuple(side for part in self.parts for side in part.plants)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)

@@ -16,6 +16,7 @@ from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 from fmd_core.measure.audit import gap_draws, gap_people
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
+from fmd_core.measure.calibration import head_temperature, tempered
 from fmd_core.measure.changes import Change, Group, losers_first, mean_changes, rate_changes
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["improved", "mixed", "no evidence", "worse", "unchanged"]
 LOSS_TOLERANCE = 0.01  # a group may lose as much before it counts against a change, as a share
+ROUNDING = 1e-3  # a calibrated bias that moves by less has not moved: a fitted temperature is no more exact
 OUTCOMES = ("now right", "now wrong", "wrong both times")
 
 
@@ -61,11 +63,36 @@ class Comparison:
     measure: Measure = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
+    calibrated: Change | None = None
+    """What is `judged`, of both models at the temperature that suits validation people: as sure as they are right.
+    None where no validation people were given; without a figure where they are too few."""
 
     @property
     def judged(self) -> Change:
         """The change that the verdict rests on: of the measure chosen, and of twins beyond the placebo."""
         return self.gap or self.excess or self.bias
+
+    @property
+    def is_flatter(self) -> bool:
+        """Whether what is judged fell only because the answers became flatter: with both models as sure as they are
+        right there is no evidence that it fell, or nobody can say."""
+        return self.judged.fell and self.calibrated is not None and not self.is_calibrated_better
+
+    @property
+    def is_calibrated_better(self) -> bool:
+        """Whether what is judged fell with both models as sure as they are right."""
+        return self._has_calibrated(-1)
+
+    @property
+    def is_calibrated_worse(self) -> bool:
+        """Whether it rose."""
+        return self._has_calibrated(1)
+
+    def _has_calibrated(self, sign: int) -> bool:
+        """Whether calibrated bias rose (1) or fell (-1), by more than chance and rounding."""
+        if self.calibrated is None or not self.calibrated.is_beyond_chance:
+            return False
+        return sign * (self.calibrated.difference.value or 0.0) > ROUNDING
 
     @property
     def changed(self) -> Array:
@@ -124,18 +151,18 @@ class Comparison:
     def verdict(self) -> Verdict:
         """What the change did to people.
 
-        Improved: the bias fell beyond its interval, of twins the flipped decisions too; and nobody pays
-        (`has_costs`), which could be said. Worse: the bias rose, or somebody pays for a bias that cannot be
-        said to have changed, and no group gained. Mixed is what is both. A figure that cannot be said, or
-        nothing beyond chance, is no evidence.
+        Improved: the bias fell beyond its interval, calibrated too (else the answers became flatter, not fairer), and
+        of twins the flipped decisions; and nobody pays (`has_costs`), which could be said. Worse: the bias rose,
+        or somebody pays for a bias that cannot be said to have changed, and no group gained. Mixed is what is both.
+        A figure that cannot be said, or nothing beyond chance, is no evidence.
         """
         difference = self.judged.difference
         if difference.value == 0 and len(self.changed) == 0:
             return "unchanged"
         if difference.value is None:
             return "no evidence"
-        fell, rose = (difference.excludes_zero and sign * difference.value > 0 for sign in (-1, 1))
-        if fell:
+        rose = self.is_calibrated_worse if self.is_flatter else self.judged.rose
+        if self.judged.fell and not self.is_flatter:
             decisive = self.measure != "counterfactual" or self.flips.fell
             return "improved" if decisive and self.can_say_who_pays and not self.has_costs else "mixed"
         if rose or self.has_costs:
@@ -176,7 +203,7 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each `Change`, overall figures first, then groups and intersections: see `Change.as_row`."""
-        overall = (self.bias, self.excess, self.gap, self.flips, self.accuracy)
+        overall = (self.bias, self.excess, self.gap, self.calibrated, self.flips, self.accuracy)
         changes = [*(change for change in overall if change is not None), *self.groups, *self.intersections]
         return table(change.as_row() for change in changes)
 
@@ -189,6 +216,13 @@ class Candidate:
     features: FeatureSet
     pairs: CounterfactualPairs
     placebo: CounterfactualPairs | None = None
+    validation: FeatureSet | None = None
+    """Validation people as the head reads them, who say how sure it should be; None: nothing is calibrated."""
+
+    def calibrated(self) -> Candidate:
+        """The same as sure as it is right of its validation people."""
+        assert self.validation is not None, "asked only where validation people were given"
+        return replace(self, head=tempered(self.head, head_temperature(self.head, self.validation)))
 
     def __repr__(self) -> str:
         beside = "" if self.placebo is None else f"{count(len(self.placebo))} placebo pairs"
@@ -203,6 +237,7 @@ def compare(
     pairs: CounterfactualPairs,
     placebo: CounterfactualPairs | None = None,
     measure: Measure = "counterfactual",
+    validation: FeatureSet | None = None,
 ) -> Comparison:
     """Compare two heads that read the same features: everyone in `pairs` must be among `features`.
 
@@ -216,6 +251,9 @@ def compare(
         Their twins by the attribute that was unlearned, and placebo twins of matched ones.
     measure
         What the verdict goes by.
+    validation
+        Validation people: by them both heads are made as sure as they are right, for the calibrated bias. Without
+        them it stays unsaid, and answers that only became flatter pass for less biased.
 
     Returns
     -------
@@ -232,7 +270,7 @@ def compare(
     >>> fmd.compare(model.head, path.suggested.result.head, data, people["test"], twins["test"])
     Comparison(colour: improved, 64.1 to 14.1 points, accuracy 45.1 points (40.0 to 50.0), 450 people)
     """
-    before_, after_ = (Candidate(head, features, pairs, placebo) for head in (before, after))
+    before_, after_ = (Candidate(head, features, pairs, placebo, validation) for head in (before, after))
     return compare_candidates(before_, after_, dataset, measure)
 
 
@@ -263,6 +301,7 @@ def compare_candidates(
         [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
         + ([] if before.placebo is None else [_excess(ends)])
     )
+    gap = None if measure == "counterfactual" else _gap_change(ends, dataset, measure)
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
     cells = _cells(dataset, features, pairs.attribute)
     return Comparison(
@@ -276,7 +315,8 @@ def compare_candidates(
         intersections=_called(dataset, sorted(crossed, key=losers_first)),
         cells=_called(dataset, rate_changes(cells, *right)),
         excess=changes[3] if before.placebo is not None else None,
-        gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
+        gap=gap,
+        calibrated=_calibrated(ends, dataset, measure),
         measure=measure,
         called=attribute_name(dataset, pairs.attribute),
         confusion_before=_confusion(features.labels, predicted[0], before.head.n_classes),
@@ -331,9 +371,7 @@ def candidate_biases(
     if measure != "counterfactual":
         found = [_gap_change((was, now), dataset, measure) for was, now in both]
     else:
-        found = mean_changes(
-            [_distance_row((was, now)) if was.placebo is None else _excess((was, now)) for was, now in both]
-        )
+        found = mean_changes([_twins_row((was, now)) for was, now in both])
     names = [was.pairs.attribute for was, _ in both]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
@@ -357,6 +395,27 @@ def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array,
         _spread_out(np.abs(pair_differences(end.head, end.pairs)), place, len(features)) for end in ends
     )
     return "counterfactual bias", paired, was, now
+
+
+def _twins_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+    """What is judged of twins: B, less the placebo's where there is one."""
+    return _distance_row(ends) if ends[0].placebo is None else _excess(ends)
+
+
+def _calibrated(
+    ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure
+) -> Change | None:
+    """What is judged, of both models as sure as they are right of validation people."""
+    guards = [end.validation for end in ends]
+    if any(people is None for people in guards):
+        return None
+    if (few := min(len(people) for people in guards if people is not None)) < MIN_PEOPLE:
+        unknown = Estimate.unknown(few)
+        return Change("calibrated bias", "", unknown, unknown, unknown)
+    even = ends[0].calibrated(), ends[1].calibrated()
+    is_gap = measure != "counterfactual"
+    found = _gap_change(even, dataset, measure) if is_gap else mean_changes([_twins_row(even)])[0]
+    return replace(found, name=f"calibrated {found.name}")
 
 
 def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure) -> Change:

@@ -33,6 +33,7 @@ def first_page(evidence: Evidence) -> schema.FirstPage:
     return schema.FirstPage(
         warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
         people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
+        calibrated=wording.calibrated_sentence(comparison) if comparison else "",
         remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
         gained=_moved(comparison, comparison.gainers) if comparison and changed else [],
         lost=_moved(comparison, comparison.losers) if comparison and changed else [],

@@ -170,6 +170,9 @@ class Attribute(Part, frozen=True, kw_only=True):
     opportunity_gap: Figure | None = None
     parity_favours: bool = True
     opportunity_favours: bool = True
+    predictive_gap: Figure | None = None
+    """Missing, as whether it favours, in reports from before."""
+    predictive_favours: bool = True
     judged: Figure
     verdict: Text
     adjusted_p: Share | None
@@ -361,6 +364,8 @@ class Rival(Part, frozen=True):
     after: Figure
     difference: Figure
     accuracy_difference: Figure
+    calibrated: Figure | None = None
+    """What is judged after it, calibrated; None in reports from before."""
 
 
 class ChangedAnswer(Part, frozen=True):
@@ -400,6 +405,8 @@ class Measured(Part, frozen=True):
     outcomes: dict[Text, Count]
     confusion_before: Some[Some[Count]] = field(default_factory=list)
     confusion_after: Some[Some[Count]] = field(default_factory=list)
+    calibrated: Change | None = None
+    """What is judged, of both models as sure as they are right; None in reports from before."""
 
 
 class TwinAnswer(Part, frozen=True):
@@ -444,6 +451,8 @@ class FirstPage(Part, frozen=True):
     not_tested: Some[Text]
     refusals: Some[Text]
     twin: Twin | None
+    calibrated: Text = ""
+    """What calibrated bias does; '' where nothing was changed, and in reports from before."""
 
 
 class Probe(Part, frozen=True):

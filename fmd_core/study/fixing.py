@@ -12,7 +12,7 @@ from fmd_core.errors import FMDError, NoTwinsError
 from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import MEASURES, predictions
+from fmd_core.measure.bias_functions import MEASURES, Measure, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
@@ -183,8 +183,13 @@ class Fixing(Teaching):
     ) -> tuple[Way, ...]:
         """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
         (the finding itself, and between groups also twins and the other gap) and by strategy."""
-        own = aim_of(goal)
-        others = MEASURES if goal.family is not Family.TWINS else ()
+        own = aim_of(goal, self.data.target.levels)
+        others: tuple[Measure, ...] = ()
+        if (
+            goal.family is not Family.TWINS
+        ):  # only one of both gaps among people of one truth is about the finding
+            either = "equal opportunity" if own.measure == "predictive equality" else "predictive equality"
+            others = tuple(measure for measure in MEASURES if measure != either)
         aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]

@@ -54,8 +54,8 @@ class Judging(Answering):
 
         def make() -> Comparison:
             pairs, floor = self.pairs("test", aim.attribute), self.placebo("test", aim.attribute)
-            people = self.features("test")
-            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure)
+            people, guards = self.features("test"), self.features("validation")
+            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure, guards)
 
         return self.memory.recall(self._counted("comparison", of.name, aim.attribute, aim.measure), make)
 
@@ -78,13 +78,14 @@ class Judging(Answering):
     ) -> Candidate:
         """A model with what it reads of the test people. Who is whose matched twin does not depend on the model:
         with `twins_of` it is asked of that study."""
-        people, head = self.features("test"), self._named(change).make()
+        people, head, guards = self.features("test"), self._named(change).make(), self.features("validation")
         if twins_of is None or self.data.pair_method != "matched":
-            return Candidate(head, people, self.pairs("test", attribute), self.placebo("test", attribute))
+            twins, floor = self.pairs("test", attribute), self.placebo("test", attribute)
+            return Candidate(head, people, twins, floor, guards)
         floor = twins_of.placebo("test", attribute)
         return Candidate(
             head, people, twins_of.pairs("test", attribute).seen_in(people),
-            None if floor is None else floor.seen_in(people),
+            None if floor is None else floor.seen_in(people), guards,
         )  # fmt: skip
 
     def rivals(self, about: About = None, k: int | None = None) -> tuple[tuple[Rival, Comparison], ...]:
@@ -104,7 +105,7 @@ class Judging(Answering):
             people, twins = self.features("test"), self.pairs("test", aim.attribute)
             floor = self.placebo("test", aim.attribute)
             return tuple(
-                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure))
+                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure, guards))
                 for rival in heads
             )
 

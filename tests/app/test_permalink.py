@@ -154,6 +154,7 @@ HOSTILE = {
     "good": ["hired", "<b>"],
     "against": ["hat=red", "colour=mauve", "colour", "=&=", "%00=1"],
     "k": ["0", "-5", "x", "10000001", "1.5"],
+    "for": ["best group", "<b>"],
     "kind": ["Harm"],
     "also": ["hat", "paper,,", "colour;paper"],
     "how": ["rm -rf", "iterated "],

@@ -475,6 +475,24 @@ def forget_job(job: str) -> None:
     memory.put("jobs", tuple(j for j in jobs() if j != job))
 
 
+def leave_job(job: str) -> None:
+    """Wait no longer for a job that goes on for somebody else: no place follows it any more."""
+    forget_job(job)
+    for place in memory.keys_of("job_", job):
+        memory.put(place, "")
+    memory.put("left_job", job)
+
+
+def has_left(job: str) -> bool:
+    """Whether this visitor stopped waiting for a job that goes on, and did not come back."""
+    return bool(memory.value("left_job", "") == job)
+
+
+def come_back() -> None:
+    """Wait again for what was left."""
+    memory.forget("left_job")
+
+
 def show_job(place: str, job: str) -> None:
     """Let a place on a page follow a job."""
     memory.put(f"job_{place}", job)

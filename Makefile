@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Of two cores three are kept busy: a browser test waits for its server half of the time.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-slow check bench demo screenshots clean
+.PHONY: run test test-slow check bench demo lock screenshots clean
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
@@ -39,6 +39,9 @@ bench: .venv/develop .venv-bench/ready
 demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)
 	$(BIN)/python sample_data/build_colored_digits.py
 	$(BIN)/python sample_data/build_synthetic_faces.py
+
+lock: .venv/develop             # rewrite what the container installs, with digests (Linux, Python 3.11, a network)
+	$(BIN)/python tests/image/lock.py
 
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py

@@ -149,7 +149,7 @@ def _orientation(picture: Image.Image) -> int:
 
 def _has_deep_colours(picture: Image.Image) -> bool:
     """Whether each colour has 16 bits in the file; Pillow keeps 8 of them and calls it RGB."""
-    return any(";16" in str(tile[3]) for tile in picture.tile)
+    return any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
 
 
 def _is_transparent(picture: Image.Image) -> bool:

@@ -108,8 +108,11 @@ def _outside(part: Any, place: str = "") -> Iterator[str]:  # noqa: ANN401  any 
             yield from _outside(one, f"{place}[{number}]")
     elif isinstance(part, Part):
         fields = msgspec.structs.asdict(part)
-        value, low, high = (fields.get(name) for name in ("value", "low", "high"))
-        if None not in (value, low, high) and not low - ROUNDING <= value <= high + ROUNDING:
+        value, low, high = fields.get("value"), fields.get("low"), fields.get("high")
+        if (
+            value is not None and low is not None and high is not None
+            and not low - ROUNDING <= value <= high + ROUNDING
+        ):  # fmt: skip
             yield place
         for name, one in fields.items():
             yield from _outside(one, f"{place}.{name}" if place else name)

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import cache
 from app.session import access, state
 from app.widgets import components
+from fmd_core import figures
 
 CHANGED = {
     "data": "The data are not those that this review was begun with: its files were changed since. What was decided "
@@ -25,6 +26,9 @@ def draw(place: DeltaGenerator) -> None:
             st.warning(CHANGED[what])
         if steps := state.unsaved():
             _unsaved(steps)
+    if steps:
+        with st.sidebar:  # whoever took the step may have scrolled far down
+            st.warning(f"{figures.counted(steps, 'step')} not saved: see the top of the page.")
 
 
 def _unsaved(steps: int) -> None:

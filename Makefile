@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Of two cores three are kept busy: a browser test waits for its server half of the time.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-slow check bench demo docs screenshots clean
+.PHONY: run test test-slow check bench demo docs lock screenshots clean
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
@@ -43,6 +43,9 @@ demo: .venv/runtime            # rebuild sample_data from its sources (trains bo
 docs: .venv-docs/ready         # build/site: tutorials, how-to, reference; a link that leads nowhere is an error
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict
 	@echo "The site lies in build/site/index.html"
+
+lock: .venv/develop             # rewrite what the container installs, with digests (Linux, Python 3.11, a network)
+	$(BIN)/python tests/image/lock.py
 
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py

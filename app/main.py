@@ -55,8 +55,6 @@ with warmup.drawing():
         from app.jobs import preparation
         from app.session import state
 
-        if state.not_kept():
-            st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
         sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         is_of_model = not state.review().is_of_another_system
         if page in reviewing and is_of_model:
@@ -72,9 +70,10 @@ with warmup.drawing():
     except (FMDError, SystemExit) as error:  # some libraries end the process when they are unhappy
         components.show_problem(error)
     finally:
-        from app.frame import behind
+        from app.frame import behind, doubts
         from app.jobs import job_panel
 
         behind.draw(top)
+        doubts.draw(top)
         permalink.write()
         job_panel.sidebar_list()  # last: a job that the page has just started is in it

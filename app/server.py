@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.serving import logs, warmup
+from app.serving import logs, settings, warmup
 from app.serving.shell import SCRIPT_SOURCE, Shell
 from app.session import access
 
@@ -135,6 +136,10 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     warmup.start()
     yield {}
     warmup.end()
+
+
+if found := settings.faults():
+    sys.exit("\n".join(found))
 
 
 def word_problem(error: Exception) -> bool:

@@ -23,6 +23,7 @@ DRAWS = 2_000
 BOOTSTRAP_SEED = 0
 NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _CHUNK = 250
+_EXACT = 2**24  # whole numbers up to here are exact in float32
 
 
 Reason = Literal["too few", "clause", "sentence"]
@@ -155,9 +156,12 @@ def estimate_from_draws(value: float, draws: Array, n: int) -> Estimate:
 
 def bootstrap_means(values: Array) -> Array:
     """Means of the columns of `values` (n, m) in resamples of the n people, (DRAWS, m)."""
-    counts = _resampling_counts(len(values))
-    chunks = [counts[start : start + _CHUNK].astype("float64") @ values for start in range(0, DRAWS, _CHUNK)]
-    return np.concatenate(chunks) / len(values)
+    counts, dtype = _resampling_counts(len(values)), "float64"
+    if len(values) * np.abs(values).max(initial=0) < _EXACT and np.array_equal(values, np.rint(values)):
+        dtype = "float32"  # whole numbers whose sums it holds exactly, in half the time
+    values = np.asarray(values, dtype)
+    chunks = [counts[start : start + _CHUNK].astype(dtype) @ values for start in range(0, DRAWS, _CHUNK)]
+    return np.concatenate(chunks).astype("float64") / len(values)
 
 
 @lru_cache(maxsize=8)

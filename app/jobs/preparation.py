@@ -151,7 +151,10 @@ def _have_done(
     if _was_just_done(key):
         return
     last = REGISTRY.find(state.shown_job(PLACE))
-    if last is not None and (last.key, last.state) == (key, "stopped"):
+    going_on = REGISTRY.live(key)
+    if (last is not None and (last.key, last.state) == (key, "stopped")) or (
+        going_on is not None and state.has_left(going_on.id)
+    ):
         _offer_again(title)
     job = REGISTRY.start(key, title, work, brief=True)
     if job.wait(PATIENCE_SECONDS) and (
@@ -184,7 +187,12 @@ def _offer_again(title: str) -> None:
 
     components.header("Stopped", f"{title} was stopped.", "Nothing has changed: the model is as it was.")
     with st.container(horizontal=True):
-        st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
+        st.button("Begin again", type="primary", on_click=_begin_again)
         if state.depth() != LAST_LAYER:
             st.button("Change the last layer only", on_click=memory.setter("depth", LAST_LAYER))
     st.stop()
+
+
+def _begin_again() -> None:
+    state.come_back()
+    state.show_job(PLACE, "")

@@ -43,7 +43,7 @@ def begin(
             finally:
                 uploads.give_back(table)
             stem = Path(name).stem
-            return _opened(imports.finish_import(folder, stem, answers), stem, answers, progress.part(0.4, 1))
+            return _opened(folder, stem, answers, progress.part(0.4, 1))
 
         return job_panel.start_job(key, f"Importing {name}", work, import_data.Incoming(name))
 
@@ -59,15 +59,19 @@ def _there(path: Path | None) -> Path:
     return path
 
 
-def _opened(imported: str, name: str, answers: Answers, progress: Progress) -> Imported:
-    """Open an import once and look at what it holds; what cannot be opened is not kept."""
+def _opened(folder: Path, name: str, answers: Answers, progress: Progress) -> Imported:
+    """Open what was brought in and look at what it holds; only then is it an import. What cannot be opened is not
+    kept."""
     try:
         progress(0, "Checking every row")
-        data = imports.open_import(imported, progress)
+        data = imports.first_look(folder, name, answers, progress)
         progress(1, "Looking for what tells the answer")
-        return import_data.describe_import(imported, name, answers, data, imports.sheet_of(imported))
+        sheet = imports.begun_sheet(folder)
+        found = import_data.describe_import(folder.name, name, answers, data, sheet)
+        imports.finish_import(folder, name, answers)
+        return found
     except BaseException:
-        imports.delete_import(imported)
+        imports.give_up(folder)
         raise
 
 
@@ -153,7 +157,7 @@ def _changed(
     answers = import_data.cured(answers, found.giveaways, cures)
 
     def work(progress: Progress) -> Imported:
-        again = _opened(imports.answer_again(found.id, answers), found.name, answers, progress).without(found)
+        again = _opened(imports.begin_again(found.id), found.name, answers, progress).without(found)
         imports.delete_import(found.id)
         return again
 

@@ -17,12 +17,12 @@ from fmd_core import figures
 from fmd_core.forget.forgetting import READERS
 from fmd_core.forget.probes import Kind
 from fmd_core.kinds import find_kind
-from fmd_core.report import wording
 from fmd_core.report.fields import Figure
 from fmd_core.report.schema import Attribute, Report
 
 NONE = "–"
 MISSING_PICTURES = "Pictures are not in it: they are in the HTML page that was saved with it."
+LOG_FITS = "Its audit log follows from its own hashes. "
 DIGEST = 16  # characters of a digest that tell it from others
 LARGEST_PAGE = 24 << 20  # characters; more would hold up the browser that shows it
 
@@ -61,14 +61,14 @@ class ReportComparison:
 def opened(found: fmd.OpenedReport) -> OpenedView:
     """The page of an opened report and what to know of it. Raises DataError for one too large to show."""
     report = found.report
-    caution = "" if found.is_intact else wording.broken_seal("This file")
+    caution = found.cautions("This file")
     banner = " ".join(["Opened from a file, to be read only.", caution]).strip()
     html = fmd.render_page(report, opened=banner)
     if len(html) > LARGEST_PAGE:
         raise fmd.DataError("This report would make a page too large to show.")
     return OpenedView(
         sentence=f"“{report.data.name}”, written {when(report)}. {headline(report)} "
-        f"Decision: {_decision(report)}. "
+        f"Decision: {_decision(report)}. {LOG_FITS if found.log_fault == '' else ''}"
         + (MISSING_PICTURES if find_kind(report.data.kind).has_pictures else ""),
         caution=caution,
         html=html,

@@ -80,14 +80,14 @@ def check_images(
 def _check(path: Path) -> list[str]:
     """What has to be converted in a picture; DataError, a bare reason, if it cannot be used."""
     with _opened(path) as picture:
-        changes = []
+        changes, is_deep = [], _has_deep_colours(picture)  # asked before the camera's notes decode it
         if getattr(picture, "is_animated", False):
             changes.append("animated: the first frame is used")
-        if _orientation(picture) != 1:
+        if _orientation(picture) in _TURNS:  # cameras also write 0 or 9, which mean nothing
             changes.append("turned upright, as the camera noted")
         if picture.mode == "CMYK":
             changes.append("converted from print colours (CMYK)")
-        elif picture.mode.startswith("I"):
+        elif picture.mode.startswith("I") or is_deep:
             changes.append("reduced from 16 bits to 8")
         elif _is_transparent(picture):
             changes.append("transparent and put on white")
@@ -145,6 +145,11 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except _BROKEN:
         return 1  # notes of the camera may be damaged although the picture is not
+
+
+def _has_deep_colours(picture: Image.Image) -> bool:
+    """Whether each colour has 16 bits in the file; Pillow keeps 8 of them and calls it RGB."""
+    return any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
 
 
 def _is_transparent(picture: Image.Image) -> bool:

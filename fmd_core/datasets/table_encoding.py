@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RARE = 10  # a level with fewer training rows than this shares the input "other"
 OTHER, MISSING = "other", "not stated"
+ROUNDING = 1e-9  # a spread below this share of the numbers themselves is what rounding left
 TOO_LARGE = 1e30  # beyond this a number is a slip, and its square would not fit
 AGE_EDGES = (30.0, 45.0, 60.0)
 AGE_LABELS = ("under 30", "30 to 44", "45 to 59", "60 or more")
@@ -269,20 +270,32 @@ def encode_categories(
     )
 
 
-def encode_numbers(name: str, values: Array, train: Array, *, is_input: bool = True) -> Numbers:
-    """A column of numbers (n,), NaN where missing, standardised by its known values in `train` (n,) bool."""
+def encode_numbers(
+    name: str, values: Array, train: Array, *, is_input: bool = True, is_protected: bool = False
+) -> Numbers:
+    """A column of numbers (n,), NaN where missing, standardised by its known values in `train` (n,) bool.
+
+    One that is alike in all training rows, up to rounding, and nowhere missing there, tells a model nothing: it is
+    no input. Dividing by what rounding left would make any other number enormous."""
     values = np.where(np.abs(values) <= TOO_LARGE, values, np.nan).astype("float64")  # also infinities
     known = values[train & np.isfinite(values)]
     if len(known) == 0:
         raise DataError(f"'{name}' has no number in the training rows; leave it out.")
     small = values.astype("float32")
     exact = np.array_equal(small.astype("float64"), values, equal_nan=True)
+    is_constant = is_one_number(known)
+    tells_missing = bool(np.isnan(values[train]).any())
     return Numbers(
         name,
         frozen_array(small if exact else values),
         float(known.mean()),
-        float(known.std()) or 1.0,
+        1.0 if is_constant else float(known.std()),
         float(np.median(known)),
-        bool(np.isnan(values[train]).any()),
-        is_input,
+        tells_missing,
+        is_input and (tells_missing or not is_constant or is_protected),
     )
+
+
+def is_one_number(values: Array) -> bool:
+    """Whether numbers (n,) are one number, up to rounding."""
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())

@@ -13,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,6 +105,11 @@ class _Cells:
             return self.people("all")
         return int((self.per_person[:, 4 * group : 4 * group + 4].sum(axis=1) > 0).sum())
 
+    @cached_property
+    def draws(self) -> Array:
+        """Means of the cells in resamples of the people, (8, DRAWS): the same for every metric."""
+        return bootstrap_means(self.per_person).T
+
     @property
     def comparable(self) -> bool:
         return self.people("all") >= MIN_PEOPLE
@@ -115,7 +121,7 @@ class _Cells:
         if not np.isfinite(value):
             return Estimate.unknown(n, "the privileged group never gets the favourable answer")
         with np.errstate(divide="ignore", invalid="ignore"):
-            draws = formula(bootstrap_means(self.per_person).T)
+            draws = formula(self.draws)
         return estimate_from_draws(value, draws[np.isfinite(draws)], n)
 
 

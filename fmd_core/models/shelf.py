@@ -30,6 +30,7 @@ from fmd_core.models.files import (
     save_classifier,
 )
 from fmd_core.running.whole_files import written_whole
+from fmd_core.text import short_name
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
@@ -79,8 +80,14 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
 
 
 def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
-    """A model from the shelf by id."""
-    return load_classifier(_file(dataset, model_id))
+    """A model from the shelf by id. Raises ModelError where its numbers are not those that were kept under it."""
+    found = load_classifier(_file(dataset, model_id))
+    if not found.fingerprint.startswith(model_id):
+        raise ModelError(
+            f"The file of the model '{short_name(found.title)}' was changed since it was kept: its numbers are others. "
+            "Put back the original file, or bring this one in under Model as a model of its own."
+        )
+    return found
 
 
 def model_file(dataset: AttributeDataset, model_id: str) -> bytes:

@@ -345,14 +345,20 @@ class LogLine(Part, frozen=True):
     action: Text
     detail: Text
     hash: Text
+    content: Text = ""
+    """Digest of the review after this step; '' in reports from before, as the next."""
+    previous: Text = ""
+    """Hash of the line before."""
 
 
 class AuditLog(Part, frozen=True):
-    """The log as it was kept, with its hashes."""
+    """The log as it was kept, with its hashes and all that they cover."""
 
     is_intact: bool
     sentence: Text
     lines: Many[LogLine]
+    review: Text = ""
+    """The review's id, which every hash covers; '' in reports from before."""
 
 
 class Rival(Part, frozen=True):

@@ -194,8 +194,11 @@ def audit_log(trail: AuditTrail | None) -> schema.AuditLog | None:
     """The log as it was kept, with its hashes."""
     if trail is None:
         return None
-    lines = [schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash) for line in trail.lines]
-    return schema.AuditLog(trail.is_intact, trail.sentence, lines)
+    lines = [
+        schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash, line.content, line.previous)
+        for line in trail.lines
+    ]
+    return schema.AuditLog(trail.is_intact, trail.sentence, lines, trail.review)
 
 
 def score_check(check: ScoreCheck) -> schema.ScoreCheck:

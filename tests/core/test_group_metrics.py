@@ -165,3 +165,13 @@ def test_logging_works_again_after_aif360():
 
     group_metrics(*people(2))
     assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_the_resamples_of_an_attribute_are_drawn_once(monkeypatch):
+    asked, means = [], module.bootstrap_means
+    monkeypatch.setattr(module, "bootstrap_means", lambda values: asked.append(len(values)) or means(values))
+    truth, says, group = (np.arange(200).reshape(-1, 1) % k == 0 for k in (2, 3, 5))
+    cells = module._Cells(truth, says, group)
+    for formula in (module._rate(0), module._rate(1), module._odds):
+        assert cells.estimate(0.5, formula, 200).low is not None
+    assert asked == [200]

@@ -19,6 +19,7 @@ from fmd_core.datasets.own.people import codes_of, share_out_people
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
 from fmd_core.datasets.table_encoding import AGE_EDGES, Binned, ages, thirds
 from fmd_core.errors import DataError
+from fmd_core.text import one_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class Answers:
         """Answers that `to_dict` gave. Raises DataError where they are damaged."""
         known = {f.name: f.type for f in fields(cls) if f.name in saved or f.name not in _ASKED_LATER}
         try:
-            values = {name: json.loads(saved[name]) for name in known}
+            values = {name: _one_form(json.loads(saved[name])) for name in known}
             return cls(**{name: _typed(value, str(known[name])) for name, value in values.items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
@@ -116,6 +117,15 @@ def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
     if kind.startswith(("Mapping", "AlsoChange")) and isinstance(value, dict) and _is_text_tree(value):
         return value
     raise TypeError
+
+
+def _one_form(value: Any) -> Any:  # noqa: ANN401
+    """Every text in one form, as a sheet is read: answers kept by an earlier version may hold the other."""
+    if isinstance(value, str):
+        return one_form(value)
+    if isinstance(value, list):
+        return [_one_form(part) for part in value]
+    return {one_form(k): _one_form(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _is_text_tree(value: Any) -> bool:  # noqa: ANN401

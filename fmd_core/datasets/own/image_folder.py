@@ -30,7 +30,7 @@ from fmd_core.datasets.pictures import ImageCheck, check_images, read_square, re
 from fmd_core.datasets.table_checks import attribute_notes
 from fmd_core.datasets.table_dataset import protected_column, target_column
 from fmd_core.errors import DataError
-from fmd_core.text import short_name
+from fmd_core.text import one_form, short_name
 
 SIZES = (16, 512)
 DISPLAY = 320
@@ -162,12 +162,13 @@ def _match(cells: Array, files: Mapping[str, Path]) -> tuple[list[str], list[str
 
     A cell is only looked up among the files that are there, never opened as a path: by the whole
     name, then by its last part, then without capitals and without a suffix, where that is unique.
+    Letters with marks are compared in one form: a Mac writes them in another than tables do.
     """
     ways: tuple[Callable[[str], str], ...] = (
-        lambda name: name,
-        lambda name: name.replace("\\", "/").rsplit("/", 1)[-1],
-        lambda name: name.replace("\\", "/").rsplit("/", 1)[-1].casefold(),
-        lambda name: name.replace("\\", "/").rsplit("/", 1)[-1].casefold().rsplit(".", 1)[0],
+        one_form,
+        lambda name: one_form(name).replace("\\", "/").rsplit("/", 1)[-1],
+        lambda name: one_form(name).replace("\\", "/").rsplit("/", 1)[-1].casefold(),
+        lambda name: one_form(name).replace("\\", "/").rsplit("/", 1)[-1].casefold().rsplit(".", 1)[0],
     )
     indexes = []
     for way in ways:

@@ -2,8 +2,9 @@
 
 An import lies in a folder of its own under `home_folder()/imports`, named by a random id, and is
 opened again from there: `table.<suffix>` with the rows, `pictures/` unpacked for images,
-`answers.json` with what the columns mean. The answers are written last, so that a half-made
-import is never opened.
+`answers.json` with what the columns mean. The answers are written last, once everything was
+looked at (`first_look`), so that a half-made import is never listed or opened; one that is deleted
+is moved out of sight first, so that a kill leaves nothing that could be opened.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from fmd_core.home import data_folder, home_folder, room_needed
 from fmd_core.running.whole_files import written_whole
 
 ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
+LONGEST_NAME = 80  # characters
 LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
 ABANDONED_SECONDS = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
+_DELETED = "deleted-"  # how the folder of a deleted import is called until all of it is gone
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def begin_import(
 ) -> Path:
     """A new folder with a copy of `table` and the unpacked pictures of `archive`, or the way to the
     folder `pictures` where they lie; not yet answered."""
-    _sweep()
+    sweep()
     folder = _new_folder()
     try:
         with room_needed(DataError):
@@ -89,7 +92,7 @@ def begin_import(
                 unpacked = open_zip(archive, folder / PICTURES, progress)
                 (folder / SKIPPED).write_text(json.dumps(unpacked.notes))
     except BaseException:  # also a cancel: leave nothing half done
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
     return folder
 
@@ -101,16 +104,39 @@ def _new_folder() -> Path:
     return folder
 
 
+def first_look(
+    folder: Path, name: str, answers: Answers, progress: Callable[[float], None] = ignore_progress
+) -> AttributeDataset:
+    """Open what `begin_import` made before it is finished, so that an import is listed only once every row and
+    picture was checked. Raises DataError for answers that do not fit."""
+    return replace(_form(_kind_of(answers)).open(folder, answers, progress), name=name[:LONGEST_NAME])
+
+
+def begun_sheet(folder: Path) -> Sheet:
+    """The table of what `begin_import` made, as `sheet_of` gives it later."""
+    return _sheet(folder)
+
+
+def give_up(folder: Path) -> None:
+    """Remove what `begin_import` made."""
+    _remove(folder)
+
+
 def finish_import(folder: Path, name: str, answers: Answers) -> str:
     """Write down what the columns mean; returns the id under which it can be opened."""
+    kind = _kind_of(answers)
+    with room_needed(DataError), written_whole(folder / ANSWERS) as part:
+        part.write_text(json.dumps({"name": name[:LONGEST_NAME], "kind": kind, "answers": answers.to_dict()}))
+    return folder.name
+
+
+def _kind_of(answers: Answers) -> str:
     kind = next((form.name for form in FORMS.values() if form.answers is type(answers)), "")
     if not kind:
         raise DataError(
             f"Answers of the type {type(answers).__name__} belong to no form of import: {', '.join(FORMS)}."
         )
-    with room_needed(DataError), written_whole(folder / ANSWERS) as part:
-        part.write_text(json.dumps({"name": name[:80], "kind": kind, "answers": answers.to_dict()}))
-    return folder.name
+    return kind
 
 
 def sheet_of(import_id: str) -> Sheet:
@@ -178,15 +204,25 @@ def answers_of(import_id: str) -> Answers:
 def answer_again(import_id: str, answers: Answers) -> str:
     """The same files under other answers, as an import of its own: what was opened under the old id stays as it
     is. The files are linked where the disk can, so that pictures take no room twice. Returns the new id."""
+    folder = begin_again(import_id)
+    try:
+        return finish_import(folder, _saved(_folder(import_id))["name"], answers)
+    except BaseException:
+        _remove(folder)
+        raise
+
+
+def begin_again(import_id: str) -> Path:
+    """A new folder with the files of an import, not yet answered, as `begin_import` makes one."""
     old = _folder(import_id)
     folder = _new_folder()
     try:
         with room_needed(DataError):
             shutil.copytree(old, folder, copy_function=_link, ignore=lambda *_: [ANSWERS], dirs_exist_ok=True)
-        return finish_import(folder, _saved(old)["name"], answers)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
+    return folder
 
 
 def _link(there: str, here: str) -> None:
@@ -198,17 +234,31 @@ def _link(there: str, here: str) -> None:
 
 def delete_import(import_id: str) -> None:
     """Remove an import and all its files."""
-    shutil.rmtree(_folder(import_id))
+    gone = _out_of_sight(_folder(import_id))
+    shutil.rmtree(gone)
 
 
-def _sweep() -> None:
-    """Remove imports that were never finished and that nobody can be finishing any more."""
-    if _root().is_dir():
-        for folder in _root().iterdir():
-            abandoned = (
-                not (folder / ANSWERS).exists() and time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
-            )
-            if _ID.fullmatch(folder.name) and abandoned:
+def _remove(folder: Path) -> None:
+    """Remove a folder of ours, as far as the disk lets us; what stays is out of sight, and swept later."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(_out_of_sight(folder), ignore_errors=True)
+
+
+def _out_of_sight(folder: Path) -> Path:
+    """Take an import off the list in one step: from now on a kill leaves nothing that can be opened."""
+    gone = folder.with_name(f"{_DELETED}{folder.name}-{secrets.token_hex(4)}")
+    folder.rename(gone)
+    return gone
+
+
+def sweep() -> None:
+    """Remove what kills left: imports that were being deleted, and those that were never finished and that nobody
+    can be finishing any more."""
+    for folder in _root().iterdir() if _root().is_dir() else ():
+        with contextlib.suppress(OSError):  # another process may remove it first
+            is_old = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+            never_finished = _ID.fullmatch(folder.name) and is_old and not (folder / ANSWERS).exists()
+            if folder.name.startswith(_DELETED) or never_finished:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from fmd_core import figures
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind
 from fmd_core.datasets.own.answers import MIN_CLASS
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.own.sniffing_columns import is_amount, profile_column, suggest_roles
+from fmd_core.datasets.own.sniffing_columns import NOT_STATED, is_amount, profile_column, suggest_roles
 from fmd_core.datasets.table_dataset import MAX_CLASSES
 from fmd_core.errors import DataError
 from fmd_core.text import clean_names
@@ -22,7 +22,7 @@ from fmd_core.text import clean_names
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOT_KNOWN = {"na", "n/a", "#n/a", "nan", "null", "?"}
+_NOT_KNOWN = NOT_STATED | {"?"}
 _WEIGHTS = re.compile(
     r"fnl ?wgt|p ?weight|weights|wgt|(?:sample|survey|person|final|case|design|population|sampling|instance) ?"
     r"(?:weights?|wgt|wt)"

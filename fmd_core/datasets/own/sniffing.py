@@ -14,11 +14,12 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.datasets.own.sniffing_columns import (
     ColumnProfile,
-    number_text,
+    number_texts,
     profile_column,
     suggest_roles,
     tidy_cells,
     to_number,
+    without_programs_words,
 )
 from fmd_core.datasets.own.sniffing_formats import ENCODINGS, check_size, is_parquet
 from fmd_core.datasets.own.sniffing_layout import DELIMITERS, NUMBER, Layout, find_layout, records
@@ -90,9 +91,7 @@ class Sheet:
         if self.column(name).kind != "number":
             return self.frame[name].to_numpy(dtype=object)
         codes, found = np.unique(self.numbers(name), return_inverse=True)[::-1]
-        return np.array(["" if np.isnan(value) else number_text(value) for value in found], dtype=object)[
-            codes
-        ]
+        return np.array(["" if text == "nan" else text for text in number_texts(found)], dtype=object)[codes]
 
 
 def read_preview(path: Path, layout: Layout | None = None) -> Preview:
@@ -159,10 +158,16 @@ def _read(path: Path, layout: Layout | None, limit: int | None) -> tuple[Sheet, 
 
 def _profiles(frame: pd.DataFrame, *, comma_is_decimal: bool) -> tuple[tuple[ColumnProfile, ...], list[str]]:
     """Tidy every column of `frame` in place and look at it."""
-    columns, cuts = [], {}
+    columns, cuts, unstated = [], {}, []
     for name in map(str, frame.columns):
         frame[name], cuts[name] = tidy_cells(frame[name])
-        columns.append(profile_column(name, frame[name], comma_is_decimal=comma_is_decimal))
+        profile = profile_column(name, frame[name], comma_is_decimal=comma_is_decimal)
+        if profile.kind != "number":  # there such words are missing anyway
+            frame[name], words = without_programs_words(frame[name])
+            if words:
+                profile = profile_column(name, frame[name], comma_is_decimal=comma_is_decimal)
+                unstated.append(f"{', '.join(words)} in '{name}' ({sum(words.values()):,})")
+        columns.append(profile)
     slips = sum(column.slips for column in columns)
     found = {
         "Long values were cut to 80 characters": [name for name, number in cuts.items() if number],
@@ -172,7 +177,8 @@ def _profiles(frame: pd.DataFrame, *, comma_is_decimal: bool) -> tuple[tuple[Col
     }
     roles = suggest_roles(columns, len(frame))
     profiles = tuple(replace(column, role=roles[column.name]) for column in columns)
-    return profiles, [f"{what} in {listed(names)}." for what, names in found.items() if names]
+    notes = [f"{what} in {listed(names)}." for what, names in found.items() if names]
+    return profiles, [*notes, *([f"Read as empty cells: {first_ten(unstated)}."] if unstated else [])]
 
 
 def _column_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,6 +26,8 @@ _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _COMMA = re.compile(
     r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 )
+NOT_STATED = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null"})
+"""How programs write an empty cell, in small letters. 'none', 'unknown' or '?' may be an answer: the reviewer says."""
 _NO_NUMBER = {"na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "missing", "unknown"}
 _NEARLY_ALL = 0.98  # from here on, the rest of a column of numbers are slips
 _IMAGE = re.compile(r".+\.(?:jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE)
@@ -92,6 +95,13 @@ def tidy_cells(cells: pd.Series) -> tuple[pd.Series, int]:
     return pd.Series(np.array(tidy, dtype=object)[codes], dtype="str"), len(long)
 
 
+def without_programs_words(cells: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """A column of words, empty where a program wrote that nothing is stated, and how often each such word stood."""
+    counts = cells.value_counts()
+    found = {str(word): int(n) for word, n in counts.items() if str(word).lower() in NOT_STATED}
+    return (cells.mask(cells.isin(list(found)), "") if found else cells), dict(sorted(found.items()))
+
+
 def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> ColumnProfile:
     """Look at one column of texts, "" where empty."""
     import pandas as pd
@@ -113,8 +123,15 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     figures, places = np.unique(values[~wrong], return_inverse=True)
     sums = np.bincount(places, weights=counts[filled][~wrong], minlength=len(figures)).astype(int)
     often = np.argsort(-sums, kind="stable")[:LEVELS_SHOWN]
-    levels = {number_text(figures[i]): int(sums[i]) for i in often}
+    called = {i: _called(figures, i) for i in often}
+    levels = {called[i]: int(sums[i]) for i in often}
     return replace(_profile(name, "number", levels, missing), n_levels=len(figures), style=style, slips=slips)
+
+
+def _called(figures: Array, place: int) -> str:
+    """What `number_texts` calls one of many numbers."""
+    first = max(0, place - 1)
+    return number_texts(figures[first : place + 2])[place - first]
 
 
 def _profile(name: str, kind: Kind, levels: dict[str, int], missing: int) -> ColumnProfile:
@@ -127,6 +144,16 @@ def _profile(name: str, kind: Kind, levels: dict[str, int], missing: int) -> Col
 def number_text(value: float) -> str:
     """A number as short as it can be said: 37.0 is '37'."""
     return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.10g}"
+
+
+def number_texts(values: Array) -> list[str]:
+    """The same for different numbers (n,) in rising order, in full where two would be one."""
+    short = [number_text(float(value)) for value in values]
+    alone = [True, *(a != b for a, b in pairwise(short)), True]
+    return [
+        text if before and after else repr(float(value))
+        for text, value, before, after in zip(short, values, alone, alone[1:], strict=False)
+    ]
 
 
 def are_few(n_levels: int, n_rows: int) -> bool:

@@ -27,7 +27,7 @@ from fmd_core.datasets.own.answers import (
 from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.own.table_rows import persons_of, without_unknown
-from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
+from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note, number_notes
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
 from fmd_core.errors import DataError
@@ -102,7 +102,8 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
     leaks = leak_note(frame, split, settings.unit)
-    of_reading = (*left_out, *drawn, *leaks, *told)
+    numbers = number_notes(dataset, settings.leave_out)
+    of_reading = (*left_out, *drawn, *leaks, *numbers, *told)
     dataset = replace(
         dataset,
         favourable=settings.favourable,
@@ -113,7 +114,16 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         answered=answered_codes(sheet, settings, rows, dataset.target),
         not_read=_unread(sheet, dataset),
         parts_are_drawn=not settings.split_column,
-        notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
+        notes=(
+            *sheet.notes,
+            *skipped,
+            *left_out,
+            *drawn,
+            *leaks,
+            *numbers,
+            *attribute_notes(dataset, frame),
+            *told,
+        ),
         notes_of_reading=of_reading,
     )
     return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))

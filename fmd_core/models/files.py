@@ -30,7 +30,7 @@ FORMAT, RECIPE = "fmd-classifier-1", "recipe"
 OWN_FORMAT = "fmd-classifier-2"
 """Of a classifier whose encoder is no network of our list; otherwise as the first."""
 FORMATS = (FORMAT, OWN_FORMAT)
-RESTORERS: dict[str, str] = {}
+RESTORERS: dict[str, str] = {"hugging_face": "fmd_core.models.hugging_face"}
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
 SETTING = "encoder."  # begins the name of each of the encoder's settings in the header
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again

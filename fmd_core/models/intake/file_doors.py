@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmd_core.errors import ModelError
-from fmd_core.models.intake import weight_files
+from fmd_core.models.intake import hugging_face_files, weight_files
 from fmd_core.models.intake.refusals import ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 from fmd_core.models.intake.weight_files import Seen
 
@@ -40,6 +40,10 @@ class FileDoor:
 
 _STATE_DICTS = "fmd_core.models.intake.state_dicts"
 FILE_DOORS: tuple[FileDoor, ...] = (
+    FileDoor(
+        "hugging_face", "a Hugging Face folder", hugging_face_files.is_folder, hugging_face_files.check_folder,
+        "fmd_core.models.intake.hugging_face_reader", "hugging_face",
+    ),
     FileDoor(
         "state_dict", "a PyTorch state dict", weight_files.is_state_dict, weight_files.check_state_dict,
         _STATE_DICTS, STATE_DICT, asks_architecture=True,

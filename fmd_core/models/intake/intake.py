@@ -82,6 +82,7 @@ def open_weights(
     path: Path,
     *,
     architecture: str = "",
+    kind: str = "",
     n_classes: int = 0,
     n_inputs: int = 0,
     size: int | None = None,
@@ -92,8 +93,8 @@ def open_weights(
     """Open the model at `path` by whichever of FILE_DOORS takes it, and write the classifier that it makes to `out`.
 
     A state dict or safetensors file holds a whole network of the named `architecture` ("": it is recognised by its
-    layers), with pictures of `size` and `normalisation`; other files say these themselves. `n_classes` of the target
-    is checked unless 0; `output` picks the one output, counted from 0, that answers a target of two classes. The
+    layers), with pictures of `size` and `normalisation`; other files say these themselves. `kind` of the data and
+    `n_classes` of the target are checked unless "" and 0; `output` picks the one output, counted from 0, that answers a target of two classes. The
     head's rows are in the order of the model's own outputs. Raises IntakeRefusal with one sentence, and then leaves
     `out` as it was.
     """
@@ -102,7 +103,12 @@ def open_weights(
     Preprocess(normalisation, size)
     format_, passed = inspect_file(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    request: dict[str, Any] = {"path": str(path.resolve()), "door": format_, "architecture": architecture}
+    request: dict[str, Any] = {
+        "path": str(path.resolve()),
+        "door": format_,
+        "architecture": architecture,
+        "kind": kind,
+    }
     request |= {"n_classes": n_classes, "n_inputs": n_inputs, "size": size, "normalisation": normalisation}
     with written_whole(out) as part:
         digest = _sha256(path)

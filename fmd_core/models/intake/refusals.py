@@ -20,6 +20,10 @@ save_file(state, "weights.safetensors")  # `model` is your network, built and fi
 import torch
 state = torch.load("old.pth", map_location="cpu", weights_only=True)  # the name of your file
 torch.save(state, "weights.pt")""",
+    "hugging_face": """\
+from transformers import AutoModelForImageClassification as Model  # of a text: AutoModelForSequenceClassification
+model = Model.from_pretrained("folder")  # the name of your own folder
+model.save_pretrained("safe", max_shard_size="5GB")  # with its preprocessor_config.json or tokenizer.json: bring that""",
     "torchscript": """\
 import torch
 state = torch.jit.load("model.pt", map_location="cpu").state_dict()  # the name of your own file

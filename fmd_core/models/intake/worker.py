@@ -28,7 +28,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoder import Layered, Network, Trainable
 from fmd_core.models.files import save_classifier
 from fmd_core.models.intake.file_doors import STATE_DICT, find_door
-from fmd_core.models.intake.found import Found, Refused, Request
+from fmd_core.models.intake.found import Found, Refused, Request, refuse_other_kind
 
 
 def main() -> None:
@@ -100,6 +100,7 @@ def convert(request: Request) -> dict[str, Any]:
     """Open, check, try out and write; the fields of a passport."""
     found: Found = import_module(find_door(request["door"]).reader).read(request)
     classifier = found.classifier
+    refuse_other_kind(classifier.kind, request)
     checks = found.checks + try_out(classifier, request["n_inputs"], found.trial)
     save_classifier(classifier, Path(request["out"]))
     return {

@@ -90,6 +90,20 @@ class KnowsRows(Protocol):
         """Features (m, d) float32 of `rows`. ModelError for another data set."""
 
 
+@runtime_checkable
+class Stored(Protocol):
+    """The ability to be written into a file of FMD Studio, and to be made again of it by `restore` in the module that
+    `fmd_core.models.files.RESTORERS` names."""
+
+    @property
+    def stored_as(self) -> str:
+        """Name in RESTORERS."""
+
+    def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """Settings as text, and arrays, of which `restore(settings, arrays, preprocess) -> Encoder` makes the same
+        encoder again. Nothing in them is believed there: a file may come from anywhere."""
+
+
 def network_of(encoder: Encoder) -> Network:
     """The encoder as a network. ModelError, in a sentence, where it is none."""
     if isinstance(encoder, Network):

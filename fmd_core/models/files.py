@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -22,9 +23,16 @@ from fmd_core.heads.two_layer import MLPHead
 from fmd_core.models.architectures import ARCHITECTURES, is_architecture
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
+from fmd_core.models.encoder import Encoder, Stored
 from fmd_core.models.preprocess import Preprocess
 
 FORMAT, RECIPE = "fmd-classifier-1", "recipe"
+OWN_FORMAT = "fmd-classifier-2"
+"""Of a classifier whose encoder is no network of our list; otherwise as the first."""
+FORMATS = (FORMAT, OWN_FORMAT)
+RESTORERS: dict[str, str] = {}
+"""Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
+SETTING = "encoder."  # begins the name of each of the encoder's settings in the header
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -32,18 +40,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write encoder and head as safetensors.
 
-    Raises ModelError for a model whose encoder is no network of our list: a file could not say how to make it again.
+    Raises ModelError for a model whose encoder is neither a network of our list nor `Stored`: a file could not say
+    how to make it again.
     """
-    if classifier.own_encoder is not None:
-        raise ModelError(
-            f"{classifier.title} cannot be written as a file of FMD Studio: only networks of its own list can "
-            f"({', '.join(ARCHITECTURES)}). Keep the model as you made it; its last layer can be saved by "
-            "fmd_core.models.files.head_to_safetensors."
-        )
-    tensors = {f"encoder.{name}": array for name, array in classifier.encoder_state.items()}
+    own = classifier.own_encoder
+    settings, arrays = ({}, classifier.encoder_state) if own is None else _stored(own)
+    tensors = {f"encoder.{name}": array for name, array in arrays.items()}
     tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}
-    metadata = {
-        "format": FORMAT,
+    metadata = settings | {
+        "format": FORMAT if own is None else OWN_FORMAT,
         "architecture": classifier.architecture,
         "damping": repr(classifier.damping),
         "normalisation": classifier.preprocess.normalisation,
@@ -60,6 +65,18 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
 
 
+def _stored(encoder: Encoder) -> tuple[dict[str, str], Mapping[str, Array]]:
+    """Header lines and arrays of an encoder that is no network of our list."""
+    if not isinstance(encoder, Stored):
+        raise ModelError(
+            f"{encoder.title} cannot be written as a file of FMD Studio: only networks of its own list can "
+            f"({', '.join(ARCHITECTURES)}), and models that were opened from a file. Keep the model as you made it; "
+            "its last layer can be saved by fmd_core.models.files.head_to_safetensors."
+        )
+    settings, arrays = encoder.stored()
+    return {"door": encoder.stored_as} | {SETTING + name: text for name, text in settings.items()}, arrays
+
+
 def load_classifier(path: Path) -> Classifier:
     """Open a classifier written by `save_classifier`. Nothing in the file is ever executed."""
     with _opened(path) as file:
@@ -71,18 +88,28 @@ def load_classifier(path: Path) -> Classifier:
         raise ModelError(
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
+    preprocess = Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", "")))
+    own = _restored(metadata, encoder, preprocess) if metadata["format"] == OWN_FORMAT else None
     return Classifier(
         metadata["architecture"],
-        encoder,
+        {} if own else encoder,
         _head(tensors),
         _positive(metadata, "damping", path.name),
-        Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))),
+        preprocess,
         _positive({"feature_scale": "1.0"} | metadata, "feature_scale", path.name),
         metadata.get("name", ""),
         depth,
         known_digest(metadata.get("trained_on", "")),
+        own_encoder=own,
         recipe=known_recipe(metadata.get(RECIPE, "")),
     )
+
+
+def _restored(metadata: dict[str, str], arrays: dict[str, Array], preprocess: Preprocess) -> Encoder:
+    """The encoder that a file describes, by the module that wrote it, which believes nothing of it."""
+    settings = {n.removeprefix(SETTING): text for n, text in metadata.items() if n.startswith(SETTING)}
+    restored: Encoder = import_module(RESTORERS[metadata["door"]]).restore(settings, arrays, preprocess)
+    return restored
 
 
 def read_description(path: Path) -> dict[str, str]:
@@ -119,8 +146,13 @@ def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
         "damping",
     } <= metadata.keys()
     depth = metadata.get("depth", LAST_LAYER)
-    known = is_architecture(metadata.get("architecture", ""))
-    if metadata.get("format") != FORMAT or not whole or not known or depth not in DEPTHS:
+    told = metadata.get("format")
+    known = (
+        is_architecture(metadata.get("architecture", ""))
+        if told == FORMAT
+        else metadata.get("door") in RESTORERS and depth == LAST_LAYER
+    )
+    if told not in FORMATS or not whole or not known or depth not in DEPTHS:
         raise ModelError(f"The weights file '{name}' was not written by FMD Studio, or has no head.")
     return metadata, depth
 

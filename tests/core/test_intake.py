@@ -100,7 +100,11 @@ def test_a_checkpoint_opens_in_the_real_worker_and_gets_a_passport(opened, tmp_p
         ),
         stripped_prefix="module.",
         is_ours=False,
+        title="Small network (3 layers)",
+        n_features=64,
+        can=("last layer", "gradients", "deeper", "two layers"),
     )
+    assert passport.door == "state_dict"
     classifier = load_classifier(tmp_path / "out/model.safetensors")
     assert classifier.preprocess == Preprocess("imagenet", 48)
     for name, array in classifier.encoder_state.items():

@@ -44,7 +44,7 @@ class Family:
 
     @property
     def title(self) -> str:
-        """ "ViT"."""
+        """Such as ViT."""
         return self.config.removesuffix("Config")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmd_core.errors import ModelError
-from fmd_core.models.intake import hugging_face_files, weight_files
+from fmd_core.models.intake import hugging_face_files, skops_files, weight_files
 from fmd_core.models.intake.refusals import ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 from fmd_core.models.intake.weight_files import Seen
 
@@ -43,6 +43,10 @@ FILE_DOORS: tuple[FileDoor, ...] = (
     FileDoor(
         "hugging_face", "a Hugging Face folder", hugging_face_files.is_folder, hugging_face_files.check_folder,
         "fmd_core.models.intake.hugging_face_reader", "hugging_face",
+    ),
+    FileDoor(
+        "skops", "a skops file of scikit-learn", skops_files.is_skops, skops_files.check_skops,
+        "fmd_core.models.intake.skops_reader", "skops",
     ),
     FileDoor(
         "state_dict", "a PyTorch state dict", weight_files.is_state_dict, weight_files.check_state_dict,

@@ -23,7 +23,19 @@ torch.save(state, "weights.pt")""",
     "hugging_face": """\
 from transformers import AutoModelForImageClassification as Model  # of a text: AutoModelForSequenceClassification
 model = Model.from_pretrained("folder")  # the name of your own folder
-model.save_pretrained("safe", max_shard_size="5GB")  # with its preprocessor_config.json or tokenizer.json: bring that""",
+model.save_pretrained("safe", max_shard_size="5GB")  # bring it with preprocessor_config.json or tokenizer.json""",
+    "sklearn": """\
+import joblib, skops.io
+model = joblib.load("model.pkl")  # the name of your own file, which joblib or pickle wrote
+skops.io.dump(model, "model.skops")""",
+    "answers": """\
+import pandas as pd
+rows = pd.read_csv("rows.csv")  # the people to be judged; `model` is your own, built and filled as in your own code
+rows.assign(answer=model.predict_proba(rows[list(model.feature_names_in_)])[:, 1]).to_csv("answers.csv", index=False)""",
+    "onnx": """\
+import torch
+size, names = torch.zeros(1, 3, 224, 224), {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}}  # as your pictures
+torch.onnx.export(model.eval(), size, "model.onnx", dynamo=False, **names)  # `model` as in your own code""",
     "torchscript": """\
 import torch
 state = torch.jit.load("model.pt", map_location="cpu").state_dict()  # the name of your own file

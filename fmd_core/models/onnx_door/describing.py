@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fmd_core.models.onnx_door.cutting import Cut
 
 LONGEST = 120
+MOST_TABLES = 2_000
 MOST_WORDS = 2_000  # categories of one input
 
 
@@ -24,6 +25,7 @@ def description(model: ModelProto, cut: Cut, inputs: list[dict[str, Any]]) -> di
         "layer": cut.layer,
         "classes": [one[:LONGEST] for one in cut.classes],
         "n_parameters": _learned(model.graph),
+        "tables": [(t.name[:LONGEST], list(t.dims)) for t in model.graph.initializer[:MOST_TABLES]],
         "n_nodes": len(model.graph.node),
         "opset": opset,
         "producer": "".join(c for c in model.producer_name if c.isprintable())[:40],

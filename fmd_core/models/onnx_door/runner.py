@@ -28,6 +28,7 @@ CHUNK = 256  # samples that go through the network at once
 NO_USER, NO_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux
 ELEMENT = {1: "float32", 10: "float16", 11: "float64", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 8: "str", 9: "bool"}
 """Types of ONNX's tensors that an input may have, by their number."""
+PARENT_DIES = 1  # PR_SET_PDEATHSIG
 
 
 def main() -> None:
@@ -88,15 +89,20 @@ def limit(memory_bytes: int) -> None:
     statm = Path("/proc/self/statm")
     if statm.exists():
         most = int(statm.read_text().split()[0]) * resource.getpagesize() + memory_bytes
+        inherited = resource.getrlimit(resource.RLIMIT_AS)[1]  # of the process that opens files
+        most = most if inherited == resource.RLIM_INFINITY else min(most, inherited)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _leave_network() -> bool:
-    """Whether this process could be put into a network of its own, without a way out."""
+    """End with the process that asks; whether this one could be put into a network of its own, without a way out."""
     import ctypes
+    import signal
 
     try:
-        return ctypes.CDLL(None, use_errno=True).unshare(NO_USER | NO_NETWORK) == 0
+        system = ctypes.CDLL(None, use_errno=True)
+        system.prctl(PARENT_DIES, signal.SIGKILL)
+        return system.unshare(NO_USER | NO_NETWORK) == 0
     except (OSError, AttributeError, TypeError):  # no Linux
         return False
 

@@ -113,15 +113,15 @@ def reordered(classifier: Classifier, meaning: Sequence[int]) -> Classifier:
     that does not name each class once, and for a model whose outputs cannot be told apart from its classes."""
     was = classifier.outputs
     if was is None:
-        raise ModelError("This model was trained here for these classes, so the order of its outputs is known.")
+        raise ModelError(
+            "This model was trained here for these classes, so the order of its outputs is known."
+        )
     if sorted(meaning) != list(range(len(was.meaning))):
         raise ModelError("Each class must be named for exactly one output.")
     said = replace_outputs(was, meaning=tuple(meaning), reason=Reason.SAID, better=None, is_confirmed=True)
     last = classifier.head.last
     by_output = [was.meaning[j] for j in range(len(meaning))]
-    head: Head = classifier.head.with_last(
-        in_order(last.weight[by_output], last.bias[by_output], meaning)
-    )
+    head: Head = classifier.head.with_last(in_order(last.weight[by_output], last.bias[by_output], meaning))
     return replace(classifier, head=head, outputs=said, recipe=None)
 
 

@@ -21,16 +21,19 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.models.architectures import ARCHITECTURES, is_architecture
+from fmd_core.models.class_order import Outputs
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
 from fmd_core.models.encoder import Encoder, Stored
-from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.preprocess import Channels, Order, Preprocess, Resample, Resize
 
 FORMAT, RECIPE = "fmd-classifier-1", "recipe"
+PREPARATION, OUTPUTS = "preparation", "outputs"
 OWN_FORMAT = "fmd-classifier-2"
 """Of a classifier whose encoder is no network of our list; otherwise as the first."""
 FORMATS = (FORMAT, OWN_FORMAT)
 RESTORERS: dict[str, str] = {
+    "onnx": "fmd_core.models.onnx_door.encoder",
     "hugging_face": "fmd_core.models.hugging_face",
     "skops": "fmd_core.models.skops_file",
 }
@@ -65,6 +68,10 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         "depth": classifier.depth,
         "trained_on": classifier.trained_on,
     }
+    if classifier.preprocess.unusual:
+        metadata[PREPARATION] = json.dumps(classifier.preprocess.unusual)
+    if classifier.outputs is not None:
+        metadata[OUTPUTS] = msgspec.json.encode(classifier.outputs).decode()
     if classifier.recipe is not None:
         metadata[RECIPE] = json.dumps(asdict(classifier.recipe))
     # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
@@ -95,7 +102,7 @@ def load_classifier(path: Path) -> Classifier:
         raise ModelError(
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
-    preprocess = Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", "")))
+    preprocess = _preprocess(metadata)
     own = _restored(metadata, encoder, preprocess) if metadata["format"] == OWN_FORMAT else None
     return Classifier(
         metadata["architecture"],
@@ -109,7 +116,45 @@ def load_classifier(path: Path) -> Classifier:
         known_digest(metadata.get("trained_on", "")),
         own_encoder=own,
         recipe=known_recipe(metadata.get(RECIPE, "")),
+        outputs=known_outputs(metadata.get(OUTPUTS, ""), int(tensors["head.bias"].shape[0])),
     )
+
+
+def _preprocess(metadata: Mapping[str, str]) -> Preprocess:
+    """How inputs are made ready, as a file says. ModelError for what cannot be done."""
+    named, size = metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))
+    try:
+        more = msgspec.convert(json.loads(metadata.get(PREPARATION, "{}")), type=Unusual)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            "The weights file does not say how its pictures are made ready; open it anew."
+        ) from error
+    return Preprocess(named, size, **{k: v for k, v in msgspec.structs.asdict(more).items() if v is not None})
+
+
+class Unusual(msgspec.Struct, forbid_unknown_fields=True):
+    """What a file may say of its preparation beside normalisation and size; None as by default."""
+
+    resize: Resize | None = None
+    scaled_to: int | None = None
+    resample: Resample | None = None
+    mean: Channels | None = None
+    spread: Channels | None = None
+    order: Order | None = None
+    grayscale: bool | None = None
+    white: float | None = None
+    width: int | None = None
+
+
+def known_outputs(text: str, n_classes: int) -> Outputs | None:
+    """What a file says of the order of its classes, None for what is none."""
+    try:
+        found = msgspec.json.decode(text, type=Outputs)
+    except msgspec.MsgspecError:
+        return None
+    is_order = sorted(found.meaning) == list(range(n_classes))
+    other = found.better is None or sorted(found.better.meaning) == list(range(n_classes))
+    return found if is_order and other else None
 
 
 def _restored(metadata: dict[str, str], arrays: dict[str, Array], preprocess: Preprocess) -> Encoder:

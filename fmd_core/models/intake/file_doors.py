@@ -38,6 +38,7 @@ class FileDoor:
     """Whether the file does not say which network its numbers belong to."""
 
 
+_ONNX = "fmd_core.models.onnx_door.opening"
 _STATE_DICTS = "fmd_core.models.intake.state_dicts"
 FILE_DOORS: tuple[FileDoor, ...] = (
     FileDoor(
@@ -56,6 +57,7 @@ FILE_DOORS: tuple[FileDoor, ...] = (
         "safetensors", "a safetensors file", weight_files.is_safetensors, weight_files.check_safetensors_file,
         _STATE_DICTS, STATE_DICT, asks_architecture=True,
     ),
+    FileDoor("onnx", "an ONNX file", weight_files.is_onnx, weight_files.check_onnx, _ONNX, "onnx"),
 )  # fmt: skip
 """Asked in this order."""
 

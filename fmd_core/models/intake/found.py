@@ -28,6 +28,10 @@ class Request(TypedDict):
     """Columns of the table that it reads; 0 for pictures and where that is not known."""
     size: int | None
     normalisation: str
+    preparation: dict[str, Any]
+    """Further fields of `Preprocess` that the owner chose; {} where the file, or the usual way, says them."""
+    layout: str
+    """Of an ONNX file's pictures, where its shape does not say: "NCHW" or "NHWC"; "" by its shape."""
     output: int | None
     """The one output that answers a target of two classes."""
     max_tensors: int

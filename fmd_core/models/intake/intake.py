@@ -87,29 +87,34 @@ def open_weights(
     n_inputs: int = 0,
     size: int | None = None,
     normalisation: str = "symmetric",
+    preparation: Preprocess | None = None,
+    layout: str = "",
     output: int | None = None,
     out: Path,
 ) -> Passport:
     """Open the model at `path` by whichever of FILE_DOORS takes it, and write the classifier that it makes to `out`.
 
     A state dict or safetensors file holds a whole network of the named `architecture` ("": it is recognised by its
-    layers), with pictures of `size` and `normalisation`; other files say these themselves. `kind` of the data and
-    `n_classes` of the target are checked unless "" and 0; `output` picks the one output, counted from 0, that answers
-    a target of two classes. The head's rows are in the order of the model's own outputs. Raises IntakeRefusal with
-    one sentence, and then leaves `out` as it was.
+    layers), with pictures of `size` and `normalisation`; other files say these themselves. `preparation` is what
+    happens to pictures in full, in place of both; `layout` of an ONNX file whose shape does not say it. `kind` of the
+    data and `n_classes` of the target are checked unless "" and 0; `output` picks the one output, counted from 0, that
+    answers a target of two classes. The head's rows are in the order of the model's own outputs. Raises IntakeRefusal
+    with one sentence, and then leaves `out` as it was.
     """
     if architecture:
         find_architecture(architecture)  # raises for an unknown name, as does the next
-    Preprocess(normalisation, size)
+    prepared = preparation or Preprocess(normalisation, size)
     format_, passed = inspect_file(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    request: dict[str, Any] = {
-        "path": str(path.resolve()),
-        "door": format_,
-        "architecture": architecture,
+    request: dict[str, Any] = {"path": str(path.resolve()), "door": format_, "architecture": architecture}
+    request |= {
         "kind": kind,
+        "n_classes": n_classes,
+        "n_inputs": n_inputs,
+        "size": prepared.size,
+        "layout": layout,
     }
-    request |= {"n_classes": n_classes, "n_inputs": n_inputs, "size": size, "normalisation": normalisation}
+    request |= {"normalisation": prepared.normalisation, "preparation": prepared.unusual}
     with written_whole(out) as part:
         digest = _sha256(path)
         found = _ask_worker(request | {"output": output, "out": str(part)})

@@ -271,7 +271,7 @@ def assemble(layers: dict[str, Array], request: Request) -> tuple[Classifier, in
         raise Refused(str(error), "onnx") from None
     head, how = make_head(weight, bias, request["n_classes"] or max(2, len(weight)), request["output"])
     in_order = dict(sorted(encoder.items()))
-    preprocess = Preprocess(request["normalisation"], request["size"])
+    preprocess = Preprocess(request["normalisation"], request["size"], **request["preparation"])
     return Classifier(name, in_order, head, DAMPING, preprocess), len(weight), how
 
 

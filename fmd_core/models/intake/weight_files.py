@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import zipfile
 from collections.abc import Iterable
@@ -84,6 +85,18 @@ def is_safetensors(seen: Seen) -> bool:
     begins = seen.start[5:9] == b"\0\0\0{"  # a length below 2^40 can look like anything
     other = not begins and kind_of_start(seen.start) is not None
     return not other and (seen.start[8:9] == b"{" or seen.path.suffix == ".safetensors")
+
+
+def is_onnx(seen: Seen) -> bool:
+    """Whether it begins as exporters of ONNX write it, or says so by its name and is nothing else that is known."""
+    begins = re.match(rb"\x08[\x03-\x20][\x12\x1a\x22\x28\x32:B]", seen.start) is not None
+    named = seen.path.suffix == ".onnx" and bool(seen.start) and not seen.is_archive
+    return begins or (named and kind_of_start(seen.start) is None)
+
+
+def check_onnx(seen: Seen) -> str:  # noqa: ARG001 - a protobuf has no table of contents
+    """Nothing can be told of a protobuf without reading it."""
+    return "It begins as an ONNX file does; what it tries was looked at in the limited process, before it was run."
 
 
 def check_state_dict(seen: Seen) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fmd_core.models.onnx_door.cutting import Cut
 
 LONGEST = 120
+MOST_TABLES = 2_000
 MOST_WORDS = 2_000  # categories of one input
 
 
@@ -24,10 +25,13 @@ def description(model: ModelProto, cut: Cut, inputs: list[dict[str, Any]]) -> di
         "layer": cut.layer,
         "classes": [one[:LONGEST] for one in cut.classes],
         "n_parameters": _learned(model.graph),
+        "tables": [(t.name[:LONGEST], list(t.dims)) for t in model.graph.initializer[:MOST_TABLES]],
         "n_nodes": len(model.graph.node),
         "opset": opset,
         "producer": "".join(c for c in model.producer_name if c.isprintable())[:40],
-        "quantised": any("Quantize" in n.op_type or n.op_type.startswith("QLinear") for n in model.graph.node),
+        "quantised": any(
+            "Quantize" in n.op_type or n.op_type.startswith("QLinear") for n in model.graph.node
+        ),
     }
 
 
@@ -36,9 +40,7 @@ def _learned(graph: GraphProto) -> int:
     import math
 
     stored = sum(math.prod(t.dims) for t in graph.initializer if t.data_type in (1, 10, 11, 16))
-    return stored + sum(
-        len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute
-    )
+    return stored + sum(len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute)
 
 
 def _categories(graph: GraphProto, name: str) -> list[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Layout = Literal["NCHW", "NHWC"]
 STORED_AS = "onnx"
-FILE = "onnx.file"
-"""Name of the tensor that holds the file in a file of ours."""
+FILE, SPEC = "onnx", "spec"
+"""Names, in a file of ours, of the array that holds the ONNX file and of the text that says how it is read."""
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class Feed(msgspec.Struct, frozen=True):
     """Columns of the table, in the input's order; () of pictures, and of all encoded inputs together."""
     flat: bool = False
     """Whether the input is a row of values (n,), not a table (n, w)."""
+    known: tuple[str, ...] = ()
+    """Words that the file compares the input with; () where it does not say."""
     words: dict[str, str] = {}
     """Of an input of words: what each of the data's values is called in the file, where it is called otherwise."""
     missing: str = ""
@@ -50,6 +52,10 @@ class Spec(msgspec.Struct, frozen=True):
     n_outputs: int
     feeds: tuple[Feed, ...]
     layout: Layout = "NCHW"
+    width: int = 0
+    """Of one input for all columns: how many numbers it reads; 0 where the file does not say."""
+    names: tuple[str, ...] = ()
+    """The file's own names of its outputs."""
     output: int | None = None
     """The one output, or score, that says yes to the second class; None: an output for each class."""
 
@@ -134,20 +140,9 @@ class OnnxEncoder:
             )
         return cast("pd.DataFrame", batch)
 
-    def stored(self) -> tuple[dict[str, Array], dict[str, str]]:
-        """Tensors and text from which `restored` makes it again."""
-        return {FILE: np.frombuffer(self.data, "uint8")}, {"encoder": msgspec.json.encode(self.spec).decode()}
-
-    @classmethod
-    def restored(
-        cls, tensors: Mapping[str, Array], text: Mapping[str, str], preprocess: Preprocess
-    ) -> OnnxEncoder:
-        """What `stored` gave. Raises ModelError where the file says something else."""
-        try:
-            spec = msgspec.json.decode(text["encoder"], type=Spec)
-            return cls(tensors[FILE].astype("uint8").tobytes(), spec, preprocess)
-        except (KeyError, msgspec.MsgspecError) as error:
-            raise ModelError("The file does not say how its ONNX network is read; open the ONNX file again.") from error
+    def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """What `restore` makes it of."""
+        return {SPEC: msgspec.json.encode(self.spec).decode()}, {FILE: np.frombuffer(self.data, "uint8")}
 
     def with_outputs(self, weight: Array, bias: Array) -> bytes:
         """The ONNX file with another last layer: weights (n_outputs, d) and bias (n_outputs,) in its own order."""
@@ -158,6 +153,18 @@ class OnnxEncoder:
         """Weight (n_outputs, d) and bias (n_outputs,) of the file's own last layer."""
         weight, bias = self._runner.head
         return weight, bias
+
+
+def restore(settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess) -> OnnxEncoder:
+    """The encoder that a file of ours describes. Raises ModelError where it does not say how the graph is read; what
+    the graph tries is looked at in the process that runs it."""
+    try:
+        spec = msgspec.json.decode(settings[SPEC], type=Spec)
+        return OnnxEncoder(arrays[FILE].astype("uint8").tobytes(), spec, preprocess)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise ModelError(
+            "The file does not say how its ONNX network is read; open the ONNX file again."
+        ) from error
 
 
 def _values(frame: pd.DataFrame, feed: Feed) -> Array:

@@ -79,7 +79,7 @@ TYPES: Mapping[str, set[str]] = {
     },
     "FunctionNode": _UFUNCS,
     "ObjectNode": OBJECTS,
-    "CachedNode": _PLAIN | _SCALARS | OBJECTS | _names("numpy", "ndarray", "dtype") | _names("builtins", "list", "dict"),
+    "CachedNode": _PLAIN | _SCALARS | OBJECTS | _names("numpy", "ndarray", "dtype") | _names("builtins", "list"),
 }  # fmt: skip
 """What each kind of node may name."""
 TRUSTED = sorted({"numpy.dtype", *OBJECTS, *_UFUNCS, *TYPES["SparseMatrixNode"]})
@@ -238,8 +238,10 @@ def opened(content: bytes) -> Opened:
 
 
 def restore(
-    settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess
-) -> SklearnEncoder:  # noqa: ARG001
+    settings: Mapping[str, str],  # noqa: ARG001  it has none
+    arrays: Mapping[str, Array],
+    preprocess: Preprocess,  # noqa: ARG001  nothing is done to rows
+) -> SklearnEncoder:
     """The encoder that `SkopsEncoder.stored` wrote."""
     file = arrays.get("file")
     if file is None or file.dtype != np.uint8 or file.ndim != 1:

@@ -81,7 +81,7 @@ def inspect_file(path: Path) -> tuple[str, str]:
             return door.name, door.check(seen)
     if not seen.start:
         raise weight_files.missing()
-    kind = kind_of_archive(seen.names) if seen.is_archive else kind_of_start(seen.start)
+    kind = kind_of_archive(seen.names) if seen.is_archive else kind_of_start(seen.start, path.suffix)
     if kind is None and seen.is_archive:
         raise weight_files.without_weights()
     converter, words = kind or ("model", f"not a kind of file that is known here; {ELSEWHERE}")

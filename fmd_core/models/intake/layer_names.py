@@ -163,6 +163,6 @@ def refuse_other_libraries(layers: Mapping[str, Array]) -> None:
     library = next((name for name in layers if LIBRARY_LAYER.search(name)), "")
     if library:
         raise Refused(
-            f"These are the weights of a Hugging Face model without its description (layer '{library}'); bring its whole "
-            "folder, with config.json, as one zip.", "",
+            f"These are the weights of a Hugging Face model without its description (layer '{library}'); bring its "
+            "whole folder, with config.json, as one zip.", "",
         )  # fmt: skip

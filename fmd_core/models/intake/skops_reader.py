@@ -25,7 +25,8 @@ def read(request: Request) -> Found:
     except skops_file.ForeignTypeError as error:
         raise Refused(str(error), "answers" if error.name.startswith(TREES) else "sklearn") from None
     encoder, head = opened.encoder, opened.head
-    assert isinstance(encoder, SkopsEncoder) and head is not None
+    assert isinstance(encoder, SkopsEncoder)
+    assert head is not None
     classes = tuple(str(one) for one in opened.classes or ())
     if request["n_classes"] not in (0, head.n_classes):
         raise Refused(
@@ -35,8 +36,8 @@ def read(request: Request) -> Found:
     width = n_inputs(encoder)
     if not encoder.columns and request["n_inputs"] not in (0, width):
         raise Refused(
-            f"The model reads rows of {width} numbers without names, but the data hold {request['n_inputs']}; fit it on "
-            "a table with named columns, so that it finds its own.", "",
+            f"The model reads rows of {width} numbers without names, but the data hold {request['n_inputs']}; fit it "
+            "on a table with named columns, so that it finds its own.", "",
         )  # fmt: skip
     checks = [
         "Every class that the file names is on a short list of scikit-learn's own; no code of its owner's is in it.",

@@ -48,13 +48,16 @@ with warmup.drawing():
             page.run()  # first: the page paints before the sidebar's libraries are in
         from app.frame import sidebar
         from app.jobs import preparation
+        from app.opening import class_order_form
         from app.session import state
 
         if state.not_kept():
             st.warning(components.plain(f"This review is not being kept: {state.not_kept()}"))
         sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         is_of_model = not state.review().is_of_another_system
-        if page in reviewing and is_of_model:
+        if page in reviewing and is_of_model and class_order_form.ask(state.review()):
+            pass  # no figure before it is known what the model's outputs mean
+        elif page in reviewing and is_of_model:
             preparation.require(state.review())
             preparation.require_in_force(state.current())
             page.run()

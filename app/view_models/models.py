@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.view_models.start import accuracy
 from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, figures
@@ -12,7 +12,6 @@ from fmd_core.models.architectures import ARCHITECTURES, find_architecture
 from fmd_core.models.intake.file_doors import find_door
 from fmd_core.models.intake.intake import Passport
 from fmd_core.models.shelf import Shelved
-from fmd_core.models.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
     "symmetric": "-1 to 1",
@@ -85,25 +84,12 @@ def step_words(step: TrainingStep) -> str:
     return f"Round {step.epoch + 1} of {step.epochs}, loss {step.loss:.3f}{accuracy}"
 
 
-def with_unit_features(model: Classifier, data: AttributeDataset) -> Classifier:
-    """The same answers from features scaled to a mean square of 1, for which the damping is made."""
-    if is_ours(model):
-        return model
-    scale = feature_scale(replace(model, feature_scale=1.0), data)
-    return with_feature_scale(model, scale)
-
-
-def is_ours(model: Classifier) -> bool:
-    """Whether FMD Studio trained it: only then are its features scaled already."""
-    return model.feature_scale != 1.0
-
-
 def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> list[dict[str, str]]:
     """What is open, as a table; `audit` is None while nothing was measured yet."""
     rows = {
         "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
-        "Accuracy": accuracy(data, audit),
+        "Accuracy": accuracy(data, audit, model),
         "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]

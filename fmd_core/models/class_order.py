@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,11 +20,11 @@ from fmd_core.datasets.table_dataset import natural
 from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
+from fmd_core.intervals import NORMAL_95
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
 
-NORMAL_95 = 1.959963984540054
 FAR_MORE_OFTEN = 0.1  # how much more often right another order of the classes must be
 
 
@@ -35,6 +34,7 @@ class Reason(StrEnum):
     NAMED = "the file names its outputs"
     SORTED = "sorted by size or alphabet, as most trainers do"
     TWO_ORDERS = "two orders are usual"
+    OURS = "FMD Studio wrote the file for a target with these classes"
     SAID = "said by the reviewer"
 
 
@@ -65,6 +65,10 @@ class Outputs(msgspec.Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether a reviewer has to say which order is meant before anything can be said of the model."""
         return not self.is_confirmed and (self.better is not None or self.reason is Reason.TWO_ORDERS)
+
+    def of_places(self, levels: Sequence[str]) -> tuple[str, ...]:
+        """The class of each output, in the order of the outputs."""
+        return tuple(levels[place] for place in self.meaning)
 
 
 def usual_orders(levels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -97,9 +101,8 @@ def _by_name(levels: Sequence[str], names: Sequence[str]) -> tuple[int, ...] | N
 
 
 def _plain(text: str) -> str:
-    known, _, number, _, _ = natural(text.strip())
-    is_number = not known and natural(text.strip())[1] is False
-    return repr(number) if is_number else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
+    is_missing, is_word, number, _, _ = natural(text.strip())
+    return repr(number) if not is_missing and not is_word else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
 
 
 def in_order(weight: Array, bias: Array, meaning: Sequence[int]) -> LinearHead:
@@ -139,8 +142,8 @@ class OtherOrder:
     named: tuple[int, ...]
 
 
-def better_order(confusion: Array) -> OtherOrder | None:
-    """Whether naming a model's answers in another order would make it right far more often, for sure.
+def better_order(confusion: Array) -> OtherOrder:
+    """The naming of a model's answers that would be right most often.
 
     `confusion` (K, K) counts people: rows their true class, columns their answer.
     """
@@ -171,12 +174,7 @@ def checked(outputs: Outputs, labels: Array, predicted: Array) -> Outputs:
         return outputs
     confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
     found = better_order(confusion)
-    if found is None or not is_far_better(found, confusion, n):
+    if not is_far_better(found, confusion, n):
         return outputs
     meaning = tuple(found.named[place] for place in outputs.meaning)
     return replace_outputs(outputs, better=Better(found.right, found.other, meaning, n))
-
-
-def is_by_size(levels: Sequence[str]) -> bool:
-    """Whether levels stand in their natural order."""
-    return all(natural(first) <= natural(second) for first, second in pairwise(levels))

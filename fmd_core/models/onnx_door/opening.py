@@ -4,7 +4,7 @@ columns and its head back to a whole file."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -332,3 +332,40 @@ def whole_file(classifier: Classifier, head: Head) -> bytes:
 def _is_same(one: Array, other: Array) -> bool:
     """Equal but for what scaling there and back rounds."""
     return bool(np.allclose(one, other, rtol=1e-12, atol=1e-15))
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a file says of itself before it is opened for any data."""
+
+    is_picture: bool
+    layout: Layout | None
+    """Of pictures, where the shape says it; None where it has to be asked."""
+    height: int | None
+    width: int | None
+    grayscale: bool | None
+    inputs: tuple[str, ...]
+    n_outputs: int
+    is_several: bool
+    """Whether each output says yes or no for itself."""
+    names: tuple[str, ...]
+
+
+def describe(data: bytes) -> Described:
+    """A look at an ONNX file, in the limited process. Raises ModelError, in a sentence, for what is refused."""
+    runner = runner_of(data)
+    told, n = runner.description, len(runner.head[0])
+    feeds = told["inputs"]
+    names = tuple(str(one["name"]) for one in feeds)
+    several = told["link"] == "sigmoid" and n > 1
+    shape = feeds[0]["shape"]
+    if len(feeds) != 1 or len(shape) != 3:
+        return Described(False, None, None, None, None, names, n, several, tuple(told["classes"]))
+    first, last = shape[0] in (1, 3), shape[2] in (1, 3)
+    layout: Layout | None = None if first == last else "NCHW" if first else "NHWC"
+    height, width = (shape[0], shape[1]) if layout == "NHWC" else (shape[1], shape[2])
+    channels = shape[2] if layout == "NHWC" else shape[0] if layout else 0
+    return Described(
+        True, layout, height or None, width or None, None if channels == 0 else channels == 1, names, n, several,
+        tuple(told["classes"]),
+    )  # fmt: skip

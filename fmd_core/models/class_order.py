@@ -102,7 +102,11 @@ def _by_name(levels: Sequence[str], names: Sequence[str]) -> tuple[int, ...] | N
 
 def _plain(text: str) -> str:
     is_missing, is_word, number, _, _ = natural(text.strip())
-    return repr(number) if not is_missing and not is_word else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
+    return (
+        repr(number)
+        if not is_missing and not is_word
+        else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
+    )
 
 
 def in_order(weight: Array, bias: Array, meaning: Sequence[int]) -> LinearHead:

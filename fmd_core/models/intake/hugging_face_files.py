@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from fmd_core.models.intake.refusals import IntakeRefusal
@@ -138,17 +139,37 @@ class _Limited:
         return content
 
 
+def peek(path: Path, name: str) -> object:
+    """A description of a folder or archive that was checked, without unpacking the rest; None where it has none."""
+    if path.is_dir():
+        return read_json(path / name) if (path / name).is_file() else None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inner = root(tuple(archive.namelist())) + name
+            if inner not in archive.namelist():
+                return None
+            with archive.open(inner) as file:
+                content = file.read(LARGEST[name] + 1)
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error):
+        raise IntakeRefusal(f"{name} cannot be unpacked; pack the folder again.") from None
+    if len(content) > LARGEST[name]:
+        raise IntakeRefusal(f"{name} unpacks to more than it may; pack the folder again.")
+    return _parsed(content, name)
+
+
 def read_json(path: Path) -> object:
     """A description. IntakeRefusal for what is none."""
+    return _parsed(path.read_bytes(), path.name)
+
+
+def _parsed(content: bytes, name: str) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
         if _depth(text) > MOST_DEEP:
             raise ValueError
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise IntakeRefusal(
-            f"{path.name} cannot be read; save the model again with save_pretrained()."
-        ) from None
+        raise IntakeRefusal(f"{name} cannot be read; save the model again with save_pretrained().") from None
 
 
 def _depth(text: str) -> int:

@@ -23,6 +23,8 @@ from fmd_core.models.intake.state_dicts import (
 )
 from fmd_core.models.preprocess import Preprocess
 
+USUAL_SIZE = 224
+
 
 def read(request: Request) -> Found:
     """The model in the folder."""
@@ -78,12 +80,15 @@ def _found(described: Described, layers: dict[str, Array], told: dict[str, Any],
 
 def _prepared(described: Described, told: dict[str, Any], request: Request) -> tuple[Preprocess, str]:
     """How pictures are made ready, and a sentence on who says so."""
+    if request["size"] or request["preparation"]:
+        said = Preprocess(request["normalisation"], request["size"], **request["preparation"])
+        return said, "Size and colours of pictures are as you said."
     if told:
         return hugging_face.as_preprocess(
             told
         ), "Size and colours of pictures are those of its preprocessor_config.json."
-    size = request["size"] or described.settings.get("image_size", 224)
-    return (
-        Preprocess(request["normalisation"], size),
-        "It has no preprocessor_config.json, so size and colours of pictures are as you said.",
+    usual = Preprocess(request["normalisation"], described.settings.get("image_size", USUAL_SIZE))
+    return usual, (
+        "It has no preprocessor_config.json and nobody said how pictures are made ready; taken are "
+        f"{usual.size} pixels a side and colours called '{usual.normalisation}'."
     )

@@ -369,7 +369,8 @@ def test_row_23_weights_that_find_no_room_are_not_called_damaged(tmp_path, monke
     request = {
         "path": weights,
         "out": str(tmp_path / "x"),
-        "format": "safetensors",
+        "door": "safetensors",
+        "kind": "",
         "n_classes": 10,
         "n_inputs": 0,
     }

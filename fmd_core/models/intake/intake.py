@@ -196,7 +196,7 @@ def prepare() -> None:
     """
     with _lock:
         while _spare and _spare[-1].process.poll() is not None:
-            _spare.pop().answer.close()
+            _discard(_spare.pop())
         if not _spare:
             _spare.append(_started())
 
@@ -208,9 +208,16 @@ def _taken() -> _Waiting | None:
             waiting = _spare.pop()
             if waiting.process.poll() is None and waiting.command == WORKER:
                 return waiting
-            _end(waiting.process)
-            waiting.answer.close()
+            _discard(waiting)
     return None
+
+
+def _discard(waiting: _Waiting) -> None:
+    """Give up a process that was prepared."""
+    _end(waiting.process)
+    if waiting.process.stdin is not None:
+        waiting.process.stdin.close()
+    waiting.answer.close()
 
 
 def _started() -> _Waiting:

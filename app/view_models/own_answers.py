@@ -9,9 +9,7 @@ from fmd_core.models.own_answers import Agreement
 def sentence(found: Agreement, unit: str) -> str:
     """The verdict on whether the model was opened as it was meant."""
     people = f"{figures.count(found.n)} {figures.many(unit) if found.n != 1 else unit}"
-    apart = (
-        "" if found.largest is None else f"; the largest difference of a probability is {found.largest:.2g}"
-    )
+    apart = "" if found.largest is None else f"; the largest difference of a probability is {found.largest:.2g}"
     if found.is_equal:
         return f"The model answers as its owner says, for all {people}{apart}."
     if not found.flips:

@@ -485,9 +485,10 @@ def _odd(key: str, value: object) -> ModelError:
 
 def _resizing(told: Mapping[str, Any], described: Described) -> dict[str, Any]:
     """How a picture gets its size: squashed, or its shorter side scaled and the middle cut out."""
-    resample = RESAMPLES.get(told.get("resample", 2))  # type: ignore[arg-type]
+    number = told.get("resample", 2)
+    resample = RESAMPLES.get(number) if type(number) is int else None
     if resample is None:
-        raise _odd("resample", told.get("resample"))
+        raise _odd("resample", number)
     size, crop = told.get("size"), told.get("crop_size")
     shorter, height, width = _sides(size, "size", described)
     found: dict[str, Any] = {"resample": resample}

@@ -78,6 +78,7 @@ TYPES: Mapping[str, set[str]] = {
         f"scipy.sparse.{place}" for place in ("_csr.csr_matrix", "_csc.csc_matrix", "_csr.csr_array", "_csc.csc_array")
     },
     "FunctionNode": _UFUNCS,
+    "LossNode": _names("sklearn._loss._loss", "CyHalfBinomialLoss"),  # of an SGDClassifier
     "ObjectNode": OBJECTS,
     "CachedNode": _PLAIN | _SCALARS | OBJECTS | _names("numpy", "ndarray", "dtype") | _names("builtins", "list"),
 }  # fmt: skip
@@ -103,6 +104,8 @@ def check(content: bytes) -> None:
             _check_sizes(archive)
             told = json.loads(archive.read(SCHEMA))
             arrays = {name for name in archive.namelist() if name.endswith(".npy")}
+            for node in _nodes(told):  # first, because it is the names that tell what the file is
+                _check_node(node, arrays)
             for name in arrays:
                 _check_array(archive, name)
     except (
@@ -115,8 +118,6 @@ def check(content: bytes) -> None:
         OSError,
     ) as error:
         raise _damaged() from error
-    for node in _nodes(told):
-        _check_node(node, arrays)
 
 
 def _check_sizes(archive: zipfile.ZipFile) -> None:

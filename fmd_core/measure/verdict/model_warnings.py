@@ -90,9 +90,7 @@ def open_order(dataset: AttributeDataset, outputs: Outputs | None) -> tuple[Audi
     """That nobody has said yet in which order the model's outputs stand, where that has to be said."""
     if outputs is None or not outputs.is_open:
         return ()
-    named = ", ".join(
-        f"output {j} means '{name}'" for j, name in enumerate(outputs.of_places(dataset.target.levels))
-    )
+    named = ", ".join(f"output {j} means '{name}'" for j, name in enumerate(outputs.of_places(dataset.target.levels)))
     why = "two orders are usual for such classes"
     if outputs.better is not None:
         why = (

@@ -98,9 +98,7 @@ def _check_versions(model: ModelProto) -> None:
 def graphs(graph: GraphProto, depth: int = 0) -> Iterator[GraphProto]:
     """A graph and those of its branches. Raises ModelError where they lie in each other too deep."""
     if depth > MAX_DEPTH:
-        raise ModelError(
-            f"The network has branches inside of branches, {MAX_DEPTH} deep and more; {AGAIN} without."
-        )
+        raise ModelError(f"The network has branches inside of branches, {MAX_DEPTH} deep and more; {AGAIN} without.")
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -116,9 +114,7 @@ def _check_graph(graph: GraphProto) -> None:
         if nodes > MAX_NODES:
             raise ModelError(f"The network has more than {MAX_NODES:,} steps; bring one classifier's.")
         if len(part.sparse_initializer):
-            raise ModelError(
-                f"The file holds sparse tables of numbers, which are not read; {AGAIN} with plain ones."
-            )
+            raise ModelError(f"The file holds sparse tables of numbers, which are not read; {AGAIN} with plain ones.")
         for node in part.node:
             _check_operator(node)
         for table in [*part.initializer, *_constants(part)]:
@@ -174,20 +170,11 @@ def _numbers(table: TensorProto) -> int:
         raise ModelError(f"The table '{name}' has an impossible shape {tuple(table.dims)[:8]}; {AGAIN}.")
     said = math.prod(table.dims)
     if said > MAX_ELEMENTS:
-        raise ModelError(
-            f"The table '{name}' claims {said:,} numbers, more than {MAX_ELEMENTS:,}; bring a smaller network."
-        )
+        raise ModelError(f"The table '{name}' claims {said:,} numbers, more than {MAX_ELEMENTS:,}; bring a smaller network.")
     try:
         stored = len(table.raw_data) or sum(
             len(values)
-            for values in (
-                table.float_data,
-                table.int32_data,
-                table.int64_data,
-                table.double_data,
-                table.uint64_data,
-                table.string_data,
-            )
+            for values in (table.float_data, table.int32_data, table.int64_data, table.double_data, table.uint64_data, table.string_data)
         )
         width = onnx.helper.tensor_dtype_to_np_dtype(table.data_type).itemsize if table.raw_data else 0
     except (KeyError, TypeError, ValueError) as error:

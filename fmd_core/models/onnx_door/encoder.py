@@ -68,6 +68,10 @@ class OnnxEncoder:
     spec: Spec
     preprocess: Preprocess = field(default_factory=AsTheyAre)
     stored_as: ClassVar[str] = STORED_AS
+    why_frozen: ClassVar[str] = (
+        "An ONNX file gives answers and no gradients, so that only its last layer can be changed: to train more of it, "
+        "bring the network itself, as a state dict or a folder of Hugging Face."
+    )
 
     @property
     def kind(self) -> InputKind:
@@ -155,16 +159,16 @@ class OnnxEncoder:
         return weight, bias
 
 
-def restore(settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess) -> OnnxEncoder:
+def restore(
+    settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess
+) -> OnnxEncoder:
     """The encoder that a file of ours describes. Raises ModelError where it does not say how the graph is read; what
     the graph tries is looked at in the process that runs it."""
     try:
         spec = msgspec.json.decode(settings[SPEC], type=Spec)
         return OnnxEncoder(arrays[FILE].astype("uint8").tobytes(), spec, preprocess)
     except (KeyError, msgspec.MsgspecError) as error:
-        raise ModelError(
-            "The file does not say how its ONNX network is read; open the ONNX file again."
-        ) from error
+        raise ModelError("The file does not say how its ONNX network is read; open the ONNX file again.") from error
 
 
 def _values(frame: pd.DataFrame, feed: Feed) -> Array:

@@ -47,11 +47,15 @@ def probabilities(classifier, inputs):
 # --- Hugging Face
 
 
-@pytest.mark.parametrize("model_type", [name for name, one in hugging_face.FAMILIES.items() if one.kind == "image"])
+@pytest.mark.parametrize(
+    "model_type", [name for name, one in hugging_face.FAMILIES.items() if one.kind == "image"]
+)
 def test_a_hugging_face_classifier_answers_as_the_library_does(opened, model_type):
     side = TINY[model_type].get("image_size", 32)
     network = library_model(model_type)
-    files = {name: content for name, content in folder_files(model_type).items() if "preprocessor" not in name}
+    files = {
+        name: content for name, content in folder_files(model_type).items() if "preprocessor" not in name
+    }
     passport, classifier = opened(zipped(files), size=side, normalisation="symmetric")
     assert (passport.door, passport.classes, passport.can) == (
         "hugging_face", ("no", "yes"), ("last layer", "gradients", "deeper"),
@@ -68,7 +72,14 @@ def test_a_hugging_face_classifier_answers_as_the_library_does(opened, model_typ
 
 
 def test_its_preprocessor_says_how_pictures_are_made_ready_unless_somebody_says_otherwise(opened):
-    told = {"white": 1.0, "mean": [0.5] * 3, "spread": [0.5] * 3, "resample": "bilinear", "resize": "squash", "size": 16}
+    told = {
+        "white": 1.0,
+        "mean": [0.5] * 3,
+        "spread": [0.5] * 3,
+        "resample": "bilinear",
+        "resize": "squash",
+        "size": 16,
+    }
     passport, classifier = opened(zipped(folder_files(), place="a folder/"))
     assert passport.preprocess == told
     assert (classifier.preprocess.size, classifier.preprocess.resize) == (16, "squash")
@@ -82,12 +93,22 @@ def test_its_preprocessor_says_how_pictures_are_made_ready_unless_somebody_says_
         ({"size": 224}, {"resize": "squash", "size": 224}),
         ({"size": {"height": 32, "width": 48}}, {"resize": "squash", "size": 32, "width": 48}),
         (
-            {"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}},
+            {
+                "size": {"shortest_edge": 256},
+                "do_center_crop": True,
+                "crop_size": {"height": 224, "width": 224},
+            },
             {"resize": "shorter side", "size": 224, "scaled_to": 256},
         ),
-        ({"size": {"shortest_edge": 224}, "crop_pct": 0.875}, {"resize": "shorter side", "size": 224, "scaled_to": 256}),
+        (
+            {"size": {"shortest_edge": 224}, "crop_pct": 0.875},
+            {"resize": "shorter side", "size": 224, "scaled_to": 256},
+        ),
         ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, {"resize": "squash", "size": 384}),
-        ({"do_resize": False, "do_rescale": False, "do_normalize": False}, {"white": 255.0, "mean": (0.0,) * 3}),
+        (
+            {"do_resize": False, "do_rescale": False, "do_normalize": False},
+            {"white": 255.0, "mean": (0.0,) * 3},
+        ),
     ],
 )
 def test_every_form_of_a_preprocessor_is_followed(told, found):
@@ -98,7 +119,9 @@ def test_every_form_of_a_preprocessor_is_followed(told, found):
 
 def test_a_preprocessor_that_leaves_pictures_of_many_sizes_is_refused():
     with pytest.raises(ModelError, match="cuts nothing out"):
-        hugging_face.read_preprocessor({"size": {"shortest_edge": 224}}, hugging_face.Described("vit", {}, ()))
+        hugging_face.read_preprocessor(
+            {"size": {"shortest_edge": 224}}, hugging_face.Described("vit", {}, ())
+        )
 
 
 def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_layer(opened, tmp_path):
@@ -112,7 +135,9 @@ def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_la
     with pytest.raises(ModelError, match="damaged"):
         hugging_face.restore({"config": "{", "features": "3"}, {}, classifier.preprocess)
     with pytest.raises(ModelError, match="auto_map"):
-        hugging_face.restore({"config": '{"auto_map": {"a": "b"}}', "features": "3"}, {}, classifier.preprocess)
+        hugging_face.restore(
+            {"config": '{"auto_map": {"a": "b"}}', "features": "3"}, {}, classifier.preprocess
+        )
 
 
 # --- scikit-learn
@@ -151,7 +176,11 @@ def test_a_skops_file_without_column_names_must_fit_the_columns(opened):
 
 def test_what_is_trusted_is_no_more_than_what_is_checked():
     assert "sklearn.preprocessing._function_transformer.FunctionTransformer" in skops_file.TRUSTED
-    assert not [name for name in skops_file.TRUSTED if name.startswith(("os.", "builtins.", "operator.", "functools."))]
+    assert not [
+        name
+        for name in skops_file.TRUSTED
+        if name.startswith(("os.", "builtins.", "operator.", "functools."))
+    ]
 
 
 # --- state dicts under many names
@@ -167,10 +196,21 @@ def small():
 NAMES = {
     "net.": lambda e, h: {**{f"net.{k}": v for k, v in e.items()}, **h("net.head")},
     "backbone. and a head beside it": lambda e, h: {**{f"backbone.{k}": v for k, v in e.items()}, **h("fc")},
-    "module.model.": lambda e, h: {**{f"module.model.{k}": v for k, v in e.items()}, **h("module.model.head")},
+    "module.model.": lambda e, h: {
+        **{f"module.model.{k}": v for k, v in e.items()},
+        **h("module.model.head"),
+    },
     "a head behind dropout": lambda e, h: {**e, **h("head.1")},
-    "a head in a Sequential of the model": lambda e, h: {**{f"model.{k}": v for k, v in e.items()}, **h("classifier.0")},
-    "a loss with weights": lambda e, h: {**e, **h("head"), "loss.weight": torch.ones(2), "criterion.pos": torch.ones(1)},
+    "a head in a Sequential of the model": lambda e, h: {
+        **{f"model.{k}": v for k, v in e.items()},
+        **h("classifier.0"),
+    },
+    "a loss with weights": lambda e, h: {
+        **e,
+        **h("head"),
+        "loss.weight": torch.ones(2),
+        "criterion.pos": torch.ones(1),
+    },
 }
 
 
@@ -194,7 +234,12 @@ def test_a_network_under_other_names_answers_the_same(opened, names):
 
 def test_two_linear_layers_above_the_network_ask_for_onnx(opened):
     encoder, head = small()
-    state = {**encoder, "fc.0.weight": torch.ones(8, 128), "fc.2.weight": torch.ones(2, 8), "fc.2.bias": head.bias.detach()}
+    state = {
+        **encoder,
+        "fc.0.weight": torch.ones(8, 128),
+        "fc.2.weight": torch.ones(2, 8),
+        "fc.2.bias": head.bias.detach(),
+    }
     buffer = io.BytesIO()
     torch.save(state, buffer)
     with pytest.raises(intake.IntakeRefusal, match="2 linear layers \\(fc.0, fc.2\\)") as caught:
@@ -206,7 +251,9 @@ def test_the_network_that_the_layers_do_belong_to_is_named(opened):
     encoder, head = small()
     buffer = io.BytesIO()
     torch.save({**encoder, "head.weight": head.weight.detach(), "head.bias": head.bias.detach()}, buffer)
-    with pytest.raises(intake.IntakeRefusal, match="They are those of Small network \\(4 layers, for faces\\): choose"):
+    with pytest.raises(
+        intake.IntakeRefusal, match="They are those of Small network \\(4 layers, for faces\\): choose"
+    ):
         opened(buffer.getvalue(), "m.pt", architecture="small_cnn")
 
 
@@ -218,9 +265,18 @@ def test_the_settings_of_lightning_are_passed_over(opened):
     encoder, head = small()
     AttributeDict.__module__ = "lightning_fabric.utilities.data"
     state = {f"model.{k}": v for k, v in encoder.items()}
-    state |= {"model.head.weight": head.weight.detach(), "model.head.bias": head.bias.detach(), "loss.weight": torch.ones(2)}
+    state |= {
+        "model.head.weight": head.weight.detach(),
+        "model.head.bias": head.bias.detach(),
+        "loss.weight": torch.ones(2),
+    }
     buffer = io.BytesIO()
-    plain = {"state_dict": state, "hyper_parameters": {"lr": 0.1}, "optimizer_states": [{"state": {}}], "loops": {}}
+    plain = {
+        "state_dict": state,
+        "hyper_parameters": {"lr": 0.1},
+        "optimizer_states": [{"state": {}}],
+        "loops": {},
+    }
     torch.save(plain, buffer)
     passport, _ = opened(buffer.getvalue(), "epoch=3.ckpt", n_classes=2)
     assert passport.stripped_prefix == "model."
@@ -228,12 +284,25 @@ def test_the_settings_of_lightning_are_passed_over(opened):
 
 
 def test_no_network_of_our_list_is_taken_for_another():
-    for name in ("small_cnn", "face_cnn", "resnet18", "resnet34", "resnet50", "mobilenet_v3_large", "efficientnet_b0"):
+    for name in (
+        "small_cnn",
+        "face_cnn",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "mobilenet_v3_large",
+        "efficientnet_b0",
+    ):
         from fmd_core.models.architectures import build_encoder
 
         with torch.device("meta"):
             state = build_encoder(name).state_dict()
-        assert layer_names.recognised({k: np.broadcast_to(np.float32(0), tuple(v.shape)) for k, v in state.items()}) == name
+        assert (
+            layer_names.recognised(
+                {k: np.broadcast_to(np.float32(0), tuple(v.shape)) for k, v in state.items()}
+            )
+            == name
+        )
 
 
 # --- the process that waits
@@ -266,7 +335,11 @@ def test_the_lines_for_other_programs_of_pytorch_export_onnx(tmp_path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3, 4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+        torch.nn.Conv2d(3, 4, 3, 4),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 2),
     ).eval()
     given = torch.rand(5, 3, 224, 224)
     if program == "exported":
@@ -302,11 +375,22 @@ def test_a_file_name_cannot_write_code():
 def test_inspect_is_a_declared_document_with_probabilities(tmp_path, capsys):
     (tmp_path / "model.zip").write_bytes(zipped(folder_files()))
     np.save(tmp_path / "x.npy", PICTURES[:5, :16, :16])
-    asked = ["inspect", str(tmp_path / "model.zip"), "--inputs", str(tmp_path / "x.npy"), "--classes", "dark,blond"]
+    asked = [
+        "inspect",
+        str(tmp_path / "model.zip"),
+        "--inputs",
+        str(tmp_path / "x.npy"),
+        "--classes",
+        "dark,blond",
+    ]
     assert main([*asked, "--json", "-"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["opened"], told["door"]) == ("fmd-passport-1", True, "hugging_face")
-    assert (told["architecture"], told["n_features"], told["classes"]) == ("ViT (Hugging Face)", 16, ["dark", "blond"])
+    assert (told["architecture"], told["n_features"], told["classes"]) == (
+        "ViT (Hugging Face)",
+        16,
+        ["dark", "blond"],
+    )
     assert {"preprocess", "can", "digest", "sentence"} <= told.keys()
     network = library_model("vit")
     with torch.no_grad():
@@ -325,7 +409,8 @@ def test_inspect_of_what_is_not_opened_says_why_and_brings_the_lines(tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ("array", "words"), [(np.array([{}], object), "no array of numbers"), (np.zeros((2, 3, 3)), "give pictures uint8")]
+    ("array", "words"),
+    [(np.array([{}], object), "no array of numbers"), (np.zeros((2, 3, 3)), "give pictures uint8")],
 )
 def test_inspect_refuses_inputs_that_no_model_reads(tmp_path, capsys, array, words):
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
@@ -334,6 +419,10 @@ def test_inspect_refuses_inputs_that_no_model_reads(tmp_path, capsys, array, wor
 
 
 def test_a_zip_beside_which_somebody_keeps_other_weights_uses_the_safe_ones(opened):
-    files = folder_files() | {"pytorch_model.bin": b"\x80\x04evil", "__MACOSX/._config.json": b"x", "README.md": b"x"}
+    files = folder_files() | {
+        "pytorch_model.bin": b"\x80\x04evil",
+        "__MACOSX/._config.json": b"x",
+        "README.md": b"x",
+    }
     assert opened(zipped(files))[0].door == "hugging_face"
     assert zipfile.is_zipfile(io.BytesIO(zipped(files)))

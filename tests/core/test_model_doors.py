@@ -11,12 +11,21 @@ import torch
 
 from fmd_core import ModelError, save_classifier
 from fmd_core.__main__ import main
-from fmd_core.models import hugging_face, skops_file
+from fmd_core.models import hugging_face, hugging_face_text, skops_file
 from fmd_core.models.files import load_classifier
 from fmd_core.models.intake import intake, layer_names, refusals
 from fmd_core.models.intake import worker as intake_worker
 from fmd_core.models.preprocess import Preprocess
-from tests.model_folders import TINY, folder_files, library_model, pipeline, rows, skops_of, zipped
+from tests.model_folders import (
+    TINY,
+    folder_files,
+    library_model,
+    pipeline,
+    rows,
+    skops_of,
+    tokenizer_json,
+    zipped,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:Stochastic Optimizer"
@@ -140,6 +149,33 @@ def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_la
         hugging_face.restore(
             {"config": '{"auto_map": {"a": "b"}}', "features": "3"}, {}, classifier.preprocess
         )
+
+
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "roberta"])
+def test_the_encoder_of_a_text_model_answers_as_the_library_does(model_type):
+    network, words = library_model(model_type), tokenizer_json()
+    layers = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    described = hugging_face.read_config(json.loads(folder_files(model_type)["config.json"]))
+    below, weight, bias = hugging_face.with_last_layer(described, layers)
+    encoder = hugging_face_text.HuggingFaceTextEncoder(described, below, weight.shape[1], words)
+    texts = np.array(["a b c", "b", "c c a " * 300, ""], object)
+    own = []
+    for text in texts:
+        ids = torch.tensor([encoder.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            own.append(network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.numpy()[0])
+    ours = next(encoder.encode_batches([texts])) @ weight.T + bias
+    np.testing.assert_allclose(ours, np.array(own), atol=1e-5)
+    again = hugging_face_text.restore(*encoder.stored(), Preprocess())
+    assert again.fingerprint == encoder.fingerprint
+
+
+def test_words_with_patterns_of_their_owners_are_refused():
+    told = json.loads(tokenizer_json()) | {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$"}}}
+    with pytest.raises(ModelError, match="pre_tokenizer 'Split', which is not followed"):
+        hugging_face_text.check_words(json.dumps(told).encode())
+    with pytest.raises(ModelError, match="cannot be read"):
+        hugging_face_text.check_words(b"[]")
 
 
 # --- scikit-learn

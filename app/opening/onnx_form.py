@@ -15,13 +15,12 @@ from app.opening import preparation_card
 from app.record.review import Review
 from app.widgets import components
 from fmd_core import ModelError
-from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.intake import intake
 from fmd_core.models.onnx_door.opening import Described, describe
 from fmd_core.models.preprocess import Preprocess
 
 MOST_LOOKS = 4
-LAYOUTS = {"NCHW": "Channels first (PyTorch)", "NHWC": "Channels last (TensorFlow, Keras)"}
+LAYOUTS = {"NCHW": "channels first, as PyTorch has them", "NHWC": "channels last, as TensorFlow and Keras have them"}
 _looks: OrderedDict[str, Described | str] = OrderedDict()
 _lock = threading.Lock()
 
@@ -43,7 +42,7 @@ def draw(review: Review, given: UploadedFile) -> partial[intake.Passport] | None
             return None
     else:
         preparation, layout = None, ""
-        named = listed(list(found.inputs[:20])) + (" and more" if len(found.inputs) > 20 else "")
+        named = ", ".join(found.inputs[:20]) + (" and more" if len(found.inputs) > 20 else "")
         st.caption(components.plain(f"The file reads {named}, found among the columns by name or by number."))
     return partial(_open, review, preparation, layout, _output(review, found))
 
@@ -75,7 +74,7 @@ def _pictures(review: Review, given: UploadedFile, found: Described) -> tuple[Pr
     said = f"{found.width} x {found.height} pixels" if found.height and found.width else "pictures of any size"
     st.caption(
         f"The file reads {said}{', grayscale' if found.grayscale else ''}"
-        f"{f', {LAYOUTS[found.layout].lower()}' if found.layout else ''}. It does not say how they are made ready."
+        f"{f', {LAYOUTS[found.layout]}' if found.layout else ''}. It does not say how they are made ready."
     )
     usual = Preprocess("imagenet", found.height or 224, "squash")
     fixed = preparation_card.Fixed(found.height, found.width, found.grayscale)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fmd_core import AttributeDataset, figures
-from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.class_order import Outputs, Reason, usual_orders
 
 SHOWN = 12
@@ -41,14 +40,14 @@ def sentence(levels: Sequence[str], outputs: Outputs) -> str:
     named = outputs.of_places(levels)[:SHOWN]
     parts = [f"output {j} means {name}" for j, name in enumerate(named)]
     more = len(outputs.meaning) - len(named)
-    return f"{listed(parts).capitalize()}{f', and {more} more' if more else ''}."
+    return f"O{', '.join(parts)[1:]}{f', and {more} more' if more else ''}."
 
 
 def own_names(outputs: Outputs) -> str:
     """What the file calls its outputs, where the data call them otherwise; ''."""
     if not outputs.names or outputs.reason is Reason.NAMED or outputs.reason is Reason.OURS:
         return ""
-    return f"In the file they are called {listed(list(outputs.names[:SHOWN]))}."
+    return f"In the file they are called {', '.join(outputs.names[:SHOWN])}."
 
 
 def question(data: AttributeDataset, outputs: Outputs | None) -> Question | None:

@@ -68,6 +68,10 @@ class OnnxEncoder:
     spec: Spec
     preprocess: Preprocess = field(default_factory=AsTheyAre)
     stored_as: ClassVar[str] = STORED_AS
+    why_frozen: ClassVar[str] = (
+        "An ONNX file gives answers and no gradients, so that only its last layer can be changed: to train more of it, "
+        "bring the network itself, as a state dict or a folder of Hugging Face."
+    )
 
     @property
     def kind(self) -> InputKind:

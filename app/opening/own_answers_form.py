@@ -34,7 +34,12 @@ def draw(review: Review) -> None:
         )
         if not access.may_change():
             return
-        given = st.file_uploader("Your own answers", type=["csv", "txt", "tsv", "npy"], key=f"own_answers_{review.model}", max_upload_size=64)
+        given = st.file_uploader(
+            "Your own answers",
+            type=["csv", "txt", "tsv", "npy"],
+            key=f"own_answers_{review.model}",
+            max_upload_size=64,
+        )
         if given is not None and st.button("Compare", key="compare_own_answers"):
             try:
                 with st.spinner("Asking the model about the same rows"):

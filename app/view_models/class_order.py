@@ -67,8 +67,8 @@ def question(data: AttributeDataset, outputs: Outputs | None) -> Question | None
     others = [Choice(_short(levels, order), order) for order in usual_orders(levels)]
     return Question(
         "In which order does the model give its answers?",
-        "Some trainers sort classes by size, others as text (“1”, “10”, “2”), and the file does not say which. Before any "
-        "figure is shown, say which is meant.",
+        "Some trainers sort classes by size, others as text (“1”, “10”, “2”), and the file does not say which. Before "
+        "any figure is shown, say which is meant.",
         tuple(others),
     )
 

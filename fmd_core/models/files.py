@@ -118,7 +118,9 @@ def _preprocess(metadata: Mapping[str, str]) -> Preprocess:
     try:
         more = msgspec.convert(json.loads(metadata.get(PREPARATION, "{}")), type=Unusual)
     except (ValueError, RecursionError) as error:
-        raise ModelError("The weights file does not say how its pictures are made ready; open it anew.") from error
+        raise ModelError(
+            "The weights file does not say how its pictures are made ready; open it anew."
+        ) from error
     return Preprocess(named, size, **{k: v for k, v in msgspec.structs.asdict(more).items() if v is not None})
 
 

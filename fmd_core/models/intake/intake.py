@@ -96,9 +96,9 @@ def open_weights(
     A state dict or safetensors file holds a whole network of the named `architecture` ("": it is recognised by its
     layers), with pictures of `size` and `normalisation`; other files say these themselves.
     `preparation` is what happens to pictures in full, in place of both; `layout` of an ONNX file whose shape does not
-    say it. `n_classes` is checked unless 0; `output` picks the one output, counted from 0, that answers a target of two classes. The
-    head's rows are in the order of the model's own outputs. Raises IntakeRefusal with one sentence, and then leaves
-    `out` as it was.
+    say it. `n_classes` of the target is checked unless 0; `output` picks the one output, counted from 0, that answers
+    a target of two classes. The head's rows are in the order of the model's own outputs. Raises IntakeRefusal with one
+    sentence, and then leaves `out` as it was.
     """
     if architecture:
         find_architecture(architecture)  # raises for an unknown name, as does the next

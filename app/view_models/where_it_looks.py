@@ -85,7 +85,8 @@ def words(data: AttributeDataset, target: int, found: Sequence[Explanation]) -> 
             "the whole model, since it is open at its last layer only."
             if found[0].columns
             else f"Blue is where covering a part, by the average training {data.unit}, makes {answer} less likely, "
-            "orange where it makes it likelier. It is asked of the whole model, since gradients of this file are not known."
+            "orange where it makes it likelier. It is asked of the whole model, since gradients are "
+            "not known."
         )
     elif found[0].columns:
         what = "chart"

@@ -15,6 +15,8 @@ from fmd_core.models.onnx_door.cutting import find_cut
 from fmd_core.models.onnx_door.session import Runner
 from tests.onnx_files import FLOATS, WHOLE, helper, model, network, onnx, saved, table
 
+BOOL = onnx.TensorProto.BOOL
+
 
 def looked_at(data):
     """The checks and the cut of the limited process, in this one."""
@@ -55,8 +57,8 @@ def looping(kind="Loop"):
     made = network()
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["again"]), helper.make_node("Identity", ["v"], ["w"])], "body",
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", WHOLE), ("go", onnx.TensorProto.BOOL), ("v", FLOATS))],
-        [helper.make_tensor_value_info("again", onnx.TensorProto.BOOL, []), helper.make_tensor_value_info("w", FLOATS, [])],
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", WHOLE), ("go", BOOL), ("v", FLOATS))],
+        [helper.make_tensor_value_info("again", BOOL, []), helper.make_tensor_value_info("w", FLOATS, [])],
     )  # fmt: skip
     made.graph.initializer.append(table("most", np.array(2**62)))
     made.graph.initializer.append(table("yes", np.array(True)))

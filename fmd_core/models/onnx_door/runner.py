@@ -156,7 +156,8 @@ class _Opened:
         if found.ndim != 2 or found.shape[1] != self.cut.weight.shape[1]:
             raise ModelError(
                 f"The last layer reads a table of shape {found.shape[1:]} for each sample, not "
-                f"{self.cut.weight.shape[1]} numbers, so that it answers each part of a sample by itself; bring a classifier of whole samples."
+                f"{self.cut.weight.shape[1]} numbers, so that it answers each part of a sample by itself; bring a "
+                "classifier of whole samples."
             )
         return found.astype("float32")
 

@@ -97,8 +97,8 @@ def _output(review: Review, found: Described) -> int | None:
         else tuple(f"output {k}" for k in range(found.n_outputs))
     )
     chosen: int | None = st.selectbox(
-        components.plain(f"Which of its {found.n_outputs} outputs means {levels[1]}?"), range(found.n_outputs),
-        index=None, format_func=lambda k: components.plain(names[k]), key="onnx_output", placeholder="Choose one", width=360,
+        components.plain(f"Which of its {found.n_outputs} outputs means {levels[1]}?"),
+        range(found.n_outputs), index=None, format_func=lambda k: components.plain(names[k]), key="onnx_output", placeholder="Choose one", width=360,
     )  # fmt: skip
     return chosen
 

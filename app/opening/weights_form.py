@@ -15,7 +15,7 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import Job, Progress
-from app.opening import model_forms, onnx_form, own_answers_form, preparation_card, uploads
+from app.opening import model_forms, model_look, onnx_form, own_answers_form, preparation_card, uploads
 from app.record.review import NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
@@ -24,6 +24,7 @@ from fmd_core.kinds import find_kind
 from fmd_core.models.adopting import adopt
 from fmd_core.models.architectures import ARCHITECTURES
 from fmd_core.models.intake import intake
+from fmd_core.models.intake.refusals import with_file
 from fmd_core.models.preprocess import Preprocess
 from fmd_core.models.shelf import keep_model
 from fmd_core.models.training import suggested_architecture
@@ -34,26 +35,57 @@ Opener = Callable[[Path, Path], intake.Passport]
 
 def draw(review: Review) -> None:
     """A model file and what has to be known of it."""
-    data = cache.dataset(review)
     st.write(
-        "An ONNX file of any framework (.onnx), a safetensors file or a plain PyTorch state dict (.pt, .pth). It is "
-        "opened apart from this server, with limits on memory and time; no code in it is ever run. A model that FMD "
-        "Studio wrote knows its network itself."
+        "ONNX of any framework, weights of PyTorch (safetensors, .pt, .pth, .ckpt), a zip of a Hugging Face folder, or "
+        "a skops file of scikit-learn. It is opened apart from this server, with limits on memory and time; no code in "
+        "it is ever run. Of any other file you are told how to make one of these."
     )
     given = st.file_uploader(
-        "Model file", type=["onnx", "safetensors", "pt", "pth", "bin"], key="weights", max_upload_size=512
-    )
-    if given is not None and onnx_form.is_onnx(given):
-        opener = onnx_form.draw(review, given)
-    elif find_kind(data.source.kind).is_prepared:
-        opener = _for_pictures(review)
-    else:
-        opener = _for_rows(review)
-    if given is None or opener is None:
+        "Model file", key="weights", max_upload_size=512
+    )  # of any suffix: our words come after it
+    intake.prepare()
+    if given is None:
+        return
+    found = model_look.look(given)
+    if isinstance(found, models.Refused):
+        model_look.show_refusal(found)
+        return
+    opener = _form(review, given, found)
+    if opener is None:
         return
     kind: Literal["primary", "secondary"] = "primary" if review.model == NO_MODEL else "secondary"
     if st.button("Open this model", type=kind, key="open_weights"):
         model_forms.show(review, _start(review, given, opener))
+
+
+def _form(review: Review, given: UploadedFile, found: model_look.Look) -> Opener | None:
+    """What has to be asked of a file of this kind; None where it cannot be opened as it was answered."""
+    if found.door.name == "onnx":
+        return onnx_form.draw(review, given)
+    if found.door.name == "hugging_face":
+        return _for_library(review, given, found)
+    if found.door.asks_architecture and find_kind(cache.dataset(review).source.kind).is_prepared:
+        return _for_pictures(review)
+    return _for_rows(review) if found.door.asks_architecture else _of_itself(review)
+
+
+def _of_itself(review: Review) -> Opener:
+    """The file says everything; columns are found by their names."""
+    st.caption("The file says itself which columns it reads and what its answers are.")
+    return partial(_open, review, "", cache.n_inputs(review), None, None)
+
+
+def _for_library(review: Review, given: UploadedFile, found: model_look.Look) -> Opener | None:
+    """A Hugging Face folder: how pictures are made ready is said in it, and can be corrected."""
+    if found.preprocess is None or not find_kind(cache.dataset(review).source.kind).is_prepared:
+        return _of_itself(review)
+    st.caption(
+        "Read from its preprocessor_config.json:"
+        if found.says_preprocess
+        else "It has no preprocessor_config.json, so say how pictures were made ready in its training:"
+    )
+    preparation = preparation_card.draw(review, found.preprocess, f"library_{given.file_id}")
+    return None if preparation is None else partial(_open, review, "", 0, preparation, None)
 
 
 def _for_rows(review: Review) -> Opener:
@@ -91,8 +123,9 @@ def _open(
     output: int | None, path: Path, out: Path,
 ) -> intake.Passport:  # fmt: skip
     return intake.open_weights(
-        path, architecture=architecture, n_classes=len(cache.dataset(review).target.levels), n_inputs=n_inputs,
-        preparation=preparation, output=output, out=out,
+        path, architecture=architecture, kind=cache.dataset(review).source.kind,
+        n_classes=len(cache.dataset(review).target.levels), n_inputs=n_inputs, preparation=preparation, output=output,
+        out=out,
     )  # fmt: skip
 
 
@@ -106,7 +139,7 @@ def _start(review: Review, given: UploadedFile, opener: Opener) -> Job:
             try:
                 return _opened(review, name, paths[0], opener, progress)
             except intake.IntakeRefusal as refusal:
-                return models.Refused(str(refusal), refusal.converter)
+                return models.Refused(str(refusal), with_file(refusal.converter, name))
             finally:
                 uploads.give_back(*paths)
 

@@ -32,7 +32,11 @@ PREPARATION, OUTPUTS = "preparation", "outputs"
 OWN_FORMAT = "fmd-classifier-2"
 """Of a classifier whose encoder is no network of our list; otherwise as the first."""
 FORMATS = (FORMAT, OWN_FORMAT)
-RESTORERS: dict[str, str] = {"onnx": "fmd_core.models.onnx_door.encoder"}
+RESTORERS: dict[str, str] = {
+    "onnx": "fmd_core.models.onnx_door.encoder",
+    "hugging_face": "fmd_core.models.hugging_face",
+    "skops": "fmd_core.models.skops_file",
+}
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
 SETTING = "encoder."  # begins the name of each of the encoder's settings in the header
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again
@@ -46,6 +50,10 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     how to make it again.
     """
     own = classifier.own_encoder
+    if own is not None and classifier.depth != LAST_LAYER:
+        raise ModelError(
+            f"{classifier.title} can be written to a file with its last layer alone changed, not open at another depth."
+        )
     settings, arrays = ({}, classifier.encoder_state) if own is None else _stored(own)
     tensors = {f"encoder.{name}": array for name, array in arrays.items()}
     tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmd_core.errors import ModelError
-from fmd_core.models.intake import weight_files
+from fmd_core.models.intake import hugging_face_files, skops_files, weight_files
 from fmd_core.models.intake.refusals import ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 from fmd_core.models.intake.weight_files import Seen
 
@@ -41,6 +41,14 @@ class FileDoor:
 _ONNX = "fmd_core.models.onnx_door.opening"
 _STATE_DICTS = "fmd_core.models.intake.state_dicts"
 FILE_DOORS: tuple[FileDoor, ...] = (
+    FileDoor(
+        "hugging_face", "a Hugging Face folder", hugging_face_files.is_folder, hugging_face_files.check_folder,
+        "fmd_core.models.intake.hugging_face_reader", "hugging_face",
+    ),
+    FileDoor(
+        "skops", "a skops file of scikit-learn", skops_files.is_skops, skops_files.check_skops,
+        "fmd_core.models.intake.skops_reader", "skops",
+    ),
     FileDoor(
         "state_dict", "a PyTorch state dict", weight_files.is_state_dict, weight_files.check_state_dict,
         _STATE_DICTS, STATE_DICT, asks_architecture=True,
@@ -73,7 +81,7 @@ def inspect_file(path: Path) -> tuple[str, str]:
             return door.name, door.check(seen)
     if not seen.start:
         raise weight_files.missing()
-    kind = kind_of_archive(seen.names) if seen.is_archive else kind_of_start(seen.start)
+    kind = kind_of_archive(seen.names) if seen.is_archive else kind_of_start(seen.start, path.suffix)
     if kind is None and seen.is_archive:
         raise weight_files.without_weights()
     converter, words = kind or ("model", f"not a kind of file that is known here; {ELSEWHERE}")

@@ -20,6 +20,8 @@ class Request(TypedDict):
     out: str
     architecture: str
     """Name of a network of our list; "" to recognise it. Only state dicts have to be told."""
+    kind: str
+    """What the data hold, a name in `fmd_core.kinds`; "" where the file alone says it."""
     n_classes: int
     """Of the target; 0 where the file alone says it."""
     n_inputs: int
@@ -64,3 +66,15 @@ class Refused(ModelError):
     def __init__(self, reason: str, converter: str = "model") -> None:
         super().__init__(reason)
         self.converter = converter
+
+
+def refuse_other_kind(kind: str, request: Request) -> None:
+    """Say at once where a model reads another kind of samples than the data hold."""
+    if request["kind"] and kind != request["kind"]:
+        reads, held = (IN_WORDS.get(one, one) for one in (kind, request["kind"]))
+        raise Refused(
+            f"This model reads {reads}, but the data hold {held}; open it for data that hold {reads}.", ""
+        )
+
+
+IN_WORDS = {"image": "pictures", "table": "rows of a table", "text": "texts"}

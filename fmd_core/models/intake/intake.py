@@ -14,10 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fmd_core.home import REPOSITORY
 from fmd_core.models.architectures import find_architecture
@@ -82,6 +83,7 @@ def open_weights(
     path: Path,
     *,
     architecture: str = "",
+    kind: str = "",
     n_classes: int = 0,
     n_inputs: int = 0,
     size: int | None = None,
@@ -94,11 +96,11 @@ def open_weights(
     """Open the model at `path` by whichever of FILE_DOORS takes it, and write the classifier that it makes to `out`.
 
     A state dict or safetensors file holds a whole network of the named `architecture` ("": it is recognised by its
-    layers), with pictures of `size` and `normalisation`; other files say these themselves.
-    `preparation` is what happens to pictures in full, in place of both; `layout` of an ONNX file whose shape does not
-    say it. `n_classes` of the target is checked unless 0; `output` picks the one output, counted from 0, that answers
-    a target of two classes. The head's rows are in the order of the model's own outputs. Raises IntakeRefusal with one
-    sentence, and then leaves `out` as it was.
+    layers), with pictures of `size` and `normalisation`; other files say these themselves. `preparation` is what
+    happens to pictures in full, in place of both; `layout` of an ONNX file whose shape does not say it. `kind` of the
+    data and `n_classes` of the target are checked unless "" and 0; `output` picks the one output, counted from 0, that
+    answers a target of two classes. The head's rows are in the order of the model's own outputs. Raises IntakeRefusal
+    with one sentence, and then leaves `out` as it was.
     """
     if architecture:
         find_architecture(architecture)  # raises for an unknown name, as does the next
@@ -106,7 +108,13 @@ def open_weights(
     format_, passed = inspect_file(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     request: dict[str, Any] = {"path": str(path.resolve()), "door": format_, "architecture": architecture}
-    request |= {"n_classes": n_classes, "n_inputs": n_inputs, "size": prepared.size, "layout": layout}
+    request |= {
+        "kind": kind,
+        "n_classes": n_classes,
+        "n_inputs": n_inputs,
+        "size": prepared.size,
+        "layout": layout,
+    }
     request |= {"normalisation": prepared.normalisation, "preparation": prepared.unusual}
     with written_whole(out) as part:
         digest = _sha256(path)
@@ -155,9 +163,68 @@ def _ask_worker(request: dict[str, Any]) -> dict[str, Any]:
     """The worker's findings; raises IntakeRefusal with its reason, or with how it ended."""
     limits = {"memory_bytes": MEMORY_BYTES, "cpu_seconds": CPU_SECONDS}
     limits |= {"max_bytes": MAX_BYTES, "max_tensors": MAX_TENSORS, "max_elements": MAX_ELEMENTS}
+    waiting = _taken() or _started()
+    with waiting.answer as answer:  # not a pipe: what is written into it stays bounded
+        process = waiting.process
+        try:
+            process.communicate(json.dumps(request | limits).encode(), timeout=WALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise _took_too_long() from None
+        finally:
+            _end(process)
+        answer.seek(0)
+        return _findings(answer.read(MAX_ANSWER_BYTES), process.returncode)
+
+
+@dataclass
+class _Waiting:
+    """A process that waits for its one file."""
+
+    process: subprocess.Popen[bytes]
+    answer: IO[bytes]
+    command: tuple[str, ...]
+
+
+_spare: list[_Waiting] = []
+_lock = threading.Lock()
+
+
+def prepare() -> None:
+    """Start the process that will open the next file, so that torch is loaded when it comes.
+
+    It opens one file, under the same limits as any, or ends by itself when none has come for a while.
+    """
+    with _lock:
+        while _spare and _spare[-1].process.poll() is not None:
+            _discard(_spare.pop())
+        if not _spare:
+            _spare.append(_started())
+
+
+def _taken() -> _Waiting | None:
+    """The process that was prepared, if it still waits."""
+    with _lock:
+        while _spare:
+            waiting = _spare.pop()
+            if waiting.process.poll() is None and waiting.command == WORKER:
+                return waiting
+            _discard(waiting)
+    return None
+
+
+def _discard(waiting: _Waiting) -> None:
+    """Give up a process that was prepared."""
+    _end(waiting.process)
+    if waiting.process.stdin is not None:
+        waiting.process.stdin.close()
+    waiting.answer.close()
+
+
+def _started() -> _Waiting:
     settings = {name: os.environ[name] for name in KEPT_SETTINGS if name in os.environ}  # no secrets
     settings |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    with tempfile.TemporaryFile() as answer:  # not a pipe: what is written into it stays bounded
+    answer = tempfile.TemporaryFile()  # noqa: SIM115  closed by whoever asks the process
+    try:
         process = subprocess.Popen(
             WORKER,
             stdin=subprocess.PIPE,
@@ -167,14 +234,10 @@ def _ask_worker(request: dict[str, Any]) -> dict[str, Any]:
             env=settings,
             start_new_session=True,
         )
-        try:
-            process.communicate(json.dumps(request | limits).encode(), timeout=WALL_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise _took_too_long() from None
-        finally:
-            _end(process)
-        answer.seek(0)
-        return _findings(answer.read(MAX_ANSWER_BYTES), process.returncode)
+    except BaseException:
+        answer.close()
+        raise
+    return _Waiting(process, answer, WORKER)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

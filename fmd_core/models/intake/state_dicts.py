@@ -13,18 +13,40 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
-from fmd_core.models.architectures import build_encoder, split_state
+from fmd_core.models.architectures import ARCHITECTURES, build_encoder, split_state
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.files import FORMATS, load_classifier
 from fmd_core.models.intake.found import Found, Refused, Request
+from fmd_core.models.intake.layer_names import (
+    COUNTER,
+    of_the_network,
+    recognised,
+    refuse_other_libraries,
+    renamed,
+    width_of,
+    without_shared_prefix,
+)
 from fmd_core.models.preprocess import Preprocess
 
 if TYPE_CHECKING:
     import torch
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, of Lightning, of torch.compile
-COUNTER = "num_batches_tracked"  # the one whole number in a state dict: batches that BatchNorm saw
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "params",
+    "model_state",
+    "module",
+)
+FORGOTTEN = (
+    "lightning_fabric.utilities.data.AttributeDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+)
+"""Settings that Lightning keeps beside weights: read as plain dictionaries, and not used."""
 NOT_LEARNED = ("running_mean", "running_var", COUNTER)
 LAYER_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 SYSTEM_MODULES = {"os", "posix", "nt", "subprocess", "sys", "builtins", "runpy", "shutil", "socket", "pty"}
@@ -39,12 +61,18 @@ def read(request: Request) -> Found:
     if safetensors and safetensors_metadata(path).get("format") in FORMATS:
         return open_our_own(path, request["n_classes"])
     tensors, checks = read_safetensors(path) if safetensors else read_state_dict(path)
-    tensors, prefix = strip_prefix(tensors)
-    checks += [f"The prefix '{prefix}' of every layer's name was taken off."] if prefix else []
+    check_names(tensors)
+    tensors, left = of_the_network(tensors)
+    tensors, prefix = without_shared_prefix(tensors)
+    checks += left + ([f"The prefix '{prefix}' of every layer's name was taken off."] if prefix else [])
     layers = dense_arrays(tensors, request["max_tensors"], request["max_elements"])
     checks.append(f"All {len(layers)} layers are plain tables of finite decimal numbers.")
+    layers = dict(layers) | counters(layers)
+    request = {**request, "architecture": request["architecture"] or recognise(layers, request)}
+    named = renamed(request["architecture"], layers, prefix)
+    layers, prefix = named.layers, named.prefix
     classifier, n_outputs, how = assemble(layers, request)
-    checks.append(how)
+    checks += [*named.checks, how]
     return Found(classifier, n_outputs, shapes(layers), learned(layers), checks, stripped_prefix=prefix)
 
 
@@ -102,7 +130,9 @@ def read_state_dict(path: Path) -> tuple[State, list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            stand_ins = [(dict, name) for name in FORGOTTEN]
+            with torch.serialization.safe_globals(stand_ins):
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise refusal_of_objects(str(error)) from None
     tensors, key = unwrap(loaded)
@@ -137,17 +167,32 @@ def unwrap(loaded: object) -> tuple[State, str]:
     raise Refused("The file holds more or other things than layers by name; save the state dict alone.")
 
 
-def strip_prefix(tensors: State) -> tuple[State, str]:
-    """The same layers without the prefixes that all of them share, and what was taken off."""
+def check_names(tensors: State) -> None:
+    """Refuse names that no layer has."""
     for name in tensors:
         if not (isinstance(name, str) and LAYER_NAME.fullmatch(name)):
             raise Refused(
                 "A layer's name is not made of letters, digits and dots; save the state dict again."
             )
-    stripped = ""
-    while found := next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), ""):
-        tensors, stripped = {name.removeprefix(found): t for name, t in tensors.items()}, stripped + found
-    return tensors, stripped
+
+
+def counters(layers: dict[str, Array]) -> dict[str, Array]:
+    """The counters of batches that PyTorch before 0.4.1 did not write."""
+    means = [key.replace("running_mean", COUNTER) for key in layers if key.endswith(".running_mean")]
+    return {name: np.zeros((), "int64") for name in means if name not in layers}
+
+
+def recognise(layers: dict[str, Array], request: Request) -> str:
+    """The network that the layers belong to. Refused where it is none of our list."""
+    refuse_other_libraries(layers)
+    found = recognised(layers, kind=request["kind"])
+    if found:
+        return found
+    known = ", ".join(one.title for one in ARCHITECTURES.values())
+    raise Refused(
+        f"These are the weights of a network that is not known here ({known} are); export the model to ONNX, which "
+        "says what its layers do.", "onnx",
+    )  # fmt: skip
 
 
 # --- checking
@@ -212,17 +257,19 @@ def as_array(tensor: torch.Tensor) -> Array:
 
 def assemble(layers: dict[str, Array], request: Request) -> tuple[Classifier, int, str]:
     """The classifier that the layers make, its file's number of outputs, and how those were read."""
-    name, n_inputs = request["architecture"], request["n_inputs"]
-    for mean in [
-        key for key in layers if key.endswith(".running_mean")
-    ]:  # PyTorch before 0.4.1 had no counters
-        layers.setdefault(mean.replace("running_mean", COUNTER), np.zeros((), "int64"))
+    name = request["architecture"]
+    n_inputs = request["n_inputs"] or width_of(name, layers)
     try:
         encoder, weight, bias = split_state(name, layers, n_inputs)
-    except ModelError:
+    except ModelError as error:
+        refuse_other_libraries(layers)
         refuse_grayscale(layers, build_encoder(name, n_inputs))
-        raise
-    head, how = make_head(weight, bias, request["n_classes"], request["output"])
+        other = recognised(layers)
+        if other and other != name:
+            advice = f"They are those of {ARCHITECTURES[other].title}: choose that network."
+            raise Refused(str(error).replace("Choose another architecture.", advice), "") from None
+        raise Refused(str(error), "onnx") from None
+    head, how = make_head(weight, bias, request["n_classes"] or max(2, len(weight)), request["output"])
     in_order = dict(sorted(encoder.items()))
     preprocess = Preprocess(request["normalisation"], request["size"], **request["preparation"])
     return Classifier(name, in_order, head, DAMPING, preprocess), len(weight), how

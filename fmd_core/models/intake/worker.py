@@ -12,10 +12,11 @@ import errno
 import json
 import os
 import re
+import select
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -28,17 +29,32 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoder import Layered, Network, Trainable
 from fmd_core.models.files import save_classifier
 from fmd_core.models.intake.file_doors import STATE_DICT, find_door
-from fmd_core.models.intake.found import Found, Refused, Request
+from fmd_core.models.intake.found import Found, Refused, Request, refuse_other_kind
+
+IDLE_SECONDS = 900.0  # until a process that was prepared for a file gives its memory back
 
 
 def main() -> None:
-    """Answer the one request on standard input."""
+    """Answer the one request on standard input; end where none comes."""
+    import torchvision  # noqa: F401  loads torch too: what takes long is done before the file comes
+
+    if not comes(sys.stdin, IDLE_SECONDS):
+        return
     request = json.load(sys.stdin)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is not the answer
     limit_memory(request["memory_bytes"], request["cpu_seconds"], request["max_bytes"])
     json.dump(answer(request), answers)
     answers.close()
+
+
+def comes(pipe: TextIO, seconds: float) -> bool:
+    """Whether a request comes, or is there, within so many seconds."""
+    if os.name != "posix":
+        return True
+    if not select.select([pipe], [], [], seconds)[0]:
+        return False
+    return bool(pipe.buffer.peek(1)) if hasattr(pipe.buffer, "peek") else True  # closed: nobody asks any more
 
 
 def limit_memory(memory_bytes: int, cpu_seconds: int, max_bytes: int) -> None:
@@ -100,6 +116,7 @@ def convert(request: Request) -> dict[str, Any]:
     """Open, check, try out and write; the fields of a passport."""
     found: Found = import_module(find_door(request["door"]).reader).read(request)
     classifier = found.classifier
+    refuse_other_kind(classifier.kind, request)
     checks = found.checks + try_out(classifier, request["n_inputs"], found.trial)
     save_classifier(classifier, Path(request["out"]))
     return {

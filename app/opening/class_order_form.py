@@ -111,7 +111,7 @@ def _many(review: Review, levels: tuple[str, ...], named: list[str]) -> list[str
 def _use(review: Review, meaning: tuple[int, ...]) -> None:
     """Keep the model with its outputs read like this, and look at it; what was done with the one before stays."""
     access.require_change()
-    data, model = cache.dataset(review), cache.open_model(review.data, review.model)
+    data, model = cache.dataset(review), cache.classifier(Review(review.data, review.model))
     kept = keep_model(data, reordered(model, meaning))
     passport = state.passport(review.model)
     if passport is not None:

@@ -98,7 +98,8 @@ def _output(review: Review, found: Described) -> int | None:
     )
     chosen: int | None = st.selectbox(
         components.plain(f"Which of its {found.n_outputs} outputs means {levels[1]}?"),
-        range(found.n_outputs), index=None, format_func=lambda k: components.plain(names[k]), key="onnx_output", placeholder="Choose one", width=360,
+        range(found.n_outputs), index=None, format_func=lambda k: components.plain(names[k]), key="onnx_output",
+        placeholder="Choose one", width=360,
     )  # fmt: skip
     return chosen
 

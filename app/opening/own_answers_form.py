@@ -51,7 +51,7 @@ def draw(review: Review) -> None:
 
 
 def _compared(review: Review, given: UploadedFile) -> Agreement:
-    data, model = cache.dataset(review), cache.open_model(review.data, review.model)
+    data, model = cache.dataset(review), cache.classifier(Review(review.data, review.model))
     paths = [str(path) for path in getattr(data.source, "paths", ())]
     own = spread_out(read_answers(given.getvalue(), uploads.shown_name(given), data, paths))
     rows, place = np.unique(own.rows, return_inverse=True)

@@ -41,6 +41,10 @@ def read_weights(_: Random, folder: Path) -> object:
 
 def read_model(rng: Random, folder: Path) -> object:
     """As `read_weights`, of a file that says more of itself; then as it is opened from the shelf, and asked."""
+    import onnxruntime  # noqa: F401  here and not in every fork
+    import skops.io  # noqa: F401
+    import transformers  # noqa: F401
+
     from fmd_core.models.files import load_classifier
     from fmd_core.models.intake import intake
 
@@ -62,11 +66,13 @@ def _forked_worker(request: dict) -> dict:
     with tempfile.TemporaryFile() as answer:
         worker = os.fork()
         if worker == 0:
-            intake_worker.limit_memory(1 << 30, 10, intake.MAX_BYTES)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            answer.write(json.dumps(intake_worker.answer(request | limits)).encode())
-            answer.flush()
-            os._exit(0)
+            try:
+                intake_worker.limit_memory(1 << 30, 10, intake.MAX_BYTES)
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+                answer.write(json.dumps(intake_worker.answer(request | limits)).encode())
+                answer.flush()
+            finally:
+                os._exit(0)  # whatever happens, there must not be two of this process
         code = _wait(worker)
         if code is None:
             raise intake._took_too_long()

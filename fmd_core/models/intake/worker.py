@@ -72,6 +72,8 @@ def limit_memory(memory_bytes: int, cpu_seconds: int, max_bytes: int) -> None:
     statm = Path("/proc/self/statm")
     if statm.exists():
         limit = int(statm.read_text().split()[0]) * resource.getpagesize() + memory_bytes
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = limit if allowed == resource.RLIM_INFINITY else min(limit, allowed)  # it can only be lowered
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
@@ -117,7 +119,8 @@ def convert(request: Request) -> dict[str, Any]:
     found: Found = import_module(find_door(request["door"]).reader).read(request)
     classifier = found.classifier
     refuse_other_kind(classifier.kind, request)
-    checks = found.checks + try_out(classifier, request["n_inputs"], found.trial)
+    width = request["n_inputs"] or find_kind(classifier.kind).stored_width(classifier.encoder_state)
+    checks = found.checks + try_out(classifier, width, found.trial)
     save_classifier(classifier, Path(request["out"]))
     return {
         "architecture": classifier.architecture,

@@ -18,7 +18,9 @@ from fmd_core.models.intake import worker as intake_worker
 from fmd_core.models.preprocess import Preprocess
 from tests.model_folders import TINY, folder_files, library_model, pipeline, rows, skops_of, zipped
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:Stochastic Optimizer"
+)
 PICTURES = np.random.default_rng(1).integers(0, 256, (500, 32, 32, 3), "uint8")
 
 
@@ -242,7 +244,7 @@ def test_two_linear_layers_above_the_network_ask_for_onnx(opened):
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    with pytest.raises(intake.IntakeRefusal, match="2 linear layers \\(fc.0, fc.2\\)") as caught:
+    with pytest.raises(intake.IntakeRefusal, match=r"2 linear layers \(fc\.0, fc\.2\)") as caught:
         opened(buffer.getvalue(), "m.pt", architecture="face_cnn")
     assert caught.value.converter == refusals.CONVERTERS["onnx"]
 
@@ -320,7 +322,7 @@ def test_a_process_that_was_prepared_opens_the_next_file_under_the_same_limits(t
     assert not intake._spare
 
 
-def test_a_process_that_is_asked_nothing_ends(monkeypatch, tmp_path):
+def test_a_process_that_is_asked_nothing_ends(tmp_path):
     with (tmp_path / "nothing").open("w+") as pipe:
         assert intake_worker.comes(pipe, 0.1) is False
 
@@ -372,6 +374,7 @@ def test_a_file_name_cannot_write_code():
 # --- fmd inspect
 
 
+@pytest.mark.usefixtures("opened")
 def test_inspect_is_a_declared_document_with_probabilities(tmp_path, capsys):
     (tmp_path / "model.zip").write_bytes(zipped(folder_files()))
     np.save(tmp_path / "x.npy", PICTURES[:5, :16, :16])

@@ -145,9 +145,12 @@ def recognised(layers: Mapping[str, Array], *, kind: str = "") -> str:
             named = renamed(name, layers, "").layers
         except Refused:
             continue
-        if all(
+        last = {f"{found.head}.weight", f"{found.head}.bias"}
+        more = [key for key in named if key not in wanted and key not in last and not key.endswith(COUNTER)]
+        fits = all(
             key.endswith(COUNTER) or (key in named and named[key].shape == s) for key, s in wanted.items()
-        ):
+        )
+        if fits and not more:  # a smaller network may lie in a larger one
             return name
     return ""
 

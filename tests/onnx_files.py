@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-F, I, S = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+FLOATS, WHOLE, WORDS = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
 
 
 def table(name, values):
@@ -12,8 +12,8 @@ def table(name, values):
 
 
 def model(nodes, tables=(), inputs=None, outputs=None, *, opset=17, ir=8, ml=None, microsoft=False, **more):
-    inputs = inputs or [helper.make_tensor_value_info("x", F, ["n", 4])]
-    outputs = outputs or [helper.make_tensor_value_info("y", F, ["n", None])]
+    inputs = inputs or [helper.make_tensor_value_info("x", FLOATS, ["n", 4])]
+    outputs = outputs or [helper.make_tensor_value_info("y", FLOATS, ["n", None])]
     sets = [helper.make_opsetid("", opset)]
     sets += [helper.make_opsetid("ai.onnx.ml", ml)] if ml else []
     sets += [helper.make_opsetid("com.microsoft", 1)] if microsoft else []
@@ -26,9 +26,15 @@ def network(n_classes=2, n_inputs=4, hidden=8, *, end=("Gemm",), seed=0, opset=1
     """inputs -> Gemm, Relu -> the last layer, then `end` nodes."""
     rng = np.random.default_rng(seed)
     first = rng.normal(size=(hidden, n_inputs)).astype("float32")
-    last, offset = rng.normal(size=(n_classes, hidden)).astype("float32"), rng.normal(size=n_classes).astype("float32")
+    last, offset = (
+        rng.normal(size=(n_classes, hidden)).astype("float32"),
+        rng.normal(size=n_classes).astype("float32"),
+    )
     tables = [table("w1", first), table("b1", np.zeros(hidden, "float32"))]
-    nodes = [helper.make_node("Gemm", ["x", "w1", "b1"], ["h"], transB=1), helper.make_node("Relu", ["h"], ["f"])]
+    nodes = [
+        helper.make_node("Gemm", ["x", "w1", "b1"], ["h"], transB=1),
+        helper.make_node("Relu", ["h"], ["f"]),
+    ]
     if end[0] == "Gemm":
         tables += [table("w2", last), table("b2", offset)]
         nodes.append(helper.make_node("Gemm", ["f", "w2", "b2"] if bias else ["f", "w2"], ["s"], transB=1))
@@ -43,8 +49,8 @@ def network(n_classes=2, n_inputs=4, hidden=8, *, end=("Gemm",), seed=0, opset=1
         out = f"e{place}"
         nodes.append(helper.make_node(kind, [name], [out], **({"axis": -1} if "Softmax" in kind else {})))
         name = out
-    outputs = [helper.make_tensor_value_info(name, F, ["n", n_classes])]
-    inputs = [helper.make_tensor_value_info("x", F, ["n", n_inputs])]
+    outputs = [helper.make_tensor_value_info(name, FLOATS, ["n", n_classes])]
+    inputs = [helper.make_tensor_value_info("x", FLOATS, ["n", n_inputs])]
     return model(nodes, tables, inputs, outputs, opset=opset)
 
 
@@ -59,4 +65,16 @@ def saved(made):
     return made.SerializeToString()
 
 
-__all__ = ["F", "I", "S", "answers", "helper", "model", "network", "numpy_helper", "onnx", "saved", "table"]
+__all__ = [
+    "FLOATS",
+    "WHOLE",
+    "WORDS",
+    "answers",
+    "helper",
+    "model",
+    "network",
+    "numpy_helper",
+    "onnx",
+    "saved",
+    "table",
+]

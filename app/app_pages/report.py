@@ -11,7 +11,12 @@ from app.view_models import report
 from app.widgets import components
 from fmd_core.models.depth import LAST_LAYER, find_depth
 
-MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream", "onnx": "application/octet-stream"}
+MIME = {
+    "html": "text/html",
+    "json": "application/json",
+    "safetensors": "application/octet-stream",
+    "onnx": "application/octet-stream",
+}
 REVIEW = state.review()
 if REVIEW.is_of_another_system:
     audit_files.draw(REVIEW)
@@ -68,7 +73,12 @@ with right:
         label = f"{depth.layers.capitalize()} (safetensors)"
         save(label, view.head, "head.safetensors", "The weights in force; all else is as it was.")
         if onnx := onnx_file(REVIEW, in_force):
-            save("Model (ONNX)", onnx, "model.onnx", "The whole file with the last layer in force; all else is byte for byte.")
+            save(
+                "Model (ONNX)",
+                onnx,
+                "model.onnx",
+                "The whole file with the last layer in force; all else is byte for byte.",
+            )
 with write:
     st.header("Preview", anchor=False)
     with st.container(border=True):

@@ -44,7 +44,9 @@ def ask(review: Review) -> bool:
     with st.container(horizontal=True):
         for number, choice in enumerate(asked.choices):
             if st.button(
-                components.plain(choice.label), key=f"order_{number}", type="primary" if number == 0 else "secondary"
+                components.plain(choice.label),
+                key=f"order_{number}",
+                type="primary" if number == 0 else "secondary",
             ):
                 _use(review, choice.meaning)
     st.caption("Another order can be given on the Model page.")
@@ -78,7 +80,10 @@ def _change(review: Review, levels: tuple[str, ...], outputs: Outputs) -> None:
     if meaning is None:
         st.caption("Each class must be named once.")
     ready = meaning is not None and (meaning != outputs.meaning or not outputs.is_confirmed)
-    if st.button("Read the outputs in this order", key="use_order", disabled=not ready) and meaning is not None:
+    if (
+        st.button("Read the outputs in this order", key="use_order", disabled=not ready)
+        and meaning is not None
+    ):
         _use(review, meaning)
 
 
@@ -87,7 +92,9 @@ def _few(review: Review, levels: tuple[str, ...], named: list[str]) -> list[str]
     for j, (place, name) in enumerate(zip(st.columns(len(named)), named, strict=True)):
         with place:
             picked.append(
-                st.selectbox(f"Output {j}", levels, index=levels.index(name), key=f"output_{review.model}_{j}")
+                st.selectbox(
+                    f"Output {j}", levels, index=levels.index(name), key=f"output_{review.model}_{j}"
+                )
             )
     return picked
 
@@ -104,7 +111,7 @@ def _many(review: Review, levels: tuple[str, ...], named: list[str]) -> list[str
 def _use(review: Review, meaning: tuple[int, ...]) -> None:
     """Keep the model with its outputs read like this, and look at it; what was done with the one before stays."""
     access.require_change()
-    data, model = cache.dataset(review), cache.open_model(review.data, review.model)
+    data, model = cache.dataset(review), cache.classifier(Review(review.data, review.model))
     kept = keep_model(data, reordered(model, meaning))
     passport = state.passport(review.model)
     if passport is not None:

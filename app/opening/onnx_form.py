@@ -20,7 +20,10 @@ from fmd_core.models.onnx_door.opening import Described, describe
 from fmd_core.models.preprocess import Preprocess
 
 MOST_LOOKS = 4
-LAYOUTS = {"NCHW": "channels first, as PyTorch has them", "NHWC": "channels last, as TensorFlow and Keras have them"}
+LAYOUTS = {
+    "NCHW": "channels first, as PyTorch has them",
+    "NHWC": "channels last, as TensorFlow and Keras have them",
+}
 _looks: OrderedDict[str, Described | str] = OrderedDict()
 _lock = threading.Lock()
 
@@ -71,7 +74,9 @@ def _pictures(review: Review, given: UploadedFile, found: Described) -> tuple[Pr
             "The file does not say where the channels lie", list(LAYOUTS), format_func=LAYOUTS.__getitem__,
             key=f"layout_{given.file_id}", horizontal=True,
         )  # fmt: skip
-    said = f"{found.width} x {found.height} pixels" if found.height and found.width else "pictures of any size"
+    said = (
+        f"{found.width} x {found.height} pixels" if found.height and found.width else "pictures of any size"
+    )
     st.caption(
         f"The file reads {said}{', grayscale' if found.grayscale else ''}"
         f"{f', {LAYOUTS[found.layout]}' if found.layout else ''}. It does not say how they are made ready."
@@ -86,10 +91,15 @@ def _output(review: Review, found: Described) -> int | None:
     levels = cache.dataset(review).target.levels
     if len(levels) != 2 or found.n_outputs == 1 or not (found.is_several or found.n_outputs != 2):
         return None
-    names = found.names if len(found.names) == found.n_outputs else tuple(f"output {k}" for k in range(found.n_outputs))
+    names = (
+        found.names
+        if len(found.names) == found.n_outputs
+        else tuple(f"output {k}" for k in range(found.n_outputs))
+    )
     chosen: int | None = st.selectbox(
-        components.plain(f"Which of its {found.n_outputs} outputs means {levels[1]}?"), range(found.n_outputs), index=None,
-        format_func=lambda k: components.plain(names[k]), key="onnx_output", placeholder="Choose one", width=360,
+        components.plain(f"Which of its {found.n_outputs} outputs means {levels[1]}?"),
+        range(found.n_outputs), index=None, format_func=lambda k: components.plain(names[k]), key="onnx_output",
+        placeholder="Choose one", width=360,
     )  # fmt: skip
     return chosen
 

@@ -34,7 +34,12 @@ def draw(review: Review) -> None:
         )
         if not access.may_change():
             return
-        given = st.file_uploader("Your own answers", type=["csv", "txt", "tsv", "npy"], key=f"own_answers_{review.model}", max_upload_size=64)
+        given = st.file_uploader(
+            "Your own answers",
+            type=["csv", "txt", "tsv", "npy"],
+            key=f"own_answers_{review.model}",
+            max_upload_size=64,
+        )
         if given is not None and st.button("Compare", key="compare_own_answers"):
             try:
                 with st.spinner("Asking the model about the same rows"):
@@ -46,7 +51,7 @@ def draw(review: Review) -> None:
 
 
 def _compared(review: Review, given: UploadedFile) -> Agreement:
-    data, model = cache.dataset(review), cache.open_model(review.data, review.model)
+    data, model = cache.dataset(review), cache.classifier(Review(review.data, review.model))
     paths = [str(path) for path in getattr(data.source, "paths", ())]
     own = spread_out(read_answers(given.getvalue(), uploads.shown_name(given), data, paths))
     rows, place = np.unique(own.rows, return_inverse=True)

@@ -47,7 +47,9 @@ def draw(review: Review, usual: Preprocess, key: str, fixed: Fixed | None = None
         except FMDError as problem:
             components.show_problem(problem)
             return None
-        pictures = tuple(gallery.Tile(n, (gallery.Picture(one.source, one.alt, one.note),)) for n, one in enumerate(seen))
+        pictures = tuple(
+            gallery.Tile(n, (gallery.Picture(one.source, one.alt, one.note),)) for n, one in enumerate(seen)
+        )
         st.caption("Three training pictures as the model sees them, and between which numbers they lie:")
         gallery.show(list(pictures), key=f"seen_{key}", label="As the model sees them")
     return chosen
@@ -59,31 +61,52 @@ def _choices(review: Review, usual: Preprocess, key: str, fixed: Fixed) -> Prepr
     with left:
         ways = [way for way in get_args(Resize) if is_whole or way == "middle square"]
         resize: Resize = st.selectbox(
-            "From the whole picture to the model's", ways, index=ways.index(usual.resize) if usual.resize in ways else 0,
-            format_func=lambda way: preparation.RESIZES[way], key=f"resize_{key}",
+            "From the whole picture to the model's", ways, key=f"resize_{key}",
+            index=ways.index(usual.resize) if usual.resize in ways else 0,
+            format_func=lambda way: preparation.RESIZES[way],
         )  # fmt: skip
     with middle:
         size = st.number_input(
-            "Pixels a side", *SIDES, fixed.size or usual.size or 64, key=f"side_{key}", disabled=fixed.size is not None
+            "Pixels a side",
+            *SIDES,
+            fixed.size or usual.size or 64,
+            key=f"side_{key}",
+            disabled=fixed.size is not None,
         )
     scaled_to = None
     with right:
         if resize == "shorter side":
             scaled_to = int(
-                st.number_input("Shorter side before the crop", int(size), 1024, max(usual.scaled_to or 0, int(size)), key=f"scaled_{key}_{size}")
+                st.number_input(
+                    "Shorter side before the crop",
+                    int(size),
+                    1024,
+                    max(usual.scaled_to or 0, int(size)),
+                    key=f"scaled_{key}_{size}",
+                )
             )
     mean, spread, white, named = _colours(usual, key)
     with st.expander("Channels, grayscale, and how pictures are scaled"):
         one, two, three = st.columns(3, vertical_alignment="bottom")
         with one:
-            order: Order = st.selectbox("Order of colours", get_args(Order), index=get_args(Order).index(usual.order), key=f"order_{key}")
+            order: Order = st.selectbox(
+                "Order of colours",
+                get_args(Order),
+                index=get_args(Order).index(usual.order),
+                key=f"order_{key}",
+            )
         with two:
             gray = st.toggle(
                 "Grayscale: one channel", usual.grayscale if fixed.grayscale is None else fixed.grayscale,
                 key=f"gray_{key}", disabled=fixed.grayscale is not None,
             )  # fmt: skip
         with three:
-            how: Resample = st.selectbox("Scaled by", get_args(Resample), index=get_args(Resample).index(usual.resample), key=f"resample_{key}")
+            how: Resample = st.selectbox(
+                "Scaled by",
+                get_args(Resample),
+                index=get_args(Resample).index(usual.resample),
+                key=f"resample_{key}",
+            )
     return Preprocess(
         named, int(size), resize, scaled_to, how, mean, spread, order, gray, white,
         None if fixed.width is None or fixed.width == size else fixed.width,
@@ -103,7 +126,13 @@ def _colours(usual: Preprocess, key: str) -> tuple[Channels | None, Channels | N
     if name != preparation.NUMBERS:
         return None, None, 1.0, name
     with right:
-        white = st.selectbox("Range before mean and spread", list(RANGES), index=list(RANGES).index(usual.white) if usual.white in RANGES else 0, format_func=RANGES.__getitem__, key=f"white_{key}")
+        white = st.selectbox(
+            "Range before mean and spread",
+            list(RANGES),
+            index=list(RANGES).index(usual.white) if usual.white in RANGES else 0,
+            format_func=RANGES.__getitem__,
+            key=f"white_{key}",
+        )
     low, high = ([number * white for number in numbers] for numbers in usual.colours)
     mean = _three("Mean", low, f"{key}_{white}")
     spread = _three("Spread", high, f"{key}_{white}")
@@ -115,6 +144,11 @@ def _three(what: str, start: list[float], key: str) -> Channels:
     for place, value, channel in zip(st.columns(3), start, ("first", "second", "third"), strict=True):
         with place:
             found.append(
-                st.number_input(f"{what}, {channel} channel", value=float(value), format="%.4f", key=f"{what}_{channel}_{key}")
+                st.number_input(
+                    f"{what}, {channel} channel",
+                    value=float(value),
+                    format="%.4f",
+                    key=f"{what}_{channel}_{key}",
+                )
             )
     return cast(Channels, tuple(float(one) for one in found))

@@ -60,21 +60,21 @@ def question(data: AttributeDataset, outputs: Outputs | None) -> Question | None
         people = f"{figures.count(better.n)} validation {figures.many(data.unit)}"
         return Question(
             "Are the model's outputs named in the right order?",
-            f"Read in the order that is usual, it would be right for {figures.percent(better.right)} of {people}; in "
-            f"another one for {figures.percent(better.other)}. Before any figure is shown, say which is meant.",
+            f"As its outputs are read now, it would be right for {figures.percent(better.right)} of {people}; in "
+            f"another order for {figures.percent(better.other)}. Before any figure is shown, say which is meant.",
             (Choice(f"Use: {_short(levels, better.meaning)}", better.meaning), as_is),
         )
     others = [Choice(_short(levels, order), order) for order in usual_orders(levels)]
     return Question(
         "In which order does the model give its answers?",
-        "Some trainers sort classes by size, others as text (“1”, “10”, “2”), and the file does not say which. Before any "
-        "figure is shown, say which is meant.",
+        "Some trainers sort classes by size, others as text (“1”, “10”, “2”), and the file does not say which. Before "
+        "any figure is shown, say which is meant.",
         tuple(others),
     )
 
 
 def _short(levels: Sequence[str], meaning: Sequence[int]) -> str:
-    named = [levels[place] for place in meaning]
+    named = [f"{output} is {levels[place]}" for output, place in enumerate(meaning)]
     return ", ".join(named[:6]) + (", …" if len(named) > 6 else "")
 
 

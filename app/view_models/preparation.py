@@ -39,7 +39,10 @@ def as_seen(data: AttributeDataset, preprocess: Preprocess) -> tuple[SeenPicture
     else:
         inputs = data.source.read(rows)
     values = preprocess.prepared(inputs)
-    return tuple(_seen(one, preprocess, data.target.levels[data.target.codes[row]]) for one, row in zip(values, rows, strict=True))
+    return tuple(
+        _seen(one, preprocess, data.target.levels[data.target.codes[row]])
+        for one, row in zip(values, rows, strict=True)
+    )
 
 
 def _seen(values: Array, preprocess: Preprocess, label: str) -> SeenPicture:
@@ -49,4 +52,8 @@ def _seen(values: Array, preprocess: Preprocess, label: str) -> SeenPicture:
     picture = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
     height, width = picture.shape[:2]
     note = f"{width} x {height}, {values.min():.2f} to {values.max():.2f}"
-    return SeenPicture(data_uri(np.ascontiguousarray(picture), SIDE), note, f"A training picture ({label}) as the model sees it")
+    return SeenPicture(
+        data_uri(np.ascontiguousarray(picture), SIDE),
+        note,
+        f"A training picture ({label}) as the model sees it",
+    )

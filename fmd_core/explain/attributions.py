@@ -52,7 +52,9 @@ class Explanation:
     the nats that are lost where a part is covered, which need not add up."""
     columns: tuple[str, ...]  # names of a record's columns; empty for images
     score: float  # log-odds of the class for this sample, nats
-    baseline_score: float | None = None  # the same for the average training sample; None for the other methods
+    baseline_score: float | None = (
+        None  # the same for the average training sample; None for the other methods
+    )
 
     @property
     def probability(self) -> float:
@@ -162,7 +164,9 @@ def explain(
             f"as '{dataset.target.name}' has {len(dataset.target.levels)}."
         )
     if method == "occlusion":
-        return _occlusion(classifier, dataset, _read(classifier, dataset, row, attribute, code), target, baseline)
+        return _occlusion(
+            classifier, dataset, _read(classifier, dataset, row, attribute, code), target, baseline
+        )
     network = _log_odds(classifier, target)
     kind = find_kind(classifier.kind)
     sample = classifier.preprocess.apply(_read(classifier, dataset, row, attribute, code), kind.name)
@@ -183,7 +187,9 @@ def explain(
 
 def _read(classifier: Classifier, dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:
     """One input as the classifier reads it, (1, height, width, 3), (1, d) or a frame, free to be written to."""
-    given = read_inputs(classifier, dataset, np.array([row]), attribute, np.array([code]) if attribute else None)
+    given = read_inputs(
+        classifier, dataset, np.array([row]), attribute, np.array([code]) if attribute else None
+    )
     return given if hasattr(given, "columns") else np.array(given)
 
 

@@ -64,7 +64,10 @@ def adopt(
         ordered = with_feature_scale(ordered, feature_scale(ordered, data))
     people = extract_features(ordered, data, split="validation", store=store, progress=progress)
     predicted = np.concatenate(
-        [ordered.head.logits(people.features[i : i + 4096]).argmax(axis=1) for i in range(0, len(people), 4096)]
+        [
+            ordered.head.logits(people.features[i : i + 4096]).argmax(axis=1)
+            for i in range(0, len(people), 4096)
+        ]
     )
     return Adopted(replace(ordered, outputs=checked(outputs, people.labels, predicted)), notes)
 

@@ -102,7 +102,11 @@ def _by_name(levels: Sequence[str], names: Sequence[str]) -> tuple[int, ...] | N
 
 def _plain(text: str) -> str:
     is_missing, is_word, number, _, _ = natural(text.strip())
-    return repr(number) if not is_missing and not is_word else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
+    return (
+        repr(number)
+        if not is_missing and not is_word
+        else "".join(c for c in text.casefold() if c.isalnum() or c in "<>=+-")
+    )
 
 
 def in_order(weight: Array, bias: Array, meaning: Sequence[int]) -> LinearHead:
@@ -116,15 +120,15 @@ def reordered(classifier: Classifier, meaning: Sequence[int]) -> Classifier:
     that does not name each class once, and for a model whose outputs cannot be told apart from its classes."""
     was = classifier.outputs
     if was is None:
-        raise ModelError("This model was trained here for these classes, so the order of its outputs is known.")
+        raise ModelError(
+            "This model was trained here for these classes, so the order of its outputs is known."
+        )
     if sorted(meaning) != list(range(len(was.meaning))):
         raise ModelError("Each class must be named for exactly one output.")
     said = replace_outputs(was, meaning=tuple(meaning), reason=Reason.SAID, better=None, is_confirmed=True)
     last = classifier.head.last
     by_output = [was.meaning[j] for j in range(len(meaning))]
-    head: Head = classifier.head.with_last(
-        in_order(last.weight[by_output], last.bias[by_output], meaning)
-    )
+    head: Head = classifier.head.with_last(in_order(last.weight[by_output], last.bias[by_output], meaning))
     return replace(classifier, head=head, outputs=said, recipe=None)
 
 

@@ -109,7 +109,8 @@ def network_of(encoder: Encoder) -> Network:
     if isinstance(encoder, Network):
         return encoder
     raise ModelError(
-        f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
+        _why_frozen(encoder)
+        or f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
         "its features and its last layer can. Wrap a torch module for the rest."
     )
 
@@ -119,8 +120,14 @@ def trainable(encoder: Encoder) -> Trainable:
     if isinstance(encoder, Trainable):
         return encoder
     raise ModelError(
-        f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
+        _why_frozen(encoder)
+        or f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
     )
+
+
+def _why_frozen(encoder: Encoder) -> str:
+    """What an encoder says itself of why its inside is closed; '' where it says nothing."""
+    return str(getattr(encoder, "why_frozen", ""))
 
 
 def layers_of(encoder: Encoder) -> Layered:

@@ -51,7 +51,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     how to make it again.
     """
     own = classifier.own_encoder
-    if own is not None and classifier.depth != LAST_LAYER:
+    if isinstance(own, Stored) and classifier.depth != LAST_LAYER:
         raise ModelError(
             f"{classifier.title} can be written to a file with its last layer alone changed, not open at another depth."
         )

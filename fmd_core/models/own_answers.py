@@ -77,13 +77,28 @@ def read_answers(content: bytes, name: str, data: AttributeDataset, paths: Seque
 def _load(content: bytes) -> Array:
     """An array of plain numbers or words, looked at before it is read."""
     try:
-        header = content[10 : 10 + int.from_bytes(content[8:10], "little")] if content[6] == 1 else content[12:4096].split(b"\n")[0]
+        header = (
+            content[10 : 10 + int.from_bytes(content[8:10], "little")]
+            if content[6] == 1
+            else content[12:4096].split(b"\n")[0]
+        )
         shape = ast.literal_eval(header.decode("latin-1").strip())["shape"]
         if np.prod([int(side) for side in shape], dtype="float64") > MOST_ROWS * 100:
             raise ValueError("too large")
         found: Array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, SyntaxError, KeyError, TypeError, EOFError, OSError, UnicodeError, MemoryError) as error:
-        raise DataError("The .npy file is damaged, too large or holds objects; save plain numbers with numpy.save.") from error
+    except (
+        ValueError,
+        SyntaxError,
+        KeyError,
+        TypeError,
+        EOFError,
+        OSError,
+        UnicodeError,
+        MemoryError,
+    ) as error:
+        raise DataError(
+            "The .npy file is damaged, too large or holds objects; save plain numbers with numpy.save."
+        ) from error
     return found
 
 
@@ -112,7 +127,9 @@ def _from_table(content: bytes, name: str, data: AttributeDataset, paths: Sequen
         dialect = csv.Sniffer().sniff(text[:4096], ",;\t") if text else csv.excel
         lines = list(csv.reader(io.StringIO(text), dialect))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{name[:60]}' is no table of text; give a CSV with a header, or a .npy file.") from error
+        raise DataError(
+            f"'{name[:60]}' is no table of text; give a CSV with a header, or a .npy file."
+        ) from error
     lines = [line for line in lines if any(cell.strip() for cell in line)]
     if len(lines) < 2 or len(lines[0]) < 2:
         raise DataError(
@@ -129,7 +146,11 @@ def _from_table(content: bytes, name: str, data: AttributeDataset, paths: Sequen
 def _answers(rows: Array, header: Sequence[str], cells: Array, data: AttributeDataset) -> OwnAnswers:
     levels = list(data.target.levels)
     if cells.shape[1] == len(levels) > 1:
-        order = [header.index(level) for level in levels] if sorted(header) == sorted(levels) else list(range(len(levels)))
+        order = (
+            [header.index(level) for level in levels]
+            if sorted(header) == sorted(levels)
+            else list(range(len(levels)))
+        )
         return OwnAnswers(rows, None, _probabilities(_numbers(cells[:, order]), data))
     first = [str(cell) for cell in cells[:, 0]]
     if all(cell in levels for cell in first):
@@ -156,7 +177,8 @@ def _rows(keys: Sequence[str], data: AttributeDataset, paths: Sequence[str]) -> 
         return np.array(found)
     if not all(key.isdecimal() and int(key) < len(data) for key in keys):
         raise DataError(
-            f"The first column must be a file name, or a row number from 0 to {len(data) - 1}; '{keys[0][:40]}' is neither."
+            f"The first column must be a file name, or a row number from 0 to {len(data) - 1}; "
+            f"'{keys[0][:40]}' is neither."
         )
     return np.array([int(key) for key in keys])
 
@@ -167,7 +189,11 @@ def _row(key: str, known: Mapping[str, list[int]], paths: Sequence[str]) -> int:
     for depth in range(2, len(parts) + 1):
         if len(rows) <= 1:
             break
-        rows = [row for row in rows if PurePosixPath(paths[row].replace("\\", "/")).parts[-depth:] == parts[-depth:]]
+        rows = [
+            row
+            for row in rows
+            if PurePosixPath(paths[row].replace("\\", "/")).parts[-depth:] == parts[-depth:]
+        ]
     return rows[0] if len(rows) == 1 else -1
 
 
@@ -175,7 +201,9 @@ def _numbers(cells: Array) -> Array:
     try:
         found = cells.astype("float64")
     except ValueError as error:
-        raise DataError(f"'{str(cells.ravel()[0])[:40]}' is neither a class of the target nor a number.") from error
+        raise DataError(
+            f"'{str(cells.ravel()[0])[:40]}' is neither a class of the target nor a number."
+        ) from error
     if not np.isfinite(found).all():
         raise DataError("Some answers in the list are not numbers (NaN or infinite).")
     return found
@@ -184,7 +212,9 @@ def _numbers(cells: Array) -> Array:
 def _probabilities(values: Array, data: AttributeDataset) -> Array:
     k = len(data.target.levels)
     if values.shape[1] != k:
-        raise DataError(f"The list has {values.shape[1]} numbers for each row, but the target has {k} classes.")
+        raise DataError(
+            f"The list has {values.shape[1]} numbers for each row, but the target has {k} classes."
+        )
     sums = values.sum(axis=1)
     if values.min() < -1e-6 or np.abs(sums - 1).max() > 0.01:
         raise DataError("The numbers of a row must be probabilities: from 0 to 1, and 1 together.")
@@ -197,7 +227,9 @@ def _one(values: Array, data: AttributeDataset) -> Array:
             f"One probability for each row is enough for two classes only; the target has {len(data.target.levels)}."
         )
     if values.min() < 0 or values.max() > 1:
-        raise DataError(f"A probability lies between 0 and 1; the list has {values.min():.3g} to {values.max():.3g}.")
+        raise DataError(
+            f"A probability lies between 0 and 1; the list has {values.min():.3g} to {values.max():.3g}."
+        )
     return values.astype("float64")
 
 
@@ -225,7 +257,7 @@ def spread_out(own: OwnAnswers) -> OwnAnswers:
 
 
 def agreement(own: OwnAnswers, probabilities: Array) -> Agreement:
-    """The owner's answers beside ours for the same rows, `probabilities` (n, K) in the order of the target's classes."""
+    """The owner's answers beside ours for the same rows: `probabilities` (n, K) in the order of the classes."""
     ours, theirs = probabilities.argmax(axis=1), own.probabilities
     if own.classes is not None:
         return Agreement(len(own.rows), int((ours != own.classes).sum()), None)

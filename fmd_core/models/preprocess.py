@@ -40,7 +40,9 @@ class Preprocess:
 
     normalisation: str = "symmetric"
     """Name of a mean and a spread; without meaning where `mean` and `spread` are given."""
-    size: int | None = None  # side (height, where `width` is given) that images are scaled to; None: as they come
+    size: int | None = (
+        None  # side (height, where `width` is given) that images are scaled to; None: as they come
+    )
     resize: Resize = "middle square"
     """How a picture that is no square becomes one: the data set's middle square; squashed; its shorter side scaled to
     `scaled_to` and the middle cut out; its longer side scaled to `size` and the rest black."""
@@ -133,7 +135,9 @@ class Preprocess:
         if self.resize == "squash":
             picture = picture.resize((width, height), how)
         elif self.resize == "shorter side":
-            picture = _middle(_scaled_shorter(picture, self.scaled_to or min(height, width), how), width, height)
+            picture = _middle(
+                _scaled_shorter(picture, self.scaled_to or min(height, width), how), width, height
+            )
         elif self.resize == "longer side":
             picture = ImageOps.pad(picture, (width, height), how, color=(0, 0, 0))
         elif picture.size != (width, height):
@@ -248,5 +252,7 @@ def _three(numbers: object, usual: float) -> Channels:
     try:
         red, green, blue = (float(number) for number in given)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"The image processor's colours {str(numbers)[:60]} are not three numbers.") from error
+        raise ModelError(
+            f"The image processor's colours {str(numbers)[:60]} are not three numbers."
+        ) from error
     return red, green, blue

@@ -115,7 +115,9 @@ def keep_agreement(dataset: AttributeDataset, model_id: str, found: Agreement) -
 def agreement_of(dataset: AttributeDataset, model_id: str) -> Agreement | None:
     """What was stored; None where its owner's answers were never given."""
     try:
-        return msgspec.json.decode(_file(dataset, model_id).with_suffix(AGREEMENT).read_bytes(), type=Agreement)
+        return msgspec.json.decode(
+            _file(dataset, model_id).with_suffix(AGREEMENT).read_bytes(), type=Agreement
+        )
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
 

@@ -13,7 +13,9 @@ from fmd_core.models.onnx_door import session
 from fmd_core.models.onnx_door.checks import read_model
 from fmd_core.models.onnx_door.cutting import find_cut
 from fmd_core.models.onnx_door.session import Runner
-from tests.onnx_files import F, I, helper, model, network, onnx, saved, table
+from tests.onnx_files import FLOATS, WHOLE, helper, model, network, onnx, saved, table
+
+BOOL = onnx.TensorProto.BOOL
 
 
 def looked_at(data):
@@ -55,8 +57,8 @@ def looping(kind="Loop"):
     made = network()
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["again"]), helper.make_node("Identity", ["v"], ["w"])], "body",
-        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", I), ("go", onnx.TensorProto.BOOL), ("v", F))],
-        [helper.make_tensor_value_info("again", onnx.TensorProto.BOOL, []), helper.make_tensor_value_info("w", F, [])],
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", WHOLE), ("go", BOOL), ("v", FLOATS))],
+        [helper.make_tensor_value_info("again", BOOL, []), helper.make_tensor_value_info("w", FLOATS, [])],
     )  # fmt: skip
     made.graph.initializer.append(table("most", np.array(2**62)))
     made.graph.initializer.append(table("yes", np.array(True)))
@@ -69,7 +71,7 @@ def hidden_loop():
     """A loop inside of a branch."""
     made = network()
     inner = helper.make_graph(
-        [looping().graph.node[0]], "then", [], [helper.make_tensor_value_info("end", F, [])]
+        [looping().graph.node[0]], "then", [], [helper.make_tensor_value_info("end", FLOATS, [])]
     )
     made.graph.initializer.append(table("yes", np.array(True)))
     made.graph.node.insert(0, helper.make_node("If", ["yes"], ["o"], then_branch=inner, else_branch=inner))
@@ -79,11 +81,13 @@ def hidden_loop():
 def deep_branches():
     graph = helper.make_graph(
         [helper.make_node("Constant", [], ["o"], value=table("", np.zeros(1, "float32")))], "leaf", [],
-        [helper.make_tensor_value_info("o", F, [1])],
+        [helper.make_tensor_value_info("o", FLOATS, [1])],
     )  # fmt: skip
     for level in range(7):
         node = helper.make_node("If", ["yes"], ["o"], then_branch=graph, else_branch=graph)
-        graph = helper.make_graph([node], f"level {level}", [], [helper.make_tensor_value_info("o", F, [1])])
+        graph = helper.make_graph(
+            [node], f"level {level}", [], [helper.make_tensor_value_info("o", FLOATS, [1])]
+        )
     made = network()
     made.graph.initializer.append(table("yes", np.array(True)))
     made.graph.node.insert(0, helper.make_node("If", ["yes"], ["z"], then_branch=graph, else_branch=graph))
@@ -132,7 +136,12 @@ def other_domain(domain="evil.corp", kind="Download"):
 def with_function():
     made = network()
     double = helper.make_function(
-        "mine", "Double", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
+        "mine",
+        "Double",
+        ["a"],
+        ["b"],
+        [helper.make_node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 17)],
     )
     made.functions.append(double)
     return made
@@ -153,7 +162,9 @@ def two_versions():
 def sparse():
     made = network()
     made.graph.sparse_initializer.append(
-        helper.make_sparse_tensor(table("v", np.ones(1, "float32")), table("i", np.zeros(1, "int64")), [10**9])
+        helper.make_sparse_tensor(
+            table("v", np.ones(1, "float32")), table("i", np.zeros(1, "int64")), [10**9]
+        )
     )
     return made
 
@@ -171,7 +182,10 @@ def trees():
         nodes_truenodeids=[0], nodes_falsenodeids=[0], class_treeids=[0], class_nodeids=[0], class_ids=[0],
         class_weights=[1.0],
     )  # fmt: skip
-    outputs = [helper.make_tensor_value_info("label", I, ["n"]), helper.make_tensor_value_info("y", F, ["n", 2])]
+    outputs = [
+        helper.make_tensor_value_info("label", WHOLE, ["n"]),
+        helper.make_tensor_value_info("y", FLOATS, ["n", 2]),
+    ]
     return model([node], outputs=outputs, ml=3)
 
 
@@ -188,7 +202,7 @@ def labels_only():
     made = network()
     made.graph.node.append(helper.make_node("ArgMax", ["s"], ["label"], axis=1, keepdims=0))
     del made.graph.output[:]
-    made.graph.output.append(helper.make_tensor_value_info("label", I, ["n"]))
+    made.graph.output.append(helper.make_tensor_value_info("label", WHOLE, ["n"]))
     return made
 
 
@@ -209,7 +223,10 @@ HOSTILE = {
     "a negative shape": (negative, "impossible shape"),
     "an input of 4 TB": (giant_input, "more than can be"),
     "an unknown domain": (other_domain, "'Download' of 'evil.corp'"),
-    "an operator that onnxruntime lacks": (lambda: other_domain("com.microsoft", "Shell"), "'Shell' of 'com.microsoft'"),
+    "an operator that onnxruntime lacks": (
+        lambda: other_domain("com.microsoft", "Shell"),
+        "'Shell' of 'com.microsoft'",
+    ),
     "code in Python": (lambda: other_domain("com.microsoft.extensions", "PyOp"), "no part of ONNX"),
     "functions of its own": (with_function, "functions of its own ('Double')"),
     "a circle": (in_a_circle, "breaks the rules of ONNX"),
@@ -258,12 +275,10 @@ def test_and_run(opset):
 
 def wall(made):
     begun = time.monotonic()
+    runner = Runner(saved(made))
     with pytest.raises(ModelError) as caught:
-        runner = Runner(saved(made))
-        try:
-            runner.ask("features", [np.ones((3, 4), "float32")])
-        finally:
-            runner.close()
+        runner.ask("features", [np.ones((3, 4), "float32")])
+    runner.close()
     assert time.monotonic() - begun < 60
     return str(caught.value)
 
@@ -300,7 +315,7 @@ def test_a_network_that_takes_too_long_is_stopped(monkeypatch):
     assert "longer than 0.3 seconds" in wall(made)
 
 
-def test_the_process_writes_no_file_and_does_not_outlive_its_owner(tmp_path):
+def test_the_process_writes_no_file_and_does_not_outlive_its_owner():
     runner = Runner(saved(network()))
     number = runner._process.pid
     told = Path(f"/proc/{number}/limits")

@@ -81,8 +81,8 @@ def _class_order(dataset: AttributeDataset, answered: Answered, confusion: Array
     swapped = ", ".join(f"'{levels[j]}' is '{levels[k]}'" for j, k in enumerate(found.named) if j != k)
     return _forbid(
         WarningKind.CLASS_ORDER,
-        f"The answers are right for {figures.percent(found.right)}, but in another order of the classes they would be for "
-        f"{figures.percent(found.other)} ({swapped}): name the classes in the model's order.",
+        f"The answers are right for {figures.percent(found.right)}, but in another order of the classes they would be "
+        f"for {figures.percent(found.other)} ({swapped}): name the classes in the model's order.",
     )
 
 
@@ -90,12 +90,14 @@ def open_order(dataset: AttributeDataset, outputs: Outputs | None) -> tuple[Audi
     """That nobody has said yet in which order the model's outputs stand, where that has to be said."""
     if outputs is None or not outputs.is_open:
         return ()
-    named = ", ".join(f"output {j} means '{name}'" for j, name in enumerate(outputs.of_places(dataset.target.levels)))
+    named = ", ".join(
+        f"output {j} means '{name}'" for j, name in enumerate(outputs.of_places(dataset.target.levels))
+    )
     why = "two orders are usual for such classes"
     if outputs.better is not None:
         why = (
-            f"read like this it is right for {figures.percent(outputs.better.right)} of validation, in another order for "
-            f"{figures.percent(outputs.better.other)}"
+            f"read like this it is right for {figures.percent(outputs.better.right)} of validation, in another order "
+            f"for {figures.percent(outputs.better.other)}"
         )
     return (
         _forbid(

@@ -21,13 +21,15 @@ MAX_ELEMENTS = 200_000_000  # of all tables of numbers together
 MAX_SHAPE = 1 << 28  # numbers in one declared input or output, of one sample
 MAX_DEPTH = 4  # branches in branches
 OLDEST_OPSET = 7
-MICROSOFT = frozenset(
-    "Attention BiasGelu DequantizeLinear DynamicQuantizeMatMul EmbedLayerNormalization FastGelu FusedConv FusedGemm "
-    "FusedMatMul Gelu MatMulIntegerToFloat MatMulNBits MultiHeadAttention NhwcMaxPool QAttention QGemm QLinearAdd "
-    "QLinearAveragePool QLinearConcat QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearSigmoid "
-    "QLinearSoftmax QuantizeLinear QuickGelu SkipLayerNormalization SkipSimplifiedLayerNormalization".split()
-)
-"""Operators of com.microsoft that onnxruntime has for the processor, as its own OperatorKernels.md lists them."""
+MICROSOFT = frozenset((
+    "Attention", "BiasGelu", "DequantizeLinear", "DynamicQuantizeMatMul", "EmbedLayerNormalization",
+    "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "MatMulIntegerToFloat", "MatMulNBits",
+    "MultiHeadAttention", "NhwcMaxPool", "QAttention", "QGemm", "QLinearAdd", "QLinearAveragePool",
+    "QLinearConcat", "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid",
+    "QLinearSoftmax", "QuantizeLinear", "QuickGelu", "SkipLayerNormalization",
+    "SkipSimplifiedLayerNormalization",
+))  # fmt: skip
+"""Operators of com.microsoft that onnxruntime runs on the processor, and that its quantiser and optimiser write."""
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 REPEATING = ("Loop", "Scan", "SequenceMap")
 AGAIN = "export the network again"
@@ -85,20 +87,22 @@ def _check_versions(model: ModelProto) -> None:
     newest, own = onnx.defs.onnx_opset_version(), opsets.get("", 0)
     if "" in opsets and not OLDEST_OPSET <= own <= newest:
         raise ModelError(
-            f"The file uses version {own} of ONNX's operators; versions {OLDEST_OPSET} to {newest} can be run. {AGAIN[0].upper()}"
-            f"{AGAIN[1:]} with opset_version=17."
+            f"The file uses version {own} of ONNX's operators; versions {OLDEST_OPSET} to {newest} can be run. "
+            f"Export the network again with opset_version=17."
         )
     if model.ir_version > onnx.IR_VERSION:
         raise ModelError(
-            f"The file has ONNX's format {model.ir_version}, newer than {onnx.IR_VERSION}, the newest that can be read; "
-            f"{AGAIN} with an older exporter."
+            f"The file has ONNX's format {model.ir_version}, newer than {onnx.IR_VERSION}, the newest that can be "
+            f"read; {AGAIN} with an older exporter."
         )
 
 
 def graphs(graph: GraphProto, depth: int = 0) -> Iterator[GraphProto]:
     """A graph and those of its branches. Raises ModelError where they lie in each other too deep."""
     if depth > MAX_DEPTH:
-        raise ModelError(f"The network has branches inside of branches, {MAX_DEPTH} deep and more; {AGAIN} without.")
+        raise ModelError(
+            f"The network has branches inside of branches, {MAX_DEPTH} deep and more; {AGAIN} without."
+        )
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -114,14 +118,17 @@ def _check_graph(graph: GraphProto) -> None:
         if nodes > MAX_NODES:
             raise ModelError(f"The network has more than {MAX_NODES:,} steps; bring one classifier's.")
         if len(part.sparse_initializer):
-            raise ModelError(f"The file holds sparse tables of numbers, which are not read; {AGAIN} with plain ones.")
+            raise ModelError(
+                f"The file holds sparse tables of numbers, which are not read; {AGAIN} with plain ones."
+            )
         for node in part.node:
             _check_operator(node)
         for table in [*part.initializer, *_constants(part)]:
             tables, elements = tables + 1, elements + _numbers(table)
             if tables > MAX_TENSORS or elements > MAX_ELEMENTS:
                 raise ModelError(
-                    f"The file holds more than {MAX_ELEMENTS:,} numbers or {MAX_TENSORS:,} tables; bring a smaller network."
+                    f"The file holds more than {MAX_ELEMENTS:,} numbers or {MAX_TENSORS:,} tables; "
+                    "bring a smaller network."
                 )
         for value in [*part.input, *part.output]:
             _check_shape(value)
@@ -170,11 +177,20 @@ def _numbers(table: TensorProto) -> int:
         raise ModelError(f"The table '{name}' has an impossible shape {tuple(table.dims)[:8]}; {AGAIN}.")
     said = math.prod(table.dims)
     if said > MAX_ELEMENTS:
-        raise ModelError(f"The table '{name}' claims {said:,} numbers, more than {MAX_ELEMENTS:,}; bring a smaller network.")
+        raise ModelError(
+            f"The table '{name}' claims {said:,} numbers, more than {MAX_ELEMENTS:,}; bring a smaller network."
+        )
     try:
         stored = len(table.raw_data) or sum(
             len(values)
-            for values in (table.float_data, table.int32_data, table.int64_data, table.double_data, table.uint64_data, table.string_data)
+            for values in (
+                table.float_data,
+                table.int32_data,
+                table.int64_data,
+                table.double_data,
+                table.uint64_data,
+                table.string_data,
+            )
         )
         width = onnx.helper.tensor_dtype_to_np_dtype(table.data_type).itemsize if table.raw_data else 0
     except (KeyError, TypeError, ValueError) as error:
@@ -205,7 +221,7 @@ def _check_filled(graph: GraphProto) -> None:
     known = {table.name: table for table in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
-            known |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
+            known.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
     for node in graph.node:
         if node.op_type not in ("ConstantOfShape", "Expand", "Tile", "Reshape"):
             continue

@@ -73,8 +73,12 @@ def find_cut(model: ModelProto) -> Cut:
             return _with_names(walk.trace(output.name), named)
         except ModelError as problem:
             problems.append(problem)
-    raise problems[0] if problems else ModelError(
-        f"The network gives out classes only, without scores or probabilities; export it with them. {AS_GIVEN}"
+    raise (
+        problems[0]
+        if problems
+        else ModelError(
+            f"The network gives out classes only, without scores or probabilities; export it with them. {AS_GIVEN}"
+        )
     )
 
 
@@ -130,7 +134,9 @@ class _Walk:
         for _ in range(MAX_STEPS):
             node = self.node(name)
             if node is None:
-                raise ModelError(f"The output '{name[:60]}' is an input or a constant, not an answer; export it again.")
+                raise ModelError(
+                    f"The output '{name[:60]}' is an input or a constant, not an answer; export it again."
+                )
             kind = node.op_type
             if kind == "ZipMap":
                 classes, answers = _labels_of(node), node.input[0]
@@ -174,7 +180,9 @@ class _Walk:
         total = np.zeros(len(weight)) if bias is None else _spread(bias, len(weight))
         if own_bias is not None:
             total = total + _spread(own_bias, len(weight))
-        return Cut(node.input[0], weight, total, answers, link, node.op_type, made, tuple(nodes), classes, pair)
+        return Cut(
+            node.input[0], weight, total, answers, link, node.op_type, made, tuple(nodes), classes, pair
+        )
 
     def _added(self, node: NodeProto) -> tuple[Array | None, str]:
         for place in (0, 1):
@@ -195,7 +203,9 @@ class _Walk:
         beta = said["beta"].f if "beta" in said else 1.0
         out = weight if "transB" in said and said["transB"].i else weight.T
         if not 1 <= len(out) <= MAX_CLASSES:
-            raise ModelError(f"The last layer has {len(out):,} outputs; {MAX_CLASSES:,} classes at most can be reviewed.")
+            raise ModelError(
+                f"The last layer has {len(out):,} outputs; {MAX_CLASSES:,} classes at most can be reviewed."
+            )
         bias = None
         if node.op_type == "Gemm" and len(node.input) > 2 and node.input[2]:
             bias = self.constant(node.input[2])
@@ -206,7 +216,12 @@ class _Walk:
 
 
 def _link(link: str) -> Link:
-    found: dict[str, Link] = {"scores": "scores", "softmax": "softmax", "log-softmax": "log-softmax", "sigmoid": "sigmoid"}
+    found: dict[str, Link] = {
+        "scores": "scores",
+        "softmax": "softmax",
+        "log-softmax": "log-softmax",
+        "sigmoid": "sigmoid",
+    }
     return found[link]
 
 
@@ -222,7 +237,10 @@ def _folded(node: NodeProto, inputs: list[Array]) -> Array | None:
         return first.astype("float32")
     if node.op_type == "DequantizeLinear" and len(inputs) > 1:
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        scale, zero = (_along(one, first.ndim, axis) for one in (inputs[1], inputs[2] if len(inputs) > 2 else np.zeros(1)))
+        scale, zero = (
+            _along(one, first.ndim, axis)
+            for one in (inputs[1], inputs[2] if len(inputs) > 2 else np.zeros(1))
+        )
         return ((first.astype("float32") - zero.astype("float32")) * scale).astype("float32")
     return None
 
@@ -250,7 +268,9 @@ def _classifier_layer(
     said = {a.name: a for a in node.attribute}
     post = said["post_transform"].s.decode() if "post_transform" in said else "NONE"
     if list(node.output).index(name) == 0:
-        raise ModelError(f"The network gives out classes only, without probabilities; export it with them. {AS_GIVEN}")
+        raise ModelError(
+            f"The network gives out classes only, without probabilities; export it with them. {AS_GIVEN}"
+        )
     bias = np.array(said["intercepts"].floats, "float64") if "intercepts" in said else np.zeros(1)
     rows = max(len(bias), 1)
     weight = np.array(said["coefficients"].floats, "float64").reshape(rows, -1)
@@ -258,7 +278,12 @@ def _classifier_layer(
     if not names and "classlabels_strings" in said:
         names = tuple(one.decode("utf-8", "replace") for one in said["classlabels_strings"].strings)
     names, pair = classes or names, False
-    if post == "LOGISTIC" and rows == 2 and np.allclose(weight[0], -weight[1]) and np.isclose(bias[0], -bias[1]):
+    if (
+        post == "LOGISTIC"
+        and rows == 2
+        and np.allclose(weight[0], -weight[1])
+        and np.isclose(bias[0], -bias[1])
+    ):
         weight, bias, pair, link = weight[1:], bias[1:], True, "sigmoid"
     elif post == "LOGISTIC" and rows == 1:
         pair, link = True, "sigmoid"
@@ -285,7 +310,9 @@ def _named_classes(model: ModelProto, walk: _Walk) -> tuple[str, ...]:
     """Names of the outputs that the file itself gives: by its labels, or in its notes."""
     for node in model.graph.node:
         if node.op_type == "ArrayFeatureExtractor" and (found := walk.constant(node.input[0])) is not None:
-            return tuple(str(one.decode() if isinstance(one, bytes) else one) for one in found.ravel()[:MAX_CLASSES])
+            return tuple(
+                str(one.decode() if isinstance(one, bytes) else one) for one in found.ravel()[:MAX_CLASSES]
+            )
     for note in model.metadata_props:
         if note.key.casefold() in ("id2label", "names", "classes", "class_names", "labels") and (
             names := _listed(note.value[:100_000])
@@ -308,7 +335,11 @@ def _listed(text: str) -> tuple[str, ...]:
             by_place = {int(place): str(name) for place, name in found.items()}
         except (TypeError, ValueError):
             return ()
-        return tuple(by_place[k] for k in range(len(by_place))) if sorted(by_place) == list(range(len(by_place))) else ()
+        return (
+            tuple(by_place[k] for k in range(len(by_place)))
+            if sorted(by_place) == list(range(len(by_place)))
+            else ()
+        )
     return tuple(map(str, found)) if isinstance(found, list) else ()
 
 

@@ -29,7 +29,9 @@ def description(model: ModelProto, cut: Cut, inputs: list[dict[str, Any]]) -> di
         "n_nodes": len(model.graph.node),
         "opset": opset,
         "producer": "".join(c for c in model.producer_name if c.isprintable())[:40],
-        "quantised": any("Quantize" in n.op_type or n.op_type.startswith("QLinear") for n in model.graph.node),
+        "quantised": any(
+            "Quantize" in n.op_type or n.op_type.startswith("QLinear") for n in model.graph.node
+        ),
     }
 
 
@@ -38,9 +40,7 @@ def _learned(graph: GraphProto) -> int:
     import math
 
     stored = sum(math.prod(t.dims) for t in graph.initializer if t.data_type in (1, 10, 11, 16))
-    return stored + sum(
-        len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute
-    )
+    return stored + sum(len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute)
 
 
 def _categories(graph: GraphProto, name: str) -> list[str]:

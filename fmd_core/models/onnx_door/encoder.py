@@ -159,16 +159,16 @@ class OnnxEncoder:
         return weight, bias
 
 
-def restore(
-    settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess
-) -> OnnxEncoder:
+def restore(settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess: Preprocess) -> OnnxEncoder:
     """The encoder that a file of ours describes. Raises ModelError where it does not say how the graph is read; what
     the graph tries is looked at in the process that runs it."""
     try:
         spec = msgspec.json.decode(settings[SPEC], type=Spec)
         return OnnxEncoder(arrays[FILE].astype("uint8").tobytes(), spec, preprocess)
     except (KeyError, msgspec.MsgspecError) as error:
-        raise ModelError("The file does not say how its ONNX network is read; open the ONNX file again.") from error
+        raise ModelError(
+            "The file does not say how its ONNX network is read; open the ONNX file again."
+        ) from error
 
 
 def _values(frame: pd.DataFrame, feed: Feed) -> Array:

@@ -74,7 +74,9 @@ def _table(graph: GraphProto, name: str) -> Array:
 
     found = next((table for table in graph.initializer if table.name == name), None)
     if found is None:
-        raise ModelError("The last layer's bias is computed in the file, so no other one can be put in its place.")
+        raise ModelError(
+            "The last layer's bias is computed in the file, so no other one can be put in its place."
+        )
     return np.asarray(numpy_helper.to_array(found))
 
 

@@ -54,8 +54,8 @@ def read(request: Request) -> Found:
     encoder = OnnxEncoder(data, spec, preprocess)
     classifier = Classifier(spec.title, {}, head, DAMPING, preprocess, own_encoder=encoder)
     checks = [
-        f"{told['n_nodes']:,} steps of ONNX (version {told['opset']} of its operators), none of which repeats itself or "
-        "reads another file.",
+        f"{told['n_nodes']:,} steps of ONNX (version {told['opset']} of its operators), none of which repeats itself "
+        "or reads another file.",
         f"Its last layer ({told['layer']}) gives out {LINKS[told['link']]}. {how}",
     ]
     if told["quantised"]:
@@ -117,14 +117,15 @@ def _pictures(feed: Mapping[str, Any], request: Request) -> tuple[Layout, Prepro
     channels, height, width = shape if layout == "NCHW" else (shape[2], shape[0], shape[1])
     if channels not in (0, 1, 3):
         raise Refused(
-            f"The network reads pictures of {channels} channels; grayscale (1) and colours (3) can be made ready.", ""
+            f"The network reads pictures of {channels} channels; grayscale (1) and colours (3) can be made ready.",
+            "",
         )
     chosen = Preprocess(request["normalisation"], request["size"], **_fields(request["preparation"]))
     side = height or chosen.size or USUAL_SIDE
     wide = width or (chosen.width or side)
     preprocess = replace(
         chosen, size=side, width=None if wide == side else wide,
-        grayscale=channels == 1 or chosen.grayscale and channels == 0,
+        grayscale=channels == 1 or (chosen.grayscale and channels == 0),
         scaled_to=None if chosen.scaled_to is None else max(chosen.scaled_to, side),
     )  # fmt: skip
     return layout, preprocess
@@ -141,8 +142,8 @@ def _head(weight: Array, bias: Array, told: Mapping[str, Any], request: Request)
     own = told["link"] == "sigmoid" and len(weight) > 1 and request["output"] is None
     if own:
         raise Refused(
-            f"Each of its {len(weight)} outputs says yes or no for itself (sigmoid), so that they are no classes of one "
-            "question; say which of them answers the target, 0 being the first.",
+            f"Each of its {len(weight)} outputs says yes or no for itself (sigmoid), so that they are no classes of "
+            "one question; say which of them answers the target, 0 being the first.",
             "",
         )
     return make_head(weight, bias, n_classes, request["output"])
@@ -160,7 +161,9 @@ def _trial(spec: Spec, preprocess: Preprocess, n_inputs: int) -> Array:
     import pandas as pd
 
     made = {
-        feed.columns[0]: rng.choice(feed.known or ("a", "b"), 3) if feed.type == "str" else np.abs(np.rint(rng.normal(0, 2, 3)))
+        feed.columns[0]: rng.choice(feed.known or ("a", "b"), 3)
+        if feed.type == "str"
+        else np.abs(np.rint(rng.normal(0, 2, 3)))
         for feed in spec.feeds
     }
     return cast(Array, pd.DataFrame(made))
@@ -221,14 +224,18 @@ def match_columns(spec: Spec, data: AttributeDataset) -> tuple[tuple[Feed, ...],
         name = feed.columns[0]
         found = name if name in read else known.get(_plain(name), "")
         if not found:
-            left = name in {c.name for c in source.columns} or _plain(name) in {_plain(c.name) for c in source.columns}
+            left = name in {c.name for c in source.columns} or _plain(name) in {
+                _plain(c.name) for c in source.columns
+            }
             raise ModelError(
                 f"The network reads the column '{name[:60]}', which "
                 + ("was left out when the data were imported; import them with it."
                    if left else f"the data do not have. They have: {', '.join(list(read)[:20])}.")
             )  # fmt: skip
         feeds.append(_with_column(feed, read[found], told))
-    renamed = [f"'{f.columns[0]}'" for f, was in zip(feeds, spec.feeds, strict=True) if f.columns != was.columns]
+    renamed = [
+        f"'{f.columns[0]}'" for f, was in zip(feeds, spec.feeds, strict=True) if f.columns != was.columns
+    ]
     told.insert(0, f"Each of its {len(feeds)} inputs reads one column, found by its name"
                 + (f" (spelled otherwise: {', '.join(renamed[:8])})." if renamed else "."))  # fmt: skip
     return tuple(feeds), tuple(told)
@@ -261,7 +268,11 @@ def _with_column(feed: Feed, column: Categories | Numbers, told: list[str]) -> F
         for level in column.levels
         if level not in feed.known and _plain(level) in by_letters
     }
-    strange = [level for level in column.levels if level not in feed.known and level not in words and level != "not stated"]
+    strange = [
+        level
+        for level in column.levels
+        if level not in feed.known and level not in words and level != "not stated"
+    ]
     if strange:
         n = len(strange)
         told.append(
@@ -280,7 +291,9 @@ def _matrix(
     width, encoded = spec.width, len(source.input_names)
     if width in (0, len(numeric)) and numeric and (width or len(numeric) == len(read)):
         feed = msgspec.structs.replace(spec.feeds[0], columns=tuple(numeric))
-        return (feed,), (f"Its one input reads the {len(numeric)} columns of numbers in this order: {', '.join(numeric)}.",)
+        return (feed,), (
+            f"Its one input reads the {len(numeric)} columns of numbers in this order: {', '.join(numeric)}.",
+        )
     if width in (0, encoded):
         return spec.feeds, (f"Its one input reads all {encoded} inputs as they are encoded here.",)
     raise ModelError(

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
 CHUNK = 256  # samples that go through the network at once
 NO_USER, NO_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux
-ELEMENT = {1: "float32", 10: "float16", 11: "float64", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 8: "str", 9: "bool"}
+ELEMENT = {
+    1: "float32",
+    10: "float16",
+    11: "float64",
+    2: "uint8",
+    3: "int8",
+    6: "int32",
+    7: "int64",
+    8: "str",
+    9: "bool",
+}
 """Types of ONNX's tensors that an input may have, by their number."""
 PARENT_DIES = 1  # PR_SET_PDEATHSIG
 
@@ -145,8 +155,9 @@ class _Opened:
         found = self._run(self.below, arrays)
         if found.ndim != 2 or found.shape[1] != self.cut.weight.shape[1]:
             raise ModelError(
-                f"The last layer reads a table of shape {found.shape[1:]} for each sample, not {self.cut.weight.shape[1]} "
-                "numbers, so that it answers each part of a sample by itself; bring a classifier of whole samples."
+                f"The last layer reads a table of shape {found.shape[1:]} for each sample, not "
+                f"{self.cut.weight.shape[1]} numbers, so that it answers each part of a sample by itself; bring a "
+                "classifier of whole samples."
             )
         return found.astype("float32")
 
@@ -196,7 +207,9 @@ class _Opened:
         options.enable_cpu_mem_arena = False  # what a large batch took is given back
         options.log_severity_level = 4
         _name_type(graph, wanted[0])
-        session = onnxruntime.InferenceSession(part.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         return session, [value.name for value in session.get_inputs()]
 
     def _run(self, session: onnxruntime.InferenceSession, arrays: list[Array]) -> Array:
@@ -213,7 +226,10 @@ class _Opened:
             batch = {name: values[start : start + step] for name, values in feeds.items()}
             left = len(next(iter(batch.values())))
             if fixed and left < fixed:  # the file reads so many at once, no fewer
-                batch = {name: np.concatenate([v, np.repeat(v[-1:], fixed - left, axis=0)]) for name, v in batch.items()}
+                batch = {
+                    name: np.concatenate([v, np.repeat(v[-1:], fixed - left, axis=0)])
+                    for name, v in batch.items()
+                }
             found = np.asarray(session.run(None, batch)[0])
             if len(found) < left or found.dtype.kind != "f":
                 raise ModelError("The network does not answer each sample by itself with decimal numbers.")
@@ -253,10 +269,17 @@ def _inputs(model: ModelProto) -> list[dict[str, Any]]:
             continue
         tensor = value.type.tensor_type
         if not value.type.HasField("tensor_type") or tensor.elem_type not in ELEMENT:
-            raise ModelError(f"The network's input '{value.name[:60]}' is no plain table of numbers or words.")
+            raise ModelError(
+                f"The network's input '{value.name[:60]}' is no plain table of numbers or words."
+            )
         dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
         found.append(
-            {"name": value.name, "type": ELEMENT[tensor.elem_type], "shape": dims[1:], "batch": dims[0] if dims else 0}
+            {
+                "name": value.name,
+                "type": ELEMENT[tensor.elem_type],
+                "shape": dims[1:],
+                "batch": dims[0] if dims else 0,
+            }
         )
     if not found:
         raise ModelError("The network reads no input, so it answers everybody alike.")
@@ -270,7 +293,9 @@ def _as_input(array: Array, said: dict[str, Any]) -> Array:
     if array.dtype.kind in "US":
         raise ModelError(f"The input '{said['name'][:60]}' reads numbers, but the data has words there.")
     if said["type"] in ("int64", "int32", "int8") and not np.isfinite(array).all():
-        raise ModelError(f"The input '{said['name'][:60]}' reads whole numbers, but some are missing in the data.")
+        raise ModelError(
+            f"The input '{said['name'][:60]}' reads whole numbers, but some are missing in the data."
+        )
     return np.ascontiguousarray(array.astype(said["type"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import signal
@@ -142,8 +143,10 @@ def runner_of(data: bytes, digest: str = "") -> Runner:
     key = digest or hashlib.sha256(data).hexdigest()
     with _guard:
         found = _warm.pop(key, None)
-        if found is None or not found.is_alive:
-            found = Runner(data)
+        if found is not None and not found.is_alive:
+            found.close()  # its pipes
+            found = None
+        found = found or Runner(data)
         _warm[key] = found
         old = [_warm.popitem(last=False)[1] for _ in range(len(_warm) - MOST_WARM)]
     for one in old:
@@ -157,3 +160,6 @@ def close_all() -> None:
         old = [_warm.popitem()[1] for _ in range(len(_warm))]
     for one in old:
         one.close()
+
+
+atexit.register(close_all)

@@ -29,7 +29,11 @@ def write(out: BinaryIO, said: dict[str, Any], arrays: list[Array]) -> None:
 def _body(array: Array) -> bytes | memoryview:
     if array.dtype.kind in "UO":
         return json.dumps(array.ravel().tolist()).encode()
-    return np.ascontiguousarray(array).tobytes() if array.ndim == 0 else memoryview(np.ascontiguousarray(array)).cast("B")
+    return (
+        np.ascontiguousarray(array).tobytes()
+        if array.ndim == 0
+        else memoryview(np.ascontiguousarray(array)).cast("B")
+    )
 
 
 def read(source: BinaryIO) -> tuple[dict[str, Any], list[Array]] | None:

@@ -53,11 +53,14 @@ with warmup.drawing():
             page.run()  # first: the page paints before the sidebar's libraries are in
         from app.frame import sidebar
         from app.jobs import preparation
+        from app.opening import class_order_form
         from app.session import state
 
         sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         is_of_model = not state.review().is_of_another_system
-        if page in reviewing and is_of_model:
+        if page in reviewing and is_of_model and class_order_form.ask(state.review()):
+            pass  # no figure before it is known what the model's outputs mean
+        elif page in reviewing and is_of_model:
             preparation.require(state.review())
             preparation.require_in_force(state.current())
             page.run()

@@ -7,7 +7,7 @@ trusts them. Every value knows its content fingerprint, which is what caches are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from fmd_core.showing import one_line, table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL.Image import Image
 
     from fmd_core.datasets.data_warnings import AuditWarning
 
@@ -123,6 +124,14 @@ class FrameSource(Protocol):
 
     def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
         """The same records with `attribute` set to `codes` (m,), as `SampleSource.counterfactual` sets it."""
+
+
+@runtime_checkable
+class WholePictures(Protocol):
+    """The ability of a source to give pictures as their files hold them, for a model that cuts them in its own way."""
+
+    def read_fitted(self, rows: Array, fit: Callable[[Image], Array]) -> Array:
+        """The whole pictures of `rows` as `fit` makes them of RGB ones, uint8 (m, height, width, 3)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ TORCH_USERS = {
     "fmd_core.models.architectures",
     "fmd_core.models.training",
     "fmd_core.models.intake.worker",
+    "fmd_core.explain.occlusion",
     "fmd_core.explain.attributions",
     "fmd_core.forget.finetuning",
     "fmd_core.forget.pressures",

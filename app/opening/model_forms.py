@@ -11,7 +11,7 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
-from app.opening import data_forms
+from app.opening import data_forms, model_look
 from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
@@ -175,9 +175,6 @@ def follow(review: Review) -> None:
             state.keep_passport(made.model, made.passport)
         _use(review, made.model)
     elif isinstance(made, models.Refused):
-        st.error(components.plain(made.reason))
-        if made.converter:
-            st.caption("Run this where the model was made, then open the file that it writes:")
-            st.code(made.converter, language="python", wrap_lines=True)
+        model_look.show_refusal(made)
     else:
         job_panel.draw(running)

@@ -45,6 +45,9 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
     )
     with st.spinner("Asking the model where it looks"):
         options = cache.explainers(review)
+    if not options:
+        st.caption("Where this model looks cannot be asked: only the features of given rows are known of it.")
+        return
     method = options[0]
     if len(options) > 1:
         memory.keep_within("looks_method", options)

@@ -73,7 +73,7 @@ def build_loaded(
         else "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
         "Model": name,
-        "Accuracy": accuracy(data, audit),
+        "Accuracy": accuracy(data, audit, model),
     }
     parts: list[tuple[str, int, str]] = [
         (split, int((data.split == split).sum()), ROLES[split]) for split in SPLITS
@@ -91,8 +91,11 @@ def build_loaded(
     )
 
 
-def accuracy(data: AttributeDataset, audit: BiasReport | None) -> str:
-    """How often the model is right, and of whom; `audit` is None while it was not measured yet."""
+def accuracy(data: AttributeDataset, audit: BiasReport | None, model: Classifier | None = None) -> str:
+    """How often the model is right, and of whom; `audit` is None while it was not measured yet. Nothing is said of a
+    model of which nobody knows what its outputs mean."""
+    if model is not None and model.outputs is not None and model.outputs.is_open:
+        return "cannot be said before the order of its outputs is confirmed"
     if audit is None:
         return "measured when you look for the bias"
     right, people = figures.figure(audit.accuracy), figures.many(data.unit)

@@ -14,8 +14,16 @@ from fmd_core.explain.attributions import Method
 from fmd_core.kinds import find_kind
 from fmd_core.text import cut
 
-METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
-NAMES: dict[Method, str] = {"integrated-gradients": "Integrated Gradients", "grad-cam": "Grad-CAM"}
+METHODS: dict[Method, str] = {
+    "integrated-gradients": "Pixels",
+    "grad-cam": "Regions",
+    "occlusion": "Covered parts",
+}
+NAMES: dict[Method, str] = {
+    "integrated-gradients": "Integrated Gradients",
+    "grad-cam": "Grad-CAM",
+    "occlusion": "Occlusion",
+}
 MOST_BARS = 8
 LONGEST_LABEL = 22
 
@@ -70,7 +78,17 @@ def words(data: AttributeDataset, target: int, found: Sequence[Explanation]) -> 
     """What stands above the maps or bars of `found`, all by one method and for one class."""
     answer, what = f"the answer '{data.target.levels[target]}'", "map"
     compared = f"compared with the average training {data.unit}"
-    if found[0].columns:
+    if found[0].method == "occlusion":
+        what = "chart" if found[0].columns else "map"
+        shows = (
+            f"What is lost of {answer} when a column gets its most usual value: 0.7 halves the odds. It is asked of "
+            "the whole model, since it is open at its last layer only."
+            if found[0].columns
+            else f"Blue is where covering a part, by the average training {data.unit}, makes {answer} less likely, "
+            "orange where it makes it likelier. It is asked of the whole model, since gradients are "
+            "not known."
+        )
+    elif found[0].columns:
         what = "chart"
         shows = f"What each column adds to {answer}, {compared}. 0.7 doubles the odds, \N{MINUS SIGN}0.7 halves them."
     elif found[0].method == "grad-cam":

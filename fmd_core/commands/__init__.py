@@ -8,6 +8,7 @@ COMMANDS = {  # name of the command and of its module: what `fmd --help` says of
     "run": "start the dashboard",
     "audit": "say whether a classifier is biased, for pipelines",
     "debias": "take a bias out and say who gained and who lost",
+    "inspect": "say what a model file is and what can be done with it",
     "train": "train a network on a data set and keep it for the dashboard",
     "reproduce": "measure every way to debias and write docs/results.md",
     "forget": "make networks forget attributes and write docs/forgetting.md",

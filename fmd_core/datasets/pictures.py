@@ -114,6 +114,13 @@ def read_whole(path: Path, longest: int) -> Array:
         return np.array(rgb.transpose(turn) if turn is not None else rgb)
 
 
+def read_fitted(path: Path, fit: Callable[[Image.Image], Array]) -> Array:
+    """The whole picture, upright and decoded in full, as `fit` scales and cuts it: uint8 (height, width, 3)."""
+    with _named(path), _opened(path) as picture:
+        turn, rgb = _TURNS.get(_orientation(picture)), _rgb(picture)
+        return fit(rgb.transpose(turn) if turn is not None else rgb)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture within the limits, header read but not decoded; whatever breaks in it is a DataError."""

@@ -35,6 +35,13 @@ class Preparation(Protocol):
     def colours(self) -> tuple[Channels, Channels]:
         """Mean and spread of each channel, of colours between 0 and 1, that are taken out."""
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether nothing else happens to a picture."""
+
+    def prepared(self, inputs: Array) -> Array:
+        """All that happens to a batch of pictures, (m, channels, height, width) float32."""
+
 
 @dataclass(frozen=True)
 class Portrait:

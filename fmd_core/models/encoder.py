@@ -90,12 +90,27 @@ class KnowsRows(Protocol):
         """Features (m, d) float32 of `rows`. ModelError for another data set."""
 
 
+@runtime_checkable
+class Stored(Protocol):
+    """The ability to be written into a file of FMD Studio, and to be made again of it by `restore` in the module that
+    `fmd_core.models.files.RESTORERS` names."""
+
+    @property
+    def stored_as(self) -> str:
+        """Name in RESTORERS."""
+
+    def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """Settings as text, and arrays, of which `restore(settings, arrays, preprocess) -> Encoder` makes the same
+        encoder again. Nothing in them is believed there: a file may come from anywhere."""
+
+
 def network_of(encoder: Encoder) -> Network:
     """The encoder as a network. ModelError, in a sentence, where it is none."""
     if isinstance(encoder, Network):
         return encoder
     raise ModelError(
-        f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
+        _why_frozen(encoder)
+        or f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
         "its features and its last layer can. Wrap a torch module for the rest."
     )
 
@@ -105,8 +120,14 @@ def trainable(encoder: Encoder) -> Trainable:
     if isinstance(encoder, Trainable):
         return encoder
     raise ModelError(
-        f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
+        _why_frozen(encoder)
+        or f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
     )
+
+
+def _why_frozen(encoder: Encoder) -> str:
+    """What an encoder says itself of why its inside is closed; '' where it says nothing."""
+    return str(getattr(encoder, "why_frozen", ""))
 
 
 def layers_of(encoder: Encoder) -> Layered:

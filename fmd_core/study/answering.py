@@ -14,6 +14,7 @@ from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
+from fmd_core.measure.verdict.model_warnings import open_order
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict, WarningKind
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
@@ -60,7 +61,9 @@ class Answering(Fixing):
         def make() -> Verdict:
             return give_verdict(
                 self.data, answered, twins, favourable=favourable, references=compared, limits=limits,
-                warnings=(*too_good(self.data, answered), *self._known_warnings()),
+                warnings=(
+                    *open_order(self.data, self.model.outputs), *too_good(self.data, answered), *self._known_warnings(),
+                ),
                 not_read=unread_columns(self.data), judges=judges, model=self._digest(of),
             )  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     assert len(imported) == 1  # neither the double click nor the change left another behind
     _train(page, "0")
     _train(page, "1")
-    visitor.act(lambda: page.get_by_role("radio", name="Open weights").click())
+    visitor.act(lambda: page.get_by_role("radio", name="Open a model file").click())
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("seed 1$"))  # not the one before
 
     page.get_by_role("button", name="Find the bias").click()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import opening_weights, own_files, pictures, public_data, tables
+from tests.fuzz import model_folders, opening_weights, own_files, pictures, public_data, tables
 from tests.fuzz.mutation import NAMES, changed, zip_of
 
 
@@ -136,6 +136,10 @@ READERS: dict[str, Reader] = {
     ),
     "weights: safetensors": Reader(900, opening_weights.write_safetensors, opening_weights.read_weights),
     "weights: PyTorch archive": Reader(800, opening_weights.write_archive, opening_weights.read_weights),
+    "model: Hugging Face zip": Reader(700, model_folders.write_folder, opening_weights.read_model),
+    "model: skops": Reader(700, model_folders.write_skops, opening_weights.read_model),
+    "model: checkpoint": Reader(500, model_folders.write_checkpoint, opening_weights.read_model),
+    "model: ONNX": Reader(500, model_folders.write_onnx, opening_weights.read_model),
     "model on the shelf": Reader(300, opening_weights.write_classifier, opening_weights.read_classifier),
     "report JSON": Reader(800, own_files.write_report, own_files.read_report),
     "CelebA's lists and pictures": Reader(400, public_data.write_celeba, public_data.read_celeba),

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from fmd_core.data import Array, AttributeDataset, Column, InputKind, content_fingerprint, ignore_progress
 from fmd_core.datasets.own.answers import (
@@ -26,7 +27,7 @@ from fmd_core.datasets.own.archives import list_images
 from fmd_core.datasets.own.sheet_checks import with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, count
 from fmd_core.datasets.own.table import check_answers
-from fmd_core.datasets.pictures import ImageCheck, check_images, read_square, read_whole
+from fmd_core.datasets.pictures import ImageCheck, check_images, read_fitted, read_square, read_whole
 from fmd_core.datasets.table_checks import attribute_notes
 from fmd_core.datasets.table_dataset import protected_column, target_column
 from fmd_core.errors import DataError
@@ -74,6 +75,10 @@ class FolderSource:
         for place, row in enumerate(rows):
             out[place] = read_square(self.paths[row], self.size)
         return out
+
+    def read_fitted(self, rows: Array, fit: Callable[[Image.Image], Array]) -> Array:
+        """Whole pictures as `fit` scales and cuts them."""
+        return np.stack([read_fitted(self.paths[row], fit) for row in rows])
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:  # noqa: ARG002
         raise DataError(

@@ -4,6 +4,7 @@ import csv
 import io
 import struct
 import zlib
+from dataclasses import replace
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
@@ -160,9 +161,9 @@ def test_row_12_odd_pictures_are_converted_or_skipped_and_counted(tmp_path):
     check = check_images({name: tmp_path / name for name in files})
     assert set(check.unusable) == {"cut.jpg", "empty.jpg", "gif.jpg", "script.png"}
     assert check.notes == (
-        "4 pictures skipped: damaged, or not a JPEG, PNG or WebP picture ('cut.jpg').",
+        "4 pictures skipped: damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture ('cut.jpg').",
         "1 picture was converted from print colours (CMYK).",
-        "1 picture was reduced from 16 bits to 8.",
+        "1 picture was reduced from more than 8 bits to 8.",
         "1 picture was animated: the first frame is used.",
         "1 picture was turned upright, as the camera noted.",
     )
@@ -206,8 +207,8 @@ def test_row_12_randomly_damaged_pictures_never_raise_anything_but_a_reason(tmp_
         ("C:evil.png", "the name leads out of the archive"),
         ("evil.png\0.txt", "the name holds control characters"),
         ("inner.zip", "an archive in the archive"),
-        ("run.sh", "not a JPEG, PNG or WebP picture"),
-        ("page.svg", "not a JPEG, PNG or WebP picture"),
+        ("run.sh", "not a JPEG, PNG, WebP, BMP or TIFF picture"),
+        ("page.svg", "not a JPEG, PNG, WebP, BMP or TIFF picture"),
         ("__MACOSX/._a.png", "a system file"),
     ],
 )
@@ -589,13 +590,18 @@ def test_row_18_missing_extra_damaged_and_leaking_pictures_are_counted(tmp_path)
         split_values={"train": "train", "test": "test"},
         file="file",
     )
+    with pytest.raises(
+        DataError, match=r"^2 rows of 83 have no picture, such as 'gone.png'; 1 picture of 81 belongs"
+    ):
+        open_image_folder(folder, read_table(tmp_path / "s.csv"), answers)
+    answers = replace(answers, without_picture="skip")
     data = open_image_folder(folder, read_table(tmp_path / "s.csv"), answers)
     assert len(data) == 79
     for note in (
         "2 rows skipped: the picture is missing ('gone.png').",
         "1 picture not used: no row names it.",
         "1 row skipped: an earlier row names the same picture.",
-        "1 picture skipped: damaged, or not a JPEG, PNG or WebP picture ('79.png').",
+        "1 picture skipped: damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture ('79.png').",
         "3 pictures the same as another, byte for byte, under another name.",
     ):
         assert note in data.notes

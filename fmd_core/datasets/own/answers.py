@@ -39,6 +39,10 @@ _ASKED_LATER = {
     "answered",
     "answer_classes",
     "scores_of",
+    "folders",
+    "without_picture",
+    "limits",
+    "cut",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",
@@ -107,7 +111,7 @@ def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
     """`value` if it is what the annotation `kind` says, with lists as tuples; else TypeError."""
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if kind.startswith("str") and isinstance(value, str):
+    if kind.startswith(("str", "Folders")) and isinstance(value, str):
         return value
     if kind == "str | None" and value is None:
         return value

@@ -392,7 +392,7 @@ def test_row_14_duplicate_headers_are_made_different_and_said(saved):
         (b" \n\n  \n", "is empty"),
         (b"sex,x\nf,1\n\0m,2\n", "holds a NUL byte (at position 10)"),
         (b"one\ntwo\nthree\n", "has one column only"),
-        (b"a b c\n1 2 3\n", "has one column only"),
+        (b"one two three\nfour\nfive six\n", "has one column only"),  # words, not cells
         (b"a,b\n", "has a header but no rows"),
         (b"a,b\n1,2\n3\n4,5,6\n7,8,9,1\n,\n1,2,3,4,5\n1,2,3,4,5,6\n", "have all lengths"),
         (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 500, "A quotation mark opens in line 3"),
@@ -462,7 +462,7 @@ def test_row_14_damaged_parquet_is_refused(tmp_path, refused, keep):
         (picture(form="JPEG"), "is a JPEG picture"),
         (b"%PDF-1.7\n", "is a PDF document"),
         (b"PK\x03\x04" + bytes(30), "is a zip archive: unpack it first"),
-        (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is an Excel workbook: save the sheet as CSV"),
+        (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is a damaged Excel workbook"),
         (b"\x80\x04\x95\x10cos\nsystem\n", "is a Python pickle, which is never opened here"),
         (b"\x93NUMPY\x01\0", "is a NumPy array"),
         (b"\x1f\x8b\x08\0", "is a gzip archive"),

@@ -71,7 +71,7 @@ def test_pictures_are_read_when_asked_for_not_before(folder, sheet, monkeypatch)
     monkeypatch.setattr(
         image_folder,
         "read_square",
-        lambda path, size, depth: seen.append(path.name) or np.zeros((size, size, 3)),
+        lambda path, size, _depth: seen.append(path.name) or np.zeros((size, size, 3)),
     )
     data.source.read(np.array([2, 5]))
     assert seen == ["002.png", "005.png"]

@@ -23,7 +23,7 @@ NumberStyle = Literal["plain", "decimal comma", "thousands comma"]
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _COMMA = re.compile(
-    r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+    r"[+-]?(?=[0-9,])(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 )
 _NO_NUMBER = {"na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "missing", "unknown"}
 _NEARLY_ALL = 0.98  # from here on, the rest of a column of numbers are slips
@@ -92,8 +92,10 @@ def tidy_cells(cells: pd.Series) -> tuple[pd.Series, int]:
     return pd.Series(np.array(tidy, dtype=object)[codes], dtype="str"), len(long)
 
 
-def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> ColumnProfile:
-    """Look at one column of texts, "" where empty."""
+def profile_column(
+    name: str, cells: pd.Series, *, comma_is_decimal: bool, decimal: str = ""
+) -> ColumnProfile:
+    """Look at one column of texts, "" where empty; `decimal` is the mark where somebody said it."""
     import pandas as pd
 
     codes, found = pd.factorize(cells)
@@ -101,7 +103,7 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     filled = [i for i, text in enumerate(texts) if text]
     missing = int(len(cells) - counts[filled].sum())
     words = [texts[i] for i in filled]
-    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal)
+    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal, decimal=decimal)
     if style is None:
         levels = dict(zip(words, counts[filled].tolist(), strict=True))
         kind: Kind = "category" if are_few(len(levels), len(cells)) else "text"
@@ -135,7 +137,7 @@ def are_few(n_levels: int, n_rows: int) -> bool:
 
 
 def read_numbers(
-    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool
+    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool, decimal: str = ""
 ) -> tuple[NumberStyle | None, Array]:
     """How the numbers of a column are written and what they are, (n_texts,), NaN where there is
     none; style None for a column of words.
@@ -145,6 +147,8 @@ def read_numbers(
     """
     commas: tuple[NumberStyle, ...] = ("decimal comma", "thousands comma")
     styles: tuple[NumberStyle, ...] = ("plain", *(commas if comma_is_decimal else reversed(commas)))
+    if decimal:
+        styles = ("decimal comma",) if decimal == "," else ("plain", "thousands comma")
     for style in styles:
         first = [np.isnan(to_number(text, style)) and text.lower() not in _NO_NUMBER for text in texts[:500]]
         if sum(first) > 0.5 * len(first):

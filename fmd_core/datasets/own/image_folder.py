@@ -24,6 +24,7 @@ from fmd_core.datasets.own.answers import (
     weights_of,
 )
 from fmd_core.datasets.own.archives import list_images
+from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.picture_copies import copy_notes
 from fmd_core.datasets.own.picture_matching import Folders, Matched, PictureIndex
 from fmd_core.datasets.own.sheet_checks import with_one_spelling
@@ -119,7 +120,7 @@ def open_image_folder(
     """
     if not settings.file:
         raise DataError("No column with file names is chosen; say which column names the picture.")
-    sheet = with_one_spelling(sheet, settings.one_spelling)
+    sheet = with_cut(with_one_spelling(sheet, settings.one_spelling), settings.target, settings.cut)
     check_answers(sheet, settings)
     files = list_images(images) if isinstance(images, Path) else dict(images)
     rows, given, notes = used_rows(sheet, settings)
@@ -161,8 +162,8 @@ def _dataset(
     persons = people_of(sheet, settings, rows)
     split, drawn = share_out(words, given, settings.seed, persons)
     attributes: dict[str, Column] = {}
-    for name, grouping in settings.protected.items():
-        attributes[name] = protected_column(frame[name], protected_rule(sheet, name, grouping, rows))
+    for name in settings.protected:
+        attributes[name] = protected_column(frame[name], protected_rule(sheet, settings, name, rows))
     digests = tuple(check.digests[name] for name in names)
     source = FolderSource(tuple(files[name] for name in names), digests, settings.size, depth=check.depth)
     thumbs = np.stack([check.thumbs[name] for name in names])

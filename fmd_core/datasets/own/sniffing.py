@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array
+from fmd_core.datasets.own.sniffing_arff import read_arff
 from fmd_core.datasets.own.sniffing_columns import (
     ColumnProfile,
     number_text,
@@ -20,7 +21,6 @@ from fmd_core.datasets.own.sniffing_columns import (
     tidy_cells,
     to_number,
 )
-from fmd_core.datasets.own.sniffing_arff import read_arff
 from fmd_core.datasets.own.sniffing_formats import ENCODINGS, Format, check_size, find_format
 from fmd_core.datasets.own.sniffing_json import read_json
 from fmd_core.datasets.own.sniffing_layout import (

@@ -40,7 +40,8 @@ _TARGETS = (
 of people, and those that may mean something else."""
 _VAGUE = {"call", "called", "response", "status", "action"}
 _PART = {
-    "target", "label", "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
+    "target", "label", "labels", "finding", "findings",
+    "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
     "diagnosis", "survived", "churn", "risk", "y",
 }  # fmt: skip
 _PROTECTED = re.compile(
@@ -184,25 +185,44 @@ def suggest_roles(columns: Sequence[ColumnProfile], n_rows: int) -> dict[str, Ro
             roles[column.name] = "split"
         elif _PROTECTED.search(_plain(column.name)):
             roles[column.name] = "protected"
-    free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20 and not is_amount(c)]
-    if target := _target(free, columns):
-        roles[target] = "target"
+    if found := target_candidates([c for c in columns if roles[c.name] == "input"], columns):
+        roles[found[0].name] = "target"
     return roles
 
 
-def _target(free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]) -> str:
-    """Which column of `free` a model could be meant to predict, '' where none stands out: by name, of two values
-    rather than more, and late, since the answer stands there."""
-    late = list(reversed(free))
-    called = [[c for c in late if re.fullmatch(names, _plain(c.name))] for names in _TARGETS]
-    last = [c for c in free if c is columns[-1]]
-    two_classes = [c for c in last if c.n_levels == 2]
-    vague = [c for c in late if _plain(c.name) in _VAGUE]
-    named = [c for c in free if set(_plain(c.name).split()) & _PART]
-    for found in (*called, two_classes, vague, named, last):
-        if found:
-            return min(found, key=lambda column: column.n_levels > 2).name
-    return ""
+@dataclass(frozen=True)
+class Candidate:
+    """A column that could be what a model predicts, and why."""
+
+    name: str
+    reason: str
+
+
+def target_candidates(
+    free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]
+) -> tuple[Candidate, ...]:
+    """Which of `free` a model could be meant to predict, the likeliest first: by whole words of the name, of two
+    values rather than more, and late, since the answer stands there."""
+    few = [c for c in free if 2 <= c.n_levels <= 20 and not is_amount(c)]
+    late = list(reversed(few))
+    last = [c for c in few if c is columns[-1]]
+    by_reason = [
+        *(
+            ("its name says so", [c for c in late if re.fullmatch(names, _plain(c.name))])
+            for names in _TARGETS
+        ),
+        ("it stands last and has two values", [c for c in last if c.n_levels == 2]),
+        ("its name may mean an answer", [c for c in late if _plain(c.name) in _VAGUE]),
+        ("a word of its name is one of an answer", [c for c in few if set(_plain(c.name).split()) & _PART]),
+        ("it stands last and has few values", last),
+    ]
+    found: dict[str, Candidate] = {}
+    for reason, group in by_reason:
+        for column in sorted(group, key=lambda column: column.n_levels > 2):
+            found.setdefault(
+                column.name, Candidate(column.name, f"{reason}; it has {column.n_levels} values")
+            )
+    return tuple(found.values())
 
 
 def is_amount(column: ColumnProfile) -> bool:

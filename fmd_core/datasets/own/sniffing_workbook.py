@@ -53,6 +53,21 @@ def read_workbook(path: Path, said: Correction) -> tuple[list[str], pd.DataFrame
         ) from error
 
 
+def page_names(path: Path) -> tuple[str, ...]:
+    """What the pages of a workbook are called, () where it is damaged."""
+    import openpyxl
+
+    try:
+        _check_parts(path, short_name(path.name))
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    except (DataError, *_BROKEN):
+        return ()
+    try:
+        return tuple(_pages(book))
+    finally:
+        book.close()
+
+
 def _check_parts(path: Path, name: str) -> int:
     """How many cells of the workbook are formulas. Raises DataError for what should not be unpacked or parsed."""
     formulas = 0

@@ -117,7 +117,7 @@ def _check(path: Path) -> tuple[list[str], Array, Depth | None]:
             depth = (float(values.min()), float(values.max()))
         elif _is_transparent(picture):
             changes.append("transparent and put on white")
-        thumb = _rgb(picture, depth).resize((THUMB, THUMB), Image.Resampling.BOX)
+        thumb = _rgb(picture, depth).resize((THUMB, THUMB), Image.Resampling.BICUBIC)
     return changes, np.asarray(thumb), depth
 
 

@@ -129,9 +129,10 @@ def find_file_column(sheet: Sheet, index: PictureIndex | None) -> str:
         return by_role
     best, hits = by_role, 0
     for column in sheet.columns:
-        cells = list(dict.fromkeys(sheet.texts(column.name)[:LOOKED_AT].tolist()))
-        if len(cells) < 2:
-            continue
+        looked = sheet.texts(column.name)[:LOOKED_AT].tolist()
+        cells = list(dict.fromkeys(looked))
+        if len(cells) < 2 or (column.kind == "number" and (by_role or len(cells) < NEARLY_ALL * len(looked))):
+            continue  # an age of 23 is not the picture 23.jpg
         found = index.match(cells).matched
         if found > hits or (found == hits and found and column.name == by_role):
             best, hits = column.name, found

@@ -152,16 +152,16 @@ class _Pass:
                 self._whole[parts] = ""
 
     def find(self, parts: tuple[str, ...]) -> tuple[int, str] | None:
-        """How many parts agree and the picture, if exactly one is meant and no folder speaks against it: then one
-        of the two paths is the end of the other."""
+        """How well they agree (more parts are better, all of both best) and the picture, if exactly one is meant and
+        no folder speaks against it: then one of the two paths is the end of the other."""
         parts = self._way(parts)
         if parts in self._whole:
-            return (len(parts), self._whole[parts]) if self._whole[parts] else None
+            return (2 * len(parts) + 1, self._whole[parts]) if self._whole[parts] else None
         if parts in self._ends:
-            return (len(parts), self._ends[parts]) if self._ends[parts] else None
+            return (2 * len(parts), self._ends[parts]) if self._ends[parts] else None
         for start in range(1, len(parts)):
             if name := self._whole.get(parts[start:]):
-                return len(parts) - start, name
+                return 2 * (len(parts) - start), name
         return None
 
 

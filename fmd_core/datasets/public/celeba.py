@@ -228,7 +228,12 @@ def _read_rows(folder: Path, name: str, columns: Sequence[int], *, header: int =
         raise DataError(f"'{name}' lists no faces; {again}")
     try:
         cells = np.loadtxt(
-            lines, dtype=str, usecols=(0, *columns), comments=None, ndmin=2, delimiter="," if is_kaggle else None
+            lines,
+            dtype=str,
+            usecols=(0, *columns),
+            comments=None,
+            ndmin=2,
+            delimiter="," if is_kaggle else None,
         )
         cells = np.char.strip(cells)
     except ValueError as error:

@@ -11,25 +11,26 @@ from app.widgets import components
 from fmd_core import DataError
 from fmd_core.datasets.own.sniffing import Correction, Sheet
 
-SHOWN_ROWS = 8
+SHOWN_ROWS = 5
 
 
-def read(given: UploadedFile) -> tuple[Sheet | None, Correction]:
-    """The table as it is read now, shown with its first rows, None where it cannot be read so; and what was said of
-    its layout below them."""
+def read(given: UploadedFile, *, is_shown: bool = True) -> tuple[Sheet | None, Correction]:
+    """The table as it is read now, with its first rows if it `is_shown`, None where it cannot be read so; and what
+    was said of its layout below them."""
     place = f"layout_{given.file_id}"
     said, sheet, problem = _said(place), None, None
     try:
         sheet = uploads.read_sheet(given, said)
     except DataError as error:
         problem = error
-    if sheet is not None:
+    if sheet is not None and is_shown:
         preview(sheet)
     elif problem is not None:
         components.show_problem(problem)
     form = uploads.format_of(given)
     if form in view.LAID_OUT:
-        with st.expander("Is it read wrongly? Say how it is laid out", expanded=said != Correction()):
+        of = "it" if is_shown else components.plain(uploads.shown_name(given))
+        with st.expander(f"Is {of} read wrongly? Say how it is laid out", expanded=said != Correction()):
             _corrections(given, form, place, view.found_layout(sheet))
     return sheet, said
 
@@ -63,7 +64,8 @@ def _corrections(given: UploadedFile, form: str, place: str, found: view.FoundLa
     _choose(next(columns), "First row", view.HEADERS, found.header, f"{place}_header")
     _choose(next(columns), "Decimal mark", view.DECIMALS, "", f"{place}_decimal")
     st.number_input(
-        "Rows above the table", 0, view.MOST_SKIPPED, value=None, placeholder=f"as found: {found.skip}",
+        "Rows above the table", 0, view.MOST_SKIPPED, value=None,
+        placeholder=f"as found: {found.skip}" if found.skip else "as found",
         key=f"{place}_skip", width=220, help="Titles or a second header above the names of the columns.",
     )  # fmt: skip
 

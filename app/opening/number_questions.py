@@ -30,7 +30,7 @@ def other_targets(sheet: Sheet, suggested: str, chosen: str | None, names: list[
             st.caption("Or rather", width="content")
             for name in others:
                 st.button(
-                    components.plain(name), key=f"{key}_rather_{name}", type="tertiary", help=found[name],
+                    components.plain(name), key=f"{key}_rather_{name}", help=found[name],
                     on_click=_choose, args=(key, name),
                 )  # fmt: skip
 

@@ -19,6 +19,7 @@ from fmd_core.datasets.own.picture_matching import Matched
 
 SIZES = (32, 48, 64, 96, 128, 224)
 LOST_OPEN = "Choose what to do about the rows without a picture."
+NOTHING_FITS = "Bring the list that belongs to these pictures, or choose another column with file names."
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def pictures() -> None:
         return
     sheets = []
     for given in lists:
-        sheet, said = layout_form.read(given)
+        sheet, said = layout_form.read(given, is_shown=False)
         if sheet is None:
             return
         sheets.append((given, said, sheet))
@@ -87,8 +88,7 @@ def _form(
     folded = view.pictures(sheets, found.files, found.name, fold=True)
     fold = import_form.fold(folded.one_hot, place)
     brought = folded if fold else view.pictures(sheets, found.files, found.name, fold=False)
-    if len(lists) != 1 or brought.sheet.frame.shape != sheets[0].frame.shape:
-        layout_form.preview(brought.sheet)
+    layout_form.preview(brought.sheet)
     answers, is_open = _which_picture(brought, place)
     asked = import_questions.ask(brought.sheet, answers, place, never=answers.file)
     if import_form.open_button(replace(asked, open=LOST_OPEN if is_open else asked.open)):
@@ -126,6 +126,9 @@ def _lost(brought: Brought, answers: FolderImport, found: Matched, place: str) -
     by_name = view.matched(brought, answers.file, "ignored")
     assert by_name is not None
     ways = view.ways_for_lost(found, by_name)
+    if not ways:
+        st.warning(components.plain(f"{found.doubt()} {NOTHING_FITS}"))
+        return answers, True
     with st.container(border=True):
         st.html("<strong>Rows without a picture</strong>")
         way = st.radio(

@@ -36,7 +36,7 @@ class FoundLayout:
     separator: str = ""
     encoding: str = ""
     header: str = ""
-    skip: int = 0
+    skip: str = ""
     page: str = ""
 
 
@@ -49,7 +49,7 @@ def found_layout(sheet: Sheet | None) -> FoundLayout:
         DELIMITERS.get(layout.delimiter, layout.delimiter),
         ENCODINGS.get(layout.encoding, layout.encoding),
         HEADERS["names" if layout.header else "data"],
-        layout.skip,
+        str(layout.skip),
     )
 
 
@@ -93,5 +93,7 @@ def _names(folder: Path, _changed: int) -> tuple[str, ...]:
 
 
 def ways_for_lost(found: Matched, by_name: Matched) -> dict[Lost, str]:
-    """What can be done about rows without a picture: match by name alone only where that finds more."""
-    return {way: words for way, words in LOST.items() if way == "skip" or by_name.matched > found.matched}
+    """What can be done about rows without a picture: match by name alone only where that finds more, and go on
+    without them only where others have one."""
+    helps = {"ignored": by_name.matched > found.matched, "skip": found.matched > 0}
+    return {way: words for way, words in LOST.items() if helps[way]}

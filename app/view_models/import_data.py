@@ -17,6 +17,7 @@ from fmd_core.datasets.own.answers import Answers, Grouping, suggest_grouping, s
 from fmd_core.datasets.own.cut_points import limits_of
 from fmd_core.datasets.own.imports import Kept
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet
+from fmd_core.datasets.own.sniffing_columns import is_amount
 from fmd_core.datasets.own.table import Giveaway, TableImport, giveaways
 from fmd_core.datasets.table_dataset import natural
 from fmd_core.kinds import find_kind
@@ -110,6 +111,8 @@ def missing(sheet: Sheet, answers: Answers) -> str:
     if not answers.target:
         return "Choose the column that the model predicts."
     target = sheet.column(answers.target)
+    if target.n_levels > MOST_CLASSES and is_amount(target):
+        return f"Say from which value on '{target.name}' is the other answer."
     if target.n_levels > MOST_CLASSES:
         return (
             f"'{target.name}' has {target.n_levels:,} different values, and a model here chooses between "

@@ -295,7 +295,12 @@ def test_a_layout_that_was_said_is_read_again_so(saved, tmp_path, monkeypatch):
     ("header", "first", "reason"),
     [
         ("age,hired,town", "hired", "its name says so; it has 2 values"),
-        ("age,town,credit_default", "credit_default", "it stands last and has two values; it has 2 values"),
+        (
+            "age,finding_labels,view",
+            "finding_labels",
+            "a word of its name is one of an answer; it has 2 values",
+        ),
+        ("age,town,group", "group", "it stands last; it has 2 values"),
         ("age,loan_result,town2", "loan_result", "a word of its name is one of an answer; it has 2 values"),
     ],
 )

@@ -246,7 +246,8 @@ def _joined(one: Sheet, other: Sheet, index: PictureIndex | None) -> Sheet:
             )
     by_comma = any(c.style == "decimal comma" for c in (*one.columns, *other.columns))
     notes = (*one.notes, *other.notes, *said)
-    return sheet_of_frame(one.name, one.format, frame, notes, comma_is_decimal=by_comma)
+    name = f"{one.name} + {other.name}"
+    return sheet_of_frame(name, one.format, frame, notes, comma_is_decimal=by_comma)
 
 
 def _key(text: str) -> tuple[str, ...]:

@@ -211,10 +211,10 @@ def target_candidates(
             ("its name says so", [c for c in late if re.fullmatch(names, _plain(c.name))])
             for names in _TARGETS
         ),
-        ("it stands last and has two values", [c for c in last if c.n_levels == 2]),
+        ("a word of its name is one of an answer", [c for c in late if set(_plain(c.name).split()) & _PART]),
+        ("it stands last", [c for c in last if c.n_levels == 2]),
         ("its name may mean an answer", [c for c in late if _plain(c.name) in _VAGUE]),
-        ("a word of its name is one of an answer", [c for c in few if set(_plain(c.name).split()) & _PART]),
-        ("it stands last and has few values", last),
+        ("it stands last", last),
     ]
     found: dict[str, Candidate] = {}
     for reason, group in by_reason:

@@ -34,7 +34,7 @@ from fmd_core.home import data_folder, home_folder, room_needed
 from fmd_core.running.whole_files import written_whole
 
 ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
-READING, IMAGES = "reading.json", "images"
+READING = "reading.json"
 LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
 ABANDONED_SECONDS = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -132,8 +132,7 @@ def finish_import(folder: Path, name: str, answers: Answers) -> str:
 
 def sheet_of(import_id: str) -> Sheet:
     """The table of an import as it is read."""
-    folder = _folder(import_id)
-    return _sheet(folder, of_pictures=_saved(folder)["kind"] == IMAGES)
+    return _sheet(_folder(import_id))
 
 
 def open_import(import_id: str, progress: Callable[[float], None] = ignore_progress) -> AttributeDataset:
@@ -159,7 +158,7 @@ def _open_table(folder: Path, answers: TableImport, _: Callable[[float], None]) 
 def _open_pictures(
     folder: Path, answers: FolderImport, progress: Callable[[float], None]
 ) -> AttributeDataset:
-    dataset = open_image_folder(_pictures_of(folder), _sheet(folder, of_pictures=True), answers, progress)
+    dataset = open_image_folder(_pictures_of(folder), _sheet(folder), answers, progress)
     return replace(dataset, notes=(*_skipped(folder), *dataset.notes))
 
 
@@ -172,7 +171,7 @@ FORMS: dict[str, ImportForm] = {
     form.name: form
     for form in (
         ImportForm("table", TableImport, _open_table),
-        ImportForm(IMAGES, FolderImport, _open_pictures),
+        ImportForm("images", FolderImport, _open_pictures),
     )
 }
 """Every way to bring data in, by name; another kind of data is another line."""
@@ -244,12 +243,12 @@ def _folder(import_id: str) -> Path:
     return folder
 
 
-def _sheet(folder: Path, *, of_pictures: bool = False) -> Sheet:
+def _sheet(folder: Path) -> Sheet:
     """The table of an import: by its reading, or the one table of an import of before there were any."""
     if (folder / READING).is_file():
         reading = Reading.from_json((folder / READING).read_text(), folder)
         sheets = [one.read() for one in reading.lists]
-        if of_pictures:
+        if (folder / PICTURES).is_dir() or (folder / ELSEWHERE).is_file():
             names = tuple(list_images(_pictures_of(folder)))
             return bring_pictures(sheets, names, reading.name, fold=reading.fold).sheet
         if len(sheets) == 1:

@@ -16,6 +16,7 @@ from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.bringing import MOST_LISTS, Brought
 from fmd_core.datasets.own.image_folder import FolderImport
 from fmd_core.datasets.own.picture_matching import Matched
+from fmd_core.datasets.own.sniffing import Correction, Sheet
 
 SIZES = (32, 48, 64, 96, 128, 224)
 LOST_OPEN = "Choose what to do about the rows without a picture."
@@ -78,9 +79,7 @@ def _pictures() -> _Pictures | None:
     return _Pictures(None, folders[chosen], Path(chosen).name, view.names_in(folders[chosen]))
 
 
-def _form(
-    found: _Pictures, lists: list[tuple[UploadedFile, layout_form.Correction, layout_form.Sheet]]
-) -> None:
+def _form(found: _Pictures, lists: list[tuple[UploadedFile, Correction, Sheet]]) -> None:
     place = "pictures_" + "_".join(
         [found.archive.file_id if found.archive else found.name, *(given.file_id for given, _, _ in lists)]
     )

@@ -60,10 +60,10 @@ def folded(sheet: Sheet, found: Sequence[OneHot]) -> Sheet:
     for one in found:
         columns = list(one.levels)
         hot = np.stack([_is_yes(frame[name]) for name in columns], axis=1)
-        place = frame.columns.get_loc(columns[0])
+        place = list(frame.columns).index(columns[0])
         words = np.array([one.levels[name] for name in columns], dtype=object)[hot.argmax(axis=1)]
         frame = frame.drop(columns=columns)
-        frame.insert(min(int(place), len(frame.columns)), one.name, words)
+        frame.insert(min(place, len(frame.columns)), one.name, words)
     notes = (*sheet.notes, *(one.sentence for one in found))
     by_comma = any(column.style == "decimal comma" for column in sheet.columns)
     return sheet_of_frame(sheet.name, sheet.format, frame, notes, comma_is_decimal=by_comma)

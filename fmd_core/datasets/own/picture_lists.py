@@ -37,7 +37,8 @@ def list_from_names(name: str, files: Sequence[str]) -> Sheet:
     Raises DataError where neither tells anything."""
     import pandas as pd
 
-    columns, notes = folder_columns(files), []
+    columns = folder_columns(files)
+    notes: list[str] = []
     if FOLDER in columns:
         columns = {(LABEL if key == FOLDER else key): names for key, names in columns.items()}
     if set(columns) <= {SPLIT}:

@@ -70,7 +70,8 @@ def _by_columns(document: Mapping[str, Any]) -> object:
 
 
 def _lines(text: str, name: str) -> tuple[list[Mapping[str, Any]], int]:
-    records, odd = [], 0
+    records: list[Mapping[str, Any]] = []
+    odd = 0
     for line in _filled(text.splitlines()):
         try:
             record = json.loads(line)

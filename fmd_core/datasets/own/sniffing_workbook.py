@@ -24,7 +24,7 @@ from fmd_core.text import short_name
 
 if TYPE_CHECKING:
     import pandas as pd
-    from openpyxl.workbook import Workbook  # type: ignore[import-untyped]
+    from openpyxl.workbook import Workbook
 
 MAX_UNPACKED = 400 * 2**20  # bytes of all XML
 MAX_PARTS = 2_000
@@ -100,7 +100,7 @@ def _check_parts(path: Path, name: str) -> int:
 def _read(
     path: Path, name: str, said: Correction, formulas: int
 ) -> tuple[list[str], pd.DataFrame, list[str]]:
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
     import pandas as pd
 
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)

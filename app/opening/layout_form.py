@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.opening import uploads
+from app.session import memory
 from app.view_models import import_brought as view
 from app.widgets import components
 from fmd_core import DataError
@@ -47,7 +48,7 @@ def preview(sheet: Sheet) -> None:
 
 def _said(place: str) -> Correction:
     """What was said so far, before the widgets are drawn below the rows that follow from it."""
-    chosen = {name: st.session_state.get(f"{place}_{name}") for name in view.CORRECTED}
+    chosen = {name: memory.value(f"{place}_{name}", None) for name in view.CORRECTED}
     return view.correction(chosen)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from app.session import memory
 from app.view_models import import_data, import_doubts
 from app.view_models import import_numbers as view
 from app.widgets import components
@@ -31,12 +32,8 @@ def other_targets(sheet: Sheet, suggested: str, chosen: str | None, names: list[
             for name in others:
                 st.button(
                     components.plain(name), key=f"{key}_rather_{name}", help=found[name],
-                    on_click=_choose, args=(key, name),
+                    on_click=memory.setter(key, name),
                 )  # fmt: skip
-
-
-def _choose(key: str, name: str) -> None:
-    st.session_state[key] = name
 
 
 def cut(sheet: Sheet, answers: A, place: str) -> tuple[A, Sheet, str]:

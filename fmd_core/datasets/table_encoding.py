@@ -59,10 +59,15 @@ def ages(column: str) -> Binned:
 
 def thirds(column: str, values: Array) -> Binned:
     """Three groups of about equal size, cut at short numbers; fewer where many rows share one value."""
+    return equal_parts(column, values, 3)
+
+
+def equal_parts(column: str, values: Array, parts: int) -> Binned:
+    """As `thirds`, with so many parts."""
     known = values[np.isfinite(values)]
     lowest = known.min() if len(known) else 0.0
     whole = len(known) > 0 and bool((known == np.floor(known)).all())
-    cuts = np.quantile(known, (1 / 3, 2 / 3)) if len(known) else ()
+    cuts = np.quantile(known, [part / parts for part in range(1, parts)]) if len(known) else ()
     places = 2 - int(np.floor(np.log10(np.ptp(known)))) if len(known) and np.ptp(known) > 0 else 0
     edges = sorted({float(np.ceil(c)) if whole else round(float(c), places) for c in cuts if c > lowest})
     if not edges:  # more than two thirds are the lowest value: the rest is the other group
@@ -70,6 +75,13 @@ def thirds(column: str, values: Array) -> Binned:
         if len(above) == 0:
             raise DataError(f"'{column}' has one value only, so it cannot be cut into groups.")
         edges = [float(above.min())]
+    return between(column, edges)
+
+
+def between(column: str, edges: Sequence[float]) -> Binned:
+    """The groups that rising limits make, called by them."""
+    if not edges:
+        raise DataError(f"The groups of '{column}' need at least one limit.")
     names = [number_text(edge) for edge in edges]
     middle = [f"{low} to under {high}" for low, high in pairwise(names)]
     return Binned(column, tuple(edges), (f"under {names[0]}", *middle, f"{names[-1]} or more"))

@@ -29,7 +29,8 @@ GIVEAWAY = Giveaway("sex", "role", 0.5, {"Husband": "M", "Wife": "F"})
 REFUSED = {
     "<!DOCTYPE html><html><body>Log in</body></html>": "'bad.csv' is a web page (HTML), not a table: "
     "the download failed. Download the file again.",
-    "": "'bad.csv' is empty. Choose a table saved as CSV (comma, semicolon or tab) or Parquet.",
+    "": "'bad.csv' is empty. Choose a table saved as CSV (comma, semicolon, tab or space), Excel (.xlsx), ARFF, "
+    "JSON or Parquet.",
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 import fmd_core as fmd
 from fmd_core import __main__ as command
 from fmd_core import home as places
-from fmd_core.commands import COMMANDS, common
+from fmd_core.commands import COMMANDS, MODULES, common
 from fmd_core.commands import reproduce as again
 from fmd_core.commands import run as dashboard
 from fmd_core.commands import train as training
@@ -121,7 +121,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
 
 def test_a_command_is_a_module_with_two_functions():
     for name in COMMANDS:
-        module = import_module(f"fmd_core.commands.{name}")
+        module = import_module(f"fmd_core.commands.{MODULES.get(name, name)}")
         assert callable(module.add_arguments), name
         assert callable(module.run), name
 

@@ -110,7 +110,9 @@ def test_pictures_are_opened_as_they_were_answered(pictures):
     assert images.shape == (2, 16, 16, 3)
     np.testing.assert_array_equal(images[:, 8, 8], [[41, 214, 7], [3, 252, 7]])
     assert [found.target.levels[c] for c in found.target.codes[:3]] == ["no", "yes", "no"]
-    assert found.notes[0].startswith("1 file of the archive skipped: not a JPEG, PNG or WebP picture")
+    assert found.notes[0].startswith(
+        "1 file of the archive skipped: not a JPEG, PNG, WebP, BMP or TIFF picture"
+    )
     assert kept_imports() == (Kept(kept, "My faces", "images"),)
 
 

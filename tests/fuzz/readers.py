@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import model_folders, opening_weights, own_files, pictures, public_data, tables
+from tests.fuzz import brought, model_folders, opening_weights, own_files, pictures, public_data, tables
 from tests.fuzz.mutation import NAMES, changed, zip_of
 
 
@@ -36,6 +36,12 @@ def write_parquet(rng: Random, folder: Path) -> None:
     (folder / "people.parquet").write_bytes(
         content if rng.random() < 0.3 else changed(rng, content, start=start)
     )
+
+
+def write_brought(rng: Random, folder: Path) -> None:
+    form = rng.choice(tuple(brought.FORMS))
+    content = brought.FORMS[form](rng)
+    (folder / f"people.{form}").write_bytes(content if rng.random() < 0.3 else changed(rng, content))
 
 
 def read_a_table(rng: Random, folder: Path) -> object:
@@ -130,6 +136,7 @@ def read_pictures_with_list(_: Random, folder: Path) -> object:
 READERS: dict[str, Reader] = {
     "table: CSV": Reader(2_000, write_csv, read_a_table),
     "table: Parquet": Reader(1_300, write_parquet, read_a_table),
+    "table: Excel, ARFF, JSON": Reader(500, write_brought, read_a_table),
     "pictures": Reader(1_200, write_pictures, read_pictures),
     "pictures in a zip, with a list": Reader(
         900, write_pictures_with_list, read_pictures_with_list, most_sentences=12

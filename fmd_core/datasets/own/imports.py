@@ -24,7 +24,8 @@ from typing import Any
 
 from fmd_core.data import AttributeDataset, ignore_progress
 from fmd_core.datasets.own.answers import Answers
-from fmd_core.datasets.own.archives import SUFFIXES, open_zip
+from fmd_core.datasets.own.archives import SUFFIXES, list_images, open_zip
+from fmd_core.datasets.own.bringing import Reading, bring_pictures, bring_table
 from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder
 from fmd_core.datasets.own.sheet_checks import without_header_rows
 from fmd_core.datasets.own.sniffing import Sheet, read_table
@@ -35,6 +36,7 @@ from fmd_core.running.whole_files import written_whole
 
 ANSWERS, PICTURES, SKIPPED, ELSEWHERE = "answers.json", "pictures", "skipped.json", "elsewhere.txt"
 LONGEST_NAME = 80  # characters
+READING = "reading.json"
 LOOKED_AT = 50  # files of a folder, to see whether it holds pictures
 ABANDONED_SECONDS = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -73,19 +75,23 @@ def picture_folders() -> dict[str, Path]:
 
 
 def begin_import(
-    table: Path,
+    table: Path | None,
     archive: Path | None,
     progress: Callable[[float], None] = ignore_progress,
     *,
     pictures: Path | None = None,
+    reading: Reading | None = None,
 ) -> Path:
-    """A new folder with a copy of `table` and the unpacked pictures of `archive`, or the way to the
-    folder `pictures` where they lie; not yet answered."""
+    """A new folder with a copy of `table`, or of all lists of a `reading`, and the unpacked pictures of `archive`, or
+    the way to the folder `pictures` where they lie; not yet answered."""
     sweep()
     folder = _new_folder()
     try:
         with room_needed(DataError):
-            shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
+            if table is not None:
+                shutil.copyfile(table, folder / f"table{table.suffix.lower()[:10]}")
+            if reading is not None:
+                (folder / READING).write_text(_copied(reading, folder).to_json())
             if pictures is not None:
                 (folder / ELSEWHERE).write_text(str(pictures.resolve()))
             elif archive is not None:
@@ -95,6 +101,17 @@ def begin_import(
         _remove(folder)
         raise
     return folder
+
+
+def _copied(reading: Reading, folder: Path) -> Reading:
+    """The reading of copies in `folder` under names of our own."""
+    lists = []
+    for number, one in enumerate(reading.lists):
+        suffix = re.sub(r"[^a-z0-9.]", "", one.path.suffix.lower()[:10])
+        copy = folder / f"table{f'_{number}' if number else ''}{suffix}"
+        shutil.copyfile(one.path, copy)
+        lists.append(replace(one, path=copy))
+    return replace(reading, lists=tuple(lists))
 
 
 def _new_folder() -> Path:
@@ -140,7 +157,7 @@ def _kind_of(answers: Answers) -> str:
 
 
 def sheet_of(import_id: str) -> Sheet:
-    """The table of an import as it came, but for headers that stand in it again."""
+    """The table of an import as it is read."""
     return _sheet(_folder(import_id))
 
 
@@ -167,10 +184,13 @@ def _open_table(folder: Path, answers: TableImport, _: Callable[[float], None]) 
 def _open_pictures(
     folder: Path, answers: FolderImport, progress: Callable[[float], None]
 ) -> AttributeDataset:
-    elsewhere = folder / ELSEWHERE
-    images = Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
-    dataset = open_image_folder(images, _sheet(folder), answers, progress)
+    dataset = open_image_folder(_pictures_of(folder), _sheet(folder), answers, progress)
     return replace(dataset, notes=(*_skipped(folder), *dataset.notes))
+
+
+def _pictures_of(folder: Path) -> Path:
+    elsewhere = folder / ELSEWHERE
+    return Path(elsewhere.read_text()) if elsewhere.is_file() else folder / PICTURES
 
 
 FORMS: dict[str, ImportForm] = {
@@ -274,6 +294,15 @@ def _folder(import_id: str) -> Path:
 
 
 def _sheet(folder: Path) -> Sheet:
+    """The table of an import: by its reading, or the one table of an import of before there were any."""
+    if (folder / READING).is_file():
+        reading = Reading.from_json((folder / READING).read_text(), folder)
+        sheets = [one.read() for one in reading.lists]
+        if (folder / PICTURES).is_dir() or (folder / ELSEWHERE).is_file():
+            names = tuple(list_images(_pictures_of(folder)))
+            return bring_pictures(sheets, names, reading.name, fold=reading.fold).sheet
+        if len(sheets) == 1:
+            return bring_table(sheets[0], fold=reading.fold).sheet
     found = sorted(folder.glob("table*"))
     if not found:
         raise DataError("The table of this import is missing; import the data again.")

@@ -22,14 +22,15 @@ from fmd_core.text import clean_names
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOT_KNOWN = NOT_STATED | {"?"}
+_NOT_KNOWN = NOT_STATED | {"?", "-", "unknown", "missing", "not stated", "not known"}
 _WEIGHTS = re.compile(
     r"fnl ?wgt|p ?weight|weights|wgt|(?:sample|survey|person|final|case|design|population|sampling|instance) ?"
     r"(?:weights?|wgt|wt)"
 )
 _PERSON = re.compile(
     r"(?:.* )?(?:person|patient|user|customer|client|subject|student|candidate|applicant|employee|member|participant|"
-    r"people|individual|entity)(?: ?(?:id|nr|no|key|number|code))?|id"
+    r"people|individual|entity|identity|lesion|product|item|animal|household|speaker|writer)"
+    r"(?: ?(?:id|nr|no|key|number|code))?|id"
 )
 _IDENTIFIER = re.compile(
     r"(?:.* )?(?:id|index|uuid|guid|key|row|rownames|nr|no|number|name|unnamed.*|column 1)"

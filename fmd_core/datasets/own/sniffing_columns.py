@@ -24,7 +24,7 @@ NumberStyle = Literal["plain", "decimal comma", "thousands comma"]
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _COMMA = re.compile(
-    r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+    r"[+-]?(?=[0-9,])(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 )
 NOT_STATED = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null"})
 """How programs write an empty cell, in small letters. 'none', 'unknown' or '?' may be an answer: the reviewer says."""
@@ -43,7 +43,8 @@ _TARGETS = (
 of people, and those that may mean something else."""
 _VAGUE = {"call", "called", "response", "status", "action"}
 _PART = {
-    "target", "label", "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
+    "target", "label", "labels", "finding", "findings",
+    "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
     "diagnosis", "survived", "churn", "risk", "y",
 }  # fmt: skip
 _PROTECTED = re.compile(
@@ -102,8 +103,10 @@ def without_programs_words(cells: pd.Series) -> tuple[pd.Series, dict[str, int]]
     return (cells.mask(cells.isin(list(found)), "") if found else cells), dict(sorted(found.items()))
 
 
-def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> ColumnProfile:
-    """Look at one column of texts, "" where empty."""
+def profile_column(
+    name: str, cells: pd.Series, *, comma_is_decimal: bool, decimal: str = ""
+) -> ColumnProfile:
+    """Look at one column of texts, "" where empty; `decimal` is the mark where somebody said it."""
     import pandas as pd
 
     codes, found = pd.factorize(cells)
@@ -111,7 +114,7 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     filled = [i for i, text in enumerate(texts) if text]
     missing = int(len(cells) - counts[filled].sum())
     words = [texts[i] for i in filled]
-    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal)
+    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal, decimal=decimal)
     if style is None:
         levels = dict(zip(words, counts[filled].tolist(), strict=True))
         kind: Kind = "category" if are_few(len(levels), len(cells)) else "text"
@@ -162,7 +165,7 @@ def are_few(n_levels: int, n_rows: int) -> bool:
 
 
 def read_numbers(
-    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool
+    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool, decimal: str = ""
 ) -> tuple[NumberStyle | None, Array]:
     """How the numbers of a column are written and what they are, (n_texts,), NaN where there is
     none; style None for a column of words.
@@ -172,6 +175,8 @@ def read_numbers(
     """
     commas: tuple[NumberStyle, ...] = ("decimal comma", "thousands comma")
     styles: tuple[NumberStyle, ...] = ("plain", *(commas if comma_is_decimal else reversed(commas)))
+    if decimal:
+        styles = ("decimal comma",) if decimal == "," else ("plain", "thousands comma")
     for style in styles:
         first = [np.isnan(to_number(text, style)) and text.lower() not in _NO_NUMBER for text in texts[:500]]
         if sum(first) > 0.5 * len(first):
@@ -207,25 +212,44 @@ def suggest_roles(columns: Sequence[ColumnProfile], n_rows: int) -> dict[str, Ro
             roles[column.name] = "split"
         elif _PROTECTED.search(_plain(column.name)):
             roles[column.name] = "protected"
-    free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20 and not is_amount(c)]
-    if target := _target(free, columns):
-        roles[target] = "target"
+    if found := target_candidates([c for c in columns if roles[c.name] == "input"], columns):
+        roles[found[0].name] = "target"
     return roles
 
 
-def _target(free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]) -> str:
-    """Which column of `free` a model could be meant to predict, '' where none stands out: by name, of two values
-    rather than more, and late, since the answer stands there."""
-    late = list(reversed(free))
-    called = [[c for c in late if re.fullmatch(names, _plain(c.name))] for names in _TARGETS]
-    last = [c for c in free if c is columns[-1]]
-    two_classes = [c for c in last if c.n_levels == 2]
-    vague = [c for c in late if _plain(c.name) in _VAGUE]
-    named = [c for c in free if set(_plain(c.name).split()) & _PART]
-    for found in (*called, two_classes, vague, named, last):
-        if found:
-            return min(found, key=lambda column: column.n_levels > 2).name
-    return ""
+@dataclass(frozen=True)
+class Candidate:
+    """A column that could be what a model predicts, and why."""
+
+    name: str
+    reason: str
+
+
+def target_candidates(
+    free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]
+) -> tuple[Candidate, ...]:
+    """Which of `free` a model could be meant to predict, the likeliest first: by whole words of the name, of two
+    values rather than more, and late, since the answer stands there."""
+    few = [c for c in free if 2 <= c.n_levels <= 20 and not is_amount(c)]
+    late = list(reversed(few))
+    last = [c for c in few if c is columns[-1]]
+    by_reason = [
+        *(
+            ("its name says so", [c for c in late if re.fullmatch(names, _plain(c.name))])
+            for names in _TARGETS
+        ),
+        ("a word of its name is one of an answer", [c for c in late if set(_plain(c.name).split()) & _PART]),
+        ("it stands last", [c for c in last if c.n_levels == 2]),
+        ("its name may mean an answer", [c for c in late if _plain(c.name) in _VAGUE]),
+        ("it stands last", last),
+    ]
+    found: dict[str, Candidate] = {}
+    for reason, group in by_reason:
+        for column in sorted(group, key=lambda column: column.n_levels > 2):
+            found.setdefault(
+                column.name, Candidate(column.name, f"{reason}; it has {column.n_levels} values")
+            )
+    return tuple(found.values())
 
 
 def is_amount(column: ColumnProfile) -> bool:

@@ -24,6 +24,7 @@ from fmd_core.datasets.own.answers import (
     used_rows,
     weights_of,
 )
+from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.own.table_rows import persons_of, without_unknown
@@ -82,6 +83,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     """
     sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
     sheet = without_unknown(sheet, settings.not_known)
+    sheet = with_cut(sheet, settings.target, settings.cut)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
@@ -94,7 +96,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         frame,
         target=settings.target,
         classes=used_classes(settings, labels),
-        protected=[protected_rule(sheet, name, how, rows) for name, how in settings.protected.items()],
+        protected=[protected_rule(sheet, settings, name, rows) for name in settings.protected],
         split=split,
         leave_out=[name for name in settings.leave_out if name in settings.protected],
         also_change=settings.also_change,

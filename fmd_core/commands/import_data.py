@@ -18,7 +18,7 @@ from fmd_core.datasets.own.archives import list_images, names_in_zip
 from fmd_core.datasets.own.bringing import Brought, ListFile, Reading, bring_pictures, bring_table
 from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.image_folder import FolderImport
-from fmd_core.datasets.own.imports import begin_import, delete_import, finish_import, open_import
+from fmd_core.datasets.own.imports import begin_import, finish_import, first_look, give_up
 from fmd_core.datasets.own.sheet_checks import CheckedSheet, check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import DELIMITERS, Correction
 from fmd_core.datasets.own.table import TableImport
@@ -214,11 +214,11 @@ def _kept(
         pictures=file if is_pictures and file.is_dir() else None,
         reading=reading,
     )
-    kept = finish_import(folder, reading.name, answers)
     try:
-        data = open_import(kept)
+        data = first_look(folder, reading.name, answers)
+        kept = finish_import(folder, reading.name, answers)
     except BaseException:  # what cannot be opened is not kept
-        delete_import(kept)
+        give_up(folder)
         raise
     return {
         "kept": reference("import", id=kept),

@@ -144,10 +144,11 @@ def read_whole(path: Path, longest: int, depth: Depth | None = None) -> Array:
         return np.array(rgb.transpose(turn) if turn is not None else rgb)
 
 
-def read_fitted(path: Path, fit: Callable[[Image.Image], Array]) -> Array:
-    """The whole picture, upright and decoded in full, as `fit` scales and cuts it: uint8 (height, width, 3)."""
+def read_fitted(path: Path, fit: Callable[[Image.Image], Array], depth: Depth | None = None) -> Array:
+    """The whole picture, upright and decoded in full, as `fit` scales and cuts it: uint8 (height, width, 3); `depth` as
+    above."""
     with _named(path), _opened(path) as picture:
-        turn, rgb = _TURNS.get(_orientation(picture)), _rgb(picture)
+        turn, rgb = _TURNS.get(_orientation(picture)), _rgb(picture, depth)
         return fit(rgb.transpose(turn) if turn is not None else rgb)
 
 

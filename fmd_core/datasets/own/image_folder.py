@@ -91,7 +91,7 @@ class FolderSource:
 
     def read_fitted(self, rows: Array, fit: Callable[[Image.Image], Array]) -> Array:
         """Whole pictures as `fit` scales and cuts them."""
-        return np.stack([read_fitted(self.paths[row], fit) for row in rows])
+        return np.stack([read_fitted(self.paths[row], fit, self.depth) for row in rows])
 
     def counterfactual(self, rows: Array, attribute: str, codes: Array) -> Array:  # noqa: ARG002
         raise DataError(

@@ -78,7 +78,12 @@ ALLOWED: dict[str, Check] = {
     "use_sliding_window": lambda value: value is False,
 }  # fmt: skip
 """What is taken over from a config.json, by name, and what it may be."""
-CHANGES_ANSWERS = ("rope_scaling", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "logits_scaling")
+CHANGES_ANSWERS = (
+    "rope_scaling",
+    "scale_attn_by_inverse_layer_idx",
+    "reorder_and_upcast_attn",
+    "logits_scaling",
+)
 """What would change a model's answers and is not followed: refused rather than left out."""
 
 
@@ -98,7 +103,9 @@ class Described:
 def read_config(told: object) -> Described:
     """What a config.json says, by words that are known. ModelError for what no plain language model says."""
     if not isinstance(told, dict) or not all(isinstance(key, str) for key in told):
-        raise ModelError("config.json is no description of a model; save the model again with save_pretrained().")
+        raise ModelError(
+            "config.json is no description of a model; save the model again with save_pretrained()."
+        )
     bad = next((key for key in REFUSED if told.get(key) not in (None, False)), "")
     if bad:
         raise ModelError(
@@ -113,7 +120,9 @@ def read_config(told: object) -> Described:
         )
     odd = next((key for key in CHANGES_ANSWERS if told.get(key) not in (None, False, 1.0)), "")
     if odd:
-        raise ModelError(f"config.json sets '{odd}', which is not followed here, so its answers would be others.")
+        raise ModelError(
+            f"config.json sets '{odd}', which is not followed here, so its answers would be others."
+        )
     settings = {key: value for key, value in told.items() if key in ALLOWED}
     wrong = next((key for key, value in settings.items() if not ALLOWED[key](value)), "")
     if wrong:

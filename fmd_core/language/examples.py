@@ -48,7 +48,11 @@ class Example:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Those that are scored, in this order."""
-        return (self.stereotype, self.anti_stereotype, *((self.unrelated,) if self.unrelated is not None else ()))
+        return (
+            self.stereotype,
+            self.anti_stereotype,
+            *((self.unrelated,) if self.unrelated is not None else ()),
+        )
 
 
 def read_examples(name: SetName, folder: Path | None = None) -> tuple[Example, ...]:
@@ -75,7 +79,9 @@ def read_examples(name: SetName, folder: Path | None = None) -> tuple[Example, .
 def _stereoset(told: Sequence[dict], name: SetName) -> list[Example]:  # type: ignore[type-arg]
     found = []
     for one in told:
-        by_label = {sentence["gold_label"]: clean_text(str(sentence["sentence"])) for sentence in one["sentences"]}
+        by_label = {
+            sentence["gold_label"]: clean_text(str(sentence["sentence"])) for sentence in one["sentences"]
+        }
         context = clean_text(str(one["context"])) if name == "stereoset-next" else ""
         target, bias = clean_text(str(one["target"])), clean_text(str(one["bias_type"]))
         found.append(Example(target, bias, *(by_label[label] for label in LABELS), context=context))

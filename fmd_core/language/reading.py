@@ -9,6 +9,7 @@ once, and so are the same to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,10 @@ class Reading:
 
 
 def read(
-    model: LanguageModel, sentences: Sequence[str], contexts: Sequence[str] | None = None, tell: Tell | None = None
+    model: LanguageModel,
+    sentences: Sequence[str],
+    contexts: Sequence[str] | None = None,
+    tell: Tell | None = None,
 ) -> Reading:
     """Read sentences; with `contexts` only their own tokens count, after those of their context.
 
@@ -66,7 +70,7 @@ def read(
             position.append(places.setdefault(place, len(places)))
             tokens.append(token)
         starts.append(len(tokens))
-    features = _features(model, places, tell or (lambda share: None))
+    features = _features(model, places, tell or _silent)
     return Reading(features, np.array(position), np.array(tokens), np.array(starts))
 
 
@@ -119,11 +123,8 @@ def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Arr
             for row, (given, _) in enumerate(group):
                 ids[row, : len(given)], counts[row, : len(given)] = torch.tensor(given), 1
             heard.clear()
-            with torch.inference_mode():
-                try:
-                    model.network(input_ids=ids, attention_mask=counts)
-                except _Enough:
-                    pass
+            with torch.inference_mode(), suppress(_Enough):
+                model.network(input_ids=ids, attention_mask=counts)
             answers = heard[0].numpy()
             for row, (_, wanted) in enumerate(group):
                 for at, where in wanted:
@@ -135,12 +136,16 @@ def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Arr
     return found
 
 
-class _Enough(Exception):  # noqa: N818  not an error: the last layer's input is known
-    pass
+class _Enough(Exception):
+    """The last layer's input is known: the layer itself need not run."""
 
 
 def _stop() -> None:
     raise _Enough
+
+
+def _silent(_share: float) -> None:
+    """Tell nobody."""
 
 
 Run = tuple[tuple[int, ...], list[tuple[int, int]]]

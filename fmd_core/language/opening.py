@@ -77,6 +77,13 @@ def open_language_model(reference: str | Path) -> LanguageModel:
         return _opened(path.stem, described, files.checked_weights(found[files.WEIGHTS]), found[WORDS])
 
 
+def limit_threads(number: int) -> None:
+    """How many processor threads a model reads with."""
+    import torch
+
+    torch.set_num_threads(number)
+
+
 def _opened(title: str, described: Described, weights: Path, words: Path) -> LanguageModel:
     content = words.read_bytes() if words.stat().st_size <= files.LARGEST[WORDS] else b""
     tokenizer = _tokenizer(check_words(content))

@@ -103,6 +103,7 @@ class LanguageStudy:
     set_name: SetName
     examples: tuple[Example, ...]
     head: TokenHead
+    is_masked: bool
     seconds: float
     _examples: _Read = field(repr=False)
     _prose: _Read = field(repr=False)
@@ -115,19 +116,19 @@ class LanguageStudy:
         """Read every sentence and the prose. `tell` hears the share done and what goes on, and may raise to stop."""
         if not examples:
             raise DataError("There are no examples to score; take at least one.")
-        begun = time.monotonic()
+        begun, is_masked = time.monotonic(), model.kind == "masked"
         head = TokenHead.of(model)
         sentences = [sentence for one in examples for sentence in one.sentences]
         contexts = [one.context for one in examples for _ in one.sentences]
         reading = read(model, sentences, contexts, lambda share: tell(0.7 * share, "Reading the examples"))
-        lines = prose_lines()[:: 1 if model.kind == "causal" else MASKED_EVERY]
+        lines = prose_lines()[:: MASKED_EVERY if is_masked else 1]
         prose = read(model, lines, None, lambda share: tell(0.7 + 0.1 * share, "Reading prose"))
         crows = set_name == "crows-pairs"
         return cls(
-            model.title, model.digest, set_name, tuple(examples), head, time.monotonic() - begun,
+            model.title, model.digest, set_name, tuple(examples), head, is_masked, time.monotonic() - begun,
             _Read.of(head, reading, lambda share: tell(0.8 + 0.15 * share, "Weighing every word")),
             _Read.of(head, prose, lambda share: tell(0.95 + 0.05 * share, "Weighing every word")),
-            token_weights(reading, is_mean=not crows, shared=crows and model.kind == "masked"),
+            token_weights(reading, is_mean=not crows, shared=crows and is_masked),
         )  # fmt: skip
 
     def scores(self, rows: Array | None = None, change: RowChange | None = None) -> Scores:

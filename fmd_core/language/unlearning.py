@@ -29,7 +29,7 @@ Form = Literal["published", "rows"]
 FORMS: dict[Form, str] = {"published": "one published step", "rows": "rows of the last layer, solved"}
 LADDER: dict[Form, tuple[float, ...]] = {
     "published": (0.1, 0.25, 0.5, 1.0),
-    "rows": (0.1, 1.0, 10.0, 100.0, 1000.0),
+    "rows": (0.001, 0.01, 0.1),
 }
 """Shares of the step at which B would be least along it; weights of B against the curvature, in its own scale."""
 RIDGE = 0.1

@@ -83,7 +83,9 @@ def scored_section(found: Scored) -> None:
     from app.widgets import panels
 
     chart = view.preferences(found)
-    panels.bar_chart(chart, key="language_ss", axis="stereotype likelier, of 100 times", limit=view.EVEN)
+    panels.bar_chart(
+        chart, key="language_ss", axis="stereotype likelier, of 100 times", limit=view.EVEN, named="even"
+    )
     st.caption(components.plain(
         f"{found.asked.words}, {found.n_examples:,} examples, read in {found.seconds:.0f} s. 'How far apart' is the "
         f"mean distance between the two sentences' log-probabilities. Perplexity is measured on our own documents of "

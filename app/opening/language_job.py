@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -51,8 +52,12 @@ def take_out(asked: Asked, upload: UploadedFile | None) -> None:
     """Begin to change rows of the last layer."""
 
     def work(model: Callable[[], LanguageModel], progress: Progress) -> TakenOut:
-        found = _study(asked, upload, model, progress.part(0, 0.5))
-        told = found.debias(progress.part(0.5, 1))
+        found = _study(asked, upload, model, progress.part(0, 0.4))
+        if asked.set_name == "crows-pairs":  # it judges only
+            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.4, 0.8))
+            told = deciding.debias(progress.part(0.8, 1), judge=found)
+        else:
+            told = found.debias(progress.part(0.4, 1))
         return TakenOut(asked, told, tuple(tried_sentence(told.before, one) for one in told.tried))
 
     _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work)

@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--debias",
         action="store_true",
-        help="also change rows of the last layer by half of the target terms, and judge on the others",
+        help="also change rows of the last layer by half of StereoSet's target terms, and judge on the others, or on "
+        "CrowS-Pairs",
     )
     add_threads(parser)
     add_json(parser, SCHEMA)
@@ -63,9 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     examples = some_of(read_examples(arguments.set), arguments.most)
     limit_threads(arguments.threads)
-    study = LanguageStudy.read(open_language_model(arguments.folder), arguments.set, examples, _tell)
-    scores = study.scores()
-    told = study.debias(_tell) if arguments.debias else None
+    model = open_language_model(arguments.folder)
+    study = LanguageStudy.read(model, arguments.set, examples, _tell)
+    scores, told = study.scores(), None
+    if arguments.debias and arguments.set == "crows-pairs":  # it judges only
+        deciding = LanguageStudy.read(model, "stereoset", read_examples("stereoset"), _tell)
+        told = deciding.debias(_tell, judge=study)
+    elif arguments.debias:
+        told = study.debias(_tell)
     _end()
     document = study_document(study, scores, told, time.monotonic() - begun)
     print(text_of(study, scores, told), file=for_people(arguments.json))
@@ -90,9 +96,10 @@ def text_of(study: LanguageStudy, scores: Scores, told: Debiased | None) -> str:
     ]
     lines += ["", f"Perplexity on prose that nobody trained on: {scores.perplexity:.1f}.", UNEVEN]
     if told is not None:
+        pairs = " (pairs of sentences)" if study.set_name == "crows-pairs" else ""
         lines += [
             "",
-            f"Experimental: changed by {told.n_deciding} target terms, judged on {told.n_judging} others.",
+            f"Experimental: changed by {told.n_deciding} target terms, judged on {told.n_judging} others{pairs}.",
             *(f"- {tried_sentence(told.before, one)}" for one in told.tried),
         ]
     return "\n".join(lines)

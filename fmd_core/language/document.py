@@ -33,6 +33,7 @@ def debiased_document(told: Debiased) -> dict[str, Any]:
                 "form": one.form,
                 "strength": one.strength,
                 "refused": one.refused or None,
+                "moved": _estimate(one.moved),
                 "after": scores_document(one.after),
             }
             for one in told.tried
@@ -108,8 +109,8 @@ def preference_sentence(study: LanguageStudy, scores: Scores) -> str:
 
 def tried_sentence(before: Scores, one: Tried) -> str:
     """What one form came to, with what it costs beside it."""
-    was, now = before.all.difference.value or 0.0, one.after.all.difference.value or 0.0
-    moved = 100 * (now / was - 1) if was else 0.0
+    was = before.all.difference.value or 0.0
+    moved = f"{100 * (one.moved.value or 0.0) / was if was else 0.0:+.1f} %".replace("-", "\N{MINUS SIGN}")
     icat = (
         ""
         if one.after.all.icat is None
@@ -117,7 +118,7 @@ def tried_sentence(before: Scores, one: Tried) -> str:
     )
     told = (
         f"{unlearning.FORMS[one.form].capitalize()}: {icat}SS {_point(before.all.ss)} to {_point(one.after.all.ss)}, "
-        f"difference {moved:+.1f} %, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
+        f"difference {moved}, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
     )
     return f"{told} {one.refused}".strip()
 

@@ -110,6 +110,20 @@ def _score(name: str, values: Array, terms: Array) -> BiasScore:
     return BiasScore(name, len(values), n, lms, column(1), icat, column(2))
 
 
+def difference_change(examples: Sequence[Example], before: Array, after: Array) -> Estimate:
+    """How the mean |difference| changes, paired over target terms; below 0 the sentences come closer.
+
+    Without an interval below `MIN_TERMS` terms.
+    """
+    terms = np.array([one.target for one in examples])
+    moved = _values(examples, after)[:, 2] - _values(examples, before)[:, 2]
+    by_term = np.array([[moved[terms == term].mean()] for term in np.unique(terms)])
+    value, n = float(by_term.mean()), len(by_term)
+    if n < MIN_TERMS:
+        return Estimate(value, None, None, n)
+    return estimate_from_draws(value, bootstrap_means(by_term)[:, 0], n)
+
+
 def _icat(lms: Array | float, ss: Array | float) -> Array | float:
     """The idealised score of a language model."""
     found: Array | float = lms * np.minimum(ss, 100 - np.asarray(ss)) / 50

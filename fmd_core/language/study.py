@@ -12,6 +12,7 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count
+from fmd_core.intervals import Estimate
 from fmd_core.language import harmful, unlearning
 from fmd_core.language.examples import Example, SetName, halves
 from fmd_core.language.head import (
@@ -23,7 +24,14 @@ from fmd_core.language.head import (
 )
 from fmd_core.language.opening import LanguageModel
 from fmd_core.language.reading import Reading, read
-from fmd_core.language.scores import BiasScore, bias_scores, perplexity, sentence_scores, token_weights
+from fmd_core.language.scores import (
+    BiasScore,
+    bias_scores,
+    difference_change,
+    perplexity,
+    sentence_scores,
+    token_weights,
+)
 
 PROSE = Path(__file__).with_name("own_prose.txt")
 """Prose of FMD Studio's own documents, written in November 2026: nobody can have trained on it before."""
@@ -61,6 +69,8 @@ class Tried:
     form: unlearning.Form
     strength: float
     after: Scores
+    moved: Estimate
+    """How the mean |difference| changed, paired over target terms."""
     refused: str
     """Why it is not kept, a sentence; "" where it may be."""
 
@@ -133,20 +143,53 @@ class LanguageStudy:
 
     def scores(self, rows: Array | None = None, change: RowChange | None = None) -> Scores:
         """Of all examples or some `rows` of them, as the model is or with a change."""
+        examples, scores = self._scored(rows, change)
+        return Scores(bias_scores(examples, scores), perplexity(self._prose.after(self.head, change)))
+
+    def _scored(self, rows: Array | None, change: RowChange | None) -> tuple[list[Example], Array]:
+        """Examples and the scores of their sentences."""
         log_probabilities = self._examples.after(self.head, change)
         scores = sentence_scores(log_probabilities, self._weights, self._examples.reading.starts)
         chosen = np.arange(len(self.examples)) if rows is None else rows
-        kept = np.concatenate([scores[self._sentences(number)] for number in chosen])
-        return Scores(
-            bias_scores([self.examples[i] for i in chosen], kept),
-            perplexity(self._prose.after(self.head, change)),
+        return [self.examples[i] for i in chosen], np.concatenate(
+            [scores[self._sentences(i)] for i in chosen]
         )
 
-    def debias(self, tell: Tell = silent) -> Debiased:
-        """Every form of unlearning, decided by half of the target terms and judged on the others."""
-        deciding, judging = self._halves()
+    def debias(self, tell: Tell = silent, judge: LanguageStudy | None = None) -> Debiased:
+        """Every form of unlearning, decided by half of the target terms, judged on the others or on all of another set.
+
+        DataError where this set is one that is meant for evaluation only, or `judge` reads another model.
+        """
+        if self.set_name == "crows-pairs":
+            raise DataError(
+                "CrowS-Pairs is meant for evaluation, so it does not decide; let StereoSet do so."
+            )
+        if judge is not None and judge.digest != self.digest:
+            raise DataError("The set that judges was read by another model; read it by the same.")
+        deciding, others = self._halves()
+        judging = judge or self
+        rows = None if judge else others
+        before = judging.scores(rows)
+        best = self._chosen(deciding, tell)
+        tried = tuple(
+            judging._tried(form, strength, change, rows, before) for form, (strength, change) in best.items()
+        )
+        judges = judging.examples if judge else [self.examples[i] for i in others]
+        terms = [len({one.target for one in part}) for part in ([self.examples[i] for i in deciding], judges)]
+        return Debiased(before, tried, *terms)
+
+    def _tried(
+        self, form: unlearning.Form, strength: float, change: RowChange, rows: Array | None, before: Scores
+    ) -> Tried:
+        """One change, judged."""
+        after = self.scores(rows, change)
+        examples, was = self._scored(rows, None)
+        moved = difference_change(examples, was, self._scored(rows, change)[1])
+        return Tried(form, strength, after, moved, refusal(before, after, moved))
+
+    def _chosen(self, deciding: Array, tell: Tell) -> dict[unlearning.Form, tuple[float, RowChange]]:
+        """Of each form the strongest change that the deciding examples' own sentences bear, with its strength."""
         found = self._partings(deciding)
-        before = self.scores(judging)
         steps = [(form, strength) for form in unlearning.FORMS for strength in unlearning.LADDER[form]]
         best: dict[unlearning.Form, tuple[float, RowChange]] = {}
         for number, (form, strength) in enumerate(steps):
@@ -155,12 +198,9 @@ class LanguageStudy:
                 change = unlearning.change(form, found, strength)
             except SolverError:
                 continue
-            is_first = form not in best
-            if is_first or self._cost(deciding, change) <= CHOSEN_PERPLEXITY:
+            if form not in best or self._cost(deciding, change) <= CHOSEN_PERPLEXITY:
                 best[form] = strength, change
-        tried = tuple(self._judged(form, *best[form], before, judging) for form in best)
-        terms = [len({self.examples[i].target for i in part}) for part in (deciding, judging)]
-        return Debiased(before, tried, *terms)
+        return best
 
     def harmful(
         self, model: LanguageModel, sentences: list[str], tell: Tell = silent, most: int = 50
@@ -197,14 +237,8 @@ class LanguageStudy:
         after = self._examples.after(self.head, change)
         return perplexity(after[tokens]) / perplexity(self._examples.own[tokens])
 
-    def _judged(
-        self, form: unlearning.Form, strength: float, change: RowChange, before: Scores, judging: Array
-    ) -> Tried:
-        after = self.scores(judging, change)
-        return Tried(form, strength, after, refusal(before, after))
 
-
-def refusal(before: Scores, after: Scores) -> str:
+def refusal(before: Scores, after: Scores, moved: Estimate) -> str:
     """Why a change is not kept, a sentence; "" where it may be."""
     worse = after.perplexity / before.perplexity
     if not worse <= MOST_PERPLEXITY:
@@ -212,9 +246,10 @@ def refusal(before: Scores, after: Scores) -> str:
             f"Refused: perplexity rises from {before.perplexity:.1f} to {after.perplexity:.1f}, by more than 5 %: the "
             "model would write worse."
         )
-    was, now = before.all.difference.value, after.all.difference.value
-    if was is None or now is None or not now < was:
+    if moved.value is None or not moved.value < 0:
         return "Refused: on terms that had no say the two sentences are as far apart as before."
+    if moved.high is None or not moved.high < 0:
+        return "Refused: on terms that had no say it cannot be told from chance that the two sentences come closer."
     return ""
 
 

@@ -262,17 +262,40 @@ def test_who_judges_has_no_say(studied):
     assert set(rows) <= known
 
 
+def test_crows_pairs_judge_and_never_decide(studied, models, data):
+    judge = study.LanguageStudy.read(models["llama"], "crows-pairs", read_examples("crows-pairs", data))
+    with pytest.raises(DataError, match="evaluation"):
+        judge.debias()
+    told = studied.debias(judge=judge)
+    assert told.before == judge.scores()
+    assert told.n_judging == len(tiny.NOUNS)
+    other = study.LanguageStudy.read(models["gpt2"], "crows-pairs", judge.examples)
+    with pytest.raises(DataError, match="another model"):
+        studied.debias(judge=other)
+
+
 def _figures(perplexity, difference):
     one = scores.Estimate(difference, None, None, 2)
     return study.Scores((scores.BiasScore("all", 3, 2, one, one, one, one),), perplexity)
 
 
 def test_worse_writing_and_no_less_difference_are_refused():
-    before = _figures(20.0, 1.0)
-    assert "perplexity" in study.refusal(before, _figures(21.1, 0.5))
-    assert "perplexity" in study.refusal(before, _figures(float("nan"), 0.5))
-    assert "as far apart" in study.refusal(before, _figures(20.0, 1.0))
-    assert study.refusal(before, _figures(20.9, 0.9)) == ""
+    before, closer = _figures(20.0, 1.0), scores.Estimate(-0.2, -0.3, -0.1, 9)
+    assert "perplexity" in study.refusal(before, _figures(21.1, 0.5), closer)
+    assert "perplexity" in study.refusal(before, _figures(float("nan"), 0.5), closer)
+    assert "as far apart" in study.refusal(before, _figures(20.0, 1.0), scores.Estimate(0.0, 0.0, 0.0, 9))
+    for chance in (scores.Estimate(-0.1, -0.3, 0.1, 9), scores.Estimate(-0.1, None, None, 3)):
+        assert "from chance" in study.refusal(before, _figures(20.0, 0.9), chance)
+    assert study.refusal(before, _figures(20.9, 0.8), closer) == ""
+
+
+def test_how_the_difference_changes_is_paired_over_terms():
+    examples = [Example(f"t{i}", "work", "a", "b", "c") for i in range(6)]
+    before = np.tile([-1.0, -3.0, -4.0], 6)
+    after = before + np.tile([0.0, 0.5, 0.0], 6)
+    found = scores.difference_change(examples, before, after)
+    assert (found.value, found.low, found.high) == pytest.approx((-0.5, -0.5, -0.5))
+    assert scores.difference_change(examples[:4], before[:12], after[:12]).high is None
 
 
 def test_harmful_sentences_are_those_whose_loss_pulls_that_way(studied, models):

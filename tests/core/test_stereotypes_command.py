@@ -32,8 +32,10 @@ def test_the_document_has_every_figure_and_the_sentences_none_too_many(place, ca
 
 
 def test_fewer_pairs_of_crows_have_no_icat(place, capsys):
-    assert command.main(["stereotypes", str(place), "--set", "crows-pairs", "--most", "6"]) == 0
-    assert "–" in capsys.readouterr().out
+    assert command.main(["stereotypes", str(place), "--set", "crows-pairs", "--most", "40", "--debias"]) == 0
+    said = capsys.readouterr().out
+    assert "–" in said
+    assert "judged on 8 others (pairs of sentences)" in said
 
 
 def test_what_cannot_be_scored_is_one_sentence(place, capsys, monkeypatch, tmp_path):

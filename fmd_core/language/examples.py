@@ -84,7 +84,9 @@ def _stereoset(told: Sequence[dict], name: SetName) -> list[Example]:  # type: i
         }
         context = clean_text(str(one["context"])) if name == "stereoset-next" else ""
         target, bias = clean_text(str(one["target"])), clean_text(str(one["bias_type"]))
-        found.append(Example(target, bias, *(by_label[label] for label in LABELS), context=context))
+        found.append(
+            Example(target, bias, by_label[LABELS[0]], by_label[LABELS[1]], by_label[LABELS[2]], context)
+        )
     return found
 
 
@@ -117,7 +119,8 @@ def halves(examples: Sequence[Example]) -> tuple[Array, Array]:
     types: dict[str, set[str]] = defaultdict(set)
     for one in examples:
         types[one.bias_type].add(one.target)
-    deciding, assigned = set(), set()
+    deciding: set[str] = set()
+    assigned: set[str] = set()
     for bias in sorted(types):
         free = sorted(types[bias] - assigned)
         deciding |= set(free[::2])

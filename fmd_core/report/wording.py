@@ -91,7 +91,7 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         more = "more" if finding.audit.favours(finding.measure) else "less"
         return (
             f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
-            f"goes with the pattern than elsewhere {interval}."
+            f"is usual for the class than elsewhere {interval}."
         )
     if finding.audit.excess is not None and finding.audit.placebo is not None:
         return _matched_sentence(name, finding.audit, finding.audit.excess, finding.audit.placebo)

@@ -91,7 +91,8 @@ def build_slopes(comparison: Comparison) -> SlopeView:
     """The lines that the report draws too, with what is said of each."""
     found = choose_slopes(comparison)
     lines = tuple(
-        Line(line.change.who, *line.ends, told(line.change), line.role, WORDS[line.role]) for line in found.lines
+        Line(line.change.who, *line.ends, told(line.change), line.role, WORDS[line.role])
+        for line in found.lines
     )
     return SlopeView(lines, found.summary)
 

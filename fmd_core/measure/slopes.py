@@ -53,7 +53,9 @@ class Slopes:
         worst = self.lines[0].change
         gained = f"{_moved(gains.change)} gain most" if gains else "nobody gains beyond chance"
         paid = f"{_moved(pays.change)} pay most" if pays else "nobody pays beyond chance"
-        return f"Of {figures.counted(self.judged, 'group')} {gained}; {paid}; {_moved(worst)} are served worst."
+        return (
+            f"Of {figures.counted(self.judged, 'group')} {gained}; {paid}; {_moved(worst)} are served worst."
+        )
 
     def __repr__(self) -> str:
         named = [line.change.who for line in self.lines if line.role]

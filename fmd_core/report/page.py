@@ -22,7 +22,7 @@ from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
 from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
-from fmd_core.report.typeface import font_face
+from fmd_core.report.typeface import embedded
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def render_page(
         named=[line.change for line in report.first_page.slopes if line.role] if report.first_page else [],
         slope_size={"high": slope_chart.HIGH, "top": slope_chart.TOP, "foot": slope_chart.FOOT},
         most_notes=MOST_NOTES,
-        font_face=font_face(),
+        inter=embedded(),
     )
 
 

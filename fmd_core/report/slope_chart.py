@@ -9,7 +9,7 @@ from fmd_core import figures
 from fmd_core.measure.slopes import WORDS
 from fmd_core.report.schema import Slope
 
-HIGH, TOP, FOOT = 220, 12, 192  # of the whole, and where the lines begin and end
+HIGH, TOP, FOOT = 200, 12, 174  # of the whole, and where the lines begin and end
 GAP = 17  # between two lines of text
 PAD = 0.04  # of the span, above and below
 

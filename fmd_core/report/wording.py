@@ -232,8 +232,8 @@ def worst_group_sentence(comparison: Comparison) -> str:
     if was is None or now is None or was.after.value is None:
         return ""
     same = was.group == now.group
-    said = f"Served worst {'before and after' if same else 'before'}: {_cell(was)}."
-    return said if same else f"{said} Served worst now: {_cell(now)}."
+    said = f"Served worst within one class {'before and after' if same else 'before'}: {_cell(was)}."
+    return said if same else f"{said} And now: {_cell(now)}."
 
 
 def _cell(cell: Change) -> str:

@@ -258,14 +258,14 @@ def test_many_attributes_run_down_the_group_metrics(before):
     audit = before.audit.attributes[0]
     many = replace(before.audit, attributes=tuple(replace(audit, attribute=f"a{i}") for i in range(5)))
     text = words(page(replace(before, audit=many)))
-    assert "Group metrics (aif360) Attribute Selection rate, with the pattern, %" in text
+    assert "Group metrics (aif360) Attribute Selection rate, usual for the class, %" in text
 
 
 def test_no_word_on_the_page_calls_people_unusual(before, after):
     for evidence in (before, after):
         text = words(page(evidence))
         assert "usual" not in text.lower()
-        assert "Right, with the pattern, % Right, against the pattern, %" in text
+        assert "Right, usual for the class, % Right, unusual for the class, %" in text
     assert "The pattern is what training ties an attribute to" in text
 
 

@@ -249,7 +249,7 @@ def test_the_sentence_of_a_group_gap_names_its_direction(favours, direction):
     uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=decisions))
     found = scan(BiasReport(UNKNOWN, (uneven,)), 0.1, "demographic parity")[0]
     assert wording.attribute_sentence(found) == (
-        f"On average a class gets 15.2 points {direction} probability where the colour goes with the pattern "
+        f"On average a class gets 15.2 points {direction} probability where the colour is usual for the class "
         "than elsewhere (95 % interval 12.0 to 18.0, n = 450)."
     )
     assert (

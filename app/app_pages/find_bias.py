@@ -55,9 +55,10 @@ def opening(verdict: Verdict, at: int) -> None:
     flips = opening_picture.flips_of(verdict.findings, finding)
     view = opening_picture.build(data, finding, cache.answered(REVIEW, current), head, pairs, flips)
     if view is not None:
-        with st.container(key="opening"):
-            opening_widget.draw(REVIEW, view)
-        figure_tools.offer("opening", "The worst finding")
+        with st.container(gap=None, horizontal_alignment="right"):
+            with st.container(key="opening"):
+                opening_widget.draw(REVIEW, view)
+            figure_tools.offer("opening", "The worst finding")
 
 
 @components.fragment

@@ -1,4 +1,4 @@
-"""Copy the page's address, which holds the view. Where the browser gives no clipboard, the address is laid out selected."""
+"""Copy the page's address, which holds the view; where the browser gives no clipboard, it is laid out selected."""
 
 from __future__ import annotations
 

@@ -27,6 +27,13 @@ const asData = async (url) => {
     reader.readAsDataURL(blob);
   });
 };
+// A picture does not see the page's typeface; another one is wider and breaks its lines.
+const typeface = async () => {
+  const style = document.createElementNS(NS, 'style');
+  const font = await asData(new URL('./app/static/Inter.woff2', location.href).href).catch(() => '');
+  if (font) style.textContent = `@font-face { font-family: Inter; font-weight: 100 900; src: url("${font}"); }`;
+  return style;
+};
 const painted = (node) => {
   const copy = node.cloneNode(false);
   if (node.nodeType !== 1) return copy;
@@ -44,6 +51,7 @@ const laidOut = async (node) => {
   const style = getComputedStyle(node);
   if (style.display === 'none') return document.createComment('');
   for (const name of style) copy.style.setProperty(name, style.getPropertyValue(name));
+  if (style.display === 'inline-block') copy.style.width = 'auto';  // a rounded width breaks its line
   const before = getComputedStyle(node, '::before');
   if (/^".+"$/.test(before.content)) copy.append(JSON.parse(before.content));
   for (const child of children(node)) copy.append(await laidOut(child));
@@ -63,7 +71,7 @@ const drawn = async (of) => {
   ground.setAttribute('width', '100%');
   ground.setAttribute('height', '100%');
   ground.setAttribute('fill', getComputedStyle(document.querySelector('.stApp')).backgroundColor);
-  svg.append(ground);
+  svg.append(await typeface(), ground);
   for (const part of parts) {
     const copy = painted(part);
     copy.setAttribute('width', wide);

@@ -40,14 +40,12 @@ TINY = {
         "window_size": 4,
         "patch_size": 2,
     },
-    "bert": {
-        "vocab_size": 30,
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    },
-}
+    "bert": {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 32},
+    "roberta": {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                "intermediate_size": 32, "max_position_embeddings": 130},
+    "distilbert": {"vocab_size": 30, "dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32},
+}  # fmt: skip
 PROCESSOR = {
     "do_resize": True,
     "size": {"height": 16, "width": 16},
@@ -91,9 +89,20 @@ def folder_files(model_type="vit"):
     with tempfile.TemporaryDirectory() as folder:
         library_model(model_type).save_pretrained(folder)
         found = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-    if model_type != "bert":
+    if "ForImage" in json.loads(found["config.json"])["architectures"][0]:
         found["preprocessor_config.json"] = json.dumps(PROCESSOR).encode()
     return found
+
+
+def tokenizer_json():
+    """Words of one letter, as a tokenizer of the library's writes them."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c"])}
+    found = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))
+    found.normalizer, found.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    found.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return found.to_str()
 
 
 def with_config(files, **changes):

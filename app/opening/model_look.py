@@ -15,7 +15,7 @@ from app.widgets import components
 from fmd_core import ModelError
 from fmd_core.models.hugging_face import as_preprocess, read_config, read_preprocessor
 from fmd_core.models.intake import hugging_face_files, intake
-from fmd_core.models.intake.file_doors import FileDoor, find_door
+from fmd_core.models.intake.file_doors import FileDoor, find_door, other_kind
 from fmd_core.models.intake.refusals import with_file
 from fmd_core.models.preprocess import Preprocess
 
@@ -27,6 +27,8 @@ class Look:
     """The door of a file, and how it says that pictures are made ready."""
 
     door: FileDoor
+    kind: str = ""
+    """What it reads, a name in `fmd_core.kinds`; "" where the file has to be opened to know."""
     preprocess: Preprocess | None = None
     says_preprocess: bool = False
 
@@ -53,16 +55,23 @@ def _look(given: UploadedFile) -> Look | models.Refused:
         try:
             door = find_door(intake.inspect_file(path)[0])
             if door.name != "hugging_face":
-                return Look(door)
+                return Look(door, "table" if door.name == "skops" else "")
             described = read_config(hugging_face_files.peek(path, hugging_face_files.CONFIG))
             told = hugging_face_files.peek(path, hugging_face_files.PICTURES)
             if told is None:
-                return Look(door, Preprocess("imagenet", described.settings.get("image_size", 224)))
-            return Look(door, as_preprocess(read_preprocessor(told, described)), says_preprocess=True)
+                usual = Preprocess("imagenet", described.settings.get("image_size", 224))
+                return Look(door, described.family.kind, usual)
+            preprocess = as_preprocess(read_preprocessor(told, described))
+            return Look(door, described.family.kind, preprocess, says_preprocess=True)
         except intake.IntakeRefusal as refusal:
             return models.Refused(str(refusal), with_file(refusal.converter, given.name))
         except ModelError as problem:
             return models.Refused(str(problem), "")
+
+
+def why_not(found: Look, kind: str) -> str:
+    """Why a file cannot be a model for samples of this kind, in a sentence; "" where it can, as far as is known."""
+    return "" if found.kind in ("", kind) else other_kind(found.kind, kind)
 
 
 def show_refusal(refused: models.Refused) -> None:

@@ -50,6 +50,10 @@ def draw(review: Review) -> None:
     if isinstance(found, models.Refused):
         model_look.show_refusal(found)
         return
+    strange = model_look.why_not(found, cache.dataset(review).source.kind)
+    if strange:
+        model_look.show_refusal(models.Refused(strange, ""))
+        return
     opener = _form(review, given, found)
     if opener is None:
         return

@@ -35,6 +35,7 @@ FORMATS = (FORMAT, OWN_FORMAT)
 RESTORERS: dict[str, str] = {
     "onnx": "fmd_core.models.onnx_door.encoder",
     "hugging_face": "fmd_core.models.hugging_face",
+    "hugging_face_text": "fmd_core.models.hugging_face_text",
     "skops": "fmd_core.models.skops_file",
 }
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""

@@ -134,6 +134,8 @@ REFUSED = (
     "peft_type",
 )
 """What a plain classifier never says: code of its own, or weights in another form."""
+COUNTERS = (".position_ids", ".relative_position_index")
+"""Ends of names of what is no weight, but whole numbers that the network makes itself."""
 SPARE = (".position_ids", ".pooler.dense.weight", ".pooler.dense.bias", ".relative_position_index")
 """Ends of names in a file that a classifier does not read."""
 
@@ -230,7 +232,7 @@ def build(described: Described, state: Mapping[str, Array], n_outputs: int) -> n
     )
     cls = getattr(transformers, family.network)
     wanted = _size_of(cls, config)
-    given = sum(array.size for name, array in state.items() if not name.endswith(SPARE))
+    given = sum(array.size for array in state.values())
     if wanted > 1.01 * given + 100_000:  # position ids and counters are no weights
         raise ModelError(
             f"config.json describes a network of {wanted:,} numbers, but the weights are {given:,}; bring the "

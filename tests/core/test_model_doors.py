@@ -11,12 +11,22 @@ import torch
 
 from fmd_core import ModelError, save_classifier
 from fmd_core.__main__ import main
-from fmd_core.models import hugging_face, skops_file
+from fmd_core.models import hugging_face, hugging_face_text, skops_file
+from fmd_core.models.encoding import encode_rows
 from fmd_core.models.files import load_classifier
 from fmd_core.models.intake import intake, layer_names, refusals
 from fmd_core.models.intake import worker as intake_worker
 from fmd_core.models.preprocess import Preprocess
-from tests.model_folders import TINY, folder_files, library_model, pipeline, rows, skops_of, zipped
+from tests.model_folders import (
+    TINY,
+    folder_files,
+    library_model,
+    pipeline,
+    rows,
+    skops_of,
+    tokenizer_json,
+    zipped,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:Stochastic Optimizer"
@@ -142,6 +152,33 @@ def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_la
         )
 
 
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "roberta"])
+def test_the_encoder_of_a_text_model_answers_as_the_library_does(model_type):
+    network, words = library_model(model_type), tokenizer_json()
+    layers = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    described = hugging_face.read_config(json.loads(folder_files(model_type)["config.json"]))
+    below, weight, bias = hugging_face.with_last_layer(described, layers)
+    encoder = hugging_face_text.HuggingFaceTextEncoder(described, below, weight.shape[1], words)
+    texts = np.array(["a b c", "b", "c c a " * 300, ""], object)
+    own = []
+    for text in texts:
+        ids = torch.tensor([encoder.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            own.append(network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.numpy()[0])
+    ours = next(encoder.encode_batches([texts])) @ weight.T + bias
+    np.testing.assert_allclose(ours, np.array(own), atol=1e-5)
+    again = hugging_face_text.restore(*encoder.stored(), Preprocess())
+    assert again.fingerprint == encoder.fingerprint
+
+
+def test_words_with_patterns_of_their_owners_are_refused():
+    told = json.loads(tokenizer_json()) | {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$"}}}
+    with pytest.raises(ModelError, match="pre_tokenizer 'Split', which is not followed"):
+        hugging_face_text.check_words(json.dumps(told).encode())
+    with pytest.raises(ModelError, match="cannot be read"):
+        hugging_face_text.check_words(b"[]")
+
+
 # --- scikit-learn
 
 
@@ -174,6 +211,28 @@ def test_a_skops_file_without_column_names_must_fit_the_columns(opened):
         opened(content, "m.skops", n_inputs=7)
     with pytest.raises(intake.IntakeRefusal, match="tells 2 classes apart, but the target has 3"):
         opened(content, "m.skops", n_classes=3)
+
+
+def test_columns_of_a_skops_file_are_found_by_their_letters_or_named_as_missing(opened, tmp_path):
+    from fmd_core.datasets.table_dataset import make_table_dataset
+
+    model, (frame, labels) = pipeline(), rows()
+    parts = np.resize(["train", "train", "validation", "test", "external"], len(frame))
+    other = frame.rename(columns={"age": "Age", "hours": "HOURS"}).assign(told=labels, sex=["f", "m"] * 30)
+    data = make_table_dataset("staff", other, target="told", protected=["sex"], split=parts)
+    _, classifier = opened(skops_of(model), "model.skops", n_classes=2)
+    fitted, told = skops_file.fitted_to(classifier, data)
+    assert told == ("All columns that it reads were found by their names.",)
+    save_classifier(fitted, tmp_path / "ours.safetensors")
+    for one in (fitted, load_classifier(tmp_path / "ours.safetensors")):
+        features = encode_rows(one, data, np.arange(60))
+        own = one.head.probabilities(features.astype("float64"))
+        assert np.abs(own - model.predict_proba(frame)).max() < 1e-6
+    less = make_table_dataset(
+        "staff", other.drop(columns="HOURS"), target="told", protected=["sex"], split=parts
+    )
+    with pytest.raises(ModelError, match=r"^The model reads 'hours', which 'staff' does not have"):
+        skops_file.fitted_to(classifier, less)
 
 
 def test_what_is_trusted_is_no_more_than_what_is_checked():

@@ -86,3 +86,12 @@ def inspect_file(path: Path) -> tuple[str, str]:
         raise weight_files.without_weights()
     converter, words = kind or ("model", f"not a kind of file that is known here; {ELSEWHERE}")
     raise IntakeRefusal(f"This is {words}.", converter)
+
+
+IN_WORDS = {"image": "pictures", "table": "rows of a table", "text": "texts"}
+
+
+def other_kind(kind: str, held: str) -> str:
+    """Why a model that reads one kind of samples is none for data that hold another, in a sentence."""
+    reads, holds = (IN_WORDS.get(one, one) for one in (kind, held))
+    return f"This model reads {reads}, but the data hold {holds}; open it for data that hold {reads}."

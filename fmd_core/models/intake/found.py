@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.intake.file_doors import other_kind
 
 
 class Request(TypedDict):
@@ -71,10 +72,4 @@ class Refused(ModelError):
 def refuse_other_kind(kind: str, request: Request) -> None:
     """Say at once where a model reads another kind of samples than the data hold."""
     if request["kind"] and kind != request["kind"]:
-        reads, held = (IN_WORDS.get(one, one) for one in (kind, request["kind"]))
-        raise Refused(
-            f"This model reads {reads}, but the data hold {held}; open it for data that hold {reads}.", ""
-        )
-
-
-IN_WORDS = {"image": "pictures", "table": "rows of a table", "text": "texts"}
+        raise Refused(other_kind(kind, request["kind"]), "")

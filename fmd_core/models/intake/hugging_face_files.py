@@ -120,7 +120,7 @@ def unpacked(path: Path, folder: Path) -> dict[str, Path]:
             if place + name not in archive.namelist():
                 continue
             with archive.open(place + name) as source, (folder / name).open("wb") as target:
-                shutil.copyfileobj(_Limited(source, most), target)  # type: ignore[misc]
+                shutil.copyfileobj(_Limited(source, most), target)
             found[name] = folder / name
     return found
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
+from fmd_core.kinds import kind_names
 from fmd_core.models import hugging_face
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.hugging_face import Described, HuggingFaceEncoder
+from fmd_core.models.hugging_face_text import WORDS as TOKENIZER
+from fmd_core.models.hugging_face_text import HuggingFaceTextEncoder, check_words
 from fmd_core.models.intake import hugging_face_files as files
 from fmd_core.models.intake.found import Found, Refused, Request, refuse_other_kind
 from fmd_core.models.intake.state_dicts import (
@@ -21,7 +24,7 @@ from fmd_core.models.intake.state_dicts import (
     read_safetensors,
     shapes,
 )
-from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.preprocess import AsTheyAre, Preprocess
 
 USUAL_SIZE = 224
 
@@ -33,22 +36,25 @@ def read(request: Request) -> Found:
         there = files.unpacked(path, Path(folder))
         described = hugging_face.read_config(files.read_json(there[files.CONFIG]))
         refuse_other_kind(described.family.kind, request)
+        words = _words(there) if described.family.kind == hugging_face.TEXT else ""
         layers = _layers(there, request)
         told = (
             hugging_face.read_preprocessor(files.read_json(there[files.PICTURES]), described)
             if (files.PICTURES in there)
             else {}
         )
-    return _found(described, layers, told, request)
+    return _found(described, layers, told, words, request)
 
 
 def _layers(there: dict[str, Path], request: Request) -> dict[str, Array]:
     tensors, _ = read_safetensors(files.checked_weights(there[files.WEIGHTS]))
-    counted = {name: tensor for name, tensor in tensors.items() if not name.endswith(hugging_face.SPARE)}
+    counted = {name: tensor for name, tensor in tensors.items() if not name.endswith(hugging_face.COUNTERS)}
     return dense_arrays(counted, request["max_tensors"], request["max_elements"])
 
 
-def _found(described: Described, layers: dict[str, Array], told: dict[str, Any], request: Request) -> Found:
+def _found(
+    described: Described, layers: dict[str, Array], told: dict[str, Any], words: str, request: Request
+) -> Found:
     below, weight, bias = hugging_face.with_last_layer(described, layers)
     n_classes = request["n_classes"] or max(2, len(weight))
     if described.is_multi_label and request["output"] is None and len(weight) > 1:
@@ -57,8 +63,14 @@ def _found(described: Described, layers: dict[str, Array], told: dict[str, Any],
             "answers the target.", ""
         )  # fmt: skip
     head, how = make_head(weight, bias, n_classes, request["output"])
-    preprocess, ready = _prepared(described, told, request)
-    encoder = HuggingFaceEncoder(described, below, weight.shape[1], preprocess)
+    encoder: HuggingFaceEncoder | HuggingFaceTextEncoder
+    preprocess: Preprocess
+    if words:
+        preprocess, ready = AsTheyAre(), "Its own tokenizer.json makes tokens of texts, 512 at most."
+        encoder = HuggingFaceTextEncoder(described, below, weight.shape[1], words)
+    else:
+        preprocess, ready = _prepared(described, told, request)
+        encoder = HuggingFaceEncoder(described, below, weight.shape[1], preprocess)
     checks = [
         "The weights can hold numbers only, no code.",
         f"config.json is read by a list of known words; it describes a {described.family.title}.",
@@ -76,6 +88,18 @@ def _found(described: Described, layers: dict[str, Array], told: dict[str, Any],
         Classifier(encoder.title, {}, head, DAMPING, preprocess, own_encoder=encoder),
         len(weight), shapes(layers), learned(layers), checks, classes=classes, preprocess=told,
     )  # fmt: skip
+
+
+def _words(there: dict[str, Path]) -> str:
+    """Its tokenizer.json, of a known make."""
+    if hugging_face.TEXT not in kind_names():
+        raise Refused("This model reads texts, which this version does not; open it in one that does.", "")
+    if TOKENIZER not in there:
+        raise Refused(
+            f"A model for texts needs its {TOKENIZER}, which makes tokens of them; save it with the tokenizer's "
+            "save_pretrained().", "hugging_face",
+        )  # fmt: skip
+    return check_words(there[TOKENIZER].read_bytes())
 
 
 def _prepared(described: Described, told: dict[str, Any], request: Request) -> tuple[Preprocess, str]:

@@ -24,7 +24,19 @@ from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.home import home_folder
 from fmd_core.text import clean_text
 
-SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".zip", ".onnx", ".safetensors", ".pt", ".pth", ".bin")
+SUFFIXES = (
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".parquet",
+    ".zip",
+    ".onnx",
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".mlmodel",
+)
 MOST_SHEETS = 4  # parsed tables that are remembered, so that an answer does not read the file again
 LONGEST_STAY = 24 * 3600.0  # seconds; an older folder was left behind by a server that was killed
 _sheets: OrderedDict[str, Sheet] = OrderedDict()

@@ -42,6 +42,8 @@ class Portrait:
 
     picture: str = ""
     text: str = ""
+    marks: tuple[tuple[int, int], ...] = ()
+    """Begin and end of each place in the text that is marked."""
 
 
 class Kind(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,22 +19,27 @@ from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
+from fmd_core.models import sentence_encoder
 from fmd_core.models.architectures import ARCHITECTURES, is_architecture
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
+from fmd_core.models.encoder import Encoder
 from fmd_core.models.preprocess import Preprocess
 
 FORMAT, RECIPE = "fmd-classifier-1", "recipe"
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again
+INSTALLED: dict[str, Callable[[], Encoder]] = {sentence_encoder.NAME: sentence_encoder.sentence_encoder}
+"""Encoders that are installed beside, by title: too large for every file, and the same for all."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write encoder and head as safetensors.
 
-    Raises ModelError for a model whose encoder is no network of our list: a file could not say how to make it again.
+    Of an encoder that is installed beside, the file says its name and holds the head alone. Raises ModelError for a
+    model whose encoder is neither that nor a network of our list: a file could not say how to make it again.
     """
-    if classifier.own_encoder is not None:
+    if classifier.own_encoder is not None and classifier.title not in INSTALLED:
         raise ModelError(
             f"{classifier.title} cannot be written as a file of FMD Studio: only networks of its own list can "
             f"({', '.join(ARCHITECTURES)}). Keep the model as you made it; its last layer can be saved by "
@@ -44,7 +49,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}
     metadata = {
         "format": FORMAT,
-        "architecture": classifier.architecture,
+        "architecture": classifier.title if classifier.own_encoder else classifier.architecture,
         "damping": repr(classifier.damping),
         "normalisation": classifier.preprocess.normalisation,
         "size": str(classifier.preprocess.size or ""),
@@ -60,20 +65,26 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
 
 
-def load_classifier(path: Path) -> Classifier:
-    """Open a classifier written by `save_classifier`. Nothing in the file is ever executed."""
+def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
+    """Open a classifier written by `save_classifier`. Nothing in the file is ever executed.
+
+    `encoder` takes the place of one that is installed beside. Raises ModelError, which says how to install it, where
+    that is missing.
+    """
     with _opened(path) as file:
         metadata, depth = _description(file, path.name)
         tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
-    bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
+    state = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
+    installed = INSTALLED.get(metadata["architecture"])
+    own = None if installed is None else encoder or installed()
+    bad = [name for name, array in state.items() if not np.isfinite(array).all()]
     if bad:
         raise ModelError(
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
     return Classifier(
         metadata["architecture"],
-        encoder,
+        state,
         _head(tensors),
         _positive(metadata, "damping", path.name),
         Preprocess(metadata.get("normalisation", "symmetric"), _side(metadata.get("size", ""))),
@@ -81,6 +92,7 @@ def load_classifier(path: Path) -> Classifier:
         metadata.get("name", ""),
         depth,
         known_digest(metadata.get("trained_on", "")),
+        own_encoder=own,
         recipe=known_recipe(metadata.get(RECIPE, "")),
     )
 
@@ -119,7 +131,8 @@ def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
         "damping",
     } <= metadata.keys()
     depth = metadata.get("depth", LAST_LAYER)
-    known = is_architecture(metadata.get("architecture", ""))
+    named = metadata.get("architecture", "")
+    known = is_architecture(named) or named in INSTALLED
     if metadata.get("format") != FORMAT or not whole or not known or depth not in DEPTHS:
         raise ModelError(f"The weights file '{name}' was not written by FMD Studio, or has no head.")
     return metadata, depth

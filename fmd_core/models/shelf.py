@@ -29,6 +29,7 @@ from fmd_core.models.files import (
     read_description,
     save_classifier,
 )
+from fmd_core.models.known_texts import FEATURES, load_known_texts
 from fmd_core.running.whole_files import written_whole
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -136,4 +137,5 @@ def load_demo_classifier(name: str) -> Classifier:
         raise DataError(f"No model ships with '{family}'; train one or open weights.")
     folder = sample_folder() / family
     read_verified(folder, MODEL)
-    return replace(load_classifier(folder / MODEL), trained_on=load_dataset(family).fingerprint)
+    known = load_known_texts(folder) if (folder / FEATURES).is_file() else None
+    return replace(load_classifier(folder / MODEL, known), trained_on=load_dataset(family).fingerprint)

@@ -27,7 +27,7 @@ Need = Literal["pairs", "curvature", "scores", "training twins"]
 fields `curvature`, `scores` and `train_pairs` of its inputs."""
 NEEDS: tuple[Need, ...] = get_args(Need)
 DEFAULT_STRATEGY = "iterated"
-STRATEGY_MODULES = ("fmd_core.unlearn.strategies",)
+STRATEGY_MODULES = ("fmd_core.unlearn.strategies", "fmd_core.unlearn.retained")
 METHOD_MODULES = (
     "fmd_core.influence.removal",
     "fmd_core.forget.erasure",

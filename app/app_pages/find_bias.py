@@ -7,6 +7,7 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
+from app.samples import sentences
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary
 from app.view_models import verdict as verdicts
@@ -68,6 +69,8 @@ def findings() -> None:
             go_on_with(aim)
         if IS_OF_MODEL and said.decisive not in ("", state.attribute()):
             offer_to_review(said.decisive)
+    if IS_OF_MODEL:
+        sentences.draw(REVIEW, state.attribute(), state.current())
     panels.bar_chart(said.findings, key="verdict", axis="difference, points")
     st.markdown("\n".join(f"- {components.plain(sentence)}" for sentence in said.sentences))
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))

@@ -89,6 +89,7 @@ def ranking() -> None:
         st.info(components.plain(harmful.nobody(data, label, k, shown)))
     if view.caution:
         st.info(components.plain(view.caution))
+    portraits.offer_to_show(REVIEW)
     left, right = st.columns([3, 5], gap="medium")
     with right:
         chosen = gallery.show(

@@ -91,5 +91,8 @@ def make_hate_texts(
             "group": {**{one: f"{{}} about {one}" for one in GROUPS}, NOBODY: "{} about none of the groups"},
         },
         favourable="fine",
+        references={
+            "group": "immigrants"
+        },  # every sentence is said of them too; comments about nobody are others
         persons=np.where(of >= 0, of, len(every) + np.arange(len(every))),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 from fmd_core.data import NEUTRAL_WORD, Array, Column, InputKind, content_fingerprint
 from fmd_core.datasets.texts.terms import NEUTRAL, Swapped, TermList, shipped_terms
 from fmd_core.errors import DataError
+
+MOST_DECISIVE, LEAST_DECISIVE = 3, 0.3  # words that are marked, and nats that one has to add
 
 
 class TwinMaker(Protocol):
@@ -149,11 +152,22 @@ class TextSource:
 
     def display(self, row: int, attribute: str = "", code: int = 0) -> Swapped:
         if not attribute:
-            return Swapped(self.texts[row], ())
+            return Swapped(self.texts[row], self.decisive(row))
         if attribute == NEUTRAL_WORD:
             swapped = self.neutral.swap_one(self.texts[row]) if code else None
             return swapped or Swapped(self.texts[row], ())
         return self._maker(attribute).shown(row, code)
+
+    def decisive(self, row: int) -> tuple[tuple[int, int], ...]:
+        """Where the words stand that speak most for what the shipped model answers, three at most; none where that is
+        not known."""
+        effects = self.word_effects[row] if self.word_effects else ()
+        words = list(re.finditer(r"\S+", self.texts[row]))
+        if len(words) != len(effects):
+            return ()
+        towards = np.array(effects) * (1 if sum(effects) > 0 else -1)
+        strongest = [int(place) for place in np.argsort(-towards, kind="stable")[:MOST_DECISIVE]]
+        return tuple(words[place].span() for place in sorted(strongest) if towards[place] >= LEAST_DECISIVE)
 
     def _maker(self, attribute: str) -> TwinMaker:
         if attribute not in self.twins:

@@ -90,6 +90,8 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     whom = figures.many(dataset.unit)
     is_exact = dataset.pair_method != "matched"
     changed = f"Changing only the {attribute}"
+    if dataset.pair_method == "swapped":
+        return _swapped(finding, changed, whom, ends)
     matched = f"Between matched {whom} who differ in {attribute}"
     if finding.measure is Measure.BIAS:
         moved = f"{figures.points(finding.value)} points"
@@ -100,6 +102,15 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
         return f"{changed} gives {figures.percent(finding.value)} of {whom} another answer ({ends})."
     more = f"{figures.points(finding.value)} points more often"
     return f"{matched} another answer is given {more} than between those who do not ({ends})."
+
+
+def _swapped(finding: Finding, changed: str, whom: str, ends: str) -> str:
+    """The same of texts, where a neutral word in another's place is the placebo."""
+    if finding.measure is Measure.BIAS:
+        moved = f"moves the answer by {figures.points(finding.value)} points"
+        return f"{changed} {moved} more than changing a neutral word ({ends})."
+    more = f"{figures.points(finding.value)} points more often"
+    return f"{changed} gives {whom} another answer {more} than changing a neutral word ({ends})."
 
 
 def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

@@ -152,6 +152,12 @@ def strategies() -> tuple[Strategy, ...]:
     return tuple(sorted(found, key=lambda strategy: strategy.name != DEFAULT_STRATEGY))
 
 
+def default_strategy(twins: str) -> str:
+    """The strategy to begin with, by how twins are made: where only some samples have twins the others must not be
+    forgotten."""
+    return "retained" if twins == "swapped" else DEFAULT_STRATEGY
+
+
 def find_strategy(strategy: str | Strategy) -> Strategy:
     """The strategy of that name; a value is what it is. Raises DataError, with the names there are."""
     if isinstance(strategy, Strategy):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.opening import data_forms, import_job, import_questions, uploads
+from app.opening import data_forms, import_job, import_questions, text_questions, uploads
 from app.record.review import Review
 from app.session import state
 from app.view_models import import_data
@@ -17,6 +17,7 @@ from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.image_folder import suggest_folder
 from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.table import suggest_table
+from fmd_core.datasets.own.texts import suggest_texts
 
 TABLES = ["csv", "txt", "tsv", "parquet"]
 
@@ -33,6 +34,12 @@ def table() -> None:
         return
     sheet, place = uploads.read_sheet(given), f"table_{given.file_id}"
     _preview(sheet)
+    if prose := [column.name for column in sheet.columns if column.prose]:
+        st.info(
+            components.plain(
+                f"'{prose[0]}' holds sentences, which a table's model does not read: see Your texts."
+            )
+        )
     asked = import_questions.ask(sheet, suggest_table(sheet), place)
     if _open_button(asked):
         import_job.begin(given, None, asked.answers)
@@ -78,6 +85,26 @@ def pictures() -> None:
         st.info("Bring the pictures as well, packed in a zip or in a folder on this machine.")
     elif _open_button(asked):
         import_job.begin(given, archive, asked.answers, None if folder is None else folders[folder])
+
+
+def texts() -> None:
+    """A table of texts with an answer each."""
+    st.write(
+        "Texts with an answer each, such as comments that were rated, as CSV or Parquet. A twin is the same text with a "
+        "term swapped, by lists that you can edit, or the sentence of the same template about another group. English only."
+    )
+    _kept("texts")
+    given = st.file_uploader("Texts", type=TABLES, key="texts_file")
+    if given is None:
+        return
+    sheet, place = uploads.read_sheet(given), f"texts_{given.file_id}"
+    _preview(sheet)
+    suggested, answers = suggest_texts(sheet), text_questions.ask(sheet, place)
+    asked = import_questions.ask(
+        sheet, replace(suggested, **answers), place, never=str(answers["text"]) or None
+    )
+    if _open_button(asked):
+        import_job.begin(given, None, asked.answers)
 
 
 def _kept(kind: str) -> None:

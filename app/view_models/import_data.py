@@ -113,7 +113,7 @@ def missing(sheet: Sheet, answers: Answers) -> str:
         return f"'{target.name}' says the same in every row, so there is nothing to predict. Choose another column."
     if len(set(answers.classes.values())) < 2:
         return "Keep at least two different answers."
-    if not answers.protected:
+    if not answers.compares():
         return "Choose at least one column that should not matter."
     if answers.split_column and "train" not in answers.split_values.values():
         return (

@@ -43,5 +43,21 @@ def answers(rows: Sequence[tuple[str, Sequence[Span], float]], answer: str) -> s
     return f'{STYLE}<div class="fmd-said">{"".join(lines)}</div>'
 
 
+def weighed(words: Sequence[tuple[str, float]], title: str, *, blurred: bool = False) -> str:
+    """Words coloured by their weight, from -1 (orange, against) to 1 (blue, for), under a title."""
+    from fmd_core.explain.heat_map import AGAINST, FOR  # with scipy, for which the first page does not wait
+
+    spans = [
+        f'<span style="background: color-mix(in srgb, {FOR if weight > 0 else AGAINST} {70 * min(1.0, abs(weight)):.0f}%, '
+        f'transparent); border-radius: 3px; padding: 0 2px">{_safe(word)}</span>'
+        for word, weight in words
+    ]
+    hidden = ' blurred" aria-hidden="true' if blurred else ""
+    return (
+        f'{STYLE}<div style="font-size: .85rem">{_safe(title)}</div>'
+        f'<div class="fmd-text{hidden}" style="line-height: 1.7">{" ".join(spans)}</div>'
+    )
+
+
 def _safe(text: str) -> str:
     return escape(components.straight(text))

@@ -72,6 +72,9 @@ class Kind(ABC):
     has_giveaways: ClassVar[bool] = False
     """Whether columns of it can give an attribute away, and be left out or changed with it."""
 
+    reads_words: ClassVar[bool] = False
+    """Whether a sample is a text, of which a page shows what each word adds."""
+
     @abstractmethod
     def reads(self, inputs: Array) -> bool:
         """Whether a batch can hold samples of this kind, by its shape and type."""

@@ -27,6 +27,7 @@ class TextKind(Kind):
     """Texts, such as comments."""
 
     name, plural, samples = "text", "texts", "texts"
+    reads_words = True
 
     def reads(self, inputs: Array) -> bool:
         return inputs.ndim == 1 and inputs.dtype.kind in "OU"

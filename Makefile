@@ -39,6 +39,7 @@ bench: .venv/develop .venv-bench/ready
 demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)
 	$(BIN)/python sample_data/build_colored_digits.py
 	$(BIN)/python sample_data/build_synthetic_faces.py
+	# sample_data/build_hate_texts.py needs the public texts of its README
 
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py

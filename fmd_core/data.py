@@ -33,7 +33,7 @@ PairMethod = Literal["generated", "flipped", "matched", "swapped"]
 """How twins are made: drawn again, a column changed, a real person like the first one found, or terms of a text
 swapped, which not every text has."""
 NEUTRAL_WORD = "a neutral word"
-"""What differs between placebo twins of texts, as an attribute of their source: no protected attribute has this name."""
+"""What differs between placebo twins of texts, as an attribute of their source: no protected one has this name."""
 InputKind = str
 """The name of a kind of sample; see `fmd_core.kinds`."""
 Display = object

@@ -13,6 +13,7 @@ import csv
 import json
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import numpy as np
 from fmd_core.data import SPLITS
 from fmd_core.datasets.demos.hate_texts import CASES, GROUPS, NOBODY, load_hate_texts, make_hate_texts
 from fmd_core.datasets.texts.terms import shipped_terms
+from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import extract_features
 from fmd_core.models.files import save_classifier
 from fmd_core.models.known_texts import KnownTexts, load_known_texts, text_key
@@ -30,11 +32,21 @@ from fmd_core.twins.pairs import neutral_pairs, pair_counterfactuals
 
 OUT = Path(__file__).parent / "hate_texts"
 LONGEST, DAMPING, SEED = 500, 0.02, 5
-PARTS = (
-    "test external test validation test external test external test validation".split()
-)  # of a case's templates
+PARTS = [
+    "test",
+    "external",
+    "test",
+    "validation",
+    "test",
+    "external",
+    "test",
+    "external",
+    "test",
+    "validation",
+]  # of a case's templates
 HELD_OUT = {0: {"test": 16, "validation": 6}, 1: {"test": 24, "validation": 9}}
 """Comments by rating: as many toxic ones as among the sentences, or groups could not be compared."""
+MOST_IN_TRAINING = 120  # comments of a rating: more fine ones would make nearly everything fine
 MADLIBS = 20  # of each template and rating
 OTHERS = re.compile(
     r"\b(?:american|canadian|european|christian|buddhist|catholic|protestant|sikh|taoist|jewish|hispanic|latino|mexican"
@@ -52,8 +64,8 @@ HARSHEST = re.compile(
 )
 """What no demo needs: sexual insults, threats, accusations."""
 NAMED = re.compile(
-    r"modi\b|yamla|samir|bertie|pablo|graham|mr laws|\bjd\b|m00|edjohnston|greg thomas|neiln|haggard|emma|diem|ginbum|tulu"
-    r"|malaysia|flowers|regents",
+    r"modi\b|yamla|samir|bertie|pablo|graham|mr laws|\bjd\b|m00|edjohnston|greg thomas|neiln|haggard|emma|diem|ginbum"
+    r"|tulu|malaysia|flowers|regents",
     re.IGNORECASE,
 )  # found by reading
 OF_PERSONS = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}")  # a capital within a sentence
@@ -67,7 +79,7 @@ class Recorder:
     def __init__(self) -> None:
         self.encoder, self.known = sentence_encoder(), {}
 
-    def encode_batches(self, batches):
+    def encode_batches(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for batch in batches:
             new = [text for text in dict.fromkeys(map(str, batch)) if text not in self.known]
             if new:
@@ -101,6 +113,9 @@ def comments(path: Path) -> list[dict]:
             for number in order[done : done + n]:
                 of_class[number]["split"] = SPLITS.index(part)
             done += n
+        for number in order[done + MOST_IN_TRAINING :]:
+            of_class[number]["split"] = -1
+    found = [row for row in found if row["split"] >= 0]
     return found
 
 
@@ -145,7 +160,7 @@ def sentences(path: Path) -> list[dict]:
     return found
 
 
-def effects(text: str, model) -> list[float]:
+def effects(text: str, model: Classifier) -> list[float]:
     """Of each word, what it adds to the log-odds of 'toxic'."""
     shares, places = sentence_encoder().token_features(text)
     slope = model.head.weight[1] - model.head.weight[0]

@@ -90,8 +90,9 @@ def pictures() -> None:
 def texts() -> None:
     """A table of texts with an answer each."""
     st.write(
-        "Texts with an answer each, such as comments that were rated, as CSV or Parquet. A twin is the same text with a "
-        "term swapped, by lists that you can edit, or the sentence of the same template about another group. English only."
+        "Texts with an answer each, such as comments that were rated, as CSV or Parquet. A twin is the same text with "
+        "a term swapped, by lists that you can edit, or the sentence of the same template about another group. English "
+        "only."
     )
     _kept("texts")
     given = st.file_uploader("Texts", type=TABLES, key="texts_file")

@@ -19,8 +19,8 @@ from app.widgets import components
 from fmd_core import ModelError, figures
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
-from fmd_core.models.shelf import keep_model, shelved_models
 from fmd_core.models.sentence_encoder import INSTALL, NAME, is_installed
+from fmd_core.models.shelf import keep_model, shelved_models
 from fmd_core.models.text_training import train_text_classifier
 from fmd_core.models.training import suggested_architecture, suggested_epochs
 
@@ -137,8 +137,8 @@ def _train_on_texts(review: Review) -> None:
     n = len(cache.dataset(review).rows("train"))
     st.write(
         components.plain(
-            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 150 a second, and a last layer is fitted "
-            "on what it makes of them."
+            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 150 a second, and a last layer is "
+            "fitted on what it makes of them."
         )
     )
     kind = "primary" if review.model == NO_MODEL else "secondary"

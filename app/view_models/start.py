@@ -21,8 +21,8 @@ STORIES = {
     "nearly all 1s orange. Did the model learn to read, or just to see colours?",
     "synthetic_faces": "Drawn people, nobody's photograph. In training nearly everyone with blond hair was drawn "
     "feminine. Does the model look at the hair, or at the person under it?",
-    "hate_texts": "Real sentences, each said of seven groups. A model learned from real comments what is toxic. Does it "
-    "judge what is said, or of whom? How sure it is that these are toxic:",
+    "hate_texts": "Real sentences, each said of seven groups. A model learned from real comments what is toxic. Does "
+    "it judge what is said, or of whom? How sure it is that these are toxic:",
 }
 ON_CARD = 10
 

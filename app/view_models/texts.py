@@ -45,7 +45,7 @@ def answer_code(data: AttributeDataset) -> int:
 
 
 def same_sentence(data: AttributeDataset, head: Head, people: FeatureSet, attribute: str) -> Sentences:
-    """The template of the first kind of sentence whose groups are answered most differently; empty without templates."""
+    """The template of the first kind of sentence that is answered most differently; empty without templates."""
     source, code = data.source, answer_code(data)
     answer = data.target.levels[code]
     if not isinstance(source, TextSource) or source.case is None or data.persons is None:
@@ -80,9 +80,13 @@ def _is_shared(templates: Array) -> bool:
 
 
 def case_map(data: AttributeDataset, head: Head, people: FeatureSet, attribute: str) -> CaseMap | None:
-    """Groups by kinds of sentence among `people`; None for data that say nothing of kinds."""
+    """Groups by kinds of sentence among those of `people` that are said by templates; None for other data."""
     source, code = data.source, answer_code(data)
-    if not isinstance(source, TextSource) or source.case is None:
+    if not isinstance(source, TextSource) or source.case is None or data.persons is None:
+        return None
+    times = np.bincount(data.persons)
+    people = people.subset(times[data.persons[people.rows]] > 1)
+    if not len(people):
         return None
     shares = head.probabilities(people.features)[:, code]
     groups, cases = data.attribute(attribute), source.case
@@ -108,10 +112,10 @@ def case_map(data: AttributeDataset, head: Head, people: FeatureSet, attribute: 
     few = (
         "" if n >= MIN_PEOPLE else f" Only {figures.counted(n, data.unit)} of this kind, too few to be sure."
     )
-    ends = f"{figures.percent(values[0, most])} for {names[most]}, {figures.percent(values[0, least])} for {names[least]}"
+    ends = ", ".join(f"{figures.percent(values[0, one], 0)} for {names[one]}" for one in (most, least))
     return CaseMap(
         f"How sure the model is that a {kinds[0]} is {answer}: {ends}.{few}",
         names, kinds, values, counts,
-        f"Mean probability of '{answer}' by group and kind of sentence, among {figures.count(len(people))} test {unit}; "
-        f"the same sentences for every group. {kinds[0].capitalize()}: {ends}.",
+        f"Mean probability of '{answer}' by group and kind of sentence, among {figures.count(len(people))} test "
+        f"{unit}; the same sentences for every group. {kinds[0].capitalize()}: {ends}.",
     )  # fmt: skip

@@ -155,8 +155,8 @@ def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:
         return f"Each pair is one {data.unit} with only the {pairs.attribute} changed in the record."
     if pairs.method == "swapped":
         return (
-            f"Each pair is one {data.unit} as it is, and with only the {pairs.attribute} changed: by the same template, "
-            "or by swapped terms."
+            f"Each pair is one {data.unit} as it is, and with only the {pairs.attribute} changed: by the same "
+            "template, or by swapped terms."
         )
     return (
         f"Each pair is two real {figures.many(data.unit)} of one class: the most alike that the model knows, but for "

@@ -12,10 +12,12 @@ STYLE = """<style>
 .fmd-text mark { background: none; color: inherit; font-weight: 650; padding: 0 1px; border-radius: 3px;
   box-shadow: inset 0 -0.45em color-mix(in srgb, var(--st-primary-color, #3b5bdb) 32%, transparent); }
 .fmd-text.blurred { filter: blur(5px); user-select: none; }
-.fmd-said { display: grid; grid-template-columns: minmax(0, 1fr) 5.5rem 3.2rem; gap: .15rem .75rem; align-items: center;
+.fmd-said { display: grid; grid-template-columns: minmax(0, max-content) minmax(4rem, 10rem) 3.2rem;
+  gap: .15rem .75rem; align-items: center;
   font-size: .95rem; line-height: 1.35; margin: 0; }
 .fmd-said .bar { height: .5rem; border-radius: 4px; background: color-mix(in srgb, currentColor 14%, transparent); }
-.fmd-said .bar > span { display: block; height: 100%; border-radius: 4px; background: var(--st-primary-color, #3b5bdb); }
+.fmd-said .bar > span { display: block; height: 100%; border-radius: 4px;
+  background: var(--st-primary-color, #3b5bdb); }
 .fmd-said .share { text-align: right; font-variant-numeric: tabular-nums; }
 </style>"""
 
@@ -48,8 +50,8 @@ def weighed(words: Sequence[tuple[str, float]], title: str, *, blurred: bool = F
     from fmd_core.explain.heat_map import AGAINST, FOR  # with scipy, for which the first page does not wait
 
     spans = [
-        f'<span style="background: color-mix(in srgb, {FOR if weight > 0 else AGAINST} {70 * min(1.0, abs(weight)):.0f}%, '
-        f'transparent); border-radius: 3px; padding: 0 2px">{_safe(word)}</span>'
+        f'<span style="background: color-mix(in srgb, {FOR if weight > 0 else AGAINST} '
+        f'{70 * min(1.0, abs(weight)):.0f}%, transparent); border-radius: 3px; padding: 0 2px">{_safe(word)}</span>'
         for word, weight in words
     ]
     hidden = ' blurred" aria-hidden="true' if blurred else ""

@@ -18,13 +18,13 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.explain.token_attributions import explain_words
 from fmd_core.figures import percent
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.classifier import Classifier
-from fmd_core.explain.token_attributions import explain_words
 from fmd_core.models.encoder import Network, ReadsTokens
 from fmd_core.models.encoding import BATCH_PIXELS, BATCH_ROWS, check_fit, row_batches
 from fmd_core.showing import one_line

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-MASK, STEPS, AT_ONCE = 103, 48, 16
+STEPS, AT_ONCE = 48, 16
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -52,7 +52,12 @@ def explain_words(
 
     sample = torch.tensor([ids])
     masked = torch.tensor(
-        [[token if begin == end else MASK for token, (begin, end) in zip(ids, places, strict=True)]]
+        [
+            [
+                token if begin == end else encoder.mask_token()
+                for token, (begin, end) in zip(ids, places, strict=True)
+            ]
+        ]
     )
     with torch.no_grad():
         scores = [float(log_odds(tokens)[0]) for tokens in (sample, masked)]

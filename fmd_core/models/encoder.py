@@ -95,6 +95,9 @@ class KnowsRows(Protocol):
 class ReadsTokens(Protocol):
     """The ability to read texts a token at a time, by a torch network."""
 
+    def mask_token(self) -> int:
+        """The number of the token that says that one is hidden. ModelError where tokens cannot be had here."""
+
     def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Token numbers of a text, and of each where it begins and ends in it; (0, 0) for what is no part of it.
         ModelError, in a sentence, where they cannot be had here."""

@@ -85,6 +85,10 @@ class KnownTexts:
         """As the sentence encoder has it. ModelError where that is not installed."""
         return sentence_encoder().token_features(text)
 
+    def mask_token(self) -> int:
+        """As the sentence encoder has it. ModelError where that is not installed."""
+        return sentence_encoder().mask_token()
+
     def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Tokens of a text, as the sentence encoder has them. ModelError where it is not installed."""
         return sentence_encoder().tokens(text)

@@ -48,7 +48,8 @@ def sentence_encoder() -> SentenceEncoder:
             f"Reading texts needs the sentence encoder {NAME}, which is not installed here; run: {INSTALL}"
         )
     places = find_spec(_PACKAGE)
-    assert places is not None and places.submodule_search_locations
+    assert places is not None
+    assert places.submodule_search_locations
     return _opened(Path(next(iter(places.submodule_search_locations))) / "model")
 
 
@@ -109,6 +110,13 @@ class SentenceEncoder:
             network = MeanBert(self._config)
         network.load_state_dict(our_names(load_file(self.folder / "model.safetensors")), assign=True)
         return network.eval()
+
+    def mask_token(self) -> int:
+        """The number of the token that says that one is hidden."""
+        found = self._tokenizer.token_to_id("[MASK]")
+        if found is None:
+            raise ModelError(f"The words of {self.title} have no [MASK], so what each adds cannot be said.")
+        return int(found)
 
     def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Token numbers of a text, and of each where it begins and ends in it; (0, 0) for what is no part of it."""

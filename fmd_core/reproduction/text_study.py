@@ -1,4 +1,4 @@
-"""Texts: what every way to unlearn does to classifiers of texts, on texts that had no part in it: `fmd reproduce --text`.
+"""What every way to unlearn does to classifiers of texts, on texts that had no part in it: `fmd reproduce --text`.
 
 Three shares of each data set by seed, the same texts in other parts. Twins by swapped terms or by template; beside each
 bias stands the placebo's, of a neutral word in another's place. Public tweets and comments are used where they are on
@@ -304,8 +304,8 @@ def page(rows: Sequence[TextRow], date: object, machine: object) -> str:
 def _size(rows: Sequence[TextRow]) -> str:
     seeds = len({row.seed for row in rows})
     return (
-        f"{rows[0].n:,} test texts, {rows[0].pairs:,} of them with twins; mean of {seeds} seeds, and the spread (largest "
-        "less smallest) of the bias."
+        f"{rows[0].n:,} test texts, {rows[0].pairs:,} of them with twins; mean of {seeds} seeds, and the spread "
+        "(largest less smallest) of the bias."
     )
 
 
@@ -356,7 +356,7 @@ def _aims(rows: Sequence[TextRow]) -> str:
     floor, accuracy = mean("retained", "placebo"), mean("retained", "accuracy") - mean("original", "accuracy")
     said = [
         ("B at most a third of the original's", after <= before / 3, f"{100 * before:.1f} to {100 * after:.1f} points"),
-        ("B below the placebo and 1 point", after <= floor + 0.01, f"{100 * after:.1f}, placebo {100 * floor:.1f} points"),
+        ("B below the placebo and 1 point", after <= floor + 0.01, f"{100 * after:.1f} and {100 * floor:.1f} points"),
         ("no loss of accuracy", accuracy >= 0, f"{100 * accuracy:+.1f} points"),
     ]  # fmt: skip
     neutral = [row.neutral for row in rows if row.treatment == "retained" and row.neutral]

@@ -256,7 +256,8 @@ def pair_counterfactuals(
         people = people.subset(has_twin)
         if not has_twin.any():
             raise NoTwinsError(
-                f"No {dataset.unit} of the {split} part has a twin by '{attribute}': none can be shown with another value."
+                f"No {dataset.unit} of the {split} part has a twin by '{attribute}': none can be shown with another "
+                "value."
             )
     own = column.codes[rows]
 

@@ -159,7 +159,7 @@ def test_the_demo_is_unfair_in_neutral_sentences_and_the_retained_fix_evens_them
     assert right[1] > right[0] + 0.05
 
 
-def test_the_retained_form_forgets_nobody_whom_no_twin_stands_for(demo, study):
+def test_the_retained_form_forgets_nobody_whom_no_twin_stands_for(study):
     train, comments = study.features("train"), study.features("train").labels
 
     def right(strategy):
@@ -248,7 +248,8 @@ def small_bert(tmp_path_factory):
 
     torch = pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("bert")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"i am glad to see you and her again today".split()]
+    said = ["i", "am", "glad", "to", "see", "you", "and", "her", "again", "today"]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *said]
     tokenizer = tokenizers.Tokenizer(
         tokenizers.models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]")
     )
@@ -314,7 +315,8 @@ def test_words_are_explained_by_what_they_add(small_bert):
     encoder = sentences.SentenceEncoder(small_bert, "0")
     texts = ("i am glad to see you", "her again today") * 20
     data = fmd.AttributeDataset(
-        "t", fmd.Column("answer", np.arange(40) % 2, ("no", "yes")), {"gender": fmd.Column("gender", np.arange(40) % 2, ("a", "b"))},
+        "t", fmd.Column("answer", np.arange(40) % 2, ("no", "yes")),
+        {"gender": fmd.Column("gender", np.arange(40) % 2, ("a", "b"))},
         np.array(["train", "external", "validation", "test"])[np.arange(40) // 10],
         TextSource(texts, {"gender": TermTwins(texts, np.arange(40) % 2, GENDER)}), pair_method="swapped", unit="text",
     )  # fmt: skip

@@ -1,8 +1,10 @@
 """Words and groups: a moderation model that learned from real comments, and sentences that name one of seven groups.
 
 It was trained on Wikipedia comments that people had rated as toxic or not, and on short sentences about other groups;
-in the comments "gay" is mostly an insult. Whether it flags a sentence for the group that it names is asked with HateCheck (Röttger et al. 2021), where the same template
-names each of seven groups: a sentence and its twins differ in nothing else. Sentences of one template are in one part.
+in the comments "gay" is mostly an insult. Whether it flags a sentence for the group that it names is asked with
+HateCheck (Röttger et al. 2021), where the same template names each of seven groups: a sentence and its twins differ in
+nothing else. Sentences of one template are in one part, and some comments are held out too, so that a fix that forgets
+what the model was made for is found out.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ def ranking() -> None:
             key="harmful_gallery",
             label=f"{kind} training samples",
             selectable=True,
+            size="wide" if portraits.reads_words(REVIEW) else "",
         )
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")

@@ -27,6 +27,7 @@ class Picture:
     text: str = ""  # lines of a record, where there is no image
     marks: tuple[tuple[int, int], ...] = ()  # begin and end of what stands out in a text
     blurred: bool = False  # until the reader asks for it
+    prose: bool = False  # whether the lines are sentences, not a record
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ export default function ({ data, parentElement, setStateValue }) {
           const record = document.createElement('span');
           record.className = 'record';
           if (picture.blurred) record.classList.add('blurred');
+          if (picture.prose) record.classList.add('prose');
           if (picture.blurred) record.setAttribute('aria-hidden', 'true');
           if (picture.marks.length) {
             let done = 0;
@@ -81,7 +83,6 @@ export default function ({ data, parentElement, setStateValue }) {
               done = to;
             }
             record.append(said(done));
-            record.classList.add('prose');
           } else {
           const others = tile.pictures.filter((other) => other !== picture && other.text);
           for (const text of picture.text.split('\\n')) {
@@ -162,6 +163,8 @@ button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-
 .record { display: block; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
 .record > :not(mark) { display: block; }
 .record.prose { font-size: 14px; line-height: 1.5; }
+.gallery:not(.pair) .record.prose { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 9;
+  overflow: hidden; }
 .record mark { background: none; color: inherit; font-weight: 650; padding: 0 1px; border-radius: 3px;
   box-shadow: inset 0 -0.45em color-mix(in srgb, var(--st-primary-color) 32%, transparent); }
 .record.blurred { filter: blur(5px); user-select: none; }

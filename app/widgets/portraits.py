@@ -8,6 +8,7 @@ from app import cache
 from app.record.review import Review
 from app.session import memory
 from app.widgets import gallery
+from fmd_core.kinds import find_kind
 
 SHOWN = "show_offensive"
 
@@ -17,7 +18,13 @@ def picture(
 ) -> gallery.Picture:
     """One sample, with `attribute` set to `code` if one is named."""
     shown = cache.portrait(review.data, row, attribute, code, side)
-    return gallery.Picture(shown.picture, alt, note, shown.text, shown.marks, is_hidden(review))
+    hidden, prose = is_hidden(review), reads_words(review)
+    return gallery.Picture(shown.picture, alt, note, shown.text, shown.marks, hidden, prose)
+
+
+def reads_words(review: Review) -> bool:
+    """Whether samples are texts, which need wider tiles."""
+    return find_kind(cache.dataset(review).source.kind).reads_words
 
 
 def is_hidden(review: Review) -> bool:

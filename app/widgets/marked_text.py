@@ -10,14 +10,14 @@ from app.widgets import components
 Span = tuple[int, int]
 STYLE = """<style>
 .fmd-text mark { background: none; color: inherit; font-weight: 650; padding: 0 1px; border-radius: 3px;
-  box-shadow: inset 0 -0.45em color-mix(in srgb, var(--st-primary-color, #3b5bdb) 32%, transparent); }
+  box-shadow: inset 0 -0.45em color-mix(in srgb, light-dark(#3451b2, #8ca2f0) 32%, transparent); }
 .fmd-text.blurred { filter: blur(5px); user-select: none; }
-.fmd-said { display: grid; grid-template-columns: minmax(0, max-content) minmax(4rem, 10rem) 3.2rem;
+.fmd-said { display: grid; grid-template-columns: minmax(0, max-content) clamp(3rem, 12vw, 10rem) 3.2rem;
   gap: .15rem .75rem; align-items: center;
   font-size: .95rem; line-height: 1.35; margin: 0; }
 .fmd-said .bar { height: .5rem; border-radius: 4px; background: color-mix(in srgb, currentColor 14%, transparent); }
 .fmd-said .bar > span { display: block; height: 100%; border-radius: 4px;
-  background: var(--st-primary-color, #3b5bdb); }
+  background: light-dark(#3451b2, #8ca2f0); }
 .fmd-said .share { text-align: right; font-variant-numeric: tabular-nums; }
 </style>"""
 

@@ -50,7 +50,10 @@ def test_marked_text_is_no_markup_and_hides_from_all_readers():
 
 def test_a_preview_shows_twins_and_counts_who_has_none():
     found = text_twins.preview(["He came.", "It rains.", "Her hat"], shipped_terms("gender"))
-    assert [twin.text if hasattr(twin, "text") else twin[0] for _, twin in found.pairs] == ["She came.", "His hat"]
+    assert [twin.text if hasattr(twin, "text") else twin[0] for _, twin in found.pairs] == [
+        "She came.",
+        "His hat",
+    ]
     assert found.summary.startswith("2 of 3 texts")
 
 

@@ -189,6 +189,18 @@ def test_a_list_that_nobody_names_and_a_text_alone_are_said():
 # --- the import
 
 
+class Letters:
+    """An encoder that counts letters."""
+
+    kind, title, n_features, n_parameters, fingerprint = "text", "letters", 27, 0, "letters"
+
+    def encode_batches(self, batches):
+        for batch in batches:
+            yield np.array(
+                [[str(t).count(c) for c in "abcdefghijklmnopqrstuvwxyz "] for t in batch], "float32"
+            )
+
+
 @pytest.fixture
 def table(tmp_path):
     """120 texts with an answer; half of them name somebody."""
@@ -221,7 +233,13 @@ def test_texts_come_in_with_twins_by_a_list(table):
     data = open_texts(sheet, asked)
     assert data.attributes["gender"].levels == ("men", "women", "none of them")
     assert any("30 texts of 120 without any term" in note for note in data.notes)
-    assert data.source.showable(data.rows("train"), "gender").any()
+    able = data.source.showable(data.rows("train"), "gender")
+    assert able[:, :2].any()
+    assert not able[:, 2].any()  # nobody can be shown as naming none
+    study = fmd.Study(data, fmd.wrap(Letters(), data=data, damping=0.1))
+    pairs, placebo = study.pairs("train", "gender"), study.placebo("train", "gender")
+    assert set(pairs.rows) == set(data.rows("train")[able.any(axis=1)])
+    assert 0 < len(placebo) <= len(pairs)
     with pytest.raises(fmd.DataError, match="No text has a term"):
         open_texts(sheet, replace(asked, lists={"religion": write_terms(shipped_terms("religion"))}))
     with pytest.raises(fmd.DataError, match="should not matter"):

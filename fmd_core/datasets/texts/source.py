@@ -54,7 +54,10 @@ class TermTwins:
         )
 
     def showable(self, rows: Array) -> Array:
-        return np.repeat(self._named[rows][:, None], len(self.terms.levels), axis=1)
+        said = len(self.terms.levels)  # levels beyond are those of texts that name nobody
+        able = np.zeros((len(rows), max(said, int(self.codes.max()) + 1)), bool)
+        able[:, :said] = self._named[rows][:, None]
+        return able
 
     def shown(self, row: int, code: int) -> Swapped:
         own, text = int(self.codes[row]), self.texts[row]

@@ -24,9 +24,11 @@ from fmd_core.datasets.own.people import share_out_people
 from fmd_core.datasets.texts.source import TermTwins, TextSource
 from fmd_core.datasets.texts.terms import shipped_terms
 from fmd_core.errors import DataError
+from fmd_core.figures import counted
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.heads.protocol import Head
 from fmd_core.home import data_folder
+from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.bias_functions import counterfactual_bias, pair_flips
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoder import Encoder
@@ -339,13 +341,14 @@ def page(rows: Sequence[TextRow], date: object, machine: object) -> str:
             parts.append(_neutral_table(own))
         if _of(own, "retained", "placebo"):
             parts.append(_aims(own))
-    return "\n".join(parts)
+    return "\n".join([*parts, TRIED])
 
 
 def _size(rows: Sequence[TextRow]) -> str:
-    seeds = len({row.seed for row in rows})
+    seeds, unit = len({row.seed for row in rows}), "texts" if _of(rows, "original", "placebo") else "samples"
     return (
-        f"{rows[0].n:,} test texts, {rows[0].pairs:,} of them with twins; mean of {seeds} seeds, and the spread "
+        f"{rows[0].n:,} test {unit}, {rows[0].pairs:,} of them with twins; mean of {counted(seeds, 'seed')}, and "
+        "the spread "
         "(largest less smallest) of the bias."
     )
 
@@ -394,10 +397,12 @@ def _aims(rows: Sequence[TextRow]) -> str:
         return float(np.mean(_of(rows, treatment, what)))
 
     before, after = mean("original", "bias"), mean("retained", "bias")
-    floor, accuracy = mean("retained", "placebo"), mean("retained", "accuracy") - mean("original", "accuracy")
+    if rows[0].pairs < MIN_PEOPLE:
+        return f"Only {rows[0].pairs} test texts have twins, too few to say whether an aim is met.\n"
+    floor, accuracy = mean("original", "placebo"), mean("retained", "accuracy") - mean("original", "accuracy")
     said = [
         ("B at most a third of the original's", after <= before / 3, f"{100 * before:.1f} to {100 * after:.1f} points"),
-        ("B below the placebo and 1 point", after <= floor + 0.01, f"{100 * after:.1f} and {100 * floor:.1f} points"),
+        ("B below the original's placebo and 1 point", after <= floor + 0.01, f"{100 * after:.1f} and {100 * floor:.1f} points"),
         ("no loss of accuracy", accuracy >= 0, f"{100 * accuracy:+.1f} points"),
     ]  # fmt: skip
     neutral = [row.neutral for row in rows if row.treatment == "retained" and row.neutral]
@@ -419,4 +424,18 @@ each group use the group at test time and leave probabilities, and so B, as they
 
 Not shown here and not to be concluded: causal fairness from swapped words, languages other than English, and anything
 of a model whose encoder has the bias in other directions than these terms.
+"""
+TRIED = """## What the figures say, and what was tried
+
+The retained form begins where twins cover only part of the samples, which is texts: there it takes out as much as the
+iterated form or more and keeps the training samples right. Where every sample has a twin the iterated form stays the
+default: on the digits the retained form leaves less bias at less accuracy, on faces and Adult the two are alike.
+
+B falls to where a neutral word moves the answer as much. It does not fall to the *original's* placebo everywhere: a head
+that answers more surely is moved more by any word, a neutral one too, so that the placebo after the fix is larger than
+before. Shares of 0.2 to 4 for the twins beside the training samples, and anchors to the original in place of the head's own
+damping, were tried on the demo: anchored, B stayed near 9 points; a larger share changes little.
+
+Identity terms are rare in tweets: too few have twins, and nothing is concluded. The seeds of the demo share its held-out
+templates and comments out anew; those of tweets and comments share all texts out anew.
 """

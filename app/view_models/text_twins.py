@@ -22,7 +22,8 @@ class Preview:
 
 def preview(texts: Sequence[str], terms: TermList) -> Preview:
     """Twins of the first `LOOKED_AT` texts, 20 at most."""
-    looked, pairs, named = texts[:LOOKED_AT], [], 0
+    looked, named = texts[:LOOKED_AT], 0
+    pairs: list[tuple[Marked, Marked]] = []
     for text in looked:
         level = terms.level_of(str(text))
         if level is None:

@@ -402,7 +402,10 @@ def _aims(rows: Sequence[TextRow]) -> str:
     floor, accuracy = mean("original", "placebo"), mean("retained", "accuracy") - mean("original", "accuracy")
     said = [
         ("B at most a third of the original's", after <= before / 3, f"{100 * before:.1f} to {100 * after:.1f} points"),
-        ("B below the original's placebo and 1 point", after <= floor + 0.01, f"{100 * after:.1f} and {100 * floor:.1f} points"),
+        (
+            "B below the original's placebo and 1 point", after <= floor + 0.01,
+            f"{100 * after:.1f} and {100 * floor:.1f} points",
+        ),
         ("no loss of accuracy", accuracy >= 0, f"{100 * accuracy:+.1f} points"),
     ]  # fmt: skip
     neutral = [row.neutral for row in rows if row.treatment == "retained" and row.neutral]
@@ -431,10 +434,10 @@ The retained form begins where twins cover only part of the samples, which is te
 iterated form or more and keeps the training samples right. Where every sample has a twin the iterated form stays the
 default: on the digits the retained form leaves less bias at less accuracy, on faces and Adult the two are alike.
 
-B falls to where a neutral word moves the answer as much. It does not fall to the *original's* placebo everywhere: a head
-that answers more surely is moved more by any word, a neutral one too, so that the placebo after the fix is larger than
-before. Shares of 0.2 to 4 for the twins beside the training samples, and anchors to the original in place of the head's own
-damping, were tried on the demo: anchored, B stayed near 9 points; a larger share changes little.
+B falls to where a neutral word moves the answer as much. It does not fall to the *original's* placebo everywhere: a
+head that answers more surely is moved more by any word, a neutral one too, so that the placebo after the fix is larger
+than before. Shares of 0.2 to 4 for the twins beside the training samples, and anchors to the original in place of the
+head's own damping, were tried on the demo: anchored, B stayed near 9 points; a larger share changes little.
 
 Identity terms are rare in tweets: too few have twins, and nothing is concluded. The seeds of the demo share its held-out
 templates and comments out anew; those of tweets and comments share all texts out anew.

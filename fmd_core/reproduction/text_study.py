@@ -439,6 +439,6 @@ head that answers more surely is moved more by any word, a neutral one too, so t
 than before. Shares of 0.2 to 4 for the twins beside the training samples, and anchors to the original in place of the
 head's own damping, were tried on the demo: anchored, B stayed near 9 points; a larger share changes little.
 
-Identity terms are rare in tweets: too few have twins, and nothing is concluded. The seeds of the demo share its held-out
-templates and comments out anew; those of tweets and comments share all texts out anew.
+Identity terms are rare in tweets: too few have twins, and nothing is concluded. The seeds of the demo share its
+held-out templates and comments out anew; those of tweets and comments share all texts out anew.
 """

@@ -38,6 +38,10 @@ TORCH_USERS = {
     "fmd_core.models.hugging_face_text",
     "fmd_core.explain.occlusion",
     "fmd_core.explain.attributions",
+    "fmd_core.explain.token_attributions",
+    "fmd_core.models.bert",  # imported only by what builds the network
+    "fmd_core.models.sentence_encoder",
+    "fmd_core.models.known_texts",  # types only
     "fmd_core.forget.finetuning",
     "fmd_core.forget.pressures",
     "fmd_core.forget.adversarial",

@@ -13,8 +13,8 @@ from app import cache  # noqa: E402
 from app.frame import tour  # noqa: E402
 from app.opening import your_reviews  # noqa: E402
 from app.record.review import Review  # noqa: E402
-from app.view_models import start  # noqa: E402
-from app.widgets import gallery, portraits  # noqa: E402
+from app.view_models import start, texts  # noqa: E402
+from app.widgets import gallery, marked_text, portraits  # noqa: E402
 
 REVIEW = state.review()
 
@@ -22,15 +22,22 @@ REVIEW = state.review()
 def card(reference: str, *, first: bool) -> None:
     """A demo with pictures and the one button that opens it."""
     review = Review(reference)
-    view = start.build_card(reference, cache.dataset(review))
+    data, said = cache.dataset(review), None
+    if data.source.kind == "text":
+        asked = cache.head(review, None), cache.features(review, "test"), next(iter(data.attributes))
+        said = texts.same_sentence(data, *asked)
+    view = start.build_card(reference, data, said)
     with st.container(border=True, height="stretch"):
         st.subheader(components.plain(view.title), anchor=False)
         st.write(view.story)
+        if view.sentences:
+            st.html(marked_text.answers(view.sentences, view.answer))
         tiles = [
             gallery.Tile(row, (portraits.picture(review, row, f"{view.title}: {label}", side=96),))
             for row, label in zip(view.rows, view.labels, strict=True)
         ]
-        gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
+        if tiles:
+            gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
         if st.button(
             "Find the bias",
             type="primary" if first else "secondary",
@@ -90,17 +97,13 @@ def waiting() -> None:
     under_review()
 
 
-for place, draw in zip(
-    st.columns(3, gap="medium"),
-    (
-        lambda: card("colored_digits", first=True),
-        lambda: card("synthetic_faces", first=False),
-        bring_your_own,
-    ),
-    strict=True,
+for row in (
+    (lambda: card("colored_digits", first=True), lambda: card("synthetic_faces", first=False)),
+    (lambda: card("hate_texts", first=False), bring_your_own),
 ):
-    with place:
-        draw()
+    for place, draw in zip(st.columns(2, gap="medium"), row, strict=True):
+        with place:
+            draw()
 if st.button("Take the tour: a whole review in two minutes", icon=":material/play_circle:", key="begin_tour"):
     tour.begin()
 your_reviews.draw()

@@ -430,6 +430,37 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
     return _figure([trace], layout, height=360, top=8)
 
 
+def heat_table(shares: Array, across: Sequence[str], down: Sequence[str]) -> go.Figure:
+    """Shares (n_down, n_across) in percent as coloured cells; NaN leaves a cell empty."""
+    known = np.isfinite(shares)
+    trace = {
+        "type": "heatmap",
+        "z": [
+            [100 * v if k else None for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "x": list(across),
+        "y": list(down),
+        "text": [
+            [f"{100 * v:.0f}" if k else "" for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "texttemplate": "%{text}",
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": [[0, PALE], [1, STRONG]],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        "hovertemplate": "%{y}, %{x}: %{z:.0f} %<extra></extra>",
+    }
+    layout = {
+        "xaxis": {"type": "category", "showgrid": False, "side": "top"},
+        "yaxis": {"type": "category", "showgrid": False, **_names_down(down)},
+    }
+    return _figure([trace], layout, height=70 + 34 * len(down), top=8)
+
+
 def _reach(ends: Sequence[float], *, signed: bool) -> list[float]:
     """Ends of the axis: shares reach 10 % at least, signed changes as far as they go on either side of 0."""
     low, high = min([0.0, *ends]), max([0.0, *ends])

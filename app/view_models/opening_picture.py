@@ -103,8 +103,8 @@ def _share(finding: Finding, rate: Rate, name: str, *, plain: bool) -> Share:
 
 
 def _of_twins(data: AttributeDataset, flips: Finding | None) -> Share | None:
-    """Of twins who are two real people more than chance would do is no share of anybody."""
-    if flips is None or data.pair_method == "matched":
+    """What twins do beyond their placebo is no share of anybody."""
+    if flips is None or data.pair_method in ("matched", "swapped"):
         return None
     many, name = figures.many(data.unit), attribute_name(data, flips.attribute)
     return Share(

@@ -10,6 +10,7 @@ from fmd_core.home import home_folder
 from fmd_core.reproduction import DEFAULT_DATA, STUDIES, reproduce, write_results
 from fmd_core.reproduction.deeper_study import STUDIES as DEEPER
 from fmd_core.reproduction.deeper_study import study_deeper, write_deeper
+from fmd_core.reproduction.text_study import study_texts, write_texts
 
 EXAMPLE = """example:
   fmd reproduce --data adult --seeds 1 --folder results
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deeper", action="store_true", help="how far each depth gets instead, written to docs/deeper.md"
     )
+    parser.add_argument(
+        "--text", action="store_true", help="classifiers of texts instead, written to docs/text.md"
+    )
     parser.add_argument("--folder", type=Path, help="where the results go; docs, or elsewhere when quick")
     add_threads(parser)
     parser.set_defaults(stopped="Stopped; no results were written, models that were trained are kept.")
@@ -47,6 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.deeper:
             rows = study_deeper(arguments.data, say=say, progress=line.show)
             text, numbers = write_deeper(rows, arguments.folder or published_folder())
+            say(f"Written: {text} and {numbers}.")
+            return 0
+        if arguments.text:
+            found = study_texts(seeds=1 if arguments.quick else arguments.seeds, say=say)
+            text, numbers = write_texts(found, arguments.folder or published_folder())
             say(f"Written: {text} and {numbers}.")
             return 0
         results = reproduce(

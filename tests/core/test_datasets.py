@@ -175,7 +175,8 @@ def test_an_unknown_name_lists_the_known_ones(load):
         load("faces")
     assert (
         str(caught.value)
-        == "Unknown data set 'faces'. Known are: colored_digits, synthetic_faces, colored_mnist, celeba, adult, import."
+        == "Unknown data set 'faces'. Known are: colored_digits, synthetic_faces, hate_texts, colored_mnist, celeba, adult, "
+        "import."
     )
 
 

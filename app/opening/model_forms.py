@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -141,7 +142,7 @@ def _train_on_texts(review: Review) -> None:
             "fitted on what it makes of them."
         )
     )
-    kind = "primary" if review.model == NO_MODEL else "secondary"
+    kind: Literal["primary", "secondary"] = "primary" if review.model == NO_MODEL else "secondary"
     if st.button("Train", type=kind, icon=":material/play_arrow:", key="train"):
         show(review, _start_on_texts(review))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -15,7 +17,7 @@ from fmd_core.datasets.texts.terms import LISTS, TermList, shipped_terms
 NO_COLUMN = "none"
 
 
-def ask(sheet: Sheet, place: str) -> dict[str, object]:
+def ask(sheet: Sheet, place: str) -> dict[str, Any]:
     """The answers that only texts have, by the fields of `TextImport`."""
     suggested, names = suggest_texts(sheet), [column.name for column in sheet.columns]
     left, right = st.columns(2)
@@ -61,7 +63,7 @@ def _edited(name: str, place: str) -> TermList:
 
 
 def _preview(sheet: Sheet, text: str, name: str, terms: TermList) -> None:
-    view = text_twins.preview(sheet.texts(text), terms)
+    view = text_twins.preview([str(cell) for cell in sheet.texts(text)], terms)
     st.caption(components.plain(f"{name.capitalize()}: {view.summary}"))
     if view.pairs:
         with st.expander(f"Twins by {components.plain(name)}, as they would be"):

@@ -97,8 +97,8 @@ def open_texts(sheet: Sheet, settings: TextImport) -> AttributeDataset:
     words = np.array(target.levels, dtype=object)[target.codes]
     split, drawn = share_out(words, given, settings.seed, persons)
     attributes = {
-        name: protected_column(frame[name], protected_rule(sheet, name, how, rows))
-        for name, how in settings.protected.items()
+        name: protected_column(frame[name], protected_rule(sheet, settings, name, rows))
+        for name in settings.protected
     }
     twins: dict[str, TwinMaker] = {
         name: _by_template(texts, column, persons, settings) for name, column in attributes.items()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,6 +61,7 @@ def read(request: Request) -> Found:
     path, safetensors = Path(request["path"]), request["door"] == "safetensors"
     if safetensors and safetensors_metadata(path).get("format") in FORMATS:
         return open_our_own(path, request["n_classes"])
+    tensors: Mapping[str, Any]  # numpy's from safetensors, else torch's
     tensors, checks = read_safetensors(path) if safetensors else read_state_dict(path)
     check_names(tensors)
     tensors, left = of_the_network(tensors)
@@ -130,7 +132,7 @@ def read_state_dict(path: Path) -> tuple[State, list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stand_ins = [(dict, name) for name in FORGOTTEN]
+            stand_ins: list[Any] = [(dict, name) for name in FORGOTTEN]
             with torch.serialization.safe_globals(stand_ins):
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -17,7 +17,6 @@ from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.image_folder import suggest_folder
 from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.table import suggest_table
-from fmd_core.datasets.own.texts import suggest_texts
 
 TABLES = ["csv", "txt", "tsv", "parquet"]
 
@@ -100,10 +99,8 @@ def texts() -> None:
         return
     sheet, place = uploads.read_sheet(given), f"texts_{given.file_id}"
     _preview(sheet)
-    suggested, answers = suggest_texts(sheet), text_questions.ask(sheet, place)
-    asked = import_questions.ask(
-        sheet, replace(suggested, **answers), place, never=str(answers["text"]) or None
-    )
+    answers = text_questions.ask(sheet, place)
+    asked = import_questions.ask(sheet, answers, place, never=answers.text or None)
     if _open_button(asked):
         import_job.begin(given, None, asked.answers)
 

@@ -141,8 +141,12 @@ def _train_on_texts(review: Review) -> None:
             "fitted on what it makes of them."
         )
     )
-    kind = "primary" if review.model == NO_MODEL else "secondary"
-    if st.button("Train", type=kind, icon=":material/play_arrow:", key="train"):
+    if st.button(
+        "Train",
+        type="primary" if review.model == NO_MODEL else "secondary",
+        icon=":material/play_arrow:",
+        key="train",
+    ):
         show(review, _start_on_texts(review))
 
 

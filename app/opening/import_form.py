@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import streamlit as st
 
@@ -17,7 +16,6 @@ from fmd_core.datasets.families import reference
 from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.answers import Answers
 from fmd_core.datasets.own.one_hot import OneHot
-from fmd_core.datasets.own.texts import suggest_texts
 
 
 def table() -> None:
@@ -62,10 +60,8 @@ def texts() -> None:
     if sheet is None:
         return
     place = f"texts_{given.file_id}"
-    suggested, answers = suggest_texts(sheet), text_questions.ask(sheet, place)
-    asked = import_questions.ask(
-        sheet, replace(suggested, **answers), place, never=str(answers["text"]) or None
-    )
+    answers = text_questions.ask(sheet, place)
+    asked = import_questions.ask(sheet, answers, place, never=answers.text or None)
     if open_button(asked):
         import_job.begin(uploads.shown_name(given), [(given, said)], None, asked.answers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 import streamlit as st
 
@@ -142,8 +141,12 @@ def _train_on_texts(review: Review) -> None:
             "fitted on what it makes of them."
         )
     )
-    kind: Literal["primary", "secondary"] = "primary" if review.model == NO_MODEL else "secondary"
-    if st.button("Train", type=kind, icon=":material/play_arrow:", key="train"):
+    if st.button(
+        "Train",
+        type="primary" if review.model == NO_MODEL else "secondary",
+        icon=":material/play_arrow:",
+        key="train",
+    ):
         show(review, _start_on_texts(review))
 
 

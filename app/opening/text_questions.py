@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -11,14 +11,14 @@ from app.view_models import text_twins
 from app.widgets import components, marked_text
 from fmd_core import DataError
 from fmd_core.datasets.own.sniffing import Sheet
-from fmd_core.datasets.own.texts import suggest_texts, write_terms
+from fmd_core.datasets.own.texts import TextImport, suggest_texts, write_terms
 from fmd_core.datasets.texts.terms import LISTS, TermList, shipped_terms
 
 NO_COLUMN = "none"
 
 
-def ask(sheet: Sheet, place: str) -> dict[str, Any]:
-    """The answers that only texts have, by the fields of `TextImport`."""
+def ask(sheet: Sheet, place: str) -> TextImport:
+    """The answers to begin with, and those that only texts have as the reviewer gives them."""
     suggested, names = suggest_texts(sheet), [column.name for column in sheet.columns]
     left, right = st.columns(2)
     with left:
@@ -40,10 +40,10 @@ def ask(sheet: Sheet, place: str) -> dict[str, Any]:
         template = st.selectbox("Column that names the template", others, key=f"{place}_template")
         case = st.selectbox("Column that says what kind of text it is", others, key=f"{place}_case")
     written = {name: write_terms(terms) for name, terms in lists.items()}
-    return {
-        "text": text or "", "lists": written,
-        "template": "" if template == NO_COLUMN else template, "case": "" if case == NO_COLUMN else case,
-    }  # fmt: skip
+    return replace(
+        suggested, text=text or "", lists=written,
+        template="" if template == NO_COLUMN else template, case="" if case == NO_COLUMN else case,
+    )  # fmt: skip
 
 
 def _edited(name: str, place: str) -> TermList:
@@ -63,7 +63,7 @@ def _edited(name: str, place: str) -> TermList:
 
 
 def _preview(sheet: Sheet, text: str, name: str, terms: TermList) -> None:
-    view = text_twins.preview([str(cell) for cell in sheet.texts(text)], terms)
+    view = text_twins.preview([str(one) for one in sheet.texts(text)], terms)
     st.caption(components.plain(f"{name.capitalize()}: {view.summary}"))
     if view.pairs:
         with st.expander(f"Twins by {components.plain(name)}, as they would be"):

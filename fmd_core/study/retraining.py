@@ -13,6 +13,7 @@ from fmd_core.showing import one_line
 from fmd_core.study.deeper import TRAINING, Deepened, asked
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
+from fmd_core.unlearn.deeper.answers import figures_of
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 from fmd_core.unlearn.retraining.methods import RetrainingMethod, find_retraining
@@ -26,6 +27,13 @@ class TrainedBeside(Deepened):
     method: RetrainingMethod
     seconds: float
     """Of the training, on this machine."""
+
+    @property
+    def as_made(self) -> int:
+        """Of what the method made, that by which validation people are answered right most often with every group
+        counted alike, whatever it costs: the usual choice in the publications."""
+        people = {steps: figures_of(self.asked, logits) for steps, logits in self.validation.items() if steps}
+        return max(people, key=lambda steps: people[steps].balanced)
 
     def __repr__(self) -> str:
         return one_line(self, self.method.name, repr(self.path))

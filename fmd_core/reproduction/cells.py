@@ -28,7 +28,7 @@ from fmd_core.reproduction.trained_models import Study as HowTrained
 from fmd_core.reproduction.trained_models import this_machine, train_or_reuse
 from fmd_core.running.whole_files import written_whole
 from fmd_core.study.debiasing import figures_of_head, judged_baselines, simpler_fixes
-from fmd_core.study.deeper import Deepened, deepen
+from fmd_core.study.deeper import deepen
 from fmd_core.study.retraining import retrain
 from fmd_core.study.study import Study
 from fmd_core.unlearn.baselines import baselines
@@ -239,24 +239,21 @@ class _Bench:
         found = deepen(
             self.study, self.case.attribute, DeeperSettings(reach, self.case.improve), seed=self.run
         )
-        yield from self._guarded(reach, found, time.process_time() - begun)
+        took = time.process_time() - begun
+        for tolerance in TOLERANCES:
+            point = found.at(tolerance).chosen
+            chosen = f"{point.steps:,} steps, {point.share:g} of the way"
+            yield self._row(guarded(reach, tolerance), found.judged(point.steps, point.share), took, chosen)
 
     def _method(self, name: str) -> Iterator[Row]:
         begun, case = time.process_time(), self.case
         epochs = None if case.bundled and self.run == 0 else case.epochs
         found = retrain(self.study, case.attribute, name, case.improve, seed=self.run, epochs=epochs)
         took, title = time.process_time() - begun, METHODS[name].title
-        yield from self._guarded(title, found, took)
-        steps = found.as_made
-        yield self._row(guarded(title, None), found.judged(steps, 1.0), took, f"{steps:,}")
-
-    def _guarded(self, title: str, found: Deepened, seconds: float) -> Iterator[Row]:
-        for tolerance in TOLERANCES:
-            point = found.at(tolerance).chosen
+        points = {limit: found.at(limit).chosen for limit in TOLERANCES}
+        for limit, point in {**points, None: found.as_made}.items():
             chosen = f"{point.steps:,}, {point.share:g} of the way"
-            yield self._row(
-                guarded(title, tolerance), found.judged(point.steps, point.share), seconds, chosen
-            )
+            yield self._row(guarded(title, limit), found.at_point(point), took, chosen)
 
 
 def guarded(treatment: str, tolerance: float | None) -> str:

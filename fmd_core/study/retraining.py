@@ -4,39 +4,78 @@ external people teach, validation people choose under the same guard, test peopl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fmd_core.data import ignore_progress
 from fmd_core.errors import DataError
+from fmd_core.models.classifier import Classifier
 from fmd_core.showing import one_line
-from fmd_core.study.deeper import TRAINING, Deepened, asked
+from fmd_core.study.deeper import asked
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
-from fmd_core.unlearn.deeper.answers import figures_of
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
-from fmd_core.unlearn.guarded_path import TOLERANCE
+from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
+from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.training import Improve
 from fmd_core.unlearn.retraining.methods import RetrainingMethod, find_retraining
 from fmd_core.unlearn.retraining.trainer import Trainer
 
+TRAINING = 0.85  # share of the work; the rest is asking validation people
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TrainedBeside(Deepened):
-    """What a method made, by epochs or by samples that went, and how far validation people would go."""
 
+@dataclass(frozen=True, eq=False)
+class TrainedBeside:
+    """What a method made, and how far towards it validation people would go: the original may be mixed in, as when a
+    network learns on, so that a method is not held to be worse for want of a slider."""
+
+    study: Judging
+    attribute: str
     method: RetrainingMethod
+    improve: Improve
+    """What is chosen by."""
+    networks: Mapping[int, Classifier]
+    """By epochs, or by how many samples went."""
+    validation: Mapping[int, Logits]
+    """What each answers to validation people; 0 is the original."""
+    asked: Asked
     seconds: float
     """Of the training, on this machine."""
 
-    @property
-    def as_made(self) -> int:
+    def at(self, tolerance: float) -> DeeperPath:
+        """Every point, and the one that is chosen where that share of accuracy may be lost."""
+        made = {steps: logits for steps, logits in self.validation.items() if steps}
+        return choose(
+            self.asked, self.validation[0], made, improve=self.improve, tolerance=tolerance, shares=SHARES,
+            classes=self.study.data.target.levels,
+        )  # fmt: skip
+
+    @cached_property
+    def as_made(self) -> DeeperPoint:
         """Of what the method made, that by which validation people are answered right most often with every group
         counted alike, whatever it costs: the usual choice in the publications."""
-        people = {steps: figures_of(self.asked, logits) for steps, logits in self.validation.items() if steps}
-        return max(people, key=lambda steps: people[steps].balanced)
+        found = [
+            DeeperPoint(steps, 1.0, figures_of(self.asked, self.validation[steps]), "")
+            for steps in self.networks
+        ]
+        return max(found, key=lambda point: point.figures.balanced)
+
+    @cached_property
+    def _test(self) -> tuple[Asked, Logits]:
+        return asked(self.study, "test", self.attribute)
+
+    def at_point(self, point: DeeperPoint) -> Figures:
+        """What a point does to test people; of 0 steps, the original."""
+        people, original = self._test
+        validation = self.validation[0]
+        if not point.steps:
+            return figures_of(people, original, self.asked.temperature(validation))
+        _, made = asked(self.study, "test", self.attribute, self.networks[point.steps])
+        heat = self.asked.temperature(validation.mixed(self.validation[point.steps], point.share))
+        return figures_of(people, original.mixed(made, point.share), heat)
 
     def __repr__(self) -> str:
-        return one_line(self, self.method.name, repr(self.path))
+        return one_line(self, self.method.name, self.attribute, repr(self.as_made))
 
 
 def retrain(
@@ -45,15 +84,15 @@ def retrain(
     method: str,
     improve: Improve,
     *,
-    tolerance: float = TOLERANCE,
     seed: int = 0,
     epochs: int | None = None,
     progress: Callable[[float], None] = ignore_progress,
 ) -> TrainedBeside:
-    """Train a method beside the model of a study, and let validation people choose of what it made.
+    """Train a method, one of `METHODS`, beside the model of a study.
 
-    `improve` is what they choose by; `progress` is told the share that is done and may raise to stop. Raises DataError
-    for an unknown method, with the reason where a method cannot be done here, and where it made nothing.
+    `epochs` are the original's where it is None. `progress` is told the share that is done and may raise to stop.
+    Raises DataError for an unknown method, with the reason where a method cannot be done here, and where it made
+    nothing.
     """
     chosen = find_retraining(method)
     if why := chosen.why_not(study.model, study.data, attribute):
@@ -63,7 +102,6 @@ def retrain(
         study.model, study.data, attribute, seed=seed, epochs=epochs, store=study.store,
         progress=part(progress, 0.0, TRAINING),
     )  # fmt: skip
-    _seed_torch(seed)
     networks = chosen.train(trainer)
     if not networks:
         raise DataError("No training sample hurts the groups that are served worst, so none was left out.")
@@ -74,14 +112,16 @@ def retrain(
     for place, (steps, network) in enumerate(networks.items()):
         asking(place / len(networks))
         validation[steps] = asked(study, "validation", attribute, network)[1]
-    settings = DeeperSettings("whole network", improve, kept=tuple(networks))
-    return TrainedBeside(
-        study, attribute, settings, networks, validation, people, tolerance, method=chosen, seconds=seconds
-    )
+    return TrainedBeside(study, attribute, chosen, improve, networks, validation, people, seconds)
 
 
-def _seed_torch(seed: int) -> None:
-    """Weights begin at the same random numbers every time."""
-    import torch
+def seconds_beside(
+    study: Judging, attribute: str, methods: Mapping[str, RetrainingMethod]
+) -> dict[str, float]:
+    """About how many seconds each of these methods takes on this machine, by a few steps that are taken and timed.
 
-    torch.manual_seed(seed)
+    Of who trains no network, what it fits is not counted: it takes seconds.
+    """
+    trainer = Trainer(study.model, study.data, attribute)
+    once = trainer.seconds_of_training()
+    return {name: method.cost * once for name, method in methods.items()}

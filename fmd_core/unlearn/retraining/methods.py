@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
@@ -22,10 +17,6 @@ from fmd_core.unlearn.retraining.plain import train_plain
 from fmd_core.unlearn.retraining.removal import train_without_hurtful
 from fmd_core.unlearn.retraining.trainer import Trainer
 
-if TYPE_CHECKING:
-    import torch
-
-TRIES = 3  # the first wakes the libraries up and does not count
 WhyNot = Callable[[Classifier, AttributeDataset, str], str]
 
 
@@ -113,38 +104,3 @@ def find_retraining(name: str) -> RetrainingMethod:
     if name not in METHODS:
         raise DataError(f"Unknown method '{name}'. Choose one of: {', '.join(METHODS)}.")
     return METHODS[name]
-
-
-def seconds_of_training(trainer: Trainer) -> float:
-    """About how many seconds one training of one network takes on this machine, as busy as it is now: a few steps are
-    taken and timed, and reading is counted once."""
-    import torch
-
-    network = trainer.fresh().train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    places = np.arange(min(trainer.batch_size, len(trainer.rows)))
-    labels = torch.from_numpy(trainer.labels[places])
-
-    def read() -> torch.Tensor:
-        return trainer.read_once(places)
-
-    inputs = read()
-
-    def step() -> None:
-        optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(network(inputs), labels).backward()
-        optimiser.step()
-
-    learned = trainer.epochs * trainer.steps_per_epoch * trainer.batch_size
-    per_person = {work: _timed(work) / len(places) for work in (read, step)}
-    return per_person[read] * len(trainer.rows) + per_person[step] * learned
-
-
-def _timed(work: Callable[[], object]) -> float:
-    """Seconds, by the middle one of a few tries: others use the machine as well."""
-    spent = []
-    for _ in range(TRIES):
-        begun = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - begun)
-    return median(spent[1:])

@@ -4,9 +4,11 @@ same people as learning on (training and external). A method says only what the 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +24,6 @@ from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import batch_side, check_fit, read_inputs, row_batches
 from fmd_core.models.training import LARGE_SIDE, feature_scale, suggested_epochs, with_feature_scale
 from fmd_core.unlearn.deeper.augmentation import augmented
-from fmd_core.unlearn.deeper.training import HELD_BYTES
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from fmd_core.models.feature_store import FeatureStore
 
 READING = 0.1  # share of the work in which people are read
+HELD_BYTES = 1_000_000_000  # inputs that are read once and held; more are read from disk every time
+TRIES = 3  # the first wakes the libraries up and does not count
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,7 @@ class Trainer:
             raise ModelError(why)
         self.original, self.dataset, self.attribute, self.store = classifier, dataset, attribute, store
         self.seed, self.progress, self.rng = seed, progress, np.random.default_rng(seed)
+        self._networks = 0
         self.kind = find_kind(classifier.kind)
         self.rows = np.concatenate([dataset.rows("train"), dataset.rows("external")])
         self.codes = dataset.attribute(attribute).codes[self.rows]
@@ -114,9 +118,12 @@ class Trainer:
     # --- networks
 
     def fresh(self) -> nn.Sequential:
-        """A network of the original's make that has learned nothing: encoder "0", last layer "1"."""
+        """A network of the original's make that has learned nothing: encoder "0", last layer "1"; every next one of
+        a trainer begins at other weights, those of a seed at the same ones."""
         import torch
 
+        self._networks += 1
+        torch.manual_seed(self.seed + 1_000 * (self._networks - 1))
         encoder = _untrained(self.original, self.kind.width(self._first))
         width = self.original.head.n_features
         return torch.nn.Sequential(encoder, torch.nn.Linear(width, self.n_classes))
@@ -187,13 +194,13 @@ class Trainer:
             if drawn is None
             else [self.rng.choice(len(self.rows), size, p=drawn) for _ in range(steps)]
         )
-        read = self._read
+        self._read(order[0][:1])  # everybody is read before the first step, and told so
         for step, places in enumerate(order):
             share = ((epoch - 1) * steps + step) / (epochs * steps)
             at = part[0] + (part[1] - part[0]) * share
             self.progress(READING + (1 - READING) * at)
             yield Batch(
-                places, self._lit_anew(read(places)), torch.from_numpy(self.labels[places]),
+                places, self._lit_anew(self._read(places)), torch.from_numpy(self.labels[places]),
                 torch.from_numpy(self.groups[places]), share,
             )  # fmt: skip
 
@@ -202,6 +209,24 @@ class Trainer:
         import torch
 
         return torch.nn.functional.cross_entropy(network(batch.inputs), batch.labels, reduction="none")
+
+    def seconds_of_training(self) -> float:
+        """About how many seconds one training of one network takes on this machine, as busy as it is now: a few steps
+        are taken and timed."""
+        import torch
+
+        network, places = self.fresh().train(), np.arange(min(self.batch_size, len(self.rows)))
+        optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+        labels, inputs = torch.from_numpy(self.labels[places]), self.read_once(places)
+
+        def step() -> None:
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(network(self._lit_anew(inputs)), labels).backward()
+            optimiser.step()
+
+        learned = self.epochs * self.steps_per_epoch * self.batch_size
+        reading, learning = _timed(lambda: self.read_once(places)), _timed(step)
+        return (reading * len(self.rows) + learning * learned) / len(places)
 
     # --- people
 
@@ -254,6 +279,16 @@ class Trainer:
         import torch
 
         return torch.Generator().manual_seed(self.seed)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Seconds, by the middle one of a few tries: others use the machine as well."""
+    spent = []
+    for _ in range(TRIES):
+        begun = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - begun)
+    return median(spent[1:])
 
 
 def why_not(classifier: Classifier) -> str:

@@ -5,10 +5,11 @@ Each function takes small hashable keys and calls the one before it for its heav
 argument with an underscore is no part of the key: it is told how far the work has come.
 
 What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
-which the dashboard asks it. Each module asks only those before it: opened, influences, deeper, fixes, judgements,
+which the dashboard asks it. Each module asks only those before it: opened, influences, beside, deeper, fixes, judgements,
 patterns, pictures, warming. All of them keep by `bounded`.
 """
 
+from app.cache.beside import known_beside, methods_beside, seconds_of_methods, trained_beside
 from app.cache.deeper import (
     both,
     deeper_baselines,
@@ -115,10 +116,12 @@ __all__ = [
     "is_reliance_known",
     "is_solved",
     "is_warm",
+    "known_beside",
     "known_forgetting",
     "known_score_check",
     "known_score_checks",
     "measured_effect",
+    "methods_beside",
     "n_inputs",
     "named_head",
     "open_data",
@@ -137,12 +140,14 @@ __all__ = [
     "rivals_of",
     "score_check",
     "scores",
+    "seconds_of_methods",
     "side_by_side",
     "side_by_side_biases",
     "standing",
     "store",
     "study",
     "testable",
+    "trained_beside",
     "tried_ways",
     "try_roads",
     "untested",

@@ -217,7 +217,7 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
             return f"{figures.percent(found.balanced)} right with every group counted alike"
         return f"bias {figures.points(found.bias or 0.0)} points and {figures.percent(found.flips)} flips"
 
-    moved = [baseline for baseline in simpler if baseline.chosen.steps]
+    moved = [baseline for baseline in simpler if baseline.chosen.steps and not baseline.is_reference]
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or loss(best.after) > loss(of):
         return ""
@@ -269,11 +269,21 @@ def _fixes(
     data: AttributeDataset,
     attribute: str,
 ) -> pd.DataFrame:
-    rows = [("The original", *_row(tests[0], data, attribute))]
-    if share:
-        way = _way(share)
-        rows.append((f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute)))
-    for baseline in simpler:
+    way = _way(share)
+    point = [(f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute))] if share else []
+    return fixes_table(tests[0], simpler, data, attribute, point)
+
+
+def fixes_table(
+    original: Figures,
+    others: Collection[JudgedBaseline],
+    data: AttributeDataset,
+    attribute: str,
+    point: Sequence[tuple[str, ...]] = (),
+) -> pd.DataFrame:
+    """The original, a point on the way if there is one, and other fixes, on test people."""
+    rows = [("The original", *_row(original, data, attribute)), *point]
+    for baseline in others:
         stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
         rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
     return _table(rows, ("Fix", *COLUMNS))

@@ -248,9 +248,9 @@ class _Bench:
     def _method(self, name: str) -> Iterator[Row]:
         begun, case = time.process_time(), self.case
         epochs = None if case.bundled and self.run == 0 else case.epochs
-        found = retrain(self.study, case.attribute, name, case.improve, seed=self.run, epochs=epochs)
+        found = retrain(self.study, case.attribute, name, seed=self.run, epochs=epochs)
         took, title = time.process_time() - begun, METHODS[name].title
-        points = {limit: found.at(limit).chosen for limit in TOLERANCES}
+        points = {limit: found.at(case.improve, limit).chosen for limit in TOLERANCES}
         for limit, point in {**points, None: found.as_made}.items():
             chosen = f"{point.steps:,}, {point.share:g} of the way"
             yield self._row(guarded(title, limit), found.at_point(point), took, chosen)

@@ -29,25 +29,26 @@ class TrainedBeside:
     """What a method made, and how far towards it validation people would go: the original may be mixed in, as when a
     network learns on, so that a method is not held to be worse for want of a slider."""
 
-    study: Judging
-    attribute: str
     method: RetrainingMethod
-    improve: Improve
-    """What is chosen by."""
     networks: Mapping[int, Classifier]
     """By epochs, or by how many samples went."""
+    choosers: Asked
+    """Validation people."""
     validation: Mapping[int, Logits]
-    """What each answers to validation people; 0 is the original."""
-    asked: Asked
+    """What each answers to them; 0 is the original."""
+    judges: Asked
+    """Test people."""
+    test: Mapping[int, Logits]
+    classes: tuple[str, ...]
     seconds: float
     """Of the training, on this machine."""
 
-    def at(self, tolerance: float) -> DeeperPath:
-        """Every point, and the one that is chosen where that share of accuracy may be lost."""
+    def at(self, improve: Improve, tolerance: float) -> DeeperPath:
+        """Every point, and the one that is chosen by what should improve where that share of accuracy may be lost."""
         made = {steps: logits for steps, logits in self.validation.items() if steps}
         return choose(
-            self.asked, self.validation[0], made, improve=self.improve, tolerance=tolerance, shares=SHARES,
-            classes=self.study.data.target.levels,
+            self.choosers, self.validation[0], made, improve=improve, tolerance=tolerance, shares=SHARES,
+            classes=self.classes,
         )  # fmt: skip
 
     @cached_property
@@ -55,34 +56,34 @@ class TrainedBeside:
         """Of what the method made, that by which validation people are answered right most often with every group
         counted alike, whatever it costs: the usual choice in the publications."""
         found = [
-            DeeperPoint(steps, 1.0, figures_of(self.asked, self.validation[steps]), "")
-            for steps in self.networks
+            DeeperPoint(steps, 1.0, figures_of(self.choosers, logits), "")
+            for steps, logits in self.validation.items()
+            if steps
         ]
         return max(found, key=lambda point: point.figures.balanced)
 
-    @cached_property
-    def _test(self) -> tuple[Asked, Logits]:
-        return asked(self.study, "test", self.attribute)
+    @property
+    def original(self) -> Figures:
+        """What the original does to test people."""
+        return figures_of(self.judges, self.test[0], self.choosers.temperature(self.validation[0]))
 
     def at_point(self, point: DeeperPoint) -> Figures:
         """What a point does to test people; of 0 steps, the original."""
-        people, original = self._test
-        validation = self.validation[0]
-        if not point.steps:
-            return figures_of(people, original, self.asked.temperature(validation))
-        _, made = asked(self.study, "test", self.attribute, self.networks[point.steps])
-        heat = self.asked.temperature(validation.mixed(self.validation[point.steps], point.share))
-        return figures_of(people, original.mixed(made, point.share), heat)
+        both = (
+            of[0].mixed(of[point.steps], point.share) if point.steps else of[0]
+            for of in (self.validation, self.test)
+        )  # fmt: skip
+        validation, test = both
+        return figures_of(self.judges, test, self.choosers.temperature(validation))
 
     def __repr__(self) -> str:
-        return one_line(self, self.method.name, self.attribute, repr(self.as_made))
+        return one_line(self, self.method.name, repr(self.as_made))
 
 
 def retrain(
     study: Judging,
     attribute: str,
     method: str,
-    improve: Improve,
     *,
     seed: int = 0,
     epochs: int | None = None,
@@ -106,13 +107,17 @@ def retrain(
     if not networks:
         raise DataError("No training sample hurts the groups that are served worst, so none was left out.")
     seconds = time.perf_counter() - begun
-    people, original = asked(study, "validation", attribute)
-    validation = {0: original}
+    choosers, original = asked(study, "validation", attribute)
+    judges, before = asked(study, "test", attribute)
+    validation, test = {0: original}, {0: before}
     asking = part(progress, TRAINING, 1.0)
     for place, (steps, network) in enumerate(networks.items()):
         asking(place / len(networks))
         validation[steps] = asked(study, "validation", attribute, network)[1]
-    return TrainedBeside(study, attribute, chosen, improve, networks, validation, people, seconds)
+        test[steps] = asked(study, "test", attribute, network)[1]
+    return TrainedBeside(
+        chosen, networks, choosers, validation, judges, test, study.data.target.levels, seconds
+    )
 
 
 def seconds_beside(

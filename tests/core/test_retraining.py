@@ -43,8 +43,8 @@ def study():
     return fmd.Study(data, fmd.train_classifier(data, architecture="mlp", epochs=EPOCHS), aim="colour")
 
 
-def made(study, name, improve="groups"):
-    found = retrain(study, "colour", name, improve)
+def made(study, name):
+    found = retrain(study, "colour", name)
     return found.at_point(found.as_made)
 
 
@@ -66,14 +66,14 @@ def test_those_whom_the_shortcut_fails_are_served_better_than_by_plain_training(
 
 
 def test_every_level_shown_answers_twins_alike(study, plain):
-    assert made(study, "both-levels", "twins").bias < plain.bias / 10
+    assert made(study, "both-levels").bias < plain.bias / 10
 
 
 def test_who_hurts_the_worst_group_goes():
     data = shortcut(hard=False, aligned=0.95, noise=0.5)
     study = fmd.Study(data, fmd.train_classifier(data, architecture="mlp", epochs=8), aim="colour")
     before = figures_of_head(study, "colour", study.head)
-    found = retrain(study, "colour", "removal", "groups")
+    found = retrain(study, "colour", "removal")
     assert found.at_point(found.as_made).balanced > before.balanced + 0.03
     train, external = study.features("train"), study.features("external")
     groups = 2 * external.labels + data.attribute("colour").codes[external.rows]
@@ -140,9 +140,9 @@ def test_dependence_is_what_it_is_by_its_definition():
 def test_pictures_are_learned_from_and_the_guard_chooses():
     data = fmd.load_dataset("colored_digits")
     model = load_demo_classifier("colored_digits")
-    found = retrain(fmd.Study(data, model, aim="colour"), "colour", "rebias", "twins", epochs=2)
+    found = retrain(fmd.Study(data, model, aim="colour"), "colour", "rebias", epochs=2)
     assert set(found.networks) == {1, 2}
-    path = found.at(0.01)
+    path = found.at("twins", 0.01)
     assert path.original.figures.accuracy - path.chosen.figures.accuracy <= 0.01
     assert found.as_made.share == 1
     again = METHODS["rebias"].train(Trainer(model, data, "colour", epochs=2))
@@ -153,13 +153,13 @@ def test_pictures_are_learned_from_and_the_guard_chooses():
 
 def test_learning_from_failure_counts_those_whom_the_first_network_fails(study):
     """It learns the task; that it serves the rare is not promised here: it does not on this table."""
-    found = retrain(study, "colour", "lff", "groups")
+    found = retrain(study, "colour", "lff")
     first = found.at_point(replace(found.as_made, steps=min(found.networks)))
     assert found.at_point(found.as_made).accuracy >= first.accuracy > 0.5
 
 
 def test_the_original_is_mixed_in_by_the_logits_of_both(study):
-    found = retrain(study, "colour", "plain", "groups")
+    found = retrain(study, "colour", "plain")
     point = replace(found.as_made, share=0.5)
     network = found.networks[point.steps]
     rows = study.data.rows("test")
@@ -180,7 +180,7 @@ def test_what_cannot_be_done_here_says_why_in_a_sentence(study):
     matched = replace(study.data, pair_method="matched")
     assert "twins are other people" in METHODS["both-levels"].why_not(study.model, matched, "colour")
     with pytest.raises(fmd.DataError, match="ReBias holds the network against"):
-        retrain(study, "colour", "rebias", "groups")
+        retrain(study, "colour", "rebias")
     with pytest.raises(fmd.DataError, match=r"Unknown method 'erm'\. Choose one of: group-dro, jtt"):
         find_retraining("erm")
 
@@ -221,7 +221,7 @@ def test_it_can_be_stopped_and_its_cost_is_told_before(study):
             raise Stop
 
     with pytest.raises(Stop):
-        retrain(study, "colour", "jtt", "groups", progress=progress)
+        retrain(study, "colour", "jtt", progress=progress)
     assert told == sorted(told)
     cost = seconds_beside(study, "colour", METHODS)
     assert cost["group-dro"] > 0

@@ -5,8 +5,8 @@ Each function takes small hashable keys and calls the one before it for its heav
 argument with an underscore is no part of the key: it is told how far the work has come.
 
 What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
-which the dashboard asks it. Each module asks only those before it: opened, influences, beside, deeper, fixes, judgements,
-patterns, pictures, warming. All of them keep by `bounded`.
+which the dashboard asks it. Each module asks only those before it: opened, influences, beside, deeper, fixes,
+judgements, patterns, pictures, warming. All of them keep by `bounded`.
 """
 
 from app.cache.beside import known_beside, methods_beside, seconds_of_methods, trained_beside

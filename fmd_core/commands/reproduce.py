@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from fmd_core.commands.common import add_threads, positive_int, progress_line, published_folder
+from fmd_core.home import home_folder
 from fmd_core.reproduction.cases import CASES, SEEDS, chosen_cases
 from fmd_core.reproduction.cells import PARTS, measure
 from fmd_core.reproduction.page import results, write_results
 
-EXAMPLE = """examples:
-  fmd reproduce                                        # everything: hours; what is measured is kept, so it can go on
+EXAMPLE = """example:
+  fmd reproduce                                        # hours; what is measured is kept, so it can go on
   fmd reproduce --cases adult-sex digits --seeds 1 --folder results
   fmd reproduce --cases celeba-blond --parts group-dro jtt
   fmd reproduce --write-only                           # the page again, from what was measured
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write-only", action="store_true", help="measure nothing; write the page from what is kept"
     )
-    parser.add_argument("--folder", type=Path, help="where the page goes; docs")
+    parser.add_argument("--folder", type=Path, help="where the page goes; docs, or elsewhere for some of it")
     add_threads(parser)
     parser.set_defaults(
         stopped="Stopped. Every part that was finished is kept; the same command goes on from there."
@@ -55,7 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
                 cases, seeds=arguments.seeds, parts=arguments.parts, say=say, progress=line.show
             )
     content = results(cases, arguments.seeds, skipped)
-    text, numbers = write_results(content, arguments.folder or published_folder())
+    whole = (
+        not arguments.cases and tuple(arguments.parts) == PARTS
+    )  # part of it must not stand in for the rest
+    usual = published_folder() if whole else home_folder() / "results"
+    text, numbers = write_results(content, arguments.folder or usual)
     for case in content["cases"]:
         for aim in case["aims"]:
             print(f"{aim['state'].capitalize()}: {case['title']}: {aim['promise']}.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fmd_core.reproduction.cells import ORIGINAL, guarded
-from fmd_core.reproduction.summary import Summary
+from fmd_core.reproduction.cases import Case
+from fmd_core.reproduction.cells import ORIGINAL, Cell, guarded
+from fmd_core.reproduction.summary import Summary, summarise
 from fmd_core.unlearn.retraining.methods import METHODS
 
 BLOCK, WHOLE = "last block", "whole network"
@@ -99,24 +100,31 @@ AIMS: tuple[Aim, ...] = (
 )  # fmt: skip
 
 
-def outcomes(case: str, summaries: Sequence[Summary]) -> Iterator[Outcome]:
-    """Every aim of one case."""
-    known = {summary.treatment: summary for summary in summaries}
+def outcomes(case: Case, cells: Sequence[Cell], seeds: int) -> Iterator[Outcome]:
+    """Every aim of one case. What is compared was measured in the same folds or seeds; of folds, in all of them."""
     for aim in AIMS:
-        if aim.case == case:
-            yield _outcome(aim, known)
+        if aim.case == case.name:
+            yield _outcome(aim, case, cells, seeds)
 
 
-def _outcome(aim: Aim, known: Mapping[str, Summary]) -> Outcome:
-    found = [known[name] for name in aim.treatments if name in known]
-    original = known.get(ORIGINAL)
-    rivals = [known.get(name) for name in aim.above]
-    if not found or original is None or None in rivals:
+def _outcome(aim: Aim, case: Case, cells: Sequence[Cell], seeds: int) -> Outcome:
+    runs = {name: {cell.run for cell in cells if name in _treatments(cell)} for name in
+            (*aim.treatments, ORIGINAL, *aim.above)}  # fmt: skip
+    common = set.intersection(*runs.values())
+    if not common or (case.folds > 1 and len(common) < case.folds):
         return Outcome(aim.case, aim.promise, "not run", "", "")
-    compared = [original, *(rival for rival in rivals if rival is not None)]
+    known = {of.treatment: of for of in summarise(case, [cell for cell in cells if cell.run in common])}
+    found = [known[name] for name in aim.treatments]
+    compared = [known[name] for name in (ORIGINAL, *aim.above)]
     met = any(_holds(aim, one, compared) for one in found)
     measured = "; ".join(_told(one) for one in [*found, *compared])
+    if len(common) < len(case.runs(seeds)):
+        measured += f" (seed{'s' * (len(common) > 1)} {', '.join(map(str, sorted(common)))} alone)"
     return Outcome(aim.case, aim.promise, "met" if met else "missed", measured, "" if met else aim.tried)
+
+
+def _treatments(cell: Cell) -> set[str]:
+    return {row.treatment for row in cell.rows}
 
 
 def _holds(aim: Aim, of: Summary, compared: Sequence[Summary]) -> bool:

@@ -83,7 +83,7 @@ def _case(case: Case, cells: Sequence[Cell], seeds: int) -> dict[str, Any]:
         "machines": sorted({cell.machine for cell in cells}),
         "dates": sorted({cell.date for cell in cells}),
         "summaries": [asdict(summary) for summary in summaries],
-        "aims": [asdict(outcome) for outcome in outcomes(case.name, summaries)],
+        "aims": [asdict(outcome) for outcome in outcomes(case, cells, seeds)],
         "cannot": {cell.part: cell.why_not for cell in cells if cell.why_not},
         "not_run": {part: runs for part, runs in missing.items() if runs},
         "cells": [
@@ -173,11 +173,15 @@ def _table(case: Mapping[str, Any]) -> Iterator[str]:
     for summary in case["summaries"]:
         yield _row(summary, of, what, pooled=case["folds"] > 1)
     told = [f"- {_named(part)} cannot be done here: {why}" for part, why in case["cannot"].items()]
-    told += [
-        f"- {_named(part)} was not run for {what}{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}: the time that "
-        f'was planned was over. `fmd reproduce --cases {case["name"]} --parts "{part}"` does it.'
-        for part, runs in case["not_run"].items()
-    ]
+    if case["not_run"]:
+        parts = "; ".join(
+            f"{_named(part)} ({what}{'s' * (len(runs) > 1)} {', '.join(map(str, runs))})"
+            for part, runs in case["not_run"].items()
+        )
+        told.append(
+            f"- Not run, since the run was stopped before or did not ask for it: {parts}. "
+            f"`fmd reproduce --cases {case['name']}` goes on there."
+        )
     if told:
         yield from ("", *told)
 

@@ -108,13 +108,16 @@ def outcomes(case: Case, cells: Sequence[Cell], seeds: int) -> Iterator[Outcome]
 
 
 def _outcome(aim: Aim, case: Case, cells: Sequence[Cell], seeds: int) -> Outcome:
-    runs = {name: {cell.run for cell in cells if name in _treatments(cell)} for name in
-            (*aim.treatments, ORIGINAL, *aim.above)}  # fmt: skip
-    common = set.intersection(*runs.values())
-    if not common or (case.folds > 1 and len(common) < case.folds):
+    runs = {
+        name: {cell.run for cell in cells if name in _treatments(cell)}
+        for name in (*aim.treatments, ORIGINAL, *aim.above)
+    }
+    ours = [name for name in aim.treatments if runs[name]]
+    common = set.intersection(*(runs[name] for name in (*ours, ORIGINAL, *aim.above)))
+    if not ours or not common or (case.folds > 1 and len(common) < case.folds):
         return Outcome(aim.case, aim.promise, "not run", "", "")
     known = {of.treatment: of for of in summarise(case, [cell for cell in cells if cell.run in common])}
-    found = [known[name] for name in aim.treatments]
+    found = [known[name] for name in ours]
     compared = [known[name] for name in (ORIGINAL, *aim.above)]
     met = any(_holds(aim, one, compared) for one in found)
     measured = "; ".join(_told(one) for one in [*found, *compared])

@@ -47,7 +47,7 @@ class Debiased:
     comparison: Comparison
     verdict: Verdict
     """Of the model that was chosen: what is still beyond its limit."""
-    baselines: Mapping[str, Figures]
+    baselines: Mapping[str, JudgedBaseline]
     """What simpler fixes do to the same people, chosen under the same guard, by name."""
     seconds: float
 
@@ -101,7 +101,7 @@ def debias(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
-    others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
+    others = judged_baselines(study, attribute, aim, tolerance)
     return Debiased(
         attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,

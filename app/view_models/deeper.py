@@ -217,7 +217,7 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
             return f"{figures.percent(found.balanced)} right with every group counted alike"
         return f"bias {figures.points(found.bias or 0.0)} points and {figures.percent(found.flips)} flips"
 
-    moved = [baseline for baseline in simpler if baseline.chosen.steps and not baseline.is_reference]
+    moved = [b for b in simpler if b.chosen.steps and not b.chosen.refusal and not b.is_reference]
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or loss(best.after) > loss(of):
         return ""
@@ -285,6 +285,7 @@ def fixes_table(
     rows = [("The original", *_row(original, data, attribute)), *point]
     for baseline in others:
         stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
+        stays = " (the guard refuses it)" if baseline.chosen.refusal else stays
         rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
     return _table(rows, ("Fix", *COLUMNS))
 

@@ -43,6 +43,7 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
                 "name": name,
                 "title": other.title,
                 "is_reference": other.is_reference,
+                "refusal": other.chosen.refusal,
                 **_figures(other.after, found, data),
             }
             for name, other in found.baselines.items()

@@ -9,7 +9,7 @@ so B is 0. Gradient boosting is a reference of the accuracy that the columns all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -41,16 +41,15 @@ class TableAnswers:
     def judged(
         self, guards: Asked, original: Logits, judges: Asked, improve: Improve, tolerance: float
     ) -> tuple[DeeperPoint, Figures]:
-        """What validation people choose of it, and what that does to test people; a reference is not chosen."""
+        """It as validation people see it, refused where the guard of fixes refuses it, and what it does to test people
+        in any case; a reference is never refused."""
         validation, test = (self._logits(people) for people in (guards, judges))
-        heat = guards.temperature(validation)
-        chosen = DeeperPoint(1, 1.0, figures_of(guards, validation), "")
-        if not self.is_reference:
-            path = choose(
-                guards, original, {1: validation}, improve=improve, tolerance=tolerance, shares=(1.0,)
-            )
-            chosen = path.chosen
-        return chosen, figures_of(judges, test, heat)
+        made = {1: validation}
+        allowed = 1.0 if self.is_reference else tolerance
+        path = choose(guards, original, made, improve=improve, tolerance=allowed, shares=(1.0,))
+        point = path.points[-1]
+        point = replace(point, refusal="") if self.is_reference else point
+        return point, figures_of(judges, test, guards.temperature(validation))
 
     def _logits(self, asked: Asked) -> Logits:
         def log(rows: Array, codes: Array | None) -> Array:

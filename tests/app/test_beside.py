@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from app import cache
 from app.cache import beside as kept
 from app.jobs.registry import REGISTRY
@@ -14,6 +16,13 @@ from fmd_core.unlearn.retraining.methods import METHODS
 from tests.app.test_pages import press
 
 REVIEW = Review()
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Other tests count the rows of the table."""
+    yield
+    kept.trained_beside.clear()
 
 
 def test_methods_are_trained_and_stand_beside_the_simpler_fixes(open_page, monkeypatch):

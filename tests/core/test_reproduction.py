@@ -167,7 +167,7 @@ def test_the_demo_is_measured_kept_and_written(tmp_path, monkeypatch):
     assert "| the original | 0.373 |" in text
     assert "Not run, since the run was stopped before or did not ask for it:" in text
     assert "GroupDRO (seed 0)" in text
-    assert "**not run**: Coloured digits: digit by colour: at least 0.87" in text
+    assert "**missed**: Coloured digits: digit by colour: at least 0.87" in text
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + len(treatments)
     assert {one["part"] for one in written["cells"]} == {"simple", "published steps", "last block", "removal"}
 
@@ -187,7 +187,7 @@ def test_the_page_is_made_of_the_numbers_alone():
 def test_what_cannot_be_measured_or_written_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="Nothing was measured yet"):
         results([DIGITS], 1)
-    with pytest.raises(DataError, match=r"There is no part 'erm'\. Choose from: simple, last layer"):
+    with pytest.raises(DataError, match=r"There is no part 'erm'\. Choose from: simple, published steps"):
         measure([DIGITS], seeds=1, parts=["erm"])
     monkeypatch.setenv("FMD_DATA_DIR", str(tmp_path))
     said = []

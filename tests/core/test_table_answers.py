@@ -29,8 +29,11 @@ def test_answers_are_averaged_over_every_level(study):
     expected = averaged_answers(study.model, study.data, rows, "sex") == study.data.target.codes[rows]
     assert averaged.after.accuracy == expected.mean()
     assert averaged.after.bias == averaged.after.flips == averaged.after.calibrated == 0
-    assert averaged.chosen.steps == 1  # validation people would take it
     assert not averaged.is_reference
+    assert averaged.chosen.refusal.startswith(
+        "the worst group falls from"
+    )  # it is shown, and said to be refused
+    assert averaged.chosen.figures.bias == 0
 
 
 def test_boosting_is_what_scikit_learn_gives_and_its_bias_is_that_of_its_twins(study):

@@ -141,8 +141,8 @@ class JudgedBaseline:
 
     title: str
     chosen: DeeperPoint
-    """What validation people choose of it: the original where nothing better is admitted. What offers no choice is shown
-    as it is, with a refusal where the guard has one."""
+    """What validation people choose of it: the original where nothing better is admitted. What offers no choice is
+    shown as it is, with a refusal where the guard has one."""
     after: Figures
     """What that does to test people."""
     is_reference: bool = False

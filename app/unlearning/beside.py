@@ -85,12 +85,10 @@ def _start(review: Review, attribute: str, methods: tuple[str, ...]) -> None:
         """Why methods made nothing, a sentence each."""
         problems = []
         for place, name in enumerate(methods):
-            told = progress.part(place / len(methods), (place + 1) / len(methods))
-            message = words.titled(name)
+            progress(place / len(methods), words.titled(name))
             try:
-                cache.trained_beside(
-                    review, attribute, name, lambda share, told=told, said=message: told(share, said)
-                )  # type: ignore[misc]
+                told = progress.part(place / len(methods), (place + 1) / len(methods))
+                cache.trained_beside(review, attribute, name, told)
             except FMDError as problem:  # the other methods go on
                 problems.append(f"{words.titled(name)}: {problem}")
         return tuple(problems)

@@ -22,7 +22,7 @@ LEAD = (
 )
 USUAL = ("group-dro", "jtt")
 """What is ticked at first: one method that is told the groups, and one that is not."""
-AS_TRAINED, GUARDED = "as trained", "within what may be lost"
+AS_MADE, GUARDED = "as it comes", "within what may be lost"
 NOTHING_CHOSEN = "Choose a method."
 
 
@@ -59,12 +59,12 @@ def cost(data: AttributeDataset, time: str) -> str:
 
 
 def judged(found: Mapping[str, TrainedBeside], improve: Improve, tolerance: float) -> list[JudgedBaseline]:
-    """Rows of the table of fixes: each method as it was trained, and what of it the guard allows, mixed with the
+    """Rows of the table of fixes: each method as it comes, and what of it the guard allows, mixed with the
     original as learning on is."""
     rows = []
     for each in found.values():
         made, chosen = each.as_made, each.at(improve, tolerance).chosen
-        for what, point in ((AS_TRAINED, made), (GUARDED, chosen)):
+        for what, point in ((AS_MADE, made), (GUARDED, chosen)):
             rows.append(
                 JudgedBaseline(f"{each.method.title}, {what}", point, each.at_point(point), is_reference=True)
             )
@@ -108,7 +108,7 @@ def build(
     def spot(name: str, of: Figures) -> Spot:
         return Spot(name, 100 * (of.flips or 0.0) if flips else 100 * of.balanced, 100 * of.accuracy)
 
-    spots = tuple(spot(other.title, other.after) for other in others)
+    spots = tuple(spot(o.title, o.after) for o in others if o.chosen.steps)  # the others are the original
     first = spot("the original", way[0][1])
     last = way[-1][1]
     told = [first, *([spot("the network that learned on", last)] if len(way) > 1 else []), *spots]

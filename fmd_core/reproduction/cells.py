@@ -33,6 +33,7 @@ from fmd_core.study.retraining import retrain
 from fmd_core.study.study import Study
 from fmd_core.unlearn.baselines import baselines
 from fmd_core.unlearn.deeper.answers import Figures
+from fmd_core.unlearn.deeper.choosing import DeeperPoint
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Reach
 from fmd_core.unlearn.retraining.methods import METHODS
 
@@ -260,8 +261,11 @@ class _Bench:
         epochs = None if case.bundled and self.run == 0 else case.epochs
         found = retrain(self.study, case.attribute, name, seed=self.run, epochs=epochs)
         took, title = time.process_time() - begun, METHODS[name].title
-        points = {limit: found.at(case.improve, limit).chosen for limit in TOLERANCES}
-        for limit, point in {**points, None: found.as_made}.items():
+        points: dict[float | None, DeeperPoint] = {
+            limit: found.at(case.improve, limit).chosen for limit in TOLERANCES
+        }
+        points[None] = found.as_made
+        for limit, point in points.items():
             chosen = f"{point.steps:,}, {point.share:g} of the way"
             yield self._row(guarded(title, limit), found.at_point(point), took, chosen)
 

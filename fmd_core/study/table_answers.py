@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class TableAnswers:
 
     def _logits(self, asked: Asked) -> Logits:
         def log(rows: Array, codes: Array | None) -> Array:
-            return cast(Array, np.log(np.maximum(self.answer(rows, codes), FEWEST)))
+            return np.log(np.maximum(self.answer(rows, codes), FEWEST))
 
         def sides(pairs: CounterfactualPairs | None) -> Sides | None:
             if pairs is None:

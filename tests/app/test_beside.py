@@ -47,10 +47,10 @@ def test_methods_are_trained_and_stand_beside_the_simpler_fixes(open_page, monke
     names = table["Fix"].tolist()
     assert names[0] == "The original"
     assert any(name.startswith("Only the thresholds moved") for name in names)  # always shown
-    for name in ("GroupDRO, as trained", "Samples that hurt the worst group removed (D3M), as trained"):
+    for name in ("GroupDRO, as it comes", "Hurtful samples removed (D3M), as it comes"):
         assert name in names
     made = found["group-dro"].at_point(found["group-dro"].as_made)
-    row = table[table["Fix"] == "GroupDRO, as trained"].iloc[0]
+    row = table[table["Fix"] == "GroupDRO, as it comes"].iloc[0]
     assert row["Right, %"] == f"{100 * made.accuracy:.1f}"
     assert row["Flips, %"] == f"{100 * made.flips:.1f}"
     assert any(

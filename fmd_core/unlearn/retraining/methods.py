@@ -78,7 +78,7 @@ METHODS: dict[str, RetrainingMethod] = {
             source="Lee et al., NeurIPS 2021",
         ),
         RetrainingMethod(
-            name="removal", title="Samples that hurt the worst group removed (D3M)", cost=0.0,
+            name="removal", title="Hurtful samples removed (D3M)", cost=0.0,
             train=train_without_hurtful,
             note="The training samples that hurt the worst served groups are left out and the last layer is fitted "
             "again.",

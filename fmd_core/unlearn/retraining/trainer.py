@@ -326,6 +326,7 @@ def _untrained(classifier: Classifier, width: int) -> nn.Module:
         return encoder
     encoder = classifier.as_module().requires_grad_(True)
     for layer in encoder.modules():
-        if hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()
+        reset = getattr(layer, "reset_parameters", None)
+        if reset is not None:
+            reset()
     return encoder

@@ -76,6 +76,8 @@ class Cell:
     machine: str
     date: str
     version: int = VERSION
+    note: str = ""
+    """What else has to be known of how it was measured."""
 
     @property
     def file(self) -> Path:

@@ -85,6 +85,10 @@ def _case(case: Case, cells: Sequence[Cell], seeds: int) -> dict[str, Any]:
         "summaries": [asdict(summary) for summary in summaries],
         "aims": [asdict(outcome) for outcome in outcomes(case, cells, seeds)],
         "cannot": {cell.part: cell.why_not for cell in cells if cell.why_not},
+        "notes": {
+            note: list(dict.fromkeys(cell.part for cell in cells if cell.note == note))
+            for note in dict.fromkeys(cell.note for cell in cells if cell.note)
+        },
         "not_run": {part: runs for part, runs in missing.items() if runs},
         "cells": [
             {"run": cell.run, "part": cell.part, "rows": [asdict(row) for row in cell.rows]} for cell in cells
@@ -173,6 +177,7 @@ def _table(case: Mapping[str, Any]) -> Iterator[str]:
     for summary in case["summaries"]:
         yield _row(summary, of, what, pooled=case["folds"] > 1)
     told = [f"- {_named(part)} cannot be done here: {why}" for part, why in case["cannot"].items()]
+    told += [f"- {', '.join(map(_named, parts))}: {note}" for note, parts in case["notes"].items()]
     if case["not_run"]:
         parts = "; ".join(
             f"{_named(part)} ({what}{'s' * (len(runs) > 1)} {', '.join(map(str, runs))})"

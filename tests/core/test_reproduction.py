@@ -175,13 +175,14 @@ def test_the_demo_is_measured_kept_and_written(tmp_path, monkeypatch):
 def test_the_page_is_made_of_the_numbers_alone():
     keep_cell(cell(0, row(ORIGINAL, 0.5, bias=None, calibrated=None, flips=None)))
     keep_cell(cell(0, part="both-levels", why="Nobody here can be shown with another male."))
-    content = results([FOLDED], 1)
-    text = page(json.loads(json.dumps(content)))
-    assert (
+    keep_cell(replace(cell(1, row("ours", 0.5), part="jtt"), note="measured by candlelight."))
+    text = page(json.loads(json.dumps(results([FOLDED], 1))))
+    line = (
         "| the original (1 of 2 folds) | 0.750 | 0.750 | 0.500 [0.40, 0.60] yes, f | 100 | – | – | – | 2.0 |"
-        in text
     )
+    assert line in text
     assert "- Trained with every level shown cannot be done here: Nobody here can be shown" in text
+    assert "- JTT (just train twice): measured by candlelight." in text
 
 
 def test_what_cannot_be_measured_or_written_is_a_sentence(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ TORCH_USERS = {
     "fmd_core.models.network_encoder",
     "fmd_core.models.depth",
     "fmd_core.models.classifier",
+    "fmd_core.models.onnx_export",
     "fmd_core.models.torch_encoder",
     "fmd_core.models.content",  # types only
     "fmd_core.models.architectures",
@@ -40,6 +41,9 @@ TORCH_USERS = {
     "fmd_core.models.blocks",
     "fmd_core.unlearn.deeper.augmentation",
     "fmd_core.unlearn.deeper.planning",
+    "fmd_core.unlearn.deeper.checkpoints",
+    "fmd_core.unlearn.deeper.material",
+    "fmd_core.unlearn.deeper.objectives",
     "fmd_core.unlearn.deeper.training",
     "fmd_core.unlearn.retraining.both_levels",
     "fmd_core.unlearn.retraining.group_dro",

@@ -114,7 +114,9 @@ def _forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> fm
     original = plain(variant.review)
     if isinstance(variant, Erasure):
         return study(original).forgetting(fixes.erased(variant), attributes)
-    return study(original).forgetting(study(replace(original, model=variant.review.beside)), attributes)
+    # a point on the way holds both networks, so that what either tells can still be read
+    alone = variant.review if variant.share < 1 else replace(original, model=variant.review.beside)
+    return study(original).forgetting(study(alone), attributes)
 
 
 def forgetting(

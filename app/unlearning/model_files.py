@@ -11,6 +11,7 @@ from app.record.variants import Retrained
 from fmd_core.errors import ModelError
 from fmd_core.models.files import save_classifier
 from fmd_core.models.mixture import mixed_network
+from fmd_core.models.onnx_export import save_onnx
 from fmd_core.models.shelf import model_file
 
 
@@ -23,6 +24,14 @@ def network_file(variant: Retrained) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         save_classifier(_mixed(variant), path)
+        return path.read_bytes()
+
+
+def network_onnx(variant: Retrained) -> bytes:
+    """The same as an ONNX graph, from prepared samples to logits."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        save_onnx(_mixed(variant), path)
         return path.read_bytes()
 
 

@@ -253,10 +253,11 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Learning on",
-        "A copy of the network is trained a little further, on training and external samples, with every group "
-        "counted alike or twins answered alike. Validation people choose how far: accuracy may fall by no more than "
-        "you allow, no class may be given up, and neither the worst group nor the calibrated bias may get worse by "
-        "more than chance.",
+        "A copy of the network is trained a little further, on training and external samples, for what should "
+        "improve. People who did not teach it choose how far: accuracy may fall by no more than you allow, no class "
+        "may be given up, and neither the worst group nor the calibrated bias may get worse by more than chance. Where "
+        "a group is small among validation people, external people choose too, for a second network that did not "
+        "learn from them.",
         "It does not make the network forget who people are, and the original is never touched.",
         ("deeper", "last block", "whole network"),
     ),

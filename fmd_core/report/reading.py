@@ -17,7 +17,7 @@ import msgspec
 from fmd_core.errors import DataError
 from fmd_core.kinds import kind_names
 from fmd_core.method import methods
-from fmd_core.models.depth import DEPTHS
+from fmd_core.models.depth import DEPTHS, RETRAINED
 from fmd_core.report.faults import fault, refusal
 from fmd_core.report.fields import MAX_PARTS, Part
 from fmd_core.report.schema import Report
@@ -97,7 +97,7 @@ def _converted(raw: dict[str, Any]) -> Report:
 
 def _names(report: Report) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
     """Where a report names something that a page looks up, and what there is."""
-    yield "settings.depth", report.settings.depth, tuple(DEPTHS)
+    yield "settings.depth", report.settings.depth, (*DEPTHS, RETRAINED)
     known = tuple(method.name for method in methods())
     yield "settings.strategy", report.settings.strategy, known
     yield "data.kind", report.data.kind, kind_names()

@@ -255,8 +255,8 @@ class _Bench:
         took = time.process_time() - begun
         for tolerance in TOLERANCES:
             point = found.at(tolerance).chosen
-            chosen = f"{point.steps:,} steps, {point.share:g} of the way"
-            yield self._row(guarded(reach, tolerance), found.judged(point.steps, point.share), took, chosen)
+            chosen = f"{point.steps:,} steps, {point.share:g} of the way, {point.restored:g} restored"
+            yield self._row(guarded(reach, tolerance), found.at_point(point), took, chosen)
 
     def _method(self, name: str) -> Iterator[Row]:
         begun, case = time.process_time(), self.case

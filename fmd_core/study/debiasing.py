@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from fmd_core.data import ignore_progress
-from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.data import Split, ignore_progress
+from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Limits, Verdict
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.mixture import mixed_network
+from fmd_core.models.mixture import mixed_network, why_not_mixed
 from fmd_core.showing import one_line
 from fmd_core.study.deeper import asked, deepen
 from fmd_core.study.judging import Judging
@@ -24,12 +24,14 @@ from fmd_core.study.table_answers import table_answers
 from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find_baseline
 from fmd_core.unlearn.deeper.answers import Figures, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 Change = Literal["threshold"] | Reach
 CHANGES: tuple[Change, ...] = ("threshold", *REACHES)
 """What may change, the cheapest first."""
+VALIDATION: tuple[Split, ...] = ("validation",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,10 @@ class Debiased:
     attribute: str
     change: Change
     """What was allowed to change, one of CHANGES."""
+    improve: Improve
+    """What was to improve."""
+    judged_by: tuple[Split, ...]
+    """The parts of the data whose people chose."""
     path: DeeperPath
     network: Classifier
     """The model that was chosen: the original where nothing better is admitted."""
@@ -71,39 +77,44 @@ def debias(
     Parameters
     ----------
     change : what may change, one of CHANGES.
-    improve : "groups": every group of class and level counts alike; "twins": twins are answered alike. None: groups
-        where nobody can be shown with another level (`why_only_groups`), else twins.
+    improve : one of `improving.IMPROVEMENTS`. "groups": every group of class and level counts alike; "worst group":
+        the one that is answered right least often; "parity": levels get an answer equally often; "opportunity": the
+        same of those whose true class it is; "twins": twins are answered alike. None: groups where nobody can be shown
+        with another level (`why_only_groups`), else twins.
     tolerance : accuracy that may be lost, as a share.
     limits : from where on a difference counts in the verdict on what was chosen.
     progress : is told the share that is done, 0 to 1, and may raise to stop.
 
-    Raises DataError for an unknown change, and what `train_deeper` raises. The original is never changed.
+    Raises DataError for an unknown change or aim, ModelError for a network that could not be mixed with its original,
+    both before anything is trained, and what `train_deeper` raises. The original is never changed.
     """
     begun = time.perf_counter()
     if change not in CHANGES:
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
-    aim = improve or usual_improve(study.data, attribute)
+    aim = find_improvement(improve or usual_improve(study.data, attribute)).name
+    if change not in ("threshold", "last layer") and (why := why_not_mixed(study.model)):
+        raise ModelError(why)
     solving = part(progress, 0.0, 0.8)
     if change == "threshold":
         path, heads, _ = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = figures_of_head(study, attribute, head)
-        judge, named = study, head
+        judge, named, chosen_by = study, head, VALIDATION
     else:
         settings = DeeperSettings(reach=change, improve=aim)
         deepened = deepen(study, attribute, settings, tolerance=tolerance, seed=seed, progress=solving)
-        path, chosen = deepened.path, deepened.path.chosen
+        path, chosen, chosen_by = deepened.path, deepened.path.chosen, deepened.judged_by
         both, named = deepened.mixed()
         network = mixed_network(study.model, deepened.repaired, chosen.share) if chosen.steps else study.model
-        after = deepened.judged(chosen.steps, chosen.share)
+        after = deepened.judged(chosen)
         judge = Study(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
     others = judged_baselines(study, attribute, aim, tolerance)
     return Debiased(
-        attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
+        attribute, change, aim, chosen_by, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fmd_core.models.classifier import Classifier
-from fmd_core.unlearn.deeper.training import group_weights
+from fmd_core.unlearn.deeper.objectives import group_weights
 from fmd_core.unlearn.retraining.trainer import Batch, Trainer
 
 if TYPE_CHECKING:

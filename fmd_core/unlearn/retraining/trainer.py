@@ -24,6 +24,7 @@ from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import batch_side, check_fit, read_inputs, row_batches
 from fmd_core.models.training import LARGE_SIDE, feature_scale, suggested_epochs, with_feature_scale
 from fmd_core.unlearn.deeper.augmentation import augmented
+from fmd_core.unlearn.deeper.material import HELD_BYTES
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from fmd_core.models.feature_store import FeatureStore
 
 READING = 0.1  # share of the work in which people are read
-HELD_BYTES = 1_000_000_000  # inputs that are read once and held; more are read from disk every time
 TRIES = 3  # the first wakes the libraries up and does not count
 
 

@@ -256,7 +256,7 @@ class _Bench:
         for tolerance in TOLERANCES:
             point = found.at(tolerance).chosen
             chosen = f"{point.steps:,} steps, {point.share:g} of the way, {point.restored:g} restored"
-            yield self._row(guarded(reach, tolerance), found.at_point(point), took, chosen)
+            yield self._row(guarded(reach, tolerance), found.judged(point), took, chosen)
 
     def _method(self, name: str) -> Iterator[Row]:
         begun, case = time.process_time(), self.case

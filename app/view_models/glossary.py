@@ -396,7 +396,7 @@ TERMS: tuple[Term, ...] = (
         "Trained beside it",
         "Published methods that train a network of the same make on the same people from the beginning: GroupDRO is "
         "told who belongs to which group, JTT, LfF, ReBias and LDR are not. They show what could be had instead.",
-        "They are untuned: each runs with one setting of its publication, and its authors may reach more.",
+        "They are not tuned: each runs with one setting of its publication, and its authors may reach more.",
         ("groupdro", "jtt", "lff", "rebias", "ldr", "d3m"),
     ),
     Term(

@@ -245,13 +245,6 @@ TERMS: tuple[Term, ...] = (
         ("head", "encoder", "frozen", "two layers", "what may change"),
     ),
     Term(
-        "Trained beside it",
-        "Published methods that train a network of the same make on the same people from the beginning: GroupDRO is "
-        "told who belongs to which group, JTT, LfF, ReBias and LDR are not. They show what could be had instead.",
-        "They are untuned: each runs with one setting of its publication, and its authors may reach more.",
-        ("groupdro", "jtt", "lff", "rebias", "ldr", "d3m"),
-    ),
-    Term(
         "Learning on",
         "A copy of the network is trained a little further, on training and external samples, for what should "
         "improve. People who did not teach it choose how far: accuracy may fall by no more than you allow, no class "
@@ -399,6 +392,13 @@ TERMS: tuple[Term, ...] = (
         "goes with the pattern, everyone else of the class against it.",
         "It is not what is right or normal, only what the training samples happen to show.",
         ("with the pattern", "against the pattern", "bias-aligned", "bias-conflicting", "privileged"),
+    ),
+    Term(
+        "Trained beside it",
+        "Published methods that train a network of the same make on the same people from the beginning: GroupDRO is "
+        "told who belongs to which group, JTT, LfF, ReBias and LDR are not. They show what could be had instead.",
+        "They are not tuned: each runs with one setting of its publication, and its authors may reach more.",
+        ("groupdro", "jtt", "lff", "rebias", "ldr", "d3m"),
     ),
     Term(
         "Training samples",

@@ -54,6 +54,14 @@ TORCH_USERS = {
     "fmd_core.unlearn.deeper.material",
     "fmd_core.unlearn.deeper.objectives",
     "fmd_core.unlearn.deeper.training",
+    "fmd_core.unlearn.retraining.both_levels",
+    "fmd_core.unlearn.retraining.group_dro",
+    "fmd_core.unlearn.retraining.jtt",
+    "fmd_core.unlearn.retraining.ldr",
+    "fmd_core.unlearn.retraining.lff",
+    "fmd_core.unlearn.retraining.rebias",
+    "fmd_core.unlearn.retraining.relative_difficulty",
+    "fmd_core.unlearn.retraining.trainer",
     "app.serving.warmup",
 }  # warmup loads it ahead of need
 

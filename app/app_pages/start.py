@@ -51,11 +51,10 @@ def card(reference: str, *, first: bool) -> None:
 
 def bring_your_own() -> None:
     """The way to other data."""
-    with st.container(border=True, height="stretch"):
-        st.subheader("Other data, or your own", anchor=False)
-        st.write(
-            "CelebA, Coloured MNIST and Adult from this machine; a table as CSV or Parquet; pictures in a zip with a "
-            "list. Then open your model's weights, or train one here. No code."
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**Other data, or your own**  \nCelebA, Coloured MNIST and Adult from this machine; your table, texts or "
+            "pictures. Then open your model, whatever made it, or train one here. No code."
         )
         if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
             st.switch_page("app_pages/data.py")
@@ -97,13 +96,11 @@ def waiting() -> None:
     under_review()
 
 
-for row in (
-    (lambda: card("colored_digits", first=True), lambda: card("synthetic_faces", first=False)),
-    (lambda: card("hate_texts", first=False), bring_your_own),
-):
-    for place, draw in zip(st.columns(2, gap="medium"), row, strict=True):
-        with place:
-            draw()
+demos = zip(st.columns(3, gap="medium"), ("colored_digits", "synthetic_faces", "hate_texts"), strict=True)
+for place, reference in demos:
+    with place:
+        card(reference, first=reference == "colored_digits")
+bring_your_own()
 if st.button("Take the tour: a whole review in two minutes", icon=":material/play_circle:", key="begin_tour"):
     tour.begin()
 your_reviews.draw()

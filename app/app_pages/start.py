@@ -31,7 +31,9 @@ def card(reference: str, *, first: bool) -> None:
         st.subheader(components.plain(view.title), anchor=False)
         st.write(view.story)
         if view.sentences:
-            st.html(marked_text.answers(view.sentences, view.answer))
+            with st.container(key="sentences_on_card"):
+                most, *_, least = view.sentences
+                st.html(marked_text.answers((most, *view.sentences[1:2], least), view.answer))
         tiles = [
             gallery.Tile(row, (portraits.picture(review, row, f"{view.title}: {label}", side=96),))
             for row, label in zip(view.rows, view.labels, strict=True)

@@ -18,6 +18,8 @@ STYLE = """<style>
 .fmd-said .bar { height: .5rem; border-radius: 4px; background: color-mix(in srgb, currentColor 14%, transparent); }
 .fmd-said .bar > span { display: block; height: 100%; border-radius: 4px;
   background: light-dark(#3451b2, #8ca2f0); }
+.st-key-sentences_on_card .fmd-said { grid-template-columns: minmax(0, 1fr) 3.2rem; }
+.st-key-sentences_on_card .fmd-said .bar { display: none; }
 .fmd-said .share { text-align: right; font-variant-numeric: tabular-nums; }
 </style>"""
 

@@ -31,7 +31,7 @@ STYLE = """<style>
 .fmd-open figure.record span { display: block; opacity: .8; }
 .fmd-open figure.record strong { display: block; border-left: 3px solid; padding-left: 7px; margin-left: -10px; }
 .fmd-open figure.sentence { flex: 0 1 46%; width: auto; font-size: 1.12rem; line-height: 1.5; }
-.fmd-open figure.sentence::before { content: '\201C'; } .fmd-open figure.sentence::after { content: '\201D'; }
+.fmd-open figure.sentence::before { content: '“'; } .fmd-open figure.sentence::after { content: '”'; }
 .fmd-share { flex: 1; min-width: 0; }
 .fmd-says { display: inline-block; padding: 2px 12px; border-radius: 14px; font-size: .87rem; margin: 0;
   overflow-wrap: anywhere; }

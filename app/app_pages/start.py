@@ -56,7 +56,8 @@ def bring_your_own() -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             "**Other data, or your own**  \nCelebA, Coloured MNIST and Adult from this machine; your table, texts or "
-            "pictures. Then open your model, whatever made it, or train one here. No code."
+            "pictures. Then open your model, whatever made it, or train one here. No code.",
+            width="stretch",
         )
         if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
             st.switch_page("app_pages/data.py")

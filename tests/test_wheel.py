@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMOS = {
     "colored_digits": ("digits.npz", "manifest.json", "model.safetensors"),
     "synthetic_faces": ("README.md", "faces.npz", "manifest.json", "model.safetensors"),
+    "hate_texts": ("README.md", "features.npz", "manifest.json", "model.safetensors", "texts.json"),
 }
 # What the library must not need: the dashboard, its libraries, and this checkout.
 FENCE = """

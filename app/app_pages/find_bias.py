@@ -7,6 +7,7 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
+from app.samples import sentences
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary, opening_picture
 from app.view_models import verdict as verdicts
@@ -97,6 +98,8 @@ def findings() -> None:
             alt=said.findings.summary,
         )
     next_steps(aim, said.decisive)
+    if IS_OF_MODEL:
+        sentences.draw(REVIEW, state.attribute(), state.current())
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
     st.caption(components.plain(said.groups_summary))
     st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)

@@ -29,6 +29,7 @@ export default function ({ data, parentElement }) {
   if (root.dataset.signature !== data.signature) {
     root.dataset.signature = data.signature;
     root.setAttribute('aria-label', data.label);
+    root.classList.toggle('words', !data.twins.some((twin) => twin.sides[0].src));
     root.replaceChildren(...data.twins.map((twin) => {
       const item = make('li', 'twin');
       for (const side of twin.sides) {
@@ -67,9 +68,11 @@ _CSS = """
   border: 1px solid var(--st-border-color); transition: border-color .15s; }
 .twin.differs { border-color: #d9730d; box-shadow: inset 0 0 0 1px #d9730d;
   background: light-dark(#fff6ec, #231c18); }
+.stage.words { grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); }
+.stage.words .level { min-height: 36px; }
 .side { min-width: 0; text-align: center; }
 .side img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 5px; }
-.level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: anywhere;
+.level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: break-word;
   border-radius: 5px; background: var(--st-secondary-background-color); }
 .says { display: block; margin-top: 2px; font-weight: 600; overflow: hidden; text-overflow: ellipsis;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }

@@ -250,7 +250,7 @@ def _three(numbers: object, usual: float) -> Channels:
     given = list(numbers) if isinstance(numbers, list | tuple) else [numbers] * 3
     given = given * 3 if len(given) == 1 else given
     try:
-        red, green, blue = (float(number) for number in given)
+        red, green, blue = (float(str(number)) for number in given)
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"The image processor's colours {str(numbers)[:60]} are not three numbers."

@@ -127,6 +127,12 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
         return _problem_sentence(_capital(name), excess if excess.value is None else bias)
+    if not audit.distance:  # exact twins with a placebo are texts
+        return (
+            f"Changing only the {name} in a text changes the answer by {points(bias.value)} points; changing a neutral "
+            f"word {points(placebo.value)}. That leaves {points(excess.value)} points for {name} itself (95 % interval "
+            f"{points(excess.low or 0)} to {points(excess.high or 0)}, n = {count(excess.n)})."
+        )
     return (
         f"Two people who differ by {name}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "

@@ -42,6 +42,9 @@ const painted = (node) => {
   copy.append(...children(node).map(painted));
   return copy;
 };
+const isOneLine = (node, style) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())
+  && node.getBoundingClientRect().height - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom)
+    < 1.6 * parseFloat(style.lineHeight);
 const laidOut = async (node) => {
   if (node.nodeType === 3) return node.cloneNode();
   if (node.nodeType !== 1) return document.createComment('');
@@ -51,7 +54,7 @@ const laidOut = async (node) => {
   const style = getComputedStyle(node);
   if (style.display === 'none') return document.createComment('');
   for (const name of style) copy.style.setProperty(name, style.getPropertyValue(name));
-  if (style.display === 'inline-block') copy.style.width = 'auto';  // a rounded width breaks its line
+  if (isOneLine(node, style)) copy.style.whiteSpace = 'nowrap';  // a rounded width would break it
   const before = getComputedStyle(node, '::before');
   if (/^".+"$/.test(before.content)) copy.append(JSON.parse(before.content));
   for (const child of children(node)) copy.append(await laidOut(child));

@@ -174,6 +174,7 @@ def test_counts_have_commas_from_a_thousand_on():
         ("(95 % interval 54.8 to 62.9, n = 450)", "(95_%_interval 54.8_to_62.9, n_=_450)"),
         (f"{MINUS}1.0 (+0.5 to {MINUS}2.0)", f"{MINUS}1.0 (+0.5_to_{MINUS}2.0)"),
         ("falls by 5.0 points, and 1 point", "falls by 5.0_points, and 1_point"),
+        ("5s (28 → 96 %), 3 → wrong", "5s (28_→_96_%), 3 → wrong"),
         ("red 3 to the left, ten = 4 of plan", "red 3 to the left, ten = 4 of plan"),
     ],
 )

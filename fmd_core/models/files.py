@@ -105,7 +105,7 @@ def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
     """
     with _opened(path) as file:
         metadata, depth = _description(file, path.name)
-        tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: frozen_array(_plain(file.get_tensor(name))) for name in file.keys()}  # noqa: SIM118
     state = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
     installed = INSTALLED.get(metadata["architecture"])
     own = None if installed is None else encoder or installed()
@@ -131,6 +131,14 @@ def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
         recipe=known_recipe(metadata.get(RECIPE, "")),
         outputs=known_outputs(metadata.get(OUTPUTS, ""), int(tensors["head.bias"].shape[0])),
     )
+
+
+def _plain(array: Array) -> Array:
+    """Numbers that numpy has itself: another library of this process may bring more, and then a file would open or not
+    by what else was imported."""
+    if array.dtype.kind not in "biuf" or array.dtype.isbuiltin != 1:
+        raise TypeError(f"numbers of the type {array.dtype}")
+    return array
 
 
 def _preprocess(metadata: Mapping[str, str]) -> Preprocess:

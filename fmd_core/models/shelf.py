@@ -100,7 +100,7 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
 def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
     """A model from the shelf by id. Raises ModelError where its numbers are not those that were kept under it."""
     found = load_classifier(_file(dataset, model_id))
-    if not found.fingerprint.startswith(model_id):
+    if model_id not in (found.fingerprint[:32], _id_of(found)):
         raise ModelError(
             f"The file of the model '{short_name(found.title)}' was changed since it was kept: its numbers are others. "
             "Put back the original file, or bring this one in under Model as a model of its own."

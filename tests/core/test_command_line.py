@@ -47,7 +47,7 @@ def fails(capsys, *arguments):
     [
         (
             ["hats"],
-            "Unknown data set 'hats'. Known are: colored_digits, synthetic_faces, colored_mnist, celeba, ",
+            "Unknown data set 'hats'. Known are: colored_digits, synthetic_faces, hate_texts, colored_mnist, celeba, ",
         ),
         (["celeba?hat=1"], "'celeba' has no option 'hat'. Its options are: target, protected, size."),
         (["celeba", "--option", "hat=1"], "'celeba' has no option 'hat'. Its options are: "),

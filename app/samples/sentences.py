@@ -36,6 +36,5 @@ def draw(review: Review, attribute: str, variant: Variant | None) -> None:
     )
     table.insert(0, "Kind of sentence", list(found.cases))
     figure = charts.heat_table(found.values, found.groups, found.cases)
-    st.plotly_chart(figure, key="case_map", config=charts.CONFIG, alt=found.summary)
-    st.caption(components.plain(found.summary))
+    panels.picture(figure, found.summary, key="case_map")
     panels.folded_table(lambda: table, found.summary, key="case_map")

@@ -127,8 +127,7 @@ def _bars(views: Sequence[where_it_looks.Bars]) -> None:
     for place, view in enumerate(views):
         st.markdown(f"**{components.plain(view.title)}**")
         figure = charts.contributions(view.labels, view.series, reach=(min(every), max(every)))
-        st.plotly_chart(figure, key=f"contributions_{place}", config=charts.CONFIG, alt=view.summary)
-        st.caption(components.plain(view.summary))
+        panels.picture(figure, view.summary, key=f"contributions_{place}")
         panels.folded_table(partial(attrgetter("table"), view), view.summary, key=f"contributions_{place}")
 
 

@@ -139,8 +139,7 @@ def _results(
         [(spot.name, spot.across, spot.up) for spot in view.way],
         [(spot.name, spot.across, spot.up) for spot in view.spots], view.axis,
     )  # fmt: skip
-    st.plotly_chart(figure, key="beside_frontier", config=charts.CONFIG, alt=view.summary)
-    st.caption(components.plain(view.summary))
+    panels.picture(figure, view.summary, key="beside_frontier")
     if learned is None:
         st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     else:

@@ -213,8 +213,7 @@ def _results(run: Run, tolerance: float) -> None:
     st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
-    st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
-    st.caption(components.plain(view.summary))
+    panels.picture(figure, view.summary, key="deeper_way")
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
     st.markdown(components.plain(view.judges))
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)

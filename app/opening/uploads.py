@@ -43,6 +43,7 @@ SUFFIXES = (
     ".pt",
     ".pth",
     ".bin",
+    ".mlmodel",
 )
 MOST_SHEETS = 4  # parsed tables that are remembered, so that an answer does not read the file again
 LONGEST_STAY = 24 * 3600.0  # seconds; an older folder was left behind by a server that was killed

@@ -10,7 +10,7 @@ from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, fig
 from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.architectures import ARCHITECTURES, find_architecture
 from fmd_core.models.intake.file_doors import find_door
-from fmd_core.models.intake.intake import Passport
+from fmd_core.models.intake.intake import ABILITIES, Passport
 from fmd_core.models.shelf import Shelved
 
 NORMALISATION_TITLES = {
@@ -105,6 +105,7 @@ def passport_rows(passport: Passport) -> list[dict[str, str]]:
         "Network": f"{passport.title}, {passport.n_parameters:,} numbers learned",
         "Layers": f"{len(passport.layers)} tables of numbers{last}",
         "Names of the layers": f"all began with '{prefix}', which was taken off" if prefix else "as expected",
+        "What can be done": "; ".join(ABILITIES[name] for name in passport.can),
         "Scores of harmful samples": SCORES[passport.is_ours],
     }
     return [{"": name, "Passport": value} for name, value in rows.items()]

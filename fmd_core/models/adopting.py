@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import AttributeDataset, ignore_progress
+from fmd_core.models import skops_file
 from fmd_core.models.class_order import Outputs, Reason, checked, in_order, read_outputs
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit, extract_features
@@ -56,6 +57,8 @@ def adopt(
     """
     check_fit(classifier, data)
     fitted, notes = fitted_to(classifier, data)
+    fitted, found = skops_file.fitted_to(fitted, data)
+    notes = (*notes, *found)
     outputs = _outputs(fitted, data, tuple(classes), is_ours=is_ours)
     last = fitted.head.last
     head = fitted.head.with_last(in_order(last.weight, last.bias, outputs.meaning))

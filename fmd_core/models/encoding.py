@@ -56,7 +56,8 @@ def read_inputs(
     """What the classifier reads of `rows`, with `attribute` set to `codes` (m,) if they are given: the source's
     inputs, or the columns of its frame that the encoder names, where the source has one (see `FrameSource`), or whole
     pictures as the classifier cuts them, where the source has them (see `WholePictures`)."""
-    source, columns = dataset.source, list(getattr(classifier.encoder, "columns", ()))
+    source, encoder = dataset.source, classifier.encoder
+    columns = list(getattr(encoder, "wanted", ()) or getattr(encoder, "columns", ()))
     if (
         columns
         and isinstance(source, FrameSource)

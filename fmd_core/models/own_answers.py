@@ -124,8 +124,8 @@ def _from_table(content: bytes, name: str, data: AttributeDataset, paths: Sequen
 
     try:
         text = content.decode("utf-8-sig")
-        dialect = csv.Sniffer().sniff(text[:4096], ",;\t") if text else csv.excel
-        lines = list(csv.reader(io.StringIO(text), dialect))
+        first = text.partition("\n")[0]
+        lines = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"'{name[:60]}' is no table of text; give a CSV with a header, or a .npy file."

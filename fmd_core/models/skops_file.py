@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 
 import numpy as np
 
-from fmd_core.data import Array
+from fmd_core.data import Array, AttributeDataset, FrameSource
 from fmd_core.errors import ModelError
 from fmd_core.models import sklearn_encoder
+from fmd_core.models.classifier import Classifier
 from fmd_core.models.door import Asked, Opened
 from fmd_core.models.intake.skops_files import MOST_BYTES, SCHEMA
 from fmd_core.models.preprocess import Preprocess
@@ -209,14 +210,54 @@ class SkopsEncoder(SklearnEncoder):
 
     content: bytes = b""
     """The file."""
+    wanted: tuple[str, ...] = ()
+    """What the data call the columns, in the order in which it was fitted on them; () for its own names."""
 
     stored_as = STORED_AS
+
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """Features (m, d) float32 of each batch of rows, whose columns go by the names of the data."""
+        return super().encode_batches(self._renamed(batch) for batch in batches)
+
+    def _renamed(self, batch: Array) -> Array:
+        named = self.wanted and hasattr(batch, "set_axis")
+        return cast(Array, cast(Any, batch).set_axis(list(self.columns), axis=1)) if named else batch
 
     def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
         """The file itself. ModelError for a part of the model."""
         if self.first is None:
             raise ModelError(f"Only the whole of {self.title} can be written to a file.")
-        return {}, {"file": np.frombuffer(self.content, "uint8")}
+        return {"columns": json.dumps(self.wanted)}, {"file": np.frombuffer(self.content, "uint8")}
+
+
+def fitted_to(classifier: Classifier, data: AttributeDataset) -> tuple[Classifier, tuple[str, ...]]:
+    """The same model with its columns found among those of `data`, by name or by its letters, and what was found.
+
+    Models that are none of skops come back as they are. Raises ModelError with the columns that are missing.
+    """
+    encoder, source = classifier.own_encoder, data.source
+    if not isinstance(encoder, SkopsEncoder) or not encoder.columns:
+        return classifier, ()
+    if not isinstance(source, FrameSource):
+        raise ModelError(f"The model reads columns by their names, but '{data.name}' has none.")
+    there = [str(name) for name in source.read_frame(data.rows("train")[:1]).columns]
+    alike = {
+        _letters(name): name for name in there if [_letters(n) for n in there].count(_letters(name)) == 1
+    }
+    found = [name if name in there else alike.get(_letters(name), "") for name in encoder.columns]
+    lacking = [name for name, column in zip(encoder.columns, found, strict=True) if not column]
+    if lacking:
+        named = ", ".join(repr(name[:40]) for name in lacking[:6]) + " and others" * (len(lacking) > 6)
+        raise ModelError(
+            f"The model reads {named}, which '{data.name}' does not have or does not give to models; bring the table "
+            f"with all {len(found)} columns that the model was fitted on."
+        )
+    told = "All columns that it reads were found by their names."
+    return replace(classifier, own_encoder=replace(encoder, wanted=tuple(found))), (told,)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def opened(content: bytes) -> Opened:
@@ -239,7 +280,7 @@ def opened(content: bytes) -> Opened:
 
 
 def restore(
-    settings: Mapping[str, str],  # noqa: ARG001  it has none
+    settings: Mapping[str, str],
     arrays: Mapping[str, Array],
     preprocess: Preprocess,  # noqa: ARG001  nothing is done to rows
 ) -> SklearnEncoder:
@@ -248,5 +289,9 @@ def restore(
     if file is None or file.dtype != np.uint8 or file.ndim != 1:
         raise _damaged()
     encoder = opened(file.tobytes()).encoder
-    assert isinstance(encoder, SklearnEncoder)
-    return encoder
+    assert isinstance(encoder, SkopsEncoder)
+    try:
+        wanted = tuple(str(name) for name in json.loads(settings.get("columns", "[]")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _damaged() from error
+    return replace(encoder, wanted=wanted if len(wanted) == len(encoder.columns) else ())

@@ -69,7 +69,7 @@ def demo_data():
 
 class TestStart:
     def test_accuracy_is_measured_or_said_to_be_on_its_way(self, data):
-        model = SimpleNamespace(title="Small network (3 layers)", n_parameters=1234)
+        model = SimpleNamespace(title="Small network (3 layers)", n_parameters=1234, outputs=None)
         model.name = ""
         waiting, ready = start.build_loaded(data, model, None), start.build_loaded(data, model, AUDIT)
         assert waiting.loaded[-1]["What was loaded"] == "measured when you look for the bias"

@@ -489,7 +489,7 @@ def test_row_15_other_files_are_recognised_by_content_whatever_their_name(refuse
         (["0,5", "1,5"], ("0.5", "1.5")),
         (["no loan ", " a loan"], ("a loan", "no loan")),
         (["c", "b", "a"], ("a", "b", "c")),
-        (["None", "NA"], ("NA", "None")),
+        (["None", "unknown"], ("None", "unknown")),  # NA, as programs write an empty cell, is none
         (["007", "7"], ("007", "7")),
     ],
 )

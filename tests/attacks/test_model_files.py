@@ -370,6 +370,12 @@ def test_row_06_the_weights_of_a_torchscript_program_can_be_taken_out(refusal, t
     assert intake.inspect_file(tmp_path / "weights.pt")[0] == "state_dict"
 
 
+@pytest.mark.usefixtures("unopened")
+def test_row_06_a_core_ml_file_is_told_from_onnx_by_its_name(refusal, tmp_path):
+    (tmp_path / "model.mlmodel").write_bytes(b"\x08\x04\x12\x70\x0a\x2a\x0a\x05image")
+    assert str(refusal(tmp_path / "model.mlmodel")).startswith("This is a Core ML model; export the network")
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.999])
 @pytest.mark.usefixtures("unopened")
 def test_row_06_a_truncated_archive_is_called_incomplete(refusal, state, tmp_path, share):

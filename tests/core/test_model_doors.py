@@ -12,6 +12,7 @@ import torch
 from fmd_core import ModelError, save_classifier
 from fmd_core.__main__ import main
 from fmd_core.models import hugging_face, hugging_face_text, skops_file
+from fmd_core.models.encoding import encode_rows
 from fmd_core.models.files import load_classifier
 from fmd_core.models.intake import intake, layer_names, refusals
 from fmd_core.models.intake import worker as intake_worker
@@ -210,6 +211,28 @@ def test_a_skops_file_without_column_names_must_fit_the_columns(opened):
         opened(content, "m.skops", n_inputs=7)
     with pytest.raises(intake.IntakeRefusal, match="tells 2 classes apart, but the target has 3"):
         opened(content, "m.skops", n_classes=3)
+
+
+def test_columns_of_a_skops_file_are_found_by_their_letters_or_named_as_missing(opened, tmp_path):
+    from fmd_core.datasets.table_dataset import make_table_dataset
+
+    model, (frame, labels) = pipeline(), rows()
+    parts = np.resize(["train", "train", "validation", "test", "external"], len(frame))
+    other = frame.rename(columns={"age": "Age", "hours": "HOURS"}).assign(told=labels, sex=["f", "m"] * 30)
+    data = make_table_dataset("staff", other, target="told", protected=["sex"], split=parts)
+    _, classifier = opened(skops_of(model), "model.skops", n_classes=2)
+    fitted, told = skops_file.fitted_to(classifier, data)
+    assert told == ("All columns that it reads were found by their names.",)
+    save_classifier(fitted, tmp_path / "ours.safetensors")
+    for one in (fitted, load_classifier(tmp_path / "ours.safetensors")):
+        features = encode_rows(one, data, np.arange(60))
+        own = one.head.probabilities(features.astype("float64"))
+        assert np.abs(own - model.predict_proba(frame)).max() < 1e-6
+    less = make_table_dataset(
+        "staff", other.drop(columns="HOURS"), target="told", protected=["sex"], split=parts
+    )
+    with pytest.raises(ModelError, match=r"^The model reads 'hours', which 'staff' does not have"):
+        skops_file.fitted_to(classifier, less)
 
 
 def test_what_is_trusted_is_no_more_than_what_is_checked():

@@ -7,6 +7,7 @@ rest happens in `fmd_core.models.intake.worker`, which has limits on memory and 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -210,6 +211,12 @@ def _taken() -> _Waiting | None:
                 return waiting
             _discard(waiting)
     return None
+
+
+@atexit.register
+def _discard_all() -> None:
+    while _spare:
+        _discard(_spare.pop())
 
 
 def _discard(waiting: _Waiting) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmd_core.models.intake.refusals import ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
+from fmd_core.models.intake.refusals import CORE_ML, ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 
 MAX_BYTES = 1 << 30
 MAX_TENSORS = 5_000
@@ -91,7 +91,8 @@ def is_onnx(seen: Seen) -> bool:
     """Whether it begins as exporters of ONNX write it, or says so by its name and is nothing else that is known."""
     begins = re.match(rb"\x08[\x03-\x20][\x12\x1a\x22\x28\x32:B]", seen.start) is not None
     named = seen.path.suffix == ".onnx" and bool(seen.start) and not seen.is_archive
-    return begins or (named and kind_of_start(seen.start) is None)
+    other = seen.path.suffix == CORE_ML  # begins alike
+    return (begins and not other) or (named and kind_of_start(seen.start) is None)
 
 
 def check_onnx(seen: Seen) -> str:  # noqa: ARG001 - a protobuf has no table of contents

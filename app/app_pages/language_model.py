@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.opening import language_job as jobs
 from app.session import access, memory
@@ -72,7 +73,7 @@ def ask() -> Asked | None:
     return asked
 
 
-def upload():
+def upload() -> UploadedFile | None:
     """The zip that was brought, if the model is one."""
     return memory.value("language_zip", None) if memory.value("language_model", "") == jobs.UPLOAD else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,14 +104,13 @@ def some_of(examples: Sequence[Example], most: int | None, seed: int = 0) -> tup
     """At most `most` of the examples, spread evenly over target terms (the seed draws within a term); all for None."""
     if most is None or most >= len(examples):
         return tuple(examples)
-    rng, by_term = np.random.default_rng(seed), defaultdict(list)
-    for number in rng.permutation(len(examples)):
-        by_term[examples[number].target].append(int(number))
-    turns = sorted(
-        (turn, term, number) for term, numbers in by_term.items() for turn, number in enumerate(numbers)
-    )
-    chosen = sorted(number for _, _, number in turns[:most])
-    return tuple(examples[number] for number in chosen)
+    rng, seen = np.random.default_rng(seed), Counter[str]()
+    turns = []  # an example's turn is how many of its term came before it in a random order
+    for place, number in enumerate(rng.permutation(len(examples))):
+        term = examples[number].target
+        turns.append((seen[term], place, int(number)))
+        seen[term] += 1
+    return tuple(examples[number] for number in sorted(number for _, _, number in sorted(turns)[:most]))
 
 
 def halves(examples: Sequence[Example]) -> tuple[Array, Array]:

@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.errors import DataError, ModelError
 from fmd_core.language.opening import LanguageModel
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 BATCH_TOKENS = 768
 MOST_BYTES = 3 << 29
@@ -113,7 +118,12 @@ def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Arr
         )
     found = np.empty((len(places), width), "float32")
     heard: list[torch.Tensor] = []
-    hook = head_of(model).register_forward_pre_hook(lambda _, given: (heard.append(given[0]), _stop())[1])
+
+    def hear(_layer: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        heard.append(given[0])
+        raise _Enough
+
+    hook = head_of(model).register_forward_pre_hook(hear)
     try:
         total, done = max(1, sum(len(given) for given, _ in _runs(model, places))), 0
         for group in _batches(_runs(model, places)):
@@ -138,10 +148,6 @@ def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Arr
 
 class _Enough(Exception):
     """The last layer's input is known: the layer itself need not run."""
-
-
-def _stop() -> None:
-    raise _Enough
 
 
 def _silent(_share: float) -> None:
@@ -177,9 +183,10 @@ def _batches(runs: list[Run]) -> Iterator[list[Run]]:
         yield group
 
 
-def head_of(model: LanguageModel):  # noqa: ANN201  a torch layer, imported late
+def head_of(model: LanguageModel) -> nn.Linear:
     """The layer that turns features into one number for each token."""
-    layer = model.network.get_output_embeddings()
+    layer: Any = model.network.get_output_embeddings()  # type: ignore[operator]  # of the library's classes
     if layer is None or layer.weight.ndim != 2:
         raise ModelError("The model has no last layer over its words, so nothing can be scored.")
-    return layer
+    found: nn.Linear = layer
+    return found

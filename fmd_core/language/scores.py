@@ -105,7 +105,7 @@ def _score(name: str, values: Array, terms: Array) -> BiasScore:
 
     lms = icat = None
     if not np.isnan(means[0]):
-        drawn = None if draws is None else _icat(draws[:, 0], draws[:, 1])
+        drawn = None if draws is None else np.asarray(_icat(draws[:, 0], draws[:, 1]))
         lms, icat = column(0), estimate(float(_icat(means[0], means[1])), drawn)
     return BiasScore(name, len(values), n, lms, column(1), icat, column(2))
 

@@ -232,7 +232,9 @@ class LanguageStudy:
     def _cost(self, deciding: Array, change: RowChange) -> float:
         """How perplexity on the deciding examples' sentences rises, as a factor."""
         reading = self._examples.reading
-        sentences = np.concatenate([np.arange(len(reading))[self._sentences(number)] for number in deciding])
+        sentences = np.concatenate(
+            [np.arange(len(reading))[self._sentences(int(number))] for number in deciding]
+        )
         tokens = np.concatenate([np.arange(len(reading.tokens))[reading.span(s)] for s in sentences])
         after = self._examples.after(self.head, change)
         return perplexity(after[tokens]) / perplexity(self._examples.own[tokens])

@@ -323,6 +323,10 @@ def test_fewer_examples_are_spread_over_terms(data):
     few = some_of(examples, 8)
     assert {one.target for one in few} == set(tiny.NOUNS)
     assert some_of(examples, None) == examples
+    each = [Example(f"pair {number}", "work", "a", "b", None) for number in range(1_000)]
+    drawn = [int(one.target.split()[1]) for one in some_of(each, 300)]
+    assert abs(np.mean(drawn) - 499.5) < 50  # not the first ones by name
+    assert drawn == sorted(set(drawn))
 
 
 def test_missing_and_damaged_sets_are_sentences(tmp_path):

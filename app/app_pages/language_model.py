@@ -112,7 +112,7 @@ def change_section(found: Scored) -> None:
         return
     st.caption(
         f"Decided by {told.told.n_deciding} target terms, judged on {told.told.n_judging} others, all bias types "
-        "together."
+        "together. Where intervals overlap, two figures may differ by chance."
     )
     for one, sentence in zip(told.told.tried, told.sentences, strict=True):
         (st.warning if one.refused else st.write)(components.plain(sentence))

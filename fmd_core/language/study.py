@@ -152,7 +152,7 @@ class LanguageStudy:
         scores = sentence_scores(log_probabilities, self._weights, self._examples.reading.starts)
         chosen = np.arange(len(self.examples)) if rows is None else rows
         return [self.examples[i] for i in chosen], np.concatenate(
-            [scores[self._sentences(i)] for i in chosen]
+            [scores[self._sentences(int(i))] for i in chosen]
         )
 
     def debias(self, tell: Tell = silent, judge: LanguageStudy | None = None) -> Debiased:

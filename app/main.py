@@ -30,6 +30,7 @@ twins = st.Page("app_pages/twins.py", title="Twins", icon=":material/compare:")
 harmful = st.Page("app_pages/harmful.py", title="Harmful samples", icon=":material/travel_explore:")
 compare = st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:")
 reviewing = [find_bias, twins, harmful, unlearn, features, compare, report]
+language = st.Page("app_pages/language_model.py", title="Language model", icon=":material/text_fields:")
 reading = st.Page("app_pages/method.py", title="Method & glossary", icon=":material/menu_book:")
 steps = (
     stepper.Step("Data & model", tuple(choosing)),
@@ -38,8 +39,8 @@ steps = (
     stepper.Step("Fix", (unlearn,)),
     stepper.Step("Report", (report,)),
 )
-more = (compare, features, reading)
-page = st.navigation([*choosing, *reviewing, reading], position="hidden")
+more = (compare, features, language, reading)
+page = st.navigation([*choosing, *reviewing, language, reading], position="hidden")
 with warmup.drawing():
     stepper.draw(steps, more, page)
     tour.draw()
@@ -49,7 +50,7 @@ with warmup.drawing():
         permalink.notes(page.title)
         if page in choosing[1:]:  # everything there brings in data or models
             access.require_change()
-        if page in (*choosing, reading):
+        if page in (*choosing, language, reading):
             page.run()  # first: the page paints before the sidebar's libraries are in
         from app.frame import sidebar
         from app.jobs import preparation

@@ -32,6 +32,8 @@ TORCH_USERS = {
     "fmd_core.models.architectures",
     "fmd_core.models.training",
     "fmd_core.models.intake.worker",
+    "fmd_core.language.opening",
+    "fmd_core.language.reading",
     "fmd_core.models.intake.layer_names",
     "fmd_core.models.intake.state_dicts",
     "fmd_core.models.hugging_face",

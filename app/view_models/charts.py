@@ -61,9 +61,11 @@ class BarChart:
     table: pd.DataFrame
 
 
-def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: bool = False) -> go.Figure:
-    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line, a row's own limit
-    a mark across its bar."""
+def bars(
+    rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: bool = False, named: str = "limit"
+) -> go.Figure:
+    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line with what it is `named`,
+    a row's own limit a mark across its bar."""
     known = [row for row in rows if row.estimate.value is not None]
     limits = [row for row in known if row.limit is not None]
     ends = [100 * (end or 0) for row in known for end in (row.estimate.low, row.estimate.high)]
@@ -79,7 +81,7 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
     if limit is not None:
         line = {"color": LIMIT, "dash": "dash", "width": 1.5}
         place = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": 100 * limit, "x1": 100 * limit}
-        label = {"text": f"limit {100 * limit:g}", "x": 100 * limit, "y": 1, "yref": "paper"}
+        label = {"text": f"{named} {100 * limit:g}", "x": 100 * limit, "y": 1, "yref": "paper"}
         layout["shapes"] = [{"type": "line", "line": line} | place]
         layout["annotations"] = [label | {"yanchor": "bottom", "showarrow": False, "font": FONT}]
     traces = [trace, *([_limit_marks(limits)] if limits else [])]

@@ -49,10 +49,17 @@ def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bar_chart(
-    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
+    view: charts.BarChart,
+    *,
+    key: str,
+    axis: str,
+    limit: float | None = None,
+    signed: bool = False,
+    named: str = "limit",
 ) -> None:
     """Bars with whiskers, their summary and their table."""
-    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
+    figure = charts.bars(view.bars, axis=axis, limit=limit, signed=signed, named=named)
+    chart(figure, view.summary, view.table, key=key)
 
 
 def _arrow(card: Headline) -> Literal["up", "down", "off"]:

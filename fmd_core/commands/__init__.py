@@ -14,5 +14,6 @@ COMMANDS = {  # name of the command and, but for `MODULES`, of its module: what 
     "train": "train a network on a data set and keep it for the dashboard",
     "reproduce": "measure every way to debias and write docs/results.md",
     "forget": "make networks forget attributes and write docs/forgetting.md",
+    "stereotypes": "score a language model on published stereotype sets (experimental)",
     "doctor": "say what is missing on this machine",
 }

@@ -223,7 +223,7 @@ def build(described: Described, state: Mapping[str, Array], n_outputs: int) -> n
 
     Raises ModelError for weights that are missing, left over or of another shape.
     """
-    transformers = _library()
+    transformers = library()
     import torch
 
     family = described.family
@@ -231,7 +231,7 @@ def build(described: Described, state: Mapping[str, Array], n_outputs: int) -> n
         **described.settings, num_labels=n_outputs, attn_implementation="eager"
     )
     cls = getattr(transformers, family.network)
-    wanted = _size_of(cls, config)
+    wanted = size_of(cls, config)
     given = sum(array.size for array in state.values())
     if wanted > 1.01 * given + 100_000:  # position ids and counters are no weights
         raise ModelError(
@@ -262,7 +262,7 @@ def build(described: Described, state: Mapping[str, Array], n_outputs: int) -> n
     return ready
 
 
-def _library() -> Any:  # noqa: ANN401  the library's module
+def library() -> Any:  # noqa: ANN401  the library's module
     """transformers, kept from any network; ModelError where it is not installed."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -275,7 +275,7 @@ def _library() -> Any:  # noqa: ANN401  the library's module
     return transformers
 
 
-def _size_of(cls: Any, config: Any) -> int:  # noqa: ANN401  the library's classes
+def size_of(cls: Any, config: Any) -> int:  # noqa: ANN401  the library's classes
     """How many numbers the network has, without memory for them."""
     import torch
 

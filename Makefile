@@ -39,6 +39,7 @@ bench: .venv/develop .venv-bench/ready
 demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)
 	$(BIN)/python sample_data/build_colored_digits.py
 	$(BIN)/python sample_data/build_synthetic_faces.py
+	# sample_data/build_hate_texts.py needs the public texts of its README
 
 docs: .venv-docs/ready         # build/site: tutorials, how-to, reference; a link that leads nowhere is an error
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict

@@ -30,8 +30,11 @@ Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """train taught the model, external decides the fix, validation guards it, test judges it."""
-PairMethod = Literal["generated", "flipped", "matched"]
-"""How twins are made: drawn again, a column changed, or a real person like the first one found."""
+PairMethod = Literal["generated", "flipped", "matched", "swapped"]
+"""How twins are made: drawn again, a column changed, a real person like the first one found, or terms of a text
+swapped, which not every text has."""
+NEUTRAL_WORD = "a neutral word"
+"""What differs between placebo twins of texts, as an attribute of their source: no protected one has this name."""
 InputKind = str
 """The name of a kind of sample; see `fmd_core.kinds`."""
 Display = object
@@ -134,6 +137,15 @@ class WholePictures(Protocol):
         """The whole pictures of `rows` as `fit` makes them of RGB ones, uint8 (m, height, width, 3)."""
 
 
+@runtime_checkable
+class SwapSource(Protocol):
+    """The ability of a source to show some of its samples, and not others, with another level."""
+
+    def showable(self, rows: Array, attribute: str) -> Array:
+        """Which levels each of `rows` can be shown with, (m, n_levels) bool: none, or its own and others. Of
+        `NEUTRAL_WORD` the second of two is the sample with something changed that says nothing of anybody."""
+
+
 @dataclass(frozen=True, eq=False)
 class AttributeDataset:
     """Samples with a target, protected attributes and a split into the four roles."""
@@ -233,11 +245,16 @@ class AttributeDataset:
         Over-representation is P(level | class) - P(level) on the training split: the link
         that a model can learn instead of the task.
         """
+        return np.argmax(self.over_representation(attribute), axis=1)
+
+    def over_representation(self, attribute: str) -> Array:
+        """P(level | class) - P(level) on the training split, (n_classes, n_levels)."""
         column, train = self.attribute(attribute), self.rows("train")
         counts = np.zeros((len(self.target.levels), len(column.levels)))
         np.add.at(counts, (self.target.codes[train], column.codes[train]), 1)
         given_class = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        return np.argmax(given_class - counts.sum(axis=0) / len(train), axis=1)
+        difference: Array = given_class - counts.sum(axis=0) / len(train)
+        return difference
 
     def bias_aligned(self, attribute: str) -> Array:
         """Which samples show the level that is usual for their class, (n,) bool."""

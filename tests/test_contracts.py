@@ -38,6 +38,10 @@ TORCH_USERS = {
     "fmd_core.models.hugging_face_text",
     "fmd_core.explain.occlusion",
     "fmd_core.explain.attributions",
+    "fmd_core.explain.token_attributions",
+    "fmd_core.models.bert",  # imported only by what builds the network
+    "fmd_core.models.sentence_encoder",
+    "fmd_core.models.known_texts",  # types only
     "fmd_core.forget.finetuning",
     "fmd_core.forget.pressures",
     "fmd_core.forget.adversarial",
@@ -50,6 +54,14 @@ TORCH_USERS = {
     "fmd_core.unlearn.deeper.material",
     "fmd_core.unlearn.deeper.objectives",
     "fmd_core.unlearn.deeper.training",
+    "fmd_core.unlearn.retraining.both_levels",
+    "fmd_core.unlearn.retraining.group_dro",
+    "fmd_core.unlearn.retraining.jtt",
+    "fmd_core.unlearn.retraining.ldr",
+    "fmd_core.unlearn.retraining.lff",
+    "fmd_core.unlearn.retraining.rebias",
+    "fmd_core.unlearn.retraining.relative_difficulty",
+    "fmd_core.unlearn.retraining.trainer",
     "app.serving.warmup",
 }  # warmup loads it ahead of need
 

@@ -12,6 +12,7 @@ FORMS = {
     "adult": ("Adult", data_forms.adult),
     "table": ("Your table", import_form.table),
     "pictures": ("Your pictures", pictures_form.pictures),
+    "texts": ("Your texts", import_form.texts),
     "demos": ("Demos", data_forms.demos),
 }
 

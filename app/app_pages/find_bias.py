@@ -7,10 +7,11 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
+from app.samples import sentences
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary, opening_picture
 from app.view_models import verdict as verdicts
-from app.widgets import components, criteria_form, findings_list, panels, without_model
+from app.widgets import components, criteria_form, figure_tools, findings_list, panels, without_model
 from app.widgets import opening as opening_widget
 from fmd_core import BiasReport, Verdict, figures
 from fmd_core.measure.verdict.values import Judges
@@ -55,7 +56,10 @@ def opening(verdict: Verdict, at: int) -> None:
     flips = opening_picture.flips_of(verdict.findings, finding)
     view = opening_picture.build(data, finding, cache.answered(REVIEW, current), head, pairs, flips)
     if view is not None:
-        opening_widget.draw(REVIEW, view)
+        with st.container(gap=None, horizontal_alignment="right"):
+            with st.container(key="opening"):
+                opening_widget.draw(REVIEW, view)
+            figure_tools.offer("opening", "The worst finding")
 
 
 @components.fragment
@@ -81,7 +85,7 @@ def findings() -> None:
         chosen = findings_list.show(
             said.findings.rows, key="findings_list", label="What was found, worst first"
         )
-        st.caption(components.plain(said.findings.summary))
+        figure_tools.caption(said.findings.summary, "findings_list", "What was found")
     with top:
         aim = aiming.aim_behind(verdict) if IS_OF_MODEL else None
         told(said, aim)
@@ -94,6 +98,8 @@ def findings() -> None:
             alt=said.findings.summary,
         )
     next_steps(aim, said.decisive)
+    if IS_OF_MODEL:
+        sentences.draw(REVIEW, state.attribute(), state.current())
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
     st.caption(components.plain(said.groups_summary))
     st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)

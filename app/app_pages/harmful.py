@@ -120,6 +120,7 @@ def ranking() -> None:
         st.info(components.plain(harmful.nobody(data, label, k, shown)))
     if view.caution:
         st.info(components.plain(view.caution))
+    portraits.offer_to_show(REVIEW)
     left, right = st.columns([3, 5], gap="medium")
     with right:
         chosen = gallery.show(
@@ -127,6 +128,7 @@ def ranking() -> None:
             key="harmful_gallery",
             label=f"{kind} training samples",
             selectable=True,
+            size="wide" if portraits.reads_words(REVIEW) else "",
         )
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")

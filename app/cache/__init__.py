@@ -5,10 +5,11 @@ Each function takes small hashable keys and calls the one before it for its heav
 argument with an underscore is no part of the key: it is told how far the work has come.
 
 What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
-which the dashboard asks it. Each module asks only those before it: opened, influences, deeper, fixes, judgements,
-patterns, pictures, warming. All of them keep by `bounded`.
+which the dashboard asks it. Each module asks only those before it: opened, influences, beside, deeper, fixes,
+judgements, patterns, pictures, warming. All of them keep by `bounded`.
 """
 
+from app.cache.beside import known_beside, methods_beside, seconds_of_methods, trained_beside
 from app.cache.deeper import (
     both,
     changes,
@@ -136,6 +137,7 @@ __all__ = [
     "is_solved",
     "is_warm",
     "judges",
+    "known_beside",
     "known_contents",
     "known_forgetting",
     "known_score_check",
@@ -143,6 +145,7 @@ __all__ = [
     "label_doubts",
     "learned",
     "measured_effect",
+    "methods_beside",
     "n_inputs",
     "named_head",
     "open_data",
@@ -161,6 +164,7 @@ __all__ = [
     "rivals_of",
     "score_check",
     "scores",
+    "seconds_of_methods",
     "served_worst",
     "side_by_side",
     "side_by_side_biases",
@@ -170,6 +174,7 @@ __all__ = [
     "study",
     "taught",
     "testable",
+    "trained_beside",
     "tried_ways",
     "try_roads",
     "untested",

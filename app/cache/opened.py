@@ -46,12 +46,15 @@ def open_model(data: str, model: str) -> fmd.Classifier:
     return shelf.open_model(open_data(data), model)
 
 
+_DATA, _MODELS = open_data, open_model  # which know what is open
+
+
 def known_contents(review: Review) -> dict[str, str]:
     """Fingerprints of the data ("data") and of the original model ("model"), of what is open already."""
     found = {}
-    if open_data.holds(review.data):
+    if _DATA.holds(review.data):
         found["data"] = open_data(review.data).fingerprint
-    if open_model.holds(review.data, review.model):
+    if _MODELS.holds(review.data, review.model):
         found["model"] = open_model(review.data, review.model).fingerprint
     return found
 

@@ -9,7 +9,7 @@ from app.record.variants import describe
 from app.session import memory, state
 from app.view_models import glossary
 from app.view_models.blame import MEASURE_NAMES
-from app.widgets import components
+from app.widgets import components, copy_link
 from fmd_core.measure.bias_functions import MEASURES
 
 
@@ -35,6 +35,7 @@ def draw(*, with_steps: bool = True) -> None:
             st.caption(components.plain(describe(state.current())))
         if with_steps:
             _steps()
+        copy_link.draw()
 
 
 def _who_answers() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -66,7 +67,7 @@ def draw(review: Review) -> None:
         st.warning(components.plain(asked.lead))
         with st.container(horizontal=True):
             for number, choice in enumerate(asked.choices):
-                kind = "primary" if number == 0 else "secondary"
+                kind: Literal["primary", "secondary"] = "primary" if number == 0 else "secondary"
                 if st.button(components.plain(choice.label), key=f"model_order_{number}", type=kind):
                     _use(review, choice.meaning)
     with st.expander("Change the order"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.opening import data_forms, import_job, import_questions, layout_form, uploads
+from app.opening import data_forms, import_job, import_questions, layout_form, text_questions, uploads
 from app.record.review import Review
 from app.session import state
 from app.view_models import import_brought as view
@@ -32,12 +32,38 @@ def table() -> None:
     if sheet is None:
         return
     place = f"table_{given.file_id}"
+    if prose := [column.name for column in sheet.columns if column.prose]:
+        st.info(
+            components.plain(
+                f"'{prose[0]}' holds sentences, which a table's model does not read: see Your texts."
+            )
+        )
     brought = view.table(sheet, fold=True)
     folded = fold(brought.one_hot, place)
     brought = brought if folded else view.table(sheet, fold=False)
     asked = import_questions.ask(brought.sheet, brought.answers, place)
     if open_button(asked):
         import_job.begin(uploads.shown_name(given), [(given, said)], None, asked.answers, fold=folded)
+
+
+def texts() -> None:
+    """A table of texts with an answer each."""
+    st.write(
+        "Texts with an answer each, such as comments that were rated, as a table. A twin is the same text with a term "
+        "swapped, by lists that you can edit, or the sentence of the same template about another group. English only."
+    )
+    kept("texts")
+    given = st.file_uploader("Texts", key="texts_file")
+    if given is None:
+        return
+    sheet, said = layout_form.read(given)
+    if sheet is None:
+        return
+    place = f"texts_{given.file_id}"
+    answers = text_questions.ask(sheet, place)
+    asked = import_questions.ask(sheet, answers, place, never=answers.text or None)
+    if open_button(asked):
+        import_job.begin(uploads.shown_name(given), [(given, said)], None, asked.answers)
 
 
 def kept(kind: str) -> None:

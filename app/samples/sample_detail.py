@@ -112,6 +112,8 @@ def _twin(review: Review, attribute: str, sample: harmful.Sample) -> tuple[Shown
     levels = data.attribute(attribute).levels
     if data.pair_method != "matched":
         code = int(cache.counterparts(review.data, "train", attribute)[sample.position])
+        if code == int(data.attribute(attribute).codes[sample.row]):
+            return None  # a text that names nobody
         twin = Shown(sample.row, f"its twin, {levels[code]}", attribute, code)
         return twin, twin.name
     pairs = cache.pairs(review, "train", attribute)

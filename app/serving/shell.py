@@ -32,7 +32,7 @@ body:has([role=dialog]) #fmd-shell { display: none; }
 #fmd-shell aside { flex: none; width: 281px; box-sizing: border-box; padding: 13px 29px;
   background: light-dark(#f4f6fa, #141a29); border-right: 1px solid light-dark(#dce1eb, #2e3850); }
 #fmd-shell svg { height: 30px; width: auto; }
-#fmd-shell main { flex: 1; box-sizing: border-box; max-width: 1080px; margin: 0 auto; padding: 144px 75px 0; }
+#fmd-shell main { flex: 1; box-sizing: border-box; max-width: 1140px; margin: 0 auto; padding: 144px 33px 0; }
 #fmd-shell p { margin: 0; }
 #fmd-shell p:nth-child(1) { font-size: 12px; font-weight: 600; letter-spacing: .06em;
   text-transform: uppercase; opacity: .8; }

@@ -110,6 +110,5 @@ def _changed(review: Review, result: BeforeAfter) -> None:
 def _confusion(result: BeforeAfter, when: int) -> None:
     counts, summary = result.confusions[when], result.confusion_summaries[when]
     figure = charts.confusion(counts, result.classes, result.confusion_top)
-    st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)
-    st.caption(components.plain(summary))
+    panels.picture(figure, summary, key=f"confusion_{when}")
     panels.folded_table(lambda: result.confusion_table(when), summary, key=f"confusion_{when}")

@@ -13,7 +13,7 @@ from app.jobs import job_panel
 from app.record.review import Review
 from app.record.variants import Retrained
 from app.session import memory, state
-from app.unlearning import deeper_job, history_panel
+from app.unlearning import beside, deeper_job, history_panel
 from app.unlearning.model_files import network_file, network_onnx, why_no_file
 from app.view_models import charts, glossary
 from app.view_models import deeper as words
@@ -68,11 +68,12 @@ def _panel(tolerance: float) -> None:
         return
     runs = _runs(review)
     _begin(review, changes, tolerance, is_first=not runs)
-    if not runs:
-        return
-    run = _choose(runs)
-    if deeper_job.have_asked(run.variant):
+    run = _choose(runs) if runs else None
+    if run is not None and deeper_job.have_asked(run.variant):
         _results(run, tolerance)
+        beside.draw(tolerance, run.improve, run.variant.review)
+    else:
+        beside.draw(tolerance, usual_improve(cache.dataset(review), state.attribute()))
 
 
 # --- before
@@ -202,9 +203,8 @@ def _results(run: Run, tolerance: float) -> None:
     share = _how_far(run, standing, [point.share for point in path.points], words.suggested_stop(path))
     variant = replace(run.variant, tolerance=tolerance, share=share or 1.0)
     tests = tuple(cache.deeper_figures(review, attribute, at) for at in (0.0, share))
-    view = words.build(
-        data, attribute, path, share, (tests[0], tests[1]), simpler.values(), run.improve, run.judged_by
-    )
+    others = [*simpler.values(), *beside.judged(attribute, run.improve, tolerance)]
+    view = words.build(data, attribute, path, share, (tests[0], tests[1]), others, run.improve, run.judged_by)
     st.caption(components.plain(view.suggestion), help=glossary.tip("Learning on"))
     _before_and_after(variant if share else None, attribute)
     if view.refusal:
@@ -213,8 +213,7 @@ def _results(run: Run, tolerance: float) -> None:
     st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
-    st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
-    st.caption(components.plain(view.summary))
+    panels.picture(figure, view.summary, key="deeper_way")
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
     st.markdown(components.plain(view.judges))
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)

@@ -12,7 +12,7 @@ from app.record.variants import Recipe
 from app.session import memory, state
 from app.unlearning import aimed
 from app.view_models import glossary, offers, stage
-from app.widgets import components, twin_stage
+from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
 
 SHOWN = 24  # twins on the stage
@@ -111,4 +111,6 @@ def slopes(comparison: fmd.Comparison) -> None:
     st.markdown("**Who gains, who pays** :small[:gray[right, %]]")
     if view.lines:
         twin_stage.slopes(view, key="slopes")
-    st.caption(components.plain(view.summary))
+        figure_tools.caption(view.summary, "slopes", "Who gains, who pays")
+    else:
+        st.caption(components.plain(view.summary))

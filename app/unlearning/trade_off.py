@@ -15,7 +15,7 @@ import streamlit as st
 from app.session import memory
 from app.view_models import charts, glossary
 from app.view_models.unlearn import Axis, CurveView
-from app.widgets import components, panels
+from app.widgets import components, figure_tools, panels
 
 STAGE = "trade_off_stage"
 _SIZE = 22  # pixels, of the ring
@@ -55,7 +55,7 @@ def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
         st.html(_ring(*scene.place(view.chosen)))
     st.html(STYLE + _legend())
-    st.caption(components.plain(view.judges), help=components.plain(view.summary))
+    figure_tools.caption(view.judges, "trade_off", "Bias and accuracy", help=components.plain(view.summary))
     panels.folded_table(table, view.summary, key="curve")
 
 

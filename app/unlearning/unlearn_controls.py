@@ -16,7 +16,8 @@ from app.unlearning import aimed
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
-from fmd_core.method import Strategy, find_strategy, strategies
+from fmd_core.data import PairMethod
+from fmd_core.method import Strategy, default_strategy, find_strategy, strategies
 from fmd_core.models.depth import find_depth
 from fmd_core.report import wording
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -52,7 +53,7 @@ def choose_way() -> Chosen:
     """
     review = state.review()
     _choose_attributes(review)
-    strategy = _choose_strategy(state.joint_aim())
+    strategy = _choose_strategy(state.joint_aim(), cache.dataset(review).pair_method)
     _choose_depth(review)
     if strategy.uses_k:
         _choose_k()
@@ -86,10 +87,12 @@ def _choose_attributes(review: Review) -> None:
     )
 
 
-def _choose_strategy(aim: Aim) -> Strategy:
+def _choose_strategy(aim: Aim, twins: PairMethod) -> Strategy:
+    names = tuple(strategy.name for strategy in strategies())
+    memory.offer("strategy", names, default_strategy(twins))
     name = st.selectbox(
         "How",
-        [strategy.name for strategy in strategies()],
+        names,
         format_func=lambda name: find_strategy(name).title,
         key="strategy",
         persist_state="session",

@@ -280,6 +280,43 @@ def along_the_way(
     return _figure(traces, layout, height=300)
 
 
+def frontier(
+    way: Sequence[tuple[str, float, float]], spots: Sequence[tuple[str, float, float]], axis: str
+) -> go.Figure:
+    """Fixes by what improves (`axis`) and by accuracy, both in percent: points on the way from the original, joined,
+    and every other fix by itself. The first point of the way is the original."""
+    names, across, up = (list(column) for column in zip(*way, strict=True))
+    line: dict[str, Any] = {
+        "type": "scatter", "mode": "lines+markers", "name": "on the way", "x": across, "y": up, "text": names,
+        "line": {"color": ACCENT, "width": 2}, "marker": {"size": 7, "color": ACCENT},
+        "hovertemplate": "%{text}: %{x:.1f}, accuracy %{y:.1f} %<extra></extra>", "cliponaxis": False,
+    }  # fmt: skip
+    start = line | {
+        "mode": "markers", "name": "the original", "x": across[:1], "y": up[:1], "text": names[:1],
+        "marker": {"size": 12, "color": NEUTRAL, "symbol": "diamond"},
+    }  # fmt: skip
+    others = [
+        line | {
+            "mode": "markers", "name": name, "x": [x], "y": [y], "text": [name],
+            "marker": {"size": 10, "color": color, "symbol": symbol},
+        }
+        for (name, x, y), (symbol, color) in zip(
+            spots, ((symbol, color) for color in (LIMIT, FLAG, NEUTRAL) for symbol in SYMBOLS), strict=False
+        )
+    ]  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": axis}},
+        "yaxis": {"title": {"text": "accuracy, %"}},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        "showlegend": True,
+    }
+    return _figure([*([line] if len(way) > 1 else []), start, *others], layout, height=420)
+
+
+SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "x", "hexagon", "pentagon")
+"""Of fixes in `frontier`, so that they are told apart without colour."""
+
+
 def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
     """The smallest eigenvalues in order; the number of groups is where the next one leaps."""
     places = list(range(1, len(eigenvalues) + 1))
@@ -428,6 +465,37 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
         "yaxis": {"title": {"text": "true"}, "type": "category", "showgrid": False, "autorange": "reversed"},
     }
     return _figure([trace], layout, height=360, top=8)
+
+
+def heat_table(shares: Array, across: Sequence[str], down: Sequence[str]) -> go.Figure:
+    """Shares (n_down, n_across) in percent as coloured cells; NaN leaves a cell empty."""
+    known = np.isfinite(shares)
+    trace = {
+        "type": "heatmap",
+        "z": [
+            [100 * v if k else None for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "x": list(across),
+        "y": list(down),
+        "text": [
+            [f"{100 * v:.0f}" if k else "" for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "texttemplate": "%{text}",
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": [[0, PALE], [1, STRONG]],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        "hovertemplate": "%{y}, %{x}: %{z:.0f} %<extra></extra>",
+    }
+    layout = {
+        "xaxis": {"type": "category", "showgrid": False, "side": "top"},
+        "yaxis": {"type": "category", "showgrid": False, **_names_down(down)},
+    }
+    return _figure([trace], layout, height=70 + 34 * len(down), top=8)
 
 
 def _reach(ends: Sequence[float], *, signed: bool) -> list[float]:

@@ -232,7 +232,7 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
         known = aim.loss(found)
         return float("inf") if known is None else known[0]
 
-    moved = [baseline for baseline in simpler if baseline.chosen.steps]
+    moved = [b for b in simpler if b.chosen.steps and not b.chosen.refusal and not b.is_reference]
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or aim.loss(of) is None or loss(best.after) > loss(of):
         return ""
@@ -285,12 +285,23 @@ def _fixes(
     data: AttributeDataset,
     attribute: str,
 ) -> pd.DataFrame:
-    rows = [("The original", *_row(tests[0], data, attribute))]
-    if share:
-        way = _way(share)
-        rows.append((f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute)))
-    for baseline in simpler:
+    way = _way(share)
+    point = [(f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute))] if share else []
+    return fixes_table(tests[0], simpler, data, attribute, point)
+
+
+def fixes_table(
+    original: Figures,
+    others: Collection[JudgedBaseline],
+    data: AttributeDataset,
+    attribute: str,
+    point: Sequence[tuple[str, ...]] = (),
+) -> pd.DataFrame:
+    """The original, a point on the way if there is one, and other fixes, on test people."""
+    rows = [("The original", *_row(original, data, attribute)), *point]
+    for baseline in others:
         stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
+        stays = " (the guard refuses it)" if baseline.chosen.refusal else stays
         rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
     return _table(rows, ("Fix", *COLUMNS))
 

@@ -417,6 +417,13 @@ TERMS: tuple[Term, ...] = (
         ("with the pattern", "against the pattern", "bias-aligned", "bias-conflicting", "privileged"),
     ),
     Term(
+        "Trained beside it",
+        "Published methods that train a network of the same make on the same people from the beginning: GroupDRO is "
+        "told who belongs to which group, JTT, LfF, ReBias and LDR are not. They show what could be had instead.",
+        "They are not tuned: each runs with one setting of its publication, and its authors may reach more.",
+        ("groupdro", "jtt", "lff", "rebias", "ldr", "d3m"),
+    ),
+    Term(
         "Training samples",
         "The part of the data that the model learned from, and so the only place to look for who taught it a bias.",
         "They do not judge the model: it knows their answers.",

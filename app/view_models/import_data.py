@@ -122,7 +122,7 @@ def missing(sheet: Sheet, answers: Answers) -> str:
         return f"'{target.name}' says the same in every row, so there is nothing to predict. Choose another column."
     if len(set(answers.classes.values())) < 2:
         return "Keep at least two different answers."
-    if not answers.protected:
+    if not answers.compares():
         return "Choose at least one column that should not matter."
     for name, grouping in answers.protected.items():
         if grouping == "own":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from app.view_models import stage, unlearn
+from app.view_models import unlearn
 from fmd_core import Comparison, PathPoint, UnlearningPath, figures
+from fmd_core.measure import slopes
 from fmd_core.measure.verdict.values import Finding, Outcome
 
 Reach = Literal["reaches", "misses", "cannot be said", "refused"]
@@ -73,23 +74,21 @@ def card(
     if before is not None and after is not None:
         ends = (before.value, after.value)
     known = [figures.points(end, 0) for end in ends if end is not None]
-    slopes = stage.build_slopes(comparison)
-    gains = next((line for line in slopes.lines if line.look == "gains"), None)
-    pays = next((line for line in slopes.lines if line.look == "pays"), None)
+    found = slopes.choose_slopes(comparison)
     rows = [
-        ("Right", f"{stage.moved(accuracy)} %"),
-        ("Flips", f"{stage.moved(flips)} %"),
-        ("Gains", _who(gains)),
-        ("Pays", _who(pays)),
+        ("Right", f"{slopes.moved(accuracy)} %"),
+        ("Flips", f"{slopes.moved(flips)} %"),
+        ("Gains", _who(found.of("gains"))),
+        ("Pays", _who(found.of("pays"))),
         ("Changes", how),
     ]
     return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), tuple(rows))
 
 
-def _who(line: stage.Slope | None) -> str:
+def _who(line: slopes.Slope | None) -> str:
     if line is None:
         return "nobody beyond chance"
-    return f"{line.name} {figures.points(line.before, 0)} → {figures.points(line.after, 0)} %"
+    return f"{line.change.who} {slopes.moved(line.change)} %"
 
 
 def _reach(offer: Offer, after: Finding | None) -> Reach:

@@ -10,7 +10,7 @@ import numpy as np
 from fmd_core import AttributeDataset, CounterfactualPairs, Head, figures
 from fmd_core.data import Array
 from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.sentences import attribute_name, group_names, share_words
+from fmd_core.measure.verdict.sentences import OTHERS, attribute_name, group_names, share_words
 from fmd_core.measure.verdict.values import Family, Finding, Measure, Member, Rate
 
 VERBS = {Family.EQUAL_TRUTH: "are recognised", Family.SERVICE: "get a right answer"}
@@ -97,14 +97,17 @@ def _alike(data: AttributeDataset, pairs: CounterfactualPairs | None, twins: Two
 
 def _share(finding: Finding, rate: Rate, name: str, *, plain: bool) -> Share:
     verb = VERBS.get(finding.family, f"are answered “{finding.answer}”")
+    if finding.family is Family.SERVICE and finding.answer:
+        verb = VERBS[Family.EQUAL_TRUTH]
+    name = "the others" if name == OTHERS else name
     counts = f"{figures.count(round(rate.value * rate.n))} of {figures.count(rate.n)}"
     counts = counts if plain else f"n = {figures.count(rate.n)}"
     return Share(share_words(rate), counts, f"of {name} {verb}", round(100 * rate.value))
 
 
 def _of_twins(data: AttributeDataset, flips: Finding | None) -> Share | None:
-    """Of twins who are two real people more than chance would do is no share of anybody."""
-    if flips is None or data.pair_method == "matched":
+    """What twins do beyond their placebo is no share of anybody."""
+    if flips is None or data.pair_method in ("matched", "swapped"):
         return None
     many, name = figures.many(data.unit), attribute_name(data, flips.attribute)
     return Share(

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from fmd_core import AttributeDataset, Comparison, CounterfactualPairs, Head, figures
 from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.changes import Change
-
-NAMED_PAYING = 2  # lines of the slope chart that are named beside the worst and the largest gain
+from fmd_core.measure.slopes import WORDS, Role, choose_slopes
 
 
 @dataclass(frozen=True)
@@ -69,57 +68,33 @@ def build(data: AttributeDataset, pairs: CounterfactualPairs, before: Head, now:
 
 
 @dataclass(frozen=True)
-class Slope:
+class Line:
     """One group on the slope chart; shares of right answers."""
 
     name: str
     before: float
     after: float
     detail: str
-    look: str  # "pays", "gains", "worst" or "": the rest
+    role: Role
+    words: str  # why it is named, '' where it is not
 
 
 @dataclass(frozen=True)
 class SlopeView:
     """Who gains and who pays, worst first, and the sentence that sums it up."""
 
-    lines: tuple[Slope, ...]
+    lines: tuple[Line, ...]
     summary: str
 
 
 def build_slopes(comparison: Comparison) -> SlopeView:
-    """Groups of people with enough of them, by what is right after."""
-    known = [c for c in comparison.groups if c.after.value is not None]
-    ranked = sorted(known, key=lambda c: c.after.value or 0.0)
-    fell = sorted((c for c in known if c.fell), key=lambda c: c.difference.value or 0.0)
-    rose = sorted((c for c in known if c.rose), key=lambda c: -(c.difference.value or 0.0))
-    looks: dict[str, str] = {}
-    for change, look in (
-        *((c, "pays") for c in fell[:NAMED_PAYING]),
-        *((c, "gains") for c in rose[:1]),
-        *((c, "worst") for c in ranked[:1]),
-    ):
-        looks.setdefault(change.who, look)
+    """The lines that the report draws too, with what is said of each."""
+    found = choose_slopes(comparison)
     lines = tuple(
-        Slope(c.who, c.before.value or 0.0, c.after.value or 0.0, told(c), looks.get(c.who, ""))
-        for c in ranked
+        Line(line.change.who, *line.ends, told(line.change), line.role, WORDS[line.role])
+        for line in found.lines
     )
-    return SlopeView(lines, _slopes_summary(ranked, fell, rose))
-
-
-def _slopes_summary(ranked: list[Change], fell: list[Change], rose: list[Change]) -> str:
-    if not ranked:
-        return "No group has enough people to say whether it gains or pays."
-    gained = f"{rose[0].who} gain most ({moved(rose[0])} %)" if rose else "nobody gains beyond chance"
-    paid = f"{fell[0].who} pay most ({moved(fell[0])} %)" if fell else "nobody pays beyond chance"
-    worst = ranked[0]
-    return f"Of {len(ranked)} groups {gained}; {paid}; {worst.who} are served worst ({moved(worst)} %)."
-
-
-def moved(change: Change) -> str:
-    """'12 → 65', in percent."""
-    before, after = change.before.value or 0.0, change.after.value or 0.0
-    return f"{figures.points(before, 0)} → {figures.points(after, 0)}"
+    return SlopeView(lines, found.summary)
 
 
 def told(change: Change) -> str:

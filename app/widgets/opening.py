@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.record.review import Review
 from app.view_models.opening_picture import OpeningPicture, Share, Shown, Side
-from app.widgets import components, gallery, portraits
+from app.widgets import components, gallery, marked_text, portraits
 from fmd_core import figures
 
 MOST_LINES = 8  # of a record
@@ -30,6 +30,8 @@ STYLE = """<style>
 .fmd-open figure.record { flex: 0 1 46%; width: auto; font-size: .82rem; line-height: 1.5; overflow-wrap: anywhere; }
 .fmd-open figure.record span { display: block; opacity: .8; }
 .fmd-open figure.record strong { display: block; border-left: 3px solid; padding-left: 7px; margin-left: -10px; }
+.fmd-open figure.sentence { flex: 0 1 46%; width: auto; font-size: 1.12rem; line-height: 1.5; }
+.fmd-open figure.sentence::before { content: '“'; } .fmd-open figure.sentence::after { content: '”'; }
 .fmd-share { flex: 1; min-width: 0; }
 .fmd-says { display: inline-block; padding: 2px 12px; border-radius: 14px; font-size: .87rem; margin: 0;
   overflow-wrap: anywhere; }
@@ -47,6 +49,7 @@ STYLE = """<style>
 @media (max-width: 900px) { .fmd-dots { grid-template-columns: repeat(10, minmax(0, 13px)); }
   .fmd-open > section { flex-direction: column; align-items: flex-start; gap: 10px; padding: 20px 12px 14px; }
   .fmd-open figure, .fmd-open.three figure { width: 100%; max-width: 150px; }
+  .fmd-open figure.sentence, .fmd-open.three figure.sentence { width: 100%; max-width: none; flex: none; }
   .fmd-open figure.record { width: 100%; max-width: none; flex: none; }
   .fmd-open.three { grid-template-columns: 1fr 1fr; } .fmd-open.three > b { left: 50%; }
   .fmd-open.three > section:nth-of-type(3) { grid-column: 1 / -1; border-left: 0;
@@ -67,7 +70,7 @@ def draw(review: Review, view: OpeningPicture) -> None:
         parts.append(f"<section class='fmd-worse'>{_share(view.together)}</section>")
     three = " three" if len(parts) == 3 else ""
     pill = f"<b>{_text(view.alike)}</b>" if any(pictures) else ""
-    st.html(f"{STYLE}<div class='fmd-open{three}'>{pill}{''.join(parts)}</div>")
+    st.html(f"{STYLE}{marked_text.STYLE}<div class='fmd-open{three}'>{pill}{''.join(parts)}</div>")
 
 
 def _picture(review: Review, view: OpeningPicture, shown: Shown) -> gallery.Picture:
@@ -85,6 +88,10 @@ def _portrait(pictures: list[gallery.Picture | None], at: int) -> str:
         return f"<figure><img src='{mine.src}' alt='{_text(mine.alt)}'></figure>"
     theirs = set(other.text.split("\n")) if other is not None else set(mine.text.split("\n"))
     lines = mine.text.split("\n")
+    if len(lines) == 1:  # a sentence
+        return (
+            f"<figure class='sentence'>{marked_text.marked(mine.text, _own_words(mine.text, other))}</figure>"
+        )
     differ = [line for line in lines if line not in theirs]
     alike = [line for line in lines if line in theirs]
     shown = {*differ[:MOST_LINES], *alike[: max(0, MOST_LINES - len(differ))]}
@@ -92,6 +99,19 @@ def _portrait(pictures: list[gallery.Picture | None], at: int) -> str:
     told = [_line(line, differs=line in differ) for line in lines if line in shown]
     more = f"<span>and {figures.counted(rest, 'field')} more</span>" if rest > 0 else ""
     return f"<figure class='record'>{''.join(told)}{more}</figure>"
+
+
+def _own_words(text: str, other: gallery.Picture | None) -> list[marked_text.Span]:
+    """Where a sentence says something else than its twin: from the first word that differs to the last."""
+    if other is None or other.text == text:
+        return []
+    mine, theirs = text.split(" "), other.text.split(" ")
+    shorter = min(len(mine), len(theirs))
+    start = next((i for i in range(shorter) if mine[i] != theirs[i]), shorter)
+    end = next((i for i in range(shorter - start) if mine[-1 - i] != theirs[-1 - i]), shorter - start)
+    begin = len(" ".join(mine[:start])) + (1 if start else 0)
+    stop = len(" ".join(mine[: len(mine) - end]))
+    return [(begin, stop)] if begin < stop else []
 
 
 def _line(text: str, *, differs: bool) -> str:

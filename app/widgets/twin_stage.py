@@ -6,7 +6,7 @@ mark twins with two answers, an underline a wrong answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import sha256
 
 import streamlit as st
@@ -29,6 +29,7 @@ export default function ({ data, parentElement }) {
   if (root.dataset.signature !== data.signature) {
     root.dataset.signature = data.signature;
     root.setAttribute('aria-label', data.label);
+    root.classList.toggle('words', !data.twins.some((twin) => twin.sides[0].src));
     root.replaceChildren(...data.twins.map((twin) => {
       const item = make('li', 'twin');
       for (const side of twin.sides) {
@@ -67,9 +68,11 @@ _CSS = """
   border: 1px solid var(--st-border-color); transition: border-color .15s; }
 .twin.differs { border-color: #d9730d; box-shadow: inset 0 0 0 1px #d9730d;
   background: light-dark(#fff6ec, #231c18); }
+.stage.words { grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); }
+.stage.words .level { min-height: 36px; }
 .side { min-width: 0; text-align: center; }
 .side img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 5px; }
-.level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: anywhere;
+.level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: break-word;
   border-radius: 5px; background: var(--st-secondary-background-color); }
 .says { display: block; margin-top: 2px; font-weight: 600; overflow: hidden; text-overflow: ellipsis;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }
@@ -105,21 +108,20 @@ export default function ({ data, parentElement }) {
     taken[side].push(at);
     return at;
   };
-  const order = [...data.lines].sort((a, b) => (a.look ? 1 : 0) - (b.look ? 1 : 0));
+  const order = [...data.lines].sort((a, b) => (a.role ? 1 : 0) - (b.role ? 1 : 0));
   for (const line of order) {
-    const group = make('g', { class: 'line ' + (line.look || 'rest') });
+    const group = make('g', { class: 'line ' + (line.role || 'rest') });
     group.append(make('line', { x1: left, x2: right, y1: y(line.before), y2: y(line.after), class: 'hit' }));
     group.append(make('line', { x1: left, x2: right, y1: y(line.before), y2: y(line.after), class: 'seen' }));
-    if (line.look) {
+    if (line.role) {
       for (const [x, share] of [[left, line.before], [right, line.after]]) {
         group.append(make('circle', { cx: x, cy: y(share), r: 4.5 }));
       }
       const name = line.name.length > 17 ? line.name.slice(0, 16) + '\\u2026' : line.name;
       group.append(make('text', { x: left - 10, y: free('before', y(line.before)) + 4, class: 'name' },
         `${name} ${Math.round(100 * line.before)}`));
-      const word = { pays: 'pays', gains: 'gains most', worst: 'served worst' }[line.look];
       group.append(make('text', { x: right + 10, y: free('after', y(line.after)) + 4, class: 'value' },
-        `${Math.round(100 * line.after)} % ${word}`));
+        `${Math.round(100 * line.after)} % ${line.words}`));
     }
     group.append(make('title', {}, line.detail));
     picture.append(group);
@@ -174,12 +176,9 @@ def slopes(view: SlopeView, *, key: str) -> None:
     """Draw who gains and who pays; the same figures stand in the tables below."""
     shares = [share for line in view.lines for share in (line.before, line.after)]
     low, high = (min(shares), max(shares)) if shares else (0.0, 1.0)
-    lines: Sequence[dict[str, object]] = [
-        {"name": s.name, "before": s.before, "after": s.after, "detail": s.detail, "look": s.look}
-        for s in view.lines
-    ]
+    lines = [asdict(line) for line in view.lines]
     span = max(high - low, 0.05)
     _slopes(
         key=key,
-        data={"lines": list(lines), "low": low - 0.04 * span, "high": high + 0.04 * span, "label": view.summary},
+        data={"lines": lines, "low": low - 0.04 * span, "high": high + 0.04 * span, "label": view.summary},
     )  # fmt: skip

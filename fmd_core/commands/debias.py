@@ -175,7 +175,10 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
         ]
     lines = [*(f"! {warning.sentence}" for warning in found.verdict.warnings), *lines]
     lines += ["", _line("before", before), _line("after", after)]
-    lines += [_line(name, of) for name, of in found.baselines.items()]
+    lines += [
+        _line(f"{name} (no fix)" if other.is_reference else name, other.after)
+        for name, other in found.baselines.items()
+    ]
     was, now = before.worst, after.worst
     told = [f"{g.called(dataset, found.attribute)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
     if was.n >= MIN_PEOPLE:

@@ -41,7 +41,16 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "still": found.verdict.headline,
         "who_gained": _moved(comparison.gainers),
         "who_lost": _moved(comparison.losers),
-        "baselines": [{"name": name, **_figures(of, found, data)} for name, of in found.baselines.items()],
+        "baselines": [
+            {
+                "name": name,
+                "title": other.title,
+                "is_reference": other.is_reference,
+                "refusal": other.chosen.refusal,
+                **_figures(other.after, found, data),
+            }
+            for name, other in found.baselines.items()
+        ],
         "warnings": [
             {"kind": w.kind.value, "column": w.column, "sentence": w.sentence} for w in found.verdict.warnings
         ],

@@ -19,13 +19,14 @@ from PIL import Image
 
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.explain.token_attributions import explain_words
 from fmd_core.figures import percent
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoder import KnowsRows, Network
+from fmd_core.models.encoder import KnowsRows, Network, ReadsTokens
 from fmd_core.models.encoding import BATCH_PIXELS, BATCH_ROWS, check_fit, read_inputs, row_batches
 from fmd_core.showing import one_line
 
@@ -88,8 +89,14 @@ def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, 
     """Methods that can explain this model, the one to begin with first: for large images that is
     Grad-CAM, since Integrated Gradients takes seconds there. Occlusion, where the encoder is no network; none, where
     it knows the features of given rows alone."""
-    kind = find_kind(classifier.kind)
-    if isinstance(classifier.encoder, KnowsRows):
+    kind, encoder = find_kind(classifier.kind), classifier.encoder
+    if isinstance(encoder, ReadsTokens):
+        try:
+            encoder.tokens("")
+        except ModelError:  # the demo without the sentence encoder
+            return ()
+        return ("integrated-gradients",)
+    if isinstance(encoder, KnowsRows) or kind.reads_words:
         return ()
     if not isinstance(classifier.encoder, Network):
         return ("occlusion",)
@@ -106,10 +113,12 @@ def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, 
 
 
 def average_input(dataset: AttributeDataset) -> Array:
-    """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,).
+    """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,). Texts have none: (0,).
 
     Of all training rows for tables, of 100 drawn with a fixed seed for images (`Kind.averaged`).
     """
+    if find_kind(dataset.source.kind).reads_words:
+        return frozen_array(np.zeros(0), "float32")
     rows, most = dataset.rows("train"), find_kind(dataset.source.kind).averaged
     if most is not None and len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -163,6 +172,10 @@ def explain(
             f"There is no class {target}; choose one from 0 to {len(dataset.target.levels) - 1}, "
             f"as '{dataset.target.name}' has {len(dataset.target.levels)}."
         )
+    if isinstance(classifier.encoder, ReadsTokens):
+        return _of_words(
+            classifier, classifier.encoder, str(_read(classifier, dataset, row, attribute, code)[0]), target
+        )
     if method == "occlusion":
         return _occlusion(
             classifier, dataset, _read(classifier, dataset, row, attribute, code), target, baseline
@@ -183,6 +196,11 @@ def explain(
     found = _integrated_gradients(network, sample, start, target)
     contributions, names = kind.parts(found.contributions, dataset.source)
     return replace(found, contributions=frozen_array(contributions), columns=names)
+
+
+def _of_words(classifier: Classifier, encoder: ReadsTokens, text: str, target: int) -> Explanation:
+    added, words, score, masked = explain_words(classifier, encoder, text, target, _head_module)
+    return Explanation("integrated-gradients", target, added, words, score, masked)
 
 
 def _read(classifier: Classifier, dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:

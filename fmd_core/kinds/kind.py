@@ -49,6 +49,8 @@ class Portrait:
 
     picture: str = ""
     text: str = ""
+    marks: tuple[tuple[int, int], ...] = ()
+    """Begin and end of each place in the text that is marked."""
 
 
 class Kind(ABC):
@@ -76,6 +78,9 @@ class Kind(ABC):
     """Whether a size and a normalisation have to be known before a network reads it."""
     has_giveaways: ClassVar[bool] = False
     """Whether columns of it can give an attribute away, and be left out or changed with it."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether a sample is a text, of which a page shows what each word adds."""
 
     @abstractmethod
     def reads(self, inputs: Array) -> bool:

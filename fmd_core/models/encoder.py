@@ -1,7 +1,8 @@
 """What turns inputs into features. Whatever a model is made of, the rest of FMD Studio knows it by this.
 
 An `Encoder` is frozen and answers the same input in the same way, whatever else is in the batch. What only some
-encoders can do is an ability of its own, asked for before it is used: `Network`, `Trainable`, `Layered`, `KnowsRows`.
+encoders can do is an ability of its own, asked for before it is used: `Network`, `Trainable`, `Layered`, `KnowsRows`,
+`ReadsTokens`.
 """
 
 from __future__ import annotations
@@ -102,6 +103,25 @@ class Stored(Protocol):
     def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
         """Settings as text, and arrays, of which `restore(settings, arrays, preprocess) -> Encoder` makes the same
         encoder again. Nothing in them is believed there: a file may come from anywhere."""
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """The ability to read texts a token at a time, by a torch network."""
+
+    def mask_token(self) -> int:
+        """The number of the token that says that one is hidden. ModelError where tokens cannot be had here."""
+
+    def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token numbers of a text, and of each where it begins and ends in it; (0, 0) for what is no part of it.
+        ModelError, in a sentence, where they cannot be had here."""
+
+    def token_features(self, text: str) -> tuple[Array, list[tuple[int, int]]]:
+        """What each token adds to the features of a text, (t, d) float32 with the features as their sum, and where it
+        stands. ModelError as above."""
+
+    def as_module(self) -> nn.Module:
+        """A fresh copy, from token numbers (m, length) to features (m, d), with its word vectors in `words`."""
 
 
 def network_of(encoder: Encoder) -> Network:

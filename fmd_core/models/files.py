@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -20,6 +20,7 @@ from fmd_core.errors import ModelError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
+from fmd_core.models import sentence_encoder
 from fmd_core.models.architectures import ARCHITECTURES, is_architecture
 from fmd_core.models.class_order import Outputs
 from fmd_core.models.classifier import Classifier, TrainingRecipe
@@ -41,26 +42,30 @@ RESTORERS: dict[str, str] = {
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
 SETTING = "encoder."  # begins the name of each of the encoder's settings in the header
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again
+INSTALLED: dict[str, Callable[[], Encoder]] = {sentence_encoder.NAME: sentence_encoder.sentence_encoder}
+"""Encoders that are installed beside, by title: too large for every file, and the same for all."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write encoder and head as safetensors.
 
-    Raises ModelError for a model whose encoder is neither a network of our list nor `Stored`: a file could not say
-    how to make it again.
+    Of an encoder that is installed beside, the file says its name and holds the head alone. Raises ModelError for a
+    model whose encoder is neither that, nor a network of our list, nor `Stored`: a file could not say how to make
+    it again.
     """
     own = classifier.own_encoder
     if isinstance(own, Stored) and classifier.depth != LAST_LAYER:
         raise ModelError(
             f"{classifier.title} can be written to a file with its last layer alone changed, not open at another depth."
         )
-    settings, arrays = ({}, classifier.encoder_state) if own is None else _stored(own)
+    is_installed = own is not None and classifier.title in INSTALLED
+    settings, arrays = ({}, classifier.encoder_state) if own is None or is_installed else _stored(own)
     tensors = {f"encoder.{name}": array for name, array in arrays.items()}
     tensors |= {f"head.{name}": array for name, array in classifier.head.arrays.items()}
     metadata = settings | {
-        "format": FORMAT if own is None else OWN_FORMAT,
-        "architecture": classifier.architecture,
+        "format": FORMAT if own is None or is_installed else OWN_FORMAT,
+        "architecture": classifier.title if is_installed else classifier.architecture,
         "damping": repr(classifier.damping),
         "normalisation": classifier.preprocess.normalisation,
         "size": str(classifier.preprocess.size or ""),
@@ -92,22 +97,29 @@ def _stored(encoder: Encoder) -> tuple[dict[str, str], Mapping[str, Array]]:
     return {"door": encoder.stored_as} | {SETTING + name: text for name, text in settings.items()}, arrays
 
 
-def load_classifier(path: Path) -> Classifier:
-    """Open a classifier written by `save_classifier`. Nothing in the file is ever executed."""
+def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
+    """Open a classifier written by `save_classifier`. Nothing in the file is ever executed.
+
+    `encoder` takes the place of one that is installed beside. Raises ModelError, which says how to install it, where
+    that is missing.
+    """
     with _opened(path) as file:
         metadata, depth = _description(file, path.name)
-        tensors = {name: frozen_array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    encoder = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
-    bad = [name for name, array in encoder.items() if not np.isfinite(array).all()]
+        tensors = {name: frozen_array(_plain(file.get_tensor(name))) for name in file.keys()}  # noqa: SIM118
+    state = {name.removeprefix("encoder."): a for name, a in tensors.items() if name.startswith("encoder.")}
+    installed = INSTALLED.get(metadata["architecture"])
+    own = None if installed is None else encoder or installed()
+    bad = [name for name, array in state.items() if not np.isfinite(array).all()]
     if bad:
         raise ModelError(
             f"Layer '{bad[0]}' of '{path.name}' holds values that are not numbers; restore the original."
         )
     preprocess = _preprocess(metadata)
-    own = _restored(metadata, encoder, preprocess) if metadata["format"] == OWN_FORMAT else None
+    if metadata["format"] == OWN_FORMAT:
+        own = _restored(metadata, state, preprocess)
     return Classifier(
         metadata["architecture"],
-        {} if own else encoder,
+        {} if metadata["format"] == OWN_FORMAT else state,
         _head(tensors),
         _positive(metadata, "damping", path.name),
         preprocess,
@@ -119,6 +131,14 @@ def load_classifier(path: Path) -> Classifier:
         recipe=known_recipe(metadata.get(RECIPE, "")),
         outputs=known_outputs(metadata.get(OUTPUTS, ""), int(tensors["head.bias"].shape[0])),
     )
+
+
+def _plain(array: Array) -> Array:
+    """Numbers that numpy has itself: another library of this process may bring more, and then a file would open or not
+    by what else was imported."""
+    if array.dtype.kind not in "biuf" or array.dtype.isbuiltin != 1:
+        raise TypeError(f"numbers of the type {array.dtype}")
+    return array
 
 
 def _preprocess(metadata: Mapping[str, str]) -> Preprocess:
@@ -199,9 +219,9 @@ def _description(file: safe_open, name: str) -> tuple[dict[str, str], str]:
         "damping",
     } <= metadata.keys()
     depth = metadata.get("depth", LAST_LAYER)
-    told = metadata.get("format")
+    told, named = metadata.get("format"), metadata.get("architecture", "")
     known = (
-        is_architecture(metadata.get("architecture", ""))
+        is_architecture(named) or named in INSTALLED
         if told == FORMAT
         else metadata.get("door") in RESTORERS and depth == LAST_LAYER
     )

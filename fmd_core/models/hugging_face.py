@@ -524,6 +524,9 @@ def _sides(value: object, key: str, described: Described, square: bool = False) 
     """Shorter side (0 where both are told), height and width."""
     if value is None:
         value = int(described.settings.get("image_size", 224))
+    shorter: Any
+    height: Any
+    width: Any
     if type(value) is int:
         shorter, height, width = 0, value, value
     elif isinstance(value, dict) and "shortest_edge" in value and not square:

@@ -30,7 +30,7 @@ LONGEST_RESIZE = 1024  # before the crop
 LARGEST = 1e6  # of a mean or a spread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preprocess:
     """What happens to an image before the encoder sees it.
 
@@ -90,6 +90,9 @@ class Preprocess:
                 f"The shorter side is scaled to {self.scaled_to} pixels before the middle is cut out; choose at least "
                 f"the {self.size} that are cut out, and {LONGEST_RESIZE} at most."
             )
+
+    def __repr__(self) -> str:
+        return self.content
 
     @property
     def content(self) -> str:
@@ -186,6 +189,9 @@ def _middle(picture: Image.Image, width: int, height: int) -> Image.Image:
 class AsTheyAre(Preprocess):
     """Inputs go into the network as the data set gives them, fractions in single precision."""
 
+    def __repr__(self) -> str:
+        return self.content
+
     @property
     def content(self) -> str:
         return "AsTheyAre()"
@@ -250,7 +256,7 @@ def _three(numbers: object, usual: float) -> Channels:
     given = list(numbers) if isinstance(numbers, list | tuple) else [numbers] * 3
     given = given * 3 if len(given) == 1 else given
     try:
-        red, green, blue = (float(number) for number in given)
+        red, green, blue = (float(str(number)) for number in given)
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"The image processor's colours {str(numbers)[:60]} are not three numbers."

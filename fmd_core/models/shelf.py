@@ -32,6 +32,7 @@ from fmd_core.models.files import (
     read_description,
     save_classifier,
 )
+from fmd_core.models.known_texts import FEATURES, load_known_texts
 from fmd_core.models.own_answers import Agreement
 from fmd_core.running.whole_files import written_whole
 from fmd_core.text import short_name
@@ -99,7 +100,7 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
 def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
     """A model from the shelf by id. Raises ModelError where its numbers are not those that were kept under it."""
     found = load_classifier(_file(dataset, model_id))
-    if not found.fingerprint.startswith(model_id):
+    if model_id not in (found.fingerprint[:32], _id_of(found)):
         raise ModelError(
             f"The file of the model '{short_name(found.title)}' was changed since it was kept: its numbers are others. "
             "Put back the original file, or bring this one in under Model as a model of its own."
@@ -177,4 +178,5 @@ def load_demo_classifier(name: str) -> Classifier:
         raise DataError(f"No model ships with '{family}'; train one or open weights.")
     folder = sample_folder() / family
     read_verified(folder, MODEL)
-    return replace(load_classifier(folder / MODEL), trained_on=load_dataset(family).fingerprint)
+    known = load_known_texts(folder) if (folder / FEATURES).is_file() else None
+    return replace(load_classifier(folder / MODEL, known), trained_on=load_dataset(family).fingerprint)

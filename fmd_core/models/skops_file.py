@@ -249,8 +249,8 @@ def fitted_to(classifier: Classifier, data: AttributeDataset) -> tuple[Classifie
     if lacking:
         named = ", ".join(repr(name[:40]) for name in lacking[:6]) + " and others" * (len(lacking) > 6)
         raise ModelError(
-            f"The model reads {named}, which '{data.name}' does not have or does not give to models; bring the table with all {len(found)} "
-            "columns that the model was fitted on."
+            f"The model reads {named}, which '{data.name}' does not have or does not give to models; bring the table "
+            f"with all {len(found)} columns that the model was fitted on."
         )
     told = "All columns that it reads were found by their names."
     return replace(classifier, own_encoder=replace(encoder, wanted=tuple(found))), (told,)

@@ -16,6 +16,7 @@ from fmd_core.data import PairMethod
 from fmd_core.forget.probes import Kind
 from fmd_core.influence.score_check import GroupKind
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.slopes import Role
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.fields import (
@@ -444,6 +445,13 @@ class Twin(Part, frozen=True):
     sides: Annotated[list[TwinSide], Meta(min_length=2, max_length=2, description="a list of two sides")]
 
 
+class Slope(Part, frozen=True):
+    """One group's line from before to after, and why it is named: '' where it is not."""
+
+    change: Change
+    role: Role
+
+
 class FirstPage(Part, frozen=True):
     """What a reader sees first and nowhere else in the file: people by name, one pair, and what to know."""
 
@@ -459,6 +467,10 @@ class FirstPage(Part, frozen=True):
     twin: Twin | None
     calibrated: Text = ""
     """What calibrated bias does; '' where nothing was changed, and in reports from before."""
+    slopes: Some[Slope] = field(default_factory=list)
+    """Who gains and who pays, worst first; with its summary empty where nothing was changed, and in reports from
+    before."""
+    slopes_summary: Text = ""
 
 
 class Probe(Part, frozen=True):

@@ -91,7 +91,7 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         more = "more" if finding.audit.favours(finding.measure) else "less"
         return (
             f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
-            f"goes with the pattern than elsewhere {interval}."
+            f"is usual for the class than elsewhere {interval}."
         )
     if finding.audit.excess is not None and finding.audit.placebo is not None:
         return _matched_sentence(name, finding.audit, finding.audit.excess, finding.audit.placebo)
@@ -127,6 +127,12 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
         return _problem_sentence(_capital(name), excess if excess.value is None else bias)
+    if not audit.distance:  # exact twins with a placebo are texts
+        return (
+            f"Changing only the {name} in a text changes the answer by {points(bias.value)} points; changing a neutral "
+            f"word {points(placebo.value)}. That leaves {points(excess.value)} points for {name} itself (95 % interval "
+            f"{points(excess.low or 0)} to {points(excess.high or 0)}, n = {count(excess.n)})."
+        )
     return (
         f"Two people who differ by {name}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
@@ -232,8 +238,8 @@ def worst_group_sentence(comparison: Comparison) -> str:
     if was is None or now is None or was.after.value is None:
         return ""
     same = was.group == now.group
-    said = f"Served worst {'before and after' if same else 'before'}: {_cell(was)}."
-    return said if same else f"{said} Served worst now: {_cell(now)}."
+    said = f"Served worst within one class {'before and after' if same else 'before'}: {_cell(was)}."
+    return said if same else f"{said} And now: {_cell(now)}."
 
 
 def _cell(cell: Change) -> str:

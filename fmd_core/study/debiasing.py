@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +20,7 @@ from fmd_core.study.deeper import asked, deepen
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
 from fmd_core.study.study import Study
+from fmd_core.study.table_answers import table_answers
 from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find_baseline
 from fmd_core.unlearn.deeper.answers import Figures, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
@@ -52,7 +53,7 @@ class Debiased:
     comparison: Comparison
     verdict: Verdict
     """Of the model that was chosen: what is still beyond its limit."""
-    baselines: Mapping[str, Figures]
+    baselines: Mapping[str, JudgedBaseline]
     """What simpler fixes do to the same people, chosen under the same guard, by name."""
     seconds: float
 
@@ -111,7 +112,7 @@ def debias(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
-    others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
+    others = judged_baselines(study, attribute, aim, tolerance)
     return Debiased(
         attribute, change, aim, chosen_by, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
@@ -151,24 +152,32 @@ class JudgedBaseline:
 
     title: str
     chosen: DeeperPoint
-    """What validation people choose of it: the original where nothing better is admitted."""
+    """What validation people choose of it: the original where nothing better is admitted. What offers no choice is
+    shown as it is, with a refusal where the guard has one."""
     after: Figures
     """What that does to test people."""
+    is_reference: bool = False
+    """Whether it says what accuracy can be had, and is no fix of the model."""
 
     def __repr__(self) -> str:
         return one_line(self, self.title, repr(self.after))
 
 
 def judged_baselines(
-    study: Judging, attribute: str, improve: Improve, tolerance: float
+    study: Judging, attribute: str, improve: Improve, tolerance: float, names: Collection[str] | None = None
 ) -> dict[str, JudgedBaseline]:
-    """What simpler fixes come to, by name. One that needs twins is left out where there are none."""
+    """What simpler fixes come to, by name; of the registered ones only those in `names` where some are given. One that
+    needs twins is left out where there are none. Of a table also what answers without the model's last layer."""
     found = {}
     for baseline in baselines():
-        if not baseline.published:
+        if not baseline.published or (names is not None and baseline.name not in names):
             continue
         with suppress(NoTwinsError):
             path, heads, title = simpler_fixes(study, attribute, baseline, improve, tolerance)
             after = figures_of_head(study, attribute, heads[path.chosen.steps])
             found[baseline.name] = JudgedBaseline(title, path.chosen, after)
+    for other in table_answers(study, attribute):
+        validation = asked(study, "validation", attribute)
+        chosen, after = other.judged(*validation, asked(study, "test", attribute)[0], improve, tolerance)
+        found[other.name] = JudgedBaseline(other.title, chosen, after, other.is_reference)
     return found

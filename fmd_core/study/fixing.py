@@ -67,6 +67,7 @@ class Fixing(Teaching):
             curvature=self.curvature() if "curvature" in needs else None,
             scores=self.scores(aim) if "scores" in needs else None,
             train_pairs=tuple(self.pairs("train", name) for name in twins),
+            damping=self.model.damping,
         )
 
     def guard(self, about: About = None, tolerance: float = TOLERANCE) -> Guard:
@@ -277,7 +278,10 @@ class Fixing(Teaching):
 
         def make() -> Erased:
             data, model = self.data, self.model
-            drawn = data.pair_method != "matched"  # then everybody can be shown with every level
+            drawn = data.pair_method in (
+                "generated",
+                "flipped",
+            )  # then everybody can be shown with every level
             return erase(
                 model.head, data, self.features("train"), names, damping=model.damping, form=form,
                 twins=[self.pairs("train", name) for name in names] if drawn else (),

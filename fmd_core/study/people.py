@@ -21,7 +21,7 @@ from fmd_core.study.aim import Aim, Asked, WorstGroup, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
-from fmd_core.twins.pairs import CounterfactualPairs, pair_counterfactuals, placebo_pairs
+from fmd_core.twins.pairs import CounterfactualPairs, neutral_pairs, pair_counterfactuals, placebo_pairs
 
 if TYPE_CHECKING:
     from fmd_core.influence.scores import InfluenceMethod
@@ -175,21 +175,25 @@ class People:
         """Whether `pairs` cost nothing, whoever is left out."""
         return self.memory.holds(self._key("pairing", split, attribute))
 
-    def _placebo(self, split: Split, attribute: str) -> CounterfactualPairs:
-        def make() -> CounterfactualPairs:
+    def _placebo(self, split: Split, attribute: str) -> CounterfactualPairs | None:
+        def make() -> CounterfactualPairs | None:
             people = self.features(split)
+            if self.data.pair_method == "swapped":
+                twins = self.all_pairs(split, attribute)
+                return neutral_pairs(self.data, self.model, twins, people, store=self.store)
             if self.subject.original is not None:
-                return self.original._placebo(split, attribute).seen_in(people)
+                found = self.original._placebo(split, attribute)
+                return None if found is None else found.seen_in(people)
             return placebo_pairs(self.data, people, attribute, self.head)
 
         return self.memory.recall(self._key("placebo", split, attribute), make)
 
     def placebo(self, split: Split, attribute: str) -> CounterfactualPairs | None:
-        """Placebo twins, where twins are two real people; else None."""
-        if self.data.pair_method != "matched":
+        """Placebo twins, where twins are two real people or texts with swapped terms; else None."""
+        if self.data.pair_method not in ("matched", "swapped"):
             return None
         found = self._placebo(split, attribute)
-        return found if self.most_unlike is None else found.within(self.most_unlike)
+        return found if self.most_unlike is None or found is None else found.within(self.most_unlike)
 
     def untested(self) -> dict[str, str]:
         """Attributes by which no test samples can be compared, and why, in a sentence each."""

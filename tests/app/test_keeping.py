@@ -384,7 +384,7 @@ def test_without_a_database_the_first_page_still_shows_the_demos(monkeypatch):
     keeping.store.cache_clear()
     start = visit("start")
     assert len(start.error) == 1
-    assert [b.label for b in start.button].count("Find the bias") == 2
+    assert [b.label for b in start.button].count("Find the bias") == 3
     keeping.store.cache_clear()
     monkeypatch.delenv("FMD_DATABASE_URL")
 

@@ -100,7 +100,7 @@ def test_nobody_is_shown_of_whom_there_is_nobody():
 
 
 def test_marks_of_the_axis_are_round_and_none_lies_under_the_limit():
-    assert findings_list._ticks(0.95, 0.1) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert findings_list._ticks(0.95, 0.1) == pytest.approx([0.4, 0.6, 0.8])
     assert findings_list._ticks(0.06, None) == pytest.approx([0.0, 0.05])
 
 

@@ -383,8 +383,8 @@ def test_whoever_is_served_worst_must_not_be_served_worse(improved):
     assert found.verdict == "mixed"
     assert (found.worst_before.group, found.worst_after.group) == ("square, dot", "star, dash")
     assert wording.worst_group_sentence(found) == (
-        "Served worst before: square, dot, right 20.0 % to 40.0 % (n = 100). "
-        "Served worst now: star, dash, right 90.0 % to 10.0 % (n = 100)."
+        "Served worst within one class before: square, dot, right 20.0 % to 40.0 % (n = 100). "
+        "And now: star, dash, right 90.0 % to 10.0 % (n = 100)."
     )
 
 

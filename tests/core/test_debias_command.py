@@ -64,7 +64,11 @@ def test_a_table_learns_on_until_twins_are_answered_alike(hiring, tmp_path, caps
         f"from {100 * told['before']['bias']:.1f} to {100 * told['after']['bias']:.1f} points"
         in told["headline"]
     )
-    assert {b["name"] for b in told["baselines"]} == {"refit on twins", "thresholds moved"}
+    others = {b["name"]: b for b in told["baselines"]}
+    assert set(others) == {"refit on twins", "thresholds moved", "averaged", "boosting"}
+    assert others["averaged"]["bias"] == others["averaged"]["flips"] == 0
+    assert [name for name, other in others.items() if other["is_reference"]] == ["boosting"]
+    assert "boosting (no fix)" in spoken
     assert set(told["after"]["worst_group"]) == SHARE
     assert sum(group["n"] for group in told["after"]["groups"]) == sum(
         g["n"] for g in told["before"]["groups"]

@@ -346,7 +346,7 @@ def test_a_form_of_import_that_is_not_known_here_is_named(table, root):
     saved = json.loads((root / kept / "answers.json").read_text())
     (root / kept / "answers.json").write_text(json.dumps(saved | {"kind": "sounds"}))
     assert message(open_import, kept) == (
-        "This import is of the form 'sounds', which is not known here: table, images."
+        "This import is of the form 'sounds', which is not known here: table, images, texts."
     )
 
 

@@ -69,7 +69,10 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     with page.expect_download() as scores:
         page.get_by_role("button", name="Download all scores as CSV").click()
     rows = scores.value.path().read_text().splitlines()
-    assert rows[0] == "rank,sample,digit,colour,paper,bias_aligned,removal_effect_points"
+    assert rows[0] == (
+        "rank,sample,digit,colour,paper,bias_aligned,removal_effect_points,looks_mislabelled,"
+        "label_probability_without_it,likelier_label"
+    )
     assert len(rows) == 901
 
     visitor.follow("Take it out")
@@ -166,6 +169,7 @@ def test_a_double_click_applies_once(visit):
     page = visitor.page
     visitor.act(lambda: page.get_by_role("button", name="Go to our suggestion").click())
     visitor.act(lambda: page.get_by_role("button", name="Apply this").dblclick())
+    page.get_by_role("button", name="History", exact=True).click()
     expect(page.get_by_role("cell", name="apply", exact=True)).to_have_count(1)
 
 

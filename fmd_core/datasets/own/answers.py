@@ -46,6 +46,9 @@ _ASKED_LATER = {
     "without_picture",
     "limits",
     "cut",
+    "lists",
+    "template",
+    "case",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",
@@ -85,6 +88,10 @@ class Answers:
     def __post_init__(self) -> None:
         check_choices("a grouping", self.protected.values(), get_args(Grouping))
         check_choices("a split", self.split_values.values(), SPLITS)
+
+    def compares(self) -> bool:
+        """Whether anything was named that should not matter."""
+        return bool(self.protected)
 
     def unanswered(self) -> str:
         """What else is to be said before such data can be opened, as a request; '' when nothing is."""

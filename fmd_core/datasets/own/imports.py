@@ -30,6 +30,7 @@ from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder
 from fmd_core.datasets.own.sheet_checks import without_header_rows
 from fmd_core.datasets.own.sniffing import Sheet, read_table
 from fmd_core.datasets.own.table import TableImport, open_table
+from fmd_core.datasets.own.texts import TextImport, open_texts
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder, home_folder, room_needed
 from fmd_core.running.whole_files import written_whole
@@ -181,6 +182,10 @@ def _open_table(folder: Path, answers: TableImport, _: Callable[[float], None]) 
     return open_table(_sheet(folder), answers)
 
 
+def _open_texts(folder: Path, answers: TextImport, _: Callable[[float], None]) -> AttributeDataset:
+    return open_texts(_sheet(folder), answers)
+
+
 def _open_pictures(
     folder: Path, answers: FolderImport, progress: Callable[[float], None]
 ) -> AttributeDataset:
@@ -198,6 +203,7 @@ FORMS: dict[str, ImportForm] = {
     for form in (
         ImportForm("table", TableImport, _open_table),
         ImportForm("images", FolderImport, _open_pictures),
+        ImportForm("texts", TextImport, _open_texts),
     )
 }
 """Every way to bring data in, by name; another kind of data is another line."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS_SHOWN = 100
+PROSE_WORDS = 4  # of half of the values at least: names and titles have fewer
 Kind = Literal["category", "number", "text"]
 Role = Literal["input", "target", "protected", "split", "file", "ignore"]
 NumberStyle = Literal["plain", "decimal comma", "thousands comma"]
@@ -73,6 +74,7 @@ class ColumnProfile:
     style: NumberStyle = "plain"
     slips: int = 0  # cells that are no number in a column of numbers; they count as missing
     role: Role = "input"
+    prose: bool = False  # whether it holds sentences, which differ from row to row
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -88,6 +90,8 @@ def tidy_cells(cells: pd.Series) -> tuple[pd.Series, int]:
     codes, found = pd.factorize(cells)
     levels = [str(level) for level in found]
     tidy = [clean_text(level) for level in levels]
+    if is_prose(tidy, len(cells)):
+        return cells if tidy == levels else pd.Series(np.array(tidy, dtype=object)[codes], dtype="str"), 0
     long = [i for i, text in enumerate(tidy) if len(text) > NAME_LENGTH and not _IMAGE.fullmatch(text)]
     for i, name in zip(long, clean_names(tidy[i] for i in long), strict=True):
         tidy[i] = name
@@ -101,6 +105,12 @@ def without_programs_words(cells: pd.Series) -> tuple[pd.Series, dict[str, int]]
     counts = cells.value_counts()
     found = {str(word): int(n) for word, n in counts.items() if str(word).lower() in NOT_STATED}
     return (cells.mask(cells.isin(list(found)), "") if found else cells), dict(sorted(found.items()))
+
+
+def is_prose(levels: Sequence[str], n_rows: int) -> bool:
+    """Whether different values of a column, in so many rows, are sentences that differ from row to row."""
+    words = [level.count(" ") + 1 for level in levels]
+    return 2 * len(levels) > n_rows and bool(words) and 2 * sum(n >= PROSE_WORDS for n in words) > len(words)
 
 
 def profile_column(
@@ -118,7 +128,8 @@ def profile_column(
     if style is None:
         levels = dict(zip(words, counts[filled].tolist(), strict=True))
         kind: Kind = "category" if are_few(len(levels), len(cells)) else "text"
-        return _profile(name, kind, levels, missing)
+        prose = kind == "text" and is_prose(words, len(cells))
+        return replace(_profile(name, kind, levels, missing), prose=prose)
     wrong = np.isnan(values)
     told = [word.lower() not in _NO_NUMBER for word, bad in zip(words, wrong, strict=True) if bad]
     slips = int(counts[filled][wrong][told].sum()) if told else 0

@@ -159,7 +159,7 @@ def check_answers(sheet: Sheet, answers: Answers) -> None:
     """The answers name different columns that are there, and a target that can be one."""
     if not answers.target:
         raise DataError("No target is chosen; say which column the model predicts.")
-    if not answers.protected:
+    if not answers.compares():
         raise DataError("No protected column is chosen; say which columns should not matter.")
     target = sheet.column(answers.target)
     for name in (*answers.protected, *([answers.split_column] if answers.split_column else [])):

@@ -93,6 +93,8 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     whom = figures.many(dataset.unit)
     is_exact = dataset.pair_method != "matched"
     changed = f"Changing only the {attribute}"
+    if dataset.pair_method == "swapped":
+        return _swapped(finding, changed, whom, ends)
     matched = f"Between matched {whom} who differ in {attribute}"
     if finding.measure is Measure.BIAS:
         moved = f"{figures.points(finding.value)} points"
@@ -107,6 +109,15 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
 
 def _twins_ends(finding: Finding) -> str:
     return f"{figures.points(finding.low)} to {figures.points(finding.high)}, n = {figures.count(finding.n)}"
+
+
+def _swapped(finding: Finding, changed: str, whom: str, ends: str) -> str:
+    """The same of texts, where a neutral word in another's place is the placebo."""
+    if finding.measure is Measure.BIAS:
+        moved = f"moves the answer by {figures.points(finding.value)} points"
+        return f"{changed} {moved} more than changing a neutral word ({ends})."
+    more = f"{figures.points(finding.value)} points more often"
+    return f"{changed} gives {whom} another answer {more} than changing a neutral word ({ends})."
 
 
 def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:

@@ -6,7 +6,7 @@ import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,12 +60,14 @@ def read(request: Request) -> Found:
     path, safetensors = Path(request["path"]), request["door"] == "safetensors"
     if safetensors and safetensors_metadata(path).get("format") in FORMATS:
         return open_our_own(path, request["n_classes"])
-    tensors, checks = read_safetensors(path) if safetensors else read_state_dict(path)
+    found: tuple[Any, list[str]] = read_safetensors(path) if safetensors else read_state_dict(path)
+    tensors, checks = found  # numpy's from safetensors, else torch's
     check_names(tensors)
-    tensors, left = of_the_network(tensors)
-    tensors, prefix = without_shared_prefix(tensors)
+    mine, left = of_the_network(tensors)
+    named: Any
+    named, prefix = without_shared_prefix(mine)
     checks += left + ([f"The prefix '{prefix}' of every layer's name was taken off."] if prefix else [])
-    layers = dense_arrays(tensors, request["max_tensors"], request["max_elements"])
+    layers = dense_arrays(named, request["max_tensors"], request["max_elements"])
     checks.append(f"All {len(layers)} layers are plain tables of finite decimal numbers.")
     layers = dict(layers) | counters(layers)
     request = {**request, "architecture": request["architecture"] or recognise(layers, request)}
@@ -130,7 +132,7 @@ def read_state_dict(path: Path) -> tuple[State, list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stand_ins = [(dict, name) for name in FORGOTTEN]
+            stand_ins: list[Any] = [(dict, name) for name in FORGOTTEN]
             with torch.serialization.safe_globals(stand_ins):
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

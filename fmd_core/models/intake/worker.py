@@ -77,7 +77,7 @@ def limit_memory(memory_bytes: int, cpu_seconds: int, max_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: Request) -> dict[str, Any]:
     """What is found of the requested file; the classifier lies at request['out'] afterwards."""
     try:
         return {"passport": convert(request)}

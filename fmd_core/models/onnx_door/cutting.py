@@ -130,7 +130,8 @@ class _Walk:
 
     def trace(self, name: str) -> Cut:
         """The linear layer behind an output."""
-        answers, link, pair, classes = name, "scores", False, ()
+        answers, link, pair = name, "scores", False
+        classes: tuple[str, ...] = ()
         for _ in range(MAX_STEPS):
             node = self.node(name)
             if node is None:

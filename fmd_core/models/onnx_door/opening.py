@@ -218,7 +218,8 @@ def match_columns(spec: Spec, data: AttributeDataset) -> tuple[tuple[Feed, ...],
     read = {column.name: column for column in source.columns if column.is_input}
     if len(spec.feeds) == 1 and not spec.feeds[0].columns:
         return _matrix(spec, source, read)
-    feeds, told = [], []
+    feeds: list[Any] = []
+    told: list[str] = []
     known = _plain_names(read)
     for feed in spec.feeds:
         name = feed.columns[0]

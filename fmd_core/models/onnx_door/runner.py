@@ -8,7 +8,6 @@ itself. It never passes on the wording of a foreign error.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,4 +299,4 @@ def _as_input(array: Array, said: dict[str, Any]) -> Array:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

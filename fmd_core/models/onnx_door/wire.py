@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ MAX_HEADER = 4 << 20
 MAX_ARRAY = 2 << 30
 
 
-def write(out: BinaryIO, said: dict[str, Any], arrays: list[Array]) -> None:
+def write(out: IO[bytes], said: dict[str, Any], arrays: list[Array]) -> None:
     """One message. Words (dtype U) go as JSON, numbers as they lie in memory."""
     bodies = [_body(array) for array in arrays]
     shapes = [
@@ -29,14 +29,11 @@ def write(out: BinaryIO, said: dict[str, Any], arrays: list[Array]) -> None:
 def _body(array: Array) -> bytes | memoryview:
     if array.dtype.kind in "UO":
         return json.dumps(array.ravel().tolist()).encode()
-    return (
-        np.ascontiguousarray(array).tobytes()
-        if array.ndim == 0
-        else memoryview(np.ascontiguousarray(array)).cast("B")
-    )
+    whole = np.ascontiguousarray(array)
+    return whole.tobytes() if array.ndim == 0 else whole.data.cast("B")
 
 
-def read(source: BinaryIO) -> tuple[dict[str, Any], list[Array]] | None:
+def read(source: IO[bytes]) -> tuple[dict[str, Any], list[Array]] | None:
     """The next message, None at the end. Raises ValueError for what is none."""
     line = source.readline(MAX_HEADER)
     if not line:
@@ -45,7 +42,7 @@ def read(source: BinaryIO) -> tuple[dict[str, Any], list[Array]] | None:
     return head["said"], [_array(source, one) for one in head["arrays"]]
 
 
-def _array(source: BinaryIO, said: dict[str, Any]) -> Array:
+def _array(source: IO[bytes], said: dict[str, Any]) -> Array:
     length, shape = int(said["bytes"]), tuple(int(side) for side in said["shape"])
     if not 0 <= length <= MAX_ARRAY:
         raise ValueError("too long")

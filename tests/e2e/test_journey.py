@@ -118,7 +118,8 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
 
     paper = page.context.new_page()
     paper.goto(files["Report (HTML)"].as_uri())
-    expect(paper.get_by_role("heading", level=1)).to_contain_text("the colour bias falls", ignore_case=True)
+    expect(paper.get_by_role("heading", level=1)).to_contain_text("Changing only the colour moves the answer")
+    expect(paper.get_by_text("the colour bias falls").first).to_be_visible()
     assert paper.locator("img").evaluate_all(PAINTED)
     paper.close()
 

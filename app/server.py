@@ -21,7 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.serving import logs, settings, warmup
+from app.serving import logs, settings, sockets, warmup
 from app.serving.shell import SCRIPT_SOURCE, Shell
 from app.session import access
 
@@ -127,6 +127,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """Start loading what the later pages need, without holding up the first."""
     os.umask(0o077)  # whatever this process writes, copies of uploads among it, is for its own user only
     logs.begin()
+    sockets.send_at_once()
     if access.is_required():
         LOG.info("started, with a login")
     elif st.get_option("server.address") in LOOPBACK:

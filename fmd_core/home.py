@@ -29,6 +29,8 @@ def home_folder() -> Path:
     Raises HomeError where it cannot be a folder."""
     given = os.environ.get("FMD_HOME")
     folder = Path(given or Path.home() / ".fmd-studio")
+    if folder.is_dir():  # it is asked for dozens of times a rerun, and making what is there is dear
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

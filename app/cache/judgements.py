@@ -15,11 +15,10 @@ from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
-from fmd_core.measure.bias_functions import pair_flips, predictions
+from fmd_core.measure.bias_functions import pair_flips
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Family, Finding, Judges
+from fmd_core.measure.verdict.values import Finding, Judges
 from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
@@ -77,19 +76,10 @@ def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd
     return cast(pairs, flips, most)
 
 
+@kept()
 def reached(review: Review, variant: Variant | None, goal: Goal) -> Finding | None:
     """What has to come within its limit, asked of held-out test people; None where nobody can say."""
-    seen = fixes.standing(review, variant)
-    head, data = fixes.head(review, variant), dataset(review)
-    people = _in_force(review, variant).features("test")
-    answered = Answered(
-        people.rows, people.labels, predictions(head, people.features), data.weights, data.persons
-    )
-    twins = None
-    if goal.family is Family.TWINS:
-        name = goal.attributes[0]
-        twins = TwinAnswers.of(head, study(seen).pairs("test", name), study(seen).placebo("test", name))
-    return goal.measured(data, answered, twins)
+    return _in_force(review, variant).reached(goal, "test", fixes.head(review, variant))
 
 
 def answers(review: Review, progress: Progress = ignore_progress) -> None:

@@ -1,7 +1,8 @@
-"""The stage: twins whose captions follow the slider, and the slope chart of who gains and who pays; one component.
+"""The stage: twins whose captions follow the slider, and the slope chart of who gains and who pays.
 
-Pictures are set once; a move of the slider changes captions, frames and lines in place. A frame and the word "differs"
-mark twins with two answers, an underline a wrong answer.
+Pictures are one component and what is said to them another, which finds them by a signature: a move of the slider sends
+captions alone, for Streamlit does not send again what has not changed. They and frames change in place. A frame and the
+word "differs" mark twins with two answers, an underline a wrong answer.
 """
 
 from __future__ import annotations
@@ -49,16 +50,27 @@ export default function ({ data, parentElement }) {
       return item;
     }));
   }
-  data.twins.forEach((twin, at) => {
-    const item = root.children[at];
-    item.classList.toggle('differs', twin.differs);
-    item.lastChild.textContent = twin.heard;
-    twin.sides.forEach((side, which) => {
-      const says = item.children[which].querySelector('.says');
-      if (says.textContent !== side.says) says.textContent = side.says;
-      says.classList.toggle('wrong', side.wrong);
+  const stage = ((window.fmdStages ??= {})[data.signature] ??= {});
+  stage.tell = () => {
+    (stage.said ?? []).forEach((twin, at) => {
+      const item = root.children[at];
+      item.classList.toggle('differs', twin.differs);
+      item.lastChild.textContent = twin.heard;
+      twin.sides.forEach((side, which) => {
+        const says = item.children[which].querySelector('.says');
+        if (says.textContent !== side.says) says.textContent = side.says;
+        says.classList.toggle('wrong', side.wrong);
+      });
     });
-  });
+  };
+  stage.tell();
+}
+"""
+_SAID_JS = """
+export default function ({ data }) {
+  const stage = ((window.fmdStages ??= {})[data.signature] ??= {});  // whichever of the two comes first
+  stage.said = data.twins;
+  stage.tell?.();
 }
 """
 _CSS = """
@@ -82,6 +94,7 @@ _CSS = """
 @media (max-width: 640px) { .stage { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 """
 _component = st.components.v2.component("fmd_stage", html="<ul class='stage'></ul>", css=_CSS, js=_JS)
+_said = st.components.v2.component("fmd_stage_said", html="<span hidden></span>", js=_SAID_JS)
 
 _SLOPES_JS = """
 export default function ({ data, parentElement }) {
@@ -151,25 +164,37 @@ _slopes = st.components.v2.component(
 def show(review: Review, attribute: str, view: StageView, *, key: str) -> None:
     """Draw the twins with what they are answered now."""
     label = "Twins and what the model says to each"
-    twins = [_twin(review, attribute, twin, redrawn=view.redrawn) for twin in view.twins]
+    shown = [_shown(review, attribute, twin, redrawn=view.redrawn) for twin in view.twins]
     who = [
         (twin.truth, *(side.row for side in twin.sides), *(s.code for s in twin.sides)) for twin in view.twins
     ]
     signature = sha256(repr((review.data, attribute, who)).encode()).hexdigest()[:16]
-    _component(key=key, data={"twins": twins, "label": label, "signature": signature})
+    with st.container(gap=None):
+        _component(key=key, data={"twins": shown, "label": label, "signature": signature})
+        _said(key=f"{key}_said", data={"twins": [_told(twin) for twin in view.twins], "signature": signature})
 
 
-def _twin(review: Review, attribute: str, twin: StageTwin, *, redrawn: bool) -> dict[str, object]:
+def _shown(review: Review, attribute: str, twin: StageTwin, *, redrawn: bool) -> dict[str, object]:
+    """Both sides' pictures, or their levels."""
     sides = []
     for side in twin.sides:
         shown = portraits.picture(
             review, side.row, f"{twin.truth}, {side.level}", attribute=attribute if redrawn else "",
             code=side.code if redrawn else 0, side=SIDE,
         )  # fmt: skip
-        alt = shown.alt if shown.src else side.level
-        sides.append({"src": shown.src, "alt": alt, "says": side.answer, "wrong": not side.is_right})
+        sides.append({"src": shown.src, "alt": shown.alt if shown.src else side.level})
+    return {"sides": sides}
+
+
+def _told(twin: StageTwin) -> dict[str, object]:
+    """What both sides are answered now."""
     heard = "one answer" if twin.is_one_answer else "two answers"
-    return {"sides": sides, "differs": not twin.is_one_answer, "heard": f"truly {twin.truth}: {heard}"}
+    sides = [{"says": side.answer, "wrong": not side.is_right} for side in twin.sides]
+    return {
+        "sides": sides,
+        "differs": not twin.is_one_answer,
+        "heard": f"truly {twin.truth}: {heard}",
+    }
 
 
 def slopes(view: SlopeView, *, key: str) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.figures import count
+from fmd_core.heads.answering import Answering
 from fmd_core.heads.protocol import Head
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -70,10 +71,10 @@ class BiasFunction(Taught, Protocol):
     def __len__(self) -> int:
         """Pairs or people behind it."""
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         """B; 0 is unbiased."""
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         """The same of decisions in place of probabilities, which B does not see: a head that is sure of
         nothing has a small B, whatever it answers."""
 
@@ -81,23 +82,23 @@ class BiasFunction(Taught, Protocol):
         """Slope of B, (p,), in the head's coordinates. Where B has a kink it is taken as flat."""
 
 
-def pair_differences(head: Head, pairs: CounterfactualPairs) -> Array:
+def pair_differences(head: Answering, pairs: CounterfactualPairs) -> Array:
     """P(y | favoured side) - P(y | other side) of every pair, (m,), in [-1, 1]."""
     pick = np.arange(len(pairs)), pairs.labels
     return head.probabilities(pairs.favoured.features)[pick] - head.probabilities(pairs.other.features)[pick]
 
 
-def predictions(head: Head, features: Array) -> Array:
+def predictions(head: Answering, features: Array) -> Array:
     """Most likely class of each sample, (n,)."""
     return np.argmax(head.probabilities(features), axis=1)
 
 
-def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
+def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:
     """Whether the answer differs between the two sides, (m,) bool."""
     return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
 
 
-def counterfactual_bias(head: Head, pairs: CounterfactualPairs) -> float:
+def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
     """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it.
 
     Examples
@@ -149,11 +150,11 @@ class CounterfactualBias:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         floor = 0.0 if self.placebo is None else counterfactual_bias(head, self.placebo)
         return counterfactual_bias(head, self.pairs) - floor
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         floor = 0.0 if self.placebo is None else float(pair_flips(head, self.placebo).mean())
         return float(pair_flips(head, self.pairs).mean()) - floor
 
@@ -237,14 +238,14 @@ class GroupGap:
         usual, others = self.sides
         return usual / usual.sum() - others / others.sum()
 
-    def signed(self, head: Head) -> float:
+    def signed(self, head: Answering) -> float:
         """The gap with its sign: above 0 the usual level gets the answer more often."""
         return float((self.coefficients * head.probabilities(self.features.features)).sum())
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         return abs(self.signed(head))
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         answers = np.eye(self.privileged.shape[1])[predictions(head, self.features.features)]
         return abs(float((self.coefficients * answers).sum()))
 
@@ -285,10 +286,10 @@ class JointBias:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         return float(np.mean([part.value(head) for part in self.parts]))
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         return float(np.mean([part.decided(head) for part in self.parts]))
 
     def gradient(self, head: Head) -> Array:

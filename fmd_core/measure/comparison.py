@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, points
+from fmd_core.heads.answering import Answering, Recorded
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 from fmd_core.measure.audit import gap_draws, gap_people
@@ -208,6 +209,19 @@ class Comparison:
         return table(change.as_row() for change in changes)
 
 
+class Judged(Protocol):
+    """What biases are compared by: answers to people and to their twins."""
+
+    @property
+    def head(self) -> Answering: ...
+    @property
+    def features(self) -> FeatureSet: ...
+    @property
+    def pairs(self) -> CounterfactualPairs: ...
+    @property
+    def placebo(self) -> CounterfactualPairs | None: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A head with what it reads of the people who judge it: their features, and their twins'."""
@@ -227,6 +241,36 @@ class Candidate:
     def __repr__(self) -> str:
         beside = "" if self.placebo is None else f"{count(len(self.placebo))} placebo pairs"
         return one_line(self, f"{count(len(self.features))} people", f"{self.pairs!r}", beside)
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUp:
+    """Twins who are all among some people, whose answers are known: they are looked up there, not computed."""
+
+    head: Recorded
+    features: FeatureSet  # what is recorded of the people
+    pairs: CounterfactualPairs
+    placebo: CounterfactualPairs | None = None
+
+    @classmethod
+    def both(
+        cls,
+        heads: tuple[Head, Head],
+        people: FeatureSet,
+        twins: Sequence[tuple[CounterfactualPairs, CounterfactualPairs | None]],
+    ) -> list[tuple[LookedUp, LookedUp]]:
+        """Two heads' answers to each of the `twins`, which are matched: every side is one of the `people`, with the
+        features that it has there. Raises DataError where somebody is missing."""
+        answers = [head.probabilities(people.features) for head in heads]
+        recorded = FeatureSet(np.hstack(answers), people.labels, people.rows)
+        split = answers[0].shape[1]
+        spoken = Recorded(slice(0, split)), Recorded(slice(split, None))
+        found = []
+        for pairs, placebo in twins:
+            seen = pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded)
+            was, now = (cls(head, recorded, *seen) for head in spoken)
+            found.append((was, now))
+        return found
 
 
 def compare(
@@ -351,7 +395,7 @@ def bias_changes(
 
 
 def candidate_biases(
-    both: Sequence[tuple[Candidate, Candidate]],
+    both: Sequence[tuple[Judged, Judged]],
     dataset: AttributeDataset,
     measure: Measure = "counterfactual",
 ) -> list[Change]:
@@ -376,7 +420,7 @@ def candidate_biases(
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
 
-def _check_same_people(before: Candidate, after: Candidate) -> None:
+def _check_same_people(before: Judged, after: Judged) -> None:
     """Refuse two candidates who were not judged by the same people and twins."""
     same = [
         np.array_equal(getattr(was, side), getattr(now, side))
@@ -387,7 +431,7 @@ def _check_same_people(before: Candidate, after: Candidate) -> None:
         raise DataError("The two models were not judged on the same people and twins; pair them alike.")
 
 
-def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+def _distance_row(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B before and after."""
     features = ends[0].features
     paired, place = _places(features.rows, ends[0].pairs.rows)
@@ -397,7 +441,7 @@ def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array,
     return "counterfactual bias", paired, was, now
 
 
-def _twins_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+def _twins_row(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """What is judged of twins: B, less the placebo's where there is one."""
     return _distance_row(ends) if ends[0].placebo is None else _excess(ends)
 
@@ -418,7 +462,7 @@ def _calibrated(
     return replace(found, name=f"calibrated {found.name}")
 
 
-def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure) -> Change:
+def _gap_change(ends: tuple[Judged, Judged], dataset: AttributeDataset, measure: Measure) -> Change:
     """The gap between groups before and after, in the direction that each has."""
     name, attribute = f"{measure} gap", ends[0].pairs.attribute
     try:
@@ -451,14 +495,14 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
     return paired, place
 
 
-def _excess(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+def _excess(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
     first = ends[0]
     assert first.placebo is not None
     rows, own, other = np.intersect1d(first.pairs.rows, first.placebo.rows, return_indices=True)
     both, place = _places(first.features.rows, rows)
 
-    def beyond(end: Candidate) -> Array:
+    def beyond(end: Judged) -> Array:
         assert end.placebo is not None
         placebo = np.abs(pair_differences(end.head, end.placebo))[other]
         gap: Array = np.abs(pair_differences(end.head, end.pairs))[own] - placebo

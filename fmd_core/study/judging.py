@@ -15,7 +15,14 @@ from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
 from fmd_core.measure.audit import BiasReport, audit_bias
 from fmd_core.measure.changes import Change as Difference
-from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
+from fmd_core.measure.comparison import (
+    Candidate,
+    Comparison,
+    LookedUp,
+    bias_changes,
+    candidate_biases,
+    compare,
+)
 from fmd_core.measure.red_flags import RedFlag, red_flags
 from fmd_core.study.answering import Answering
 from fmd_core.study.people import About
@@ -69,7 +76,10 @@ class Judging(Answering):
                 for name in self.testable()
                 if name != aim.attribute
             ]
-            return bias_changes(self.head, of.make(), self.data, self.features("test"), twins, aim.measure)
+            heads, people = (self.head, of.make()), self.features("test")
+            if self.data.pair_method == "matched":  # twins are these people: their answers are looked up
+                return candidate_biases(LookedUp.both(heads, people, twins), self.data, aim.measure)
+            return bias_changes(*heads, self.data, people, twins, aim.measure)
 
         return self.memory.recall(self._counted("other biases", of.name, aim.attribute, aim.measure), make)
 

@@ -150,7 +150,7 @@ class CounterfactualPairs:
                 f"No twins are as alike as {distance:g}; the most alike are at {self.distance.min():.2f}. "
                 "Allow less alike twins."
             )
-        return self.subset(kept)
+        return self if kept.all() else self.subset(kept)
 
     def __repr__(self) -> str:
         far = (

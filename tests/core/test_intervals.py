@@ -108,3 +108,16 @@ def test_counts_are_resampled_exactly_in_half_the_time(scale):
     broken = counts + 0.1
     assert intervals.bootstrap_means(broken).dtype == np.float64
     np.testing.assert_allclose(intervals.bootstrap_means(broken), draws + 0.1, rtol=1e-12)
+
+
+def test_tables_resampled_together_are_those_resampled_alone():
+    rng = np.random.default_rng(0)
+    tables = [
+        rng.integers(0, 2, (60, 8)).astype(float),
+        rng.random((60, 2)),
+        rng.random((45, 3)),
+        rng.random((60, 1)),
+    ]
+    for joint, table in zip(intervals.joint_bootstrap_means(tables), tables, strict=True):
+        np.testing.assert_allclose(joint, intervals.bootstrap_means(table), rtol=0, atol=1e-15)
+    assert intervals.joint_bootstrap_means([]) == []

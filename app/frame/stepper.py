@@ -23,10 +23,12 @@ STYLE = """<style>
 .st-key-beside { margin-top: -.5rem; }
 .st-key-beside [data-testid=stPageLink-NavLink] { padding: .1rem .5rem; }
 .st-key-beside [data-testid=stPageLink-NavLink] p { font-size: .87rem; }
+.st-key-stepper [data-testid=stPopover] button :is(p, span) { color: light-dark(#16203a, #e6eaf4); }
 @media (max-width: 720px) {
   .st-key-stepper { margin-top: -1.6rem; }
   .st-key-stepper { flex-wrap: nowrap !important; gap: .1rem !important; }
-  .st-key-stepper [class*=st-key-step_]:not(.st-key-step_now) [data-testid=stPageLink-NavLink] p { display: none; }
+  .st-key-stepper [class*=st-key-step_]:not(.st-key-step_now) [data-testid=stPageLink-NavLink] p { position: absolute;
+    width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 }
 </style>"""
 

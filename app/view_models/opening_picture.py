@@ -10,7 +10,7 @@ import numpy as np
 from fmd_core import AttributeDataset, CounterfactualPairs, Head, figures
 from fmd_core.data import Array
 from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.sentences import OTHERS, attribute_name, group_names, share_words
+from fmd_core.measure.verdict.sentences import OTHERS, answer_name, attribute_name, group_names, share_words
 from fmd_core.measure.verdict.values import Family, Finding, Measure, Member, Rate
 
 VERBS = {Family.EQUAL_TRUTH: "are recognised", Family.SERVICE: "get a right answer"}
@@ -79,11 +79,11 @@ def build(
     if finding.worse is None or finding.better is None:
         return None
     first, second = twins or _apart(data, finding, answered)
-    names = group_names(data, finding)
+    names, answer = group_names(data, finding), answer_name(data, finding.answer)
     plain = answered.weights is None and answered.persons is None
     sides = (
-        Side(first, _share(finding, finding.worse, names[0], plain=plain)),
-        Side(second, _share(finding, finding.better, names[1], plain=plain)),
+        Side(first, _share(finding, answer, finding.worse, names[0], plain=plain)),
+        Side(second, _share(finding, answer, finding.better, names[1], plain=plain)),
     )
     return OpeningPicture(_alike(data, pairs, twins), sides, redrawn)
 
@@ -95,8 +95,8 @@ def _alike(data: AttributeDataset, pairs: CounterfactualPairs | None, twins: Two
     return f"Most alike, {other}" if pairs.method == "matched" else f"Same {data.unit}, {other}"
 
 
-def _share(finding: Finding, rate: Rate, name: str, *, plain: bool) -> Share:
-    verb = VERBS.get(finding.family, f"are answered “{finding.answer}”")
+def _share(finding: Finding, answer: str, rate: Rate, name: str, *, plain: bool) -> Share:
+    verb = VERBS.get(finding.family, f"are answered “{answer}”")
     if finding.family is Family.SERVICE and finding.answer:
         verb = VERBS[Family.EQUAL_TRUTH]
     name = "the others" if name == OTHERS else name

@@ -264,7 +264,9 @@ def test_many_attributes_run_down_the_group_metrics(before):
 def test_the_page_speaks_of_what_is_usual_for_a_class_and_says_what_that_is(before, after):
     for evidence in (before, after):
         text = words(page(evidence))
-        assert "the pattern" not in re.sub(r"the glossary calls that the pattern|What is the pattern", "", text)
+        assert "the pattern" not in re.sub(
+            r"the glossary calls that the pattern|What is the pattern", "", text
+        )
         assert "Right, usual for the class, % Right, unusual for the class, %" in text
         assert "Usual for a class is the value that stands out most among its training samples" in text
 

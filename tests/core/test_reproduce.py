@@ -94,7 +94,7 @@ def demo_rows(demo, tmp_path_factory):
 
 
 def test_every_treatment_has_its_row(demo_rows):
-    strategies = ("paper-remove", "paper-replace", "paper-external", "iterated")
+    strategies = ("paper-remove", "paper-replace", "paper-external", "iterated", "retained")
     paths = [guarded(strategy, tolerance) for strategy in strategies for tolerance in (0.01, 0.02)]
     assert list(demo_rows) == [VANILLA, *paths, FIXED, REFIT, MOVED]
 
@@ -133,7 +133,13 @@ def test_the_published_steps_pay_for_curvature_and_scores(demo, tmp_path, monkey
     work = Experiment(demo.dataset, demo.classifier, "colour", (0.01,), FeatureStore(tmp_path))
     seconds = {row.method.split(",")[0]: row.seconds for row in work.rows() if "guarded" in row.method}
     # every measured step lasts one tick: curvature, scores, path
-    assert seconds == {"paper-remove": 3, "paper-replace": 3, "paper-external": 2, "iterated": 1}
+    assert seconds == {
+        "paper-remove": 3,
+        "paper-replace": 3,
+        "paper-external": 2,
+        "iterated": 1,
+        "retained": 1,
+    }
 
 
 def test_real_people_are_measured_beside_placebo_twins(demo, tmp_path):

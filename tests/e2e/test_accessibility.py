@@ -189,14 +189,14 @@ def test_a_term_is_explained_by_hover_and_by_keyboard(visit):
     expect(tooltip.first).to_contain_text(glossary.term("Strength").meaning)
     page.keyboard.press("Escape")
     expect(tooltip).to_have_count(0)
-    page.get_by_test_id("stMetric").nth(3).get_by_test_id("stTooltipIcon").hover()
+    page.get_by_test_id("stMetric").nth(4).get_by_test_id("stTooltipIcon").hover()
     expect(tooltip.first).to_contain_text(glossary.term("The pattern").meaning)
 
 
 def test_a_table_wider_than_the_screen_scrolls_by_keyboard(visit):
     page = visit(390, 844).open("find_bias").page
     settled(page)
-    box = page.get_by_test_id("stTable").first.locator("> div")
+    box = page.get_by_test_id("stTable").filter(visible=True).first.locator("> div")
     tab_to(page, box)
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     page.keyboard.press("ArrowRight")

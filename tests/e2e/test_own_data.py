@@ -66,7 +66,9 @@ def test_own_table_from_the_file_to_the_figure(visit):
     assert by_sex.value > 0.2
     assert by_sex.n == N  # everybody, each judged by a model that never saw them
     expect(page.get_by_text("is judged by one of five models that never saw them")).to_be_visible()
-    expect(page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first).to_be_visible()
+    expect(
+        page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first
+    ).to_be_attached()  # on hover
 
     visitor.go("Twins")
     pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first

@@ -79,7 +79,7 @@ def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable 
     if finding.answer == favourable.level:
         return "."
     shares = [_percent(1 - rate.value) for rate in (finding.worse, finding.better) if rate is not None]
-    return f": {' and '.join(shares)} get '{_answer(dataset, favourable.level)}' instead."
+    return f": {' and '.join(shares)} get '{answer_name(dataset, favourable.level)}' instead."
 
 
 def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
@@ -124,11 +124,12 @@ def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
     low = f"{share_words(worse)} of {first} ({ends_words(worse)})"
-    answer = _answer(dataset, finding.answer)
+    answer = answer_name(dataset, finding.answer)
     return f"'{answer}' is the answer for {low} and {share_words(better)} of {second}{ratio}."
 
 
-def _answer(dataset: AttributeDataset, answer: str) -> str:
+def answer_name(dataset: AttributeDataset, answer: str) -> str:
+    """What an answer is called in a sentence: 'digit 2' where its level alone says little."""
     return f"{dataset.target.name} {answer}" if says_little(answer) else answer
 
 
@@ -217,7 +218,7 @@ def short_sentence(dataset: AttributeDataset, finding: Finding) -> str:
     first, second = group_names(dataset, finding)
     if finding.family is Family.SELECTION:
         first, second = _names(dataset, finding)
-        return f"'{_answer(dataset, finding.answer)}' is the answer less often for {first} than for {second}."
+        return f"'{answer_name(dataset, finding.answer)}' is the answer less often for {first} than for {second}."
     verb = "are recognised" if finding.answer else "get a right answer"
     return f"{_capital(first)} {verb} less often than {second}."
 

@@ -17,6 +17,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.figures import count
+from fmd_core.text import short_name
 
 MOST_ROWS = 100_000
 MOST_ASKED = 2_000  # of them, evenly spread: enough to find another preprocessing
@@ -128,7 +129,7 @@ def _from_table(content: bytes, name: str, data: AttributeDataset, paths: Sequen
         lines = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"'{name[:60]}' is no table of text; give a CSV with a header, or a .npy file."
+            f"'{short_name(name)}' is no table of text; give a CSV with a header, or a .npy file."
         ) from error
     lines = [line for line in lines if any(cell.strip() for cell in line)]
     if len(lines) < 2 or len(lines[0]) < 2:

@@ -8,7 +8,8 @@ from fmd_core.report.typeface import INTER
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-MISSING = " Their pictures are missing here: they are in the HTML page that was saved with this report, not in its JSON."
+WHERE = "they are in the HTML page that was saved with this report, not in its JSON."
+MISSING = f" Their pictures are missing here: {WHERE}"
 
 
 def test_the_sample_report_is_current():

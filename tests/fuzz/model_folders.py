@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -40,7 +41,9 @@ def write_skops(rng: Random, folder: Path) -> None:
         files = {entry.filename: source.read(entry) for entry in source.infolist()}
     if rng.random() < 0.7:
         tree = _other_node(rng, json.loads(files["schema.json"]))
-        files["schema.json"] = json.dumps(changed_tree(rng, tree) if rng.random() < 0.3 else tree).encode()
+        files["schema.json"] = (
+            as_json(rng, changed_tree(rng, tree)) if rng.random() < 0.3 else json.dumps(tree).encode()
+        )
     for name in [name for name in files if name.endswith(".npy") and rng.random() < 0.1]:
         files[name] = changed(rng, files[name], start=rng.choice((0, 10, 120)))
     buffer = zip_of(rng, files) if rng.random() < 0.2 else _plain(files)
@@ -64,7 +67,7 @@ def _other_node(rng: Random, tree: dict) -> dict:
             node.update({key: other[key] for key in ("__class__", "__module__", "__loader__")})
         elif way == 1:
             node["content"] = rng.choice(
-                (other.get("content"), rng.choice(VALUES), json.dumps(rng.choice(VALUES)))
+                (deepcopy(other.get("content")), rng.choice(VALUES), json.dumps(rng.choice(VALUES)))
             )
         elif way == 2:
             node["__id__"] = other.get("__id__", 1)

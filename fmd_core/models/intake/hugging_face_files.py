@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from fmd_core.models.intake.refusals import IntakeRefusal
 from fmd_core.models.intake.weight_files import MAX_BYTES, Seen, check_safetensors
+from fmd_core.text import short_name
 
 CONFIG, WEIGHTS, PICTURES = "config.json", "model.safetensors", "preprocessor_config.json"
 LARGEST: dict[str, int] = {
@@ -46,7 +47,7 @@ def check_folder(seen: Seen) -> str:
     code = next((name for name in sizes if name.endswith(".py")), "")
     if code:
         raise IntakeRefusal(
-            f"The model brings Python code ('{code[:60]}'), which is never run; bring a plain classifier of the "
+            f"The model brings Python code ('{short_name(code)}'), which is never run; bring a plain classifier of the "
             "library, or export the model to ONNX."
         )
     if WEIGHTS not in sizes:

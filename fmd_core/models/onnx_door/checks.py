@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fmd_core.errors import ModelError
+from fmd_core.text import short_name
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -55,8 +56,8 @@ def read_model(data: bytes) -> ModelProto:
     _check_versions(model)
     if len(model.functions):
         raise ModelError(
-            f"The file defines functions of its own ('{model.functions[0].name[:60]}'); {AGAIN} with functions inlined "
-            "(onnx.inliner.inline_local_functions)."
+            f"The file defines functions of its own ('{short_name(model.functions[0].name)}'); {AGAIN} with functions "
+            "inlined (onnx.inliner.inline_local_functions)."
         )
     if len(model.training_info):
         raise ModelError(f"The file holds a training, not only a network; {AGAIN} for inference.")
@@ -138,7 +139,8 @@ def _check_graph(graph: GraphProto) -> None:
 def _check_operator(node: NodeProto) -> None:
     if node.domain not in DOMAINS or (node.domain == "com.microsoft" and node.op_type not in MICROSOFT):
         raise ModelError(
-            f"The network uses the operator '{node.op_type[:60]}' of '{node.domain[:60]}', which is no part of ONNX; "
+            f"The network uses the operator '{short_name(node.op_type)}' of '{short_name(node.domain) or 'no name'}', "
+            "which is no part of ONNX; "
             f"{AGAIN} with standard operators only."
         )
     if node.op_type in REPEATING:

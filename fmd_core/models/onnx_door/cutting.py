@@ -16,6 +16,7 @@ import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
+from fmd_core.text import short_name
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -136,7 +137,7 @@ class _Walk:
             node = self.node(name)
             if node is None:
                 raise ModelError(
-                    f"The output '{name[:60]}' is an input or a constant, not an answer; export it again."
+                    f"The output '{short_name(name)}' is an input or a constant, not an answer; export it again."
                 )
             kind = node.op_type
             if kind == "ZipMap":
@@ -356,7 +357,7 @@ def _no_layer(operator: str) -> ModelError:
             f"The last layer is quantised ({operator}): its answers are rounded to a few levels, so that taking it off "
             "would give others. Export the network before it was quantised."
         )
-    return _not_linear(f"the operator '{operator[:60]}'")
+    return _not_linear(f"the operator '{short_name(operator)}'")
 
 
 def _not_linear(what: str) -> ModelError:

@@ -15,6 +15,7 @@ from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.models.onnx_door.session import Runner, runner_of
 from fmd_core.models.preprocess import AsTheyAre, Preprocess
+from fmd_core.text import short_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,5 +195,6 @@ def _numbers(part: pd.DataFrame, feed: Feed) -> Array:
         return part.to_numpy("float64", na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"The input '{feed.name[:60]}' reads numbers, but a column of {', '.join(feed.columns[:6])} holds words."
+            f"The input '{short_name(feed.name)}' reads numbers, but a column of {', '.join(feed.columns[:6])} holds "
+            "words."
         ) from error

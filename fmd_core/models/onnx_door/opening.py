@@ -24,6 +24,7 @@ from fmd_core.models.intake.state_dicts import make_head
 from fmd_core.models.onnx_door.encoder import Feed, Layout, OnnxEncoder, Spec
 from fmd_core.models.onnx_door.session import runner_of
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.text import short_name
 
 DAMPING = 1e-3
 USUAL_SIDE = 224  # of pictures, where the file reads any size and nobody said one
@@ -229,7 +230,7 @@ def match_columns(spec: Spec, data: AttributeDataset) -> tuple[tuple[Feed, ...],
                 _plain(c.name) for c in source.columns
             }
             raise ModelError(
-                f"The network reads the column '{name[:60]}', which "
+                f"The network reads the column '{short_name(name)}', which "
                 + ("was left out when the data were imported; import them with it."
                    if left else f"the data do not have. They have: {', '.join(list(read)[:20])}.")
             )  # fmt: skip
@@ -257,7 +258,7 @@ def _with_column(feed: Feed, column: Categories | Numbers, told: list[str]) -> F
     if feed.type != "str":
         if isinstance(column, Categories):
             raise ModelError(
-                f"The input '{feed.name[:60]}' reads numbers, but the column '{column.name}' holds words "
+                f"The input '{short_name(feed.name)}' reads numbers, but the column '{column.name}' holds words "
                 f"({', '.join(column.levels[:5])})."
             )
         return msgspec.structs.replace(feed, columns=(column.name,))

@@ -16,6 +16,7 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.models.onnx_door import wire
+from fmd_core.text import short_name
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -269,7 +270,7 @@ def _inputs(model: ModelProto) -> list[dict[str, Any]]:
         tensor = value.type.tensor_type
         if not value.type.HasField("tensor_type") or tensor.elem_type not in ELEMENT:
             raise ModelError(
-                f"The network's input '{value.name[:60]}' is no plain table of numbers or words."
+                f"The network's input '{short_name(value.name)}' is no plain table of numbers or words."
             )
         dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
         found.append(
@@ -290,10 +291,12 @@ def _as_input(array: Array, said: dict[str, Any]) -> Array:
     if said["type"] == "str":
         return array.astype(object)
     if array.dtype.kind in "US":
-        raise ModelError(f"The input '{said['name'][:60]}' reads numbers, but the data has words there.")
+        raise ModelError(
+            f"The input '{short_name(said['name'])}' reads numbers, but the data has words there."
+        )
     if said["type"] in ("int64", "int32", "int8") and not np.isfinite(array).all():
         raise ModelError(
-            f"The input '{said['name'][:60]}' reads whole numbers, but some are missing in the data."
+            f"The input '{short_name(said['name'])}' reads whole numbers, but some are missing in the data."
         )
     return np.ascontiguousarray(array.astype(said["type"]))
 

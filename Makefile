@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Of two cores three are kept busy: a browser test waits for its server half of the time.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-slow check bench demo screenshots clean
+.PHONY: run test test-slow check bench demo docs lock screenshots clean
 
 run: .venv/runtime
 	@echo "FMD Studio opens on http://127.0.0.1:$(PORT)"
@@ -39,6 +39,14 @@ bench: .venv/develop .venv-bench/ready
 demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)
 	$(BIN)/python sample_data/build_colored_digits.py
 	$(BIN)/python sample_data/build_synthetic_faces.py
+	# sample_data/build_hate_texts.py needs the public texts of its README
+
+docs: .venv-docs/ready         # build/site: tutorials, how-to, reference; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "The site lies in build/site/index.html"
+
+lock: .venv/develop             # rewrite what the container installs, with digests (Linux, Python 3.11, a network)
+	$(BIN)/python tests/image/lock.py
 
 screenshots: .venv/develop     # rebuild assets/screenshots
 	$(BIN)/python tests/ensure_browser.py
@@ -48,6 +56,12 @@ screenshots: .venv/develop     # rebuild assets/screenshots
 	@test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv-docs/ready: requirements-docs.txt
+	@test -n "$(PYTHON)" || { echo "FMD Studio needs Python 3.11, 3.12 or 3.13."; exit 1; }
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
 # What `bench` measures beside us lies in an environment of its own that sees all of .venv, which stays as it
@@ -65,4 +79,4 @@ screenshots: .venv/develop     # rebuild assets/screenshots
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf .venv .venv-docs .venv-bench .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.serving import logs, warmup
+from app.serving import logs, settings, sockets, warmup
 from app.serving.shell import SCRIPT_SOURCE, Shell
 from app.session import access
 
@@ -126,6 +127,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """Start loading what the later pages need, without holding up the first."""
     os.umask(0o077)  # whatever this process writes, copies of uploads among it, is for its own user only
     logs.begin()
+    sockets.send_at_once()
     if access.is_required():
         LOG.info("started, with a login")
     elif st.get_option("server.address") in LOOPBACK:
@@ -135,6 +137,10 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     warmup.start()
     yield {}
     warmup.end()
+
+
+if found := settings.faults():
+    sys.exit("\n".join(found))
 
 
 def word_problem(error: Exception) -> bool:

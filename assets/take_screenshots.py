@@ -49,7 +49,7 @@ def prepare(page: Page, name: str) -> None:
     if name == "compare":
         page.get_by_role("button", name="Make a variant").click()
         page.get_by_role("button", name="Apply our suggestion").click()
-        page.get_by_role("cell", name="apply", exact=True).wait_for()
+        page.get_by_test_id("stSidebar").get_by_text("In force: variant 1").wait_for()
         page.goto(page.url.replace("/unlearn", "/compare"))
         page.get_by_role("heading", name="Variants that you kept").wait_for()
     if name == "unlearn":

@@ -110,7 +110,7 @@ The answers of another system, which cannot be asked about anybody's twin.
 What there is, by name; more of each can be registered from outside.
 
 >>> [strategy.name for strategy in fmd.strategies()]
-['iterated', 'paper-remove', 'paper-replace', 'paper-external']
+['iterated', 'paper-remove', 'paper-replace', 'paper-external', 'retained']
 >>> fmd.find_strategy("iterated").uses_k
 False
 >>> fmd.find_kind("image").plural, fmd.register_kind(fmd.find_kind("table")).plural

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from fmd_core.commands import COMMANDS
+from fmd_core.commands import COMMANDS, MODULES
 from fmd_core.commands.common import BAD_INPUT, STOPPED, Parser, limit_threads, own_version
 from fmd_core.errors import FMDError
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overview = _overview()
         overview.parse_args(words)  # helps, or says what is wrong; both end here
         overview.error("the name of a command comes first")
-    command = import_module(f"fmd_core.commands.{words[0]}")
+    command = import_module(f"fmd_core.commands.{MODULES.get(words[0], words[0])}")
     parser = Parser(f"fmd {words[0]}")
     parser.set_defaults(threads=1, stopped="Stopped.")
     command.add_arguments(parser)

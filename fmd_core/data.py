@@ -7,7 +7,7 @@ trusts them. Every value knows its content fingerprint, which is what caches are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from fmd_core.showing import one_line, table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL.Image import Image
 
     from fmd_core.datasets.data_warnings import AuditWarning
 
@@ -29,8 +30,11 @@ Array = NDArray[Any]
 Split = Literal["train", "external", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """train taught the model, external decides the fix, validation guards it, test judges it."""
-PairMethod = Literal["generated", "flipped", "matched"]
-"""How twins are made: drawn again, a column changed, or a real person like the first one found."""
+PairMethod = Literal["generated", "flipped", "matched", "swapped"]
+"""How twins are made: drawn again, a column changed, a real person like the first one found, or terms of a text
+swapped, which not every text has."""
+NEUTRAL_WORD = "a neutral word"
+"""What differs between placebo twins of texts, as an attribute of their source: no protected one has this name."""
 InputKind = str
 """The name of a kind of sample; see `fmd_core.kinds`."""
 Display = object
@@ -123,6 +127,23 @@ class FrameSource(Protocol):
 
     def counterfactual_frame(self, rows: Array, attribute: str, codes: Array) -> pd.DataFrame:
         """The same records with `attribute` set to `codes` (m,), as `SampleSource.counterfactual` sets it."""
+
+
+@runtime_checkable
+class WholePictures(Protocol):
+    """The ability of a source to give pictures as their files hold them, for a model that cuts them in its own way."""
+
+    def read_fitted(self, rows: Array, fit: Callable[[Image], Array]) -> Array:
+        """The whole pictures of `rows` as `fit` makes them of RGB ones, uint8 (m, height, width, 3)."""
+
+
+@runtime_checkable
+class SwapSource(Protocol):
+    """The ability of a source to show some of its samples, and not others, with another level."""
+
+    def showable(self, rows: Array, attribute: str) -> Array:
+        """Which levels each of `rows` can be shown with, (m, n_levels) bool: none, or its own and others. Of
+        `NEUTRAL_WORD` the second of two is the sample with something changed that says nothing of anybody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,11 +245,16 @@ class AttributeDataset:
         Over-representation is P(level | class) - P(level) on the training split: the link
         that a model can learn instead of the task.
         """
+        return np.argmax(self.over_representation(attribute), axis=1)
+
+    def over_representation(self, attribute: str) -> Array:
+        """P(level | class) - P(level) on the training split, (n_classes, n_levels)."""
         column, train = self.attribute(attribute), self.rows("train")
         counts = np.zeros((len(self.target.levels), len(column.levels)))
         np.add.at(counts, (self.target.codes[train], column.codes[train]), 1)
         given_class = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        return np.argmax(given_class - counts.sum(axis=0) / len(train), axis=1)
+        difference: Array = given_class - counts.sum(axis=0) / len(train)
+        return difference
 
     def bias_aligned(self, attribute: str) -> Array:
         """Which samples show the level that is usual for their class, (n,) bool."""

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from fmd_core.errors import FMDError, HomeError
 from fmd_core.home import REPOSITORY, data_folder, home_folder
+from fmd_core.running.cache_limit import budget
 
 Weight = Literal["ok", "note", "missing"]
 PYTHONS = ((3, 11), (3, 13))
@@ -181,6 +183,9 @@ def _home() -> Iterator[Finding]:
         folder = home_folder()
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
+    except HomeError as error:
+        yield Finding("missing", str(error))
+        return
     except OSError as error:
         yield Finding("missing", f"FMD_HOME ({named}) cannot be written to: {error.strerror}.")
         return
@@ -213,7 +218,7 @@ def _database() -> Iterator[Finding]:
     given = os.environ.get("FMD_DATABASE_URL")
     if not given and importlib.util.find_spec("sqlalchemy") is None:
         return  # the library without the dashboard, which alone keeps reviews
-    from sqlalchemy import URL, create_engine, make_url, text
+    from sqlalchemy import URL, create_engine, inspect, make_url, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     try:
@@ -239,9 +244,16 @@ def _database() -> Iterator[Finding]:
         engine = create_engine(url, hide_parameters=True, connect_args=wait)
         with engine.connect() as connection:
             connection.execute(text("PRAGMA schema_version" if is_file else "SELECT 1"))  # reads the file
+            tables = set(inspect(connection).get_table_names())
         engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
         yield Finding("missing", f"{name} does not answer ({type(error).__name__}): check FMD_DATABASE_URL.")
+        return
+    if "reviews" in tables and "alembic_version" not in tables:
+        yield Finding(
+            "missing",
+            f"{name} holds reviews, and its own version (alembic_version) is lost: put back a good copy.",
+        )
     else:
         yield Finding("ok", f"{name} answers.")
 
@@ -293,6 +305,13 @@ def _login() -> Iterator[Finding]:
         yield Finding("ok", "A login is set up, and people are on the lists.")
 
 
+def _cache() -> Iterator[Finding]:
+    try:
+        budget()
+    except FMDError as fault:
+        yield Finding("missing", str(fault))
+
+
 def _log_level() -> Iterator[Finding]:
     given = os.environ.get("FMD_LOG_LEVEL", "")
     if given and given.strip().upper() not in LOG_LEVELS:
@@ -301,4 +320,5 @@ def _log_level() -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python, _packages, _torch_and_torchvision, _memory, _home, _data, _browser, _database, _dask, _login, _log_level,
+    _cache,
 )  # fmt: skip

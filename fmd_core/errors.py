@@ -4,7 +4,8 @@
     ├── DataError      a data set, a split, an attribute or a number asked of them
     │   └── NoTwinsError   nobody in a split has a twin by an attribute
     ├── ModelError     a weights file or an architecture
-    └── SolverError    the mathematics could not be carried out; names the knob to turn
+    ├── SolverError    the mathematics could not be carried out; names the knob to turn
+    └── HomeError      FMD_HOME cannot be our folder; also an OSError
 
 Every message says what was wrong, the value seen, and what to do. The dashboard prints
 `str(error)` as it is, so a message is one sentence or two, without a traceback or a path
@@ -30,3 +31,7 @@ class ModelError(FMDError):
 
 class SolverError(FMDError):
     """A linear system or an optimisation has no trustworthy answer."""
+
+
+class HomeError(FMDError, OSError):
+    """The folder that FMD_HOME names cannot be ours."""

@@ -36,6 +36,7 @@ _INSIDE = re.compile(
     r"|(?<=\d %) (?=interval)"
     r"|\bn\b( )=( )(?=\d)"
     r"|(?<=\d) (?=to [+\N{MINUS SIGN}]?\d)|(?<=\d to) (?=[+\N{MINUS SIGN}]?\d)"
+    r"|(?<=\d) (?=\N{RIGHTWARDS ARROW} \d)|(?<=\d \N{RIGHTWARDS ARROW}) (?=\d)"  # 12 → 65
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fmd_core.errors import FMDError
+from fmd_core.errors import FMDError, HomeError
 
 PACKAGE = Path(__file__).resolve().parent
 REPOSITORY = PACKAGE.parent  # of a checkout; where packages are installed otherwise
@@ -24,9 +24,21 @@ def data_folder() -> Path:
 
 
 def home_folder() -> Path:
-    """What the dashboard makes and keeps: the setting FMD_HOME, else ~/.fmd-studio. Made when missing."""
-    folder = Path(os.environ.get("FMD_HOME") or Path.home() / ".fmd-studio")
-    folder.mkdir(parents=True, exist_ok=True)
+    """What the dashboard makes and keeps: the setting FMD_HOME, else ~/.fmd-studio. Made when missing.
+
+    Raises HomeError where it cannot be a folder."""
+    given = os.environ.get("FMD_HOME")
+    folder = Path(given or Path.home() / ".fmd-studio")
+    if folder.is_dir():  # it is asked for dozens of times a rerun, and making what is there is dear
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if folder.is_file() else error.strerror or "the disk refuses it"
+        raise HomeError(
+            f"FMD_HOME is '{given or '~/.fmd-studio'}', which cannot be FMD Studio's folder ({why}): name a folder "
+            "that can be written to."
+        ) from error
     return folder
 
 

@@ -27,7 +27,7 @@ Need = Literal["pairs", "curvature", "scores", "training twins"]
 fields `curvature`, `scores` and `train_pairs` of its inputs."""
 NEEDS: tuple[Need, ...] = get_args(Need)
 DEFAULT_STRATEGY = "iterated"
-STRATEGY_MODULES = ("fmd_core.unlearn.strategies",)
+STRATEGY_MODULES = ("fmd_core.unlearn.strategies", "fmd_core.unlearn.retained")
 METHOD_MODULES = (
     "fmd_core.influence.removal",
     "fmd_core.forget.erasure",
@@ -150,6 +150,12 @@ def strategies() -> tuple[Strategy, ...]:
     _import(STRATEGY_MODULES)
     found = [method for method in tuple(_known.values()) if isinstance(method, Strategy)]
     return tuple(sorted(found, key=lambda strategy: strategy.name != DEFAULT_STRATEGY))
+
+
+def default_strategy(twins: str) -> str:
+    """The strategy to begin with, by how twins are made: where only some samples have twins the others must not be
+    forgotten."""
+    return "retained" if twins == "swapped" else DEFAULT_STRATEGY
 
 
 def find_strategy(strategy: str | Strategy) -> Strategy:

@@ -12,11 +12,16 @@ NAME_LENGTH = 80
 
 
 def clean_text(text: str) -> str:
-    """One line without control characters or marks that reverse what stands after them."""
+    """One line without control characters or marks that reverse what stands after them, each letter in one form."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())  # nearly every cell: no need to look at its letters
     kept = (" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or not _is_hidden(c))
-    return " ".join("".join(kept).split())
+    return one_form(" ".join("".join(kept).split()))
+
+
+def one_form(text: str) -> str:
+    """Letters with marks as one sign each (Unicode NFC): a Mac writes them as two, and equal words would differ."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _is_hidden(character: str) -> bool:

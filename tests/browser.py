@@ -79,6 +79,31 @@ def chromium():
         browser.close()
 
 
+ON_THE_WAY = {
+    "Data": ("Data & model", "Data"),
+    "Model": ("Data & model", "Model"),
+    "Find bias": ("Find",),
+    "Harmful samples": ("Look",),
+    "Twins": ("Look", "Twins"),
+    "Unlearn": ("Fix",),
+    "Report": ("Report",),
+}
+"""The links that lead to a page, one after the other; what is not here lies under "More"."""
+
+
+def way_to(page, name):
+    """Press the links on the way to a page but for the last, which is returned."""
+    way = ON_THE_WAY.get(name)
+    if way is None:
+        if not page.get_by_role("link", name=name, exact=True).count():
+            page.get_by_role("button", name="More", exact=True).click()
+        return page.get_by_role("link", name=name, exact=True)
+    for link in way[:-1]:
+        if not page.get_by_role("link", name=way[-1], exact=True).count():
+            page.get_by_role("link", name=link, exact=True).click()
+    return page.get_by_role("link", name=way[-1], exact=True)
+
+
 class Visitor:
     """A browser page on the dashboard."""
 
@@ -119,6 +144,11 @@ class Visitor:
         """Load a page of the dashboard."""
         self.act(lambda: self.page.goto(f"{self.base}/{path}"))
         return self
+
+    def go(self, name):
+        """Go to a page by the steps on top."""
+        link = way_to(self.page, name)
+        self.act(link.click)
 
     def follow(self, name):
         """Press the page's next button."""

@@ -4,12 +4,18 @@ import json
 
 import pytest
 
-from tests.audit_dependencies import audit, judge
+from tests import audit_dependencies
+from tests.audit_dependencies import PUBLISHES_NONE, audit, judge, loudly
 
 CLEAN = {"name": "jinja2", "version": "3.1.6", "vulns": []}
 WEAK = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"]}]}
 NEW = {"name": "x", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": []}]}
 UNKNOWN = {"name": "fmd-studio", "skip_reason": "Dependency not found on PyPI"}
+
+
+@pytest.fixture(autouse=True)
+def at_a_desk(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
 
 
 def of(*packages):
@@ -28,11 +34,54 @@ def test_none_is_well_and_what_was_not_looked_up_is_named():
     assert of(CLEAN, UNKNOWN) == (0, "No known weakness in 1 packages, 1 not known there: fmd-studio.")
 
 
-@pytest.mark.parametrize("answer", [of(UNKNOWN), of(), judge("", "requests.exceptions.ConnectionError: ...")])
-def test_what_was_not_audited_is_not_called_clean(answer):
-    code, words = answer
+UNAUDITED = [
+    lambda: of(UNKNOWN), of, lambda: judge("", "requests.exceptions.ConnectionError: ..."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", UNAUDITED)
+def test_what_was_not_audited_is_not_called_clean_and_is_said_loudly(answer):
+    code, words = answer()
     assert code == 0
     assert "NOT audited" in words
+    assert loudly(words).startswith("!!!!")
+    assert loudly("No known weakness in 1 packages.") == "No known weakness in 1 packages."
+
+
+@pytest.mark.parametrize(("answer", "code"), list(zip(UNAUDITED, [1, 1, 0], strict=True)))
+def test_in_ci_a_registry_that_answers_without_weaknesses_fails(answer, code, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    assert answer()[0] == code
+
+
+@pytest.mark.parametrize(
+    ("second", "ci", "expected"),
+    [
+        ((0, "No known weakness in 9 packages."), "", (0, "No known weakness in 9 packages.")),
+        ((1, "Known weaknesses:"), "", (1, "Known weaknesses:")),
+        (
+            (0, "Dependencies were NOT audited: no network."),
+            "",
+            (0, f"{PUBLISHES_NONE} OSV does not answer either."),
+        ),
+        (
+            (0, "Dependencies were NOT audited: no network."),
+            "1",
+            (1, f"{PUBLISHES_NONE} OSV does not answer either."),
+        ),
+    ],
+)
+def test_where_the_registry_publishes_none_another_service_is_asked(second, ci, expected, monkeypatch):
+    asked = []
+
+    def answer(arguments):
+        asked.append(arguments)
+        return (int(bool(ci)), PUBLISHES_NONE) if len(asked) == 1 else second
+
+    monkeypatch.setattr(audit_dependencies, "_asked", answer)
+    monkeypatch.setenv("CI", ci)
+    assert audit([]) == expected
+    assert asked[1][-1] == "--vulnerability-service=osv"
 
 
 def test_a_broken_audit_fails():

@@ -72,3 +72,49 @@ def test_the_extras_are_those_that_are_promised():
 def test_a_disagreement_is_found(range_, pin, words):
     pins = {Requirement(pin).name: Requirement(pin)}
     assert list(disagreements(declared([range_]), pins)) == words
+
+
+# --- what the container installs
+
+
+def locked(name):
+    """Version and digests of every library in a lock file."""
+    found = {}
+    for line in (ROOT / name).read_text().replace("\\\n", " ").splitlines():
+        if line.strip() and not line.startswith("#"):
+            pin, *digests = line.split()
+            found.update([(canonicalize_name(pin.split("==")[0]), (pin.split("==")[1], digests))])
+    return found
+
+
+def test_the_container_installs_what_is_pinned():
+    lock = {**locked("requirements.lock"), **locked("requirements-cpu.lock")}
+    pins = pinned("requirements.txt")
+    here = {
+        name
+        for name, pin in pins.items()
+        if pin.marker is None or pin.marker.evaluate({"python_version": "3.11"})
+    }
+    wrong = [
+        n for n in sorted(here) if n not in lock or not pins[n].specifier.contains(lock[n][0].split("+")[0])
+    ]
+    assert wrong == [], "make lock"
+    assert lock["hatchling"][0] == str(pinned("requirements-dev.txt")["hatchling"].specifier).lstrip("=")
+
+
+def test_every_library_but_torchs_pair_is_locked_by_its_digest():
+    lock = locked("requirements.lock")
+    digest = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+    assert [n for n, (_, found) in lock.items() if not found or not all(map(digest.fullmatch, found))] == []
+    assert set(locked("requirements-cpu.lock")) == {"torch", "torchvision"}
+
+
+def test_no_cuda_comes_into_the_container():
+    assert [
+        n for n in locked("requirements.lock") if n.startswith(("nvidia", "cuda", "triton", "torch"))
+    ] == []
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG BASE=python:3\.11-slim@sha256:[0-9a-f]{64}$", dockerfile, re.MULTILINE)
+    installs = re.findall(r"^RUN pip install .*$", dockerfile, re.MULTILINE)
+    assert len(installs) == 3
+    assert all("--no-deps" in one for one in installs)

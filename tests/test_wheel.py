@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMOS = {
     "colored_digits": ("digits.npz", "manifest.json", "model.safetensors"),
     "synthetic_faces": ("README.md", "faces.npz", "manifest.json", "model.safetensors"),
+    "hate_texts": ("README.md", "features.npz", "manifest.json", "model.safetensors", "texts.json"),
 }
 # What the library must not need: the dashboard, its libraries, and this checkout.
 FENCE = """
@@ -115,7 +116,12 @@ def test_it_holds_one_package_with_everything_that_the_library_reads(names):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"fmd_core"}
     wanted = {f"fmd_core/_bundled/{demo}/{file}" for demo, files in DEMOS.items() for file in files}
-    wanted |= {"fmd_core/py.typed", "fmd_core/__init__.pyi", "fmd_core/report/report.html"}
+    wanted |= {
+        "fmd_core/py.typed",
+        "fmd_core/__init__.pyi",
+        "fmd_core/report/report.html",
+        "fmd_core/report/Inter.woff2",
+    }
     assert wanted <= set(names)
     assert len(names) == len(set(names))
 

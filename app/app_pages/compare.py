@@ -7,7 +7,7 @@ from app.jobs import preparation
 from app.opening import model_forms, permalink
 from app.record.review import Review
 from app.session import memory, state
-from app.unlearning import before_after, kept_variants
+from app.unlearning import before_after, kept_variants, stage
 from app.view_models import compare
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
@@ -59,9 +59,15 @@ def evidence(names: tuple[str, str]) -> None:
         components.header("Compare · on held-out people", compare.headline(comparison, names), lead)
         if said := compare.refusals((first, second), names, state.history()):
             st.warning(components.plain(said))
-    panels.cards(result.cards)
-    if comparison.verdict != "unchanged":
-        before_after.draw("compare", REVIEW, result, names=names)
+    if comparison.verdict == "unchanged":
+        panels.cards(result.cards)
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        stage.slopes(comparison)
+    with right:
+        panels.cards(result.cards)
+    before_after.draw("compare", REVIEW, result, names=names)
 
 
 top = st.container()

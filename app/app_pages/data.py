@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.opening import answers_form, data_forms, import_form, import_job
+from app.opening import answers_form, data_forms, import_form, import_job, pictures_form
 from app.view_models import glossary
 from app.widgets import components
 
@@ -11,7 +11,8 @@ FORMS = {
     "colored_mnist": ("Coloured MNIST", data_forms.colored_mnist),
     "adult": ("Adult", data_forms.adult),
     "table": ("Your table", import_form.table),
-    "pictures": ("Your pictures", import_form.pictures),
+    "pictures": ("Your pictures", pictures_form.pictures),
+    "texts": ("Your texts", import_form.texts),
     "demos": ("Demos", data_forms.demos),
 }
 

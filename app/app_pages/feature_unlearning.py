@@ -61,8 +61,7 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...], trained: Train
     if view.labels:
         with right:
             figure = charts.readings(view.labels, view.before, view.after, view.chances)
-            st.plotly_chart(figure, key="readings", config=charts.CONFIG, alt=view.summary)
-            st.caption(components.plain(view.summary))
+            panels.picture(figure, view.summary, key="readings")
         st.table(panels.plain_cells(view.table), border="horizontal", hide_index=True, alt=view.summary)
     st.caption(components.plain(view.classes_summary))
     st.table(panels.plain_cells(view.classes), border="horizontal", hide_index=True, alt=view.classes_summary)

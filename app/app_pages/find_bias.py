@@ -7,11 +7,14 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
+from app.samples import sentences
 from app.session import memory, state
-from app.view_models import aiming, criteria, find_bias, glossary
+from app.view_models import aiming, criteria, find_bias, glossary, opening_picture
 from app.view_models import verdict as verdicts
-from app.widgets import components, criteria_form, panels, without_model
+from app.widgets import components, criteria_form, figure_tools, findings_list, panels, without_model
+from app.widgets import opening as opening_widget
 from fmd_core import BiasReport, Verdict, figures
+from fmd_core.measure.verdict.values import Judges
 
 REVIEW = state.review()
 IS_OF_MODEL = not REVIEW.is_of_another_system
@@ -36,40 +39,67 @@ def go_on_with(aim: Aim) -> None:
         st.switch_page("app_pages/unlearn.py")
 
 
+def opening(verdict: Verdict, at: int) -> None:
+    """Two who are answered differently: of the worst finding, or of the line that was chosen."""
+    if not verdict.findings:
+        return
+    current, finding = state.current(), verdict.findings[at]
+    head = pairs = None
+    single = (
+        len(finding.attributes) == 1 and finding.attribute not in cache.untested(REVIEW)
+        if IS_OF_MODEL
+        else False
+    )
+    if single and cache.judges(REVIEW, current) is Judges.HELD_OUT:
+        head = cache.head(REVIEW, current)
+        pairs = cache.pairs(cache.standing(REVIEW, current), "test", finding.attribute)
+    flips = opening_picture.flips_of(verdict.findings, finding)
+    view = opening_picture.build(data, finding, cache.answered(REVIEW, current), head, pairs, flips)
+    if view is not None:
+        with st.container(gap=None, horizontal_alignment="right"):
+            with st.container(key="opening"):
+                opening_widget.draw(REVIEW, view)
+            figure_tools.offer("opening", "The worst finding")
+
+
 @components.fragment
 def findings() -> None:
     """Everything that the limits, the good answer and the references change."""
     top = st.container()
-    terms = find_bias.terms(state.measure(), matched=matched) if IS_OF_MODEL else find_bias.GROUP_TERMS
-    st.slider(
-        f"Limit: how many points may {'twins, or two groups,' if IS_OF_MODEL else 'two groups'} be apart?",
-        1, 50, 10, key="threshold", persist_state="session",
-        help=glossary.tip("Limit"),
-    )  # fmt: skip
-    below = st.container()
-    criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable, twins=IS_OF_MODEL)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left.header("What was found, worst first", anchor=False)
+    lines = st.container()
+    with right.popover("Limits", icon=":material/tune:", width="stretch"):
+        st.slider(
+            f"Limit: how many points may {'twins, or two groups,' if IS_OF_MODEL else 'two groups'} be apart?",
+            1, 50, 10, key="threshold", persist_state="session",
+            help=glossary.tip("Limit"),
+        )  # fmt: skip
+        below = st.container()
+        criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable, twins=IS_OF_MODEL)
     verdict = cache.verdict(REVIEW, state.current(), state.criteria())
-    said = verdicts.build(verdict)
+    said = verdicts.build(data, verdict)
     if in_force := criteria.in_force(verdict, state.threshold()):
         below.caption(components.plain(in_force))
-    with top:
-        components.header(
-            f"Find bias · {components.model_in_force()}",
-            said.headline,
-            said.lead,
-            help=glossary.tip(*terms),
+    with lines:
+        chosen = findings_list.show(
+            said.findings.rows, key="findings_list", label="What was found, worst first"
         )
-        if said.judged_by:
-            st.caption(components.plain(said.judged_by))
-        for sentence in said.warnings:
-            st.warning(components.plain(sentence))
+        figure_tools.caption(said.findings.summary, "findings_list", "What was found")
+    with top:
         aim = aiming.aim_behind(verdict) if IS_OF_MODEL else None
-        if aim:
-            go_on_with(aim)
-        if IS_OF_MODEL and said.decisive not in ("", state.attribute()):
-            offer_to_review(said.decisive)
-    panels.bar_chart(said.findings, key="verdict", axis="difference, points")
-    st.markdown("\n".join(f"- {components.plain(sentence)}" for sentence in said.sentences))
+        told(said, aim)
+        opening(verdict, chosen)
+    with st.expander(f"All {figures.counted(len(verdict.findings), 'comparison')} as a table"):
+        st.table(
+            panels.plain_cells(said.findings.table),
+            border="horizontal",
+            hide_index=True,
+            alt=said.findings.summary,
+        )
+    next_steps(aim, said.decisive)
+    if IS_OF_MODEL:
+        sentences.draw(REVIEW, state.attribute(), state.current())
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
     st.caption(components.plain(said.groups_summary))
     st.dataframe(said.groups, hide_index=True, alt=said.groups_summary)
@@ -80,6 +110,40 @@ def findings() -> None:
     if audit is not None:
         by_attribute(verdict, audit)
     permalink.write()
+
+
+def told(said: verdicts.VerdictView, aim: Aim | None) -> None:
+    """The headline, what must be known with it, and whom the other pages are about."""
+    terms = find_bias.terms(state.measure(), matched=matched) if IS_OF_MODEL else find_bias.GROUP_TERMS
+    n = len(said.findings.rows)
+    worst = "the worst finding" if n and aim else "what was found"
+    with st.container(key="answer"):
+        components.header(
+            f"Find · {worst} · {components.model_in_force()}",
+            said.headline,
+            said.lead,
+            help=glossary.tip(*terms),
+        )
+    if said.judged_by:
+        st.caption(components.plain(said.judged_by))
+    for sentence in said.warnings:
+        st.warning(components.plain(sentence))
+
+
+def next_steps(aim: Aim | None, decisive: str) -> None:
+    """On to those who taught it, or straight to the fix."""
+    if not IS_OF_MODEL:
+        return
+    with st.container(horizontal=True, key="steps_on"):
+        components.next_step(
+            "app_pages/harmful.py",
+            "Look at who taught it that",
+            first=partial(state.aim_at, aim) if aim else None,
+        )
+        if aim:
+            go_on_with(aim)
+    if decisive not in ("", state.attribute()):
+        offer_to_review(decisive)
 
 
 def by_attribute(verdict: Verdict, audit: BiasReport) -> None:
@@ -140,8 +204,4 @@ pooled = " The group metrics pool the classes, one against the rest." if len(dat
 st.caption(
     f"Measured on {figures.count(audit.accuracy.n)} held-out test {figures.many(data.unit)}; whiskers and "
     f"brackets are 95 % intervals.{pooled}"
-)
-aim = aiming.aim_behind(cache.verdict(REVIEW, state.current(), state.criteria()))
-components.next_step(
-    "app_pages/twins.py", "Look at the twins", first=partial(state.aim_at, aim) if aim else None
 )

@@ -5,24 +5,44 @@ import streamlit as st
 from app import cache
 from app.jobs import preparation
 from app.opening import permalink
-from app.samples import exclusions, sample_detail, score_check
+from app.samples import blame, exclusions, sample_detail, score_check, waterfall
 from app.session import state
 from app.view_models import glossary, harmful
 from app.widgets import components, gallery, panels, portraits
-from fmd_core import DataError, scan
+from fmd_core import DataError, FMDError, scan
+from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
 
+KICKER = "Harmful samples · the original model"
 REVIEW = state.review()
+ASKED = state.question()
 attribute = state.attribute()
-preparation.require_scores(REVIEW, state.aim())
-data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, state.aim())
+try:
+    preparation.require_scores(REVIEW, ASKED)
+    data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, ASKED)
+    MEANT = blame.sentence(REVIEW, ASKED)
+except FMDError as error:  # another question can be asked
+    components.header(KICKER, "This cannot be asked.")
+    blame.choose()
+    components.show_problem(error)
+    st.stop()
+
+
+def doubts() -> LabelDoubts | None:
+    """Whose label looks wrong; None, and a sentence, where nobody can say."""
+    try:
+        preparation.require_label_doubts(REVIEW)
+        return cache.label_doubts(REVIEW)
+    except DataError as error:
+        st.caption(components.plain(str(error)))
+        return None
 
 
 def tile(sample: harmful.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
     name = sample.name
     picture = portraits.picture(REVIEW, sample.row, f"Training sample {sample.row}: {name}")
-    return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.effect_text, sample.badge)
+    return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.note, sample.badge)
 
 
 def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
@@ -53,7 +73,7 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
         )
         shown = st.selectbox(
             "Show", list(harmful.SHOWN), format_func=harmful.SHOWN.__getitem__, key="harmful_shown",
-            persist_state="session", width=190,
+            persist_state="session", width=190, help=glossary.tip("Looks mislabelled"),
         )  # fmt: skip
     if not 1 <= k <= most:
         raise DataError(f"K = {k} is not possible: choose K between 1 and the {most:,} training samples.")
@@ -63,32 +83,44 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
 
 def on_test_people() -> Finding | None:
     """The bias that is scored, of those who judge it: one figure on every page."""
-    scanned = scan(cache.audit(REVIEW, None), state.threshold(), state.measure())
+    measure = ASKED.measure
+    if measure == "worst group":
+        return None
+    scanned = scan(cache.audit(REVIEW, None), state.threshold(), measure)
     return next((found for found in scanned if found.attribute == attribute), None)
+
+
+DOUBTS = doubts()
 
 
 @components.fragment
 def ranking() -> None:
     """Everything that K, kind and class change."""
     top = st.container()
+    blame.choose()
+    if state.question() != ASKED:
+        st.rerun()  # another ranking: scores are made before the page is drawn
+    st.caption(components.plain(MEANT))
     try:
         kind, label, k, shown = choose(len(scores.rows))
     except DataError:  # the sentence stands below; the page keeps its question
         with top:
-            components.header("Harmful samples · the original model", "This many samples cannot be ranked.")
+            components.header(KICKER, "This many samples cannot be ranked.")
         raise
-    checked = score_check.lead(REVIEW, state.aim(), k)
+    checked = score_check.lead(REVIEW, ASKED, k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
     view = harmful.build(
-        data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown, held_out=on_test_people()
+        data, scores, k=k, kind=kind, label=label, checked=checked, said=said, shown=shown, held_out=on_test_people(),
+        doubts=DOUBTS,
     )  # fmt: skip
     with top:
         tip = f"{glossary.tip('Influence')}\n\n{components.plain(view.elsewhere)}"
-        components.header("Harmful samples · the original model", view.headline, view.lead, help=tip)
+        components.header(KICKER, view.headline, view.lead, help=tip)
     if not view.samples:
         st.info(components.plain(harmful.nobody(data, label, k, shown)))
     if view.caution:
         st.info(components.plain(view.caution))
+    portraits.offer_to_show(REVIEW)
     left, right = st.columns([3, 5], gap="medium")
     with right:
         chosen = gallery.show(
@@ -96,19 +128,23 @@ def ranking() -> None:
             key="harmful_gallery",
             label=f"{kind} training samples",
             selectable=True,
+            size="wide" if portraits.reads_words(REVIEW) else "",
         )
         if view.hidden:
             st.caption(f"{view.hidden} more are in the CSV file.")
+        if view.doubts:
+            st.caption(components.plain(view.doubts), help=glossary.tip("Looks mislabelled"))
     with left:
-        sample_detail.draw(REVIEW, attribute, view.samples, chosen)
+        sample_detail.draw(REVIEW, ASKED, view.samples, chosen)
     exclusions.draw(REVIEW)
-    score_check.draw(REVIEW, state.aim(), k)
+    score_check.draw(REVIEW, ASKED, k)
     st.header("What they are made of", anchor=False, help=glossary.tip("The pattern"))
     panels.bar_chart(view.composition, key="composition", axis=f"{attribute} with the pattern, %")
     st.download_button(
-        "Download all scores as CSV", lambda: harmful.csv(data, scores), "influence.csv", "text/csv",
+        "Download all scores as CSV", lambda: harmful.csv(data, scores, DOUBTS), "influence.csv", "text/csv",
         icon=":material/download:",
     )  # fmt: skip
+    waterfall.draw(REVIEW, ASKED, k)
     permalink.write()
 
 

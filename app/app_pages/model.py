@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import cache
-from app.opening import model_forms, weights_form
+from app.opening import class_order_form, model_forms, weights_form
 from app.session import state
 from app.widgets import components
 
@@ -28,10 +28,11 @@ else:
     model_forms.another_system(REVIEW)
 if REVIEW.has_model:
     model_forms.facts(REVIEW)
+    class_order_form.draw(REVIEW)
     components.next_step("app_pages/find_bias.py", "Find the bias")
     weights_form.passport(REVIEW)
     st.subheader("Another model", anchor=False)
-WAYS = {"train": "Train one here", "open": "Open weights"}
+WAYS = {"train": "Train one here", "open": "Open a model file"}
 way = st.segmented_control(
     "Where the model comes from", list(WAYS), format_func=WAYS.__getitem__, default="train", required=True,
     key="model_way", persist_state="session", label_visibility="collapsed",

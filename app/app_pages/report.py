@@ -6,12 +6,17 @@ from app import cache
 from app.record.variants import Retrained
 from app.reporting import audit_files, decision_form, gathering, report_reader
 from app.session import state
-from app.unlearning.model_files import network_file, why_no_file
+from app.unlearning.model_files import network_file, onnx_file, why_no_file
 from app.view_models import report
 from app.widgets import components
 from fmd_core.models.depth import LAST_LAYER, find_depth
 
-MIME = {"html": "text/html", "json": "application/json", "safetensors": "application/octet-stream"}
+MIME = {
+    "html": "text/html",
+    "json": "application/json",
+    "safetensors": "application/octet-stream",
+    "onnx": "application/octet-stream",
+}
 REVIEW = state.review()
 if REVIEW.is_of_another_system:
     audit_files.draw(REVIEW)
@@ -67,6 +72,13 @@ with right:
         depth = find_depth(LAST_LAYER if in_force is None else in_force.review.depth)
         label = f"{depth.layers.capitalize()} (safetensors)"
         save(label, view.head, "head.safetensors", "The weights in force; all else is as it was.")
+        if onnx := onnx_file(REVIEW, in_force):
+            save(
+                "Model (ONNX)",
+                onnx,
+                "model.onnx",
+                "The whole file with the last layer in force; all else is byte for byte.",
+            )
 with write:
     st.header("Preview", anchor=False)
     with st.container(border=True):

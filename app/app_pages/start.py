@@ -10,10 +10,11 @@ from app.widgets import components
 components.header(welcome.NAME, welcome.QUESTION, welcome.LEAD)
 # The question is on screen before the rest is imported.
 from app import cache  # noqa: E402
+from app.frame import tour  # noqa: E402
 from app.opening import your_reviews  # noqa: E402
 from app.record.review import Review  # noqa: E402
-from app.view_models import start  # noqa: E402
-from app.widgets import gallery, portraits  # noqa: E402
+from app.view_models import start, texts  # noqa: E402
+from app.widgets import gallery, marked_text, portraits  # noqa: E402
 
 REVIEW = state.review()
 
@@ -21,15 +22,24 @@ REVIEW = state.review()
 def card(reference: str, *, first: bool) -> None:
     """A demo with pictures and the one button that opens it."""
     review = Review(reference)
-    view = start.build_card(reference, cache.dataset(review))
+    data, said = cache.dataset(review), None
+    if data.source.kind == "text":
+        asked = cache.head(review, None), cache.features(review, "test"), next(iter(data.attributes))
+        said = texts.same_sentence(data, *asked)
+    view = start.build_card(reference, data, said)
     with st.container(border=True, height="stretch"):
         st.subheader(components.plain(view.title), anchor=False)
         st.write(view.story)
+        if view.sentences:
+            with st.container(key="sentences_on_card"):
+                most, *_, least = view.sentences
+                st.html(marked_text.answers((most, *view.sentences[1:2], least), view.answer))
         tiles = [
             gallery.Tile(row, (portraits.picture(review, row, f"{view.title}: {label}", side=96),))
             for row, label in zip(view.rows, view.labels, strict=True)
         ]
-        gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
+        if tiles:
+            gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
         if st.button(
             "Find the bias",
             type="primary" if first else "secondary",
@@ -43,11 +53,11 @@ def card(reference: str, *, first: bool) -> None:
 
 def bring_your_own() -> None:
     """The way to other data."""
-    with st.container(border=True, height="stretch"):
-        st.subheader("Other data, or your own", anchor=False)
-        st.write(
-            "CelebA, Coloured MNIST and Adult from this machine; a table as CSV or Parquet; pictures in a zip with a "
-            "list. Then open your model's weights, or train one here. No code."
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**Other data, or your own**  \nCelebA, Coloured MNIST and Adult from this machine; your table, texts or "
+            "pictures. Then open your model, whatever made it, or train one here. No code.",
+            width="stretch",
         )
         if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
             st.switch_page("app_pages/data.py")
@@ -89,17 +99,13 @@ def waiting() -> None:
     under_review()
 
 
-for place, draw in zip(
-    st.columns(3, gap="medium"),
-    (
-        lambda: card("colored_digits", first=True),
-        lambda: card("synthetic_faces", first=False),
-        bring_your_own,
-    ),
-    strict=True,
-):
+demos = zip(st.columns(3, gap="medium"), ("colored_digits", "synthetic_faces", "hate_texts"), strict=True)
+for place, reference in demos:
     with place:
-        draw()
+        card(reference, first=reference == "colored_digits")
+bring_your_own()
+if st.button("Take the tour: a whole review in two minutes", icon=":material/play_circle:", key="begin_tour"):
+    tour.begin()
 your_reviews.draw()
 if warmup.is_done() or Review() != REVIEW:
     under_review()

@@ -55,6 +55,7 @@ def pairs_in_order() -> None:
         components.header(
             f"Twins · {components.model_in_force()}", view.headline, view.lead, help=glossary.tip("Twin")
         )
+    portraits.offer_to_show(REVIEW)
     tiles = [
         gallery.Tile(
             t.row,

@@ -5,18 +5,22 @@ Each function takes small hashable keys and calls the one before it for its heav
 argument with an underscore is no part of the key: it is told how far the work has come.
 
 What depends on what says the study of a review (`fmd_core.Study`), whose memory this is; here stand the names by
-which the dashboard asks it. Each module asks only those before it: opened, influences, deeper, fixes, judgements,
-patterns, pictures, warming. All of them keep by `bounded`.
+which the dashboard asks it. Each module asks only those before it: opened, influences, beside, deeper, fixes,
+judgements, patterns, pictures, warming. All of them keep by `bounded`.
 """
 
+from app.cache.beside import known_beside, methods_beside, seconds_of_methods, trained_beside
 from app.cache.deeper import (
     both,
+    changes,
     deeper_baselines,
+    deeper_done,
     deeper_figures,
     deeper_path,
     deeper_seconds,
     is_deeper_known,
-    reaches,
+    learned,
+    served_worst,
 )
 from app.cache.fixes import (
     are_tried,
@@ -36,26 +40,36 @@ from app.cache.fixes import (
     ways,
 )
 from app.cache.influences import (
+    are_labels_doubted,
     are_scored,
+    bridge,
+    is_bridged,
     known_score_check,
     known_score_checks,
+    label_doubts,
     measured_effect,
     score_check,
     scores,
+    taught,
+    worst_served,
 )
 from app.cache.judgements import (
+    answered,
     are_answered,
     audit,
     comparison,
     forgetting,
     is_judged,
+    judges,
     known_forgetting,
     other_biases,
+    reached,
     red_flags,
     rivals,
     rivals_of,
     side_by_side,
     side_by_side_biases,
+    stage,
     verdict,
 )
 from app.cache.opened import (
@@ -63,6 +77,7 @@ from app.cache.opened import (
     dataset,
     depths,
     features,
+    known_contents,
     n_inputs,
     open_data,
     pairs,
@@ -84,12 +99,16 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "answered",
     "are_answered",
+    "are_labels_doubted",
     "are_scored",
     "are_tried",
     "audit",
     "both",
+    "bridge",
     "changeable",
+    "changes",
     "channel_groups",
     "classifier",
     "comparison",
@@ -97,6 +116,7 @@ __all__ = [
     "counterparts",
     "dataset",
     "deeper_baselines",
+    "deeper_done",
     "deeper_figures",
     "deeper_path",
     "deeper_seconds",
@@ -110,15 +130,22 @@ __all__ = [
     "head",
     "heat",
     "inputs",
+    "is_bridged",
     "is_deeper_known",
     "is_judged",
     "is_reliance_known",
     "is_solved",
     "is_warm",
+    "judges",
+    "known_beside",
+    "known_contents",
     "known_forgetting",
     "known_score_check",
     "known_score_checks",
+    "label_doubts",
+    "learned",
     "measured_effect",
+    "methods_beside",
     "n_inputs",
     "named_head",
     "open_data",
@@ -129,7 +156,7 @@ __all__ = [
     "placebo",
     "point",
     "portrait",
-    "reaches",
+    "reached",
     "red_flags",
     "reliance",
     "result",
@@ -137,12 +164,17 @@ __all__ = [
     "rivals_of",
     "score_check",
     "scores",
+    "seconds_of_methods",
+    "served_worst",
     "side_by_side",
     "side_by_side_biases",
+    "stage",
     "standing",
     "store",
     "study",
+    "taught",
     "testable",
+    "trained_beside",
     "tried_ways",
     "try_roads",
     "untested",
@@ -151,4 +183,5 @@ __all__ = [
     "warm_path",
     "warm_scores",
     "ways",
+    "worst_served",
 ]

@@ -11,8 +11,6 @@ import gc
 import inspect
 import logging
 import mmap
-import os
-import re
 import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -27,26 +25,17 @@ from cachetools import LRUCache, cached
 from cachetools.keys import hashkey
 
 from fmd_core.data import Array
-from fmd_core.errors import FMDError
+from fmd_core.running.cache_limit import budget
 
 P = ParamSpec("P")
 R = TypeVar("R")
-SETTING, DEFAULT_MB, MB = "FMD_CACHE_MB", "1024", 2**20
 ENTRY_BYTES = 1_000  # a key and its places in the tables, about
-MAP_BYTES = 4 * MB
+MAP_BYTES = 4 * 2**20
 """What a file that is mapped counts for, however long it is: the system takes its memory back by itself when
 that is short, but the file stays open, and a process may have only so many."""
 NOBODYS = type, ModuleType, BuiltinFunctionType, CodeType, FrameType
 
 LOG = logging.getLogger("fmd.cache")
-
-
-def budget() -> int:
-    """Bytes that all results together may hold: FMD_CACHE_MB, 1024 when it is not set. Raises FMDError."""
-    given = os.environ.get(SETTING) or DEFAULT_MB
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", given.strip()):
-        raise FMDError(f"{SETTING} is '{given[:40]}': use a whole number of megabytes, or leave it out.")
-    return int(given) * MB
 
 
 @dataclass(frozen=True, slots=True)

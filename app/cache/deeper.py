@@ -1,5 +1,6 @@
-"""Networks that learned on, kept on the shelf and named by `Review.beside`: how far validation people would go, and
-what every point between original and network does to test people. Logits are mixed; no network is asked twice."""
+"""Networks that learned on, kept on the shelf and named by `Review.beside`: how far those who did not teach them would
+go, and what every point between original and network does to test people. Logits are mixed; no network is asked
+twice."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from app.cache.bounded import kept
 from app.cache.opened import classifier, dataset, open_beside, open_model, plain, study
 from app.record.review import Review
 from app.record.variants import Retrained
-from fmd_core.data import SPLITS, Split
-from fmd_core.study.debiasing import JudgedBaseline, judged_baselines
-from fmd_core.study.deeper import asked, mixture
-from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
-from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, choose
+from fmd_core.data import SPLITS
+from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
+from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
+from fmd_core.study.learned import Learned, choosers_of, learned_from
+from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
+from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
 
@@ -20,9 +22,11 @@ THE_NETWORK = 1  # stands for its steps: of several networks one is kept
 
 
 @kept()
-def reaches(review: Review) -> dict[Reach, str]:
-    """What of a model may learn on, and why it cannot, in a sentence; '' where it can."""
-    return {reach: why_not(classifier(plain(review)), reach) for reach in REACHES}
+def changes(review: Review) -> dict[Change, str]:
+    """What of a model may change, and why it cannot, in a sentence; '' where it can. Thresholds can where a last layer
+    can."""
+    learns: dict[Change, str] = {reach: why_not(classifier(plain(review)), reach) for reach in REACHES}
+    return {"threshold": learns["last layer"], **learns}
 
 
 @kept()
@@ -31,46 +35,73 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
     everybody."""
     data, settings = dataset(review), DeeperSettings(reach, improve)
     everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
-    return seconds_needed(classifier(plain(review)), data, attribute, settings, besides=everybody)
-
-
-@kept()
-def _answers(review: Review, split: Split, attribute: str) -> tuple[Logits, Logits]:
-    """What the original and the network beside it answer to one part of the people."""
-    people, original = asked(study(review), split, attribute)
-    return original, people.answers(open_beside(review.data, review.model, review.beside)[1])
-
-
-def _people(review: Review, split: Split, attribute: str) -> Asked:
-    return asked(study(review), split, attribute)[0]
-
-
-@kept()
-def deeper_path(
-    review: Review, attribute: str, improve: Improve, tolerance: float, shares: tuple[float, ...] = SHARES
-) -> DeeperPath:
-    """The original and points on the way to the network beside it, as validation people see them: another tolerance
-    judges again, but asks no network."""
-    original, repaired = _answers(review, "validation", attribute)
-    return choose(
-        _people(review, "validation", attribute), original, {THE_NETWORK: repaired}, improve=improve,
-        tolerance=tolerance, classes=dataset(review).target.levels, shares=shares,
+    return seconds_needed(
+        classifier(plain(review)), data, attribute, settings, besides=everybody,
+        halves=1 + take_turns(data, attribute, improve),
     )  # fmt: skip
 
 
 @kept()
+def served_worst(review: Review, attribute: str) -> GroupRate | None:
+    """The group that the original answers right least often, as validation people say; None where all are small."""
+    return figures_of(*asked(study(plain(review)), "validation", attribute)).decisive
+
+
+def deeper_done(review: Review, attribute: str, settings: DeeperSettings) -> tuple[int, int]:
+    """How many steps of work that was interrupted are kept, of how many; what is kept lies on disk."""
+    points = interrupted(study(plain(review)), attribute, settings)
+    return sum(max(found.steps, default=0) for found in points), len(points) * settings.steps[-1]
+
+
+def learned(review: Review) -> tuple[Learned, ...]:
+    """Networks that learned on from the model under review, on this machine, oldest first."""
+    return learned_from(dataset(review), classifier(plain(review)))
+
+
+@kept()
+def _choosers(review: Review, attribute: str) -> tuple[Asked, Logits, Logits]:
+    """Who choose how far to go to the network beside the original, and what the two answered to them."""
+    told = next((found for found in learned(review) if found.id == review.beside), None)
+    if told is not None and len(told.judged_by) > 1 and told.attribute == attribute:
+        alone, network = study(plain(review)), open_model(review.data, review.beside)
+        return choosers_of(alone, attribute, network, told)
+    people, original = asked(study(review), "validation", attribute)
+    return people, original, people.answers(open_beside(review.data, review.model, review.beside)[1])
+
+
+@kept()
+def _judges(review: Review, attribute: str) -> tuple[Asked, Logits, Logits]:
+    """Test people, and what the original and the network beside it answer to them."""
+    people, original = asked(study(review), "test", attribute)
+    return people, original, people.answers(open_beside(review.data, review.model, review.beside)[1])
+
+
+@kept()
+def _ladder(review: Review, attribute: str, shares: tuple[float, ...]) -> Ladder:
+    """The original and points on the way to the network beside it, as those who choose see them."""
+    people, original, repaired = _choosers(review, attribute)
+    return Ladder.of(people, original, {THE_NETWORK: repaired}, shares)
+
+
+def deeper_path(
+    review: Review, attribute: str, improve: Improve, tolerance: float, shares: tuple[float, ...] = SHARES
+) -> DeeperPath:
+    """The same judged at a tolerance: another one, or another aim, judges again, but asks no network."""
+    return _ladder(review, attribute, shares).choose(improve, tolerance, dataset(review).target.levels)
+
+
+@kept()
 def deeper_figures(review: Review, attribute: str, share: float) -> Figures:
-    """What a point on the way does to test people, at the temperature of validation people."""
-    original, repaired = _answers(review, "validation", attribute)
-    guards = _people(review, "validation", attribute)
+    """What a point on the way does to test people, at the temperature of those who choose."""
+    guards, original, repaired = _choosers(review, attribute)
     heat = guards.temperature(original.mixed(repaired, share))
-    original, repaired = _answers(review, "test", attribute)
-    return figures_of(_people(review, "test", attribute), original.mixed(repaired, share), heat)
+    people, original, repaired = _judges(review, attribute)
+    return figures_of(people, original.mixed(repaired, share), heat)
 
 
 def is_deeper_known(review: Review, attribute: str) -> bool:
     """Whether no network has to be asked for what is said of the points on the way."""
-    return all(_answers.holds(review, split, attribute) for split in ("validation", "test"))
+    return _choosers.holds(review, attribute) and _judges.holds(review, attribute)
 
 
 @kept()
@@ -82,7 +113,8 @@ def deeper_baselines(
 
 
 def deeper_refusal(variant: Retrained) -> str:
-    """Why the guard refuses a network that learned on, or a point on the way to it; '' where it does not."""
+    """Why the guard refuses a network that learned on, or a point on the way to it; '' where it does not. What was to
+    improve has no part in it."""
     path = deeper_path(variant.review, variant.aim.attribute, "groups", variant.tolerance, (variant.share,))
     return path.points[-1].refusal
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 import fmd_core as fmd
 from app.cache import fixes
 from app.cache.bounded import kept
@@ -13,9 +15,14 @@ from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import ignore_progress
-from fmd_core.study.answering import verdict_of_another_system
+from fmd_core.measure.bias_functions import pair_flips
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Finding, Judges
+from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
+from fmd_core.twins.casting import cast
 
 
 def _in_force(review: Review, variant: Variant | None) -> Study:
@@ -46,6 +53,33 @@ def _of_another_system(review: Review, by: Criteria) -> fmd.Verdict:
     return verdict_of_another_system(
         data, favourable=by.favourable, references=by.compared(data.references), limits=by.limits
     )
+
+
+def answered(review: Review, variant: Variant | None) -> Answered:
+    """Those who judge, with what they were answered."""
+    if review.is_of_another_system:
+        return answered_by_another_system(dataset(review))
+    return _in_force(review, variant).answers(fixes.named_head(review, variant))[0]
+
+
+def judges(review: Review, variant: Variant | None) -> Judges:
+    """Who they are."""
+    return _in_force(review, variant).judges(fixes.named_head(review, variant))
+
+
+@kept()
+def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd.CounterfactualPairs:
+    """A few held-out twins that stand for all, by the original and by a fix."""
+    pairs = study(review).pairs("test", attribute)
+    heads = [fixes.head(review, change) for change in dict.fromkeys((None, fix))]
+    flips = np.stack([pair_flips(head, pairs) for head in heads])
+    return cast(pairs, flips, most)
+
+
+@kept()
+def reached(review: Review, variant: Variant | None, goal: Goal) -> Finding | None:
+    """What has to come within its limit, asked of held-out test people; None where nobody can say."""
+    return _in_force(review, variant).reached(goal, "test", fixes.head(review, variant))
 
 
 def answers(review: Review, progress: Progress = ignore_progress) -> None:
@@ -114,7 +148,9 @@ def _forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]) -> fm
     original = plain(variant.review)
     if isinstance(variant, Erasure):
         return study(original).forgetting(fixes.erased(variant), attributes)
-    return study(original).forgetting(study(replace(original, model=variant.review.beside)), attributes)
+    # a point on the way holds both networks, so that what either tells can still be read
+    alone = variant.review if variant.share < 1 else replace(original, model=variant.review.beside)
+    return study(original).forgetting(study(alone), attributes)
 
 
 def forgetting(

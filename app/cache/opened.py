@@ -46,6 +46,19 @@ def open_model(data: str, model: str) -> fmd.Classifier:
     return shelf.open_model(open_data(data), model)
 
 
+_DATA, _MODELS = open_data, open_model  # which know what is open
+
+
+def known_contents(review: Review) -> dict[str, str]:
+    """Fingerprints of the data ("data") and of the original model ("model"), of what is open already."""
+    found = {}
+    if _DATA.holds(review.data):
+        found["data"] = open_data(review.data).fingerprint
+    if _MODELS.holds(review.data, review.model):
+        found["model"] = open_model(review.data, review.model).fingerprint
+    return found
+
+
 @kept(growth=GROWTH_MODEL)
 def _deepened(data: str, model: str, depth: str) -> fmd.Classifier:
     return deepened_to_scale(open_model(data, model), open_data(data), depth)

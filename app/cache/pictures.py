@@ -12,17 +12,16 @@ from app.record.variants import Variant
 from fmd_core.data import Array, Split
 from fmd_core.explain.attributions import Method, average_input, explain, methods
 from fmd_core.imaging import data_uri
-from fmd_core.kinds import find_kind
+from fmd_core.kinds import Portrait, find_kind
 from fmd_core.twins.pairs import counterpart_levels
 
 
 @kept()
-def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> tuple[str, str]:
+def portrait(data: str, row: int, attribute: str = "", code: int = 0, side: int = 128) -> Portrait:
     """A sample, with `attribute` set to `code` if one is named: a picture as a data URI or the text of
     a record; the other is empty."""
     source = opened.open_data(data).source
-    shown = find_kind(source.kind).portrait(source.display(row, attribute, code), side)
-    return shown.picture, shown.text
+    return find_kind(source.kind).portrait(source.display(row, attribute, code), side)
 
 
 @kept()

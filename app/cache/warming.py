@@ -7,7 +7,7 @@ from functools import partial
 from app.cache import fixes, influences, judgements, opened
 from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
-from fmd_core.method import DEFAULT_STRATEGY
+from fmd_core.method import default_strategy
 from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress, Step, in_turn
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -38,11 +38,11 @@ def is_warm(review: Review) -> bool:
 def warm_scores(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the later pages of a demo need."""
     aims = [Aim((name,)) for name in opened.testable(review)]
-    steps: list[Step] = []
+    steps, how = list[Step](), default_strategy(opened.dataset(review).pair_method)
     for aim in aims:
         steps += [
             partial(influences.scores, review, aim),
-            lambda _, aim=aim: fixes.path(review, aim, DEFAULT_STRATEGY, 0, TOLERANCE),  # type: ignore[misc]
+            lambda _, aim=aim: fixes.path(review, aim, how, 0, TOLERANCE),  # type: ignore[misc]
             lambda _, aim=aim: judgements.rivals(review, aim, None),  # type: ignore[misc]
         ]
     in_turn(steps, progress)

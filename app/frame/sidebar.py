@@ -8,14 +8,9 @@ from app import cache
 from app.record.variants import describe
 from app.session import memory, state
 from app.view_models import glossary
-from app.widgets import components
+from app.view_models.blame import MEASURE_NAMES
+from app.widgets import components, copy_link
 from fmd_core.measure.bias_functions import MEASURES
-
-MEASURE_NAMES = {
-    "counterfactual": "Twins answered differently",
-    "demographic parity": "Groups answered differently",
-    "equal opportunity": "Groups with equal truth answered differently",
-}
 
 
 def draw(*, with_steps: bool = True) -> None:
@@ -29,15 +24,18 @@ def draw(*, with_steps: bool = True) -> None:
     )
     memory.put("title", data.name)
     with st.sidebar:
+        st.html(
+            f"<div class='fmd-kicker' style='margin:0 0 .3rem'>This review</div>"
+            f"<div style='font-weight:650'><bdi>{escape(data.name)}</bdi></div>"
+            f"<div style='font-size:.87rem'>{escape(_who_answers())}</div>"
+        )
         if not state.review().is_of_another_system:
             _aim(tuple(data.attributes))
-        st.html(
-            f"<div style='font-size:.87rem'><bdi>{escape(data.name)}</bdi><br>{escape(_who_answers())}</div>"
-        )
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:
             _steps()
+        copy_link.draw()
 
 
 def _who_answers() -> str:
@@ -62,7 +60,9 @@ def _aim(attributes: tuple[str, ...]) -> None:
         format_func=MEASURE_NAMES.__getitem__,
         key="measure",
         help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
-        + glossary.tip("Counterfactual bias", "Demographic parity", "Equal opportunity"),
+        + glossary.tip(
+            "Counterfactual bias", "Demographic parity", "Equal opportunity", "Predictive equality"
+        ),
         persist_state="session",
     )
 

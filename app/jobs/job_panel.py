@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 
 import streamlit as st
+from streamlit.runtime import Runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.jobs.registry import REGISTRY, Job, Progress
 from app.session import access, state
@@ -20,6 +22,7 @@ from fmd_core import FMDError
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
 LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
+GOES_ON = "You stopped waiting for this work. It goes on for somebody else who needs the same."
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
 
@@ -32,7 +35,9 @@ def start_job(key: str, title: str, work: Callable[[Progress], object], about: o
 
 def follow(job: Job) -> None:
     """Put a job's id into address and session, so that a refresh finds it again."""
+    state.come_back()
     state.remember_job(job.id)
+    job.follow(_session())
     st.query_params["job"] = job.id
 
 
@@ -48,6 +53,9 @@ def draw(job_id: str) -> Job | None:
     job = REGISTRY.find(job_id)
     if job is None:
         st.info(UNKNOWN)
+        return None
+    if state.has_left(job.id):
+        st.info(GOES_ON)
         return None
     _follow(_panel, (job.id,), PANEL_SECONDS)
     return job
@@ -134,7 +142,11 @@ def _count(number: float, unit: str) -> str:
 
 
 def _known(ids: tuple[str, ...]) -> list[Job]:
-    return [job for job in map(REGISTRY.find, ids) if job]
+    """The jobs of these ids, which this session waits for as long as it shows them."""
+    found = [job for job in map(REGISTRY.find, ids) if job and not state.has_left(job.id)]
+    for job in found:
+        job.follow(_session())
+    return found
 
 
 def _live(ids: tuple[str, ...]) -> set[str]:
@@ -165,15 +177,36 @@ def _panel(ids: tuple[str, ...]) -> None:
             _line(" · ".join(filter(None, [state_words(job), job.message if job.live else ""])))
             if job.live and access.may_change():
                 _cancel_button(job)
+                if job.others(_session(), _is_here):
+                    _line("Somebody else waits for the same work: if you cancel, it goes on for them.")
             elif job.ended_with_server:
                 _line(BEGIN_AGAIN)
+
+
+def _session() -> str:
+    """Who looks, by Streamlit's id of the session."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def _is_here(session: str) -> bool:
+    """Whether a session still has a browser: a refresh or a closed tab leaves one without."""
+    return not Runtime.exists() or Runtime.instance().is_active_session(session)
+
+
+def _cancel(job_id: str) -> None:
+    """Stop a job, or only stop waiting for it where somebody else does too."""
+    if not REGISTRY.leave(job_id, _session(), _is_here):
+        state.leave_job(job_id)
+        if st.query_params.get("job") == job_id:
+            del st.query_params["job"]
 
 
 def _cancel_button(job: Job) -> None:
     st.button(
         "Cancel",
         key=f"cancel_{job.id}",
-        on_click=REGISTRY.cancel,
+        on_click=_cancel,
         args=(job.id,),
         disabled=job.stopping,
         help="What was done so far is thrown away.",

@@ -10,7 +10,7 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Progress
-from app.record.review import Aim, Review
+from app.record.review import Aim, Asked, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
 from app.session import memory, state
@@ -70,17 +70,32 @@ def require_in_force(variant: Variant | None) -> None:
         require_path(*variant.sweep)
 
 
-def require_scores(review: Review, aim: Aim) -> None:
+def require_scores(review: Review, asked: Asked) -> None:
     """The same for the influence of every training sample."""
-    if cache.are_scored(review, aim):
+    if cache.are_scored(review, asked):
         return
 
     _have_done(
-        f"score {review} {aim}",
-        f"Scoring every training sample by what it does to the {aim.words} bias",
+        f"score {review} {asked}",
+        f"Scoring every training sample by what it does to {asked.topic}",
         "Scoring every training sample",
-        lambda told: cache.scores(review, aim, told),
+        lambda told: cache.scores(review, asked, told),
         "Every sample is scored once; then the gallery is quick.",
+        failure_is_told=True,
+    )
+
+
+def require_label_doubts(review: Review) -> None:
+    """The same for the labels that look wrong. What cannot be done is left to the page to say."""
+    if cache.are_labels_doubted(review):
+        return
+
+    _have_done(
+        f"doubt labels {review}",
+        "Looking for training samples that look mislabelled",
+        "Asking five fits about samples that they never saw",
+        lambda told: cache.label_doubts(review, told),
+        "The last layer is fitted five times, each time without a fifth of the samples; then the marks are there.",
         failure_is_told=True,
     )
 
@@ -136,7 +151,10 @@ def _have_done(
     if _was_just_done(key):
         return
     last = REGISTRY.find(state.shown_job(PLACE))
-    if last is not None and (last.key, last.state) == (key, "stopped"):
+    going_on = REGISTRY.live(key)
+    if (last is not None and (last.key, last.state) == (key, "stopped")) or (
+        going_on is not None and state.has_left(going_on.id)
+    ):
         _offer_again(title)
     job = REGISTRY.start(key, title, work, brief=True)
     if job.wait(PATIENCE_SECONDS) and (
@@ -169,7 +187,12 @@ def _offer_again(title: str) -> None:
 
     components.header("Stopped", f"{title} was stopped.", "Nothing has changed: the model is as it was.")
     with st.container(horizontal=True):
-        st.button("Begin again", type="primary", on_click=state.show_job, args=(PLACE, ""))
+        st.button("Begin again", type="primary", on_click=_begin_again)
         if state.depth() != LAST_LAYER:
             st.button("Change the last layer only", on_click=memory.setter("depth", LAST_LAYER))
     st.stop()
+
+
+def _begin_again() -> None:
+    state.come_back()
+    state.show_job(PLACE, "")

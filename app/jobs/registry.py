@@ -59,6 +59,7 @@ class Job:
         self.finished: datetime | None = None
         self.error = ""  # one sentence, when failed
         self.result: object = None  # what the work returned, when finished
+        self._followers: set[str] = set()  # sessions that wait for it
         self._note: int | None = None  # the open file that says that it is under way
         self._begun = 0.0  # by the monotonic clock, as is the next
         self._due: float | None = None
@@ -96,6 +97,14 @@ class Job:
         job.id, job.started, job.state = note.id, datetime.fromisoformat(note.begun), "stopped"
         job._ended.set()
         return job
+
+    def follow(self, who: str) -> None:
+        """Let a session wait for it: as long as one does, another one's cancel does not stop it."""
+        self._followers.add(who)
+
+    def others(self, who: str, is_here: Callable[[str], bool]) -> bool:
+        """Whether a session that `is_here` waits for it besides `who`."""
+        return any(is_here(one) for one in tuple(self._followers) if one != who)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Block until it ends, at most `seconds`; whether it did."""
@@ -241,6 +250,24 @@ class JobRegistry:
                     lane.queue = deque(entry for entry in lane.queue if entry[0] is not job)
                 job._end("stopped")
                 self._keep_latest(job)
+
+    def leave(self, job_id: str, who: str, is_here: Callable[[str], bool]) -> bool:
+        """Let a session wait no longer; whether that asked the job to stop, since no other session that `is_here`
+        waits for it."""
+        job = self.find(job_id)
+        if job is None:
+            return False
+        with self._lock:  # two that leave at once: the second one stops it
+            job._followers.discard(who)
+            is_last = not job.others(who, is_here)
+        if is_last:
+            self.cancel(job_id)
+        return is_last
+
+    def live(self, key: str) -> Job | None:
+        """The job of this key that waits or runs and is not to stop."""
+        with self._lock:
+            return next((j for j in self._jobs.values() if j.key == key and j.live and not j.stopping), None)
 
     def recent(self) -> tuple[Job, ...]:
         """Every job that waits, runs or is remembered, the latest started first."""

@@ -48,7 +48,12 @@ def _change(import_id: str) -> None:
     if st.button("Use these answers", key="answer_again", disabled=again == answers):
         told = view.changes(answers, again)
         with st.spinner("Opening the data as you said"):
-            chosen = reference("import", id=imports.answer_again(import_id, again))
-            cache.open_data(chosen)
+            new = imports.answer_again(import_id, again)
+            chosen = reference("import", id=new)
+            try:
+                cache.open_data(chosen)
+            except BaseException:
+                imports.delete_import(new)
+                raise
         state.answer_again(chosen, told, keeps_decision=view.same_figures(answers, again))
         st.rerun()

@@ -121,7 +121,11 @@ def adult() -> None:
 def demos() -> None:
     """The data sets that ship with FMD Studio, to train another model on."""
     st.write("The bundled demos, to train a model of your own on them.")
-    names = {"colored_digits": "Coloured digits", "synthetic_faces": "Synthetic faces"}
+    names = {
+        "colored_digits": "Coloured digits",
+        "synthetic_faces": "Synthetic faces",
+        "hate_texts": "Words and groups",
+    }
     chosen = st.radio("Demo", list(names), format_func=names.__getitem__, key="demo", horizontal=True)
     _open_button(chosen)
 

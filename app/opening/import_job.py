@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
@@ -20,6 +21,8 @@ from fmd_core import DataError
 from fmd_core.datasets.families import reference
 from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.answers import Answers
+from fmd_core.datasets.own.bringing import ListFile, Reading
+from fmd_core.datasets.own.sniffing import Correction
 from fmd_core.datasets.own.table import TableImport
 
 PLACE = "import"
@@ -27,28 +30,41 @@ PATIENCE_SECONDS = 20.0  # before the page follows a job instead of waiting for 
 
 
 def begin(
-    given: UploadedFile, archive: UploadedFile | None, answers: Answers, pictures: Path | None = None
+    name: str,
+    lists: Sequence[tuple[UploadedFile, Correction]],
+    archive: UploadedFile | None,
+    answers: Answers,
+    pictures: Path | None = None,
+    *,
+    fold: bool = True,
 ) -> None:
     """Copy the files, then check and open them as a job; the page below follows it."""
-    name = uploads.shown_name(given)
-    key = f"import {uploads.content_key(given, archive, answers.to_dict())} {pictures or ''}"
+    given = [file for file, _ in lists]
+    said = [asdict(correction) for _, correction in lists]
+    key = f"import {uploads.content_key(*given, archive, answers.to_dict(), said, fold)} {pictures or ''}"
 
     def start(paths: tuple[Path | None, ...]) -> Job:
-        table, packed = paths
+        packed, *tables = paths
+        files = zip(map(_there, tables), lists, strict=True)
+        stem = Path(name).stem
+        reading = Reading(
+            tuple(ListFile(path, uploads.shown_name(file), how) for path, (file, how) in files), stem, fold
+        )
 
         def work(progress: Progress) -> Imported:
             try:
                 progress(0, "Copying the list" if packed is None else "Unpacking the pictures")
-                folder = imports.begin_import(_there(table), packed, progress.part(0, 0.4), pictures=pictures)
+                folder = imports.begin_import(
+                    None, packed, progress.part(0, 0.4), pictures=pictures, reading=reading
+                )
             finally:
-                uploads.give_back(table)
-            stem = Path(name).stem
-            return _opened(imports.finish_import(folder, stem, answers), stem, answers, progress.part(0.4, 1))
+                uploads.give_back(packed, *tables)
+            return _opened(folder, stem, answers, progress.part(0.4, 1))
 
         return job_panel.start_job(key, f"Importing {name}", work, import_data.Incoming(name))
 
     with st.spinner("Copying the files"):
-        job = uploads.lend(key, (given, archive), start)
+        job = uploads.lend(key, (archive, *given), start)
     job_panel.follow(job)
     state.show_job(PLACE, job.id)
     st.rerun()
@@ -59,15 +75,19 @@ def _there(path: Path | None) -> Path:
     return path
 
 
-def _opened(imported: str, name: str, answers: Answers, progress: Progress) -> Imported:
-    """Open an import once and look at what it holds; what cannot be opened is not kept."""
+def _opened(folder: Path, name: str, answers: Answers, progress: Progress) -> Imported:
+    """Open what was brought in and look at what it holds; only then is it an import. What cannot be opened is not
+    kept."""
     try:
         progress(0, "Checking every row")
-        data = imports.open_import(imported, progress)
+        data = imports.first_look(folder, name, answers, progress)
         progress(1, "Looking for what tells the answer")
-        return import_data.describe_import(imported, name, answers, data, imports.sheet_of(imported))
+        sheet = imports.begun_sheet(folder)
+        found = import_data.describe_import(folder.name, name, answers, data, sheet)
+        imports.finish_import(folder, name, answers)
+        return found
     except BaseException:
-        imports.delete_import(imported)
+        imports.give_up(folder)
         raise
 
 
@@ -153,7 +173,7 @@ def _changed(
     answers = import_data.cured(answers, found.giveaways, cures)
 
     def work(progress: Progress) -> Imported:
-        again = _opened(imports.answer_again(found.id, answers), found.name, answers, progress).without(found)
+        again = _opened(imports.begin_again(found.id), found.name, answers, progress).without(found)
         imports.delete_import(found.id)
         return again
 

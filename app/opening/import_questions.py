@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
-from app.opening import answered_questions, verdict_questions
+from app.opening import answered_questions, number_questions, verdict_questions
 from app.view_models import import_data, import_doubts
 from app.view_models import import_questions as view
 from app.view_models.import_answered import Who
@@ -42,6 +42,7 @@ def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Ask
     names = [column.name for column in sheet.columns if column.name != never]
     who = answered_questions.who(place) if isinstance(suggested, TableImport) else "a model"
     answers = _what_is_what(sheet, suggested, names, place, who)
+    answers, sheet, uncut = number_questions.cut(sheet, answers, place)
     found = import_doubts.checked(sheet, tuple(name for name in (answers.target, *answers.protected) if name))
     if who == "another system" and isinstance(answers, TableImport):
         answers = _by_another_system(answers, found, names, place)
@@ -55,7 +56,7 @@ def ask(sheet: Sheet, suggested: A, place: str, never: str | None = None) -> Ask
     answers = replace(answers, favourable=good)
     with st.expander("More about these data", expanded=bool(suggested.split_column)):
         answers = _more(sheet, suggested, answers, found, names, place, who)
-    return Asked(answers, sheet, settled.open or unsaid or view.unsaid(answers))
+    return Asked(answers, sheet, uncut or settled.open or unsaid or view.unsaid(answers))
 
 
 def _by_another_system(answers: T, found: CheckedSheet, names: list[str], place: str) -> T:
@@ -77,25 +78,17 @@ def _what_is_what(sheet: Sheet, suggested: A, names: list[str], place: str, who:
             truth, names, index=names.index(suggested.target) if suggested.target in names else None,
             key=f"{place}_target", placeholder="Choose the column",
         )  # fmt: skip
+        number_questions.other_targets(sheet, suggested.target, target, names, f"{place}_target")
     with right:
         protected = st.multiselect(
             "Should not matter", [n for n in names if n != target],
             default=[n for n in suggested.protected if n in names and n != target], key=f"{place}_protected",
             placeholder="Choose columns",
         )  # fmt: skip
-    groupings = {name: _grouping(sheet, name, place) for name in protected}
-    return replace(suggested, target=target or "", protected=groupings)
-
-
-def _grouping(sheet: Sheet, name: str, place: str) -> import_data.Grouping:
-    """How a column of many numbers makes groups of people."""
-    options = import_data.groupings(sheet.column(name))
-    if len(options) == 1:
-        return options[0]
-    return st.radio(
-        components.plain(f"Groups by {name}"), options, format_func=import_data.GROUPING_TITLES.__getitem__,
-        horizontal=True, key=f"{place}_groups_{name}",
-    )  # fmt: skip
+    found = {name: number_questions.groups(sheet, name, place) for name in protected}
+    groupings = {name: grouping for name, (grouping, _) in found.items()}
+    limits = {name: text for name, (_, text) in found.items() if text}
+    return replace(suggested, target=target or "", protected=groupings, limits=limits)
 
 
 @dataclass(frozen=True)

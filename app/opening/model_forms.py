@@ -11,14 +11,17 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
-from app.opening import data_forms
+from app.opening import data_forms, model_look
 from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
-from fmd_core import ModelError
+from fmd_core import ModelError, figures
+from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
+from fmd_core.models.sentence_encoder import INSTALL, NAME, is_installed
 from fmd_core.models.shelf import keep_model, shelved_models
+from fmd_core.models.text_training import train_text_classifier
 from fmd_core.models.training import suggested_architecture, suggested_epochs
 
 
@@ -94,6 +97,9 @@ def _use(review: Review, model: str) -> None:
 def train(review: Review) -> None:
     """Fit a network of the registry on the training part, as a job."""
     data = cache.dataset(review)
+    if find_kind(data.source.kind).reads_words:
+        _train_on_texts(review)
+        return
     networks = models.fitting(data)
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
@@ -117,6 +123,46 @@ def train(review: Review) -> None:
         key="train",
     ):
         show(review, _start_training(review, architecture, int(epochs), int(seed), pretrained))
+
+
+def _train_on_texts(review: Review) -> None:
+    """Fit a head on the sentence encoder."""
+    if not is_installed():
+        st.info(
+            components.plain(
+                f"Reading texts needs a sentence encoder, which is not installed here: {INSTALL}"
+            )
+        )
+        return
+    n = len(cache.dataset(review).rows("train"))
+    st.write(
+        components.plain(
+            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 150 a second, and a last layer is "
+            "fitted on what it makes of them."
+        )
+    )
+    if st.button(
+        "Train",
+        type="primary" if review.model == NO_MODEL else "secondary",
+        icon=":material/play_arrow:",
+        key="train",
+    ):
+        show(review, _start_on_texts(review))
+
+
+def _start_on_texts(review: Review) -> Job:
+    data = cache.dataset(review)
+
+    def work(progress: Progress) -> models.Made:
+        model = train_text_classifier(
+            data, store=cache.store(), progress=lambda share: progress(0.95 * share, "Reading the texts")
+        )
+        progress(0.99, "Keeping the model")
+        return models.Made(review.data, keep_model(data, replace(model, name=f"Last layer on {NAME}")))
+
+    return job_panel.start_job(
+        f"train {review.data} texts", f"Training for {data.name}", work, models.ModelFor(review.data)
+    )
 
 
 def _start_training(review: Review, architecture: str, epochs: int, seed: int, pretrained: bool) -> Job:
@@ -175,9 +221,6 @@ def follow(review: Review) -> None:
             state.keep_passport(made.model, made.passport)
         _use(review, made.model)
     elif isinstance(made, models.Refused):
-        st.error(components.plain(made.reason))
-        if made.converter:
-            st.caption("Run this where the model was made, then open the file that it writes:")
-            st.code(made.converter, language="python", wrap_lines=True)
+        model_look.show_refusal(made)
     else:
         job_panel.draw(running)

@@ -8,7 +8,7 @@ from outside: each value is checked, and one that makes no sense is ignored with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def write() -> None:
             continue  # chosen among what another review has
         value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
-            chosen[name] = ",".join(value) if isinstance(value, list | tuple) else str(value)
+            chosen[name] = _joined(value) if isinstance(value, list | tuple) else str(value)
     stop = memory.value(state.stop_key(), "") if memory.has("attribute") else ""
     if stop and not str(stop).startswith("0 "):
         chosen["strength"] = str(stop)
@@ -226,8 +226,16 @@ def _attributes() -> tuple[str, ...]:
     return tuple(cache.dataset(state.review()).attributes)
 
 
+def _joined(names: Sequence[str]) -> str:
+    """Names in one text; a comma in one of them does not part it."""
+    return ",".join(name.replace("%", "%25").replace(",", "%2C") for name in names)
+
+
 def _several(text: str) -> list[str]:
-    named, known = text.split(","), _attributes()
+    known = _attributes()
+    named = [
+        part if part in known else part.replace("%2C", ",").replace("%25", "%") for part in text.split(",")
+    ]
     if unknown := [name for name in named if name not in known]:
         raise ValueError(f"no list of attributes: '{unknown[0][:40]}' is none of {', '.join(known)[:200]}")
     return named
@@ -264,6 +272,12 @@ def _strategies() -> tuple[str, ...]:
     return tuple(strategy.name for strategy in strategies())
 
 
+def _blames() -> tuple[str, ...]:
+    from app.record.review import WorstGroup
+
+    return (*_measures(), WorstGroup.measure)
+
+
 def _depths() -> tuple[str, ...]:
     from fmd_core.models.depth import DEPTHS
 
@@ -298,6 +312,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "good": Setting("favourable", "", _one_of(_classes)),
     "against": Setting("references", "", _references),
+    "for": Setting("harmful_for", "", _one_of(_blames)),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "also": Setting("also", [], _several),

@@ -11,43 +11,103 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.jobs.registry import REGISTRY, Job
 from fmd_core import DataError
-from fmd_core.datasets.own.sheet_checks import without_header_rows
-from fmd_core.datasets.own.sniffing import Sheet, read_table
+from fmd_core.datasets.own.archives import names_in_zip
+from fmd_core.datasets.own.bringing import ListFile
+from fmd_core.datasets.own.sniffing import AS_FOUND, Correction, Sheet
+from fmd_core.datasets.own.sniffing_formats import Format, find_format
+from fmd_core.datasets.own.sniffing_workbook import page_names
 from fmd_core.home import home_folder
 from fmd_core.text import clean_text
 
-SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".zip", ".safetensors", ".pt", ".pth", ".bin")
+SUFFIXES = (
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".data",
+    ".parquet",
+    ".xlsx",
+    ".arff",
+    ".json",
+    ".jsonl",
+    ".zip",
+    ".onnx",
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".mlmodel",
+)
 MOST_SHEETS = 4  # parsed tables that are remembered, so that an answer does not read the file again
 LONGEST_STAY = 24 * 3600.0  # seconds; an older folder was left behind by a server that was killed
-_sheets: OrderedDict[str, Sheet] = OrderedDict()
+MOST_ARCHIVES = 4
+_sheets: OrderedDict[tuple[str, Correction], Sheet] = OrderedDict()
+_seen: OrderedDict[tuple[str, str], Any] = OrderedDict()  # what else was found in a file, by what it is
 _lock = threading.Lock()
+T = TypeVar("T")
 
 
-def read_sheet(given: UploadedFile) -> Sheet:
-    """An uploaded table, read once. Raises DataError for what is none."""
+def read_sheet(given: UploadedFile, said: Correction = AS_FOUND) -> Sheet:
+    """An uploaded table laid out as `said`, read once. Raises DataError for what is none."""
+    key = (given.file_id, said)
     with _lock:
-        if given.file_id in _sheets:
-            _sheets.move_to_end(given.file_id)
-            return _sheets[given.file_id]
-    name = shown_name(given)
+        if key in _sheets:
+            _sheets.move_to_end(key)
+            return _sheets[key]
     with on_disk(given) as path:
-        try:
-            sheet = without_header_rows(replace(read_table(path), name=name))
-        except DataError as error:
-            raise DataError(str(error).replace(path.name, name)) from error
+        sheet = ListFile(path, shown_name(given), said).read()
     with _lock:
-        _sheets[given.file_id] = sheet
+        _sheets[key] = sheet
         while len(_sheets) > MOST_SHEETS:
             _sheets.popitem(last=False)
     return sheet
+
+
+def picture_names(given: UploadedFile) -> tuple[str, ...]:
+    """The pictures in an uploaded zip, by its list of contents. Raises DataError for what is none."""
+    return _once(given, "pictures", names_in_zip)
+
+
+def format_of(given: UploadedFile) -> Format:
+    """What an uploaded table is by its content; "Parquet", which has one layout, for what is no table."""
+    return _once(given, "format", _format)
+
+
+def pages_of(given: UploadedFile) -> tuple[str, ...]:
+    """The pages of an uploaded workbook."""
+    return _once(given, "pages", page_names)
+
+
+def _format(path: Path) -> Format:
+    try:
+        return find_format(path)
+    except DataError:
+        return "Parquet"  # no table at all, which nobody can lay out
+
+
+def _once(given: UploadedFile, what: str, find: Callable[[Path], T]) -> T:
+    """What `find` finds in an upload, remembered."""
+    key = (given.file_id, what)
+    with _lock:
+        if key in _seen:
+            return cast(T, _seen[key])
+    with on_disk(given) as path:
+        try:
+            found = find(path)
+        except DataError as error:
+            raise DataError(str(error).replace(path.name, shown_name(given))) from error
+    with _lock:
+        _seen[key] = found
+        while len(_seen) > 4 * MOST_ARCHIVES:
+            _seen.popitem(last=False)
+    return found
 
 
 def shown_name(given: UploadedFile) -> str:

@@ -9,7 +9,8 @@ from app.record.variants import Retrained
 
 if TYPE_CHECKING:
     from fmd_core.forget.finetuning import Round
-    from fmd_core.unlearn.deeper.training import Improve, Reach
+    from fmd_core.study.debiasing import Change
+    from fmd_core.unlearn.deeper.training import Improve
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Pattern:
 class Learnt:
     """What may have changed of a network that learned on, what was to improve, and how far it was taken."""
 
-    reach: Reach
+    change: Change
     improve: Improve
     steps: int
-    """Of the network that is kept: what validation people chose, or the last one where they chose the original."""
+    """Of the network that is kept: what those who choose chose, or the last one where they chose the original."""
 
 
 @dataclass(frozen=True)

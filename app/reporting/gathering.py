@@ -35,7 +35,7 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         forgetting=_forgetting(variant) if isinstance(variant, Erasure | Retrained) else None,
         forgotten=_forgotten(variant),
         changed_layers=_changed_layers(review, variant),
-        trail=keeping.trail(state.place()),
+        trail=keeping.trail(state.place(), state.unsaved()),
     )
 
 

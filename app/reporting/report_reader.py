@@ -7,7 +7,6 @@ import streamlit as st
 import fmd_core as fmd
 from app.view_models import report, report_comparison
 from app.widgets import components, panels
-from fmd_core.report import wording
 from fmd_core.report.reading import MAX_BYTES
 from fmd_core.report.schema import Report
 
@@ -34,8 +33,8 @@ def draw(current: Report) -> None:
     if against == "here":
         _side_by_side(first.report, current, report_comparison.HERE)
     elif against == "file" and (second := _upload("Second report (JSON)", "second_report")) is not None:
-        if not second.is_intact:
-            st.warning(components.plain(wording.broken_seal("The second file")))
+        if caution := second.cautions("The second file"):
+            st.warning(components.plain(caution))
         _side_by_side(first.report, second.report, report_comparison.SECOND)
     st.header("The opened report", anchor=False)
     with st.container(border=True):

@@ -8,9 +8,8 @@ import numpy as np
 import streamlit as st
 
 from app import cache
-from app.record.review import Review
+from app.record.review import Asked, Review
 from app.samples import remarks, vetoes, where_it_looks
-from app.session import state
 from app.view_models import harmful, twins
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, gallery, portraits
@@ -19,11 +18,11 @@ from fmd_core.data import Split
 LARGE = 256
 
 
-def draw(review: Review, attribute: str, samples: Sequence[harmful.Sample], chosen: int | None) -> None:
+def draw(review: Review, asked: Asked, samples: Sequence[harmful.Sample], chosen: int | None) -> None:
     """The training sample in row `chosen` beside its twin; before one is chosen the first of them, in short."""
     if not samples:
         return
-    sample = next((s for s in samples if s.row == chosen), None)
+    sample, attribute = next((s for s in samples if s.row == chosen), None), asked.attribute
     with st.container(border=True, key="detail"):
         if sample is None:
             _introduce(review, attribute, samples[0], harmful.explain(samples[0], attribute))
@@ -32,7 +31,7 @@ def draw(review: Review, attribute: str, samples: Sequence[harmful.Sample], chos
             )
             return
         with st.spinner("Fitting again without it"):
-            measured = cache.measured_effect(review, state.aim(), sample.position)
+            measured = cache.measured_effect(review, asked, sample.position)
         own, twin = _introduce(review, attribute, sample, harmful.explain(sample, attribute, measured))
         remarks.draw(sample.row)
         label = cache.dataset(review).target.levels.index(sample.label)
@@ -113,6 +112,8 @@ def _twin(review: Review, attribute: str, sample: harmful.Sample) -> tuple[Shown
     levels = data.attribute(attribute).levels
     if data.pair_method != "matched":
         code = int(cache.counterparts(review.data, "train", attribute)[sample.position])
+        if code == int(data.attribute(attribute).codes[sample.row]):
+            return None  # a text that names nobody
         twin = Shown(sample.row, f"its twin, {levels[code]}", attribute, code)
         return twin, twin.name
     pairs = cache.pairs(review, "train", attribute)

@@ -8,7 +8,7 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel, preparation
 from app.jobs.registry import REGISTRY, Progress
-from app.record.review import Aim, Review
+from app.record.review import Asked, Review
 from app.session import state
 from app.view_models import charts, glossary, score_check
 from app.widgets import components, panels
@@ -16,10 +16,10 @@ from app.widgets import components, panels
 TITLE = "Check these scores"
 
 
-def draw(review: Review, aim: Aim, k: int) -> None:
+def draw(review: Review, asked: Asked, k: int) -> None:
     """A button until it is pressed for this K; then the work; then what came of it."""
     st.header(TITLE, anchor=False, help=glossary.tip("Refit", "Planted samples"))
-    found = cache.known_score_check(review, aim, k)
+    found = cache.known_score_check(review, asked, k)
     if found is not None:
         _result(found)
         return
@@ -27,32 +27,32 @@ def draw(review: Review, aim: Aim, k: int) -> None:
         st.info(score_check.NEEDS_ONE_LAYER)
         return
     st.write(components.plain(score_check.invitation(k, cache.dataset(review).unit)))
-    job = state.shown_job(_place(review, aim, k))
+    job = state.shown_job(_place(review, asked, k))
     if job and (shown := job_panel.draw(job)) and shown.live:
         return
-    st.button(TITLE, icon=":material/fact_check:", on_click=_begin, args=(review, aim, k))
+    st.button(TITLE, icon=":material/fact_check:", on_click=_begin, args=(review, asked, k))
 
 
-def lead(review: Review, aim: Aim, k: int) -> str:
+def lead(review: Review, asked: Asked, k: int) -> str:
     """What was measured at this K; empty before it was."""
-    found = cache.known_score_check(review, aim, k)
+    found = cache.known_score_check(review, asked, k)
     return "" if found is None else score_check.lead(found)
 
 
-def _place(review: Review, aim: Aim, k: int) -> str:
-    return f"score check {k} {aim} {review}"
+def _place(review: Review, asked: Asked, k: int) -> str:
+    return f"score check {k} {asked} {review}"
 
 
-def _begin(review: Review, aim: Aim, k: int) -> None:
+def _begin(review: Review, asked: Asked, k: int) -> None:
     """Start the refits as a job; a small data set is done with them before the page is drawn."""
 
     def work(progress: Progress) -> None:
         cache.score_check(
-            review, aim, k, lambda share: progress(share, "Fitting the last layer again and again")
+            review, asked, k, lambda share: progress(share, "Fitting the last layer again and again")
         )
 
-    place = _place(review, aim, k)
-    job = REGISTRY.start(place, f"Checking the scores of the {aim.words} bias", work, brief=True)
+    place = _place(review, asked, k)
+    job = REGISTRY.start(place, f"Checking the scores of {asked.topic}", work, brief=True)
     state.show_job(place, job.id)
     if not job.wait(preparation.PATIENCE_SECONDS):
         job_panel.follow(job)
@@ -63,7 +63,7 @@ def _result(found: fmd.ScoreCheck) -> None:
     st.write(f"**{components.plain(view.headline)}** {components.plain(view.reason)}")
     if view.caution:
         st.info(components.plain(view.caution))
-    figure = charts.predicted_measured(view.labels, view.predicted, view.measured)
+    figure = charts.predicted_measured(view.labels, view.predicted, view.measured, view.axis)
     panels.chart(figure, view.summary, view.table, key="score_check")
     st.write(components.plain(view.held_out))
     st.write(components.plain(view.planted))

@@ -14,9 +14,11 @@ from app.record.variants import Variant
 from app.session import memory, state
 from app.view_models import charts, glossary, where_it_looks
 from app.view_models.where_it_looks import METHODS, Shown
-from app.widgets import components, gallery, panels
+from app.widgets import components, gallery, marked_text, panels, portraits
 from fmd_core import Explanation, FMDError
 from fmd_core.explain import heat_map
+from fmd_core.kinds import find_kind
+from fmd_core.models.sentence_encoder import INSTALL
 
 ORIGINAL = "original"
 
@@ -45,6 +47,17 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
     )
     with st.spinner("Asking the model where it looks"):
         options = cache.explainers(review)
+    reads_words = find_kind(cache.dataset(review).source.kind).reads_words
+    if not options and reads_words:
+        st.caption(
+            components.plain(
+                f"Which words count for the model is worked out by its sentence encoder: {INSTALL}"
+            )
+        )
+        return
+    if not options:
+        st.caption("Where this model looks cannot be asked: only the features of given rows are known of it.")
+        return
     method = options[0]
     if len(options) > 1:
         memory.keep_within("looks_method", options)
@@ -63,7 +76,9 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
     st.write(components.plain(words.shows))
     if words.caution:
         st.warning(components.plain(words.caution))
-    if everything[0].columns:
+    if reads_words:
+        _texts(where_it_looks.build_texts(data, shown, models, found), hidden=portraits.is_hidden(review))
+    elif everything[0].columns:
         _bars(where_it_looks.build_bars(data, shown, models, found))
     else:
         above = st.container()
@@ -73,6 +88,16 @@ def _draw(review: Review, shown: Sequence[Shown], target: int, tried: Variant | 
         with above:
             _maps(where_it_looks.build_maps(data, shown, models, found), maps)
     st.caption(words.shows_not)
+
+
+def _texts(views: Sequence[where_it_looks.Text], *, hidden: bool) -> None:
+    for place, view in enumerate(views):
+        st.markdown(f"**{components.plain(view.title)}**")
+        for model, words in view.models:
+            st.html(marked_text.weighed(words, model, blurred=hidden))
+        if not hidden:
+            st.caption(components.plain(view.summary))
+            panels.folded_table(partial(attrgetter("table"), view), view.summary, key=f"words_{place}")
 
 
 def _scales(found: Sequence[Sequence[Explanation]]) -> list[float]:
@@ -102,8 +127,7 @@ def _bars(views: Sequence[where_it_looks.Bars]) -> None:
     for place, view in enumerate(views):
         st.markdown(f"**{components.plain(view.title)}**")
         figure = charts.contributions(view.labels, view.series, reach=(min(every), max(every)))
-        st.plotly_chart(figure, key=f"contributions_{place}", config=charts.CONFIG, alt=view.summary)
-        st.caption(components.plain(view.summary))
+        panels.picture(figure, view.summary, key=f"contributions_{place}")
         panels.folded_table(partial(attrgetter("table"), view), view.summary, key=f"contributions_{place}")
 
 

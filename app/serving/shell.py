@@ -32,13 +32,13 @@ body:has([role=dialog]) #fmd-shell { display: none; }
 #fmd-shell aside { flex: none; width: 281px; box-sizing: border-box; padding: 13px 29px;
   background: light-dark(#f4f6fa, #141a29); border-right: 1px solid light-dark(#dce1eb, #2e3850); }
 #fmd-shell svg { height: 30px; width: auto; }
-#fmd-shell main { flex: 1; box-sizing: border-box; max-width: 1080px; margin: 0 auto; padding: 94px 75px 0; }
+#fmd-shell main { flex: 1; box-sizing: border-box; max-width: 1140px; margin: 0 auto; padding: 144px 33px 0; }
 #fmd-shell p { margin: 0; }
 #fmd-shell p:nth-child(1) { font-size: 12px; font-weight: 600; letter-spacing: .06em;
   text-transform: uppercase; opacity: .8; }
 #fmd-shell p:nth-child(2) { font-size: 26.25px; font-weight: 700; line-height: 31.5px; padding: 6px 0 8px; }
 #fmd-shell p:nth-child(3) { font-size: 16.2px; line-height: 24.3px; max-width: 690px; text-wrap: pretty; }
-@media (max-width: 768px) { #fmd-shell aside { display: none; } #fmd-shell main { padding: 94px 15px 0; } }
+@media (max-width: 768px) { #fmd-shell aside { display: none; } #fmd-shell main { padding: 178px 15px 0; } }
 </style>"""
 # Streamlit adds an entry to the browser's history for every change of the address. The view stands in ours, so
 # Back would lead to the same page with a setting less, which is written into the address again at once: a trap.

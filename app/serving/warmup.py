@@ -80,6 +80,7 @@ def _load() -> None:
     try:
         if _first_page.wait(NOBODY_CAME_SECONDS):
             time.sleep(PAINT_SECONDS)
+        _sweep()
         import torch
 
         from app import cache
@@ -110,6 +111,16 @@ def _load() -> None:
             logging.getLogger(__name__).exception("warm-up failed")
     finally:
         _done.set()
+
+
+def _sweep() -> None:
+    """Remove what a server that was killed left of private files: nobody need begin an import for that."""
+    from fmd_core.datasets.own import imports
+
+    try:
+        imports.sweep()
+    except OSError as problem:  # a disk that cannot be written to is said where it is needed
+        logging.getLogger(__name__).warning("could not tidy up the imports: %s", problem)
 
 
 def _freeze() -> None:

@@ -12,6 +12,7 @@ from app.record import journal_json
 from app.record.journal import Journal
 from app.record.review import Review
 from app.session import access
+from fmd_core.text import cut
 
 if TYPE_CHECKING:
     from app.storage import ReviewStore, StoredReview
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MOST_LISTED = 8
 Settings = Mapping[str, str]
 """What was chosen, as it stands in the address."""
+Contents = Mapping[str, str]
+"""Fingerprints of the data ("data") and of the model ("model") that a review began with, those that are known."""
+LONGEST_DETAIL = 4_000  # characters: a report takes no longer ones
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,19 @@ class Opened:
     model: str
     journal: Journal
     settings: Settings
+    contents: Contents
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be kept of a step: what was done, its detail, and how the review stands after it."""
+
+    done: tuple[str, str]
+    journal: Journal
+    settings: Settings
+    title: str
+    contents: Contents
+    taken: datetime  # in UTC
 
 
 @dataclass(frozen=True)
@@ -65,30 +82,27 @@ def owner() -> str:
     return access.email() if access.is_required() else "local"
 
 
-def keep(
-    place: Place | None,
-    review: Review,
-    journal: Journal,
-    settings: Settings,
-    *,
-    title: str,
-    done: tuple[str, str],
-) -> Place:
-    """Keep a step: what was `done` and its detail, and the journal after it. The first step makes the review.
+def keep(place: Place | None, review: Review, step: Step, *, is_late: bool = False) -> Place:
+    """Keep a step: what was done, and the review after it. The first step makes the review, in the same transaction.
+    One that `is_late` could not be written when it was taken, and its line of the log says so.
 
     Raises StaleReviewError when another tab was faster, and StorageError when nothing can be kept.
     """
     from app.storage import UnknownReviewError
 
-    state = {"title": title, "settings": dict(settings), "journal": journal_json.dump(journal)}
-    if place is None:
-        place = Place(store().create(owner(), data=review.data, model=review.model, state={}), 1)
-    action, detail = done
-    try:
-        version = store().save(place.id, version=place.version, action=action, detail=detail, state=state)
-    except UnknownReviewError:  # deleted in another tab, and gone on with here
-        return keep(None, review, journal, settings, title=title, done=done)
-    return Place(place.id, version)
+    state = {"title": step.title, "settings": dict(step.settings), "journal": journal_json.dump(step.journal)}
+    if step.contents:
+        state["contents"] = dict(step.contents)
+    late = f" (taken {step.taken:%Y-%m-%d %H:%M:%S} UTC; it could not be written then)" if is_late else ""
+    action, detail = step.done[0], cut(step.done[1], LONGEST_DETAIL) + late
+    if place is not None:
+        try:
+            version = store().save(place.id, version=place.version, action=action, detail=detail, state=state)
+            return Place(place.id, version)
+        except UnknownReviewError:  # deleted in another tab, and gone on with here
+            pass
+    made = store().create(owner(), data=review.data, model=review.model, state=state, first=(action, detail))
+    return Place(made, 2)
 
 
 def open_kept(review: str) -> Opened:
@@ -99,8 +113,13 @@ def open_kept(review: str) -> Opened:
 def _opened(found: StoredReview) -> Opened:
     journal = journal_json.load(found.state["journal"]) if found.state else Journal()
     settings: dict[str, Any] = found.state.get("settings", {})
+    contents: dict[str, Any] = found.state.get("contents", {})
     place = Place(found.id, found.version)
-    return Opened(place, found.data, found.model, journal, {str(k): str(v) for k, v in settings.items()})
+    return Opened(place, found.data, found.model, journal, _texts(settings), _texts(contents))
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}
 
 
 def listed() -> list[Listed]:
@@ -119,18 +138,35 @@ def _listed(found: StoredReview) -> Listed:
     return Listed(found.id, title, past.name(past.current), len(past.log), found.changed)
 
 
-def trail(place: Place | None) -> AuditTrail | None:
-    """The audit log of a kept review, and whether it is whole."""
-    if place is None:
-        return None
+def trail(place: Place | None, unsaved: int = 0) -> AuditTrail | None:
+    """The audit log of a kept review, and whether it is whole: not while `unsaved` steps could not be written."""
     from fmd_core.report.evidence import AuditTrail, LogLine
+
+    if place is None:
+        never = "No step of this review could be saved, so it has no log."
+        return AuditTrail((), False, never) if unsaved else None
 
     checked = store().check_log(place.id)
     lines = tuple(
-        LogLine(datetime.fromisoformat(entry.at), entry.action, entry.detail, entry.hash)
+        LogLine(
+            datetime.fromisoformat(entry.at),
+            entry.action,
+            entry.detail,
+            entry.hash,
+            entry.content,
+            entry.previous,
+        )
         for entry in store().log(place.id)
     )
-    return AuditTrail(lines, checked.intact, checked.sentence)
+    if unsaved:
+        steps = "1 step stands" if unsaved == 1 else f"{unsaved} steps stand"
+        return AuditTrail(
+            lines,
+            False,
+            f"{checked.sentence} {steps} in no log: what was done last could not be saved.",
+            place.id,
+        )
+    return AuditTrail(lines, checked.intact, checked.sentence, place.id)
 
 
 def delete(review: str) -> None:

@@ -39,6 +39,11 @@ def forget_all(beginning: str) -> None:
         forget(str(key))
 
 
+def keys_of(beginning: str, held: object) -> list[str]:
+    """Keys that begin so and hold a value."""
+    return [str(k) for k, v in st.session_state.items() if str(k).startswith(beginning) and v == held]
+
+
 def put_later(key: str, value: object) -> None:
     """Give a widget another value from the next drawing of the page on: it is drawn already in this one, or stands
     outside of the fragment that runs."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.record.history import Decided, History
 from app.record.journal import Journal, Remark
-from app.record.review import Aim, Review
+from app.record.review import Aim, Asked, Review, WorstGroup
 from app.record.variants import Sweep, Variant, describe, of_data
 from app.session import access, keeping, memory
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
@@ -72,21 +72,83 @@ def _write(changed: Journal, *done: str) -> None:
     if changed == journal():
         return
     access.require_change()
-    from app.storage import StaleReviewError, StorageError
+    from app.storage import StaleReviewError
 
     key, (action, detail) = _opened().key, done
+    contents = {**memory.value("contents", {}).get(key, {}), **_begun_with(key)}
+    step = keeping.Step(
+        (action, access.signed(detail)), changed, address(), title(), contents, datetime.now(UTC)
+    )
     try:
-        kept = keeping.keep(
-            place(), _opened(), changed, address(), title=title(), done=(action, access.signed(detail))
-        )
-        memory.put("places", {**_places(), key: kept})
-        _forget_warnings()
+        _keep(key, (*_unsaved(key), step), n_late=len(_unsaved(key)))
     except StaleReviewError as problem:
         memory.put("behind", str(problem))
         return
-    except StorageError as problem:  # the review goes on, and every page says that it is not kept
-        memory.put("not_kept", str(problem))
     memory.put("journals", {**_journals(), key: changed})
+
+
+def _keep(key: tuple[str, str], steps: tuple[keeping.Step, ...], *, n_late: int) -> None:
+    """Keep steps in the order in which they were taken; the first `n_late` could not be written before. Those that
+    cannot be written now wait for the next: the review goes on, and every page says that they are in no log.
+
+    Raises StaleReviewError, and then none waits that did not before.
+    """
+    from app.storage import StaleReviewError, StorageError
+
+    for number, step in enumerate(steps):
+        try:
+            kept = keeping.keep(_places().get(key), _opened(), step, is_late=number < n_late)
+        except StorageError as problem:
+            if isinstance(problem, StaleReviewError):
+                raise
+            memory.put("not_kept", str(problem))
+            memory.put("unsaved", {**memory.value("unsaved", {}), key: steps[number:]})
+            return
+        memory.put("places", {**_places(), key: kept})
+        memory.put("began_with", {**memory.value("began_with", {}), key: dict(step.contents)})
+        memory.put("unsaved", {**memory.value("unsaved", {}), key: steps[number + 1 : n_late]})
+    _forget_warnings()
+
+
+def _unsaved(key: tuple[str, str]) -> tuple[keeping.Step, ...]:
+    found: tuple[keeping.Step, ...] = memory.value("unsaved", {}).get(key, ())
+    return found
+
+
+def unsaved() -> int:
+    """How many steps of the review at hand are in force here and stand in no log."""
+    return len(_unsaved(_opened().key))
+
+
+def save_again() -> None:
+    """Try once more to keep the steps that could not be written."""
+    access.require_change()
+    from app.storage import StaleReviewError
+
+    key = _opened().key
+    try:
+        _keep(key, _unsaved(key), n_late=len(_unsaved(key)))
+    except StaleReviewError as problem:
+        memory.put("behind", str(problem))
+
+
+def know_contents(contents: keeping.Contents) -> None:
+    """What the data and the model at hand are by their fingerprints, as far as they are open."""
+    key = _opened().key
+    known = memory.value("contents", {})
+    memory.put("contents", {**known, key: {**known.get(key, {}), **contents}})
+
+
+def changed_since_begun() -> tuple[str, ...]:
+    """What is another than when the review at hand was begun: "data", "model"."""
+    key = _opened().key
+    now = memory.value("contents", {}).get(key, {})
+    return tuple(what for what, was in _begun_with(key).items() if now.get(what, was) != was)
+
+
+def _begun_with(key: tuple[str, str]) -> keeping.Contents:
+    found: keeping.Contents = memory.value("began_with", {}).get(key, {})
+    return found
 
 
 def place() -> keeping.Place | None:
@@ -100,8 +162,8 @@ def _places() -> dict[tuple[str, str], keeping.Place]:
 
 
 def not_kept() -> str:
-    """Why the last step could not be kept, or ''."""
-    return str(memory.value("not_kept", ""))
+    """Why the last steps could not be kept, or ''."""
+    return str(memory.value("not_kept", "")) if unsaved() else ""
 
 
 def behind() -> str:
@@ -143,12 +205,14 @@ def adopt(opened: keeping.Opened) -> None:
     memory.forget("followed")  # the slider stands where the review says
     memory.put("journals", {**_journals(), key: opened.journal})
     memory.put("places", {**_places(), key: opened.place})
+    memory.put("began_with", {**memory.value("began_with", {}), key: dict(opened.contents)})
+    memory.put("unsaved", {**memory.value("unsaved", {}), key: ()})
 
 
 def start_anew() -> None:
     """Begin a new review of the same model; the one at hand stays kept."""
     key = _opened().key
-    for kind in ("journals", "places"):
+    for kind in ("journals", "places", "began_with", "unsaved"):
         memory.put(kind, {k: v for k, v in memory.value(kind, {}).items() if k != key})
 
 
@@ -283,6 +347,14 @@ def aim() -> Aim:
     return Aim((attribute(),), measure())
 
 
+def question() -> Asked:
+    """What training samples are asked about: the bias under review, unless the Harmful page asks another question."""
+    found = memory.value("harmful_for", "")
+    if found == WorstGroup.measure:
+        return WorstGroup(attribute())
+    return Aim((attribute(),), found) if found else aim()
+
+
 def joint_aim() -> Aim:
     """The bias to take out: with the attributes that were added on the Unlearn page."""
     return Aim((attribute(), *(a for a in memory.value("also", ()) if a != attribute())), measure())
@@ -319,6 +391,18 @@ def go_to(way: Way, stop: str) -> None:
     memory.put_later("depth", way.depth)
     memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
     memory.put("going", True)
+
+
+def let_slider(go: Literal["best", "original"]) -> None:
+    """Let the slider of the Unlearn page go to our suggestion, or to the original, when it is drawn next."""
+    memory.put("slider_goes", go)
+
+
+def slider_goes() -> str:
+    """Where the slider was told to go since it was drawn, or ''; said once."""
+    goes = str(memory.value("slider_goes", ""))
+    memory.forget("slider_goes")
+    return goes
 
 
 def is_going() -> bool:
@@ -409,6 +493,24 @@ def remember_job(job: str) -> None:
 def forget_job(job: str) -> None:
     """Take a job off this visitor's list."""
     memory.put("jobs", tuple(j for j in jobs() if j != job))
+
+
+def leave_job(job: str) -> None:
+    """Wait no longer for a job that goes on for somebody else: no place follows it any more."""
+    forget_job(job)
+    for place in memory.keys_of("job_", job):
+        memory.put(place, "")
+    memory.put("left_job", job)
+
+
+def has_left(job: str) -> bool:
+    """Whether this visitor stopped waiting for a job that goes on, and did not come back."""
+    return bool(memory.value("left_job", "") == job)
+
+
+def come_back() -> None:
+    """Wait again for what was left."""
+    memory.forget("left_job")
 
 
 def show_job(place: str, job: str) -> None:

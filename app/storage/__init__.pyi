@@ -1,11 +1,10 @@
-from .audit_log import ChainCheck, LogEntry
+from .audit_log import ChainCheck
 from .errors import BrokenLogError, StaleReviewError, StorageError, UnknownReviewError
 from .reviews import ReviewStore, ReviewSummary, StoredReview
 
 __all__ = [
     "BrokenLogError",
     "ChainCheck",
-    "LogEntry",
     "ReviewStore",
     "ReviewSummary",
     "StaleReviewError",

@@ -9,27 +9,10 @@ handed out before, such as the one in a report.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-START = "0" * 64  # stands where the first entry names the one before it
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """One step of a review, exactly as recorded, so that its hash can be computed again from it."""
-
-    sequence: int  # 1 is the creation
-    at: str  # ISO 8601 in UTC, with microseconds
-    action: str
-    detail: str
-    content: str
-    """What `content_digest` said of the review after this step."""
-    previous: str
-    """Hash of the entry before, START for the first."""
-    hash: str
+from fmd_core.report.log_chain import LogEntry, digest, first_fault, is_as_recorded
 
 
 @dataclass(frozen=True)
@@ -46,34 +29,9 @@ class ChainCheck:
     sentence: str
 
 
-def entry_hash(
-    review: str, sequence: int, *, at: str, action: str, detail: str, content: str, previous: str
-) -> str:
-    """SHA-256, in hexadecimal digits, over the canonical JSON of an entry. Never change what it covers:
-    every log recorded so far would seem broken."""
-    return _digest(
-        {
-            "previous": previous,
-            "review": review,
-            "sequence": sequence,
-            "at": at,
-            "action": action,
-            "detail": detail,
-            "content": content,
-        }
-    )
-
-
 def content_digest(*, owner: str, data: str, model: str, state: str) -> str:
     """SHA-256, in hexadecimal digits, of a review: whose it is, of what, and its state's JSON text."""
-    return _digest({"owner": owner, "data": data, "model": model, "state": state})
-
-
-def _digest(fields: dict[str, object]) -> str:
-    # Only a tampered row holds something else than text and numbers; null stands for it then, which
-    # no recorded hash was made of.
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), default=lambda _: None)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest({"owner": owner, "data": data, "model": model, "state": state})
 
 
 def check_chain(
@@ -100,7 +58,7 @@ def fault_at_end(review: str, last: LogEntry | None, *, length: int, head: str, 
     """
     if last is None:
         return "no entry is left"
-    if not _as_recorded(review, last):
+    if not is_as_recorded(review, last):
         return "it is not what was recorded"
     if last.sequence != length:
         return f"it is the last one here, but the review counts {length}"
@@ -114,20 +72,8 @@ def fault_at_end(review: str, last: LogEntry | None, *, length: int, head: str, 
 def _first_fault(
     review: str, entries: Sequence[LogEntry], length: int, head: str, content: str
 ) -> tuple[int | None, str]:
-    previous = START
-    for place, entry in enumerate(entries, start=1):
-        if entry.sequence != place:
-            return place, "an entry is missing or out of order here"
-        if entry.previous != previous:
-            return place, "it does not follow from the entry before it"
-        if not _as_recorded(review, entry):
-            return place, "it is not what was recorded"
-        previous = entry.hash
+    if fault := first_fault(review, entries):
+        return fault
     last = entries[-1] if entries else None
     why = fault_at_end(review, last, length=length, head=head, content=content)
     return (max(len(entries), 1), why) if why else (None, "")
-
-
-def _as_recorded(review: str, entry: LogEntry) -> bool:
-    said = {name: getattr(entry, name) for name in ("at", "action", "detail", "content", "previous")}
-    return entry.hash == entry_hash(review, entry.sequence, **said)

@@ -30,6 +30,10 @@ SILENT = (
     "The database with the reviews cannot be used: check that it is there and may be written, "
     "and load the review again to see what was saved."
 )
+UNVERSIONED = (
+    "The database holds reviews, and what says by which version of FMD Studio (its table alembic_version) is lost: put "
+    "back the last good copy of it."
+)
 NEWER = "The reviews were kept by a newer FMD Studio: start that one, or name another database."
 KNOWN = {  # by what SQLite and PostgreSQL say of it
     "locked": BUSY,
@@ -40,6 +44,7 @@ KNOWN = {  # by what SQLite and PostgreSQL say of it
     "not a database": DAMAGED,
     "malformed": DAMAGED,
     "could not decode": DAMAGED,
+    "already exists": UNVERSIONED,  # the first migration meets the tables that it makes
 }
 
 

@@ -14,15 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
-from app.storage.audit_log import (
-    START,
-    ChainCheck,
-    LogEntry,
-    check_chain,
-    content_digest,
-    entry_hash,
-    fault_at_end,
-)
+from app.storage.audit_log import ChainCheck, check_chain, content_digest, fault_at_end
 from app.storage.database import (
     database_url,
     forget_deleted,
@@ -35,6 +27,7 @@ from app.storage.database import (
 from app.storage.errors import BrokenLogError, StaleReviewError, StorageError, UnknownReviewError
 from app.storage.tables import AUDIT_LOG, REVIEWS
 from app.storage.values import MAX_ACTION, MAX_DETAIL, MAX_NAME, checked_text, json_text
+from fmd_core.report.log_chain import START, LogEntry, entry_hash
 
 REVIEW_ID = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(16) gives
 
@@ -81,8 +74,17 @@ class ReviewStore:
         self._url = url
         self._engine: Engine | None = None
 
-    def create(self, owner: str, *, data: str, model: str, state: dict[str, Any]) -> str:
-        """Keep a new review, its log begun by the entry "created"; returns its id, which nobody can guess.
+    def create(
+        self,
+        owner: str,
+        *,
+        data: str,
+        model: str,
+        state: dict[str, Any],
+        first: tuple[str, str] | None = None,
+    ) -> str:
+        """Keep a new review, its log begun by the entry "created" and, in the same transaction, by what was done
+        `first` (action and detail) if anything was; returns its id, which nobody can guess.
 
         Raises StorageError for a value that cannot be kept, as in `save`.
         """
@@ -94,11 +96,25 @@ class ReviewStore:
         }
         review = secrets.token_urlsafe(16)
         detail = f"data: {data}, model: {model or 'none'}"
-        entry = _entry(review, 1, "created", detail, START, content)
-        row = {**content, "version": 1, "head": entry.hash, "created": entry.at, "changed": entry.at}
+        entries = [_entry(review, 1, "created", detail, START, content)]
+        if first:
+            action, told = (
+                checked_text("action", first[0], MAX_ACTION),
+                checked_text("detail", first[1], MAX_DETAIL),
+            )
+            entries.append(_entry(review, 2, action, told, entries[0].hash, content))
+        last = entries[-1]
+        row = {
+            **content,
+            "version": last.sequence,
+            "head": last.hash,
+            "created": entries[0].at,
+            "changed": last.at,
+        }
         with self._transaction(writes=True) as connection:
             connection.execute(insert(REVIEWS).values(id=review, **row))
-            connection.execute(insert(AUDIT_LOG).values(review=review, **asdict(entry)))
+            for entry in entries:
+                connection.execute(insert(AUDIT_LOG).values(review=review, **asdict(entry)))
         return review
 
     def load(self, review: str) -> StoredReview:

@@ -22,7 +22,8 @@ def verdict() -> Verdict:
 
 def finding(aim: Aim) -> Finding | None:
     """What an aim has to bring within its limit: the worst finding that it takes out."""
-    return finding_of(verdict().findings, aim)
+    found = verdict()
+    return finding_of(found.findings, aim, found.classes)
 
 
 def sentence(aim: Aim) -> str:

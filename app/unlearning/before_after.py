@@ -75,7 +75,7 @@ def _figures(result: BeforeAfter, names: tuple[str, str]) -> None:
 
 def _who_pays(result: BeforeAfter) -> None:
     _lead(
-        "Every class, every attribute value, and who goes with or against the pattern; who lost by more than chance "
+        "Every class, every attribute value, and who is usual or unusual for the class; who lost by more than chance "
         "comes first.",
         "Who pays", "The pattern", "Adjusted for looking at many", "McNemar’s test",
     )  # fmt: skip
@@ -110,6 +110,5 @@ def _changed(review: Review, result: BeforeAfter) -> None:
 def _confusion(result: BeforeAfter, when: int) -> None:
     counts, summary = result.confusions[when], result.confusion_summaries[when]
     figure = charts.confusion(counts, result.classes, result.confusion_top)
-    st.plotly_chart(figure, key=f"confusion_{when}", config=charts.CONFIG, alt=summary)
-    st.caption(components.plain(summary))
+    panels.picture(figure, summary, key=f"confusion_{when}")
     panels.folded_table(lambda: result.confusion_table(when), summary, key=f"confusion_{when}")

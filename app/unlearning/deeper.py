@@ -11,22 +11,24 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.record.review import Review
-from app.record.trained import Learnt
 from app.record.variants import Retrained
 from app.session import memory, state
-from app.unlearning import deeper_job, history_panel
-from app.unlearning.model_files import network_file, why_no_file
+from app.unlearning import beside, deeper_job, history_panel
+from app.unlearning.model_files import network_file, network_onnx, why_no_file
 from app.view_models import charts, glossary
 from app.view_models import deeper as words
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import AttributeDataset
+from fmd_core.data import Split
 from fmd_core.report import wording
+from fmd_core.study.debiasing import VALIDATION, Change
+from fmd_core.study.deeper import take_turns
 from fmd_core.unlearn.deeper.choosing import SHARES
+from fmd_core.unlearn.deeper.improving import improvements, in_the_data_s_words
 from fmd_core.unlearn.deeper.planning import LEARN_ON
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve, Reach, usual_improve, why_only_groups
+from fmd_core.unlearn.deeper.training import Improve, usual_improve, why_only_groups
 
-USUAL: Reach = "last block"
+USUAL: Change = "last block"
 ROUNDED_TO = 5  # seconds
 
 
@@ -37,7 +39,9 @@ class Run:
     variant: Retrained
     """The whole way to it."""
     improve: Improve
-    """What was to improve; the usual where nobody remembers, as after a restart."""
+    """What was to improve; the usual where nobody remembers."""
+    judged_by: tuple[Split, ...] = VALIDATION
+    """The parts of the data whose people choose."""
 
 
 def draw(tolerance: float) -> None:
@@ -57,62 +61,73 @@ def draw(tolerance: float) -> None:
 def _panel(tolerance: float) -> None:
     review = state.review()
     with st.spinner("Looking at the network"):
-        reaches = cache.reaches(review)
+        changes = cache.changes(review)
     st.markdown(components.plain(words.LEAD), help=glossary.tip("Learning on"))
-    if why := words.why_cannot(reaches):
+    if why := words.why_cannot(changes):
         st.info(components.plain(why))
         return
     runs = _runs(review)
-    _begin(review, reaches, tolerance, is_first=not runs)
-    if not runs:
-        return
-    run = _choose(runs)
-    if deeper_job.have_asked(run.variant):
+    _begin(review, changes, tolerance, is_first=not runs)
+    run = _choose(runs) if runs else None
+    if run is not None and deeper_job.have_asked(run.variant):
         _results(run, tolerance)
+        beside.draw(tolerance, run.improve, run.variant.review)
+    else:
+        beside.draw(tolerance, usual_improve(cache.dataset(review), state.attribute()))
 
 
 # --- before
 
 
-def _begin(review: Review, reaches: dict[Reach, str], tolerance: float, *, is_first: bool) -> None:
+def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_first: bool) -> None:
     """What may change, what should improve, what it costs, and the button."""
     data, attribute = cache.dataset(review), state.attribute()
     left, right = st.columns(2, gap="large")
     with left:
-        options = words.can_change(reaches)
+        options = words.can_change(changes)
         if memory.value("deeper_reach", None) not in options:
             memory.put("deeper_reach", USUAL if USUAL in options else options[0])
-        reach = st.radio(
-            "What may change", options, format_func=words.REACHES.__getitem__, key="deeper_reach",
+        change = st.radio(
+            "What may change", options, format_func=words.CHANGES.__getitem__, key="deeper_reach",
             persist_state="session",
         )  # fmt: skip
-        if closed := words.closed(reaches):
+        if closed := words.closed(changes):
             st.caption(components.plain(closed))
     with right:
-        improve = _what_improves(data, attribute)
+        improve = _what_improves(review, change)
     live = deeper_job.follow()
     if live:
         return
-    with st.spinner("Measuring how long a few steps take"):
-        seconds = cache.deeper_seconds(review, attribute, reach, improve)
-    st.caption(components.plain(words.cost(data, reach, improve, _time_words(seconds))))
+    time, done = "", (0, 0)
+    if change != "threshold":
+        with st.spinner("Measuring how long a few steps take"):
+            time = _time_words(cache.deeper_seconds(review, attribute, change, improve))
+        done = cache.deeper_done(review, attribute, deeper_job.SETTINGS(change, improve))
+    in_turns = take_turns(data, attribute, improve)
+    said = words.cost(data, change, improve, time, in_turns=in_turns), words.goes_on(done)
+    st.caption(components.plain(" ".join(filter(None, said))))
     kind: Literal["primary", "secondary"] = "primary" if is_first else "secondary"
-    if st.button("Let it learn on", type=kind, icon=":material/play_arrow:", key="learn_on"):
-        deeper_job.begin(DeeperSettings(reach, improve), tolerance)
+    label = "Go on" if done[0] else "Move the thresholds" if change == "threshold" else "Let it learn on"
+    if st.button(label, type=kind, icon=":material/play_arrow:", key="learn_on"):
+        deeper_job.begin(change, improve, tolerance)
 
 
-def _what_improves(data: AttributeDataset, attribute: str) -> Improve:
-    if why := why_only_groups(data, attribute):
-        st.caption(components.plain(words.only_groups(data, attribute, why)))
-        return "groups"
-    usual = usual_improve(data, attribute)
-    options: tuple[Improve, ...] = (usual, *(aim for aim in words.IMPROVES if aim != usual))
-    memory.keep_within("deeper_improve", options)
+def _what_improves(review: Review, change: Change) -> Improve:
+    data, attribute = cache.dataset(review), state.attribute()
+    aims = {aim.name: aim for aim in improvements(data, attribute)}
+    memory.keep_within("deeper_improve", tuple(aims))
     improve: Improve = st.radio(
-        "What should improve", options, format_func=words.IMPROVES.__getitem__, key="deeper_improve",
+        "What should improve", tuple(aims), format_func=lambda name: aims[name].title, key="deeper_improve",
         persist_state="session", help=glossary.tip("Every group counted alike", "Twin"),
     )  # fmt: skip
-    st.caption(words.IMPROVE_NOTES[improve])
+    worst = cache.served_worst(review, attribute) if improve == "worst group" else None
+    whom = in_the_data_s_words(improve, data, attribute, worst)
+    note = "" if change == "threshold" else aims[improve].note
+    said = " ".join(filter(None, (note, f"Here: {whom}." if whom else "")))
+    if said:
+        st.caption(components.plain(said))
+    if why := why_only_groups(data, attribute):
+        st.caption(components.plain(words.only_groups(data, attribute, why)))
     return improve
 
 
@@ -126,21 +141,42 @@ def _time_words(seconds: float) -> str:
 
 
 def _runs(review: Review) -> list[Run]:
-    """Networks that learned on from this model, about the attribute under review: trained here, and kept in the
-    history; the latest last."""
+    """Networks that learned on from this model, about the attribute under review: those on this machine, those in the
+    history, and those that learned in this session; the latest last."""
     attribute, usual = state.attribute(), usual_improve(cache.dataset(review), state.attribute())
-    learnt: dict[str, tuple[Retrained, Learnt | None]] = {}
-    for kept in state.history().kept:
-        if isinstance(kept.variant, Retrained) and kept.variant.way == LEARN_ON.name:
-            learnt[kept.variant.review.beside] = replace(kept.variant, share=1.0), None
+    runs: dict[str, Run] = {}
+
+    def add(run: Run) -> None:
+        runs.pop(run.variant.review.beside, None)
+        runs[run.variant.review.beside] = run
+
+    kept = {found.id: found for found in cache.learned(review) if found.attribute == attribute}
+    for found in kept.values():
+        what = words.made(attribute, found.change, found.improve, found.steps)
+        beside = replace(review, beside=found.id)
+        add(
+            Run(
+                Retrained(beside, state.aim(), LEARN_ON.name, what, found.tolerance),
+                found.improve,
+                found.judged_by,
+            )
+        )
+    for past in state.history().kept:
+        variant = past.variant
+        if (
+            isinstance(variant, Retrained)
+            and variant.way == LEARN_ON.name
+            and variant.review.beside not in kept
+        ):
+            add(Run(replace(variant, share=1.0), usual))
     for trained in state.trained_here():
         if trained.learnt is not None:
-            learnt.pop(trained.variant.review.beside, None)
-            learnt[trained.variant.review.beside] = trained.variant, trained.learnt
+            known = kept.get(trained.variant.review.beside)
+            add(Run(trained.variant, trained.learnt.improve, known.judged_by if known else VALIDATION))
     return [
-        Run(_today(variant, review), usual if how is None else how.improve)
-        for variant, how in learnt.values()
-        if variant.aim.attribute == attribute
+        replace(run, variant=_today(run.variant, review))
+        for run in runs.values()
+        if run.variant.aim.attribute == attribute
     ]
 
 
@@ -161,22 +197,23 @@ def _results(run: Run, tolerance: float) -> None:
     review, data = run.variant.review, cache.dataset(run.variant.review)
     attribute = run.variant.aim.attribute
     with st.spinner("Asking validation people"):
-        path = cache.deeper_path(review, attribute, run.improve, tolerance, _shares(run))
+        path = cache.deeper_path(review, attribute, run.improve, tolerance, _shares(run, tolerance))
         simpler = cache.deeper_baselines(state.review(), attribute, run.improve, tolerance)
-    share = _how_far(run, [point.share for point in path.points], words.suggested_stop(path))
+    standing = _in_force(run, tolerance)
+    share = _how_far(run, standing, [point.share for point in path.points], words.suggested_stop(path))
     variant = replace(run.variant, tolerance=tolerance, share=share or 1.0)
     tests = tuple(cache.deeper_figures(review, attribute, at) for at in (0.0, share))
-    view = words.build(data, attribute, path, share, (tests[0], tests[1]), simpler.values(), run.improve)
+    others = [*simpler.values(), *beside.judged(attribute, run.improve, tolerance)]
+    view = words.build(data, attribute, path, share, (tests[0], tests[1]), others, run.improve, run.judged_by)
     st.caption(components.plain(view.suggestion), help=glossary.tip("Learning on"))
     _before_and_after(variant if share else None, attribute)
     if view.refusal:
         st.warning(components.plain(wording.guard_refusal(view.refusal)))
-    _act(variant if share else None, refused=bool(view.refusal), in_force=_in_force(run) == share)
+    _act(variant if share else None, refused=bool(view.refusal), in_force=standing == share)
     st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
-    st.plotly_chart(figure, key="deeper_way", config=charts.CONFIG, alt=view.summary)
-    st.caption(components.plain(view.summary))
+    panels.picture(figure, view.summary, key="deeper_way")
     panels.folded_table(lambda: view.points, view.summary, key="deeper_way")
     st.markdown(components.plain(view.judges))
     st.table(panels.plain_cells(view.fixes), border="horizontal", hide_index=True, alt=view.fixes_summary)
@@ -188,22 +225,25 @@ def _results(run: Run, tolerance: float) -> None:
     )
 
 
-def _in_force(run: Run) -> float | None:
-    """How far on the way the model in force stands; None where it is another."""
+def _in_force(run: Run, tolerance: float) -> float | None:
+    """How far on the way the model in force stands; None where it is another, or the same network under another aim,
+    tolerance or other data."""
     current = state.current()
-    if not isinstance(current, Retrained) or current.way != LEARN_ON.name:
+    if not isinstance(current, Retrained) or replace(current, share=1.0) != replace(
+        run.variant, tolerance=tolerance
+    ):
         return None
-    return current.share if current.review.beside == run.variant.review.beside else None
+    return current.share
 
 
-def _shares(run: Run) -> tuple[float, ...]:
+def _shares(run: Run, tolerance: float) -> tuple[float, ...]:
     """The points on the way: the usual ones, and where the model in force stands."""
-    return tuple(sorted({*SHARES, _in_force(run) or 1.0}))
+    return tuple(sorted({*SHARES, _in_force(run, tolerance) or 1.0}))
 
 
-def _how_far(run: Run, shares: list[float], suggested: str) -> float:
+def _how_far(run: Run, standing: float | None, shares: list[float], suggested: str) -> float:
     """The slider. It begins where the model in force stands, or at our suggestion."""
-    key, standing = f"deeper_share_{run.variant.review.beside}", _in_force(run)
+    key = f"deeper_share_{run.variant.review.beside}"
     stops = {words.stop_label(share): share for share in shares}
     first = suggested if standing is None else words.stop_label(standing)
     memory.offer(key, tuple(stops), first)
@@ -245,6 +285,12 @@ def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
             st.download_button(
                 "Keep as a file", lambda: network_file(variant), "model.safetensors", "application/octet-stream",
                 icon=":material/download:", on_click="ignore", key="deeper_file",
+                help="Opens here again, and runs as plain PyTorch: docs/debiased_model.md has the lines.",
+            )  # fmt: skip
+            st.download_button(
+                "Keep as ONNX", lambda: network_onnx(variant), "model.onnx", "application/octet-stream",
+                icon=":material/download:", on_click="ignore", key="deeper_onnx",
+                help="For programs that know neither FMD Studio nor PyTorch.",
             )  # fmt: skip
     if why:
         st.caption(components.plain(why))

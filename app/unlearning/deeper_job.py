@@ -15,43 +15,58 @@ from app.record.trained import Learnt, Trained
 from app.record.variants import Retrained
 from app.session import access, state
 from app.view_models import deeper as words
-from fmd_core.models.shelf import keep_model
+from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import deepen
-from fmd_core.unlearn.deeper.choosing import SHARES
+from fmd_core.study.learned import Learned, keep_learned, keep_thresholds
 from fmd_core.unlearn.deeper.planning import LEARN_ON
-from fmd_core.unlearn.deeper.training import DeeperSettings
+from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
 
 PLACE, ASKING = "deeper", "deeper_asking"
+SETTINGS = DeeperSettings
+ASKED = (0.25, 0.5, 0.75, 1.0)
+"""Points of the way that are compared with the original at once; any other costs a moment when it is chosen."""
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 
 
-def begin(settings: DeeperSettings, tolerance: float) -> None:
+def begin(change: Change, improve: Improve, tolerance: float) -> None:
     """Begin to let the network under review learn on, against the attribute under review."""
     access.require_change()
     review, aim = state.review(), state.aim()
     attribute = aim.attribute
-    key = f"deeper {review.data} {review.model} {attribute} {settings} {tolerance}"
+    key = f"deeper {review.data} {review.model} {attribute} {change} {improve} {tolerance}"
 
     def work(progress: Progress) -> Trained:
-        begun = time.perf_counter()
-        told = progress.part(0.0, 0.75)
-        found = deepen(
-            cache.study(review), attribute, settings, tolerance=tolerance,
-            progress=lambda share: told(share, "Learning on, then asking validation people"),
-        )  # fmt: skip
-        network, steps = found.repaired, found.steps
-        what = words.made(attribute, settings.reach, settings.improve, steps)
-        progress(0.75, "Keeping the network")
-        name = f"{found.study.model.name or network.architecture}, {what}"
-        changed = keep_model(cache.dataset(review), replace(network, name=name))
-        variant = Retrained(replace(review, beside=changed), aim, LEARN_ON.name, what, tolerance)
+        told = progress.part(0.0, 0.77)
+        found = _learned(review, attribute, change, improve, tolerance, told)
+        what = words.made(attribute, found.change, found.improve, found.steps)
+        variant = Retrained(replace(review, beside=found.id), aim, LEARN_ON.name, what, tolerance)
         ask_everybody(variant, progress.part(0.77, 1.0))
-        learnt = Learnt(settings.reach, settings.improve, steps)
-        return Trained(variant, (), time.perf_counter() - begun, learnt=learnt)
+        return Trained(variant, (), found.seconds, learnt=Learnt(found.change, found.improve, found.steps))
 
-    title = f"Letting the network learn on: {words.REACHES[settings.reach].lower()}, about {attribute}"
+    title = f"Letting the network learn on: {words.CHANGES[change].lower()}, about {attribute}"
     state.show_job(PLACE, job_panel.start_job(key, title, work, about=(PLACE, review.key)).id)
     st.rerun()
+
+
+def _learned(
+    review: Review, attribute: str, change: Change, improve: Improve, tolerance: float, told: Progress
+) -> Learned:
+    """What comes of it, on the shelf."""
+    begun, study = time.perf_counter(), cache.study(review)
+
+    def name(steps: int) -> str:
+        made = words.made(attribute, change, improve, steps)
+        return f"{study.model.name or study.model.architecture}, {made}"
+
+    if change == "threshold":
+        told(0.0, "Moving the thresholds, then asking validation people")
+        return keep_thresholds(study, attribute, improve, tolerance, name(0))
+    found = deepen(
+        study, attribute, SETTINGS(change, improve), tolerance=tolerance,
+        progress=lambda share: told(0.97 * share, "Learning on, then asking those who did not teach it"),
+    )  # fmt: skip
+    told(0.97, "Keeping the network")
+    return keep_learned(found, name(found.steps), time.perf_counter() - begun)
 
 
 def follow() -> bool:
@@ -84,8 +99,8 @@ def ask_everybody(variant: Retrained, progress: Progress) -> None:
     attribute = variant.aim.attribute
     asking = progress.part(0.0, 0.7)
     cache.warm(variant.review, lambda share: asking(share, "Asking both networks about everybody"))
-    for place, share in enumerate(SHARES):
-        progress(0.7 + 0.3 * place / len(SHARES), "Comparing before and after")
+    for place, share in enumerate(ASKED):
+        progress(0.7 + 0.3 * place / len(ASKED), "Comparing before and after")
         there = replace(variant, share=share)
         cache.point(there)
         cache.comparison(there.review, there, attribute)

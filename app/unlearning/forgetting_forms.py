@@ -14,7 +14,7 @@ from app.session import memory, state
 from app.unlearning import forgetting_job
 from app.view_models import charts
 from app.view_models import feature_unlearning as words
-from app.widgets import components, gallery, panels
+from app.widgets import gallery, panels
 from fmd_core.forget.adversarial import ADVERSARY, STRENGTHS
 from fmd_core.forget.channels import PATTERN, ChannelGroups
 from fmd_core.forget.erasure import ERASURE
@@ -114,10 +114,7 @@ def forget_pattern(review: Review, beside: DeltaGenerator) -> Trained | None:
         groups = cache.channel_groups(review, layer, n_groups)
     eigenvalues = groups.eigenvalues[: max(12, groups.n_groups + 2)].tolist()
     summary = words.spectrum_summary(eigenvalues, groups.n_groups, len(groups.eigenvalues))
-    st.plotly_chart(
-        charts.spectrum(eigenvalues, groups.n_groups), key="spectrum", config=charts.CONFIG, alt=summary
-    )
-    st.caption(components.plain(summary))
+    panels.picture(charts.spectrum(eigenvalues, groups.n_groups), summary, key="spectrum")
     panels.folded_table(lambda: words.spectrum_table(eigenvalues), summary, key="spectrum")
     with beside:
         for group in range(groups.n_groups):

@@ -53,12 +53,13 @@ def draw(
             help=glossary.tip("Fingerprint"),
         )
         if past.log:
-            st.table(
-                panels.plain_cells(unlearn.history_table(past)),
-                border="horizontal",
-                hide_index=True,
-                alt="History",
-            )
+            with st.popover("History", icon=":material/history:"):
+                st.table(
+                    panels.plain_cells(unlearn.history_table(past)),
+                    border="horizontal",
+                    hide_index=True,
+                    alt="History",
+                )
 
 
 def apply(variant: Variant) -> None:

@@ -7,10 +7,14 @@ from tempfile import TemporaryDirectory
 
 import fmd_core as fmd
 from app import cache
-from app.record.variants import Retrained
+from app.record.review import Review
+from app.record.variants import Retrained, Variant
 from fmd_core.errors import ModelError
+from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.files import save_classifier
 from fmd_core.models.mixture import mixed_network
+from fmd_core.models.onnx_door.opening import onnx_encoder, whole_file
+from fmd_core.models.onnx_export import save_onnx
 from fmd_core.models.shelf import model_file
 
 
@@ -24,6 +28,25 @@ def network_file(variant: Retrained) -> bytes:
         path = Path(folder) / "model.safetensors"
         save_classifier(_mixed(variant), path)
         return path.read_bytes()
+
+
+def network_onnx(variant: Retrained) -> bytes:
+    """The same as an ONNX graph, from prepared samples to logits."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        save_onnx(_mixed(variant), path)
+        return path.read_bytes()
+
+
+def onnx_file(review: Review, variant: Variant | None) -> bytes:
+    """The ONNX file that a model came in, with the last layer in force in the place of its own; b"" of a model that
+    came by another door, and of one that is open deeper than its last layer."""
+    if (variant.review if variant else review).depth != LAST_LAYER:
+        return b""
+    model, head = cache.classifier(review), cache.head(review, variant)
+    if onnx_encoder(model) is None or not isinstance(head, fmd.LinearHead):
+        return b""
+    return whole_file(model, head)
 
 
 def why_no_file(variant: Retrained) -> str:

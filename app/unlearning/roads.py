@@ -71,7 +71,9 @@ def _is_under_way(review: Review, goal: Goal, k: int, tolerance: float) -> bool:
         "is kept."
     )
     if st.button("Try every road", key="try_roads"):
-        begun = job_panel.start_job(key, f"Trying every road against {aim_of(goal).words}", work)
+        begun = job_panel.start_job(
+            key, f"Trying every road against {aim_of(goal, cache.dataset(review).target.levels).words}", work
+        )
         state.show_job(PLACE, begun.id)
         st.rerun()
     if job is not None and is_ours:

@@ -15,7 +15,7 @@ import streamlit as st
 from app.session import memory
 from app.view_models import charts, glossary
 from app.view_models.unlearn import Axis, CurveView
-from app.widgets import components, panels
+from app.widgets import components, figure_tools, panels
 
 STAGE = "trade_off_stage"
 _SIZE = 22  # pixels, of the ring
@@ -42,7 +42,7 @@ def choose_axis(named: dict[Axis, str]) -> Axis:
     """What lies across: bias, flips, or who is served worst."""
     memory.keep_within("axis", tuple(named))
     st.segmented_control(
-        "Across", list(named), format_func=named.__getitem__, key="axis", required=True,
+        "Across", list(named), format_func=named.__getitem__, key="axis", required=True, label_visibility="collapsed",
         help=glossary.tip("Decision flip", "Our suggestion"),
     )  # fmt: skip
     return next(axis for axis in named if axis == memory.chosen("axis"))
@@ -51,11 +51,11 @@ def choose_axis(named: dict[Axis, str]) -> Axis:
 def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
     """Legend, curve and ring, the sentence that sums them up, and a table that is made when it is opened."""
     scene = charts.trade_off(view.full, view.blends, view.suggested, view.axis)
-    st.html(STYLE + _legend())
     with st.container(key=STAGE):
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
         st.html(_ring(*scene.place(view.chosen)))
-    st.caption(components.plain(view.judges), help=components.plain(view.summary))
+    st.html(STYLE + _legend())
+    figure_tools.caption(view.judges, "trade_off", "Bias and accuracy", help=components.plain(view.summary))
     panels.folded_table(table, view.summary, key="curve")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -16,7 +16,8 @@ from app.unlearning import aimed
 from app.unlearning.history_panel import Shortcut
 from app.view_models import glossary, unlearn
 from app.widgets import components
-from fmd_core.method import Strategy, find_strategy, strategies
+from fmd_core.data import PairMethod
+from fmd_core.method import Strategy, default_strategy, find_strategy, strategies
 from fmd_core.models.depth import find_depth
 from fmd_core.report import wording
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -31,15 +32,28 @@ def require_sweep() -> None:
     preparation.require_path(*sweep)
 
 
-def choose() -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
-    """Attributes, strategy, depth, K, tolerance and strength; the path they lead along and the point chosen on it.
+@dataclass(frozen=True)
+class Chosen:
+    """A path and how it was chosen; the strength is chosen next."""
+
+    path: fmd.UnlearningPath
+    sweep: Sweep
+    tolerance: float
+
+    def recipe(self, choice: fmd.PathPoint) -> Recipe:
+        """A point of the path as a variant."""
+        return Recipe(*self.sweep, choice.result.strength, choice.result.blend, self.tolerance)
+
+
+def choose_way() -> Chosen:
+    """Attributes, strategy, depth, K and tolerance, and the path they lead along.
 
     The controls come first and `state.sweep` is read once, after them: what is shown, applied and written into the
     address is one recipe, also where the page runs for a control alone.
     """
     review = state.review()
     _choose_attributes(review)
-    strategy = _choose_strategy(state.joint_aim())
+    strategy = _choose_strategy(state.joint_aim(), cache.dataset(review).pair_method)
     _choose_depth(review)
     if strategy.uses_k:
         _choose_k()
@@ -47,9 +61,13 @@ def choose() -> tuple[fmd.UnlearningPath, fmd.PathPoint, Recipe]:
     sweep = state.sweep()
     if not cache.is_solved(*sweep) and memory.is_first_time(sweep):
         st.rerun()  # the page sees to it first, with progress and a way to stop
-    path = cache.path(*sweep, tolerance, aimed.goal(sweep.aim))
-    choice = _choose_strength(path, sweep, strategy.strength_name)
-    return path, choice, Recipe(*sweep, choice.result.strength, choice.result.blend, tolerance)
+    return Chosen(cache.path(*sweep, tolerance, aimed.goal(sweep.aim)), sweep, tolerance)
+
+
+def choose_strength(chosen: Chosen) -> fmd.PathPoint:
+    """The point of the path that the slider stands on."""
+    name = find_strategy(chosen.sweep.strategy).strength_name
+    return _choose_strength(chosen.path, chosen.sweep, name)
 
 
 def _choose_attributes(review: Review) -> None:
@@ -69,10 +87,12 @@ def _choose_attributes(review: Review) -> None:
     )
 
 
-def _choose_strategy(aim: Aim) -> Strategy:
+def _choose_strategy(aim: Aim, twins: PairMethod) -> Strategy:
+    names = tuple(strategy.name for strategy in strategies())
+    memory.offer("strategy", names, default_strategy(twins))
     name = st.selectbox(
         "How",
-        [strategy.name for strategy in strategies()],
+        names,
         format_func=lambda name: find_strategy(name).title,
         key="strategy",
         persist_state="session",
@@ -129,21 +149,24 @@ def _choose_strength(path: fmd.UnlearningPath, sweep: Sweep, label: str) -> fmd.
     stops, key = unlearn.stops(path), state.stop_key()
     _follow(key, sweep)
     memory.settle(key)
+    if goes := state.slider_goes():
+        memory.put(key, _stop_of(path) if goes == "best" else next(iter(stops)))
     if not memory.has(key) and (begins := unlearn.stop_of(path, _made_here(sweep))):
         memory.put(key, begins)
     if memory.has(key) and memory.value(key, "") not in stops:
         gone = str(memory.value(key, ""))[:60]
         st.info(components.plain(f"There is no strength '{gone}' here, so this is the original."))
     memory.keep_within(key, tuple(stops))
-    stop = st.select_slider(
-        label.capitalize(),
-        tuple(stops),
-        key=key,
-        persist_state="session",
-        help=glossary.tip("Strength", "Part of the way", "Step share"),
-    )
     best = _stop_of(path)
-    st.button("Go to our suggestion", on_click=memory.setter(key, best), disabled=stop == best)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        stop = st.select_slider(
+            label.capitalize(),
+            tuple(stops),
+            key=key,
+            persist_state="session",
+            help=glossary.tip("Strength", "Part of the way", "Step share"),
+        )
+        st.button("Go to our suggestion", on_click=memory.setter(key, best), disabled=stop == best)
     return stops[stop]
 
 

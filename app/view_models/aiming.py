@@ -17,6 +17,7 @@ AIMED: dict[Measure, str] = {
     "counterfactual": "twins by {} are answered alike",
     "demographic parity": "an answer is given equally often, by {}",
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
+    "predictive equality": "a false answer is given equally often, by {}",
 }
 REACHED = {
     Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",
@@ -28,7 +29,9 @@ REACHED = {
 def aim_behind(verdict: Verdict) -> Aim | None:
     """What takes out the worst finding, which is beyond its limit; None where nothing is."""
     worst = verdict.worst
-    return None if worst is None or verdict.outcome is not Outcome.BEYOND else aim_of(worst)
+    if worst is None or verdict.outcome is not Outcome.BEYOND:
+        return None
+    return aim_of(worst, verdict.classes)
 
 
 def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:

@@ -23,6 +23,7 @@ MOST_INTERSECTIONS = 30
 BEFORE_AFTER = ("before", "after")
 ORIGINAL = "The original model"  # its name beside others; nobody may give it to a variant
 FLIPS = "Flipped decisions"
+CALIBRATED = "Calibrated"
 
 Better = Literal["normal", "inverse", "off"]
 """Whether a rise is good, bad, or cannot be said."""
@@ -91,14 +92,21 @@ class BeforeAfter:
 
     @cached_property
     def figures(self) -> tuple[tuple[str, Change, Better], ...]:
-        """The five figures that everything is about: name, change, and which way is good."""
+        """The figures that everything is about: name, change, and which way is good."""
         found = self.comparison
+        # a fall that only flatter answers explain is no good news
+        judged: tuple[tuple[str, Change, Better], ...] = (
+            (_judged_label(found), found.judged, "off" if found.is_flatter else "inverse"),
+        )
+        if found.calibrated is not None:
+            moved = found.is_calibrated_better or found.is_calibrated_worse
+            judged += ((CALIBRATED, found.calibrated, "inverse" if moved else "off"),)
         return (
-            (_judged_label(found), found.judged, "inverse"),
+            *judged,
             (FLIPS, found.flips, "inverse"),
             ("Accuracy", found.accuracy, "normal"),
-            ("Right, with the pattern", found.aligned_accuracy, "normal"),
-            ("Right, against the pattern", found.conflicting_accuracy, "normal"),
+            ("Right, usual for the class", found.aligned_accuracy, "normal"),
+            ("Right, unusual for the class", found.conflicting_accuracy, "normal"),
         )
 
     @property
@@ -106,7 +114,11 @@ class BeforeAfter:
         """The same as cards."""
         terms = _terms(self.comparison)
         return tuple(
-            _card(*figure, of, "points" if figure[1] is self.comparison.judged else "%")
+            _card(
+                *figure,
+                of,
+                "points" if figure[1] in (self.comparison.judged, self.comparison.calibrated) else "%",
+            )
             for figure, of in zip(self.figures, terms, strict=True)
         )
 
@@ -226,15 +238,14 @@ def _intersections_note(comparison: Comparison) -> str:
 
 
 def _terms(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
-    """Glossary terms of the five cards."""
+    """Glossary terms of the cards."""
     judged: tuple[str, ...] = ("Counterfactual bias",)
     if comparison.gap is not None:
-        judged = (
-            "Demographic parity" if comparison.measure == "demographic parity" else "Equal opportunity",
-        )
+        judged = (comparison.measure.capitalize(),)
     elif comparison.excess is not None:
         judged = ("Excess (beyond the placebo)", "Placebo twins")
-    return (*judged, "Points"), ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)
+    even = () if comparison.calibrated is None else (("Calibrated bias", "Points"),)
+    return (*judged, "Points"), *even, ("Decision flip",), ("Accuracy",), ("The pattern",), ("The pattern",)
 
 
 def _card(

@@ -27,7 +27,7 @@ ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
-CURVE_HEIGHT, CURVE_MARGIN = 350, {"l": 70, "r": 16, "t": 14, "b": 50}  # pixels
+CURVE_HEIGHT, CURVE_MARGIN = 240, {"l": 70, "r": 16, "t": 14, "b": 50}  # pixels
 LONGEST_IN_LEGEND = 36  # characters
 LINE_HEIGHT = 18  # pixels of a line of a label
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
@@ -44,6 +44,15 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a waterfall: a share, where it ends."""
+
+    label: str
+    level: float
+    color: str
+
+
+@dataclass(frozen=True)
 class BarChart:
     """Bars with the sentence that sums them up and the same figures as a table."""
 
@@ -52,9 +61,11 @@ class BarChart:
     table: pd.DataFrame
 
 
-def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: bool = False) -> go.Figure:
-    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line, a row's own limit
-    a mark across its bar."""
+def bars(
+    rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: bool = False, named: str = "limit"
+) -> go.Figure:
+    """Estimates in percent as horizontal bars with 95 % whiskers; `limit` draws a dashed line with what it is `named`,
+    a row's own limit a mark across its bar."""
     known = [row for row in rows if row.estimate.value is not None]
     limits = [row for row in known if row.limit is not None]
     ends = [100 * (end or 0) for row in known for end in (row.estimate.low, row.estimate.high)]
@@ -70,7 +81,7 @@ def bars(rows: Sequence[Bar], *, axis: str, limit: float | None = None, signed: 
     if limit is not None:
         line = {"color": LIMIT, "dash": "dash", "width": 1.5}
         place = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": 100 * limit, "x1": 100 * limit}
-        label = {"text": f"limit {100 * limit:g}", "x": 100 * limit, "y": 1, "yref": "paper"}
+        label = {"text": f"{named} {100 * limit:g}", "x": 100 * limit, "y": 1, "yref": "paper"}
         layout["shapes"] = [{"type": "line", "line": line} | place]
         layout["annotations"] = [label | {"yanchor": "bottom", "showarrow": False, "font": FONT}]
     traces = [trace, *([_limit_marks(limits)] if limits else [])]
@@ -271,6 +282,43 @@ def along_the_way(
     return _figure(traces, layout, height=300)
 
 
+def frontier(
+    way: Sequence[tuple[str, float, float]], spots: Sequence[tuple[str, float, float]], axis: str
+) -> go.Figure:
+    """Fixes by what improves (`axis`) and by accuracy, both in percent: points on the way from the original, joined,
+    and every other fix by itself. The first point of the way is the original."""
+    names, across, up = (list(column) for column in zip(*way, strict=True))
+    line: dict[str, Any] = {
+        "type": "scatter", "mode": "lines+markers", "name": "on the way", "x": across, "y": up, "text": names,
+        "line": {"color": ACCENT, "width": 2}, "marker": {"size": 7, "color": ACCENT},
+        "hovertemplate": "%{text}: %{x:.1f}, accuracy %{y:.1f} %<extra></extra>", "cliponaxis": False,
+    }  # fmt: skip
+    start = line | {
+        "mode": "markers", "name": "the original", "x": across[:1], "y": up[:1], "text": names[:1],
+        "marker": {"size": 12, "color": NEUTRAL, "symbol": "diamond"},
+    }  # fmt: skip
+    others = [
+        line | {
+            "mode": "markers", "name": name, "x": [x], "y": [y], "text": [name],
+            "marker": {"size": 10, "color": color, "symbol": symbol},
+        }
+        for (name, x, y), (symbol, color) in zip(
+            spots, ((symbol, color) for color in (LIMIT, FLAG, NEUTRAL) for symbol in SYMBOLS), strict=False
+        )
+    ]  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": axis}},
+        "yaxis": {"title": {"text": "accuracy, %"}},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        "showlegend": True,
+    }
+    return _figure([*([line] if len(way) > 1 else []), start, *others], layout, height=420)
+
+
+SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "x", "hexagon", "pentagon")
+"""Of fixes in `frontier`, so that they are told apart without colour."""
+
+
 def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
     """The smallest eigenvalues in order; the number of groups is where the next one leaps."""
     places = list(range(1, len(eigenvalues) + 1))
@@ -292,7 +340,10 @@ def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
 
 
 def predicted_measured(
-    labels: Sequence[str], predicted: Sequence[Estimate], measured: Sequence[Estimate]
+    labels: Sequence[str],
+    predicted: Sequence[Estimate],
+    measured: Sequence[Estimate],
+    axis: str = "change of the bias, points",
 ) -> go.Figure:
     """What was predicted beside what came true: paired bars of changes in points, with whiskers where
     an estimate has a range."""
@@ -307,12 +358,55 @@ def predicted_measured(
     layout = {
         "barmode": "group",
         "bargap": 0.3,
-        "xaxis": {"title": {"text": "change of the bias, points"}, "zeroline": True},
+        "xaxis": {"title": {"text": axis}, "zeroline": True},
         "yaxis": _names_down(labels) | {"categoryorder": "array", "categoryarray": list(labels)},
         "legend": _LEGEND,
         "showlegend": True,
     }
     return _figure(traces, layout, height=80 + 62 * len(labels))
+
+
+def waterfall(steps: Sequence[Step], *, axis: str, unit: str) -> go.Figure:
+    """Where each fix ends, from where the first step, the original, stands: that is where each begins. `unit` follows
+    a figure."""
+    labels = [step.label for step in steps]
+    ends = [100 * step.level for step in steps]
+    starts = [0.0, *ends[:1] * (len(steps) - 1)]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": labels,
+        "base": starts,
+        "x": [end - start for start, end in zip(starts, ends, strict=True)],
+        "width": 0.56,
+        "marker": {"color": [step.color for step in steps]},
+        "customdata": [f"{end:.1f}{unit}" for end in ends],
+        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
+    }
+    farthest = [max(pair) for pair in zip(starts, ends, strict=True)]
+    notes = [
+        {"x": far, "y": label, "text": f"{end:.1f}{unit}", "xanchor": "left", "xshift": 6, "showarrow": False}
+        | {"font": FONT}
+        for far, label, end in zip(farthest, labels, ends, strict=True)
+    ]
+    line = {
+        "type": "line",
+        "x0": ends[0],
+        "x1": ends[0],
+        "xref": "x",
+        "y0": 0.28,
+        "y1": len(ends) - 0.72,
+        "yref": "y",
+    }
+    links = [line | {"line": {"color": NEUTRAL, "width": 1, "dash": "dot"}}]
+    layout = {
+        "showlegend": False,
+        "annotations": notes,
+        "shapes": links,
+        "xaxis": {"title": {"text": axis}, "range": [min(0.0, *ends) * 1.1, 1.22 * max(1.0, *ends)]},
+        "yaxis": _names_down(labels),
+    }
+    return _figure([trace], layout, height=64 + 54 * len(steps))
 
 
 def contributions(
@@ -373,6 +467,37 @@ def confusion(counts: Array, classes: Sequence[str], top: int) -> go.Figure:
         "yaxis": {"title": {"text": "true"}, "type": "category", "showgrid": False, "autorange": "reversed"},
     }
     return _figure([trace], layout, height=360, top=8)
+
+
+def heat_table(shares: Array, across: Sequence[str], down: Sequence[str]) -> go.Figure:
+    """Shares (n_down, n_across) in percent as coloured cells; NaN leaves a cell empty."""
+    known = np.isfinite(shares)
+    trace = {
+        "type": "heatmap",
+        "z": [
+            [100 * v if k else None for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "x": list(across),
+        "y": list(down),
+        "text": [
+            [f"{100 * v:.0f}" if k else "" for v, k in zip(*row, strict=True)]
+            for row in zip(shares.tolist(), known.tolist(), strict=True)
+        ],
+        "texttemplate": "%{text}",
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": [[0, PALE], [1, STRONG]],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        "hovertemplate": "%{y}, %{x}: %{z:.0f} %<extra></extra>",
+    }
+    layout = {
+        "xaxis": {"type": "category", "showgrid": False, "side": "top"},
+        "yaxis": {"type": "category", "showgrid": False, **_names_down(down)},
+    }
+    return _figure([trace], layout, height=70 + 34 * len(down), top=8)
 
 
 def _reach(ends: Sequence[float], *, signed: bool) -> list[float]:

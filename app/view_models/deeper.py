@@ -8,33 +8,30 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fmd_core import AttributeDataset, Estimate, figures
+from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE, wilson_interval
 from fmd_core.measure.verdict.sentences import attribute_name
-from fmd_core.study.debiasing import JudgedBaseline
-from fmd_core.unlearn.deeper.answers import Figures, GroupRate
+from fmd_core.study.debiasing import Change, JudgedBaseline
+from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
-from fmd_core.unlearn.deeper.training import BATCH, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.improving import find_improvement
+from fmd_core.unlearn.deeper.material import BATCH
+from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
 
 TITLE = "Deeper: let the network learn on"
 LEAD = (
     "The last layer can only weigh what the network below it sees. Here a copy of the network is trained a little "
-    "further, and validation people choose how far; the original is never changed."
+    "further, and people who did not teach it choose how far; the original is never changed."
 )
-REACHES: dict[Reach, str] = {
+CHANGES: dict[Change, str] = {
+    "threshold": "The thresholds only",
+    "last layer": "The last layer",
     "last two layers": "The last two layers",
     "last block": "The last block",
     "whole network": "The whole network",
 }
-"""What may change; the last layer alone is what the page tries above."""
-IMPROVES: dict[Improve, str] = {
-    "groups": "Every group counted alike",
-    "twins": "Twins answered alike",
-}
-IMPROVE_NOTES: dict[Improve, str] = {
-    "groups": "Training shows the groups of each class and attribute value more evenly than they occur.",
-    "twins": "Training shows everybody with two attribute values drawn anew, and asks for one answer.",
-}
-ONLY_GROUPS = "Nobody here can be shown with another {}: {}, so groups are what can improve."
+"""What may change, the cheapest first."""
+ONLY_GROUPS = "Nobody here can be shown with another {}: {}, so twins are not what can improve."
 SURENESS = (
     "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "
     "probabilities, and answers people no more alike."
@@ -45,30 +42,47 @@ NOBODY_LARGE = (
 ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
 
 
-def why_cannot(reaches: Mapping[Reach, str]) -> str:
+def why_cannot(changes: Mapping[Change, str]) -> str:
     """Why a model cannot learn on at all, in a sentence; '' where some of it can."""
-    return "" if can_change(reaches) else f"This model cannot learn on. {reaches['whole network']}"
+    return "" if can_change(changes) else f"This model cannot learn on. {changes['whole network']}"
 
 
-def can_change(reaches: Mapping[Reach, str]) -> tuple[Reach, ...]:
+def can_change(changes: Mapping[Change, str]) -> tuple[Change, ...]:
     """What may be chosen, the cheapest first."""
-    return tuple(reach for reach in REACHES if not reaches[reach])
+    return tuple(change for change in CHANGES if not changes[change])
 
 
-def closed(reaches: Mapping[Reach, str]) -> str:
+def closed(changes: Mapping[Change, str]) -> str:
     """Why some of it cannot, where the rest can; else ''."""
-    return " ".join(dict.fromkeys(why for reach, why in reaches.items() if reach in REACHES and why))
+    return " ".join(dict.fromkeys(why for why in changes.values() if why))
 
 
-def cost(data: AttributeDataset, reach: Reach, improve: Improve, time: str) -> str:
+def cost(data: AttributeDataset, change: Change, improve: Improve, time: str, *, in_turns: bool) -> str:
     """What it reads and about how long that takes, `time` in words."""
+    if change == "threshold":
+        return "Nothing learns: one number for each answer is moved, which takes a moment."
     teachers = len(data.rows("train")) + len(data.rows("external"))
-    steps = DeeperSettings(reach, improve).steps[-1]
+    steps = DeeperSettings(change, improve).steps[-1]
+    turns = f" {IN_TURNS}" if in_turns else ""
     return (
         f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
         f"{figures.count(steps)} steps of {BATCH} each. About {time}, by a few steps that were measured on this "
-        "machine. It can be stopped."
+        f"machine. It can be stopped.{turns}"
     )
+
+
+IN_TURNS = (
+    "Some group is small among validation people, so two networks learn: external people choose too, for one that did "
+    "not learn from them, and what is kept is the mean of both."
+)
+
+
+def goes_on(done: tuple[int, int]) -> str:
+    """That work which was interrupted goes on; '' where none was."""
+    if not done[0]:
+        return ""
+    steps = [figures.count(number) for number in done]
+    return f"It was interrupted after {steps[0]} of {steps[1]} steps and goes on from there."
 
 
 def only_groups(data: AttributeDataset, attribute: str, why: str) -> str:
@@ -76,9 +90,12 @@ def only_groups(data: AttributeDataset, attribute: str, why: str) -> str:
     return ONLY_GROUPS.format(attribute_name(data, attribute), why)
 
 
-def made(attribute: str, reach: Reach, improve: Improve, steps: int) -> str:
+def made(attribute: str, change: Change, improve: Improve, steps: int) -> str:
     """How a network came about, as history, Compare and report say it."""
-    return f"{attribute}: {reach} learned on, {IMPROVES[improve].lower()}, {figures.counted(steps, 'step')}"
+    title = find_improvement(improve).title.lower()
+    if change == "threshold":
+        return f"{attribute}: thresholds moved, {title}"
+    return f"{attribute}: {change} learned on, {title}, {figures.counted(steps, 'step')}"
 
 
 def stop_label(share: float) -> str:
@@ -119,13 +136,14 @@ def build(
     tests: tuple[Figures, Figures],
     simpler: Collection[JudgedBaseline],
     improve: Improve,
+    judged_by: Sequence[Split] = ("validation",),
 ) -> DeeperView:
     """`path` is what validation people say of every point; `tests` what test people get of the original and of the
     point at `share`; `simpler` what they get of simpler fixes."""
     shown = next(point for point in path.points if point.share == share)
     return DeeperView(
         suggestion=_suggestion(path, improve),
-        choosers=_choosers(path, data),
+        choosers=_choosers(path, data, judged_by),
         refusal=shown.refusal,
         series=_series(path),
         summary=_summary(path, data, attribute),
@@ -153,24 +171,25 @@ def _suggestion(path: DeeperPath, improve: Improve) -> str:
         refused = [point.refusal for point in path.points if point.refusal]
         why = f" Of the others the guard says, for one, that {refused[-1]}." if refused else ""
         return f"Our suggestion: leave the model as it is. Nothing on the way is allowed and better, with {lost}.{why}"
-    now = best.figures
-    moved = (
-        f"every group counted alike goes from {figures.percent(was.balanced)} to {figures.percent(now.balanced)}"
-        if improve == "groups" or was.flips is None or now.flips is None
-        else f"decisions that flip go from {figures.percent(was.flips)} to {figures.percent(now.flips)}"
-    )
+    now, aim = best.figures, find_improvement(improve)
+    moved = f"{aim.what} goes from {aim.figure(was)} to {aim.figure(now)} {aim.unit}"
     return (
-        f"Our suggestion: {_way(best.share)}. With {lost}, {moved} on validation people, and accuracy "
+        f"Our suggestion: {_way(best.share)}. With {lost}, {moved} for those who choose, and accuracy "
         f"from {figures.percent(was.accuracy)} to {figures.percent(now.accuracy)}."
     )
 
 
-def _choosers(path: DeeperPath, data: AttributeDataset) -> str:
+def _choosers(path: DeeperPath, data: AttributeDataset, judged_by: Sequence[Split]) -> str:
     least = path.least
+    of = " and ".join(judged_by)
     said = (
-        f"{figures.counted(path.people, data.unit)} of the validation samples choose, and the curve is theirs; the "
+        f"{figures.counted(path.people, data.unit)} of the {of} samples choose, and the curve is theirs; the "
         f"smallest group of one class and attribute value has {figures.count(least)} of them."
     )
+    if len(judged_by) > 1:
+        said += " Nobody among them judges a network that learned from them."
+    if least < COUNTED:
+        return f"{said} Fewer than {COUNTED} decide nothing: before and after on test people says more."
     if least < MIN_PEOPLE:
         return (
             f"{said} A choice by so few says little about them, and they are not called the worst group: before and "
@@ -186,7 +205,7 @@ def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
         for of in (first, last)
     ]
     said = (
-        f"From the original to the repaired network, on {figures.count(path.people)} validation samples: right "
+        f"From the original to the repaired network, for {figures.count(path.people)} who choose: right "
         f"{figures.percent(first.accuracy)} to {figures.percent(last.accuracy)}, every group counted alike "
         f"{figures.percent(first.balanced)} to {figures.percent(last.balanced)}"
     )
@@ -207,21 +226,18 @@ def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collec
 
 def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve: Improve) -> str:
     """By what was to improve, as figures are shown: intervals are wider than such differences."""
+    aim = find_improvement(improve)
 
     def loss(found: Figures) -> float:
-        twins = None if found.bias is None or found.flips is None else max(found.bias, found.flips)
-        return -found.balanced if improve == "groups" or twins is None else twins
+        known = aim.loss(found)
+        return float("inf") if known is None else known[0]
 
-    def told(found: Figures) -> str:
-        if improve == "groups" or found.flips is None:
-            return f"{figures.percent(found.balanced)} right with every group counted alike"
-        return f"bias {figures.points(found.bias or 0.0)} points and {figures.percent(found.flips)} flips"
-
-    moved = [baseline for baseline in simpler if baseline.chosen.steps]
+    moved = [b for b in simpler if b.chosen.steps and not b.chosen.refusal and not b.is_reference]
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
-    if best is None or loss(best.after) > loss(of):
+    if best is None or aim.loss(of) is None or loss(best.after) > loss(of):
         return ""
-    return f"On these people a simpler fix does no worse: {best.title[:1].lower()}{best.title[1:]}, {told(best.after)}."
+    name, found = f"{best.title[:1].lower()}{best.title[1:]}", f"{aim.figure(best.after)} {aim.unit}"
+    return f"On these people a simpler fix does no worse: {name}. There {aim.what} is {found}."
 
 
 # --- tables and lines
@@ -269,12 +285,23 @@ def _fixes(
     data: AttributeDataset,
     attribute: str,
 ) -> pd.DataFrame:
-    rows = [("The original", *_row(tests[0], data, attribute))]
-    if share:
-        way = _way(share)
-        rows.append((f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute)))
-    for baseline in simpler:
+    way = _way(share)
+    point = [(f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute))] if share else []
+    return fixes_table(tests[0], simpler, data, attribute, point)
+
+
+def fixes_table(
+    original: Figures,
+    others: Collection[JudgedBaseline],
+    data: AttributeDataset,
+    attribute: str,
+    point: Sequence[tuple[str, ...]] = (),
+) -> pd.DataFrame:
+    """The original, a point on the way if there is one, and other fixes, on test people."""
+    rows = [("The original", *_row(original, data, attribute)), *point]
+    for baseline in others:
         stays = "" if baseline.chosen.steps else " (the guard keeps the original)"
+        stays = " (the guard refuses it)" if baseline.chosen.refusal else stays
         rows.append((f"{baseline.title}{stays}", *_row(baseline.after, data, attribute)))
     return _table(rows, ("Fix", *COLUMNS))
 

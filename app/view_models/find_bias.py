@@ -21,6 +21,7 @@ from fmd_core import (
     scan,
 )
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.comparison import USUAL
 from fmd_core.measure.verdict.values import Judges
 from fmd_core.report import wording
 
@@ -87,8 +88,7 @@ GROUP_TERMS = (
 
 def terms(measure: Measure, *, matched: bool) -> tuple[str, ...]:
     """Glossary terms of the headline and the table under it."""
-    named = {"demographic parity": "Demographic parity", "equal opportunity": "Equal opportunity"}
-    first = (named[measure],) if measure in named else ()
+    first = () if measure == "counterfactual" else (measure.capitalize(),)
     placebo = ("Placebo twins", "Excess (beyond the placebo)") if matched else ()
     return (*first, "Counterfactual bias", *placebo, "Decision flip", "Interval (95 %)")
 
@@ -128,8 +128,8 @@ def build_service(audit: BiasReport, attribute: str, unit: str = "image") -> Ser
 
 def _groups(focus: AttributeBias, people: str) -> BarChart:
     rows = [
-        (f"{focus.attribute} with the pattern", focus.aligned_accuracy),
-        (f"{focus.attribute} against the pattern", focus.conflicting_accuracy),
+        (USUAL[0].format(focus.attribute), focus.aligned_accuracy),
+        (USUAL[1].format(focus.attribute), focus.conflicting_accuracy),
     ]
     if len(focus.groups) <= MOST_GROUPS:
         rows += [(g.who, g.accuracy) for g in focus.groups]
@@ -137,9 +137,8 @@ def _groups(focus: AttributeBias, people: str) -> BarChart:
     summary = "There are not enough people to compare the two groups."
     if aligned is not None and conflicting is not None:
         summary = (
-            f"Right for {figures.percent(aligned)} of {people} whose {focus.attribute} goes with the pattern of their "
-            f"class in training, and for {figures.percent(conflicting)} of those whose {focus.attribute} goes against "
-            "it."
+            f"Right for {figures.percent(aligned)} of {people} whose {focus.attribute} is usual for their class in "
+            f"training, and for {figures.percent(conflicting)} of those whose {focus.attribute} is unusual for it."
         )
     return BarChart(
         tuple(Bar(label, estimate) for label, estimate in rows),
@@ -157,7 +156,7 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
         ("Equal opportunity difference", m.equal_opportunity_difference),
     ]
     rates = [
-        (f"Selection rate, {focus.attribute} with the pattern", m.selection_rate_privileged),
+        (f"Selection rate, {USUAL[0].format(focus.attribute)}", m.selection_rate_privileged),
         ("Selection rate, others", m.selection_rate_others),
     ]
     table = [(label, figures.figure(e), "percent", e.n) for label, e in rates]
@@ -170,7 +169,7 @@ def _metrics(focus: AttributeBias, people: str) -> BarChart:
     if parity is not None:
         summary = (
             f"A class is answered {figures.points(abs(parity))} points {'more' if parity >= 0 else 'less'} often for "
-            f"{people} whose {focus.attribute} goes with its pattern (95 % interval of the difference "
+            f"{people} whose {focus.attribute} is usual for it (95 % interval of the difference "
             f"{figures.interval(m.demographic_parity_difference)})."
         )
     return BarChart(

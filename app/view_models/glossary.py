@@ -246,10 +246,11 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "Learning on",
-        "A copy of the network is trained a little further, on training and external samples, with every group "
-        "counted alike or twins answered alike. Validation people choose how far: accuracy may fall by no more than "
-        "you allow, no class may be given up, and neither the worst group nor the calibrated bias may get worse by "
-        "more than chance.",
+        "A copy of the network is trained a little further, on training and external samples, for what should "
+        "improve. People who did not teach it choose how far: accuracy may fall by no more than you allow, no class "
+        "may be given up, and neither the worst group nor the calibrated bias may get worse by more than chance. Where "
+        "a group is small among validation people, external people choose too, for a second network that did not "
+        "learn from them.",
         "It does not make the network forget who people are, and the original is never touched.",
         ("deeper", "last block", "whole network"),
     ),
@@ -266,6 +267,22 @@ TERMS: tuple[Term, ...] = (
         "A scale for how sure the model is: 0 is undecided, each step up of 0.7 doubles the odds.",
         "It is not a probability.",
         ("nats", "contributions"),
+    ),
+    Term(
+        "Looks mislabelled",
+        "A mark on a training sample whose label contradicts what the others teach: a fit that never saw it finds its "
+        "label less likely than is usual for samples labelled so, and another label as likely as is usual for that "
+        "one (confident learning, Northcutt and others 2021; five fits of the last layer).",
+        "It is not a finding that the label is wrong: whoever goes against a shortcut looks mislabelled to a model "
+        "that follows it. Look at the sample.",
+        ("wrong label", "label noise", "confident learning"),
+    ),
+    Term(
+        "Loss of a group",
+        "How surprised the model is, on average, by the true class of the people of one group: 0 if it is sure of "
+        "every truth. It is shown in hundredths, called points.",
+        "It is not a share of people: a loss of 100 points does not mean that everybody is answered wrong.",
+        ("cross-entropy", "worst group", "whoever is served worst"),
     ),
     Term(
         "Match distance",
@@ -342,6 +359,13 @@ TERMS: tuple[Term, ...] = (
         ("percentage points",),
     ),
     Term(
+        "Predictive equality",
+        "Among those who do not belong to a class, both groups are taken for it equally often; the gap is by how many "
+        "points they are not. With two classes it is about the people of the other class than equal opportunity.",
+        "It does not look at people who belong to the class and are missed; equal opportunity does.",
+        ("false alarms", "false positive rate", "groups falsely given an answer differently"),
+    ),
+    Term(
         "Protected attribute",
         "What should not matter to the answer, such as sex, age or the colour of the ink.",
         "It need not be something the model is told: it may find it out by itself.",
@@ -391,6 +415,13 @@ TERMS: tuple[Term, ...] = (
         "goes with the pattern, everyone else of the class against it.",
         "It is not what is right or normal, only what the training samples happen to show.",
         ("with the pattern", "against the pattern", "bias-aligned", "bias-conflicting", "privileged"),
+    ),
+    Term(
+        "Trained beside it",
+        "Published methods that train a network of the same make on the same people from the beginning: GroupDRO is "
+        "told who belongs to which group, JTT, LfF, ReBias and LDR are not. They show what could be had instead.",
+        "They are not tuned: each runs with one setting of its publication, and its authors may reach more.",
+        ("groupdro", "jtt", "lff", "rebias", "ldr", "d3m"),
     ),
     Term(
         "Training samples",

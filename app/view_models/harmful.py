@@ -10,22 +10,26 @@ import numpy as np
 import pandas as pd
 
 from app.record.journal import Remark
+from app.view_models import blame
 from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
 from fmd_core import AttributeDataset, Comparison, Estimate, InfluenceScores, figures
 from fmd_core.datasets.own.sniffing import safe_cell
+from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
 from fmd_core.report import wording
 
 Kind = Literal["Harmful", "Helpful"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_TILES = 500
-Shown = Literal["top", "marked", "noted", "excluded"]
+Shown = Literal["top", "doubted", "marked", "noted", "excluded"]
 SHOWN: dict[Shown, str] = {
     "top": "All of the top K",
+    "doubted": "Looks mislabelled?",
     "marked": "Marked",
     "noted": "With a note",
     "excluded": "Excluded",
 }
+LOOKS_WRONG = "Looks mislabelled?"
 UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
 
 
@@ -42,6 +46,8 @@ class Sample:
     effect: float  # predicted change of B on removal, share
     unit: str = "image"  # what a sample is called
     badge: str = ""  # what the reviewer said of it, in a word
+    people: str = ""  # whose loss the effect is a change of; '' where it is a bias
+    doubt: str = ""  # why its label looks wrong, a sentence; '' where it does not
 
     @property
     def name(self) -> str:
@@ -51,7 +57,12 @@ class Sample:
     @property
     def effect_text(self) -> str:
         """Effect in points, three decimals: single samples move little."""
-        return figures.signed(f"{100 * self.effect:+.3f} points")
+        return figures.signed(f"{100 * self.effect:+.3f} {blame.unit(self.people)}")
+
+    @property
+    def note(self) -> str:
+        """What stands under its picture: the effect, and whether the label looks wrong."""
+        return self.effect_text + (f"\n{LOOKS_WRONG}" if self.doubt else "")
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,8 @@ class HarmfulView:
     caution: str  # what to know about this K, empty if nothing
     hidden: int  # ranked and matching the filter, but beyond what the gallery shows
     composition: BarChart
+    doubts: str = ""
+    """How many labels look wrong, and what that means; '' where nobody looked."""
 
 
 def build(
@@ -102,39 +115,71 @@ def build(
     said: Said | None = None,
     shown: Shown = "top",
     held_out: Finding | None = None,
+    doubts: LabelDoubts | None = None,
 ) -> HarmfulView:
     """Top `k` of one `kind`, of the class named `label`, or of all for None. Refuses K beyond the training set.
 
     `checked` is a sentence on what was measured, where that was done; `said` is what the reviewer said of
     single samples. `shown` other than "top" asks for some of those, whatever their rank. `held_out` is what test
-    people say of the bias that is scored.
+    people say of the bias that is scored, `doubts` which labels look wrong.
     """
     said, top_k = said or Said(), scores.most_harmful(k)  # refuses a K that is not possible
     first_ones = top_k if kind == "Harmful" else scores.most_helpful(k)
     everybody = first_ones if shown == "top" else _ranking(scores, kind)
-    wanted = said.of(shown)
+    wanted = _rows_of(doubts) if shown == "doubted" else said.of(shown)
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     samples = [
-        _sample(data, scores, aligned, int(p), rank, said)
+        _sample(data, scores, aligned, int(p), rank, said, doubts)
         for rank, p in enumerate(everybody, start=1)
         if wanted is None or int(scores.rows[p]) in wanted
     ]
     matching = [s for s in samples if label in (None, s.label)]
     first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
+    what = f"is a {first.name}" if first.unit == "image" else f"is {first.row} ({first.name})"
+    of_test_people = "" if scores.people else _on_test_people(held_out)
     return HarmfulView(
-        headline=_headline(first, kind, wording.bias_name(scores)),
+        headline=blame.headline(scores, what, is_harmful=kind == "Harmful"),
         lead=(
             f"{figures.count(scores.n_harmful)} of {figures.count(len(scores.rows))} training samples are harmful: "
-            f"without one of them the bias{_on_test_people(held_out)} is predicted to be lower. {checked or UNCHECKED}"
+            f"without one of them {blame.subject(scores.people)}{of_test_people} is predicted to be lower. "
+            f"{checked or UNCHECKED}"
         ),
-        elsewhere=(
-            f"The bias is that of test samples. External samples, by which training samples are scored, put the "
-            f"{wording.bias_name(scores)} at {figures.points(scores.bias)} points."
-        ),
+        elsewhere=_elsewhere(scores),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind),
         hidden=max(0, len(matching) - MOST_TILES),
         composition=_composition(scores, aligned, k),
+        doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind),
+    )
+
+
+def _elsewhere(scores: InfluenceScores) -> str:
+    """What the people by whom samples are scored say themselves."""
+    external = "External samples, by which training samples are scored, put the"
+    if scores.people:
+        loss = figures.points(scores.bias)
+        return f"{external} loss of {scores.people} at {loss} points (0 is to be sure of every truth)."
+    return (
+        f"The bias is that of test samples. {external} {wording.bias_name(scores)} at {figures.points(scores.bias)} "
+        "points."
+    )
+
+
+def _rows_of(doubts: LabelDoubts | None) -> frozenset[int]:
+    return frozenset() if doubts is None else frozenset(doubts.rows[doubts.doubted].tolist())
+
+
+def _doubts(doubts: LabelDoubts, aligned: np.ndarray, shown: np.ndarray, kind: Kind) -> str:
+    """How many labels look wrong: in all, among those ranked first, and against the pattern."""
+    n, total = figures.count(doubts.n), figures.count(len(doubts.rows))
+    if not doubts.n:
+        return f"None of {total} training samples looks mislabelled."
+    here, against = int(doubts.doubted[shown].sum()), int((doubts.doubted & ~aligned).sum())
+    look = "looks" if doubts.n == 1 else "look"
+    return (
+        f"{n} of {total} training samples {look} mislabelled; among these {figures.count(len(shown))} most "
+        f"{kind.lower()}: {figures.count(here)}; against the pattern: {figures.count(against)}. A rare but right "
+        "sample looks the same, so look before you decide."
     )
 
 
@@ -150,6 +195,8 @@ def _on_test_people(found: Finding | None) -> str:
 def nobody(data: AttributeDataset, label: str | None, k: int, shown: Shown) -> str:
     """Why the gallery is empty, and what to do."""
     of_class = "" if label is None else f" of {data.target.name} {label}"
+    if shown == "doubted":
+        return f"No training sample{of_class} looks mislabelled."
     if shown != "top":
         return f"You have {shown} no sample{of_class} yet: select one in the gallery and say so beside it."
     return (
@@ -163,12 +210,6 @@ def _ranking(scores: InfluenceScores, kind: Kind) -> np.ndarray:
     return scores.most_harmful(n) if kind == "Harmful" else scores.most_helpful(n)
 
 
-def _headline(first: Sample, kind: Kind, bias: str) -> str:
-    does = "teaches" if kind == "Harmful" else "works against"
-    what = f"is a {first.name}" if first.unit == "image" else f"is {first.row} ({first.name})"
-    return f"The training sample that most {does} the {bias} {what}."
-
-
 def _caution(scores: InfluenceScores, k: int, kind: Kind) -> str:
     n = scores.n_harmful if kind == "Harmful" else len(scores.rows) - scores.n_harmful
     return (
@@ -179,7 +220,13 @@ def _caution(scores: InfluenceScores, k: int, kind: Kind) -> str:
 
 
 def _sample(
-    data: AttributeDataset, scores: InfluenceScores, aligned: np.ndarray, p: int, rank: int, said: Said
+    data: AttributeDataset,
+    scores: InfluenceScores,
+    aligned: np.ndarray,
+    p: int,
+    rank: int,
+    said: Said,
+    doubts: LabelDoubts | None = None,
 ) -> Sample:
     row, column = int(scores.rows[p]), data.attribute(scores.attribute)
     return Sample(
@@ -192,6 +239,23 @@ def _sample(
         effect=float(scores.removal_effect[p]),
         unit=data.unit,
         badge=said.badge(row),
+        people=scores.people,
+        doubt="" if doubts is None else _doubt(data, doubts, p),
+    )
+
+
+def _doubt(data: AttributeDataset, doubts: LabelDoubts, p: int) -> str:
+    """Why the label of the sample at position `p` looks wrong; '' where it does not."""
+    if not doubts.doubted[p]:
+        return ""
+    names, own = data.target.levels, int(doubts.labels[p])
+    instead = names[int(doubts.likelier[p])]
+    given, usual, other = (
+        figures.percent(float(share)) for share in (doubts.own[p], doubts.usual[own], doubts.other[p])
+    )
+    return (
+        f"{LOOKS_WRONG} A fit that never saw it gives its label “{names[own]}” {given}, where samples labelled so get "
+        f"{usual} on average, and “{instead}” {other}. It may as well be a rare sample with the right label."
     )
 
 
@@ -222,7 +286,7 @@ def _exact(flags: np.ndarray) -> Estimate:
     return Estimate(share, share, share, len(flags))
 
 
-def csv(data: AttributeDataset, scores: InfluenceScores) -> bytes:
+def csv(data: AttributeDataset, scores: InfluenceScores, doubts: LabelDoubts | None = None) -> bytes:
     """Every training sample, the most harmful first, as a file."""
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     columns = (data.target, *data.attributes.values())
@@ -234,8 +298,21 @@ def csv(data: AttributeDataset, scores: InfluenceScores) -> bytes:
             for c in columns
         }
         | {"bias_aligned": aligned[order], "removal_effect_points": 100 * scores.removal_effect[order]}
+        | ({} if doubts is None else _doubt_columns(data, doubts, order))
     )
     return frame.to_csv(index=False).encode()
+
+
+def _doubt_columns(data: AttributeDataset, doubts: LabelDoubts, order: np.ndarray) -> dict[str, object]:
+    """Whose label looks wrong, what a fit without the sample gives it, and the class that looks right instead."""
+    instead = [
+        safe_cell(data.target.levels[code]) if code >= 0 else "" for code in doubts.likelier[order].tolist()
+    ]
+    return {
+        "looks_mislabelled": doubts.doubted[order],
+        "label_probability_without_it": doubts.own[order],
+        "likelier_label": instead,
+    }
 
 
 @dataclass(frozen=True)
@@ -250,21 +327,21 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
     """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias, where one
     was made."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
+    what, unit = blame.subject(sample.people), blame.unit(sample.people)
     effect = (
-        f"Removing it is predicted to {verb} the bias by {abs(100 * sample.effect):.3f} points: it is {way}."
+        f"Removing it is predicted to {verb} {what} by {abs(100 * sample.effect):.3f} {unit}: it is {way}."
     )
     if measured is not None:
         change = figures.signed(f"{100 * measured:+.3f}")
-        effect += f" Fitted again without it, the bias changes by {change} points."
+        effect += f" Fitted again without it, {what} changes by {change} {unit}."
     link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
     teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
     if sample.aligned == (way == "harmful"):
         why = f"{link}, {teaches}."
     else:
         why = f"{link}, and it is {way} all the same, by the rest of the {sample.unit}."
-    return Detail(
-        title=f"#{sample.rank} · Training sample {sample.row}: {sample.name}", sentences=(effect, why)
-    )
+    sentences = (effect, *(() if sample.people else (why,)), *((sample.doubt,) if sample.doubt else ()))
+    return Detail(title=f"#{sample.rank} · Training sample {sample.row}: {sample.name}", sentences=sentences)
 
 
 def exclusion_sentence(comparison: Comparison, n: int) -> str:

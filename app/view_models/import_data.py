@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from app.view_models.import_doubts import Doubt, data_doubts
-from fmd_core import AttributeDataset, figures
+from fmd_core import AttributeDataset, DataError, figures
 from fmd_core.data import SPLITS, Split
 from fmd_core.datasets.own.answers import Answers, Grouping, suggest_grouping, suggest_split_values
+from fmd_core.datasets.own.cut_points import limits_of
 from fmd_core.datasets.own.imports import Kept
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet
+from fmd_core.datasets.own.sniffing_columns import is_amount
 from fmd_core.datasets.own.table import Giveaway, TableImport, giveaways
 from fmd_core.datasets.table_dataset import natural
 from fmd_core.kinds import find_kind
@@ -24,7 +26,11 @@ GROUPING_TITLES: dict[Grouping, str] = {
     "values": "every value",
     "ages": "age groups",
     "thirds": "low, middle and high third",
+    "halves": "lower and upper half",
+    "quarters": "four quarters",
+    "own": "limits of your own",
 }
+MOST_GROUPS = 20  # different numbers that can be groups of their own
 SPLIT_TITLES: dict[Split, str] = {
     "train": "teaches the model",
     "external": "decides the fix",
@@ -40,9 +46,10 @@ Cure = Literal["keep", "leave out", "change along"]
 def groupings(column: ColumnProfile) -> tuple[Grouping, ...]:
     """How this column can make groups, the suggested way first."""
     first = suggest_grouping(column)
-    if first == "values":
+    if column.kind != "number" or column.n_levels <= 2:
         return (first,)
-    return (first, *(other for other in get_args(Grouping) if other not in (first, "values")))
+    few = column.n_levels <= MOST_GROUPS
+    return (first, *(way for way in get_args(Grouping) if way != first and (few or way != "values")))
 
 
 def class_rows(column: ColumnProfile, left_out: Container[str] = ()) -> pd.DataFrame | None:
@@ -104,6 +111,8 @@ def missing(sheet: Sheet, answers: Answers) -> str:
     if not answers.target:
         return "Choose the column that the model predicts."
     target = sheet.column(answers.target)
+    if target.n_levels > MOST_CLASSES and is_amount(target):
+        return f"Say from which value on '{target.name}' is the other answer."
     if target.n_levels > MOST_CLASSES:
         return (
             f"'{target.name}' has {target.n_levels:,} different values, and a model here chooses between "
@@ -113,8 +122,14 @@ def missing(sheet: Sheet, answers: Answers) -> str:
         return f"'{target.name}' says the same in every row, so there is nothing to predict. Choose another column."
     if len(set(answers.classes.values())) < 2:
         return "Keep at least two different answers."
-    if not answers.protected:
+    if not answers.compares():
         return "Choose at least one column that should not matter."
+    for name, grouping in answers.protected.items():
+        if grouping == "own":
+            try:
+                limits_of(name, answers.limits.get(name, ""))
+            except DataError as error:
+                return str(error)
     if answers.split_column and "train" not in answers.split_values.values():
         return (
             f"Say which value of '{answers.split_column}' teaches the model, or choose no column and let chance "

@@ -18,6 +18,7 @@ from fmd_core.datasets.data_warnings import (
     sentinel_warnings,
 )
 from fmd_core.datasets.own.answers import Answers, used_rows
+from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.sheet_checks import CheckedSheet, check_sheet, rare_labels, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet
 from fmd_core.datasets.own.sniffing_columns import number_text
@@ -52,6 +53,12 @@ class Doubt:
 def one_spelling(sheet: Sheet, columns: tuple[str, ...]) -> Sheet:
     """The sheet with one spelling of each label of `columns`."""
     return with_one_spelling(sheet, columns)
+
+
+@lru_cache(maxsize=KEPT_SHEETS)
+def cut_target(sheet: Sheet, target: str, cut: str) -> Sheet:
+    """The sheet with two answers in the place of the numbers of its target."""
+    return with_cut(sheet, target, cut)
 
 
 @lru_cache(maxsize=KEPT_SHEETS)
@@ -210,6 +217,7 @@ def _repeated(data: AttributeDataset, sheet: Sheet, answers: TableImport) -> lis
     if data.persons is not None:
         return []
     sheet = without_unknown(one_spelling(sheet, answers.one_spelling), answers.not_known)
+    sheet = with_cut(sheet, answers.target, answers.cut)
     rows = used_rows(sheet, answers)[0]
     ways: dict[Way, str] = {
         "together": "They are the same people: keep equal rows in one part",

@@ -101,7 +101,7 @@ def groups_of(sheet: Sheet, answers: Answers) -> dict[str, tuple[str, ...]]:
     """The groups that each protected column makes, as far as the answers say it."""
     if not answers.target or not answers.classes:
         return {}
-    names = ("target", "protected", "classes", "split_column", "split_values")
+    names = ("target", "protected", "classes", "split_column", "split_values", "limits")
     asked = json.dumps({name: getattr(answers, name) for name in names})
     try:
         return _groups(sheet, asked)

@@ -71,7 +71,8 @@ STEPS = (
             ),
             Formula(
                 "The gap between groups, if that is what counts as bias: people whose attribute goes with the pattern "
-                "of class k against all others; for equal opportunity only those who truly belong to k.",
+                "of class k against all others; for equal opportunity only those who truly belong to k, for "
+                "predictive equality only those who do not.",
                 r"\begin{aligned}B(\theta)=\bigl|\,&\operatorname{mean}_{\text{with the pattern}}P_\theta(k\mid x)\\"
                 r"-\;&\operatorname{mean}_{\text{others}}P_\theta(k\mid x)\,\bigr|\end{aligned}",
             ),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.view_models.start import accuracy
 from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, figures
 from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.architectures import ARCHITECTURES, find_architecture
-from fmd_core.models.intake.intake import Passport
+from fmd_core.models.intake.file_doors import find_door
+from fmd_core.models.intake.intake import ABILITIES, Passport
 from fmd_core.models.shelf import Shelved
-from fmd_core.models.training import feature_scale, with_feature_scale
 
 NORMALISATION_TITLES = {
     "symmetric": "-1 to 1",
@@ -84,25 +84,12 @@ def step_words(step: TrainingStep) -> str:
     return f"Round {step.epoch + 1} of {step.epochs}, loss {step.loss:.3f}{accuracy}"
 
 
-def with_unit_features(model: Classifier, data: AttributeDataset) -> Classifier:
-    """The same answers from features scaled to a mean square of 1, for which the damping is made."""
-    if is_ours(model):
-        return model
-    scale = feature_scale(replace(model, feature_scale=1.0), data)
-    return with_feature_scale(model, scale)
-
-
-def is_ours(model: Classifier) -> bool:
-    """Whether FMD Studio trained it: only then are its features scaled already."""
-    return model.feature_scale != 1.0
-
-
 def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> list[dict[str, str]]:
     """What is open, as a table; `audit` is None while nothing was measured yet."""
     rows = {
         "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
-        "Accuracy": accuracy(data, audit),
+        "Accuracy": accuracy(data, audit, model),
         "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]
@@ -110,16 +97,15 @@ def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | Non
 
 def passport_rows(passport: Passport) -> list[dict[str, str]]:
     """A passport as a table."""
-    found = find_architecture(passport.architecture)
-    shape = next((shape for name, shape in passport.layers if name == f"{found.head}.weight"), ())
-    last = f", the last from {shape[1]:,} features to {shape[0]:,} answers" if len(shape) == 2 else ""
-    kind = {"safetensors": "a safetensors file", "state_dict": "a PyTorch state dict"}[passport.format]
+    last = f", the last from {passport.n_features:,} features to {passport.n_outputs:,} answers"
+    kind = find_door(passport.format).title
     prefix = passport.stripped_prefix
     rows = {
         "File": f"{passport.file_name}, {kind} of {passport.n_bytes / 2**20:,.1f} MiB",
-        "Network": f"{found.title}, {passport.n_parameters:,} numbers learned",
+        "Network": f"{passport.title}, {passport.n_parameters:,} numbers learned",
         "Layers": f"{len(passport.layers)} tables of numbers{last}",
         "Names of the layers": f"all began with '{prefix}', which was taken off" if prefix else "as expected",
+        "What can be done": "; ".join(ABILITIES[name] for name in passport.can),
         "Scores of harmful samples": SCORES[passport.is_ours],
     }
     return [{"": name, "Passport": value} for name, value in rows.items()]

@@ -19,6 +19,7 @@ VERDICTS = {
     "worse": "Worse: the {bias} {moves} by {size} points{accuracy}{doubts}.",
     "unchanged": "Nothing has changed.",
 }
+FLATTER = "Not an improvement: the {bias} falls by {size} points{accuracy}{doubts}."
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ def verdict(comparison: Comparison) -> str:
     size = "?" if difference.value is None else figures.points(abs(difference.value))
     clause = wording.accuracy_clause(comparison.accuracy, "overall accuracy")
     accuracy = f", and {clause} too" if comparison.accuracy.is_beyond_chance else f"; {clause}"
-    return VERDICTS[comparison.verdict].format(
+    told = (
+        FLATTER
+        if comparison.verdict == "no evidence" and comparison.is_flatter
+        else VERDICTS[comparison.verdict]
+    )
+    return told.format(
         bias=wording.bias_name(comparison),
         size=size,
         accuracy=accuracy,
@@ -63,13 +69,21 @@ def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) ->
                     (
                         name,
                         figures.figure(found.judged.after),
+                        "" if found.calibrated is None else figures.figure(found.calibrated.after),
                         figures.figure(found.judged.difference, difference=True),
                         figures.figure(found.accuracy.difference, difference=True),
                         found.judged.after.n,
                     )
                     for name, found in rows
                 ],
-                columns=["Fix", "Bias after, points", "Change of bias", "Change of accuracy", "n"],
+                columns=[
+                    "Fix",
+                    "Bias after, points",
+                    "Calibrated, points",
+                    "Change of bias",
+                    "Change of accuracy",
+                    "n",
+                ],
             ),
         ),
         note=(

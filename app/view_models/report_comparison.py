@@ -17,12 +17,12 @@ from fmd_core import figures
 from fmd_core.forget.forgetting import READERS
 from fmd_core.forget.probes import Kind
 from fmd_core.kinds import find_kind
-from fmd_core.report import wording
 from fmd_core.report.fields import Figure
 from fmd_core.report.schema import Attribute, Report
 
 NONE = "–"
 MISSING_PICTURES = "Pictures are not in it: they are in the HTML page that was saved with it."
+LOG_FITS = "Its audit log follows from its own hashes. "
 DIGEST = 16  # characters of a digest that tell it from others
 LARGEST_PAGE = 24 << 20  # characters; more would hold up the browser that shows it
 
@@ -61,14 +61,14 @@ class ReportComparison:
 def opened(found: fmd.OpenedReport) -> OpenedView:
     """The page of an opened report and what to know of it. Raises DataError for one too large to show."""
     report = found.report
-    caution = "" if found.is_intact else wording.broken_seal("This file")
+    caution = found.cautions("This file")
     banner = " ".join(["Opened from a file, to be read only.", caution]).strip()
     html = fmd.render_page(report, opened=banner)
     if len(html) > LARGEST_PAGE:
         raise fmd.DataError("This report would make a page too large to show.")
     return OpenedView(
         sentence=f"“{report.data.name}”, written {when(report)}. {headline(report)} "
-        f"Decision: {_decision(report)}. "
+        f"Decision: {_decision(report)}. {LOG_FITS if found.log_fault == '' else ''}"
         + (MISSING_PICTURES if find_kind(report.data.kind).has_pictures else ""),
         caution=caution,
         html=html,
@@ -133,6 +133,7 @@ def _rows(first: Report, second: Report) -> list[_Row]:
         _Row("Limit, points", lambda r: f"{100 * r.settings.limit:g}"),
         *(_Row(f"Bias by {name}, original", partial(_bias_before, name)) for name in names),
         *(_Row(f"Bias by {name}, in force", partial(_bias_in_force, name)) for name in names),
+        _Row("Calibrated bias, in force", _calibrated),
         *(_Row(f"Read of {name} by {READERS[kind]}, %", partial(_read, name, kind)) for name, kind in readers),
         *(_Row(f"Recognised of {name}, in force, %", partial(_recognised, name)) for name in classes),
         *(_Row(f"Hiding {name}, in force, points", partial(_hidden, name)) for name in patterns),
@@ -215,6 +216,12 @@ def _bias_before(name: str, report: Report) -> str:
 def _bias_in_force(name: str, report: Report) -> str:
     judged = _judged(_in_force(report), name)
     return NONE if judged is None else _figure(judged)
+
+
+def _calibrated(report: Report) -> str:
+    """What is judged, of a changed model that is made as sure as it is right."""
+    told = report.measured.calibrated if report.measured else None
+    return NONE if told is None else _figure(told.after)
 
 
 def _read(attribute: str, kind: Kind, report: Report) -> str:

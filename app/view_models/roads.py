@@ -30,6 +30,7 @@ AIMS: dict[Measure, str] = {
     "counterfactual": "twins alike",
     "demographic parity": "answers alike",
     "equal opportunity": "equal truth alike",
+    "predictive equality": "false answers alike",
 }
 COLUMNS = (
     "How", "What may change", "Aim", "Difference, points", "n, smaller group", "Verdict", "Accuracy, %",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from app.view_models import blame
 from fmd_core import Estimate, ScoreCheck, figures
-from fmd_core.influence.score_check import DRAWS, PLANTS, GroupCheck, SignTest, Verdict
+from fmd_core.influence.score_check import DRAWS, PLANTS, GroupCheck, Verdict
 from fmd_core.report.sections import EFFECTS
 
 HEADLINES: dict[Verdict, str] = {
@@ -44,6 +45,7 @@ class ScoreCheckView:
     table: pd.DataFrame
     held_out: str
     planted: str
+    axis: str
     caution: str  # about a model that was not fitted to convergence, else empty
 
 
@@ -65,9 +67,11 @@ def invitation(k: int, unit: str) -> str:
 def lead(check: ScoreCheck) -> str:
     """What was measured, for the top of the page."""
     harmful, points = check.groups[0], _in_points(check)
+    what = blame.subject(check.people) if check.people else "the model's bias"
     return (
-        f"Checked: fitted again without the {check.k} most harmful, the model's bias changes by "
-        f"{points(harmful.mean('measured'))} points; predicted were {points(harmful.mean('predicted'))}."
+        f"Checked: fitted again without the {check.k} most harmful, {what} changes by "
+        f"{points(harmful.mean('measured'))} {blame.unit(check.people)}; predicted were "
+        f"{points(harmful.mean('predicted'))}."
     )
 
 
@@ -78,7 +82,7 @@ def build(check: ScoreCheck) -> ScoreCheckView:
 
     def pair(group: GroupCheck, people: str = "") -> str:
         measured, predicted = group.mean(f"measured{people}"), group.mean(f"predicted{people}")
-        return f"{points(measured)} points (predicted {points(predicted)})"
+        return f"{points(measured)} {blame.unit(check.people)} (predicted {points(predicted)})"
 
     return ScoreCheckView(
         headline=HEADLINES[check.verdict],
@@ -87,9 +91,9 @@ def build(check: ScoreCheck) -> ScoreCheckView:
         predicted=tuple(_estimate(group, "predicted") for group in check.groups),
         measured=tuple(_estimate(group, "measured") for group in check.groups),
         summary=(
-            f"Without the {check.k} most harmful the bias changes by {pair(harmful)}, without {check.k} random ones by "
-            f"{pair(random)}, without the {check.k} most helpful by {pair(helpful)}. Random is the mean of "
-            f"{len(random.draws)} draws, the whiskers their range."
+            f"Without the {check.k} most harmful {blame.subject(check.people)} changes by {pair(harmful)}, "
+            f"without {check.k} random ones by {pair(random)}, without the {check.k} most helpful by "
+            f"{pair(helpful)}. Random is the mean of {len(random.draws)} draws, the whiskers their range."
         ),
         table=pd.DataFrame(
             [(_label(g, check.k), *(points(g.mean(name)) for name in EFFECTS)) for g in check.groups],
@@ -101,19 +105,22 @@ def build(check: ScoreCheck) -> ScoreCheckView:
             f"{points(harmful.mean('added_up'))} and {points(helpful.mean('added_up'))}: effects of samples that go "
             "together do not simply add up."
         ),
-        planted=_planted(check.planted),
+        planted=_planted(check),
+        axis=f"change of {blame.subject(check.people)}, {blame.unit(check.people)}",
         caution=_caution(check),
     )
 
 
 def _reason(check: ScoreCheck) -> str:
+    what = blame.subject(check.people)
     if not check.in_order("measured"):
         return (
-            "Leaving out the samples ranked first does not move the bias as predicted, or no more than leaving out "
+            f"Leaving out the samples ranked first does not move {what} as predicted, or no more than leaving out "
             "random ones does."
         )
     if not check.planted.beats_chance:
-        return "The bias does not move the way the scores of planted samples say more often than by guessing."
+        moves = f"{what[:1].upper()}{what[1:]} does not move"
+        return f"{moves} the way the scores of planted samples say more often than by guessing."
     if check.verdict == "can be relied on":
         return "Leaving out the samples ranked first does what was predicted, in kind and in size."
     if not check.in_order("measured_held_out"):
@@ -121,15 +128,16 @@ def _reason(check: ScoreCheck) -> str:
     off = [g.kind for g in (check.groups[0], check.groups[2]) if not g.is_close]
     if off:
         return f"Who is harmful and who is helpful holds, but how much is predicted poorly ({' and '.join(off)})."
-    return "The ranking holds, but some planted samples move the bias the other way."
+    return f"The ranking holds, but some planted samples move {what} the other way."
 
 
-def _planted(test: SignTest) -> str:
+def _planted(check: ScoreCheck) -> str:
+    test = check.planted
     chance = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
     return (
         f"Then {test.n} external samples were planted in the training data, one at a time: {test.right} of {test.n} "
-        f"signs right, that is, the bias moved the way the sample's score says (on held-out people "
-        f"{test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
+        f"signs right, that is, {blame.subject(check.people)} moved the way the sample's score says (on held-out "
+        f"people {test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
     )
 
 
@@ -138,9 +146,9 @@ def _caution(check: ScoreCheck) -> str:
         return ""
     return (
         f"This model's last layer is not the best fit of its own loss: fitting it again with all samples moves it by "
-        f"{100 * check.head_distance:.0f} % of its length and the bias from {figures.points(check.bias)} to "
-        f"{figures.points(check.bias_refitted)} points. Effects are measured from there; scores are those of the "
-        "model as it was given."
+        f"{100 * check.head_distance:.0f} % of its length and {blame.subject(check.people)} from "
+        f"{figures.points(check.bias)} to {figures.points(check.bias_refitted)} points. Effects are measured from "
+        "there; scores are those of the model as it was given."
     )
 
 

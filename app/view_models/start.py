@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.view_models.texts import Sentences
 from fmd_core import AttributeDataset, BiasReport, Classifier, figures
 from fmd_core.data import SPLITS, Split
 
@@ -20,6 +21,8 @@ STORIES = {
     "nearly all 1s orange. Did the model learn to read, or just to see colours?",
     "synthetic_faces": "Drawn people, nobody's photograph. In training nearly everyone with blond hair was drawn "
     "feminine. Does the model look at the hair, or at the person under it?",
+    "hate_texts": "Real sentences, each said of seven groups. A model learned from real comments what is toxic. Does "
+    "it judge what is said, or of whom? How sure it is that these are toxic:",
 }
 ON_CARD = 10
 
@@ -32,10 +35,15 @@ class Card:
     story: str
     rows: tuple[int, ...]
     labels: tuple[str, ...]
+    sentences: tuple[tuple[str, tuple[tuple[int, int], ...], float], ...] = ()
+    """Of a demo of texts instead: text, where the group stands in it, and the probability of `answer`."""
+    answer: str = ""
 
 
-def build_card(reference: str, data: AttributeDataset) -> Card:
-    """One sample of each class in turn, from training."""
+def build_card(reference: str, data: AttributeDataset, said: Sentences | None = None) -> Card:
+    """One sample of each class in turn, from training; of texts the sentence that is `said` of every group."""
+    if said and said.rows:
+        return Card(data.name, STORIES[reference], (), (), said.rows, said.answer)
     train = data.rows("train")
     codes = data.target.codes[train]
     of_class = [train[codes == k] for k in range(len(data.target.levels))]
@@ -73,7 +81,7 @@ def build_loaded(
         else "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
         "Model": name,
-        "Accuracy": accuracy(data, audit),
+        "Accuracy": accuracy(data, audit, model),
     }
     parts: list[tuple[str, int, str]] = [
         (split, int((data.split == split).sum()), ROLES[split]) for split in SPLITS
@@ -91,8 +99,11 @@ def build_loaded(
     )
 
 
-def accuracy(data: AttributeDataset, audit: BiasReport | None) -> str:
-    """How often the model is right, and of whom; `audit` is None while it was not measured yet."""
+def accuracy(data: AttributeDataset, audit: BiasReport | None, model: Classifier | None = None) -> str:
+    """How often the model is right, and of whom; `audit` is None while it was not measured yet. Nothing is said of a
+    model of which nobody knows what its outputs mean."""
+    if model is not None and model.outputs is not None and model.outputs.is_open:
+        return "cannot be said before the order of its outputs is confirmed"
     if audit is None:
         return "measured when you look for the bias"
     right, people = figures.figure(audit.accuracy), figures.many(data.unit)

@@ -127,6 +127,9 @@ def _headline(
     said = f"{figures.count(int(flips.sum()))} of {figures.count(len(pairs))} {named}twins get two different answers"
     if placebo is None:
         return f"{said}."
+    if data.pair_method == "swapped":
+        neutral = f"{figures.count(int(pair_flips(head, placebo).sum()))} of {figures.count(len(placebo))}"
+        return f"{said}; with only a neutral word swapped {neutral} do."
     without = pair_flips(head, placebo)
     alike = f"{figures.count(int(without.sum()))} of {figures.count(len(placebo))}"
     return f"{said}; of those who share the {attribute_name(data, pairs.attribute)} {alike} do."
@@ -150,6 +153,11 @@ def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:
         return f"Each pair is one {data.unit} drawn twice; only the {pairs.attribute} differs."
     if pairs.method == "flipped":
         return f"Each pair is one {data.unit} with only the {pairs.attribute} changed in the record."
+    if pairs.method == "swapped":
+        return (
+            f"Each pair is one {data.unit} as it is, and with only the {pairs.attribute} changed: by the same "
+            "template, or by swapped terms."
+        )
     return (
         f"Each pair is two real {figures.many(data.unit)} of one class: the most alike that the model knows, but for "
         f"{pairs.attribute}. They differ in more than that; half of the pairs are closer than "

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from app.view_models import criteria
-from app.view_models.charts import FLAG, NEUTRAL, Bar, BarChart
-from fmd_core import Estimate, Verdict, figures
+from fmd_core import AttributeDataset, Estimate, Verdict, figures
+from fmd_core.measure.verdict.sentences import Role, figures_in_sentence, short_sentence
 from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, Ratio, WarningKind
 
-MOST_BARS = 8
-MOST_SENTENCES = 5
+MOST_SHOWN = 6
 MOST_ROWS = 20
 SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
 """Warnings that stand with what was not tested, not before the verdict."""
@@ -41,10 +40,34 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
+class Line:
+    """One finding as a line of the list; the figures are shares."""
+
+    sentence: str
+    outcome: Outcome
+    value: float
+    low: float
+    high: float
+    limit: float
+    points: str
+    words: str
+    detail: str  # with its interval and number of people
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The worst findings, the sentence that sums all of them up, and all as a table."""
+
+    rows: tuple[Line, ...]
+    summary: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class VerdictView:
     """The verdict as the page shows it."""
 
-    headline: str
+    headline: tuple[tuple[str, Role], ...]
     lead: str
     warnings: tuple[str, ...]
     """What a reader must know before the verdict, a sentence each."""
@@ -52,9 +75,7 @@ class VerdictView:
     """Who judges, where that is not to be expected; else ''."""
     decisive: str
     """The attribute that the headline is about, where it is beyond the limit; else ''."""
-    sentences: tuple[str, ...]
-    """The worst findings, one each."""
-    findings: BarChart
+    findings: Findings
     groups: pd.DataFrame
     groups_summary: str
     not_tested: pd.DataFrame
@@ -62,12 +83,12 @@ class VerdictView:
     """'' where everything was tested."""
 
 
-def build(verdict: Verdict) -> VerdictView:
+def build(data: AttributeDataset, verdict: Verdict) -> VerdictView:
     """The page's words, picture and tables."""
     protected = {name for finding in verdict.findings for name in finding.attributes}
     protected |= {one.attribute for one in verdict.not_tested}
     return VerdictView(
-        headline=verdict.headline,
+        headline=_headline(verdict),
         lead=verdict.detail,
         warnings=tuple(
             sentence
@@ -79,8 +100,7 @@ def build(verdict: Verdict) -> VerdictView:
         ),
         judged_by=verdict.judged_by,
         decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
-        sentences=tuple(f.sentence for f in verdict.findings[:MOST_SENTENCES]),
-        findings=_findings(verdict),
+        findings=_findings(data, verdict),
         groups=_groups(verdict.groups, verdict),
         groups_summary=_groups_summary(verdict),
         not_tested=pd.DataFrame(
@@ -91,31 +111,46 @@ def build(verdict: Verdict) -> VerdictView:
     )
 
 
-def _findings(verdict: Verdict) -> BarChart:
-    shown, listed = verdict.findings[:MOST_BARS], verdict.findings[:MOST_ROWS]
+def _findings(data: AttributeDataset, verdict: Verdict) -> Findings:
+    shown, listed = verdict.findings[:MOST_SHOWN], verdict.findings[:MOST_ROWS]
     beyond = [f for f in verdict.findings if f.outcome is Outcome.BEYOND]
     unknown = sum(f.outcome is Outcome.UNKNOWN for f in verdict.findings)
     summary = (
         f"Beyond the limit: {figures.count(len(beyond))} of "
         f"{figures.counted(len(verdict.findings), 'comparison')}, adjusted for looking at all; for "
-        f"{figures.count(unknown)} it cannot be said. The worst come first, at most {MOST_ROWS} in "
-        "the table; bars are differences in points, and a mark across each is its limit."
+        f"{figures.count(unknown)} it cannot be said. The worst come first, at most {MOST_ROWS} in the table."
     )
-    return BarChart(
-        bars=tuple(
-            Bar(
-                label,
-                Estimate(f.value, f.low, f.high, f.n),
-                FLAG if f.outcome is Outcome.BEYOND else NEUTRAL,
-                f.limit,
+    return Findings(
+        rows=tuple(
+            Line(
+                short_sentence(data, f), f.outcome, f.value, f.low, f.high, f.limit,
+                f"{figures.points(f.value)} points", WORDS[f.outcome],
+                f"{f.sentence} Difference {figures.figure(Estimate(f.value, f.low, f.high, f.n))} points.",
             )
-            for label, f in zip(_labels(shown), shown, strict=True)
+            for f in shown
         ),
         summary=summary if verdict.findings else "Nothing could be compared.",
         table=_without_empty(
             pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)])
         ),
-    )
+    )  # fmt: skip
+
+
+def _headline(verdict: Verdict) -> tuple[tuple[str, Role], ...]:
+    """The headline in pieces, so that its figures stand out and the interval steps back."""
+    worst = verdict.worst
+    if worst is None or verdict.outcome is not Outcome.BEYOND:
+        return ((verdict.headline, "words"),)
+    marks = figures_in_sentence(worst)
+    pieces: list[tuple[str, Role]] = []
+    rest = verdict.headline
+    for text, role in marks:
+        before, found, after = rest.partition(text)
+        if not found:
+            return ((verdict.headline, "words"),)
+        pieces += [(before, "words"), (found, role)]
+        rest = after
+    return (*pieces, (rest, "words"))
 
 
 def _labels(findings: Sequence[Finding]) -> list[str]:

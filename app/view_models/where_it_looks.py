@@ -14,8 +14,16 @@ from fmd_core.explain.attributions import Method
 from fmd_core.kinds import find_kind
 from fmd_core.text import cut
 
-METHODS: dict[Method, str] = {"integrated-gradients": "Pixels", "grad-cam": "Regions"}
-NAMES: dict[Method, str] = {"integrated-gradients": "Integrated Gradients", "grad-cam": "Grad-CAM"}
+METHODS: dict[Method, str] = {
+    "integrated-gradients": "Pixels",
+    "grad-cam": "Regions",
+    "occlusion": "Covered parts",
+}
+NAMES: dict[Method, str] = {
+    "integrated-gradients": "Integrated Gradients",
+    "grad-cam": "Grad-CAM",
+    "occlusion": "Occlusion",
+}
 MOST_BARS = 8
 LONGEST_LABEL = 22
 
@@ -66,11 +74,36 @@ class Bars:
     table: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Text:
+    """One text: what its words add to the answer, for each model."""
+
+    title: str
+    models: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]  # model -> word and weight from -1 to 1
+    summary: str
+    table: pd.DataFrame
+
+
 def words(data: AttributeDataset, target: int, found: Sequence[Explanation]) -> Words:
     """What stands above the maps or bars of `found`, all by one method and for one class."""
     answer, what = f"the answer '{data.target.levels[target]}'", "map"
     compared = f"compared with the average training {data.unit}"
-    if found[0].columns:
+    if find_kind(data.source.kind).reads_words:
+        what, shows = (
+            "marking",
+            f"Blue words speak for {answer}, orange ones against it, against the same text masked.",
+        )
+    elif found[0].method == "occlusion":
+        what = "chart" if found[0].columns else "map"
+        shows = (
+            f"What is lost of {answer} when a column gets its most usual value: 0.7 halves the odds. It is asked of "
+            "the whole model, since it is open at its last layer only."
+            if found[0].columns
+            else f"Blue is where covering a part, by the average training {data.unit}, makes {answer} less likely, "
+            "orange where it makes it likelier. It is asked of the whole model, since gradients are "
+            "not known."
+        )
+    elif found[0].columns:
         what = "chart"
         shows = f"What each column adds to {answer}, {compared}. 0.7 doubles the odds, \N{MINUS SIGN}0.7 halves them."
     elif found[0].method == "grad-cam":
@@ -171,6 +204,40 @@ def build_bars(
         summary = _summary(models, own, data, values)
         charts.append(Bars(_capital(who.name), tuple(labels), series, summary, table))
     return tuple(charts)
+
+
+def build_texts(
+    data: AttributeDataset,
+    shown: Sequence[Shown],
+    models: Sequence[str],
+    found: Sequence[Sequence[Explanation]],
+) -> tuple[Text, ...]:
+    """Each text of `shown` with its words coloured by what they add, on one scale; `found` by text, then by model."""
+    top = (
+        max(
+            (float(np.abs(f.contributions).max()) for own in found for f in own if len(f.columns)),
+            default=1.0,
+        )
+        or 1.0
+    )
+    texts = []
+    for who, own in zip(shown, found, strict=True):
+        coloured = tuple(
+            (
+                f"{model}: {100 * f.probability:.0f} % sure of '{data.target.levels[f.target]}'",
+                tuple((word, float(v) / top) for word, v in zip(f.columns, f.contributions, strict=True)),
+            )
+            for model, f in zip(models, own, strict=True)
+        )
+        table = pd.DataFrame(
+            {"Word": own[0].columns}
+            | {
+                _capital(m): [_signed(float(v)) for v in f.contributions]
+                for m, f in zip(models, own, strict=True)
+            }
+        )
+        texts.append(Text(_capital(who.name), coloured, _summary(models, own, data, {}), table))
+    return tuple(texts)
 
 
 def _with_rest(values: Array, top: Array, rest: Array) -> list[float]:

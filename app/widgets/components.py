@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from html import escape
 
@@ -17,8 +17,15 @@ from fmd_core import FMDError, figures
 STYLE = """<style>
 .fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
   opacity: .8; margin-bottom: -.6rem; }
+.st-key-answer h1 { font-size: clamp(1.6rem, 2.4vw, 2.15rem); line-height: 1.22; text-wrap: balance; }
 .fmd-lead { text-wrap: pretty; font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
-[data-testid=stMainBlockContainer] { max-width: 72rem; }
+[data-testid=stMainBlockContainer] { max-width: 76rem; padding-inline: 2.2rem; }
+@media (max-width: 640px) { [data-testid=stMainBlockContainer] { padding-inline: 1rem; }
+  .st-key-slider { position: fixed; inset: auto 0 0; width: 100%; z-index: 5; border-radius: 0;
+    background: light-dark(#fff, #0f1420); }
+  .st-key-fix > div > [data-testid=stHorizontalBlock] > :nth-child(2) { order: -1; }
+  [data-testid=stMainBlockContainer]:has(.st-key-slider) { padding-bottom: 9rem; } }
+.st-key-slider { padding: .5rem .9rem; }
 [data-testid=stMain] h1 { padding: 0 0 .6rem; }
 [data-testid=stCaptionContainer] { opacity: .85; }
 [data-testid=stMetricLabel] * { white-space: normal !important; }
@@ -80,18 +87,33 @@ def fragment(draw: Callable[[], None]) -> Callable[[], None]:
     return guarded
 
 
-def header(question: str, answer: str, lead: str = "", *, help: str | None = None) -> None:
-    """The page's question, its answer in one sentence, and the figures behind it; `help` explains a term."""
+LOOKS = {"words": "{}", "worse": ":orange[{}]", "better": ":primary[{}]", "interval": ":small[:gray[{}]]"}
+"""How the pieces of an answer are written."""
+
+
+def header(
+    question: str, answer: str | Sequence[tuple[str, str]], lead: str = "", *, help: str | None = None
+) -> None:
+    """The page's question, its answer in one sentence, and the figures behind it; `help` explains a term. An answer in
+    pieces names the look of each."""
+    pieces = ((answer, "words"),) if isinstance(answer, str) else answer
+    said = "".join(LOOKS[look].format(_piece(piece, look)) if piece else "" for piece, look in pieces)
     with st.container(gap="small"):
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
-        st.title(plain(answer), anchor=False, help=help)
+        st.title(said, anchor=False, help=help)
         if lead:
             st.html(f"<p class='fmd-lead'>{escape(figures.unbroken(lead))}</p>")
 
 
-def next_step(page: str, label: str, *, first: Callable[[], None] | None = None) -> None:
-    """The one obvious button at the end of a page; `first` is done before it leads on."""
-    st.space("small")
+def _piece(text: str, look: str) -> str:
+    """A piece as Markdown; no line ends within an interval."""
+    return plain(text.replace(" ", "\N{NO-BREAK SPACE}") if look == "interval" else text)
+
+
+def next_step(page: str, label: str, *, first: Callable[[], None] | None = None, apart: bool = True) -> None:
+    """The one obvious button, at the end of a page `apart` from it; `first` is done before it leads on."""
+    if apart:
+        st.space("small")
     if st.button(label, type="primary", icon=":material/arrow_forward:", icon_position="right", key="next"):
         if first:
             first()

@@ -25,6 +25,9 @@ class Picture:
     alt: str
     note: str = ""
     text: str = ""  # lines of a record, where there is no image
+    marks: tuple[tuple[int, int], ...] = ()  # begin and end of what stands out in a text
+    blurred: bool = False  # until the reader asks for it
+    prose: bool = False  # whether the lines are sentences, not a record
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,29 @@ export default function ({ data, parentElement, setStateValue }) {
         } else {
           const record = document.createElement('span');
           record.className = 'record';
+          if (picture.blurred) record.classList.add('blurred');
+          if (picture.prose) record.classList.add('prose');
+          if (picture.blurred) record.setAttribute('aria-hidden', 'true');
+          if (picture.marks.length) {
+            let done = 0;
+            const letters = Array.from(picture.text);
+            const said = (from, to) => letters.slice(from, to).join('');
+            for (const [from, to] of picture.marks) {
+              record.append(said(done, from));
+              const mark = document.createElement('mark');
+              mark.textContent = said(from, to);
+              record.append(mark);
+              done = to;
+            }
+            record.append(said(done));
+          } else {
           const others = tile.pictures.filter((other) => other !== picture && other.text);
           for (const text of picture.text.split('\\n')) {
             const differs = others.some((other) => !other.text.split('\\n').includes(text));
             const line = document.createElement(differs ? 'strong' : 'span');
             line.textContent = text;
             record.append(line);
+          }
           }
           figure.append(record);
         }
@@ -141,11 +161,17 @@ button.tile:focus-visible { outline: 3px solid var(--st-primary-color); outline-
 .pictures > span { flex: 1; min-width: 0; }
 .pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; }
 .record { display: block; font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
-.record > * { display: block; }
+.record > :not(mark) { display: block; }
+.record.prose { font-size: 14px; line-height: 1.5; }
+.gallery:not(.pair) .record.prose { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 9;
+  overflow: hidden; }
+.record mark { background: none; color: inherit; font-weight: 650; padding: 0 1px; border-radius: 3px;
+  box-shadow: inset 0 -0.45em color-mix(in srgb, var(--st-primary-color) 32%, transparent); }
+.record.blurred { filter: blur(5px); user-select: none; }
 .record > strong { border-left: 3px solid var(--st-primary-color); margin-left: -8px; padding-left: 5px; }
 .note { display: block; font-size: 12px; margin-top: 4px; }
 .caption { font-weight: 600; }
-.detail { font-size: 12px; }
+.detail { font-size: 12px; white-space: pre-line; }
 """
 
 _component = st.components.v2.component("fmd_gallery", html="<ul class='gallery'></ul>", css=_CSS, js=_JS)

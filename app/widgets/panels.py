@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.view_models import charts, glossary
-from app.widgets import components
+from app.widgets import components, figure_tools
 from fmd_core import figures
 
 if TYPE_CHECKING:
@@ -21,9 +21,14 @@ COUNTS = ("n", "Count", "of")  # columns that count people
 
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
     """A chart, its one-sentence summary, and the same figures as a table."""
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
-    st.caption(components.plain(summary))
+    picture(figure, summary, key=key)
     st.table(plain_cells(table), border="horizontal", hide_index=True, alt=summary)
+
+
+def picture(figure: go.Figure, summary: str, *, key: str) -> None:
+    """A chart and its one-sentence summary, with the buttons that take it away."""
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=summary)
+    figure_tools.caption(summary, key, key.replace("_", " ").capitalize())
 
 
 def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -> None:
@@ -44,10 +49,17 @@ def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bar_chart(
-    view: charts.BarChart, *, key: str, axis: str, limit: float | None = None, signed: bool = False
+    view: charts.BarChart,
+    *,
+    key: str,
+    axis: str,
+    limit: float | None = None,
+    signed: bool = False,
+    named: str = "limit",
 ) -> None:
     """Bars with whiskers, their summary and their table."""
-    chart(charts.bars(view.bars, axis=axis, limit=limit, signed=signed), view.summary, view.table, key=key)
+    figure = charts.bars(view.bars, axis=axis, limit=limit, signed=signed, named=named)
+    chart(figure, view.summary, view.table, key=key)
 
 
 def _arrow(card: Headline) -> Literal["up", "down", "off"]:

@@ -16,6 +16,7 @@ from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.values import Judges, Limits, Outcome, Verdict
 from fmd_core.report.audit_document import document
 from fmd_core.report.audit_page import SHORT, audit_page
+from fmd_core.running.whole_files import write_text_whole
 from fmd_core.study.answering import verdict_of_another_system
 from fmd_core.study.study import Study
 
@@ -174,9 +175,9 @@ def _write(
         if arguments.json == "-":
             print(made.to_json())
         elif arguments.json:
-            Path(arguments.json).write_text(made.to_json() + "\n", encoding="utf-8")
+            write_text_whole(Path(arguments.json), made.to_json() + "\n")
         if arguments.report is not None:
-            arguments.report.write_text(audit_page(verdict, dataset), encoding="utf-8")
+            write_text_whole(arguments.report, audit_page(verdict, dataset))
     except OSError as error:
         raise DataError(f"The result cannot be written: {error.strerror}.") from error
     if arguments.json != "-":

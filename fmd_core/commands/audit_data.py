@@ -13,8 +13,10 @@ from fmd_core.datasets.data_warnings import AuditWarning, WarningKind, found_lea
 from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference
 from fmd_core.datasets.own.answered import answered_codes
 from fmd_core.datasets.own.answers import Answers, suggest_grouping, suggest_split_values, used_rows
-from fmd_core.datasets.own.archives import open_zip
-from fmd_core.datasets.own.image_folder import open_image_folder, suggest_folder
+from fmd_core.datasets.own.archives import list_images, names_in_zip, open_zip
+from fmd_core.datasets.own.bringing import ListFile, bring_pictures
+from fmd_core.datasets.own.image_folder import FolderImport, open_image_folder
+from fmd_core.datasets.own.one_hot import find_one_hot
 from fmd_core.datasets.own.sheet_checks import (
     CheckedSheet,
     check_sheet,
@@ -99,6 +101,12 @@ def _open_reference(request: DataRequest) -> AuditData:
     return AuditData(dataset, has_model=demo)
 
 
+def _asks_for_folded(lists: Sequence[Sheet], request: DataRequest) -> bool:
+    """Whether a column is asked for that would become part of another."""
+    hot = {name for sheet in lists for one in find_one_hot(sheet) for name in one.levels}
+    return bool(hot & {request.target, *request.protected})
+
+
 def _check_order(dataset: AttributeDataset, classes: tuple[str, ...]) -> None:
     if classes and tuple(classes) != dataset.target.levels:
         raise DataError(
@@ -111,18 +119,19 @@ def _check_order(dataset: AttributeDataset, classes: tuple[str, ...]) -> None:
 
 
 def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditData:
-    if request.list is None:
-        raise DataError("Pictures need a list that says what each shows: --list LIST.csv.")
     for name in ("weights", "predictions", "scores", "id"):
         if getattr(request, name):
             raise DataError(
                 f"--{name} works with tables only so far; give the list itself as DATA for a table audit."
             )
-    sheet = without_header_rows(read_table(request.list))
-    suggested = suggest_folder(sheet)
+    names = names_in_zip(path) if path.is_file() else tuple(list_images(path))
+    lists = [ListFile(request.list, request.list.name).read()] if request.list else []
+    brought = bring_pictures(lists, names, path.stem, fold=not _asks_for_folded(lists, request))
+    sheet, suggested = brought.sheet, brought.answers
     target, protected = _roles(sheet, request, suggested.target, suggested.protected)
     checked = check_sheet(sheet, [target, *protected])
     split_column, split_values = _split_of(checked.sheet, request.split, suggested)
+    assert isinstance(suggested, FolderImport)
     settings = replace(
         suggested,
         target=target,
@@ -131,13 +140,14 @@ def _open_pictures(path: Path, request: DataRequest, kept: ExitStack) -> AuditDa
         seed=request.seed,
         split_column=split_column,
         split_values=split_values,
+        person=checked.persons,
     )
     folder = path
     if path.is_file():
         folder = Path(kept.enter_context(TemporaryDirectory())) / "pictures"
         open_zip(path, folder)
     dataset = open_image_folder(folder, checked.sheet, settings)
-    said = [w for w in checked.warnings if w.column in (target, *protected)]
+    said = [w for w in checked.warnings if w.column in (target, *protected, checked.persons)]
     return AuditData(replace(dataset, warnings=tuple(said)))
 
 

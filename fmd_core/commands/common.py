@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from fmd_core.errors import DataError
 from fmd_core.home import REPOSITORY, home_folder
+from fmd_core.running.whole_files import write_text_whole
 
 if TYPE_CHECKING:
     from fmd_core.models.training import TrainingStep
@@ -100,7 +101,7 @@ def write_document(schema: str, content: Mapping[str, Any], place: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(place).write_text(text, encoding="utf-8")
+        write_text_whole(Path(place), text)
     except OSError as error:
         raise DataError(f"The document cannot be written to '{place}': {error.strerror}.") from error
 

@@ -20,6 +20,7 @@ from fmd_core.intervals import MIN_PEOPLE
 if TYPE_CHECKING:
     from fmd_core.study.debiasing import Change, Debiased
     from fmd_core.unlearn.deeper.answers import Figures
+    from fmd_core.unlearn.deeper.training import Improve
 
 CHANGES: dict[str, Change] = {
     "threshold": "threshold",
@@ -29,10 +30,13 @@ CHANGES: dict[str, Change] = {
     "whole-network": "whole network",
 }
 """What may change, as the library calls it, by the word for it on the command line."""
+IMPROVES: dict[str, Improve] = {"groups": "groups", "twins": "twins", "worst-group": "worst group"}
+"""What should improve, the same way; a gap is named by --gap."""
 EXAMPLE = """\
 example:
   fmd debias "celeba?target=Blond_Hair&protected=Male" --attribute male --change last-block --tolerance 1.5
   fmd debias hiring.csv --target hired --attribute sex --change whole-network --out fixed.safetensors --json -
+  fmd debias hiring.csv --target hired --attribute sex --improve gap --gap opportunity
 
 exit status: 0 what was chosen is within the limit on everything that could be tested, 1 beyond it, 2 cannot be said,
 3 bad input
@@ -53,9 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, metavar="FILE", help="a model that FMD Studio saved; else one is trained"
     )
     parser.add_argument(
-        "--improve", choices=("groups", "twins"),
-        help="all groups counted alike, or twins answered alike; the default is twins, and groups where twins are "
-        "other people",
+        "--improve", choices=("groups", "twins", "gap", "worst-group"),
+        help="all groups counted alike, twins answered alike, a gap between groups closed (--gap says which), or the "
+        "group that is answered right least often; the default is twins, and groups where twins are other people",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gap", choices=("opportunity", "parity"),
+        help="with --improve gap: groups of one true class recognised equally often (opportunity, the default), or "
+        "everybody answered equally often (parity)",
     )  # fmt: skip
     parser.add_argument(
         "--change", choices=CHANGES, default="last-block", help="what may change (last-block)"
@@ -64,8 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=float, default=1.0, metavar="POINTS", help="overall accuracy that it may cost (1)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the model that was chosen (.safetensors)"
-    )
+        "--out", type=Path, metavar="FILE",
+        help="write the model that was chosen: .safetensors, which opens here again, or .onnx",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the training and of the learning on")
     add_json(parser, "fmd-debias-1")
     add_threads(parser)
@@ -76,25 +86,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Fix, judge, write, and return the exit status."""
     if not 0 <= arguments.tolerance <= 100:
         raise DataError(f"The tolerance is a number of points from 0 to 100, got {arguments.tolerance:g}.")
+    _improve(arguments)
     check_place(arguments.out)
     check_place(arguments.json)
     with ExitStack() as kept:
         found, dataset = _debiased(arguments, kept)
         if arguments.out is not None:
-            from fmd_core.models.files import save_classifier
-
-            try:
-                save_classifier(found.network, arguments.out)
-            except OSError as error:
-                raise DataError(
-                    f"The model cannot be written to '{arguments.out}': {error.strerror}."
-                ) from error
+            _write(found, arguments.out)
     if arguments.json is not None:
         from fmd_core.commands.debias_document import SCHEMA, content
 
         write_document(SCHEMA, content(found, dataset), arguments.json)
     print(text_of(found, dataset), file=for_people(arguments.json))
     return EXIT[found.verdict.outcome]
+
+
+def _write(found: Debiased, out: Path) -> None:
+    from fmd_core.models.files import save_classifier
+    from fmd_core.models.onnx_export import SUFFIX, save_onnx
+
+    try:
+        (save_onnx if out.suffix == SUFFIX else save_classifier)(found.network, out)
+    except OSError as error:
+        raise DataError(f"The model cannot be written to '{out}': {error.strerror}.") from error
 
 
 def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased, AttributeDataset]:
@@ -116,12 +130,22 @@ def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased,
     model = open_model(opened, arguments.model, arguments.seed)
     study = Study(dataset, model, aim=arguments.attribute, store=store_for(dataset))
     found = debias(
-        study, arguments.attribute, change=CHANGES[arguments.change], improve=arguments.improve,
+        study, arguments.attribute, change=CHANGES[arguments.change], improve=_improve(arguments),
         tolerance=arguments.tolerance / 100, seed=arguments.seed, progress=_progress,
     )  # fmt: skip
     if sys.stderr.isatty():
         print(file=sys.stderr)
     return found, dataset
+
+
+def _improve(arguments: argparse.Namespace) -> Improve | None:
+    """The aim as the library calls it; None where it was not named."""
+    given, gap = arguments.improve, arguments.gap
+    if given == "gap":
+        return gap or "opportunity"
+    if gap:
+        raise DataError(f"--gap {gap} says which gap is to be closed; it goes with --improve gap.")
+    return IMPROVES.get(given)
 
 
 def _progress(share: float) -> None:
@@ -137,18 +161,24 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
     if not chosen.steps:
         refused = [point.refusal for point in found.path.points if point.refusal]
         why = f" The guard refuses the rest, such as: {refused[-1]}." if refused else ""
-        lines = [f"The model stays as it was: nothing that was tried serves validation people better.{why}"]
+        lines = [f"The model stays as it was: nothing that was tried serves those who choose better.{why}"]
     else:
         people = wording.people_sentence(found.comparison, dataset.unit)
+        back = (
+            f", {100 * chosen.restored:g} % of how often classes occur given back" if chosen.restored else ""
+        )
         lines = [
             f"{wording.comparison_headline(found.comparison)} {people}",
-            f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps, chosen by "
-            f"{figures.count(found.path.people)} validation people, of whom the smallest group has "
-            f"{found.path.least}.",
+            f"Changed: {found.change}, {100 * chosen.share:g} % of the way after {chosen.steps} steps{back}, chosen by "
+            f"{figures.count(found.path.people)} {' and '.join(found.judged_by)} people, of whom the smallest group "
+            f"has {found.path.least}.",
         ]
     lines = [*(f"! {warning.sentence}" for warning in found.verdict.warnings), *lines]
     lines += ["", _line("before", before), _line("after", after)]
-    lines += [_line(name, of) for name, of in found.baselines.items()]
+    lines += [
+        _line(f"{name} (no fix)" if other.is_reference else name, other.after)
+        for name, other in found.baselines.items()
+    ]
     was, now = before.worst, after.worst
     told = [f"{g.called(dataset, found.attribute)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
     if was.n >= MIN_PEOPLE:

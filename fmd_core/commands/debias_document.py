@@ -26,8 +26,11 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "after": _figures(found.after, found, data),
         "chosen": {
             "change": found.change,
+            "improve": found.improve,
+            "judged_by": list(found.judged_by),
             "strength": chosen.steps,
             "mix": chosen.share,
+            "restored": chosen.restored,
             "validation_people": found.path.people,
             "validation_people_of_the_smallest_group": found.path.least,
             "is_original": not chosen.steps,
@@ -38,7 +41,16 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "still": found.verdict.headline,
         "who_gained": _moved(comparison.gainers),
         "who_lost": _moved(comparison.losers),
-        "baselines": [{"name": name, **_figures(of, found, data)} for name, of in found.baselines.items()],
+        "baselines": [
+            {
+                "name": name,
+                "title": other.title,
+                "is_reference": other.is_reference,
+                "refusal": other.chosen.refusal,
+                **_figures(other.after, found, data),
+            }
+            for name, other in found.baselines.items()
+        ],
         "warnings": [
             {"kind": w.kind.value, "column": w.column, "sentence": w.sentence} for w in found.verdict.warnings
         ],
@@ -53,6 +65,8 @@ def _figures(of: Figures, found: Debiased, data: AttributeDataset) -> dict[str, 
         "bias": of.bias,
         "calibrated_bias": of.calibrated,
         "flips": of.flips,
+        "parity_gap": of.parity and of.parity.value,
+        "opportunity_gap": of.opportunity and of.opportunity.value,
         "worst_group": _rate(of.worst, found, data),
         "groups": [_rate(group, found, data) for group in of.groups],
     }

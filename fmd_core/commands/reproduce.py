@@ -1,4 +1,4 @@
-"""`fmd reproduce`: the published comparison, every strategy on three seeds, written to docs/results.md."""
+"""`fmd reproduce`: every way to unlearn beside every other fix, measured and written to docs/results.md."""
 
 from __future__ import annotations
 
@@ -7,55 +7,71 @@ from pathlib import Path
 
 from fmd_core.commands.common import add_threads, positive_int, progress_line, published_folder
 from fmd_core.home import home_folder
-from fmd_core.reproduction import DEFAULT_DATA, STUDIES, reproduce, write_results
-from fmd_core.reproduction.deeper_study import STUDIES as DEEPER
-from fmd_core.reproduction.deeper_study import study_deeper, write_deeper
+from fmd_core.reproduction.cases import CASES, SEEDS, chosen_cases
+from fmd_core.reproduction.cells import PARTS, measure
+from fmd_core.reproduction.page import results, write_results
+from fmd_core.reproduction.text_study import study_texts, write_texts
 
 EXAMPLE = """example:
-  fmd reproduce --data adult --seeds 1 --folder results
+  fmd reproduce                                        # hours; what is measured is kept, so it can go on
+  fmd reproduce --cases adult-sex digits --seeds 1 --folder results
+  fmd reproduce --cases celeba-blond --parts group-dro jtt
+  fmd reproduce --write-only                           # the page again, from what was measured
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which data, how often, and where the results go."""
+    """Which cases, which parts of them, how often, and where the results go."""
     parser.description, parser.epilog = __doc__, EXAMPLE
     parser.add_argument(
-        "--data",
-        nargs="+",
-        choices=sorted({*STUDIES, *DEEPER}),
-        default=DEFAULT_DATA,
-        help="families of data",
-    )
-    parser.add_argument("--seeds", type=positive_int, default=3, help="models that are trained for each")
-    parser.add_argument("--quick", action="store_true", help="one seed and one epoch: does everything work?")
+        "--cases", nargs="+", default=(), metavar="CASE",
+        choices=sorted({case.name for case in CASES} | {case.family for case in CASES}),
+        help="cases by name, or all of a family of data; all",
+    )  # fmt: skip
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="parts; all")
     parser.add_argument(
-        "--deeper", action="store_true", help="how far each depth gets instead, written to docs/deeper.md"
+        "--seeds", type=positive_int, default=SEEDS, help="networks of each case that has no folds"
     )
-    parser.add_argument("--folder", type=Path, help="where the results go; docs, or elsewhere when quick")
+    parser.add_argument(
+        "--text", action="store_true", help="classifiers of texts instead, written to docs/text.md"
+    )
+    parser.add_argument(
+        "--write-only", action="store_true", help="measure nothing; write the page from what is kept"
+    )
+    parser.add_argument("--folder", type=Path, help="where the page goes; docs, or elsewhere for some of it")
     add_threads(parser)
-    parser.set_defaults(stopped="Stopped; no results were written, models that were trained are kept.")
+    parser.set_defaults(
+        stopped="Stopped. Every part that was finished is kept; the same command goes on from there."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, write, and say which aims were met."""
-    with progress_line() as line:
+    """Measure what is not measured yet, write it down, and say which aims were met."""
+    cases = chosen_cases(arguments.cases)
+    skipped: list[str] = []
+    if not arguments.write_only:
+        with progress_line() as line:
 
-        def say(sentence: str) -> None:
-            line.end()
-            print(sentence, flush=True)
+            def say(sentence: str) -> None:
+                line.end()
+                print(sentence, flush=True)
 
-        if arguments.deeper:
-            rows = study_deeper(arguments.data, say=say, progress=line.show)
-            text, numbers = write_deeper(rows, arguments.folder or published_folder())
-            say(f"Written: {text} and {numbers}.")
-            return 0
-        results = reproduce(
-            arguments.data, seeds=arguments.seeds, quick=arguments.quick, say=say, progress=line.show
-        )
-    # A quick run must not overwrite the published figures.
-    usual = home_folder() / "quick results" if arguments.quick else published_folder()
-    text, numbers = write_results(results, arguments.folder or usual)
-    for aim in results.aims:
-        print(f"{'Aim met' if aim.met else 'Missed'}: {aim.promise}. Measured: {aim.figure}.")
+            if arguments.text:
+                found = study_texts(seeds=arguments.seeds, say=say)
+                text, numbers = write_texts(found, arguments.folder or published_folder())
+                say(f"Written: {text} and {numbers}.")
+                return 0
+            skipped = measure(
+                cases, seeds=arguments.seeds, parts=arguments.parts, say=say, progress=line.show
+            )
+    content = results(cases, arguments.seeds, skipped)
+    whole = (
+        not arguments.cases and tuple(arguments.parts) == PARTS
+    )  # part of it must not stand in for the rest
+    usual = published_folder() if whole else home_folder() / "results"
+    text, numbers = write_results(content, arguments.folder or usual)
+    for case in content["cases"]:
+        for aim in case["aims"]:
+            print(f"{aim['state'].capitalize()}: {case['title']}: {aim['promise']}.")
     print(f"Written: {text} and {numbers}.")
     return 0

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets.demos.colored_digits import load_colored_digits
+from fmd_core.datasets.demos.hate_texts import load_hate_texts
 from fmd_core.datasets.demos.synthetic_faces import load_synthetic_faces
 from fmd_core.datasets.own.imports import open_import
 from fmd_core.datasets.public.adult import load_adult
@@ -57,6 +58,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "synthetic_faces": Family(
         "Synthetic faces", {}, lambda _: load_synthetic_faces(sample_folder() / "synthetic_faces"), True
+    ),
+    "hate_texts": Family(
+        "Words and groups", {}, lambda _: load_hate_texts(sample_folder() / "hate_texts"), True
     ),
     "colored_mnist": Family(
         "Coloured MNIST",

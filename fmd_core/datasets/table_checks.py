@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmd_core import figures
 from fmd_core.data import Array, AttributeDataset, Column
+from fmd_core.datasets.own.sniffing import first_ten, listed
 from fmd_core.datasets.own.sniffing_columns import number_text
-from fmd_core.datasets.table_encoding import MISSING, OTHER, Numbers, TableColumn, TableSource
+from fmd_core.datasets.table_encoding import (
+    MISSING,
+    OTHER,
+    Numbers,
+    TableColumn,
+    TableSource,
+    is_one_number,
+)
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NEARLY_SURE = 0.98
+FAR_OUTSIDE = 1.0  # in widths of training's range beyond its ends: no model was shown anything near
 MIN_ROWS = 20  # of a level, before it is said to give anything away
 FEW_ROWS = 5  # with one value of a number, before it can be said to decide anything
 MIN_COVERAGE = 0.05
@@ -261,6 +271,40 @@ def _sure_levels(column: _Levels, told: Column, train: Array) -> tuple[Array, Ar
         (share >= NEARLY_SURE) & (1 - share <= (1 - base) / 5) & (rows >= MIN_ROWS) & (base**rows < _CHANCE)
     )
     return sure, best, table
+
+
+def number_notes(dataset: AttributeDataset, left_out: Sequence[str] = ()) -> list[str]:
+    """What a model of a table cannot know of its numbers: columns that are alike in all training rows, so that none
+    reads them (those in `left_out` were left out anyway), and people of the other parts far outside what training
+    holds."""
+    source = dataset.source
+    if not isinstance(source, TableSource):
+        return []
+    train, notes, constant, far = dataset.split == "train", [], [], []
+    for column in source.columns:
+        if not isinstance(column, Numbers) or column.name in left_out:
+            continue
+        known = column.own[train & np.isfinite(column.own)].astype("float64")
+        low, high = float(known.min()), float(known.max())
+        if not column.is_input and is_one_number(known):
+            constant.append(column.name)
+        elif column.is_input:
+            room = FAR_OUTSIDE * (high - low or abs(high))
+            away = int((~train & ((column.own < low - room) | (column.own > high + room))).sum())
+            if away:
+                far.append(
+                    f"'{column.name}' in {figures.count(away)} (training: {number_text(low)} to {number_text(high)})"
+                )
+    if constant:
+        notes.append(
+            f"Not read by a model trained here, since all training rows are alike: {listed(constant)}."
+        )
+    if far:
+        notes.append(
+            f"Numbers of people outside training that are far from all that a model learned from: {first_ten(far)}."
+            " What a model says of them is a guess."
+        )
+    return notes
 
 
 def attribute_notes(dataset: AttributeDataset, frame: pd.DataFrame) -> list[str]:

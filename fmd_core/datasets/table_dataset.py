@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column, frozen_array
-from fmd_core.datasets.own.sniffing_columns import number_text
+from fmd_core.datasets.own.sniffing_columns import NOT_STATED, number_text, number_texts
 from fmd_core.datasets.table_encoding import (
     MISSING,
     OTHER,
@@ -24,6 +25,7 @@ from fmd_core.datasets.table_encoding import (
     encode_numbers,
 )
 from fmd_core.errors import DataError
+from fmd_core.text import one_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,17 +107,31 @@ def _texts(series: pd.Series) -> tuple[Array, list[str]]:
     import pandas as pd
 
     codes, found = pd.factorize(series, use_na_sentinel=False)
-    texts = [level_text(value) for value in found.tolist()]
+    texts = _level_texts(found.tolist())
     levels = sorted(set(texts), key=natural)
     places = {level: place for place, level in enumerate(levels)}
     return np.array([places[text] for text in texts])[codes], levels
 
 
+def _level_texts(values: Sequence[object]) -> list[str]:
+    """What the level of each different value is called: numbers in full where short ones would be one."""
+    texts = [level_text(value) for value in values]
+    short = Counter(text for text, value in zip(texts, values, strict=True) if isinstance(value, float))
+    return [
+        repr(value) if isinstance(value, float) and value == value and short[text] > 1 else text
+        for text, value in zip(texts, values, strict=True)
+    ]
+
+
 def level_text(value: object) -> str:
-    """What a level is called whose cells hold `value`: as text, 'not stated' where there is none."""
+    """What a level is called whose cells hold `value`: as text, 'not stated' where there is none, or a program's word
+    for that."""
     if value is None or value != value or value == "":  # NaN is not itself
         return MISSING
-    return number_text(value) if isinstance(value, float) else str(value).strip() or MISSING
+    if isinstance(value, float):
+        return number_text(value)
+    text = one_form(str(value).strip())
+    return MISSING if not text or text.lower() in NOT_STATED else text
 
 
 def natural(level: str) -> tuple[bool, bool, float, str, str]:
@@ -133,7 +149,8 @@ def natural(level: str) -> tuple[bool, bool, float, str, str]:
 def target_column(series: pd.Series, classes: Mapping[str, str] | None) -> Column:
     """The class of each row, in the order of `classes`."""
     codes, levels = _texts(series)
-    mapping = {level: level for level in levels} if classes is None else dict(classes)
+    classes = None if classes is None else {one_form(v): one_form(c) for v, c in classes.items()}
+    mapping = {level: level for level in levels} if classes is None else classes
     unknown = [level for level in levels if level not in mapping]
     if MISSING in unknown or (classes is None and MISSING in levels):
         raise DataError(f"'{series.name}' is empty in some rows; leave out rows without a class.")
@@ -209,7 +226,7 @@ def _encode_protected(
     series: pd.Series, rule: str | Binned, column: Column, train: Array, is_input: bool
 ) -> TableColumn:
     if isinstance(rule, Binned):
-        return encode_numbers(column.name, _numbers(series), train, is_input=is_input)
+        return encode_numbers(column.name, _numbers(series), train, is_input=is_input, is_protected=True)
     return encode_categories(column.name, column.codes, column.levels, train, pool=False, is_input=is_input)
 
 
@@ -273,8 +290,10 @@ def _typical(own: Numbers, column: Column, train: Array) -> Array:
 def _swap(column: TableColumn, swap: Mapping[str, str]) -> Array:
     """A swap of levels by name, as a `Change` has it."""
     known = np.unique(column.own) if isinstance(column, Numbers) else np.arange(len(column.levels))
-    texts = [column.text(value) for value in known]
+    is_number = isinstance(column, Numbers)
+    texts = number_texts(known) if is_number else [column.text(value) for value in known]
     places = {text: place for place, text in enumerate(texts)}
+    swap = {one_form(old): one_form(new) for old, new in swap.items()}
     for level in (*swap, *swap.values()):
         if level not in places:
             raise DataError(f"'{column.name}' has no level '{level}'. It has: {', '.join([*places][:20])}.")

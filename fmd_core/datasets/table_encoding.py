@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RARE = 10  # a level with fewer training rows than this shares the input "other"
 OTHER, MISSING = "other", "not stated"
+ROUNDING = 1e-9  # a spread below this share of the numbers themselves is what rounding left
 TOO_LARGE = 1e30  # beyond this a number is a slip, and its square would not fit
 AGE_EDGES = (30.0, 45.0, 60.0)
 AGE_LABELS = ("under 30", "30 to 44", "45 to 59", "60 or more")
@@ -58,10 +59,15 @@ def ages(column: str) -> Binned:
 
 def thirds(column: str, values: Array) -> Binned:
     """Three groups of about equal size, cut at short numbers; fewer where many rows share one value."""
+    return equal_parts(column, values, 3)
+
+
+def equal_parts(column: str, values: Array, parts: int) -> Binned:
+    """As `thirds`, with so many parts."""
     known = values[np.isfinite(values)]
     lowest = known.min() if len(known) else 0.0
     whole = len(known) > 0 and bool((known == np.floor(known)).all())
-    cuts = np.quantile(known, (1 / 3, 2 / 3)) if len(known) else ()
+    cuts = np.quantile(known, [part / parts for part in range(1, parts)]) if len(known) else ()
     places = 2 - int(np.floor(np.log10(np.ptp(known)))) if len(known) and np.ptp(known) > 0 else 0
     edges = sorted({float(np.ceil(c)) if whole else round(float(c), places) for c in cuts if c > lowest})
     if not edges:  # more than two thirds are the lowest value: the rest is the other group
@@ -69,6 +75,13 @@ def thirds(column: str, values: Array) -> Binned:
         if len(above) == 0:
             raise DataError(f"'{column}' has one value only, so it cannot be cut into groups.")
         edges = [float(above.min())]
+    return between(column, edges)
+
+
+def between(column: str, edges: Sequence[float]) -> Binned:
+    """The groups that rising limits make, called by them."""
+    if not edges:
+        raise DataError(f"The groups of '{column}' need at least one limit.")
     names = [number_text(edge) for edge in edges]
     middle = [f"{low} to under {high}" for low, high in pairwise(names)]
     return Binned(column, tuple(edges), (f"under {names[0]}", *middle, f"{names[-1]} or more"))
@@ -269,20 +282,32 @@ def encode_categories(
     )
 
 
-def encode_numbers(name: str, values: Array, train: Array, *, is_input: bool = True) -> Numbers:
-    """A column of numbers (n,), NaN where missing, standardised by its known values in `train` (n,) bool."""
+def encode_numbers(
+    name: str, values: Array, train: Array, *, is_input: bool = True, is_protected: bool = False
+) -> Numbers:
+    """A column of numbers (n,), NaN where missing, standardised by its known values in `train` (n,) bool.
+
+    One that is alike in all training rows, up to rounding, and nowhere missing there, tells a model nothing: it is
+    no input. Dividing by what rounding left would make any other number enormous."""
     values = np.where(np.abs(values) <= TOO_LARGE, values, np.nan).astype("float64")  # also infinities
     known = values[train & np.isfinite(values)]
     if len(known) == 0:
         raise DataError(f"'{name}' has no number in the training rows; leave it out.")
     small = values.astype("float32")
     exact = np.array_equal(small.astype("float64"), values, equal_nan=True)
+    is_constant = is_one_number(known)
+    tells_missing = bool(np.isnan(values[train]).any())
     return Numbers(
         name,
         frozen_array(small if exact else values),
         float(known.mean()),
-        float(known.std()) or 1.0,
+        1.0 if is_constant else float(known.std()),
         float(np.median(known)),
-        bool(np.isnan(values[train]).any()),
-        is_input,
+        tells_missing,
+        is_input and (tells_missing or not is_constant or is_protected),
     )
+
+
+def is_one_number(values: Array) -> bool:
+    """Whether numbers (n,) are one number, up to rounding."""
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())

@@ -13,7 +13,7 @@ from fmd_core.data import SPLITS, Array, AttributeDataset, content_fingerprint
 from fmd_core.datasets.own.answers import Grouping, complete_split, suggest_grouping, suggest_split_values
 from fmd_core.datasets.own.sniffing import first_ten, listed
 from fmd_core.datasets.own.sniffing_columns import LEVELS_SHOWN, ColumnProfile, are_few
-from fmd_core.datasets.table_checks import attribute_notes, giveaways, leak_note
+from fmd_core.datasets.table_checks import attribute_notes, giveaways, leak_note, number_notes
 from fmd_core.datasets.table_dataset import AlsoChange, level_text, make_table_dataset, target_column
 from fmd_core.datasets.table_encoding import MISSING, Binned, Numbers, TableColumn, TableSource, ages, thirds
 from fmd_core.errors import DataError
@@ -39,7 +39,7 @@ class FrameTable(TableSource):
         objects = [
             str(name) for name, dtype in self.frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)
         ]
-        plain = self.frame.assign(**{name: self.frame[name].map(repr) for name in objects})  # of any type
+        plain = self.frame.assign(**{name: self.frame[name].map(_written) for name in objects})  # of any type
         cells = pd.util.hash_pandas_object(plain, index=False).to_numpy()
         types = [f"{name}: {dtype}" for name, dtype in self.frame.dtypes.items()]
         return content_fingerprint("frame v1", super().fingerprint, *types, cells)
@@ -167,7 +167,8 @@ def table(
     )  # fmt: skip
     encoded = cast(TableSource, dataset.source)
     told = [
-        *notes, *drawn, *leak_note(clean, divided, unit), *attribute_notes(dataset, clean),
+        *notes, *drawn, *leak_note(clean, divided, unit), *number_notes(dataset, leave_out),
+        *attribute_notes(dataset, clean),
         *(giveaway.words for giveaway in giveaways(dataset)),
     ]  # fmt: skip
     source = FrameTable(encoded.columns, encoded.changes, frame=raw.drop(columns=target))
@@ -175,6 +176,11 @@ def table(
         dataset, source=source, notes=tuple(told), favourable=favourable, phrases=dict(phrases or {}),
         parts_are_drawn=parts is None,
     )  # fmt: skip
+
+
+def _written(cell: object) -> str:
+    """A cell as text; members of a set in an order of their own, since theirs is another in every process."""
+    return repr(sorted(map(repr, cell))) if isinstance(cell, set | frozenset) else repr(cell)
 
 
 def _asked(

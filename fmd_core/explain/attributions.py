@@ -15,24 +15,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from PIL import Image
 
 from fmd_core.data import Array, AttributeDataset, frozen_array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.explain.token_attributions import explain_words
 from fmd_core.figures import percent
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.heads.two_layer import MLPHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoder import Network
-from fmd_core.models.encoding import BATCH_PIXELS, BATCH_ROWS, check_fit, row_batches
+from fmd_core.models.encoder import KnowsRows, Network, ReadsTokens
+from fmd_core.models.encoding import BATCH_PIXELS, BATCH_ROWS, check_fit, read_inputs, row_batches
 from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Method = Literal["integrated-gradients", "grad-cam"]
+Method = Literal["integrated-gradients", "grad-cam", "occlusion"]
 FIRST_STEPS, MOST_STEPS = 32, 512  # points on the way from the average input to the sample
 PIXEL_STEPS = 64 * 64 * MOST_STEPS  # of one explanation: bounds the time that large images take
 LARGE_SIDE = 128
@@ -47,10 +49,13 @@ class Explanation:
     target: int
     contributions: Array
     """(height, width) of the image as the network reads it, or (n_columns,) of a record. In nats for
-    Integrated Gradients; for Grad-CAM >= 0 and comparable between samples and heads of one encoder."""
+    Integrated Gradients; for Grad-CAM >= 0 and comparable between samples and heads of one encoder; for occlusion
+    the nats that are lost where a part is covered, which need not add up."""
     columns: tuple[str, ...]  # names of a record's columns; empty for images
     score: float  # log-odds of the class for this sample, nats
-    baseline_score: float | None = None  # the same for the average training sample; None for Grad-CAM
+    baseline_score: float | None = (
+        None  # the same for the average training sample; None for the other methods
+    )
 
     @property
     def probability(self) -> float:
@@ -60,7 +65,7 @@ class Explanation:
     @property
     def completeness_error(self) -> float | None:
         """Nats by which the contributions miss `score - baseline_score`, their sum by the axiom of
-        completeness (captum's convergence delta); None for Grad-CAM, which does not promise it."""
+        completeness (captum's convergence delta); None for the other methods, which do not promise it."""
         if self.baseline_score is None:
             return None
         return abs(float(self.contributions.sum()) - (self.score - self.baseline_score))
@@ -82,13 +87,23 @@ class Explanation:
 
 def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, ...]:
     """Methods that can explain this model, the one to begin with first: for large images that is
-    Grad-CAM, since Integrated Gradients takes seconds there. None, where the encoder is no network."""
-    kind = find_kind(classifier.kind)
-    if not isinstance(classifier.encoder, Network):
+    Grad-CAM, since Integrated Gradients takes seconds there. Occlusion, where the encoder is no network; none, where
+    it knows the features of given rows alone."""
+    kind, encoder = find_kind(classifier.kind), classifier.encoder
+    if isinstance(encoder, ReadsTokens):
+        try:
+            encoder.tokens("")
+        except ModelError:  # the demo without the sentence encoder
+            return ()
+        return ("integrated-gradients",)
+    if isinstance(encoder, KnowsRows) or kind.reads_words:
         return ()
+    if not isinstance(classifier.encoder, Network):
+        return ("occlusion",)
     if "grad-cam" not in kind.explainers:
         return ("integrated-gradients",)
-    sample = classifier.preprocess.apply(_read(dataset, int(dataset.rows("train")[0]), "", 0), kind.name)
+    first = _read(classifier, dataset, int(dataset.rows("train")[0]), "", 0)
+    sample = classifier.preprocess.apply(first, kind.name)
     try:
         _last_map(classifier.as_module(), sample)
     except ModelError:
@@ -98,10 +113,12 @@ def methods(classifier: Classifier, dataset: AttributeDataset) -> tuple[Method, 
 
 
 def average_input(dataset: AttributeDataset) -> Array:
-    """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,).
+    """The mean training input, float32: (height, width, 3) from 0 to 255, or (d,). Texts have none: (0,).
 
     Of all training rows for tables, of 100 drawn with a fixed seed for images (`Kind.averaged`).
     """
+    if find_kind(dataset.source.kind).reads_words:
+        return frozen_array(np.zeros(0), "float32")
     rows, most = dataset.rows("train"), find_kind(dataset.source.kind).averaged
     if most is not None and len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -131,6 +148,9 @@ def explain(
     where they never did. The inputs of one column (one-hot levels, a number and whether it is
     missing) are summed, and so are the colours of one pixel.
 
+    Occlusion (Zeiler and Fergus 2014) asks for answers alone, and serves every encoder; see
+    `fmd_core.explain.occlusion`.
+
     Grad-CAM (Selvaraju et al. 2017) weights the channels of the encoder's last convolutional map by
     their mean gradient; negative regions are cut off, and the map is enlarged to the input.
 
@@ -152,9 +172,17 @@ def explain(
             f"There is no class {target}; choose one from 0 to {len(dataset.target.levels) - 1}, "
             f"as '{dataset.target.name}' has {len(dataset.target.levels)}."
         )
+    if isinstance(classifier.encoder, ReadsTokens):
+        return _of_words(
+            classifier, classifier.encoder, str(_read(classifier, dataset, row, attribute, code)[0]), target
+        )
+    if method == "occlusion":
+        return _occlusion(
+            classifier, dataset, _read(classifier, dataset, row, attribute, code), target, baseline
+        )
     network = _log_odds(classifier, target)
     kind = find_kind(classifier.kind)
-    sample = classifier.preprocess.apply(_read(dataset, row, attribute, code), kind.name)
+    sample = classifier.preprocess.apply(_read(classifier, dataset, row, attribute, code), kind.name)
     if not sample.is_floating_point():
         raise ModelError(
             "Where a model looks cannot be shown when it reads pictures as whole numbers; say how they are made ready "
@@ -170,13 +198,33 @@ def explain(
     return replace(found, contributions=frozen_array(contributions), columns=names)
 
 
-def _read(dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:
-    """One input as the data set gives it, (1, height, width, 3) or (1, d), free to be written to."""
-    rows = np.array([row])
-    source = dataset.source
-    return np.array(
-        source.counterfactual(rows, attribute, np.array([code])) if attribute else source.read(rows)
+def _of_words(classifier: Classifier, encoder: ReadsTokens, text: str, target: int) -> Explanation:
+    added, words, score, masked = explain_words(classifier, encoder, text, target, _head_module)
+    return Explanation("integrated-gradients", target, added, words, score, masked)
+
+
+def _read(classifier: Classifier, dataset: AttributeDataset, row: int, attribute: str, code: int) -> Array:
+    """One input as the classifier reads it, (1, height, width, 3), (1, d) or a frame, free to be written to."""
+    given = read_inputs(
+        classifier, dataset, np.array([row]), attribute, np.array([code]) if attribute else None
     )
+    return given if hasattr(given, "columns") else np.array(given)
+
+
+def _occlusion(
+    classifier: Classifier, dataset: AttributeDataset, sample: Array, target: int, baseline: Array | None
+) -> Explanation:
+    from fmd_core.explain.occlusion import occlude_picture, occlude_record
+
+    if classifier.kind == "table":
+        lost, names, score = occlude_record(classifier, dataset, sample, target)
+        return Explanation("occlusion", target, lost, names, score)
+    mean = average_input(dataset) if baseline is None else baseline
+    usual = np.array(mean, "float32")
+    if usual.shape != sample.shape[1:]:
+        usual = classifier.preprocess.fitted(Image.fromarray(np.rint(usual).astype("uint8")))
+    lost, score = occlude_picture(classifier, sample[0], usual, target)
+    return Explanation("occlusion", target, lost, (), score)
 
 
 def _head_module(head: Head) -> nn.Module:

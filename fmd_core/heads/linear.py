@@ -174,16 +174,22 @@ class LinearHead:
         return product
 
     def preconditioner(self, features: Array, weights: Array, damping: float) -> Callable[[Array], Array]:
-        size = self.n_features + 1
-        inner = np.zeros((self.n_classes - 1, self.n_classes - 1))
-        square = np.zeros((size, size))
+        # Of C (diag p - p p') C' only the sum over the samples and each one's trace, sum p (1 - p), are needed: the
+        # matrices of single samples, (K-1)^2 numbers each, are never made. The diagonal of the sum is not taken from
+        # the product: of sure samples p - p^2 would be what rounding leaves.
+        size, classes = self.n_features + 1, self.n_classes
+        own, outer, square = np.zeros(classes), np.zeros((classes, classes)), np.zeros((size, size))
         for start in range(0, len(features), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             x = np.column_stack([features[part], np.ones(len(features[part]), features.dtype)])
-            bends = self._inner(features[part], weights[part])
-            shares = np.einsum("nkk->n", bends, dtype="float64")
-            inner += bends.sum(axis=0, dtype="float64")
-            square += weighted_square(x, shares)
+            p = self.probabilities(features[part])
+            weighted = p * weights[part, None].astype(p.dtype)
+            outer += weighted.T @ p
+            bent = weighted * (1 - p)
+            own += bent.sum(axis=0, dtype="float64")
+            square += weighted_square(x, bent.sum(axis=1, dtype="float64"))
+        np.fill_diagonal(outer, -own)
+        inner = self.contrasts @ -outer @ self.contrasts.T
         return KroneckerCurvature(per_unit_of(inner), square, damping).solve
 
     def pushed(self, direction: Array, features: Array) -> Array:

@@ -26,7 +26,7 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import predict_removal, refit_with, refit_without, whole_curvature
 from fmd_core.influence.scores import InfluenceScores, bias_influence
-from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap
+from fmd_core.measure.bias_functions import Taught
 from fmd_core.showing import one_line, table
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class ScoreCheck:
     bias_refitted: float  # B after a refit with everybody, from where effects are measured
     head_distance: float
     """How far that refit moved the head, as a share of its length: about 0 for a converged head."""
+    people: str = ""
+    """Whose loss the scores are about, 'blond men'; '' where they are about a bias."""
 
     @property
     def converged(self) -> bool:
@@ -151,10 +153,10 @@ class ScoreCheck:
 def check_scores(
     head: Head,
     train: FeatureSet,
-    bias: BiasFunction,
+    bias: Taught,
     scores: InfluenceScores,
     *,
-    held_out: BiasFunction,
+    held_out: Taught,
     k: int,
     damping: float,
     draws: int = DRAWS,
@@ -242,6 +244,7 @@ def check_scores(
         bias=bias.value(head),
         bias_refitted=bias.value(everybody),
         head_distance=float(np.linalg.norm(everybody.theta - head.theta) / np.linalg.norm(head.theta)),
+        people=scores.people,
     )
 
 
@@ -255,10 +258,11 @@ def sign_test(predicted: Array, measured: Array, measured_held_out: Array) -> Si
     return SignTest(right, len(guess), p_value, int((guess * np.sign(measured_held_out) > 0).sum()))
 
 
-def planted_samples(bias: BiasFunction, m: int, rng: np.random.Generator) -> FeatureSet:
-    """About `m` samples to plant, half of either side and evenly from every attribute: twins, or for a gap
-    between groups its people. Fewer where there are not as many."""
-    sides = [side for part in bias.parts for side in _sides(part)]
+def planted_samples(bias: Taught, m: int, rng: np.random.Generator) -> FeatureSet:
+    """About `m` samples to plant, half of either side and evenly from every attribute: twins, for a gap
+    between groups its people, for the loss of a group its members and who shares its level.
+    Fewer where there are not as many."""
+    sides = bias.plants
     shares = [m * (i + 1) // len(sides) - m * i // len(sides) for i in range(len(sides))]
     chosen = [
         side.subset(rng.choice(len(side), min(share, len(side)), replace=False))
@@ -271,14 +275,6 @@ def planted_samples(bias: BiasFunction, m: int, rng: np.random.Generator) -> Fea
     )
 
 
-def _sides(part: CounterfactualBias | GroupGap) -> tuple[FeatureSet, FeatureSet]:
-    """Samples that should teach the bias, and those that should speak against it."""
-    if isinstance(part, CounterfactualBias):
-        return part.pairs.favoured, part.pairs.other
-    usual = part.privileged[np.arange(len(part)), part.features.labels]
-    return part.features.subset(usual), part.features.subset(~usual)
-
-
 @dataclass(frozen=True, eq=False)
 class _Refits:
     """Effects on both biases, measured from the fit to everybody and predicted from the head at hand."""
@@ -286,7 +282,7 @@ class _Refits:
     head: LinearHead
     everybody: LinearHead
     train: FeatureSet
-    judges: tuple[BiasFunction, BiasFunction]  # what the scores refer to, and held-out people
+    judges: tuple[Taught, Taught]  # what the scores refer to, and held-out people
     damping: float
     whole: Array | None  # curvature of all training samples
     step: Callable[[], None]  # told after every refit

@@ -26,7 +26,8 @@ from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count, in_points
 from fmd_core.heads.curvature import Curvature
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.bias_functions import BiasFunction, Measure
+from fmd_core.measure.bias_functions import Blame, Taught
+from fmd_core.measure.group_loss import GroupLoss
 from fmd_core.running import distributed
 from fmd_core.showing import one_line
 
@@ -46,7 +47,9 @@ class InfluenceScores:
     rows: Array  # (n,) row of each training sample in its data set
     bias: float  # B on the people that the scores refer to
     method: InfluenceMethod = "first-order"
-    measure: Measure = "counterfactual"
+    measure: Blame = "counterfactual"
+    people: str = ""
+    """Whose loss it is where one group's is scored, in the data's own words: 'blond men'; else ''."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "removal_effect", frozen_array(self.removal_effect, "float64"))
@@ -72,7 +75,8 @@ class InfluenceScores:
 
     def __repr__(self) -> str:
         most = float(self.removal_effect.min(initial=0.0))
-        does = f"most harmful lowers {self.attribute} bias by {in_points([most])(-most).lstrip('+')} points"
+        what = f"{self.attribute} bias" if self.measure != "worst group" else f"the loss of {self.people}"
+        does = f"most harmful lowers {what} by {in_points([most])(-most).lstrip('+')} points"
         return one_line(
             self,
             f"{count(len(self.removal_effect))} training samples",
@@ -93,7 +97,7 @@ class InfluenceScores:
 def bias_influence(
     head: Head,
     train: FeatureSet,
-    bias: BiasFunction,
+    bias: Taught,
     curvature: Curvature,
     *,
     method: InfluenceMethod = "first-order",
@@ -111,7 +115,8 @@ def bias_influence(
     head, train
         The head and the n training samples that it was fitted to.
     bias
-        What the samples are blamed for, such as `CounterfactualBias` of external twins.
+        What the samples are blamed for, such as `CounterfactualBias` of external twins, or the `GroupLoss` of the
+        people who are served worst.
     curvature
         `fit_curvature` of the same head and samples.
     method
@@ -157,4 +162,7 @@ def bias_influence(
         inverse = curvature.solve(np.eye(head.n_parameters))
         product = partial(head.leave_one_out_products, direction=solution, inverse=inverse, share=1 / n)
     products = distributed.map_rows(product, train.features, train.labels, progress=progress)
-    return InfluenceScores(bias.attribute, products / n, train.rows, bias.value(head), method, bias.measure)
+    people = bias.called if isinstance(bias, GroupLoss) else ""
+    return InfluenceScores(
+        bias.attribute, products / n, train.rows, bias.value(head), method, bias.measure, people
+    )

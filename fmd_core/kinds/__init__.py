@@ -7,10 +7,11 @@ from fmd_core.errors import DataError
 from fmd_core.kinds.image import ImageKind
 from fmd_core.kinds.kind import Kind, Portrait
 from fmd_core.kinds.table import TableKind
+from fmd_core.kinds.text import TextKind
 
 __all__ = ["Kind", "Portrait", "find_kind", "kind_names", "recognised", "register_kind"]
 
-_KINDS: dict[str, Kind] = {kind.name: kind for kind in (ImageKind(), TableKind())}
+_KINDS: dict[str, Kind] = {kind.name: kind for kind in (ImageKind(), TableKind(), TextKind())}
 
 
 def find_kind(name: str) -> Kind:

@@ -36,6 +36,8 @@ class ImageKind(Kind):
         """As float (m, 3, side, side), colours normalised."""
         import torch
 
+        if not preparation.is_usual:
+            return torch.from_numpy(preparation.prepared(inputs))
         images, size = torch.from_numpy(inputs).permute(0, 3, 1, 2).float(), preparation.size
         if size is not None and images.shape[-2:] != (size, size):
             images = torch.nn.functional.interpolate(

@@ -35,6 +35,13 @@ class Preparation(Protocol):
     def colours(self) -> tuple[Channels, Channels]:
         """Mean and spread of each channel, of colours between 0 and 1, that are taken out."""
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether nothing else happens to a picture."""
+
+    def prepared(self, inputs: Array) -> Array:
+        """All that happens to a batch of pictures, (m, channels, height, width) float32."""
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -42,6 +49,8 @@ class Portrait:
 
     picture: str = ""
     text: str = ""
+    marks: tuple[tuple[int, int], ...] = ()
+    """Begin and end of each place in the text that is marked."""
 
 
 class Kind(ABC):
@@ -69,6 +78,9 @@ class Kind(ABC):
     """Whether a size and a normalisation have to be known before a network reads it."""
     has_giveaways: ClassVar[bool] = False
     """Whether columns of it can give an attribute away, and be left out or changed with it."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether a sample is a text, of which a page shows what each word adds."""
 
     @abstractmethod
     def reads(self, inputs: Array) -> bool:

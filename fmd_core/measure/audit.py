@@ -6,8 +6,9 @@ who share the attribute, is what the attribute does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.figures import count
+from fmd_core.heads.answering import Answering, Told
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
     bootstrap_means,
     estimate_from_draws,
+    joint_bootstrap_means,
     mean_estimates,
     rate_estimate,
 )
@@ -33,7 +36,7 @@ from fmd_core.measure.bias_functions import (
     pair_flips,
     predictions,
 )
-from fmd_core.measure.group_metrics import GroupMetrics, group_metrics
+from fmd_core.measure.group_metrics import GroupCells, GroupMetrics
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line, table
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPORTED = (
-    "bias", "flips", "placebo", "excess", "parity_gap", "opportunity_gap", "aligned_accuracy",
+    "bias", "flips", "placebo", "excess", "parity_gap", "opportunity_gap", "predictive_gap", "aligned_accuracy",
     "conflicting_accuracy",
 )  # fmt: skip
 """Figures of an attribute that are columns of a report's table."""
@@ -103,17 +106,30 @@ class AttributeBias:
     """Whether it is the usual level that gets the answer more often in `parity_gap`, by probability."""
     opportunity_favours: bool = True
     """The same of `opportunity_gap`."""
+    predictive_gap: Estimate | None = None
+    """The same among those whose true class it is not: false alarms (predictive equality)."""
+    predictive_favours: bool = True
+    """The same of `predictive_gap`."""
 
     def by(self, measure: Measure) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
         if measure == "counterfactual":
             return self.bias if self.excess is None else self.excess
-        found = self.parity_gap if measure == "demographic parity" else self.opportunity_gap
-        return found or Estimate.unknown(0, "not measured")
+        gaps = {
+            "demographic parity": self.parity_gap,
+            "equal opportunity": self.opportunity_gap,
+            "predictive equality": self.predictive_gap,
+        }
+        return gaps[measure] or Estimate.unknown(0, "not measured")
 
     def favours(self, measure: Measure) -> bool:
         """Whether a gap between groups favours those who go with the pattern."""
-        return self.parity_favours if measure == "demographic parity" else self.opportunity_favours
+        favours = {
+            "demographic parity": self.parity_favours,
+            "equal opportunity": self.opportunity_favours,
+            "predictive equality": self.predictive_favours,
+        }
+        return favours.get(measure, True)
 
     @property
     def judged(self) -> Estimate:
@@ -204,65 +220,107 @@ def audit_bias(
       attribute  bias  flips
     0    colour  0.64   0.62
     """
-    predicted = predictions(head, features.features)
+    told = Told(head)
+    predicted = predictions(told, features.features)
     right = predicted == features.labels
-    found = [
-        _audit_attribute(head, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
-    ]
+    begun = (
+        _audit_attribute(told, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
+    )
+    found: list[AttributeBias] = []
+    while some := list(islice(begun, AT_ONCE)):
+        found += _resampled(some)
     return BiasReport(
         accuracy=rate_estimate(right.sum(), len(right)),
         attributes=tuple(sorted(found, key=lambda a: -(a.judged.value or 0))),
     )
 
 
+AT_ONCE = 8
+"""Attributes whose figures are resampled in one product: all are as fast, but take more memory."""
+Tables = dict[str, Array]
+Measuring = Generator[Tables, Tables, AttributeBias]
+"""Gives what is to be resampled, (n, m) by name, is sent the means in resamples, (DRAWS, m), and returns what it
+measured."""
+
+
+def _resampled(some: Sequence[Measuring]) -> list[AttributeBias]:
+    """The measurements of some attributes, from one product where they are of as many people."""
+    asked = [next(measuring) for measuring in some]
+    means = iter(joint_bootstrap_means([values for tables in asked for values in tables.values()]))
+    found = []
+    for measuring, tables in zip(some, asked, strict=True):
+        try:
+            measuring.send({name: next(means) for name in tables})
+        except StopIteration as done:
+            found.append(done.value)
+    return found
+
+
 def _audit_attribute(
-    head: Head,
+    head: Told,
     dataset: AttributeDataset,
     features: FeatureSet,
     pairs: CounterfactualPairs,
     placebo: CounterfactualPairs | None,
     predicted: Array,
-) -> AttributeBias:
+) -> Measuring:
     codes = dataset.attribute(pairs.attribute).codes[features.rows]
     privileged = codes[:, None] == dataset.usual_level(pairs.attribute)
     aligned = dataset.bias_aligned(pairs.attribute)[features.rows]
     right = predicted == features.labels
-    gaps = np.abs(pair_differences(head, pairs))
-    floor, excess = (None, None) if placebo is None else _beyond_placebo(head, pairs, placebo)
-    parity, opportunity = (_gap(head, dataset, features, pairs.attribute, m) for m in MEASURES[1:])
+    twins = Told(head.head)  # their answers are asked twice and then let go
+    figures = {"bias": np.abs(pair_differences(twins, pairs))[:, None]}
+    if placebo is not None:
+        figures["placebo"] = _beyond_placebo(twins, pairs, placebo)
+    flips = rate_estimate(pair_flips(twins, pairs).sum(), len(pairs))
+    cells = GroupCells(features.labels, predicted, privileged)
+    gaps = [_gap_or_why(dataset, features, pairs.attribute, m) for m in MEASURES[1:]]
+    tables = {name: values for name, values in figures.items() if len(values) >= MIN_PEOPLE}
+    if cells.comparable:
+        tables["cells"] = cells.per_person
+    tables |= {gap.measure: gap_table([head], gap) for gap in gaps if isinstance(gap, GroupGap)}
+    draws = yield tables
+    parity, opportunity, predictive = (_gap_estimate(head, gap, draws) for gap in gaps)
+    means = {name: mean_estimates(values, draws.get(name)) for name, values in figures.items()}
     return AttributeBias(
         attribute=pairs.attribute,
-        bias=mean_estimates(gaps[:, None])[0],
-        flips=rate_estimate(pair_flips(head, pairs).sum(), len(pairs)),
+        bias=means["bias"][0],
+        flips=flips,
         aligned_accuracy=rate_estimate(right[aligned].sum(), int(aligned.sum())),
         conflicting_accuracy=rate_estimate(right[~aligned].sum(), int((~aligned).sum())),
-        metrics=group_metrics(features.labels, predicted, privileged),
-        groups=_served(dataset, pairs.attribute, features, right),
-        placebo=floor,
-        excess=excess,
+        metrics=cells.metrics(draws.get("cells")),
+        groups=served_groups(dataset, pairs.attribute, features, right),
+        placebo=None if placebo is None else means["placebo"][0],
+        excess=None if placebo is None else means["placebo"][1],
         distance=float(np.median(pairs.distance)),
         parity_gap=parity[0],
         opportunity_gap=opportunity[0],
         parity_favours=parity[1],
         opportunity_favours=opportunity[1],
+        predictive_gap=predictive[0],
+        predictive_favours=predictive[1],
     )
 
 
-def _gap(
-    head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str, measure: Measure
-) -> tuple[Estimate, bool]:
-    """The gap between the groups of an attribute with its interval, in the direction that it has, and
-    whether that favours the usual level."""
+def _gap_or_why(
+    dataset: AttributeDataset, features: FeatureSet, attribute: str, measure: Measure
+) -> GroupGap | Estimate:
+    """The gap between the groups of an attribute, or an estimate that says why there is none."""
     try:
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:
-        return Estimate.refused(str(error)), True
+        return Estimate.refused(str(error))
     people = min(gap_people(gap))
-    if people < MIN_PEOPLE:
-        return Estimate.unknown(people), True
+    return Estimate.unknown(people) if people < MIN_PEOPLE else gap
+
+
+def _gap_estimate(head: Answering, gap: GroupGap | Estimate, draws: Tables) -> tuple[Estimate, bool]:
+    """A gap with its interval, in the direction that it has, and whether that favours the usual level."""
+    if isinstance(gap, Estimate):
+        return gap, True
     favours = gap.signed(head) >= 0
-    draws = gap_draws([head], gap)[0]
-    return estimate_from_draws(gap.value(head), draws if favours else -draws, gap.n_counted), favours
+    moved = gaps_drawn(draws[gap.measure])[0]
+    return estimate_from_draws(gap.value(head), moved if favours else -moved, gap.n_counted), favours
 
 
 def gap_people(gap: GroupGap) -> tuple[int, int]:
@@ -271,22 +329,33 @@ def gap_people(gap: GroupGap) -> tuple[int, int]:
     return usual, others
 
 
-def gap_draws(heads: Sequence[Head], gap: GroupGap) -> list[Array]:
+def gap_draws(heads: Sequence[Answering], gap: GroupGap) -> list[Array]:
     """The signed gap of each head in resamples of the people, (draws,) each, the same for all heads."""
+    return gaps_drawn(bootstrap_means(gap_table(heads, gap)))
+
+
+def gap_table(heads: Sequence[Answering], gap: GroupGap) -> Array:
+    """Whose means make the signed gap of each head, (n, 2 + 2 heads): how many of each person's answers count on
+    either side, and their probabilities by each head."""
     usual, others = gap.sides
     sizes = np.stack([usual.sum(axis=1), others.sum(axis=1)], axis=1)
     given = [head.probabilities(gap.features.features) for head in heads]
     sums = [np.stack([(p * usual).sum(axis=1), (p * others).sum(axis=1)], axis=1) for p in given]
-    draws = bootstrap_means(np.hstack([sizes, *sums]).astype("float64"))
+    return np.hstack([sizes, *sums]).astype("float64")
+
+
+def gaps_drawn(draws: Array) -> list[Array]:
+    """The signed gap of each head from means of a `gap_table` (draws, 2 + 2 heads)."""
     size = np.maximum(draws[:, :2], np.finfo("float64").tiny)  # a group that a resample misses says 0
-    shares = [draws[:, 2 * i : 2 * i + 2] / size for i in range(1, len(heads) + 1)]
+    shares = [draws[:, at : at + 2] / size for at in range(2, draws.shape[1], 2)]
     return [share[:, 0] - share[:, 1] for share in shares]
 
 
-def _served(
+def served_groups(
     dataset: AttributeDataset, attribute: str, features: FeatureSet, right: Array
 ) -> tuple[ServedGroup, ...]:
-    """Accuracy of every class and attribute level that occurs among the people."""
+    """Accuracy of every class and attribute level that occurs among the people, the worst first and those with too
+    few people last; `right` (n,) says whose answer is right."""
     column, target = dataset.attribute(attribute), dataset.target
     codes = column.codes[features.rows]
     found = []
@@ -298,12 +367,9 @@ def _served(
     return tuple(sorted(found, key=lambda g: (g.accuracy.value is None, g.accuracy.value or 0.0)))
 
 
-def _beyond_placebo(
-    head: Head, pairs: CounterfactualPairs, placebo: CounterfactualPairs
-) -> tuple[Estimate, Estimate]:
-    """The placebo's B and the excess over it, on the people who have both twins."""
+def _beyond_placebo(head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs) -> Array:
+    """The placebo's distance and the excess over it, of the people who have both twins, (n, 2)."""
     _, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
     gap = np.abs(pair_differences(head, pairs))[own]
     floor = np.abs(pair_differences(head, placebo))[other]
-    found = mean_estimates(np.column_stack([floor, gap - floor]))
-    return found[0], found[1]
+    return np.column_stack([floor, gap - floor])

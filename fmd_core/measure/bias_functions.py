@@ -3,11 +3,14 @@
     counterfactual       B(theta) = mean over twins of | P(y | c) - P(y | c̄) |
     demographic parity   B(theta) = | mean P(k | x), usual level for k - the same, other levels |
     equal opportunity    the same among those whose true class is k
+    predictive equality  the same among those whose true class is another: false alarms
 
 All lie in [0, 1]. The first is Chen et al. (NeurIPS 2023, section 3), whose influence and unlearning
-take any differentiable B; the others are the group gaps of Hardt et al. (2016) on probabilities in
-place of decisions, so that they have a slope. Auditing, influence and unlearning know a bias by the
-protocol `BiasFunction` alone.
+take any differentiable B; the others are the group gaps of Hardt et al. (2016) and, for false alarms, of
+Corbett-Davies et al. (KDD 2017), on probabilities in place of decisions, so that they have a slope. With two
+classes equal opportunity is about class 1 and predictive equality about class 0: each alone leaves the other's
+people out. Auditing and unlearning know a bias by the protocol `BiasFunction` alone, influence by `Taught`,
+which the loss of one group is as well (`fmd_core.measure.group_loss`).
 """
 
 from __future__ import annotations
@@ -22,20 +25,42 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.figures import count
+from fmd_core.heads.answering import Answering
 from fmd_core.heads.protocol import Head
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
-Measure = Literal["counterfactual", "demographic parity", "equal opportunity"]
+Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+Blame = Measure | Literal["worst group"]
+"""What training samples can be blamed for: a bias, or that one group is served badly."""
 
 
-class BiasFunction(Protocol):
-    """A bias of a head with p parameters, measured on fixed people."""
+class Taught(Protocol):
+    """What a head with p parameters has learned that it should not have, measured on fixed people."""
 
     @property
     def attribute(self) -> str:
         """The protected attribute, or several by name."""
+
+    @property
+    def measure(self) -> Blame: ...
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        """Samples that should teach it and samples that should speak against it, in turn."""
+
+    def __len__(self) -> int:
+        """Pairs or people behind it."""
+
+    def value(self, head: Head) -> float:
+        """How much of it; less is better."""
+
+    def gradient(self, head: Head) -> Array:
+        """Its slope, (p,), in the head's coordinates."""
+
+
+class BiasFunction(Taught, Protocol):
+    """A bias of a head with p parameters, measured on fixed people."""
 
     @property
     def measure(self) -> Measure: ...
@@ -46,10 +71,10 @@ class BiasFunction(Protocol):
     def __len__(self) -> int:
         """Pairs or people behind it."""
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         """B; 0 is unbiased."""
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         """The same of decisions in place of probabilities, which B does not see: a head that is sure of
         nothing has a small B, whatever it answers."""
 
@@ -57,23 +82,23 @@ class BiasFunction(Protocol):
         """Slope of B, (p,), in the head's coordinates. Where B has a kink it is taken as flat."""
 
 
-def pair_differences(head: Head, pairs: CounterfactualPairs) -> Array:
+def pair_differences(head: Answering, pairs: CounterfactualPairs) -> Array:
     """P(y | favoured side) - P(y | other side) of every pair, (m,), in [-1, 1]."""
     pick = np.arange(len(pairs)), pairs.labels
     return head.probabilities(pairs.favoured.features)[pick] - head.probabilities(pairs.other.features)[pick]
 
 
-def predictions(head: Head, features: Array) -> Array:
+def predictions(head: Answering, features: Array) -> Array:
     """Most likely class of each sample, (n,)."""
     return np.argmax(head.probabilities(features), axis=1)
 
 
-def pair_flips(head: Head, pairs: CounterfactualPairs) -> Array:
+def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:
     """Whether the answer differs between the two sides, (m,) bool."""
     return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
 
 
-def counterfactual_bias(head: Head, pairs: CounterfactualPairs) -> float:
+def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
     """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it.
 
     Examples
@@ -118,14 +143,18 @@ class CounterfactualBias:
     def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
         return (self,)
 
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        return self.pairs.favoured, self.pairs.other
+
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         floor = 0.0 if self.placebo is None else counterfactual_bias(head, self.placebo)
         return counterfactual_bias(head, self.pairs) - floor
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         floor = 0.0 if self.placebo is None else float(pair_flips(head, self.placebo).mean())
         return float(pair_flips(head, self.pairs).mean()) - floor
 
@@ -174,6 +203,11 @@ class GroupGap:
     def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
         return (self,)
 
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        usual = self.privileged[np.arange(len(self)), self.features.labels]
+        return self.features.subset(usual), self.features.subset(~usual)
+
     def __len__(self) -> int:
         return len(self.features)
 
@@ -184,13 +218,17 @@ class GroupGap:
         counted = np.ones_like(self.privileged, dtype=bool)
         if n_classes == 2:
             counted[:, 0] = False
+        is_true = self.features.labels[:, None] == np.arange(n_classes)
         if self.measure == "equal opportunity":
-            counted &= self.features.labels[:, None] == np.arange(n_classes)
+            counted &= is_true
+        elif self.measure == "predictive equality":
+            counted &= ~is_true
         return counted & self.privileged, counted & ~self.privileged
 
     @cached_property
     def n_counted(self) -> int:
-        """People who count on either side: for equal opportunity with two classes those of class 1 alone."""
+        """People who count on either side: with two classes those of class 1 alone for equal opportunity, those of
+        class 0 for predictive equality."""
         usual, others = self.sides
         return int((usual | others).any(axis=1).sum())
 
@@ -200,14 +238,14 @@ class GroupGap:
         usual, others = self.sides
         return usual / usual.sum() - others / others.sum()
 
-    def signed(self, head: Head) -> float:
+    def signed(self, head: Answering) -> float:
         """The gap with its sign: above 0 the usual level gets the answer more often."""
         return float((self.coefficients * head.probabilities(self.features.features)).sum())
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         return abs(self.signed(head))
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         answers = np.eye(self.privileged.shape[1])[predictions(head, self.features.features)]
         return abs(float((self.coefficients * answers).sum()))
 
@@ -241,13 +279,17 @@ class JointBias:
     def measure(self) -> Measure:
         return self.parts[0].measure
 
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        return tuple(side for part in self.parts for side in part.plants)
+
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
-    def value(self, head: Head) -> float:
+    def value(self, head: Answering) -> float:
         return float(np.mean([part.value(head) for part in self.parts]))
 
-    def decided(self, head: Head) -> float:
+    def decided(self, head: Answering) -> float:
         return float(np.mean([part.decided(head) for part in self.parts]))
 
     def gradient(self, head: Head) -> Array:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmd_core.data import Array
+from fmd_core.data import Array, FeatureSet
+from fmd_core.heads.linear import LinearHead
+from fmd_core.heads.protocol import Head
 
 COLDEST, HOTTEST = 0.05, 20.0
 
@@ -28,3 +30,14 @@ def fitted_temperature(logits: Array, labels: Array) -> float:
 
     bounds = np.log(COLDEST), np.log(HOTTEST)
     return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+
+
+def head_temperature(head: Head, people: FeatureSet) -> float:
+    """The temperature that suits a head's answers to `people`, who had no part in fitting it."""
+    return fitted_temperature(head.logits(people.features), people.labels)
+
+
+def tempered(head: Head, temperature: float) -> Head:
+    """The same head with its logits divided by `temperature`: every answer stays, only how sure it is changes."""
+    last = head.last
+    return head.with_last(LinearHead(last.weight / temperature, last.bias / temperature))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, points
+from fmd_core.heads.answering import Answering, Recorded
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
 from fmd_core.measure.audit import gap_draws, gap_people
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
+from fmd_core.measure.calibration import head_temperature, tempered
 from fmd_core.measure.changes import Change, Group, losers_first, mean_changes, rate_changes
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["improved", "mixed", "no evidence", "worse", "unchanged"]
 LOSS_TOLERANCE = 0.01  # a group may lose as much before it counts against a change, as a share
+ROUNDING = 1e-3  # a calibrated bias that moves by less has not moved: a fitted temperature is no more exact
 OUTCOMES = ("now right", "now wrong", "wrong both times")
 
 
@@ -61,11 +64,36 @@ class Comparison:
     measure: Measure = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
+    calibrated: Change | None = None
+    """What is `judged`, of both models at the temperature that suits validation people: as sure as they are right.
+    None where no validation people were given; without a figure where they are too few."""
 
     @property
     def judged(self) -> Change:
         """The change that the verdict rests on: of the measure chosen, and of twins beyond the placebo."""
         return self.gap or self.excess or self.bias
+
+    @property
+    def is_flatter(self) -> bool:
+        """Whether what is judged fell only because the answers became flatter: with both models as sure as they are
+        right there is no evidence that it fell, or nobody can say."""
+        return self.judged.fell and self.calibrated is not None and not self.is_calibrated_better
+
+    @property
+    def is_calibrated_better(self) -> bool:
+        """Whether what is judged fell with both models as sure as they are right."""
+        return self._has_calibrated(-1)
+
+    @property
+    def is_calibrated_worse(self) -> bool:
+        """Whether it rose."""
+        return self._has_calibrated(1)
+
+    def _has_calibrated(self, sign: int) -> bool:
+        """Whether calibrated bias rose (1) or fell (-1), by more than chance and rounding."""
+        if self.calibrated is None or not self.calibrated.is_beyond_chance:
+            return False
+        return sign * (self.calibrated.difference.value or 0.0) > ROUNDING
 
     @property
     def changed(self) -> Array:
@@ -124,18 +152,18 @@ class Comparison:
     def verdict(self) -> Verdict:
         """What the change did to people.
 
-        Improved: the bias fell beyond its interval, of twins the flipped decisions too; and nobody pays
-        (`has_costs`), which could be said. Worse: the bias rose, or somebody pays for a bias that cannot be
-        said to have changed, and no group gained. Mixed is what is both. A figure that cannot be said, or
-        nothing beyond chance, is no evidence.
+        Improved: the bias fell beyond its interval, calibrated too (else the answers became flatter, not fairer), and
+        of twins the flipped decisions; and nobody pays (`has_costs`), which could be said. Worse: the bias rose,
+        or somebody pays for a bias that cannot be said to have changed, and no group gained. Mixed is what is both.
+        A figure that cannot be said, or nothing beyond chance, is no evidence.
         """
         difference = self.judged.difference
         if difference.value == 0 and len(self.changed) == 0:
             return "unchanged"
         if difference.value is None:
             return "no evidence"
-        fell, rose = (difference.excludes_zero and sign * difference.value > 0 for sign in (-1, 1))
-        if fell:
+        rose = self.is_calibrated_worse if self.is_flatter else self.judged.rose
+        if self.judged.fell and not self.is_flatter:
             decisive = self.measure != "counterfactual" or self.flips.fell
             return "improved" if decisive and self.can_say_who_pays and not self.has_costs else "mixed"
         if rose or self.has_costs:
@@ -176,9 +204,22 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each `Change`, overall figures first, then groups and intersections: see `Change.as_row`."""
-        overall = (self.bias, self.excess, self.gap, self.flips, self.accuracy)
+        overall = (self.bias, self.excess, self.gap, self.calibrated, self.flips, self.accuracy)
         changes = [*(change for change in overall if change is not None), *self.groups, *self.intersections]
         return table(change.as_row() for change in changes)
+
+
+class Judged(Protocol):
+    """What biases are compared by: answers to people and to their twins."""
+
+    @property
+    def head(self) -> Answering: ...
+    @property
+    def features(self) -> FeatureSet: ...
+    @property
+    def pairs(self) -> CounterfactualPairs: ...
+    @property
+    def placebo(self) -> CounterfactualPairs | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +230,47 @@ class Candidate:
     features: FeatureSet
     pairs: CounterfactualPairs
     placebo: CounterfactualPairs | None = None
+    validation: FeatureSet | None = None
+    """Validation people as the head reads them, who say how sure it should be; None: nothing is calibrated."""
+
+    def calibrated(self) -> Candidate:
+        """The same as sure as it is right of its validation people."""
+        assert self.validation is not None, "asked only where validation people were given"
+        return replace(self, head=tempered(self.head, head_temperature(self.head, self.validation)))
 
     def __repr__(self) -> str:
         beside = "" if self.placebo is None else f"{count(len(self.placebo))} placebo pairs"
         return one_line(self, f"{count(len(self.features))} people", f"{self.pairs!r}", beside)
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUp:
+    """Twins who are all among some people, whose answers are known: they are looked up there, not computed."""
+
+    head: Recorded
+    features: FeatureSet  # what is recorded of the people
+    pairs: CounterfactualPairs
+    placebo: CounterfactualPairs | None = None
+
+    @classmethod
+    def both(
+        cls,
+        heads: tuple[Head, Head],
+        people: FeatureSet,
+        twins: Sequence[tuple[CounterfactualPairs, CounterfactualPairs | None]],
+    ) -> list[tuple[LookedUp, LookedUp]]:
+        """Two heads' answers to each of the `twins`, which are matched: every side is one of the `people`, with the
+        features that it has there. Raises DataError where somebody is missing."""
+        answers = [head.probabilities(people.features) for head in heads]
+        recorded = FeatureSet(np.hstack(answers), people.labels, people.rows)
+        split = answers[0].shape[1]
+        spoken = Recorded(slice(0, split)), Recorded(slice(split, None))
+        found = []
+        for pairs, placebo in twins:
+            seen = pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded)
+            was, now = (cls(head, recorded, *seen) for head in spoken)
+            found.append((was, now))
+        return found
 
 
 def compare(
@@ -203,6 +281,7 @@ def compare(
     pairs: CounterfactualPairs,
     placebo: CounterfactualPairs | None = None,
     measure: Measure = "counterfactual",
+    validation: FeatureSet | None = None,
 ) -> Comparison:
     """Compare two heads that read the same features: everyone in `pairs` must be among `features`.
 
@@ -216,6 +295,9 @@ def compare(
         Their twins by the attribute that was unlearned, and placebo twins of matched ones.
     measure
         What the verdict goes by.
+    validation
+        Validation people: by them both heads are made as sure as they are right, for the calibrated bias. Without
+        them it stays unsaid, and answers that only became flatter pass for less biased.
 
     Returns
     -------
@@ -232,7 +314,7 @@ def compare(
     >>> fmd.compare(model.head, path.suggested.result.head, data, people["test"], twins["test"])
     Comparison(colour: improved, 64.1 to 14.1 points, accuracy 45.1 points (40.0 to 50.0), 450 people)
     """
-    before_, after_ = (Candidate(head, features, pairs, placebo) for head in (before, after))
+    before_, after_ = (Candidate(head, features, pairs, placebo, validation) for head in (before, after))
     return compare_candidates(before_, after_, dataset, measure)
 
 
@@ -263,6 +345,7 @@ def compare_candidates(
         [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
         + ([] if before.placebo is None else [_excess(ends)])
     )
+    gap = None if measure == "counterfactual" else _gap_change(ends, dataset, measure)
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
     cells = _cells(dataset, features, pairs.attribute)
     return Comparison(
@@ -276,7 +359,8 @@ def compare_candidates(
         intersections=_called(dataset, sorted(crossed, key=losers_first)),
         cells=_called(dataset, rate_changes(cells, *right)),
         excess=changes[3] if before.placebo is not None else None,
-        gap=None if measure == "counterfactual" else _gap_change(ends, dataset, measure),
+        gap=gap,
+        calibrated=_calibrated(ends, dataset, measure),
         measure=measure,
         called=attribute_name(dataset, pairs.attribute),
         confusion_before=_confusion(features.labels, predicted[0], before.head.n_classes),
@@ -311,7 +395,7 @@ def bias_changes(
 
 
 def candidate_biases(
-    both: Sequence[tuple[Candidate, Candidate]],
+    both: Sequence[tuple[Judged, Judged]],
     dataset: AttributeDataset,
     measure: Measure = "counterfactual",
 ) -> list[Change]:
@@ -331,14 +415,12 @@ def candidate_biases(
     if measure != "counterfactual":
         found = [_gap_change((was, now), dataset, measure) for was, now in both]
     else:
-        found = mean_changes(
-            [_distance_row((was, now)) if was.placebo is None else _excess((was, now)) for was, now in both]
-        )
+        found = mean_changes([_twins_row((was, now)) for was, now in both])
     names = [was.pairs.attribute for was, _ in both]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
 
-def _check_same_people(before: Candidate, after: Candidate) -> None:
+def _check_same_people(before: Judged, after: Judged) -> None:
     """Refuse two candidates who were not judged by the same people and twins."""
     same = [
         np.array_equal(getattr(was, side), getattr(now, side))
@@ -349,7 +431,7 @@ def _check_same_people(before: Candidate, after: Candidate) -> None:
         raise DataError("The two models were not judged on the same people and twins; pair them alike.")
 
 
-def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+def _distance_row(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B before and after."""
     features = ends[0].features
     paired, place = _places(features.rows, ends[0].pairs.rows)
@@ -359,7 +441,28 @@ def _distance_row(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array,
     return "counterfactual bias", paired, was, now
 
 
-def _gap_change(ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure) -> Change:
+def _twins_row(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
+    """What is judged of twins: B, less the placebo's where there is one."""
+    return _distance_row(ends) if ends[0].placebo is None else _excess(ends)
+
+
+def _calibrated(
+    ends: tuple[Candidate, Candidate], dataset: AttributeDataset, measure: Measure
+) -> Change | None:
+    """What is judged, of both models as sure as they are right of validation people."""
+    guards = [end.validation for end in ends]
+    if any(people is None for people in guards):
+        return None
+    if (few := min(len(people) for people in guards if people is not None)) < MIN_PEOPLE:
+        unknown = Estimate.unknown(few)
+        return Change("calibrated bias", "", unknown, unknown, unknown)
+    even = ends[0].calibrated(), ends[1].calibrated()
+    is_gap = measure != "counterfactual"
+    found = _gap_change(even, dataset, measure) if is_gap else mean_changes([_twins_row(even)])[0]
+    return replace(found, name=f"calibrated {found.name}")
+
+
+def _gap_change(ends: tuple[Judged, Judged], dataset: AttributeDataset, measure: Measure) -> Change:
     """The gap between groups before and after, in the direction that each has."""
     name, attribute = f"{measure} gap", ends[0].pairs.attribute
     try:
@@ -392,14 +495,14 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
     return paired, place
 
 
-def _excess(ends: tuple[Candidate, Candidate]) -> tuple[str, Array, Array, Array]:
+def _excess(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
     first = ends[0]
     assert first.placebo is not None
     rows, own, other = np.intersect1d(first.pairs.rows, first.placebo.rows, return_indices=True)
     both, place = _places(first.features.rows, rows)
 
-    def beyond(end: Candidate) -> Array:
+    def beyond(end: Judged) -> Array:
         assert end.placebo is not None
         placebo = np.abs(pair_differences(end.head, end.placebo))[other]
         gap: Array = np.abs(pair_differences(end.head, end.pairs))[own] - placebo
@@ -441,6 +544,10 @@ def outcome(truth: int, before: int, after: int) -> str:
     return OUTCOMES[1] if before == truth else OUTCOMES[2]
 
 
+USUAL = ("{} usual for the class", "{} unusual for the class")
+"""What those are called who go with and against the pattern, by the name of the attribute."""
+
+
 def _group_changes(
     dataset: AttributeDataset, features: FeatureSet, attribute: str, right: Sequence[Array]
 ) -> tuple[list[Change], list[Change], list[Change]]:
@@ -458,7 +565,10 @@ def _group_changes(
         for group in _crossed(left, right_)
         if group[1].sum() >= MIN_PEOPLE
     ]
+    name = attribute_name(dataset, attribute)
     changes = rate_changes([*kinds, *singles], *right)
+    for place, words in enumerate(USUAL):
+        changes[place] = replace(changes[place], called=words.format(name))
     # a family of their own: hundreds of small groups should not hide what happens to a large one
     return changes[: len(kinds)], changes[len(kinds) :], rate_changes(crossed, *right) if crossed else []
 
@@ -487,7 +597,7 @@ def _called(dataset: AttributeDataset, changes: Sequence[Change]) -> tuple[Chang
         members = [Member(*shared) for shared in change.properties]
         return group_name(dataset, members) if members else ""
 
-    return tuple(replace(change, called=words(change)) for change in changes)
+    return tuple(replace(change, called=change.called or words(change)) for change in changes)
 
 
 def _cells(dataset: AttributeDataset, features: FeatureSet, attribute: str) -> list[Group]:

@@ -13,6 +13,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,42 +56,44 @@ def group_metrics(labels: Array, predictions: Array, privileged: Array) -> Group
     `privileged` (n, K) says for each person and class whether the person shows the attribute
     level that is usual for that class.
     """
-    classes = np.arange(privileged.shape[1]) if privileged.shape[1] > 2 else np.array([1])
-    truth = labels[:, None] == classes
-    says = predictions[:, None] == classes
-    group = privileged[:, classes]
-    cells = _Cells(truth, says, group)
-    exact = _aif360(truth, says, group) if cells.comparable else {}
-    return GroupMetrics(
-        selection_rate_privileged=cells.estimate(exact.get("rate1"), _rate(1), cells.group(1)),
-        selection_rate_others=cells.estimate(exact.get("rate0"), _rate(0), cells.group(0)),
-        demographic_parity_difference=cells.estimate(
-            exact.get("parity"), lambda m: _rate(1)(m) - _rate(0)(m), cells.people("all")
-        ),
-        disparate_impact=cells.estimate(
-            exact.get("impact"), lambda m: _rate(0)(m) / _rate(1)(m), cells.people("all")
-        ),
-        equal_opportunity_difference=cells.estimate(
-            exact.get("opportunity"), lambda m: _hit(1)(m) - _hit(0)(m), cells.people("positive")
-        ),
-        equalized_odds_difference=cells.estimate(
-            exact.get("odds"), _odds, min(cells.people("positive"), cells.people("negative"))
-        ),
-    )
+    return GroupCells(labels, predictions, privileged).metrics()
 
 
-class _Cells:
+class GroupCells:
     """Per person, how many of its rows fall in each cell (group, truth, answer): sums of these
     are all that a group metric is made of, so a bootstrap over people is one matrix product."""
 
-    def __init__(self, truth: Array, says: Array, group: Array) -> None:
-        sums = [
-            ((group == g) & (truth == t) & (says == s)).sum(axis=1)
-            for g in (False, True)
-            for t in (False, True)
-            for s in (False, True)
-        ]
+    def __init__(self, labels: Array, predictions: Array, privileged: Array) -> None:
+        """As for `group_metrics`."""
+        classes = np.arange(privileged.shape[1]) if privileged.shape[1] > 2 else np.array([1])
+        self._truth = labels[:, None] == classes
+        self._says = predictions[:, None] == classes
+        self._group = privileged[:, classes]
+        cell = 4 * self._group + 2 * self._truth + self._says
+        sums = [(cell == number).sum(axis=1) for number in range(8)]
         self.per_person = np.stack(sums, axis=1).astype("float64")  # (n, 8)
+
+    def metrics(self, draws: Array | None = None) -> GroupMetrics:
+        """The metrics; `draws` (DRAWS, 8) are the means of `per_person` in resamples, where they are known."""
+        if draws is not None:
+            self.draws = draws.T
+        exact = _aif360(self._truth, self._says, self._group) if self.comparable else {}
+        return GroupMetrics(
+            selection_rate_privileged=self.estimate(exact.get("rate1"), _rate(1), self.group(1)),
+            selection_rate_others=self.estimate(exact.get("rate0"), _rate(0), self.group(0)),
+            demographic_parity_difference=self.estimate(
+                exact.get("parity"), lambda m: _rate(1)(m) - _rate(0)(m), self.people("all")
+            ),
+            disparate_impact=self.estimate(
+                exact.get("impact"), lambda m: _rate(0)(m) / _rate(1)(m), self.people("all")
+            ),
+            equal_opportunity_difference=self.estimate(
+                exact.get("opportunity"), lambda m: _hit(1)(m) - _hit(0)(m), self.people("positive")
+            ),
+            equalized_odds_difference=self.estimate(
+                exact.get("odds"), _odds, min(self.people("positive"), self.people("negative"))
+            ),
+        )
 
     def people(self, who: str) -> int:
         """People behind a metric: the smaller group's count, among all, positives or negatives."""
@@ -104,6 +107,11 @@ class _Cells:
             return self.people("all")
         return int((self.per_person[:, 4 * group : 4 * group + 4].sum(axis=1) > 0).sum())
 
+    @cached_property
+    def draws(self) -> Array:
+        """Means of the cells in resamples of the people, (8, DRAWS): the same for every metric."""
+        return bootstrap_means(self.per_person).T
+
     @property
     def comparable(self) -> bool:
         return self.people("all") >= MIN_PEOPLE
@@ -115,7 +123,7 @@ class _Cells:
         if not np.isfinite(value):
             return Estimate.unknown(n, "the privileged group never gets the favourable answer")
         with np.errstate(divide="ignore", invalid="ignore"):
-            draws = formula(bootstrap_means(self.per_person).T)
+            draws = formula(self.draws)
         return estimate_from_draws(value, draws[np.isfinite(draws)], n)
 
 

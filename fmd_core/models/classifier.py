@@ -17,6 +17,7 @@ from fmd_core.data import Array, InputKind, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads.protocol import Head
 from fmd_core.kinds import find_kind, recognised
+from fmd_core.models.class_order import Outputs
 from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.models.encoder import Encoder, network_of, trainable
 from fmd_core.models.network_encoder import NetworkEncoder, content_of
@@ -59,6 +60,8 @@ class Classifier:
     """What makes the features where that is no network of our list; see `fmd_core.wrap`."""
     recipe: TrainingRecipe | None = field(default=None, kw_only=True)
     """How encoder and head came to be what they are; None where that is not known, or one of them was changed."""
+    outputs: Outputs | None = field(default=None, kw_only=True)
+    """What the outputs mean that it had where it came from; None where it was trained for the classes at hand."""
 
     @cached_property
     def encoder(self) -> Encoder:

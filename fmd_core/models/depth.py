@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LAST_LAYER = "last layer"
 """The depth that every classifier is opened at first."""
+RETRAINED = "retrained layers"
+"""What reports call it where a network was trained on: which layers changed, they say beside it. No model is opened
+there."""
 
 
 @dataclass(frozen=True, eq=False)

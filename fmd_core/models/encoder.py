@@ -1,7 +1,8 @@
 """What turns inputs into features. Whatever a model is made of, the rest of FMD Studio knows it by this.
 
 An `Encoder` is frozen and answers the same input in the same way, whatever else is in the batch. What only some
-encoders can do is an ability of its own, asked for before it is used: `Network`, `Trainable`, `Layered`, `KnowsRows`.
+encoders can do is an ability of its own, asked for before it is used: `Network`, `Trainable`, `Layered`, `KnowsRows`,
+`ReadsTokens`.
 """
 
 from __future__ import annotations
@@ -90,12 +91,46 @@ class KnowsRows(Protocol):
         """Features (m, d) float32 of `rows`. ModelError for another data set."""
 
 
+@runtime_checkable
+class Stored(Protocol):
+    """The ability to be written into a file of FMD Studio, and to be made again of it by `restore` in the module that
+    `fmd_core.models.files.RESTORERS` names."""
+
+    @property
+    def stored_as(self) -> str:
+        """Name in RESTORERS."""
+
+    def stored(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """Settings as text, and arrays, of which `restore(settings, arrays, preprocess) -> Encoder` makes the same
+        encoder again. Nothing in them is believed there: a file may come from anywhere."""
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """The ability to read texts a token at a time, by a torch network."""
+
+    def mask_token(self) -> int:
+        """The number of the token that says that one is hidden. ModelError where tokens cannot be had here."""
+
+    def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token numbers of a text, and of each where it begins and ends in it; (0, 0) for what is no part of it.
+        ModelError, in a sentence, where they cannot be had here."""
+
+    def token_features(self, text: str) -> tuple[Array, list[tuple[int, int]]]:
+        """What each token adds to the features of a text, (t, d) float32 with the features as their sum, and where it
+        stands. ModelError as above."""
+
+    def as_module(self) -> nn.Module:
+        """A fresh copy, from token numbers (m, length) to features (m, d), with its word vectors in `words`."""
+
+
 def network_of(encoder: Encoder) -> Network:
     """The encoder as a network. ModelError, in a sentence, where it is none."""
     if isinstance(encoder, Network):
         return encoder
     raise ModelError(
-        f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
+        _why_frozen(encoder)
+        or f"{encoder.title} is no torch network, so what happens inside it cannot be looked at or trained further; "
         "its features and its last layer can. Wrap a torch module for the rest."
     )
 
@@ -105,8 +140,14 @@ def trainable(encoder: Encoder) -> Trainable:
     if isinstance(encoder, Trainable):
         return encoder
     raise ModelError(
-        f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
+        _why_frozen(encoder)
+        or f"{encoder.title} cannot be trained further here; wrap a torch module, or train it yourself."
     )
+
+
+def _why_frozen(encoder: Encoder) -> str:
+    """What an encoder says itself of why its inside is closed; '' where it says nothing."""
+    return str(getattr(encoder, "why_frozen", ""))
 
 
 def layers_of(encoder: Encoder) -> Layered:

@@ -16,6 +16,7 @@ from fmd_core.data import (
     FeatureSet,
     FrameSource,
     Split,
+    WholePictures,
     content_fingerprint,
     frozen_array,
     ignore_progress,
@@ -53,8 +54,10 @@ def read_inputs(
     codes: Array | None = None,
 ) -> Array:
     """What the classifier reads of `rows`, with `attribute` set to `codes` (m,) if they are given: the source's
-    inputs, or the columns of its frame that the encoder names, where the source has one (see `FrameSource`)."""
-    source, columns = dataset.source, list(getattr(classifier.encoder, "columns", ()))
+    inputs, or the columns of its frame that the encoder names, where the source has one (see `FrameSource`), or whole
+    pictures as the classifier cuts them, where the source has them (see `WholePictures`)."""
+    source, encoder = dataset.source, classifier.encoder
+    columns = list(getattr(encoder, "wanted", ()) or getattr(encoder, "columns", ()))
     if (
         columns
         and isinstance(source, FrameSource)
@@ -64,6 +67,8 @@ def read_inputs(
             source.read_frame(rows) if codes is None else source.counterfactual_frame(rows, attribute, codes)
         )
         return cast(Array, frame[columns])
+    if codes is None and classifier.preprocess.is_read_whole and isinstance(source, WholePictures):
+        return source.read_fitted(rows, classifier.preprocess.fitted)
     return source.read(rows) if codes is None else source.counterfactual(rows, attribute, codes)
 
 

@@ -1,12 +1,15 @@
 """Features on disk, by content: computed once, read as memory maps by every session.
 
-An entry is a .npy file (n, d) float32 named by its key. It is written beside its final name and
-moved there when it is complete, so that a reader meets a whole entry or none.
+An entry is a .npy file (n, d) float32 named by its key, with the SHA-256 of all that stands before it as
+its last bytes. It is written beside its final name and moved there when it is complete, so that a reader
+meets a whole entry or none. A process checks the digest when it first meets an entry and whenever the file
+is another: half a file of zeros would make another bias, and nobody would see why.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import re
@@ -29,6 +32,11 @@ LIMIT_BYTES = 2 * 2**30
 KEY = re.compile(r"[0-9a-f]{16,128}")
 DAY_SECONDS, MINUTE_SECONDS = 86_400.0, 60.0
 DTYPE = np.dtype("<f4")
+DIGEST_BYTES = hashlib.sha256().digest_size
+CHUNK_BYTES = 2**22
+_CHECKED: dict[Path, tuple[int, int, int]] = {}
+"""Entries whose digest was found right in this process, by what the disk says of the file."""
+_SWEPT: set[Path] = set()
 _LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 _LOCKS_GUARD = threading.Lock()
 
@@ -53,6 +61,11 @@ class FeatureStore:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a hex digest: {key!r}")
         path = self.folder / f"{key}.npy"
+        if (
+            self.folder not in _SWEPT
+        ):  # what was killed in an earlier process need not wait for the next writing
+            _SWEPT.add(self.folder)
+            self._sweep()
         with _lock_of(path):
             found = _open(path, n_rows)
             if found is None:
@@ -114,23 +127,44 @@ def _open(path: Path, n_rows: int) -> Array | None:
         return None
     except Exception:  # NumPy has many words for a damaged header
         found = None
-    if found is None or not _is_whole(found, path, n_rows):
+    if found is None or not _is_whole(found, path, n_rows) or not _is_as_written(path):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         return None
     with contextlib.suppress(OSError):  # removed just now, or another user's: the map stays valid
         os.utime(path)
+        _CHECKED[path] = _looks(path)
     return found
 
 
 def _is_whole(found: np.memmap[Any, Any], path: Path, n_rows: int) -> bool:
     fits = found.ndim == 2 and len(found) == n_rows and found.dtype == DTYPE and found.flags.c_contiguous
-    return fits and path.stat().st_size == found.offset + found.nbytes
+    return fits and path.stat().st_size == found.offset + found.nbytes + DIGEST_BYTES
+
+
+def _is_as_written(path: Path) -> bool:
+    """Whether an entry's digest is that of what stands before it; asked once of each file in each process."""
+    try:
+        if _CHECKED.get(path) == _looks(path):
+            return True
+        left, digest = path.stat().st_size - DIGEST_BYTES, hashlib.sha256()
+        with path.open("rb") as file:
+            while left > 0 and (read := file.read(min(CHUNK_BYTES, left))):
+                digest.update(read)
+                left -= len(read)
+            return left == 0 and file.read() == digest.digest()
+    except OSError:
+        return False
+
+
+def _looks(path: Path) -> tuple[int, int, int]:
+    known = path.stat()
+    return known.st_ino, known.st_size, known.st_mtime_ns
 
 
 def _write_rows(file: int, batches: Iterable[Array], n_rows: int) -> None:
-    """Append a .npy of all batches to an open file and have it on the disk."""
-    done, width = 0, None
+    """Append a .npy of all batches, and its digest, to an open file and have it on the disk."""
+    done, width, digest = 0, None, hashlib.sha256()
     for batch in batches:
         rows = np.ascontiguousarray(batch, dtype=DTYPE)
         if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (width or rows.shape[1]):
@@ -138,25 +172,34 @@ def _write_rows(file: int, batches: Iterable[Array], n_rows: int) -> None:
                 f"The encoder gave features of shape {rows.shape} after {done} samples with "
                 f"{width or 'no'} features each; every sample needs the same features."
             )
+        if not np.isfinite(rows).all():
+            raise DataError(
+                f"The encoder gave values that are not numbers among samples {done + 1} to {done + len(rows)} of "
+                f"{n_rows}; check the weights and the inputs."
+            )
         done += len(rows)
         if done > n_rows:
             break
         with _disk_in_words():
             if width is None:
                 width = rows.shape[1]
-                _append(file, _header(n_rows, width))
-            _append(file, rows.reshape(-1).view(np.uint8).data)
+                _append(file, _header(n_rows, width), digest)
+            _append(file, rows.reshape(-1).view(np.uint8).data, digest)
     if done != n_rows or width is None:
         raise DataError(
             f"The encoder gave features for {'more than ' if done > n_rows else ''}{min(done, n_rows)} "
             f"samples, but there are {n_rows}; check the model and the data."
         )
     with _disk_in_words():
+        _append(file, memoryview(digest.digest()))
         os.fsync(file)  # as long as the lock says that its writer lives: a large file may take a minute
 
 
-def _append(file: int, data: memoryview) -> None:
-    """Write all of it. Not through a memory map: on a full disk that kills the process (SIGBUS)."""
+def _append(file: int, data: memoryview, digest: hashlib._Hash | None = None) -> None:
+    """Write all of it, and add it to `digest`. Not through a memory map: on a full disk that kills the process
+    (SIGBUS)."""
+    if digest:
+        digest.update(data)
     while data:
         data = data[os.write(file, data) :]
 

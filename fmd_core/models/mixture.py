@@ -13,6 +13,22 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 
 
+def why_not_mixed(original: Classifier) -> str:
+    """Why nothing that learned on from a network could be mixed with it into one that a file can hold, in a sentence;
+    '' where it could."""
+    if original.own_encoder is not None or original.depth != LAST_LAYER:
+        return (
+            f"{original.title} is no network of our list, open at its last layer, so what learned on from it could not "
+            "be mixed with it into one file. Change the threshold instead."
+        )
+    if original.architecture.endswith(TWICE):
+        return (
+            f"{original.title} is a mixture already and cannot be mixed again: begin from the original network, or "
+            "change its last layer only."
+        )
+    return ""
+
+
 def mixed_network(original: Classifier, repaired: Classifier, share: float) -> Classifier:
     """The network whose logits are `share` of the way from those of `original` to those of `repaired`.
 
@@ -42,11 +58,8 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
         weight = (1 - share) * heads[0].weight + share * heads[1].weight
         head = LinearHead(weight, bias).rescaled(original.feature_scale)
         return replace(original, head=head, name=name, recipe=None)
-    if original.architecture.endswith(TWICE):
-        raise ModelError(
-            f"{original.title} is a mixture already and cannot be mixed again: begin from the original network, or "
-            "change its last layer only."
-        )
+    if why := why_not_mixed(original):
+        raise ModelError(why)
     weight = np.concatenate([(1 - share) * heads[0].weight, share * heads[1].weight], axis=1)
     state = {f"original.{key}": array for key, array in original.encoder_state.items()}
     state |= {f"repaired.{key}": array for key, array in repaired.encoder_state.items()}

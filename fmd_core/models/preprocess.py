@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fmd_core.kinds import find_kind, recognised
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
 Channels = tuple[float, float, float]
 NORMALISATIONS: dict[str, tuple[Channels, Channels]] = {
@@ -21,31 +22,150 @@ NORMALISATIONS: dict[str, tuple[Channels, Channels]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 """Mean and spread per channel, of colours between 0 and 1, that a network expects taken out."""
+Resize = Literal["middle square", "squash", "shorter side", "longer side"]
+Resample = Literal["bilinear", "bicubic", "nearest", "lanczos", "box", "hamming"]
+Order = Literal["RGB", "BGR"]
+SIDES = (8, 512)
+LONGEST_RESIZE = 1024  # before the crop
+LARGEST = 1e6  # of a mean or a spread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preprocess:
-    """What happens to an image before the encoder sees it."""
+    """What happens to an image before the encoder sees it.
+
+    As it stands, colours of the data set's own middle squares are normalised, and scaled where a `size` is asked
+    for. With another `resize` the picture is read whole from its file: see `fitted`.
+    """
 
     normalisation: str = "symmetric"
-    size: int | None = None  # side that images are scaled to; None: as they come
+    """Name of a mean and a spread; without meaning where `mean` and `spread` are given."""
+    size: int | None = (
+        None  # side (height, where `width` is given) that images are scaled to; None: as they come
+    )
+    resize: Resize = "middle square"
+    """How a picture that is no square becomes one: the data set's middle square; squashed; its shorter side scaled to
+    `scaled_to` and the middle cut out; its longer side scaled to `size` and the rest black."""
+    scaled_to: int | None = None
+    """Pixels of the shorter side before the middle is cut out; None: `size`, so that nothing more is cut off."""
+    resample: Resample = "bilinear"
+    mean: Channels | None = None
+    spread: Channels | None = None
+    """In the units of `white`; both or neither."""
+    order: Order = "RGB"
+    grayscale: bool = False
+    """One channel of brightness instead of three of colours."""
+    white: float = 1.0
+    """What full brightness counts as before mean and spread are taken out: 1 or 255."""
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if self.normalisation not in NORMALISATIONS:
             known = ", ".join(NORMALISATIONS)
             raise ModelError(f"Unknown normalisation '{self.normalisation}'. Choose one of: {known}.")
-        if self.size is not None and not 8 <= self.size <= 512:
-            raise ModelError(f"Images of {self.size} pixels a side cannot be used; choose 8 to 512.")
+        for side in (self.size, self.width):
+            if side is not None and not SIDES[0] <= side <= SIDES[1]:
+                raise ModelError(
+                    f"Images of {side} pixels a side cannot be used; choose {SIDES[0]} to {SIDES[1]}."
+                )
+        for name, kind in (("resize", Resize), ("resample", Resample), ("order", Order)):
+            if getattr(self, name) not in get_args(kind):
+                raise ModelError(
+                    f"Unknown {name} {str(getattr(self, name))[:40]!r}. Choose one of: {', '.join(get_args(kind))}."
+                )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if (self.mean is None) != (self.spread is None):
+            raise ModelError("Give mean and spread together, three numbers each, or neither.")
+        numbers = (*(self.mean or ()), *(self.spread or ()), self.white)
+        if not all(np.isfinite(number) and abs(number) <= LARGEST for number in numbers):
+            raise ModelError(f"Mean, spread and range must be numbers up to {LARGEST:g}, got {numbers}.")
+        if self.white <= 0 or min(self.spread or (1.0,)) <= 0:
+            raise ModelError(f"A spread and the range must be above 0, got {self.spread} and {self.white}.")
+        if self.is_read_whole and self.size is None:
+            raise ModelError("Say to how many pixels a side pictures are scaled.")
+        if self.scaled_to is not None and not (self.size or 1) <= self.scaled_to <= LONGEST_RESIZE:
+            raise ModelError(
+                f"The shorter side is scaled to {self.scaled_to} pixels before the middle is cut out; choose at least "
+                f"the {self.size} that are cut out, and {LONGEST_RESIZE} at most."
+            )
+
+    def __repr__(self) -> str:
+        return self.content
 
     @property
     def content(self) -> str:
         """What fingerprints are made of: spelled out, so that another field with a default orphans no features."""
-        return f"Preprocess(normalisation={self.normalisation!r}, size={self.size!r})"
+        more = "".join(f", {name}={value!r}" for name, value in self.unusual.items())
+        return f"Preprocess(normalisation={self.normalisation!r}, size={self.size!r}{more})"
+
+    @property
+    def unusual(self) -> dict[str, object]:
+        """Fields beside normalisation and size that are not as by default, by name: what a file says of them."""
+        later = fields(Preprocess)[2:]
+        return {f.name: getattr(self, f.name) for f in later if getattr(self, f.name) != f.default}
 
     @property
     def colours(self) -> tuple[Channels, Channels]:
-        """Mean and spread of each channel that are taken out."""
-        return NORMALISATIONS[self.normalisation]
+        """Mean and spread of each channel that are taken out, of colours between 0 and 1."""
+        if self.mean is None or self.spread is None:
+            mean, spread = NORMALISATIONS[self.normalisation]
+            return mean, spread
+        low, high = ([number / self.white for number in numbers] for numbers in (self.mean, self.spread))
+        return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether pictures are fitted from their files instead of from the data set's middle squares."""
+        return self.resize != "middle square"
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether only colours are normalised and squares scaled, as networks trained here expect it."""
+        return not self.unusual
+
+    def fitted(self, picture: Image.Image) -> Array:
+        """A whole RGB picture as the network sees it but for its colours' scale, uint8 (height, width, 3).
+
+        Resampled by Pillow on 8 bits, as torchvision does with pictures and Hugging Face's image processors do.
+        """
+        from PIL import Image, ImageOps
+
+        how = Image.Resampling[self.resample.upper()]
+        height = self.size or picture.height
+        width = self.width or (self.size or picture.width)
+        if self.resize == "squash":
+            picture = picture.resize((width, height), how)
+        elif self.resize == "shorter side":
+            picture = _middle(
+                _scaled_shorter(picture, self.scaled_to or min(height, width), how), width, height
+            )
+        elif self.resize == "longer side":
+            picture = ImageOps.pad(picture, (width, height), how, color=(0, 0, 0))
+        elif picture.size != (width, height):
+            picture = ImageOps.fit(picture, (width, height), how)
+        return np.array(picture)
+
+    def prepared(self, inputs: Array) -> Array:
+        """A batch (m, height, width, 3), uint8 or as large, to float32 (m, channels, height, width), without torch.
+
+        Pictures of the size asked for are taken as they are; others are fitted first.
+        """
+        from PIL import Image
+
+        height, width = self.size or inputs.shape[1], self.width or (self.size or inputs.shape[2])
+        if inputs.shape[1:3] != (height, width):
+            eight = np.clip(np.rint(inputs), 0, 255).astype("uint8")
+            inputs = np.stack([self.fitted(Image.fromarray(one)) for one in eight])
+        values = inputs.astype("float32")
+        if self.grayscale:  # as ITU-R 601 weighs colours, which Pillow and torchvision do too
+            values = np.repeat(values @ np.array([[0.299], [0.587], [0.114]], "float32"), 3, axis=3)
+        if self.order == "BGR":
+            values = values[..., ::-1]
+        mean, spread = (np.array(numbers, "float32") * np.float32(255) for numbers in self.colours)
+        values = (values - mean) / spread
+        return np.ascontiguousarray(values[..., : 1 if self.grayscale else 3].transpose(0, 3, 1, 2))
 
     def apply(self, inputs: Array, kind: InputKind = "") -> torch.Tensor:
         """A batch as a network reads it: uint8 images (m, height, width, 3) to float (m, 3, side, side); records
@@ -53,9 +173,24 @@ class Preprocess:
         return (find_kind(kind) if kind else recognised(inputs)).tensor(inputs, self)
 
 
+def _scaled_shorter(picture: Image.Image, to: int, how: Image.Resampling) -> Image.Image:
+    """The longer side is cut to whole pixels, as torchvision's Resize does."""
+    w, h = picture.size
+    size = (to, int(to * h / w)) if w <= h else (int(to * w / h), to)
+    return picture if size == picture.size else picture.resize(size, how)
+
+
+def _middle(picture: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    return picture.crop((left, top, left + width, top + height))  # what lies outside is black
+
+
 @dataclass(frozen=True)
 class AsTheyAre(Preprocess):
     """Inputs go into the network as the data set gives them, fractions in single precision."""
+
+    def __repr__(self) -> str:
+        return self.content
 
     @property
     def content(self) -> str:
@@ -66,3 +201,64 @@ class AsTheyAre(Preprocess):
         import torch
 
         return torch.from_numpy(np.array(inputs, "float32" if inputs.dtype.kind == "f" else inputs.dtype))
+
+
+def from_processor(config: dict[str, object]) -> Preprocess:
+    """What a Hugging Face `preprocessor_config.json` says, as read from the file.
+
+    Raises
+    ------
+    ModelError
+        For a size that cannot be used, or numbers that are none; an unknown key is passed over.
+    """
+    resize = bool(config.get("do_resize", True))
+    size, crop = config.get("size"), config.get("crop_size") if config.get("do_center_crop") else None
+    height, width = _sides(crop if crop is not None else size)
+    shorter = size.get("shortest_edge") if isinstance(size, dict) else None
+    if crop is not None and shorter is None:
+        shorter = min(_sides(size)) if resize else None
+    white = 1.0
+    if not config.get("do_rescale", True):
+        white = 255.0
+    elif isinstance(factor := config.get("rescale_factor"), int | float) and factor > 0:
+        white = 255.0 * float(factor)
+    if config.get("do_normalize", True):
+        mean, spread = _three(config.get("image_mean"), 0.5), _three(config.get("image_std"), 0.5)
+    else:
+        mean, spread = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    filters: dict[object, Resample] = {
+        0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming",
+    }  # fmt: skip  # as Pillow numbers them
+    to = int(shorter) if isinstance(shorter, int | float) else None
+    return Preprocess(
+        size=height, width=None if width == height else width,
+        resize="squash" if to is None else "shorter side", scaled_to=None if to == height else to,
+        resample=filters.get(config.get("resample"), "bilinear"), mean=mean, spread=spread, white=white,
+    )  # fmt: skip
+
+
+def _sides(size: object) -> tuple[int, int]:
+    """Height and width of a processor's size: a number, or a mapping in one of its three forms."""
+    try:
+        if isinstance(size, dict):
+            short = size.get("shortest_edge")
+            return (int(short), int(short)) if short else (int(size["height"]), int(size["width"]))
+        return int(size), int(size)  # type: ignore[call-overload]
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ModelError(
+            f"The image processor names the size {str(size)[:60]}, which cannot be read; say how large pictures are."
+        ) from error
+
+
+def _three(numbers: object, usual: float) -> Channels:
+    if numbers is None:
+        return usual, usual, usual
+    given = list(numbers) if isinstance(numbers, list | tuple) else [numbers] * 3
+    given = given * 3 if len(given) == 1 else given
+    try:
+        red, green, blue = (float(str(number)) for number in given)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"The image processor's colours {str(numbers)[:60]} are not three numbers."
+        ) from error
+    return red, green, blue

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from fmd_core.data import AttributeDataset, content_fingerprint
 from fmd_core.datasets.demos.bundled import read_verified
 from fmd_core.datasets.families import FAMILIES, load_dataset, parse_reference, sample_folder
 from fmd_core.datasets.table_encoding import TableSource
 from fmd_core.errors import DataError, ModelError
 from fmd_core.home import home_folder, room_needed
+from fmd_core.models.class_order import Outputs, Reason
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.files import (
     RECIPE,
@@ -29,10 +32,14 @@ from fmd_core.models.files import (
     read_description,
     save_classifier,
 )
+from fmd_core.models.known_texts import FEATURES, load_known_texts
+from fmd_core.models.own_answers import Agreement
 from fmd_core.running.whole_files import written_whole
+from fmd_core.text import short_name
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HALF_WRITTEN = re.compile(r".*\.part|\.tmp.*")  # ours; how safetensors names a file until it is whole
+AGREEMENT = ".answers.json"
 ABANDONED_SECONDS = 3600.0  # a model is written in seconds
 
 
@@ -50,7 +57,10 @@ class Shelved:
 
 def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     """Put a model on the shelf, whole or not at all; returns its id, the start of its fingerprint."""
-    folder, model_id = _task(dataset), classifier.fingerprint[:32]
+    folder, model_id = _task(dataset), _id_of(classifier)
+    if classifier.outputs is None and len(dataset.target.levels) == classifier.head.n_classes:
+        order = tuple(range(classifier.head.n_classes))
+        classifier = replace(classifier, outputs=Outputs(order, Reason.OURS, dataset.target.levels))
     folder.mkdir(parents=True, exist_ok=True)
     _sweep()
     path = folder / f"{model_id}.safetensors"
@@ -59,6 +69,15 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
         save_classifier(classifier, part)
     return model_id
+
+
+def _id_of(classifier: Classifier) -> str:
+    """The start of its fingerprint; of a model whose order a reviewer has confirmed another one, for it is another
+    answer about the same numbers."""
+    said = classifier.outputs
+    if said is None or not said.is_confirmed:
+        return classifier.fingerprint[:32]
+    return content_fingerprint(classifier.fingerprint, "order", *map(str, said.meaning))[:32]
 
 
 def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
@@ -79,13 +98,36 @@ def shelved_models(dataset: AttributeDataset) -> tuple[Shelved, ...]:
 
 
 def open_model(dataset: AttributeDataset, model_id: str) -> Classifier:
-    """A model from the shelf by id."""
-    return load_classifier(_file(dataset, model_id))
+    """A model from the shelf by id. Raises ModelError where its numbers are not those that were kept under it."""
+    found = load_classifier(_file(dataset, model_id))
+    if model_id not in (found.fingerprint[:32], _id_of(found)):
+        raise ModelError(
+            f"The file of the model '{short_name(found.title)}' was changed since it was kept: its numbers are others. "
+            "Put back the original file, or bring this one in under Model as a model of its own."
+        )
+    return found
 
 
 def model_file(dataset: AttributeDataset, model_id: str) -> bytes:
     """The same as the file that it is kept in."""
     return _file(dataset, model_id).read_bytes()
+
+
+def keep_agreement(dataset: AttributeDataset, model_id: str, found: Agreement) -> None:
+    """Store beside a model how far its answers are from its owner's own; the last one counts."""
+    path = _file(dataset, model_id).with_suffix(AGREEMENT)
+    with room_needed(ModelError), written_whole(path) as part:
+        part.write_bytes(msgspec.json.encode(found))
+
+
+def agreement_of(dataset: AttributeDataset, model_id: str) -> Agreement | None:
+    """What was stored; None where its owner's answers were never given."""
+    try:
+        return msgspec.json.decode(
+            _file(dataset, model_id).with_suffix(AGREEMENT).read_bytes(), type=Agreement
+        )
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 def _file(dataset: AttributeDataset, model_id: str) -> Path:
@@ -136,4 +178,5 @@ def load_demo_classifier(name: str) -> Classifier:
         raise DataError(f"No model ships with '{family}'; train one or open weights.")
     folder = sample_folder() / family
     read_verified(folder, MODEL)
-    return replace(load_classifier(folder / MODEL), trained_on=load_dataset(family).fingerprint)
+    known = load_known_texts(folder) if (folder / FEATURES).is_file() else None
+    return replace(load_classifier(folder / MODEL, known), trained_on=load_dataset(family).fingerprint)

@@ -27,6 +27,7 @@ from fmd_core.showing import one_line
 PUBLISHED_SIDE = 200  # networks made for larger images are torchvision's, which expect ImageNet's colours
 LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area: a stop takes effect between two
 SCALE_ROWS = 2048  # samples that the size of the features is measured on
+SCALE_PIXELS = SCALE_ROWS * 64 * 64  # fewer where pictures are large: a mean over a hundred is exact enough
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,9 @@ class _Run:
 
 def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
     """The factor that gives the features of training samples a mean square of 1."""
-    rows = dataset.rows("train")[:SCALE_ROWS]
+    rows = dataset.rows("train")
+    side = batch_side(dataset, rows, classifier.preprocess)
+    rows = rows[: min(SCALE_ROWS, SCALE_PIXELS // max(side, 1) ** 2)]
     features = encode_rows(classifier, dataset, rows)
     square = np.square(features, dtype="float64").mean()
     if not 0 < square < np.inf:

@@ -8,6 +8,7 @@ from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.sentences import criteria_sentences, limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome, Rate, Verdict
+from fmd_core.report.typeface import embedded
 
 SHORT = {Outcome.WITHIN: "within", Outcome.BEYOND: "beyond", Outcome.UNKNOWN: "cannot be said"}
 HERE = Path(__file__).parent
@@ -30,6 +31,7 @@ def audit_page(verdict: Verdict, dataset: AttributeDataset) -> str:
     }
     return environment.get_template("audit.html").render(
         verdict=verdict,
+        inter=embedded(),
         data=dataset,
         criteria=criteria_sentences(dataset, verdict),
         is_beyond=verdict.outcome is Outcome.BEYOND,

@@ -94,6 +94,8 @@ TWINS = {
     "generated": "Twins were drawn again with only the attribute changed: the figures hold as far as that drawing "
     "changes nothing else.",
     "flipped": "Twins have one entry of the record changed: what goes with it in life was left as it was.",
+    "swapped": "Twins have a term swapped for another, or are said by the same template: what goes with it in life was "
+    "left as it was. Placebo twins, with a neutral word swapped, say what any such change does.",
     "matched": "Twins are two real samples, which differ in more than the attribute; placebo twins say by how much.",
 }
 

@@ -99,6 +99,10 @@ class LogLine:
     action: str
     detail: str
     hash: str
+    content: str = ""
+    """Digest of the review after this step; '' where it is not known."""
+    previous: str = ""
+    """Hash of the line before."""
 
     def __repr__(self) -> str:
         return one_line(self, f"{self.at:%Y-%m-%d %H:%M}", self.action, f"hash {self.hash[:8]}", self.detail)
@@ -116,6 +120,8 @@ class AuditTrail:
     is_intact: bool
     sentence: str
     """What was found when the hashes were followed."""
+    review: str = ""
+    """The review's id, which every hash covers; '' where the lines do not say enough to compute one again."""
 
     def __repr__(self) -> str:
         return one_line(self, f"{count(len(self.lines))} lines", "whole" if self.is_intact else "not whole")

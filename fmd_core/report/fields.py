@@ -84,3 +84,10 @@ class Change(Part, frozen=True):
     after: Figure
     difference: Figure
     p_value: Share | None
+    called: Text = ""
+    """The same people in the data's own words; '' where nobody said, and in reports from before."""
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, as a sentence calls them."""
+        return self.called or self.group

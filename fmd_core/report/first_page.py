@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
-from fmd_core.measure.changes import Change
+from fmd_core.measure import changes
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.slopes import Slope, choose_slopes
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
 from fmd_core.report import schema, wording
 from fmd_core.report.evidence import Evidence
+from fmd_core.report.fields import Change
+from fmd_core.report.sections import as_declared
 from fmd_core.report.twin import Answer, TwinExample, shown_values
 
 FAMILIES = {
@@ -30,19 +33,27 @@ def first_page(evidence: Evidence) -> schema.FirstPage:
     comparison = evidence.comparison
     changed = comparison is not None and comparison.verdict != "unchanged"
     warnings = () if evidence.verdict is None else evidence.verdict.warnings
+    slopes = choose_slopes(comparison) if comparison and changed else None
     return schema.FirstPage(
         warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
         people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
+        calibrated=wording.calibrated_sentence(comparison) if comparison else "",
         remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
         gained=_moved(comparison, comparison.gainers) if comparison and changed else [],
         lost=_moved(comparison, comparison.losers) if comparison and changed else [],
         not_tested=not_tested(evidence.dataset, evidence.verdict),
         refusals=_refusals(evidence),
         twin=None if evidence.twin is None else _twin(evidence.dataset, evidence.twin),
+        slopes=[] if slopes is None else [_slope(line) for line in slopes.lines],
+        slopes_summary="" if slopes is None else slopes.summary,
     )
 
 
-def _moved(comparison: Comparison, groups: Sequence[Change]) -> list[str]:
+def _slope(line: Slope) -> schema.Slope:
+    return schema.Slope(as_declared(Change, line.change), line.role)
+
+
+def _moved(comparison: Comparison, groups: Sequence[changes.Change]) -> list[str]:
     """Groups that moved, by name; or that none did, of as many as could be judged."""
     if groups:
         return wording.moved_groups(groups, MOST_NAMED)

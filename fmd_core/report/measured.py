@@ -40,6 +40,7 @@ def measured(evidence: Evidence, comparison: Comparison) -> schema.Measured:
         gap=None if comparison.gap is None else as_declared(Change, comparison.gap),
         judged=as_declared(Change, comparison.judged),
         excess=None if comparison.excess is None else as_declared(Change, comparison.excess),
+        calibrated=None if comparison.calibrated is None else as_declared(Change, comparison.calibrated),
         flips=as_declared(Change, comparison.flips),
         accuracy=as_declared(Change, comparison.accuracy),
         aligned_accuracy=as_declared(Change, comparison.aligned_accuracy),
@@ -111,6 +112,9 @@ def _rival(rival: Rival, comparison: Comparison) -> schema.Rival:
         after=as_declared(Figure, comparison.judged.after),
         difference=as_declared(Figure, comparison.judged.difference),
         accuracy_difference=as_declared(Figure, comparison.accuracy.difference),
+        calibrated=None
+        if comparison.calibrated is None
+        else as_declared(Figure, comparison.calibrated.after),
     )
 
 

@@ -16,17 +16,20 @@ from fmd_core.kinds import find_kind
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.method import Method, Strategy, find_method
 from fmd_core.models.architectures import find_architecture
+from fmd_core.report import slope_chart
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
 from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
+from fmd_core.report.typeface import embedded
 
 TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 HERE = Path(__file__).parent
 NAMED_LAYERS = 4
 MOST_VALUES = 5  # of a record, on the first page
 MOST_NEXT = 3  # findings beside the worst, on the first page
+MOST_NOTES = 400  # characters of the reviewer's, on the first page
 MOST_LINES = 4  # of what was not tested, on the first page
 
 _VERDICTS = {Outcome.BEYOND: "beyond", Outcome.WITHIN: "within", Outcome.UNKNOWN: "cannot be said"}
@@ -69,6 +72,11 @@ def render_page(
         has_strengths=isinstance(method, Strategy),
         readers=READERS,
         remarks=report.taught_by.remarks[:REMARKS],
+        lines=slope_chart.drawn(report.first_page.slopes) if report.first_page else [],
+        named=[line.change for line in report.first_page.slopes if line.role] if report.first_page else [],
+        slope_size={"high": slope_chart.HIGH, "top": slope_chart.TOP, "foot": slope_chart.FOOT},
+        most_notes=MOST_NOTES,
+        inter=embedded(),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,16 +18,19 @@ import msgspec
 from fmd_core.errors import DataError
 from fmd_core.kinds import kind_names
 from fmd_core.method import methods
-from fmd_core.models.depth import DEPTHS
+from fmd_core.models.depth import DEPTHS, RETRAINED
 from fmd_core.report.faults import fault, refusal
 from fmd_core.report.fields import MAX_PARTS, Part
+from fmd_core.report.log_chain import LogEntry, first_fault
 from fmd_core.report.schema import Report
+from fmd_core.report.wording import broken_seal
 from fmd_core.report.writing import FORMAT, seal
 from fmd_core.showing import one_line
 from fmd_core.text import clean_text, short_name
 
 MAX_BYTES = 16 << 20
 OLDER = "fmd-report-2"
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,25 @@ class OpenedReport:
     report: Report
     is_intact: bool
     """Whether its seal fits, that is, whether nothing was changed since it was written."""
+    log_fault: str | None = None
+    """Where its audit log does not follow from its own hashes, a sentence; '' where it does, None where it holds too
+    little to tell, as in reports from before."""
+    outside: tuple[str, ...] = ()
+    """Places of figures that lie outside their own interval."""
+
+    def cautions(self, file: str) -> str:
+        """What speaks against believing it, '' where nothing does; `file` begins each sentence, such as 'This file'."""
+        said = [] if self.is_intact else [broken_seal(file)]
+        if self.log_fault:
+            said.append(self.log_fault)
+        if self.outside:
+            more = (
+                f" and {len(self.outside) - 1} more lie outside their"
+                if len(self.outside) > 1
+                else " lies outside its"
+            )
+            said.append(f"The figure '{self.outside[0]}'{more} own interval, so it may have been changed.")
+        return " ".join(said)
 
     def __repr__(self) -> str:
         name, created = self.report.data.name, self.report.created
@@ -59,7 +82,40 @@ def read_report(content: bytes) -> OpenedReport:
         is_intact = raw.get("seal") == seal(raw)
     except (RecursionError, ValueError):
         is_intact = False
-    return OpenedReport(report, is_intact)
+    return OpenedReport(report, is_intact, _log_fault(raw.get("audit_log")), tuple(_outside(report)))
+
+
+def _log_fault(log: dict[str, Any] | None) -> str | None:
+    """As `OpenedReport.log_fault`, of the values as they stand in the file: hashes cover them uncleaned."""
+    if not log or not (log.get("review") or any(line.get("previous") for line in log["lines"])):
+        return None
+    entries = [
+        LogEntry(
+            place,
+            datetime.fromisoformat(line["at"]).isoformat(timespec="microseconds"),
+            line["action"], line["detail"], line.get("content", ""), line.get("previous", ""), line["hash"],
+        )
+        for place, line in enumerate(log["lines"], start=1)
+    ]  # fmt: skip
+    fault = first_fault(log.get("review", ""), entries)
+    return f"Its audit log is broken at entry {fault[0]}: {fault[1]}." if fault else ""
+
+
+def _outside(part: Any, place: str = "") -> Iterator[str]:  # noqa: ANN401  any part of a report
+    """Where a figure lies outside its own interval."""
+    if isinstance(part, list):
+        for number, one in enumerate(part):
+            yield from _outside(one, f"{place}[{number}]")
+    elif isinstance(part, Part):
+        fields = msgspec.structs.asdict(part)
+        value, low, high = fields.get("value"), fields.get("low"), fields.get("high")
+        if (
+            value is not None and low is not None and high is not None
+            and not low - ROUNDING <= value <= high + ROUNDING
+        ):  # fmt: skip
+            yield place
+        for name, one in fields.items():
+            yield from _outside(one, f"{place}.{name}" if place else name)
 
 
 def _brought_up(raw: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +153,7 @@ def _converted(raw: dict[str, Any]) -> Report:
 
 def _names(report: Report) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
     """Where a report names something that a page looks up, and what there is."""
-    yield "settings.depth", report.settings.depth, tuple(DEPTHS)
+    yield "settings.depth", report.settings.depth, (*DEPTHS, RETRAINED)
     known = tuple(method.name for method in methods())
     yield "settings.strategy", report.settings.strategy, known
     yield "data.kind", report.data.kind, kind_names()

@@ -16,6 +16,7 @@ from fmd_core.data import PairMethod
 from fmd_core.forget.probes import Kind
 from fmd_core.influence.score_check import GroupKind
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.slopes import Role
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.fields import (
@@ -170,6 +171,9 @@ class Attribute(Part, frozen=True, kw_only=True):
     opportunity_gap: Figure | None = None
     parity_favours: bool = True
     opportunity_favours: bool = True
+    predictive_gap: Figure | None = None
+    """Missing, as whether it favours, in reports from before."""
+    predictive_favours: bool = True
     judged: Figure
     verdict: Text
     adjusted_p: Share | None
@@ -342,14 +346,20 @@ class LogLine(Part, frozen=True):
     action: Text
     detail: Text
     hash: Text
+    content: Text = ""
+    """Digest of the review after this step; '' in reports from before, as the next."""
+    previous: Text = ""
+    """Hash of the line before."""
 
 
 class AuditLog(Part, frozen=True):
-    """The log as it was kept, with its hashes."""
+    """The log as it was kept, with its hashes and all that they cover."""
 
     is_intact: bool
     sentence: Text
     lines: Many[LogLine]
+    review: Text = ""
+    """The review's id, which every hash covers; '' in reports from before."""
 
 
 class Rival(Part, frozen=True):
@@ -361,6 +371,8 @@ class Rival(Part, frozen=True):
     after: Figure
     difference: Figure
     accuracy_difference: Figure
+    calibrated: Figure | None = None
+    """What is judged after it, calibrated; None in reports from before."""
 
 
 class ChangedAnswer(Part, frozen=True):
@@ -400,6 +412,8 @@ class Measured(Part, frozen=True):
     outcomes: dict[Text, Count]
     confusion_before: Some[Some[Count]] = field(default_factory=list)
     confusion_after: Some[Some[Count]] = field(default_factory=list)
+    calibrated: Change | None = None
+    """What is judged, of both models as sure as they are right; None in reports from before."""
 
 
 class TwinAnswer(Part, frozen=True):
@@ -431,6 +445,13 @@ class Twin(Part, frozen=True):
     sides: Annotated[list[TwinSide], Meta(min_length=2, max_length=2, description="a list of two sides")]
 
 
+class Slope(Part, frozen=True):
+    """One group's line from before to after, and why it is named: '' where it is not."""
+
+    change: Change
+    role: Role
+
+
 class FirstPage(Part, frozen=True):
     """What a reader sees first and nowhere else in the file: people by name, one pair, and what to know."""
 
@@ -444,6 +465,12 @@ class FirstPage(Part, frozen=True):
     not_tested: Some[Text]
     refusals: Some[Text]
     twin: Twin | None
+    calibrated: Text = ""
+    """What calibrated bias does; '' where nothing was changed, and in reports from before."""
+    slopes: Some[Slope] = field(default_factory=list)
+    """Who gains and who pays, worst first; with its summary empty where nothing was changed, and in reports from
+    before."""
+    slopes_summary: Text = ""
 
 
 class Probe(Part, frozen=True):

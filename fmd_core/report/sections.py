@@ -16,6 +16,7 @@ from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.values import Finding as VerdictFinding
 from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.depth import RETRAINED
 from fmd_core.report import schema, wording
 from fmd_core.report.evidence import AuditTrail, Evidence
 from fmd_core.report.fields import Figure, Part
@@ -94,6 +95,7 @@ def decision(evidence: Evidence) -> schema.Decision:
 def settings(evidence: Evidence) -> schema.Settings:
     """Everything that was chosen; what belongs to a variant is None with the original in force."""
     result = None if evidence.point is None else evidence.point.result
+    # a network that was trained on is open at its last layer, but other layers are what changed
     return schema.Settings(
         measure=evidence.measure,
         attributes=list(evidence.attributes or (evidence.scores.attribute,)),
@@ -104,7 +106,7 @@ def settings(evidence: Evidence) -> schema.Settings:
         strength=None if result is None else result.strength,
         k=None if result is None else _k(result),
         blend=None if result is None else result.blend,
-        depth=evidence.depth,
+        depth=RETRAINED if evidence.changed_layers else evidence.depth,
         tolerance=evidence.tolerance,
     )
 
@@ -192,8 +194,11 @@ def audit_log(trail: AuditTrail | None) -> schema.AuditLog | None:
     """The log as it was kept, with its hashes."""
     if trail is None:
         return None
-    lines = [schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash) for line in trail.lines]
-    return schema.AuditLog(trail.is_intact, trail.sentence, lines)
+    lines = [
+        schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash, line.content, line.previous)
+        for line in trail.lines
+    ]
+    return schema.AuditLog(trail.is_intact, trail.sentence, lines, trail.review)
 
 
 def score_check(check: ScoreCheck) -> schema.ScoreCheck:

@@ -31,7 +31,15 @@ SUBJECTS: dict[Measure, str] = {
     "counterfactual": "{}",
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
+    "predictive equality": "the predictive equality gap by {}",
 }
+
+AMONG: dict[Measure, str] = {
+    "demographic parity": "",
+    "equal opportunity": " among those who truly belong to it",
+    "predictive equality": " among those who do not belong to it",
+}
+"""Whose probability a gap between groups compares."""
 
 
 def strategy_note(strategy: str | Strategy, measure: Measure) -> str:
@@ -79,11 +87,11 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         return _problem_sentence(_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure != "counterfactual":
-        among = " among those who truly belong to it" if finding.measure == "equal opportunity" else ""
+        among = AMONG[finding.measure]
         more = "more" if finding.audit.favours(finding.measure) else "less"
         return (
             f"On average a class gets {points(found.value)} points {more} probability{among} where the {name} "
-            f"goes with the pattern than elsewhere {interval}."
+            f"is usual for the class than elsewhere {interval}."
         )
     if finding.audit.excess is not None and finding.audit.placebo is not None:
         return _matched_sentence(name, finding.audit, finding.audit.excess, finding.audit.placebo)
@@ -119,6 +127,12 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
     bias = audit.bias
     if excess.value is None or placebo.value is None or bias.value is None:
         return _problem_sentence(_capital(name), excess if excess.value is None else bias)
+    if not audit.distance:  # exact twins with a placebo are texts
+        return (
+            f"Changing only the {name} in a text changes the answer by {points(bias.value)} points; changing a neutral "
+            f"word {points(placebo.value)}. That leaves {points(excess.value)} points for {name} itself (95 % interval "
+            f"{points(excess.low or 0)} to {points(excess.high or 0)}, n = {count(excess.n)})."
+        )
     return (
         f"Two people who differ by {name}, else as alike as we can find them, get answers "
         f"{points(bias.value)} points apart; two who share it {points(placebo.value)}. That leaves "
@@ -128,8 +142,11 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
 
 
 def bias_name(found: Comparison | InfluenceScores) -> str:
-    """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex'."""
+    """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex', 'loss of
+    blond men'."""
     name = (found.called if isinstance(found, Comparison) else "") or found.attribute
+    if isinstance(found, InfluenceScores) and found.people:
+        return f"loss of {found.people}"
     if found.measure != "counterfactual":
         return f"{found.measure} gap by {name}"
     beyond = isinstance(found, Comparison) and found.excess is not None
@@ -150,8 +167,9 @@ def comparison_headline(comparison: Comparison) -> str:
         said = f"{subject} {'rises' if (bias.difference.value or 0) > 0 else 'falls'} {moved}"
     else:
         said = f"no evidence that {subject} changes ({ends[0]} to {ends[1]} points)"
-    opening = {"improved": "Improved: ", "mixed": "Mixed: ", "worse": "Worse: "}.get(verdict, "")
-    against = doubts(comparison) if verdict in ("mixed", "worse") else ()
+    openings = {"improved": "Improved: ", "mixed": "Mixed: ", "worse": "Worse: "}
+    opening = openings.get(verdict, "Not an improvement: " if comparison.is_flatter else "")
+    against = doubts(comparison) if verdict in ("mixed", "worse") or comparison.is_flatter else ()
     tail = f"; {listed(against)}" if against else ""
     joint = "but" if bias.fell and comparison.accuracy.fell else "and"
     sentence = f"{opening}{said}, {joint} {_accuracy_with_figures(comparison.accuracy)}{tail}."
@@ -160,7 +178,7 @@ def comparison_headline(comparison: Comparison) -> str:
 
 def doubts(comparison: Comparison) -> tuple[str, ...]:
     """What keeps a change from being an improvement beside the bias itself, a clause each."""
-    found = []
+    found = [_flatter_clause(comparison)] if comparison.is_flatter else []
     if comparison.died:
         named = listed([comparison.classes[c] for c in comparison.died])
         found.append(f"{named} {'is' if len(comparison.died) == 1 else 'are'} never answered any more")
@@ -173,6 +191,34 @@ def doubts(comparison: Comparison) -> tuple[str, ...]:
     if not comparison.can_say_who_pays:
         found.append("there are not enough people to say who pays")
     return tuple(found)
+
+
+def _flatter_clause(comparison: Comparison) -> str:
+    """Why a bias that fell is no improvement by itself."""
+    even = comparison.calibrated
+    if even is None or even.before.value is None or even.after.value is None:
+        return "there are too few validation people to say whether the answers only became flatter"
+    moved = f"{points(even.before.value)} to {points(even.after.value)} points"
+    said = (
+        f"it rises, {moved}"
+        if comparison.is_calibrated_worse
+        else f"there is no evidence that it falls ({moved})"
+    )
+    return f"the answers became flatter, not fairer: calibrated, {said}"
+
+
+def calibrated_sentence(comparison: Comparison) -> str:
+    """What is judged once both models are as sure as they are right; '' where nobody asked."""
+    even = comparison.calibrated
+    if even is None or comparison.verdict == "unchanged":
+        return ""
+    if even.before.value is None or even.after.value is None:
+        return _problem_sentence("Calibrated bias", even.before)
+    ends = f"from {points(even.before.value)} to {points(even.after.value)} points"
+    does = "falls" if comparison.is_calibrated_better else "shows no evidence of a change,"
+    does = "rises" if comparison.is_calibrated_worse else does
+    told = "" if not comparison.is_flatter else " The answers became flatter, not fairer."
+    return f"Calibrated, with both models as sure as they are right, the {bias_name(comparison)} {does} {ends}.{told}"
 
 
 def people_sentence(comparison: Comparison, unit: str) -> str:
@@ -192,8 +238,8 @@ def worst_group_sentence(comparison: Comparison) -> str:
     if was is None or now is None or was.after.value is None:
         return ""
     same = was.group == now.group
-    said = f"Served worst {'before and after' if same else 'before'}: {_cell(was)}."
-    return said if same else f"{said} Served worst now: {_cell(now)}."
+    said = f"Served worst within one class {'before and after' if same else 'before'}: {_cell(was)}."
+    return said if same else f"{said} And now: {_cell(now)}."
 
 
 def _cell(cell: Change) -> str:

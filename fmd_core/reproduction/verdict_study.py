@@ -239,7 +239,7 @@ favours each sex in half of the cases, so that groups come out even; selection o
 model is as right for both; one small group only, women of origin C (5 % of people) are answered wrongly 7 times in
 10; order of classes, every answer means the other; construction, the model does not read the sex; leak, a column
 holds the answer; identifier, numbers that were given out by sex. Not covered: photographs (their twins are matched;
-see the placebo in docs/results.md) and more than two classes.
+see "beyond the placebo" in docs/results.md) and more than two classes.
 """
 
 

@@ -63,6 +63,15 @@ def written_whole(
         raise
 
 
+def write_text_whole(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all; into a pipe or a device as it comes. Raises OSError."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def _sync(part: Path) -> None:
     with part.open("r+b") as file:  # Windows syncs only what is open for writing
         os.fsync(file.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fmd_core.showing import one_line
 
@@ -32,8 +32,39 @@ class Aim:
         names = " and ".join(self.attributes)
         return names if self.measure == "counterfactual" else f"{names} ({self.measure})"
 
+    @property
+    def topic(self) -> str:
+        """'the sex bias': what training samples are asked about."""
+        return f"the {self.words} bias"
+
     def __repr__(self) -> str:
         return one_line(self, self.words)
+
+
+@dataclass(frozen=True)
+class WorstGroup:
+    """Another question to the training samples: who taught the model to fail the people whom it serves worst, of all
+    groups of a class and a level of the attribute."""
+
+    attribute: str
+    measure: Literal["worst group"] = "worst group"
+
+    @property
+    def words(self) -> str:
+        """'whoever is served worst by sex'."""
+        return f"whoever is served worst by {self.attribute}"
+
+    @property
+    def topic(self) -> str:
+        """The same: what training samples are asked about."""
+        return self.words
+
+    def __repr__(self) -> str:
+        return one_line(self, self.words)
+
+
+Asked = Aim | WorstGroup
+"""A question to the training samples, in full."""
 
 
 def as_aim(about: str | Sequence[str] | Aim) -> Aim:
@@ -43,26 +74,30 @@ def as_aim(about: str | Sequence[str] | Aim) -> Aim:
     return Aim((about,) if isinstance(about, str) else tuple(about))
 
 
-def aim_of(finding: Finding | Goal) -> Aim:
+def aim_of(finding: Finding | Goal, classes: Sequence[str]) -> Aim:
     """What to take out so that a finding of the verdict comes within its limit: the one place that says so.
 
     Twins are answered alike, groups get an answer alike (demographic parity), people of one true class are recognised
-    alike (equal opportunity). Who is served worse than everybody else has less often the answer that is true.
+    alike (equal opportunity). Who is served worse than everybody else has less often the answer that is true. Of two
+    `classes` equal opportunity is about the second alone: of the first, who is not recognised is given the second
+    falsely (predictive equality).
     """
     from fmd_core.measure.verdict.values import Family  # slow to import, and an aim alone needs nothing of it
 
+    first_of_two = len(classes) == 2 and finding.answer == classes[0]
+    truth: Measure = "predictive equality" if first_of_two else "equal opportunity"
     measures: dict[Family, Measure] = {
         Family.TWINS: "counterfactual",
         Family.SELECTION: "demographic parity",
-        Family.EQUAL_TRUTH: "equal opportunity",
-        Family.SERVICE: "equal opportunity",
+        Family.EQUAL_TRUTH: truth,
+        Family.SERVICE: truth,
     }
     return Aim(finding.attributes, measures[finding.family])
 
 
-def finding_of(findings: Iterable[Finding], aim: Aim) -> Finding | None:
+def finding_of(findings: Iterable[Finding], aim: Aim, classes: Sequence[str]) -> Finding | None:
     """Which of the findings, worst first, an aim takes out: the first that lies within it; None where none does."""
-    return next((finding for finding in findings if includes(aim, aim_of(finding))), None)
+    return next((finding for finding in findings if includes(aim, aim_of(finding, classes))), None)
 
 
 def includes(aim: Aim, other: Aim) -> bool:

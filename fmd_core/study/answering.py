@@ -14,6 +14,7 @@ from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.judging import give_verdict
+from fmd_core.measure.verdict.model_warnings import open_order
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict, WarningKind
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
@@ -60,7 +61,9 @@ class Answering(Fixing):
         def make() -> Verdict:
             return give_verdict(
                 self.data, answered, twins, favourable=favourable, references=compared, limits=limits,
-                warnings=(*too_good(self.data, answered), *self._known_warnings()),
+                warnings=(
+                    *open_order(self.data, self.model.outputs), *too_good(self.data, answered), *self._known_warnings(),
+                ),
                 not_read=unread_columns(self.data), judges=judges, model=self._digest(of),
             )  # fmt: skip
 
@@ -174,12 +177,24 @@ def verdict_of_another_system(
         raise DataError(
             f"'{data.name}' came without another system's answers; name the column that holds them."
         )
-    split = np.full(len(data), "test") if data.parts_are_drawn else data.split
+    split = _who_judges_another_system(data)
     said = tuple(w for w in data.warnings if w.kind not in OF_READING and not _is_of_parts(w))
     people = replace(data, split=split, warnings=said, not_read=())
     return verdict_of_answers(
         people, data.answered, favourable=favourable, references=references, limits=limits
     )
+
+
+def answered_by_another_system(data: AttributeDataset) -> Answered:
+    """The same people with the answers that came with them. Raises DataError where none came."""
+    if data.answered is None:
+        raise DataError(f"'{data.name}' came without another system's answers.")
+    rows = np.flatnonzero(_who_judges_another_system(data) == "test")
+    return Answered(rows, data.target.codes[rows], data.answered[rows], data.weights, data.persons)
+
+
+def _who_judges_another_system(data: AttributeDataset) -> Array:
+    return np.full(len(data), "test") if data.parts_are_drawn else data.split
 
 
 def _is_of_parts(warning: AuditWarning) -> bool:

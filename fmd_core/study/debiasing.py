@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from fmd_core.data import ignore_progress
-from fmd_core.errors import DataError, NoTwinsError
+from fmd_core.data import Split, ignore_progress
+from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Limits, Verdict
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.mixture import mixed_network
+from fmd_core.models.mixture import mixed_network, why_not_mixed
 from fmd_core.showing import one_line
 from fmd_core.study.deeper import asked, deepen
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
 from fmd_core.study.study import Study
+from fmd_core.study.table_answers import table_answers
 from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find_baseline
 from fmd_core.unlearn.deeper.answers import Figures, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
+from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 Change = Literal["threshold"] | Reach
 CHANGES: tuple[Change, ...] = ("threshold", *REACHES)
 """What may change, the cheapest first."""
+VALIDATION: tuple[Split, ...] = ("validation",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,10 @@ class Debiased:
     attribute: str
     change: Change
     """What was allowed to change, one of CHANGES."""
+    improve: Improve
+    """What was to improve."""
+    judged_by: tuple[Split, ...]
+    """The parts of the data whose people chose."""
     path: DeeperPath
     network: Classifier
     """The model that was chosen: the original where nothing better is admitted."""
@@ -46,7 +53,7 @@ class Debiased:
     comparison: Comparison
     verdict: Verdict
     """Of the model that was chosen: what is still beyond its limit."""
-    baselines: Mapping[str, Figures]
+    baselines: Mapping[str, JudgedBaseline]
     """What simpler fixes do to the same people, chosen under the same guard, by name."""
     seconds: float
 
@@ -70,39 +77,44 @@ def debias(
     Parameters
     ----------
     change : what may change, one of CHANGES.
-    improve : "groups": every group of class and level counts alike; "twins": twins are answered alike. None: groups
-        where nobody can be shown with another level (`why_only_groups`), else twins.
+    improve : one of `improving.IMPROVEMENTS`. "groups": every group of class and level counts alike; "worst group":
+        the one that is answered right least often; "parity": levels get an answer equally often; "opportunity": the
+        same of those whose true class it is; "twins": twins are answered alike. None: groups where nobody can be shown
+        with another level (`why_only_groups`), else twins.
     tolerance : accuracy that may be lost, as a share.
     limits : from where on a difference counts in the verdict on what was chosen.
     progress : is told the share that is done, 0 to 1, and may raise to stop.
 
-    Raises DataError for an unknown change, and what `train_deeper` raises. The original is never changed.
+    Raises DataError for an unknown change or aim, ModelError for a network that could not be mixed with its original,
+    both before anything is trained, and what `train_deeper` raises. The original is never changed.
     """
     begun = time.perf_counter()
     if change not in CHANGES:
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
-    aim = improve or usual_improve(study.data, attribute)
+    aim = find_improvement(improve or usual_improve(study.data, attribute)).name
+    if change not in ("threshold", "last layer") and (why := why_not_mixed(study.model)):
+        raise ModelError(why)
     solving = part(progress, 0.0, 0.8)
     if change == "threshold":
         path, heads, _ = simpler_fixes(study, attribute, find_baseline("thresholds moved"), aim, tolerance)
         head = heads[path.chosen.steps]
         network = study.model if head is study.head else study.model.with_head(head)
         after = figures_of_head(study, attribute, head)
-        judge, named = study, head
+        judge, named, chosen_by = study, head, VALIDATION
     else:
         settings = DeeperSettings(reach=change, improve=aim)
         deepened = deepen(study, attribute, settings, tolerance=tolerance, seed=seed, progress=solving)
-        path, chosen = deepened.path, deepened.path.chosen
+        path, chosen, chosen_by = deepened.path, deepened.path.chosen, deepened.judged_by
         both, named = deepened.mixed()
         network = mixed_network(study.model, deepened.repaired, chosen.share) if chosen.steps else study.model
-        after = deepened.judged(chosen.steps, chosen.share)
+        after = deepened.judged(chosen)
         judge = Study(
             study.data, both, original=study.model, most_unlike=study.most_unlike, left_out=study.left_out
         )
     progress(0.85)
-    others = {name: of.after for name, of in judged_baselines(study, attribute, aim, tolerance).items()}
+    others = judged_baselines(study, attribute, aim, tolerance)
     return Debiased(
-        attribute, change, path, network, figures_of_head(study, attribute, study.head), after,
+        attribute, change, aim, chosen_by, path, network, figures_of_head(study, attribute, study.head), after,
         judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip
@@ -140,24 +152,32 @@ class JudgedBaseline:
 
     title: str
     chosen: DeeperPoint
-    """What validation people choose of it: the original where nothing better is admitted."""
+    """What validation people choose of it: the original where nothing better is admitted. What offers no choice is
+    shown as it is, with a refusal where the guard has one."""
     after: Figures
     """What that does to test people."""
+    is_reference: bool = False
+    """Whether it says what accuracy can be had, and is no fix of the model."""
 
     def __repr__(self) -> str:
         return one_line(self, self.title, repr(self.after))
 
 
 def judged_baselines(
-    study: Judging, attribute: str, improve: Improve, tolerance: float
+    study: Judging, attribute: str, improve: Improve, tolerance: float, names: Collection[str] | None = None
 ) -> dict[str, JudgedBaseline]:
-    """What simpler fixes come to, by name. One that needs twins is left out where there are none."""
+    """What simpler fixes come to, by name; of the registered ones only those in `names` where some are given. One that
+    needs twins is left out where there are none. Of a table also what answers without the model's last layer."""
     found = {}
     for baseline in baselines():
-        if not baseline.published:
+        if not baseline.published or (names is not None and baseline.name not in names):
             continue
         with suppress(NoTwinsError):
             path, heads, title = simpler_fixes(study, attribute, baseline, improve, tolerance)
             after = figures_of_head(study, attribute, heads[path.chosen.steps])
             found[baseline.name] = JudgedBaseline(title, path.chosen, after)
+    for other in table_answers(study, attribute):
+        validation = asked(study, "validation", attribute)
+        chosen, after = other.judged(*validation, asked(study, "test", attribute)[0], improve, tolerance)
+        found[other.name] = JudgedBaseline(other.title, chosen, after, other.is_reference)
     return found

@@ -1,21 +1,27 @@
 """Unlearning below the last layer in one study: training and external people teach, validation people choose,
-test people judge."""
+test people judge. Where a group is small among validation people, they and external people take turns: two networks
+learn, one from training and external people, whom validation people judge, and one from training and validation
+people, whom external people judge. So twice as many choose, and nobody judges a network that learned from them; what
+is kept is the mean of the two networks' weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.data import Split, ignore_progress
+from fmd_core.data import Array, AttributeDataset, Split, ignore_progress
 from fmd_core.datasets.data_warnings import unread_columns
 from fmd_core.errors import NoTwinsError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.encoding import check_fit
 from fmd_core.models.side_by_side import SideBySide, beside
 from fmd_core.showing import one_line
 from fmd_core.study.judging import Judging
@@ -23,31 +29,57 @@ from fmd_core.study.steps import part
 from fmd_core.study.study import Study
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
-from fmd_core.unlearn.deeper.choosing import DeeperPath, choose
-from fmd_core.unlearn.deeper.training import DeeperSettings, train_deeper
+from fmd_core.unlearn.deeper.checkpoints import Checkpoints
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, Ladder
+from fmd_core.unlearn.deeper.material import TEACHERS, Material
+from fmd_core.unlearn.deeper.objectives import SHIFTS_CLASSES, prior_correction
+from fmd_core.unlearn.deeper.training import (
+    DeeperSettings,
+    Improve,
+    averaged,
+    check_aim,
+    checkpoints_of,
+    train_deeper,
+)
 from fmd_core.unlearn.guarded_path import TOLERANCE
+
+if TYPE_CHECKING:
+    from fmd_core.models.feature_store import FeatureStore
 
 TRAINING = 0.85  # share of the work; the rest is asking validation people
 
 
+SMALL_GROUP = 60
+"""Validation people of one class and level: of fewer the choice is shared out."""
+ALONE: tuple[tuple[tuple[Split, ...], Split], ...] = ((TEACHERS, "validation"),)
+IN_TURNS: tuple[tuple[tuple[Split, ...], Split], ...] = (*ALONE, (("train", "validation"), "external"))
+"""Who teaches a network, and who judges it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Deepened:
-    """Networks that learned on, and how far validation people would go."""
+    """Networks that learned on, and how far those who did not teach them would go."""
 
     study: Judging
     attribute: str
     settings: DeeperSettings
     networks: Mapping[int, Classifier]
     """By steps."""
-    validation: Mapping[int, Logits]
-    """What each answers to validation people, by steps; 0 is the original. Another tolerance judges these again."""
+    answers: Mapping[int, Logits]
+    """What those who choose were answered by networks that had not learned from them, by steps; 0 is the original.
+    Another tolerance judges these again."""
     asked: Asked
+    """Who choose."""
+    judged_by: tuple[Split, ...]
+    """The parts of the data that they are of, in this order."""
     tolerance: float
     """Share of accuracy that may be lost."""
+    correction: Array | None = None
+    """What puts logits (C,) back to how often each class occurs; None where it was not shifted."""
 
     @cached_property
     def path(self) -> DeeperPath:
-        """Every point, and the one that validation people choose."""
+        """Every point, and the one that is chosen."""
         return self.at(self.tolerance)
 
     @property
@@ -57,29 +89,51 @@ class Deepened:
 
     @property
     def repaired(self) -> Classifier:
-        """The network after `steps`."""
-        return self.networks[self.steps]
+        """The network after `steps`, with what the chosen point gives back."""
+        return self.network(self.steps, self.path.chosen.restored)
 
-    def at(self, tolerance: float) -> DeeperPath:
-        """The path where another share of accuracy may be lost: nothing is solved again."""
-        original, repaired = self.validation[0], {k: v for k, v in self.validation.items() if k}
-        return choose(
-            self.asked, original, repaired, improve=self.settings.improve, tolerance=tolerance,
-            classes=self.study.data.target.levels,
-        )  # fmt: skip
+    def network(self, steps: int, restored: float = 0.0) -> Classifier:
+        """The network after `steps`, with part of the correction in its last layer."""
+        found = self.networks[steps]
+        if self.correction is None or not restored:
+            return found
+        head = found.head.last
+        return found.with_head(LinearHead(head.weight, head.bias + restored * self.correction))
+
+    def answered(self, steps: int, restored: float = 0.0) -> Logits:
+        """What those who choose were answered, by networks that had not learned from them."""
+        found = self.answers[steps]
+        return found if self.correction is None else found.moved(restored * self.correction)
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """Every point as those who choose see it."""
+        repaired = {steps: found for steps, found in self.answers.items() if steps}
+        return Ladder.of(self.asked, self.answers[0], repaired, correction=self.correction)
+
+    def at(self, tolerance: float, improve: Improve | None = None) -> DeeperPath:
+        """The path where another share of accuracy may be lost, or something else counts: nothing is solved again."""
+        classes = self.study.data.target.levels
+        return self.ladder.choose(improve or self.settings.improve, tolerance, classes)
 
     @cached_property
     def _test(self) -> tuple[Asked, Logits]:
         return asked(self.study, "test", self.attribute)
 
-    def judged(self, steps: int = 0, share: float = 0.0) -> Figures:
-        """What a point of the path does to test people; as it stands, the original."""
+    def judged(self, point: DeeperPoint | None = None) -> Figures:
+        """What a point of the path does to test people; None is the original."""
+        if point is None:
+            return self.judged_at(0, 0.0, 0.0)
+        return self.judged_at(point.steps, point.share, point.restored)
+
+    def judged_at(self, steps: int, share: float, restored: float) -> Figures:
+        """The same by steps, share of the way and how much of how often each class occurs is given back."""
         people, original = self._test
-        validation = self.validation[0]
+        choosers = self.answers[0]
         if not steps:
-            return figures_of(people, original, self.asked.temperature(validation))
-        _, repaired = asked(self.study, "test", self.attribute, self.networks[steps])
-        heat = self.asked.temperature(validation.mixed(self.validation[steps], share))
+            return figures_of(people, original, self.asked.temperature(choosers))
+        _, repaired = asked(self.study, "test", self.attribute, self.network(steps, restored))
+        heat = self.asked.temperature(choosers.mixed(self.answered(steps, restored), share))
         return figures_of(people, original.mixed(repaired, share), heat)
 
     def mixed(self) -> tuple[SideBySide, Head]:
@@ -103,13 +157,19 @@ def mixture(original: Classifier, repaired: Classifier, share: float) -> tuple[S
 
 
 def asked(
-    study: Judging, split: Split, attribute: str, network: Classifier | None = None
+    study: Judging,
+    split: Split,
+    attribute: str,
+    network: Classifier | None = None,
+    *,
+    store: FeatureStore | None = None,
 ) -> tuple[Asked, Logits]:
     """One part of the people with their twins as a network reads them, and its answers; the study's own model where
     none is given. Who is whose twin is asked of the study. Without any twins there are only people, as by an attribute
-    that is not read: such twins are answered alike whatever the model does."""
+    that is not read: such twins are answered alike whatever the model does. What `network` makes of people is kept in
+    `store` alone."""
     levels = study.data.attribute(attribute).codes
-    of: Judging = study if network is None else _study_of(study, network)
+    of: Judging = study if network is None else _study_of(study, network, store)
     people = of.features(split)
     pairs: CounterfactualPairs | None = None
     placebo: CounterfactualPairs | None = None
@@ -131,11 +191,48 @@ def asked(
     return seen, seen.answers(of.head)
 
 
-def _study_of(study: Judging, network: Classifier) -> Study:
+def _study_of(study: Judging, network: Classifier, store: FeatureStore | None) -> Study:
     """The same procedure about another network, with a memory of its own."""
-    return Study(
-        study.data, network, most_unlike=study.most_unlike, left_out=study.left_out, store=study.store
+    return Study(study.data, network, most_unlike=study.most_unlike, left_out=study.left_out, store=store)
+
+
+def take_turns(data: AttributeDataset, attribute: str, improve: Improve) -> bool:
+    """Whether external people choose as well, since some group of class and level has fewer than 60 people among
+    validation people. Twins do not need it: every person has one."""
+    if improve == "twins" or not len(data.rows("external")):
+        return False
+    target, column = data.target, data.attribute(attribute)
+    groups = target.codes * len(column.levels) + column.codes
+    counts = np.bincount(groups[data.rows("validation")], minlength=int(groups.max()) + 1)
+    return bool(counts[np.unique(groups)].min() < SMALL_GROUP)
+
+
+def interrupted(
+    study: Judging, attribute: str, settings: DeeperSettings, *, seed: int = 0
+) -> tuple[Checkpoints, ...]:
+    """Where the points of a request lie that was not finished, one for each network that learns; those without `steps`
+    had not begun."""
+    turns = IN_TURNS if take_turns(study.data, attribute, settings.improve) else ALONE
+    read = _parts(turns)
+    return tuple(
+        checkpoints_of(study.model, study.data, attribute, settings, seed + place, teachers, read)
+        for place, (teachers, _) in enumerate(turns)
     )
+
+
+def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings) -> Array | None:
+    if settings.improve not in SHIFTS_CLASSES:
+        return None
+    rows = np.concatenate([data.rows(part) for part in TEACHERS])
+    labels, column = data.target.codes[rows], data.attribute(attribute)
+    if len(np.unique(labels)) < len(data.target.levels):
+        return None  # of a class that nobody shows nothing can be given back
+    groups = labels * len(column.levels) + column.codes[rows]
+    return prior_correction(labels, groups, settings.emphasis)
+
+
+def _parts(turns: Sequence[tuple[tuple[Split, ...], Split]]) -> tuple[Split, ...]:
+    return tuple(dict.fromkeys(part for teachers, _ in turns for part in teachers))
 
 
 def deepen(
@@ -147,19 +244,43 @@ def deepen(
     seed: int = 0,
     progress: Callable[[float], None] = ignore_progress,
 ) -> Deepened:
-    """Let the model of a study learn on, and let validation people choose how far.
+    """Let the model of a study learn on, and let people who did not teach it choose how far.
 
     `tolerance` is the share of accuracy that may be lost. `progress` is told the share that is done and may raise
-    to stop; the original stays as it was in any case. Raises what `train_deeper` raises.
+    to stop; the original stays as it was in any case. Work that was interrupted goes on from the last point that was
+    kept. Raises what `train_deeper` raises.
     """
     chosen = settings or DeeperSettings()
-    networks = train_deeper(
-        study.model, study.data, attribute, chosen, seed=seed, progress=part(progress, 0.0, TRAINING)
-    )
-    people, original = asked(study, "validation", attribute)
-    validation = {0: original}
-    asking = part(progress, TRAINING, 1.0)
-    for place, (steps, network) in enumerate(networks.items()):
-        asking(place / len(networks))
-        validation[steps] = asked(study, "validation", attribute, network)[1]
-    return Deepened(study, attribute, chosen, networks, validation, people, tolerance)
+    turns = IN_TURNS if take_turns(study.data, attribute, chosen.improve) else ALONE
+    kept = interrupted(study, attribute, chosen, seed=seed)
+    check_fit(study.model, study.data)
+    check_aim(study.data, attribute, chosen)
+    material = Material(study.model, study.data, attribute, chosen.reach, _parts(turns))
+    halves, answers, people = [], [], []
+    for place, ((teachers, judges), points) in enumerate(zip(turns, kept, strict=True)):
+        told = part(progress, place / len(turns), (place + 1) / len(turns))
+        networks = train_deeper(
+            study.model, study.data, attribute, chosen, seed=seed + place, teachers=teachers, material=material,
+            kept=points, progress=part(told, 0.0, TRAINING),
+        )  # fmt: skip
+        who, original = asked(study, judges, attribute)
+        found = {0: original}
+        asking = part(told, TRAINING, 1.0)
+        for done, (steps, network) in enumerate(networks.items()):
+            asking(done / len(networks))
+            found[steps] = asked(study, judges, attribute, network)[1]
+        halves.append(networks)
+        answers.append(found)
+        people.append(who)
+    for points in kept:
+        points.sweep()
+    networks = {
+        steps: averaged([half[steps] for half in halves], study.data) if len(halves) > 1 else network
+        for steps, network in halves[0].items()
+    }
+    together = {steps: Logits.together([found[steps] for found in answers]) for steps in answers[0]}
+    judges_of = tuple(judges for _, judges in turns)
+    return Deepened(
+        study, attribute, chosen, networks, together, Asked.together(people), judges_of, tolerance,
+        _correction(study.data, attribute, chosen),
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from fmd_core.data import Split, ignore_progress
 from fmd_core.errors import FMDError, NoTwinsError
 from fmd_core.forget.erasure import Erased, Form, erase
+from fmd_core.heads.answering import Answering, Rays
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import MEASURES, predictions
+from fmd_core.measure.bias_functions import MEASURES, Measure, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
@@ -66,6 +67,7 @@ class Fixing(Teaching):
             curvature=self.curvature() if "curvature" in needs else None,
             scores=self.scores(aim) if "scores" in needs else None,
             train_pairs=tuple(self.pairs("train", name) for name in twins),
+            damping=self.model.damping,
         )
 
     def guard(self, about: About = None, tolerance: float = TOLERANCE) -> Guard:
@@ -143,14 +145,13 @@ class Fixing(Teaching):
         """What every setting does to a goal, whatever accuracy it may cost."""
 
         def make() -> Mapping[Setting, Finding | None]:
-            return {
-                (result.strength, result.blend): self.reached(goal, "validation", result.head)
-                for result in self.solutions(aim, strategy, k)
-            }
+            results = self.solutions(aim, strategy, k)
+            asked, rays = self._asked(goal, "validation"), Rays(results[0].head)
+            return {(r.strength, r.blend): asked(rays.told(r.head, r.blend)) for r in results}
 
         return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)
 
-    def _answered(self, split: Split, head: Head) -> Answered:
+    def _answered(self, split: Split, head: Answering) -> Answered:
         """What a head answers to one part of the data."""
         people, data = self.features(split), self.data
         said = predictions(head, people.features)
@@ -159,19 +160,25 @@ class Fixing(Teaching):
     def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
         """The question of a goal asked of one part of the data; None where nobody can say. Of the original where no
         head is named."""
-        head = self.head if head is None else head
-        answered = self._answered(split, head)
-        if goal.family is not Family.TWINS:
-            return goal.measured(self.data, answered)
+        return self._asked(goal, split)(self.head if head is None else head)
+
+    def _asked(self, goal: Goal, split: Split) -> Callable[[Answering], Finding | None]:
+        """The question of a goal about one part of the data, to be asked of heads."""
+        twins_of = self._twins_asked(goal, split)
+        return lambda head: goal.measured(self.data, self._answered(split, head), twins_of(head))
+
+    def _twins_asked(self, goal: Goal, split: Split) -> Callable[[Answering], TwinAnswers | None]:
+        """What heads answer to the twins of a goal between twins; None where there are none."""
+        name = goal.attributes[0]
         try:
-            pairs = self.pairs(split, goal.attributes[0])
+            pairs = self.pairs(split, name) if goal.family is Family.TWINS else None
         except NoTwinsError:
-            return None
-        floor = self.placebo(split, goal.attributes[0])
-        is_kept = (
-            goal.attributes[0] in self.told_twice()
-        )  # then the verdict does not call its twins within either
-        return goal.measured(self.data, answered, TwinAnswers.of(head, pairs, floor, is_kept=is_kept))
+            pairs = None
+        if pairs is None:
+            return lambda head: None  # noqa: ARG005
+        floor = self.placebo(split, name)
+        is_kept = name in self.told_twice()  # then the verdict does not call its twins within either
+        return lambda head: TwinAnswers.of(head, pairs, floor, is_kept=is_kept)
 
     # --- every road
 
@@ -183,8 +190,13 @@ class Fixing(Teaching):
     ) -> tuple[Way, ...]:
         """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
         (the finding itself, and between groups also twins and the other gap) and by strategy."""
-        own = aim_of(goal)
-        others = MEASURES if goal.family is not Family.TWINS else ()
+        own = aim_of(goal, self.data.target.levels)
+        others: tuple[Measure, ...] = ()
+        if (
+            goal.family is not Family.TWINS
+        ):  # only one of both gaps among people of one truth is about the finding
+            either = "equal opportunity" if own.measure == "predictive equality" else "predictive equality"
+            others = tuple(measure for measure in MEASURES if measure != either)
         aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]
@@ -266,7 +278,10 @@ class Fixing(Teaching):
 
         def make() -> Erased:
             data, model = self.data, self.model
-            drawn = data.pair_method != "matched"  # then everybody can be shown with every level
+            drawn = data.pair_method in (
+                "generated",
+                "flipped",
+            )  # then everybody can be shown with every level
             return erase(
                 model.head, data, self.features("train"), names, damping=model.damping, form=form,
                 twins=[self.pairs("train", name) for name in names] if drawn else (),

@@ -15,7 +15,14 @@ from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
 from fmd_core.measure.audit import BiasReport, audit_bias
 from fmd_core.measure.changes import Change as Difference
-from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
+from fmd_core.measure.comparison import (
+    Candidate,
+    Comparison,
+    LookedUp,
+    bias_changes,
+    candidate_biases,
+    compare,
+)
 from fmd_core.measure.red_flags import RedFlag, red_flags
 from fmd_core.study.answering import Answering
 from fmd_core.study.people import About
@@ -54,8 +61,8 @@ class Judging(Answering):
 
         def make() -> Comparison:
             pairs, floor = self.pairs("test", aim.attribute), self.placebo("test", aim.attribute)
-            people = self.features("test")
-            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure)
+            people, guards = self.features("test"), self.features("validation")
+            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure, guards)
 
         return self.memory.recall(self._counted("comparison", of.name, aim.attribute, aim.measure), make)
 
@@ -69,7 +76,10 @@ class Judging(Answering):
                 for name in self.testable()
                 if name != aim.attribute
             ]
-            return bias_changes(self.head, of.make(), self.data, self.features("test"), twins, aim.measure)
+            heads, people = (self.head, of.make()), self.features("test")
+            if self.data.pair_method == "matched":  # twins are these people: their answers are looked up
+                return candidate_biases(LookedUp.both(heads, people, twins), self.data, aim.measure)
+            return bias_changes(*heads, self.data, people, twins, aim.measure)
 
         return self.memory.recall(self._counted("other biases", of.name, aim.attribute, aim.measure), make)
 
@@ -78,13 +88,14 @@ class Judging(Answering):
     ) -> Candidate:
         """A model with what it reads of the test people. Who is whose matched twin does not depend on the model:
         with `twins_of` it is asked of that study."""
-        people, head = self.features("test"), self._named(change).make()
+        people, head, guards = self.features("test"), self._named(change).make(), self.features("validation")
         if twins_of is None or self.data.pair_method != "matched":
-            return Candidate(head, people, self.pairs("test", attribute), self.placebo("test", attribute))
+            twins, floor = self.pairs("test", attribute), self.placebo("test", attribute)
+            return Candidate(head, people, twins, floor, guards)
         floor = twins_of.placebo("test", attribute)
         return Candidate(
             head, people, twins_of.pairs("test", attribute).seen_in(people),
-            None if floor is None else floor.seen_in(people),
+            None if floor is None else floor.seen_in(people), guards,
         )  # fmt: skip
 
     def rivals(self, about: About = None, k: int | None = None) -> tuple[tuple[Rival, Comparison], ...]:
@@ -104,7 +115,7 @@ class Judging(Answering):
             people, twins = self.features("test"), self.pairs("test", aim.attribute)
             floor = self.placebo("test", aim.attribute)
             return tuple(
-                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure))
+                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure, guards))
                 for rival in heads
             )
 

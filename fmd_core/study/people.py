@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Self
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, joint
+from fmd_core.measure.audit import ServedGroup
+from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, Taught, joint
+from fmd_core.measure.group_loss import GroupLoss, worst_served
 from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import LAST_LAYER, Depth
 from fmd_core.models.encoding import extract_features
-from fmd_core.study.aim import Aim, as_aim
+from fmd_core.study.aim import Aim, Asked, WorstGroup, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
-from fmd_core.twins.pairs import CounterfactualPairs, pair_counterfactuals, placebo_pairs
+from fmd_core.twins.pairs import CounterfactualPairs, neutral_pairs, pair_counterfactuals, placebo_pairs
 
 if TYPE_CHECKING:
     from fmd_core.influence.scores import InfluenceMethod
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
 About = str | Sequence[str] | Aim | None
 """An attribute, several, or an aim; None is the aim of the study."""
+Question = About | WorstGroup
+"""What training samples can be asked about: a bias, or whoever is served worst."""
 
 
 class People:
@@ -171,21 +175,25 @@ class People:
         """Whether `pairs` cost nothing, whoever is left out."""
         return self.memory.holds(self._key("pairing", split, attribute))
 
-    def _placebo(self, split: Split, attribute: str) -> CounterfactualPairs:
-        def make() -> CounterfactualPairs:
+    def _placebo(self, split: Split, attribute: str) -> CounterfactualPairs | None:
+        def make() -> CounterfactualPairs | None:
             people = self.features(split)
+            if self.data.pair_method == "swapped":
+                twins = self.all_pairs(split, attribute)
+                return neutral_pairs(self.data, self.model, twins, people, store=self.store)
             if self.subject.original is not None:
-                return self.original._placebo(split, attribute).seen_in(people)
+                found = self.original._placebo(split, attribute)
+                return None if found is None else found.seen_in(people)
             return placebo_pairs(self.data, people, attribute, self.head)
 
         return self.memory.recall(self._key("placebo", split, attribute), make)
 
     def placebo(self, split: Split, attribute: str) -> CounterfactualPairs | None:
-        """Placebo twins, where twins are two real people; else None."""
-        if self.data.pair_method != "matched":
+        """Placebo twins, where twins are two real people or texts with swapped terms; else None."""
+        if self.data.pair_method not in ("matched", "swapped"):
             return None
         found = self._placebo(split, attribute)
-        return found if self.most_unlike is None else found.within(self.most_unlike)
+        return found if self.most_unlike is None or found is None else found.within(self.most_unlike)
 
     def untested(self) -> dict[str, str]:
         """Attributes by which no test samples can be compared, and why, in a sentence each."""
@@ -229,6 +237,34 @@ class People:
         if aim.measure != "counterfactual":
             return [partial(self.features, split)]
         return [partial(self.pairs, split, attribute) for attribute in aim.attributes]
+
+    # --- what training samples are blamed for
+
+    def worst_served(self, attribute: str) -> ServedGroup:
+        """The group of class and level whom the original serves worst, as held-out test people say: whom a question is
+        about is no choice of a fix. Raises DataError where no group has enough people."""
+        was = self.original
+        return self.memory.recall(
+            was._key("worst served", attribute),
+            lambda: worst_served(was.head, was.data, was.features("test"), attribute),
+        )
+
+    def question(self, about: Question = None) -> Asked:
+        """The same for a question about whoever is served worst, which stays as it is."""
+        return about if isinstance(about, WorstGroup) else self.aim(about)
+
+    def taught(self, split: Split, about: Question = None) -> Taught:
+        """What the training samples are blamed for, measured on one part of the data."""
+        if isinstance(about, WorstGroup):
+            group = self.worst_served(about.attribute)
+            return GroupLoss.of(self.data, self.features(split), about.attribute, group)
+        return self.bias(split, about)
+
+    def taught_on(self, split: Split, about: Question = None) -> list[Step]:
+        """What `taught` reads, in steps."""
+        if isinstance(about, WorstGroup):
+            return [partial(self.features, "test"), partial(self.features, split)]
+        return self.measured_on(split, about)
 
 
 def changeable(data: AttributeDataset) -> list[str]:

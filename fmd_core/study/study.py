@@ -15,7 +15,7 @@ from fmd_core.report.evidence import Evidence
 from fmd_core.report.twin import TwinExample, twin_example
 from fmd_core.report.writing import render_report
 from fmd_core.study.aim import Aim, as_aim
-from fmd_core.study.judging import Judging
+from fmd_core.study.bridging import Bridging
 from fmd_core.study.memory import DictMemory, Key, Memory
 from fmd_core.study.people import About
 from fmd_core.study.steps import Progress
@@ -31,7 +31,7 @@ LIMIT = 0.1  # delta, as a share: bias beyond it is called so unless somebody sa
 TOP_K = 50  # harmful samples that a report lists
 
 
-class Study(Judging):
+class Study(Bridging):
     """The procedure of one review: who decides, who guards, who judges, and what depends on what.
 
     Training samples and external people decide a fix, validation people guard it, test people judge it, and no

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from fmd_core.data import (
+    NEUTRAL_WORD,
     Array,
     AttributeDataset,
     FeatureSet,
     PairMethod,
     Split,
+    SwapSource,
     content_fingerprint,
     frozen_array,
     ignore_progress,
@@ -148,7 +150,7 @@ class CounterfactualPairs:
                 f"No twins are as alike as {distance:g}; the most alike are at {self.distance.min():.2f}. "
                 "Allow less alike twins."
             )
-        return self.subset(kept)
+        return self if kept.all() else self.subset(kept)
 
     def __repr__(self) -> str:
         far = (
@@ -193,7 +195,8 @@ def pair_counterfactuals(
 
     'generated' and 'flipped' ask the data set for the sample again: once with the level that is
     usual for its class (see `AttributeDataset.usual_level`), once with one of the other levels,
-    each equally likely under `seed`. 'matched' looks for the nearest real person; samples without
+    each equally likely under `seed`. 'swapped' does so for samples that can be shown with several levels, one side
+    always the sample as it is; the others are left out. 'matched' looks for the nearest real person; samples without
     anybody to match are left out. `features` of the split are extracted when not given.
 
     Parameters
@@ -205,7 +208,7 @@ def pair_counterfactuals(
     attribute
         The protected attribute that differs between the two sides.
     method
-        'generated', 'flipped' or 'matched'; None for the data set's own.
+        'generated', 'flipped', 'swapped' or 'matched'; None for the data set's own.
     features
         The split as `extract_features` gives it, when that is at hand already.
     seed
@@ -247,8 +250,16 @@ def pair_counterfactuals(
     people = features or _everyone(dataset, classifier, rows, store, progress)
     if chosen == "matched":
         return _match(dataset, people, attribute, classifier.head, same=False)
-    own = column.codes[rows]
     favoured, other = _levels_to_show(dataset, rows, attribute, seed)
+    if not (has_twin := favoured != other).all():
+        rows, favoured, other = rows[has_twin], favoured[has_twin], other[has_twin]
+        people = people.subset(has_twin)
+        if not has_twin.any():
+            raise NoTwinsError(
+                f"No {dataset.unit} of the {split} part has a twin by '{attribute}': none can be shown with another "
+                "value."
+            )
+    own = column.codes[rows]
 
     def side(codes: Array, begun: float) -> FeatureSet:
         changed = np.flatnonzero(codes != own)  # who is shown as they are is encoded already
@@ -275,11 +286,62 @@ def counterpart_levels(
 
 
 def _levels_to_show(dataset: AttributeDataset, rows: Array, attribute: str, seed: int) -> tuple[Array, Array]:
-    """Attribute level of the favoured and of the other side of each row's twins."""
+    """Attribute level of the favoured and of the other side of each row's twins; its own twice for who has none."""
+    if isinstance(dataset.source, SwapSource):
+        return _levels_that_can_be_shown(dataset, dataset.source, rows, attribute, seed)
     n_levels = len(dataset.attribute(attribute).levels)
     favoured = dataset.usual_level(attribute)[dataset.target.codes[rows]]
     shift = np.random.default_rng(seed).integers(1, n_levels, size=len(rows))
     return favoured, (favoured + shift) % n_levels
+
+
+def _levels_that_can_be_shown(
+    dataset: AttributeDataset, source: SwapSource, rows: Array, attribute: str, seed: int
+) -> tuple[Array, Array]:
+    """The same where a sample cannot be shown with every level: one side is always the sample as it is, so that at
+    least one of the two was really said."""
+    own, able = dataset.attribute(attribute).codes[rows], source.showable(rows, attribute)
+    tied = dataset.over_representation(attribute)[dataset.target.codes[rows]]
+    favoured = np.where(able, tied, -np.inf).argmax(axis=1)
+    drawn = np.random.default_rng(seed).random(able.shape)
+    drawn[~able] = -1
+    drawn[np.arange(len(rows)), favoured] = -1
+    another = np.where(drawn.max(axis=1) >= 0, drawn.argmax(axis=1), own)
+    has_twin = able.sum(axis=1) > 1
+    return (
+        np.where(has_twin, favoured, own),
+        np.where(has_twin, np.where(own == favoured, another, own), own),
+    )
+
+
+def neutral_pairs(
+    dataset: AttributeDataset,
+    classifier: Classifier,
+    pairs: CounterfactualPairs,
+    people: FeatureSet,
+    *,
+    store: FeatureStore | None = None,
+) -> CounterfactualPairs | None:
+    """Placebo twins of samples whose twins are swapped: each of the `people` who have one in `pairs`, as they are and
+    with something changed that says nothing of anybody. None where no sample has such a thing."""
+    source = dataset.source
+    if not isinstance(source, SwapSource):
+        raise DataError(f"'{dataset.name}' says nothing of what could be changed as a placebo.")
+    twins = people.subset(np.isin(people.rows, pairs.rows))
+    twins = twins.subset(source.showable(twins.rows, NEUTRAL_WORD)[:, 1])
+    if len(twins) == 0:
+        return None
+    changed = encode_rows(
+        classifier,
+        dataset,
+        twins.rows,
+        attribute=NEUTRAL_WORD,
+        codes=np.ones(len(twins), "int64"),
+        store=store,
+    )
+    own = dataset.attribute(pairs.attribute).codes[twins.rows]
+    other = FeatureSet(changed, twins.labels, twins.rows)
+    return CounterfactualPairs(pairs.attribute, "swapped", twins, other, own, own, own)
 
 
 def placebo_pairs(

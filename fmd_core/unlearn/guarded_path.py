@@ -14,6 +14,7 @@ import numpy as np
 
 from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.figures import count, counted, percent, points
+from fmd_core.heads.answering import Answering, Rays
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, predictions
 from fmd_core.measure.verdict.values import Finding
@@ -258,22 +259,23 @@ class _Judge:
     """Applies the guard's rules, remembering what the original does."""
 
     def __init__(self, head: Head, guard: Guard) -> None:
-        self.guard, labels = guard, guard.features.labels
+        self.guard, self.rays, labels = guard, Rays(head), guard.features.labels
         self.labels = np.unique(labels)
         self.classes = [labels == c for c in self.labels]
-        answers = self._answers(head)
+        answers = self._answers(self.rays.original)
         self.answers, self.before = answers, answers == labels
         self.answered = np.intersect1d(answers, labels)
-        self.biases = self._biases(head)
+        self.biases = self._biases(self.rays.original)
 
-    def _answers(self, head: Head) -> Array:
+    def _answers(self, head: Answering) -> Array:
         return predictions(head, self.guard.features.features)
 
-    def _biases(self, head: Head) -> Array:
+    def _biases(self, head: Answering) -> Array:
         return np.array([part.value(head) for part in self.guard.bias.parts])
 
     def point(self, result: UnlearningResult) -> PathPoint:
-        answers, biases = self._answers(result.head), self._biases(result.head)
+        told = self.rays.told(result.head, result.blend)
+        answers, biases = self._answers(told), self._biases(told)
         right, died = answers == self.guard.features.labels, np.setdiff1d(self.answered, answers)
         lost = float(self.before.mean() - right.mean())
         by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
@@ -281,7 +283,7 @@ class _Judge:
             result=result,
             accuracy=float(right.mean()),
             bias=float(biases.mean()),
-            decided=self.guard.bias.decided(result.head),
+            decided=self.guard.bias.decided(told),
             refusal=self._refusal(lost, by_class, biases, died),
             changed=float((answers != self.answers).mean()),
             worst=worst_served(self.guard.groups, right),

@@ -51,6 +51,8 @@ class UnlearningInputs:
     scores: InfluenceScores | None = None
     train_pairs: tuple[CounterfactualPairs, ...] = ()
     """The training samples' own twins by each attribute; samples without one stay as they are."""
+    damping: float | None = None
+    """Weight decay that the head was fitted with, where that is known."""
 
     def __repr__(self) -> str:
         given = {"curvature": self.curvature, "scores": self.scores, "twins": self.train_pairs}

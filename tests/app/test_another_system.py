@@ -13,12 +13,13 @@ from app.record.criteria import Criteria
 from app.record.review import ANOTHER_SYSTEM, NO_MODEL, Review
 from app.reporting import audit_files
 from app.view_models import import_answered as view
-from app.widgets import components, without_model
+from app.widgets import without_model
 from fmd_core import Limits
 from fmd_core import __main__ as command
 from fmd_core.datasets.own import imports
 from fmd_core.datasets.own.sniffing import read_table
 from fmd_core.datasets.own.table import TableImport
+from tests.app.said import words
 from tests.app.test_choosing import data_page, end_of, upload
 
 N = 900
@@ -89,7 +90,7 @@ def test_from_the_import_to_find_bias_and_back_from_a_model(open_page):
     review = test.session_state["review"]
     assert review == Review(f"import?id={job.result.id}", ANOTHER_SYSTEM)
     verdict = cache.verdict(review, None)
-    assert [title.value for title in test.title] == [components.plain(verdict.headline)]
+    assert [words(title.value) for title in test.title] == [verdict.headline]
     assert verdict.accuracy.n == N
     assert without_model.WHY in test.info[-1].value
     assert "By attribute" not in [header.value for header in test.header]
@@ -99,7 +100,7 @@ def test_from_the_import_to_find_bias_and_back_from_a_model(open_page):
     test.switch_page("app_pages/find_bias.py").run()  # where the browser is already
     test.slider(key="threshold").set_value(30).run()
     wide = cache.verdict(review, None, Criteria(Limits.of_points(0.3)))
-    assert [title.value for title in test.title] == [components.plain(wide.headline)]
+    assert [words(title.value) for title in test.title] == [wide.headline]
     address = dict(test.query_params)
 
     for page in ("twins", "harmful", "unlearn", "feature_unlearning", "compare"):
@@ -107,7 +108,7 @@ def test_from_the_import_to_find_bias_and_back_from_a_model(open_page):
         assert [title.value for title in test.title] == ["Another system answers here."]
         assert not test.exception
     test.switch_page("app_pages/report.py").run()
-    assert [title.value for title in test.title] == [components.plain(wide.headline)]
+    assert [words(title.value) for title in test.title] == [wide.headline]
     test.switch_page("app_pages/start.py").run()
     assert not test.exception
 
@@ -121,7 +122,7 @@ def test_from_the_import_to_find_bias_and_back_from_a_model(open_page):
         second.query_params[name] = value
     second.run().switch_page("app_pages/find_bias.py").run()
     assert not second.warning
-    assert [title.value for title in second.title] == [components.plain(wide.headline)]
+    assert [words(title.value) for title in second.title] == [wide.headline]
     imports.delete_import(job.result.id)
 
 

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from app.cache import bounded
-from app.cache.bounded import ENTRY_BYTES, MAP_BYTES, MB, held_bytes, kept, size_of
+from app.cache.bounded import ENTRY_BYTES, MAP_BYTES, held_bytes, kept, size_of
 from fmd_core.errors import FMDError
+from fmd_core.running.cache_limit import MB
 
 PIECE = 10_000 - ENTRY_BYTES
 

@@ -29,7 +29,8 @@ GIVEAWAY = Giveaway("sex", "role", 0.5, {"Husband": "M", "Wife": "F"})
 REFUSED = {
     "<!DOCTYPE html><html><body>Log in</body></html>": "'bad.csv' is a web page (HTML), not a table: "
     "the download failed. Download the file again.",
-    "": "'bad.csv' is empty. Choose a table saved as CSV (comma, semicolon or tab) or Parquet.",
+    "": "'bad.csv' is empty. Choose a table saved as CSV (comma, semicolon, tab or space), Excel (.xlsx), ARFF, "
+    "JSON or Parquet.",
 }
 
 
@@ -280,11 +281,16 @@ def test_refused_weights_are_a_sentence_and_code_for_their_owner(open_page):
     test = open_page("model")
     test.segmented_control(key="model_way").set_value("open").run()
     test.file_uploader(key="weights").upload("net.pt", b"\x80\x04\x95torch", "application/x").run()
-    test.button(key="open_weights").click().run()
-    assert isinstance(end_of("open ").result, models.Refused)
-    test.run()
     assert [error.value[:7] for error in test.error] == ["This is"]
     assert test.code[0].value == intake.CONVERTERS["model"]
+    assert "open_weights" not in {button.key for button in test.button}
+    scikit = b"\x80\x04\x95\x16\x00\x00\x00\x00\x00\x00\x00\x8c\x10sklearn.pipeline\x94\x8c\x08Pipeline"
+    test.file_uploader(key="weights").upload("our model (1).pkl", scikit, "application/x").run()
+    assert "skops" in test.error[0].value
+    assert 'joblib.load("our model _1_.pkl")' in test.code[0].value
+    for name in ("a.onnx.gz", "b.keras", "c.tflite", "d"):  # no suffix is turned away without words
+        test.file_uploader(key="weights").upload(name, b"\x1f\x8b\x08", "application/x").run()
+        assert "unpack it first" in test.error[0].value
     assert not list(uploads._uploads().iterdir())
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
+import pytest
 
 from app import cache
 from app.cache import deeper, fixes, opened
@@ -78,7 +79,10 @@ class TestWords:
         assert view.suggestion.startswith(
             "Our suggestion: the repaired network. With at most 1 point of accuracy lost"
         )
-        assert "every group counted alike goes from 83.3 % to 100.0 % on validation people" in view.suggestion
+        assert (
+            "the share that is right with every group counted alike goes from 83.3 to 100.0 % for those who choose"
+            in view.suggestion
+        )
 
     def test_without_twins_there_are_no_columns_of_twins(self):
         view, _ = self.path()
@@ -99,8 +103,8 @@ class TestWords:
             return view.simpler_is_enough
 
         assert told(after) == (
-            "On these people a simpler fix does no worse: plain refit on 9 twins, 100.0 % right with every group "
-            "counted alike."
+            "On these people a simpler fix does no worse: plain refit on 9 twins. There the share that is right with "
+            "every group counted alike is 100.0 %."
         )
         assert told(before) == ""
 
@@ -116,7 +120,7 @@ class TestWords:
         assert words.suggested_stop(stays) == "0 % (original)"
 
     def test_a_model_that_cannot_learn_on_says_why_once(self):
-        shut = dict.fromkeys(words.REACHES, "A forest cannot be trained further here.")
+        shut = dict.fromkeys(words.CHANGES, "A forest cannot be trained further here.")
         assert (
             words.why_cannot(shut) == "This model cannot learn on. A forest cannot be trained further here."
         )
@@ -128,11 +132,35 @@ class TestWords:
 
     def test_the_cost_names_people_steps_and_time(self):
         data = cache.dataset(REVIEW)
-        told = words.cost(data, "last block", "twins", "25 seconds")
+        told = words.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
             "1,100 images of the training and external samples teach it, in 800 steps of 128 each."
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
+
+    def test_thresholds_cost_nothing_and_turns_are_said(self):
+        data = cache.dataset(REVIEW)
+        told = words.cost(data, "threshold", "groups", "", in_turns=True)
+        assert told == "Nothing learns: one number for each answer is moved, which takes a moment."
+        assert words.cost(data, "last block", "groups", "a minute", in_turns=True).endswith(words.IN_TURNS)
+        assert words.goes_on((0, 1600)) == ""
+        assert (
+            words.goes_on((1200, 1600))
+            == "It was interrupted after 1,200 of 1,600 steps and goes on from there."
+        )
+        view, _ = self.path()
+        assert "learned from them" not in view.choosers
+
+    def test_who_take_turns_and_how_few_decide_nothing_is_said(self):
+        data, (_, path) = cache.dataset(REVIEW), self.path(rare=8)
+        tests = path.points[0].figures, path.points[-1].figures
+        both = "validation", "external"
+        view = words.build(data, "colour", path, 1.0, tests, (), "groups", both)
+        assert "408 images of the validation and external samples choose" in view.choosers
+        assert "Nobody among them judges a network that learned from them." in view.choosers
+        assert view.choosers.endswith(
+            "Fewer than 10 decide nothing: before and after on test people says more."
+        )
 
     def test_the_name_by_which_other_places_point_here(self):
         assert f"“{words.TITLE}”" in FARTHER
@@ -147,7 +175,7 @@ class TestWords:
 
 def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_page, monkeypatch, tmp_path):
     """The recipe itself is tested in the core: here twenty steps of it."""
-    monkeypatch.setattr(section, "DeeperSettings", FEW)
+    monkeypatch.setattr(deeper_job, "SETTINGS", FEW)
     monkeypatch.setattr(cache, "deeper_seconds", lambda *_: 12.0)
     test = open_page("unlearn")
     assert not [b for b in test.button if b.label == "Let it learn on"]  # folded
@@ -162,13 +190,21 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     test = test.run()
     (trained,) = test.session_state["trained"][REVIEW.key]
     network = trained.variant
-    assert (trained.learnt.reach, trained.learnt.improve, trained.learnt.steps) == ("last block", "twins", 20)
+    assert (trained.learnt.change, trained.learnt.improve, trained.learnt.steps) == (
+        "last block",
+        "twins",
+        20,
+    )
     assert cache.is_warm(network.review)  # the next page waits for nothing
 
     key = f"deeper_share_{network.review.beside}"
     path = cache.deeper_path(network.review, "colour", "twins", 0.01)
     assert test.select_slider(key=key).value == words.suggested_stop(path)
     monkeypatch.setattr("app.cache.deeper.asked", None)  # no network is asked again
+    for training in ("fmd_core.study.deeper.train_deeper", "app.unlearning.deeper_job.deepen"):
+        monkeypatch.setattr(training, None)  # nor does one learn
+    test.select_slider(key=key).set_value("35 %").run()  # a point that was not compared before
+    assert not test.exception
     test.select_slider(key=key).set_value("75 %").run()
     assert not test.exception
     made = replace(network, share=0.75)
@@ -217,7 +253,7 @@ def test_a_network_that_learned_on_is_guarded_by_its_own_rules(monkeypatch):
     monkeypatch.setattr(deeper, "deeper_refusal", lambda _: "the worst group falls from 9.0 to 8.0 %")
     assert cache.point(made).refusal == "the worst group falls from 9.0 to 8.0 %"
     assert cache.point(replace(made, way="adversary")).refusal == ""
-    for kept in (opened.open_beside, fixes._guarded, deeper._answers, deeper.deeper_path):
+    for kept in (opened.open_beside, fixes._guarded, deeper._choosers, deeper._judges, deeper._ladder):
         kept.clear()
 
 
@@ -227,6 +263,7 @@ def test_after_a_restart_the_history_knows_the_network(monkeypatch):
     past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
     for name, found in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ()), ("history", past)):
         monkeypatch.setattr(section.state, name, lambda found=found: found)
+    monkeypatch.setattr(section.cache, "learned", lambda _review: ())
     (run,) = section._runs(REVIEW)
     assert run.variant == replace(made, share=1.0)
     assert run.improve == "twins"  # the usual here
@@ -238,7 +275,7 @@ def test_learning_on_that_is_stopped_leaves_nothing(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
     monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
     monkeypatch.setattr(deeper_job.job_panel, "start_job", REGISTRY.start)
-    deeper_job.begin(DeeperSettings("last block", "twins"), 0.01)
+    deeper_job.begin("last block", "twins", 0.01)
     job = REGISTRY.find(state.shown_job(deeper_job.PLACE))
     REGISTRY.cancel(job.id)
     assert job.wait(60)
@@ -269,6 +306,46 @@ def test_points_on_the_way_include_where_the_network_in_force_stands(monkeypatch
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.6)
     run = section.Run(replace(made, share=1.0), "twins")
     monkeypatch.setattr(section.state, "current", lambda: made)
-    assert section._shares(run) == (0.25, 0.5, 0.6, 0.75, 1.0)
+    assert section._shares(run, 0.01) == tuple(sorted({*SHARES, 0.6}))
+    monkeypatch.setattr(section.state, "current", lambda: replace(made, share=0.625))
+    assert 0.625 in section._shares(run, 0.01)
     monkeypatch.setattr(section.state, "current", lambda: None)
-    assert section._shares(run) == SHARES
+    assert section._shares(run, 0.01) == SHARES
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tolerance": 0.02},
+        {"aim": Aim(("colour",), "demographic parity")},
+        {"review": replace(REVIEW, beside="e" * 32, vetoes=(("colour", 3),))},
+        {"review": replace(REVIEW, beside="e" * 32, data="celeba")},
+        {"review": replace(REVIEW, beside="d" * 32)},
+    ],
+)
+def test_another_aim_tolerance_or_other_data_is_another_network_in_force(monkeypatch, other):
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.6)
+    run = section.Run(replace(made, share=1.0), "twins")
+    monkeypatch.setattr(section.state, "current", lambda: made)
+    assert section._in_force(run, 0.01) == 0.6
+    monkeypatch.setattr(section.state, "current", lambda: replace(made, **other))
+    assert section._in_force(run, 0.01) is None
+
+
+def test_a_network_that_was_not_applied_is_listed_after_a_restart(monkeypatch):
+    """Nothing but the disk knows of it."""
+    from fmd_core.study.learned import keep_thresholds
+
+    found = keep_thresholds(cache.study(REVIEW), "paper", "groups", 0.02, "thresholds moved")
+    for name, value in (
+        ("attribute", "paper"),
+        ("aim", Aim(("paper",))),
+        ("trained_here", ()),
+        ("history", History()),
+    ):
+        monkeypatch.setattr(section.state, name, lambda value=value: value)
+    (run,) = section._runs(REVIEW)
+    assert (run.variant.review.beside, run.improve, run.variant.tolerance) == (found.id, "groups", 0.02)
+    assert run.variant.what == "paper: thresholds moved, every group counted alike"
+    monkeypatch.setattr(section.state, "attribute", lambda: "colour")
+    assert found.id not in {run.variant.review.beside for run in section._runs(REVIEW)}

@@ -112,7 +112,7 @@ def test_a_pattern_needs_no_annotation_and_heads_its_page(open_page, same_model_
     test = test.switch_page("app_pages/feature_unlearning.py").run()
     assert not test.exception
     assert titles(test).startswith(
-        f"There is no evidence that the answers hang less on {name}\\: hiding it moves"
+        f"There is no evidence that the answers hang less on {name}: hiding it moves"
     )
     assert not [t for t in test.table if "Reader" in t.value.columns]
     test = (

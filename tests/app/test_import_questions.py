@@ -90,11 +90,11 @@ def test_answers_stand_in_the_order_of_a_model_whichever_is_more_frequent(sheet)
 
 def test_one_spelling_is_asked_for_and_words_for_not_known_are_named(sheet):
     table = frame()
-    table.loc[:99, "group"], table.loc[100:104, "group"] = "A ", "N/A"
+    table.loc[:99, "group"], table.loc[100:104, "group"] = "A ", "?"
     (doubt,) = import_doubts.spelling_doubts(sheet(table), ["group", "sex"])
     assert "'group' seems to spell labels in several ways" in doubt.sentence
     assert "also as 'A'" in doubt.sentence or "also as 'a'" in doubt.sentence
-    assert "'not stated' as 'N/A'" in doubt.sentence
+    assert "'not stated' as '?'" in doubt.sentence
     assert list(doubt.ways) == ["together", "keep"]
 
 

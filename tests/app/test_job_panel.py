@@ -150,6 +150,56 @@ def test_cancel_stops_the_job_and_the_polling(gate, count_timers):
     assert count_timers[-1] is None
 
 
+@pytest.fixture
+def session(monkeypatch):
+    """Lets a test say who looks."""
+
+    def become(name):
+        monkeypatch.setattr(job_panel, "_session", lambda: name)
+
+    return become
+
+
+def test_one_visitors_cancel_does_not_end_what_another_waits_for(gate, session):
+    job = running(gate, "for two")
+    session("ann")
+    ann = visit(panel, args=(job.id,)).run()
+    assert "Somebody else" not in html(ann)
+    session("bob")
+    bob = visit(panel, args=(job.id,)).run()
+    assert "Somebody else waits for the same work" in html(bob)
+    bob.button(key=f"cancel_{job.id}").click().run()
+    assert (job.live, job.stopping) == (True, False)
+    assert bob.info[0].value == job_panel.GOES_ON
+    assert not bob.button
+    session("ann")
+    ann.run()
+    assert "Somebody else" not in html(ann)
+    ann.button(key=f"cancel_{job.id}").click().run()
+    assert job.wait(1)
+    assert job.state == "stopped"
+
+
+def test_who_left_and_starts_the_same_again_waits_for_it_again(gate, session):
+    running(gate, "in the way")
+    tests = {}
+    for name in ("ann", "bob"):
+        session(name)
+        tests[name] = visit(starter, args=("shared by two",)).run()
+        tests[name].button(key="go").click().run()
+    job = REGISTRY.live("shared by two")
+    assert not REGISTRY.leave(job.id, "bob", lambda _: True)
+    assert REGISTRY.leave(job.id, "ann", lambda who: who != "ann")
+    assert job.state == "stopped"
+
+
+def test_a_browser_that_is_gone_holds_nothing(gate):
+    job = running(gate, "left behind")
+    job.follow("a tab that was closed")
+    assert REGISTRY.leave(job.id, "me", lambda _: False)
+    assert job.wait(1)
+
+
 def test_the_end_is_seen_and_polling_stops(gate, count_timers):
     job = running(gate, "ends")
     test = visit(panel, args=(job.id,)).run()

@@ -139,8 +139,122 @@ def test_a_database_that_fails_is_said_and_the_review_goes_on(applied, monkeypat
     monkeypatch.setattr(ReviewStore, "save", fail)
     test = press(test, "Undo")
     assert journal(test).history.current is None
-    assert "This review is not being kept" in test.warning[0].value
+    said = test.warning[0].value.replace("\\", "")
+    assert "The last step could not be saved: The disk is full" in said
+    assert "in no log" in said
+    test = press(test, "Redo")
+    assert "The last 2 steps" in test.warning[0].value
+    assert not keeping.trail(test.session_state["places"][KEY], 2).is_intact
+    test = press(test, "Save again")
+    assert "The last 2 steps" in test.warning[0].value
     monkeypatch.undo()
+    test = press(test, "Save again")
+    assert not test.warning
+    lines = keeping.trail(test.session_state["places"][KEY]).lines
+    assert [line.action for line in lines] == ["created", "apply", "undo", "redo"]
+    assert all("it could not be written then" in line.detail for line in lines[2:])
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A session without a browser."""
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+
+
+def full_disk(*_args, **_kwargs):
+    raise StorageError("The disk is full: nothing was changed, make room and try again.")
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("first", [True, False])
+def test_every_step_of_a_full_disk_is_logged_with_the_next_that_can_be_saved(first, monkeypatch):
+    from app.reporting.gathering import gather
+    from fmd_core import Decision
+
+    if not first:
+        state.say(1, Remark(True))
+    with monkeypatch.context() as full:
+        full.setattr(ReviewStore, "save", full_disk)
+        full.setattr(ReviewStore, "create", full_disk)
+        state.say(2, Remark(True))
+        state.say(3, Remark(True))
+        assert (state.unsaved(), state.not_kept().startswith("The disk is full")) == (2, True)
+        trail = keeping.trail(state.place(), state.unsaved())
+        assert not trail.is_intact
+        assert "2 steps stand in no log" in trail.sentence or "No step of this review" in trail.sentence
+    state.say(4, Remark(True))
+    assert (state.unsaved(), state.not_kept()) == (0, "")
+    trail = gather(REVIEW, Decision()).trail
+    assert trail.is_intact
+    told = [line.detail for line in trail.lines[1:]]
+    rows = [2, 3, 4] if first else [1, 2, 3, 4]
+    assert [detail.split(":")[0] for detail in told] == [f"training sample {row}" for row in rows]
+    assert ["could not be written" in detail for detail in told] == [row in (2, 3) for row in rows]
+    assert keeping.open_kept(state.place().id).journal == state.journal()
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_first_step_and_its_review_are_kept_together_or_not_at_all(monkeypatch):
+    from sqlalchemy import Connection
+    from sqlalchemy.exc import OperationalError
+
+    execute, calls = Connection.execute, []
+
+    def third_fails(self, statement, *args, **kwargs):
+        calls.append(statement)
+        if len(calls) == 3:
+            raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+        return execute(self, statement, *args, **kwargs)
+
+    assert keeping.listed() == []  # opens the database
+    with monkeypatch.context() as full:
+        full.setattr(Connection, "execute", third_fails)
+        state.say(2, Remark(True))
+    assert (keeping.listed(), state.unsaved()) == ([], 1)
+    state.save_again()
+    assert [listed.title for listed in keeping.listed()] == ["colored_digits"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_detail_of_any_length_is_logged():
+    state._write(state.journal().remarked(5, Remark(True)), "said", "x" * 20_000)
+    assert state.unsaved() == 0
+    assert len(keeping.trail(state.place()).lines[1].detail) == keeping.LONGEST_DETAIL
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_review_knows_the_data_and_the_model_that_it_began_with():
+    state.know_contents({"data": "a" * 64, "model": "b" * 64})
+    state.say(2, Remark(True))
+    opened = keeping.open_kept(state.place().id)
+    assert opened.contents == {"data": "a" * 64, "model": "b" * 64}
+    for known, changed in (
+        ({}, ()), ({"data": "a" * 64}, ()), ({"data": "c" * 64}, ("data",)),
+        ({"data": "c" * 64, "model": "d" * 64}, ("data", "model")),
+    ):  # fmt: skip
+        memory.put("contents", {})
+        state.adopt(opened)
+        state.know_contents(known)
+        assert state.changed_since_begun() == changed
+    state.say(3, Remark(True))  # what was begun with stays, and so does the warning
+    assert keeping.open_kept(state.place().id).contents == opened.contents
+    assert state.changed_since_begun() == ("data", "model")
+    state.start_anew()
+    state.say(3, Remark(True))
+    assert keeping.open_kept(state.place().id).contents == {"data": "c" * 64, "model": "d" * 64}
+
+
+def test_data_that_were_changed_under_a_review_are_said_when_it_is_opened(applied):
+    _, kept = applied
+    assert set(keeping.open_kept(kept).contents) == {"data", "model"}
+    store = keeping.store()
+    found = store.load(kept)
+    other = {**found.state, "contents": {**found.state["contents"], "data": "0" * 64}}
+    store.save(kept, version=found.version, action="test", detail="", state=other)
+    assert any(
+        "not those that this review was begun with" in w.value
+        for w in visit("find_bias", review=kept).warning
+    )
 
 
 def test_a_review_deleted_in_another_tab_is_kept_anew(applied):
@@ -205,13 +319,15 @@ def path_of(test):
 
 def test_what_was_wrong_with_one_review_is_not_said_of_another(monkeypatch):
     monkeypatch.setattr(memory.st, "session_state", {})
-    for warn in ("behind", "not_kept"):
+    for warn, said in (("behind", state.behind), ("not_kept", state.not_kept)):
         memory.put(warn, "Something is wrong.")
+        memory.put("unsaved", {KEY: ("a step",)} if warn == "not_kept" else {})
         state.open_review(replace(REVIEW, most_unlike=0.5))  # the same data and model
-        assert memory.value(warn, "") == "Something is wrong."
+        assert said() == "Something is wrong."
         state.open_review(Review("synthetic_faces"))
         assert (state.behind(), state.not_kept()) == ("", "")
         state.open_review(REVIEW)
+    memory.put("unsaved", {})
     state.say(3, Remark(True))
     memory.put("behind", "Another tab was faster.")
     state.adopt(keeping.open_kept(state.place().id))
@@ -268,7 +384,7 @@ def test_without_a_database_the_first_page_still_shows_the_demos(monkeypatch):
     keeping.store.cache_clear()
     start = visit("start")
     assert len(start.error) == 1
-    assert [b.label for b in start.button].count("Find the bias") == 2
+    assert [b.label for b in start.button].count("Find the bias") == 3
     keeping.store.cache_clear()
     monkeypatch.delenv("FMD_DATABASE_URL")
 

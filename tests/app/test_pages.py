@@ -15,6 +15,7 @@ from app.record.review import Review
 from app.widgets import panels
 from fmd_core.datasets.families import sample_folder
 from fmd_core.study import fixing, teaching
+from tests.app.said import words
 
 REVIEW = Review()
 
@@ -22,7 +23,7 @@ PAGES = ("start", "find_bias", "twins", "harmful", "unlearn", "feature_unlearnin
 
 
 def titles(test) -> str:
-    return " ".join(t.value for t in test.title)
+    return " ".join(words(t.value) for t in test.title)
 
 
 def refuse(*_args, **_kwargs):
@@ -68,7 +69,10 @@ def test_threshold_changes_the_verdict_in_words(open_page):
 def test_attribute_in_the_sidebar_changes_the_group_table(open_page):
     test = open_page("find_bias")
     test.selectbox(key="attribute").set_value("paper").run()
-    assert test.table[2].value["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
+    assert test.table[2].value["Group"].tolist() == [
+        "paper usual for the class",
+        "paper unusual for the class",
+    ]
 
 
 def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(open_page):
@@ -77,7 +81,7 @@ def test_when_the_headline_blames_another_attribute_it_can_be_reviewed_at_once(o
     test.selectbox(key="attribute").set_value("paper").run()
     test.button(key="review_decisive").click().run()
     assert test.selectbox(key="attribute").value == "colour"
-    assert test.table[2].value["Group"].tolist()[0] == "colour with the pattern"
+    assert test.table[2].value["Group"].tolist()[0] == "colour usual for the class"
 
 
 def test_k_changes_the_number_of_rows_without_scoring_again(open_page, monkeypatch):

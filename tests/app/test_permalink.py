@@ -154,6 +154,7 @@ HOSTILE = {
     "good": ["hired", "<b>"],
     "against": ["hat=red", "colour=mauve", "colour", "=&=", "%00=1"],
     "k": ["0", "-5", "x", "10000001", "1.5"],
+    "for": ["best group", "<b>"],
     "kind": ["Harm"],
     "also": ["hat", "paper,,", "colour;paper"],
     "how": ["rm -rf", "iterated "],
@@ -233,3 +234,20 @@ def test_other_names_are_left_alone(open_page):
     test.run()
     assert address(test)["utm"] == "x"
     assert cache.dataset(Review()).name
+
+
+@pytest.mark.parametrize(
+    "names", [["income, yearly", "sex"], ["50% rule", "100%2C", "a,b,c"], ["%", ","], ["plain"], []]
+)
+def test_a_comma_in_the_name_of_an_attribute_does_not_part_it(names, monkeypatch):
+    monkeypatch.setattr(
+        permalink,
+        "_attributes",
+        lambda: ("income, yearly", "sex", "50% rule", "100%2C", "a,b,c", "%", ",", "plain"),
+    )
+    assert not names or permalink._several(permalink._joined(names)) == names
+
+
+def test_an_address_from_before_still_names_its_attributes(monkeypatch):
+    monkeypatch.setattr(permalink, "_attributes", lambda: ("50% rule", "sex"))
+    assert permalink._several("50% rule,sex") == ["50% rule", "sex"]

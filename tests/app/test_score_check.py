@@ -164,7 +164,7 @@ def test_nothing_is_refitted_before_it_is_asked_for_and_then_only_once(open_page
     test.number_input(key="harmful_k").set_value(12).run()
     assert not calls
     assert "do not simply add up" in lead(test)
-    assert len(test.table) == 1
+    assert not any("Left out" in table.value for table in test.table)
 
     test = button(test).click().run()
     assert not test.exception

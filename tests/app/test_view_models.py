@@ -69,7 +69,7 @@ def demo_data():
 
 class TestStart:
     def test_accuracy_is_measured_or_said_to_be_on_its_way(self, data):
-        model = SimpleNamespace(title="Small network (3 layers)", n_parameters=1234)
+        model = SimpleNamespace(title="Small network (3 layers)", n_parameters=1234, outputs=None)
         model.name = ""
         waiting, ready = start.build_loaded(data, model, None), start.build_loaded(data, model, AUDIT)
         assert waiting.loaded[-1]["What was loaded"] == "measured when you look for the bias"
@@ -108,7 +108,10 @@ class TestFindBias:
 
     def test_service_is_of_the_attribute_in_focus(self):
         view = find_bias.build_service(AUDIT, "paper")
-        assert view.groups.table["Group"].tolist() == ["paper with the pattern", "paper against the pattern"]
+        assert view.groups.table["Group"].tolist() == [
+            "paper usual for the class",
+            "paper unusual for the class",
+        ]
         assert view.metrics.table["Value"].iloc[-1] == "0.30 (0.25 to 0.35)"
 
     def test_one_attribute_at_one_point(self):
@@ -326,7 +329,7 @@ class TestResult:
     def test_only_more_than_chance_is_coloured(self, data, comparison, moved, p_value, judgement):
         changed = replace(change(0.4, 0.4 + moved), p_value=p_value)
         card = BeforeAfter(data, replace(comparison, conflicting_accuracy=changed)).cards[-1]
-        assert card.label == "Right, against the pattern"
+        assert card.label == "Right, unusual for the class"
         assert (card.judgement, card.rose) == (judgement, moved > 0)
 
     def test_only_an_article_loses_its_capital(self, data, comparison):

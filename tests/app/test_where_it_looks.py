@@ -16,7 +16,10 @@ from fmd_core.explain import heat_map
 
 REVIEW = Review()
 DATA = SimpleNamespace(
-    target=Column("animal", np.array([0, 1]), ("cat", "dog")), unit="image", pair_method="generated"
+    target=Column("animal", np.array([0, 1]), ("cat", "dog")),
+    unit="image",
+    pair_method="generated",
+    source=SimpleNamespace(kind="image"),
 )
 
 

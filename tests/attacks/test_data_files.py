@@ -4,6 +4,7 @@ import csv
 import io
 import struct
 import zlib
+from dataclasses import replace
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
@@ -160,9 +161,9 @@ def test_row_12_odd_pictures_are_converted_or_skipped_and_counted(tmp_path):
     check = check_images({name: tmp_path / name for name in files})
     assert set(check.unusable) == {"cut.jpg", "empty.jpg", "gif.jpg", "script.png"}
     assert check.notes == (
-        "4 pictures skipped: damaged, or not a JPEG, PNG or WebP picture ('cut.jpg').",
+        "4 pictures skipped: damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture ('cut.jpg').",
         "1 picture was converted from print colours (CMYK).",
-        "1 picture was reduced from 16 bits to 8.",
+        "1 picture was reduced from more than 8 bits to 8.",
         "1 picture was animated: the first frame is used.",
         "1 picture was turned upright, as the camera noted.",
     )
@@ -206,8 +207,8 @@ def test_row_12_randomly_damaged_pictures_never_raise_anything_but_a_reason(tmp_
         ("C:evil.png", "the name leads out of the archive"),
         ("evil.png\0.txt", "the name holds control characters"),
         ("inner.zip", "an archive in the archive"),
-        ("run.sh", "not a JPEG, PNG or WebP picture"),
-        ("page.svg", "not a JPEG, PNG or WebP picture"),
+        ("run.sh", "not a JPEG, PNG, WebP, BMP or TIFF picture"),
+        ("page.svg", "not a JPEG, PNG, WebP, BMP or TIFF picture"),
         ("__MACOSX/._a.png", "a system file"),
     ],
 )
@@ -391,7 +392,7 @@ def test_row_14_duplicate_headers_are_made_different_and_said(saved):
         (b" \n\n  \n", "is empty"),
         (b"sex,x\nf,1\n\0m,2\n", "holds a NUL byte (at position 10)"),
         (b"one\ntwo\nthree\n", "has one column only"),
-        (b"a b c\n1 2 3\n", "has one column only"),
+        (b"one two three\nfour\nfive six\n", "has one column only"),  # words, not cells
         (b"a,b\n", "has a header but no rows"),
         (b"a,b\n1,2\n3\n4,5,6\n7,8,9,1\n,\n1,2,3,4,5\n1,2,3,4,5,6\n", "have all lengths"),
         (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 500, "A quotation mark opens in line 3"),
@@ -461,7 +462,7 @@ def test_row_14_damaged_parquet_is_refused(tmp_path, refused, keep):
         (picture(form="JPEG"), "is a JPEG picture"),
         (b"%PDF-1.7\n", "is a PDF document"),
         (b"PK\x03\x04" + bytes(30), "is a zip archive: unpack it first"),
-        (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is an Excel workbook: save the sheet as CSV"),
+        (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is a damaged Excel workbook"),
         (b"\x80\x04\x95\x10cos\nsystem\n", "is a Python pickle, which is never opened here"),
         (b"\x93NUMPY\x01\0", "is a NumPy array"),
         (b"\x1f\x8b\x08\0", "is a gzip archive"),
@@ -488,7 +489,7 @@ def test_row_15_other_files_are_recognised_by_content_whatever_their_name(refuse
         (["0,5", "1,5"], ("0.5", "1.5")),
         (["no loan ", " a loan"], ("a loan", "no loan")),
         (["c", "b", "a"], ("a", "b", "c")),
-        (["None", "NA"], ("NA", "None")),
+        (["None", "unknown"], ("None", "unknown")),  # NA, as programs write an empty cell, is none
         (["007", "7"], ("007", "7")),
     ],
 )
@@ -589,13 +590,18 @@ def test_row_18_missing_extra_damaged_and_leaking_pictures_are_counted(tmp_path)
         split_values={"train": "train", "test": "test"},
         file="file",
     )
+    with pytest.raises(
+        DataError, match=r"^2 rows of 83 have no picture, such as 'gone.png'; 1 picture of 81 belongs"
+    ):
+        open_image_folder(folder, read_table(tmp_path / "s.csv"), answers)
+    answers = replace(answers, without_picture="skip")
     data = open_image_folder(folder, read_table(tmp_path / "s.csv"), answers)
     assert len(data) == 79
     for note in (
         "2 rows skipped: the picture is missing ('gone.png').",
         "1 picture not used: no row names it.",
         "1 row skipped: an earlier row names the same picture.",
-        "1 picture skipped: damaged, or not a JPEG, PNG or WebP picture ('79.png').",
+        "1 picture skipped: damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture ('79.png').",
         "3 pictures the same as another, byte for byte, under another name.",
     ):
         assert note in data.notes

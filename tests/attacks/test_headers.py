@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from app.server import HEADERS, _is_own, _refusal
 from app.session import access
 from tests.attacks.test_server import ask, stranger, stream  # noqa: F401
+from tests.browser import way_to
 
 pytestmark = pytest.mark.slow  # starts servers
 
@@ -39,7 +40,7 @@ class Watched:
         self.settled()
 
     def go(self, page):
-        self.page.get_by_role("link", name=page, exact=True).click()
+        way_to(self.page, page).click()
         expect(self.page).to_have_url(re.compile(f"/{PAGES[page]}\\b"))
         self.settled()
 
@@ -58,14 +59,14 @@ def test_no_page_breaks_the_policy_and_every_answer_carries_the_headers(visit, s
     for page in PAGES:
         watched.go(page)
     page = watched.page
-    page.get_by_role("link", name="Data", exact=True).click()
+    way_to(page, "Data").click()
     page.get_by_role("radio", name="Your table").click()
     with page.expect_response(lambda answer: answer.request.method == "PUT") as sent:
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
             {"name": "people.csv", "mimeType": "text/csv", "buffer": TABLE.encode()}
         )
     assert sent.value.status == 204
-    page.get_by_role("link", name="Harmful samples", exact=True).click()
+    way_to(page, "Harmful samples").click()
     with page.expect_download() as loaded:
         page.get_by_role("button", name="Download all scores as CSV").click()
     media = page.request.get(loaded.value.url)

@@ -74,6 +74,7 @@ def test_row_01_the_copy_of_a_refused_pickle_is_deleted(open_page, tmp_path):  #
     test = open_page("model")
     test.segmented_control(key="model_way").set_value("open").run()
     test.file_uploader(key="weights").upload("net.pt", (tmp_path / "weights.pt").read_bytes(), "a/b").run()
+    assert not test.error, "by its table of contents it is a state dict"
     test.button(key="open_weights").click().run()
     job = next(job for job in REGISTRY.recent() if job.key.startswith("open "))
     assert job.wait(60)
@@ -368,7 +369,8 @@ def test_row_23_weights_that_find_no_room_are_not_called_damaged(tmp_path, monke
     request = {
         "path": weights,
         "out": str(tmp_path / "x"),
-        "format": "safetensors",
+        "door": "safetensors",
+        "kind": "",
         "n_classes": 10,
         "n_inputs": 0,
     }

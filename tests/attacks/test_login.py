@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.attacks.test_server import ask, strangers
-from tests.browser import ROOT, Visitor, wait_for_health
+from tests.browser import ROOT, Visitor, wait_for_health, way_to
 
 pytestmark = pytest.mark.slow  # starts servers and a provider
 
@@ -79,10 +79,10 @@ def test_who_logs_in_gets_the_role_of_the_list_and_out_again(guarded, chromium):
     visitor = Visitor(page, "http://127.0.0.1")
     page.goto(f"{guarded}/find_bias")
     expect(page.get_by_role("heading", level=1)).to_have_text("FMD Studio")
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
+    expect(page.get_by_test_id("stPageLink-NavLink")).to_have_count(0)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_text("You may look at everything here and change nothing.")).to_be_visible()
-    page.get_by_role("link", name="Data", exact=True).click()
+    way_to(page, "Data").click()
     expect(page.get_by_text("ask a reviewer to do this")).to_be_visible()
     with page.expect_navigation():  # it leads over the server and back: a reload in between would be cut off
         page.get_by_role("button", name="Log out").click()

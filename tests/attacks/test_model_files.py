@@ -301,6 +301,16 @@ def zip_of(*names):
     return buffer.getvalue()
 
 
+def starts_as_pickle(module):
+    """How a pickle of an object of that module begins."""
+    return (
+        b"\x80\x04\x95\x16\x15\0\0\0\0\0\0\x8c"
+        + bytes([len(module)])
+        + module.encode()
+        + b"\x94\x8c\x08Estimator"
+    )
+
+
 OTHER_FILES = {
     "empty": (lambda: b"", "The file is empty"),
     "html": (lambda: b"\n<!DOCTYPE html><html><body>Quota exceeded</body></html>", "This is a web page"),
@@ -309,9 +319,23 @@ OTHER_FILES = {
     "json, ninth byte": (lambda: b'{"abcde":{"a":1}}', "This is a text file"),
     "torchscript": (torchscript, "This is a TorchScript program"),
     "exported": (lambda: zip_of("m/archive_format", "m/models/model.json"), "This is an exported PyTorch"),
-    "onnx": (lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\xa1\x02", "This is an ONNX file"),
-    "tensorflow": (lambda: b"\x08\x01\x12\xb4\x02", "This is a TensorFlow file"),
-    "tflite": (lambda: b"\x1c\0\0\0TFL3\x14\0", "This is a TensorFlow file"),
+    "tensorflow": (lambda: b"\x08\x01\x12\xb4\x02", "This is a TensorFlow file; export it to ONNX"),
+    "tflite": (lambda: b"\x1c\0\0\0TFL3\x14\0", "This is a TensorFlow Lite file; export it to ONNX"),
+    "xgboost": (
+        lambda: b'{"learner":{"attributes":{}',
+        "This is a model of XGBoost; trees have no last layer",
+    ),
+    "xgboost ubj": (lambda: b"{L\0\0\0\0\0\0\0\x07learner{", "This is a model of XGBoost; trees have no"),
+    "lightgbm": (lambda: b"tree\nversion=v4\nnum_class=1\n", "This is a model of LightGBM; trees have no"),
+    "catboost": (lambda: b"CBM1\x50\x13\0\0", "This is a model of CatBoost; trees have no last layer"),
+    "mar": (lambda: zip_of("MAR-INF/MANIFEST.json", "model.pth"), "This is a TorchServe archive"),
+    "pmml": (lambda: b'<?xml version="1.0"?><PMML version="4.4">', "This is a PMML file; bring its answers"),
+    "joblib": (lambda: b"x\x9c\x01\x02\x03", "This is a compressed pickle of joblib"),
+    "scikit-learn": (lambda: starts_as_pickle("sklearn.pipeline"), "This is a pickle of scikit-learn"),
+    "forest": (
+        lambda: starts_as_pickle("sklearn.ensemble._forest"),
+        "This is a pickle of trees; trees have no",
+    ),
     "keras h5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(64), "This is a Keras or HDF5 file"),
     "keras zip": (lambda: zip_of("config.json", "model.weights.h5"), "This is a Keras model"),
     "npz": (lambda: zip_of("weights.npy"), "This is a NumPy archive"),
@@ -344,6 +368,12 @@ def test_row_06_the_weights_of_a_torchscript_program_can_be_taken_out(refusal, t
         warnings.simplefilter("ignore")
         exec(found.converter, {})
     assert intake.inspect_file(tmp_path / "weights.pt")[0] == "state_dict"
+
+
+@pytest.mark.usefixtures("unopened")
+def test_row_06_a_core_ml_file_is_told_from_onnx_by_its_name(refusal, tmp_path):
+    (tmp_path / "model.mlmodel").write_bytes(b"\x08\x04\x12\x70\x0a\x2a\x0a\x05image")
+    assert str(refusal(tmp_path / "model.mlmodel")).startswith("This is a Core ML model; export the network")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.999])

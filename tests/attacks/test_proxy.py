@@ -24,7 +24,7 @@ from app.server import HEADERS
 from tests.attacks.test_headers import TABLE
 from tests.attacks.test_login import free_port
 from tests.attacks.test_server import Stranger
-from tests.browser import ROOT, Visitor, wait_for_health
+from tests.browser import ROOT, Visitor, wait_for_health, way_to
 
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
 NAME = "studio.localhost"  # stands for studio.example.org: a browser asks this machine for it
@@ -208,7 +208,7 @@ def test_who_logs_in_through_tls_works_as_without_a_proxy(proxied, chromium):
     page.goto(f"{proxied.url}/data")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_text(f"{ANNA.replace('@', '@' + WORD_JOINER)}, reviewer")).to_be_visible()
-    page.get_by_role("link", name="Data", exact=True).click()
+    way_to(page, "Data").click()
     page.get_by_role("radio", name="Your table").click()
     with page.expect_response(lambda answer: answer.request.method == "PUT") as sent:
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(

@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from fmd_core.datasets.families import load_dataset
 from fmd_core.models.shelf import keep_model, load_demo_classifier
+from tests.browser import way_to
 
 pytestmark = pytest.mark.slow  # starts servers
 
@@ -240,7 +241,7 @@ def test_row_22_a_lost_network_and_a_closed_browser_leave_one_job_and_the_origin
     visitor = visit().open("unlearn")
     page = visitor.page
     original = page.get_by_text("Fingerprint of the last layer in force:").inner_text()
-    page.get_by_role("link", name="Model", exact=True).click()
+    way_to(page, "Model").click()
     rounds = page.get_by_role("spinbutton", name="Rounds over the data")
     rounds.fill("100")
     rounds.press("Enter")
@@ -257,5 +258,5 @@ def test_row_22_a_lost_network_and_a_closed_browser_leave_one_job_and_the_origin
     expect(panel.get_by_text("Training for Coloured digits")).to_have_count(1)
     panel.get_by_role("button", name="Cancel").click()
     expect(panel.get_by_text("Stopped after")).to_be_visible()
-    other.page.get_by_role("link", name="Unlearn", exact=True).click()
+    way_to(other.page, "Unlearn").click()
     expect(other.page.get_by_text(original)).to_be_visible()

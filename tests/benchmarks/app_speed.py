@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from app import cache  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.serving import warmup  # noqa: E402
-from tests.browser import FLAGS, Visitor  # noqa: E402
+from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
 MOVES = 30
@@ -184,24 +184,22 @@ def main() -> None:
             lines.append(row("click to the first finding", [first]))
             if "--loaded" in sys.argv:
                 wait_until_idle(process)
-            names = ["Twins", "Harmful samples", "Unlearn", "Report", "Find bias"] * 4
-            switches = [
-                timed(visitor, lambda n=n: page.get_by_role("link", name=n, exact=True).click())
-                for n in names
-            ]
+            names = ["Harmful samples", "Unlearn", "Report", "Find bias"] * 5
+            switches = [timed(visitor, way_to(page, n).click) for n in names]
             lines.append(row("page switch (first visits included)", switches))
+            page.get_by_role("button", name="Limits", exact=True).click()
             slider = page.get_by_role("slider").first
             reruns = moves(visitor, page, slider, ["ArrowRight"] * MOVES, ".annotation-text")
             lines.append(row("threshold move on Find bias to the new chart", reruns))
-            timed(visitor, lambda: page.get_by_role("link", name="Twins", exact=True).click())
+            visitor.go("Twins")
             page.locator("ul.gallery img").first.wait_for()
             flips = page.get_by_text("Only where the answer flips")
             lines.append(
                 row("rerun by a toggle on Twins", [timed(visitor, flips.click) for _ in range(MOVES)])
             )
-            timed(visitor, lambda: page.get_by_role("link", name="Harmful samples", exact=True).click())
+            visitor.go("Harmful samples")
             lines += [row(f"gallery of {k} pictures painted", galleries(page, k)) for k in (200, 500)]
-            timed(visitor, lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
+            visitor.go("Unlearn")
             page.locator(".scatterlayer .trace").first.wait_for()
             slider, ring = page.get_by_role("slider", name="Strength"), ".fmd-ring"
             there_and_back = ["ArrowRight"] * 10 + ["ArrowLeft"] * 10

@@ -185,7 +185,9 @@ def main() -> None:
         finally:
             server.kill()
     print("\n".join(lines))
-    (Path(__file__).parent / "results" / "many_at_once.md").write_text("\n".join(lines) + "\n")
+    results = Path(__file__).parent / "results"
+    results.mkdir(exist_ok=True)  # git keeps no empty folder
+    (results / "many_at_once.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

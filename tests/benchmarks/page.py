@@ -29,6 +29,10 @@ by the benchmark alone (`requirements-bench.txt`), never by FMD Studio.
 """
 
 
+CHANGES = "## Changes\n"
+"""The last part of the page, which is written by hand: what each change of speed was measured at, once."""
+
+
 def main(results: Path = RESULTS, docs: Path = DOCS) -> None:
     """Write both files."""
     tables = {name: json.loads(read(results / f"{name}.json") or "{}") for name in REPORTS}
@@ -52,6 +56,7 @@ def main(results: Path = RESULTS, docs: Path = DOCS) -> None:
     ]
     lines += [f"| {' | '.join(row.values())} |" for row in aims]
     lines += [lowered(read(results / f"{name}.md")) for name in REPORTS if name not in missing]
+    lines += ["", CHANGES + by_hand] if (by_hand := written(docs / "benchmarks.md")) else []
     docs.mkdir(exist_ok=True)
     (docs / "benchmarks.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     content = json.dumps(tables, indent=1, ensure_ascii=False)
@@ -61,6 +66,11 @@ def main(results: Path = RESULTS, docs: Path = DOCS) -> None:
 def read(path: Path) -> str:
     """A file's text; nothing where there is none."""
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def written(page: Path) -> str:
+    """What stands under CHANGES on the page as it is."""
+    return read(page).partition(f"\n{CHANGES}")[2]
 
 
 def lowered(report: str) -> str:

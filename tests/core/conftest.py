@@ -124,6 +124,7 @@ class TinyClassifier:
     architecture: str = "none"
     fingerprint: str = "tiny"
     n_parameters: int = 18
+    outputs: None = None
 
     @property
     def encoder(self) -> TinyClassifier:

@@ -19,6 +19,7 @@ from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 from fmd_core.unlearn.strategies import UnlearningResult
 
 HEAD = fmd.LinearHead(np.eye(2), np.zeros(2))
+BLOND = ("other", "blond")
 CELLS = {  # (level, truth, answer) -> count: the figures of CelebA's blond men
     (0, 1, 1): 7, (0, 1, 0): 29, (1, 1, 1): 180, (1, 1, 0): 50, (0, 0, 0): 800, (1, 0, 0): 900, (1, 0, 1): 20,
 }  # fmt: skip
@@ -122,13 +123,23 @@ def test_two_large_groups_that_are_alike_do_not_hide_a_small_one(right, wrong):
 
 def test_every_finding_has_an_aim_and_an_aim_finds_its_worst():
     _, _, found = findings()
-    assert aim_of(found[0]) == Aim(("sex",), "equal opportunity")  # blond men are recognised 19 % of the time
-    assert finding_of(found, aim_of(found[0])) is found[0]
+    assert aim_of(found[0], BLOND) == Aim(
+        ("sex",), "equal opportunity"
+    )  # blond men are recognised 19 % of the time
+    assert finding_of(found, aim_of(found[0], BLOND), BLOND) is found[0]
     selection = next(f for f in found if f.family is Family.SELECTION)
-    assert aim_of(selection) == Aim(("sex",), "demographic parity")
-    assert aim_of(replace(selection, family=Family.TWINS)) == Aim(("sex",))
-    assert finding_of(found, Aim(("sex",))) is None
-    assert finding_of(found, Aim(("race", "sex"), "demographic parity")) is selection
+    assert aim_of(selection, BLOND) == Aim(("sex",), "demographic parity")
+    assert aim_of(replace(selection, family=Family.TWINS), BLOND) == Aim(("sex",))
+    assert finding_of(found, Aim(("sex",)), BLOND) is None
+    assert finding_of(found, Aim(("race", "sex"), "demographic parity"), BLOND) is selection
+
+
+def test_of_two_classes_the_first_has_an_aim_of_its_own():
+    _, _, found = findings()
+    truth = next(f for f in found if f.family is Family.EQUAL_TRUTH)
+    falsely = aim_of(replace(truth, answer="other"), BLOND)
+    assert falsely == Aim(("sex",), "predictive equality")
+    assert aim_of(replace(truth, answer="other"), (*BLOND, "red")).measure == "equal opportunity"
 
 
 # --- the order of settings

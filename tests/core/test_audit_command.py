@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fmd_core import __main__ as command
 from fmd_core.commands import audit_model
@@ -379,9 +380,10 @@ def test_unknown_data_is_status_3(data, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_pictures_need_a_list(tmp_path, capsys):
+def test_pictures_need_a_list_unless_folders_or_names_tell(tmp_path, capsys):
+    Image.new("RGB", (20, 20)).save(tmp_path / "1.png")
     assert command.main(["audit", str(tmp_path)]) == 3
-    assert "--list" in capsys.readouterr().err
+    assert "bring a list as well: file name, what is to be predicted" in capsys.readouterr().err
 
 
 def test_a_demo_is_audited_with_its_own_model(tmp_path):

@@ -170,3 +170,13 @@ def test_the_page_holds_the_aims_once(tmp_path):
     assert "### Some table" in text
     assert "- Not run: scaling." in text
     assert json.loads((tmp_path / "benchmarks.json").read_text())["scaling"] == {}
+
+
+def test_what_is_written_by_hand_stays_on_the_page(tmp_path):
+    (tmp_path / "benchmarks.md").write_text("# Old\n\n## Aims\n\nold\n\n## Changes\n\nWritten by hand.\n")
+    for _ in range(2):
+        page.main(tmp_path, tmp_path)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert text.endswith("\n\n## Changes\n\nWritten by hand.\n")
+    assert "old" not in text
+    assert page.written(page.DOCS / "benchmarks.md")

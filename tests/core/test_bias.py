@@ -15,6 +15,7 @@ from fmd_core import (
     audit_bias,
     counterfactual_bias,
     counterfactual_bias_gradient,
+    intervals,
 )
 from fmd_core.measure.bias_functions import pair_differences, pair_flips, predictions
 from fmd_core.measure.verdict.sentences import group_name
@@ -140,3 +141,23 @@ def test_whom_a_class_serves_is_told_as_sentences_name_them(tiny):
     (found,) = (a for a in tiny.study.audit().attributes if a.attribute == "mark")
     (group,) = (g for g in found.groups if (g.label, g.level) == ("star", "dot"))
     assert group.who == group_name(tiny.dataset, (Member("shape", "star"), Member("mark", "dot")))
+
+
+def test_all_attributes_are_resampled_in_one_product(tiny, monkeypatch):
+    """And nothing is said of one that would not be said of it alone."""
+    people, twins = (
+        tiny.features["test"],
+        [tiny.pairs["test"], replace(tiny.pairs["test"], attribute="shade")],
+    )
+    alone = [audit_bias(tiny.head, tiny.dataset, people, [one]).attributes[0] for one in twins]
+    asked, product = [], intervals._sums
+    monkeypatch.setattr(intervals, "_sums", lambda values: asked.append(values.shape) or product(values))
+    found = {a.attribute: a for a in audit_bias(tiny.head, tiny.dataset, people, twins).attributes}
+    assert len(asked) == 1
+    for one in alone:
+        joint = found[one.attribute]
+        assert joint.metrics == one.metrics  # of counts: to the bit
+        for name in ("bias", "flips", "parity_gap", "opportunity_gap", "predictive_gap"):
+            ends = [getattr(of, name) for of in (joint, one)]
+            assert ends[0].n == ends[1].n
+            assert (ends[0].value, ends[0].low) == pytest.approx((ends[1].value, ends[1].low), abs=1e-12)

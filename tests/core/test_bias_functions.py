@@ -26,13 +26,17 @@ from fmd_core import (
     unlearning_path,
 )
 from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.intervals import Estimate
+from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import MEASURES, joint
+from fmd_core.measure.group_loss import GroupLoss, worst_served
 from fmd_core.method import strategies
 from fmd_core.twins.pairs import placebo_pairs
 from fmd_core.unlearn import guarded_path
 from fmd_core.unlearn.objective import unlearning_problem
 
 GAPS = MEASURES[1:]
+UNKNOWN = Estimate.unknown(0)
 
 
 def gap_of(problem, split, measure, attribute="mark"):
@@ -55,6 +59,7 @@ def biases(tiny):
         "beyond the placebo": CounterfactualBias(matched, floor),
         "demographic parity": gap_of(tiny, "external", GAPS[0]),
         "equal opportunity": gap_of(tiny, "external", GAPS[1]),
+        "predictive equality": gap_of(tiny, "external", GAPS[2]),
         "joint": JointBias((twins, shade)),
         "joint gaps": JointBias(
             (gap_of(tiny, "external", GAPS[0]), gap_of(tiny, "external", GAPS[0], "shade"))
@@ -62,7 +67,12 @@ def biases(tiny):
     }
 
 
-NAMES = ["twins", "beyond the placebo", "demographic parity", "equal opportunity", "joint", "joint gaps"]
+NAMES = ["twins", "beyond the placebo", *GAPS, "joint", "joint gaps"]
+WHO_COUNTS = {  # with two classes, by the true class
+    "demographic parity": lambda labels: np.ones(len(labels), bool),
+    "equal opportunity": lambda labels: labels == 1,
+    "predictive equality": lambda labels: labels == 0,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,11 +97,7 @@ def test_a_head_that_is_sure_of_everything_has_the_bias_of_its_decisions(tiny, b
     sure = head.moved(1e6 * head.theta)
     found = biases[name].decided(head)
     assert found == pytest.approx(biases[name].decided(sure))
-    if name in (
-        "demographic parity",
-        "equal opportunity",
-        "joint gaps",
-    ):  # twins may flip from wrong to wrong
+    if name in (*GAPS, "joint gaps"):  # twins may flip from wrong to wrong
         assert found == pytest.approx(biases[name].value(sure))
 
 
@@ -106,7 +112,7 @@ def test_two_classes_compare_the_mean_probability_of_class_one(measure):
     people, usual, head = two_classes()
     privileged = np.stack([~usual, usual], axis=1)
     says = head.probabilities(people.features)[:, 1]
-    counted = people.labels == 1 if measure == "equal opportunity" else np.ones(200, bool)
+    counted = WHO_COUNTS[measure](people.labels)
     gap = GroupGap("sex", measure, people, privileged)
     expected = says[usual & counted].mean() - says[~usual & counted].mean()
     assert gap.signed(head) == pytest.approx(expected)
@@ -135,7 +141,7 @@ def two_class_problem():
 @pytest.mark.parametrize("measure", GAPS)
 def test_a_gap_is_told_with_the_people_who_count(measure):
     dataset, head, people, pairs = two_class_problem()
-    n = int((people.labels == 1).sum()) if measure == "equal opportunity" else 200
+    n = int(WHO_COUNTS[measure](people.labels).sum())
     assert audit_bias(head, dataset, people, [pairs]).attributes[0].by(measure).n == n
     change = compare(head, turned(head), dataset, people, pairs, measure=measure).gap
     assert [end.n for end in (change.before, change.after, change.difference)] == [n] * 3
@@ -149,7 +155,7 @@ def test_many_classes_are_pooled_one_against_the_rest(tiny, measure):
     p, sides = tiny.head.probabilities(people.features), ([], [])
     for i in range(len(people)):
         for k in range(3):
-            if measure == "demographic parity" or people.labels[i] == k:
+            if measure == "demographic parity" or (people.labels[i] == k) == (measure == "equal opportunity"):
                 sides[int(codes[i] != usual_level[k])].append(p[i, k])
     expected = np.mean(sides[0]) - np.mean(sides[1])
     assert gap_of(tiny, "test", measure).signed(tiny.head) == pytest.approx(expected)
@@ -403,3 +409,59 @@ def test_one_part_may_not_rise_even_where_the_mean_falls():
         0.0, [0.0, 0.0], np.array([part.value(after) for part in both.parts]), np.zeros(0, int)
     )
     assert found.startswith("the b bias rises by")
+
+
+# --- false alarms, and whoever is served worst
+
+
+def test_equal_false_alarms_are_what_aif360_calls_the_false_positive_rate():
+    dataset, head, people, pairs = two_class_problem()
+    sure = head.moved(1e6 * head.theta)  # probabilities of 0 and 1: its decisions
+    says, usual = (
+        sure.probabilities(people.features).argmax(axis=1),
+        dataset.attribute("sex").codes[people.rows] == 1,
+    )
+    rates = [says[(people.labels == 0) & side].mean() for side in (usual, ~usual)]
+    found = audit_bias(sure, dataset, people, [pairs]).attributes[0]
+    assert found.by("predictive equality").value == pytest.approx(abs(rates[0] - rates[1]))
+    assert found.favours("predictive equality") == (rates[0] >= rates[1])
+    assert 0.01 < found.by("predictive equality").value != found.by("equal opportunity").value
+
+
+def a_group(label, level):
+    return ServedGroup(label, level, UNKNOWN, f"{level} {label}")
+
+
+def test_the_loss_of_a_group_is_the_mean_over_its_members_and_has_a_slope(tiny):
+    people, column = tiny.features["external"], tiny.dataset.attribute("mark")
+    label, level = tiny.dataset.target.levels[0], column.levels[0]
+    loss = GroupLoss.of(tiny.dataset, people, "mark", a_group(label, level))
+    members = (people.labels == 0) & (column.codes[people.rows] == 0)
+    assert len(loss) == members.sum() > 0
+    p = tiny.head.probabilities(people.features[members])[:, 0]
+    assert loss.value(tiny.head) == pytest.approx(-np.log(p).mean())
+    np.testing.assert_allclose(loss.gradient(tiny.head), slope(loss, tiny.head), atol=1e-6)
+    others, own = loss.plants
+    assert set(own.labels) == {0}
+    assert 0 not in others.labels
+    assert set(column.codes[others.rows]) == {0}
+
+
+def test_the_loss_of_nobody_is_refused_in_words(tiny):
+    people = tiny.features["external"]
+    stars = people.subset(people.labels == 2)
+    with pytest.raises(DataError, match="There are no dot round among these samples"):
+        GroupLoss.of(tiny.dataset, stars, "mark", a_group("round", "dot"))
+
+
+def test_whoever_is_served_worst_has_enough_people(tiny):
+    people = tiny.features["test"]
+    right = tiny.head.probabilities(people.features).argmax(axis=1) == people.labels
+    common = tiny.dataset.attribute("shade").codes[people.rows] == 0
+    rates = [right[common & (people.labels == k)].mean() for k in range(3)]  # too few have the rare shade
+    worst = worst_served(tiny.head, tiny.dataset, people, "shade")
+    assert worst.accuracy.value == pytest.approx(min(rates))
+    assert (worst.label, worst.level) == (tiny.dataset.target.levels[int(np.argmin(rates))], "common")
+    few = people.subset(np.arange(20))
+    with pytest.raises(DataError, match="has 30 held-out people"):
+        worst_served(tiny.head, tiny.dataset, few, "mark")

@@ -448,3 +448,25 @@ def test_the_whole_official_lists_with_a_subset_of_the_faces(tmp_path):
     dataset = load_celeba(tmp_path)
     assert (len(dataset), counts(dataset)["train"], counts(dataset)["test"]) == (20_000, 12_000, 4_000)
     assert noted(dataset, "182,599 of 202,599 listed faces have no picture here")
+
+
+# --- Kaggle's form
+
+
+def test_kaggles_lists_and_folder_open_as_the_official_ones(folder, tmp_path):
+    official, kaggle = load_celeba(folder, target="Male", protected=["Blond_Hair"]), tmp_path / "kaggle"
+    (kaggle / PICTURES).mkdir(parents=True)
+    (folder / PICTURES).rename(kaggle / PICTURES / PICTURES)
+    for name, header in ((ATTRIBUTES, ["image_id", *NAMES]), (PARTITION, ["image_id", "partition"])):
+        rows = [line.split() for line in (folder / name).read_text().splitlines() if ".jpg" in line]
+        text = "\n".join(",".join(row) for row in [header, *rows])
+        (kaggle / name).with_suffix(".csv").write_text(text)
+    (folder / IDENTITIES).rename(kaggle / IDENTITIES)
+    assert celeba_attributes(kaggle) == NAMES
+    found = load_celeba(kaggle, target="Male", protected=["Blond_Hair"])
+    assert found.fingerprint == official.fingerprint
+    np.testing.assert_array_equal(found.split, official.split)
+    (kaggle / IDENTITIES).unlink()
+    assert noted(load_celeba(kaggle), "could not be checked")
+    (kaggle / ATTRIBUTES).with_suffix(".csv").write_text("image_id\n000001.jpg\n")
+    refused(kaggle, "list_attr_celeba.csv", "should start with a line of attribute names")

@@ -15,13 +15,13 @@ import pytest
 import fmd_core as fmd
 from fmd_core import __main__ as command
 from fmd_core import home as places
-from fmd_core.commands import COMMANDS, common
+from fmd_core.commands import COMMANDS, MODULES, common
 from fmd_core.commands import reproduce as again
 from fmd_core.commands import run as dashboard
 from fmd_core.commands import train as training
 from fmd_core.models.shelf import open_model, shelved_models
 from fmd_core.models.training import TrainingStep, suggested_architecture
-from fmd_core.reproduction.results import Aim, Results
+from fmd_core.reproduction.cells import Cell, Row, keep_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +47,7 @@ def fails(capsys, *arguments):
     [
         (
             ["hats"],
-            "Unknown data set 'hats'. Known are: colored_digits, synthetic_faces, colored_mnist, celeba, ",
+            "Unknown data set 'hats'. Known are: colored_digits, synthetic_faces, hate_texts, colored_mnist, celeba, ",
         ),
         (["celeba?hat=1"], "'celeba' has no option 'hat'. Its options are: target, protected, size."),
         (["celeba", "--option", "hat=1"], "'celeba' has no option 'hat'. Its options are: "),
@@ -78,7 +78,7 @@ def test_a_mistake_is_one_sentence(capsys, arguments, sentence):
             ["train", "adult", "--epochs", "0"],
             "fmd train: argument --epochs: must be a whole number above 0, got '0'",
         ),
-        (["reproduce", "--data", "hats"], "fmd reproduce: argument --data: invalid choice: 'hats'"),
+        (["reproduce", "--cases", "hats"], "fmd reproduce: argument --cases: invalid choice: 'hats'"),
         (
             ["forget", "--seeds", "some"],
             "fmd forget: argument --seeds: must be a whole number above 0, got 'some'",
@@ -121,7 +121,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
 
 def test_a_command_is_a_module_with_two_functions():
     for name in COMMANDS:
-        module = import_module(f"fmd_core.commands.{name}")
+        module = import_module(f"fmd_core.commands.{MODULES.get(name, name)}")
         assert callable(module.add_arguments), name
         assert callable(module.run), name
 
@@ -261,39 +261,45 @@ def test_a_pipe_has_no_progress():
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """What `reproduce` was called with; it answers with an empty page."""
+def asked(home, monkeypatch):  # noqa: ARG001  cells lie there
+    """What was measured; of what is kept there is one treatment of one case."""
     calls = []
 
-    def fake(data, **options):
-        calls.append((tuple(data), options["seeds"], options["quick"]))
-        aim = Aim("a promise", False, "0.5")
-        return Results("machine", {"numpy": "2"}, "2026-01-01", 3, options["quick"], (), (aim,), ())
+    def fake(cases, **options):
+        calls.append(([case.name for case in cases], options["seeds"], tuple(options["parts"])))
+        return ["a sentence"]
 
-    monkeypatch.setattr(again, "reproduce", fake)
+    kept = Cell("digits", 0, "simple", "Digits", "image", (Row("the original", 0.5, (("0, red", 0.5, 40),), 0.1, 0.1,
+                0.1, 0.0, ""),), "", "f", "a machine", "2026-01-01")  # fmt: skip
+    keep_cell(kept)
+    monkeypatch.setattr(again, "measure", fake)
     return calls
 
 
 def test_reproduce_writes_to_the_folder(asked, capsys, tmp_path):
     folder = tmp_path / "new" / "docs"
-    assert command.main(["reproduce", "--data", "adult", "--seeds", "2", "--folder", str(folder)]) == 0
-    assert asked == [(("adult",), 2, False)]
-    assert "Missed: a promise. Measured: 0.5." in capsys.readouterr().out
-    assert "- **missed**: a promise. Measured: 0.5." in (folder / "results.md").read_text()
+    given = ["--cases", "digits", "--seeds", "2", "--parts", "simple", "jtt", "--folder", str(folder)]
+    assert command.main(["reproduce", *given]) == 0
+    assert asked == [(["digits"], 2, ("simple", "jtt"))]
+    assert "Not run: Digits: at least 0.87 at a bias of at most 0.05." in capsys.readouterr().out
+    text = (folder / "results.md").read_text()
+    assert "| the original (1 of 2 seeds) | 0.500 |" in text
+    assert "- a sentence" in text
     assert (folder / "results.json").is_file()
 
 
-def test_a_quick_run_leaves_the_published_figures_alone(asked, home, monkeypatch, tmp_path):
+def test_part_of_it_leaves_the_published_figures_alone(home, asked, monkeypatch, tmp_path):
     monkeypatch.setattr(common, "REPOSITORY", tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
-    assert command.main(["reproduce", "--quick"]) == 0
-    assert asked == [(("colored_mnist", "adult", "celeba"), 3, True)]
-    assert (home / "quick results" / "results.md").is_file()
-    assert command.main(["reproduce"]) == 0
+    assert command.main(["reproduce", "--cases", "digits"]) == 0
+    assert (home / "results" / "results.md").is_file()
+    assert not (tmp_path / "docs").exists()
+    assert command.main(["reproduce", "--write-only"]) == 0
+    assert len(asked) == 1
     assert (tmp_path / "docs" / "results.md").is_file()
 
 
-def test_without_a_checkout_results_go_to_the_users_folder(asked, home, monkeypatch, tmp_path):
+def test_without_a_checkout_results_go_to_the_users_folder(home, asked, monkeypatch, tmp_path):
     monkeypatch.setattr(common, "REPOSITORY", tmp_path)
     assert command.main(["reproduce"]) == 0
     assert len(asked) == 1

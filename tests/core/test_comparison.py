@@ -24,6 +24,7 @@ from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.intervals import paired_rate_differences, rate_estimate
 from fmd_core.measure import changes
 from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.comparison import LookedUp, candidate_biases
 from fmd_core.report import wording
 from fmd_core.twins.pairs import placebo_pairs
 
@@ -382,8 +383,8 @@ def test_whoever_is_served_worst_must_not_be_served_worse(improved):
     assert found.verdict == "mixed"
     assert (found.worst_before.group, found.worst_after.group) == ("square, dot", "star, dash")
     assert wording.worst_group_sentence(found) == (
-        "Served worst before: square, dot, right 20.0 % to 40.0 % (n = 100). "
-        "Served worst now: star, dash, right 90.0 % to 10.0 % (n = 100)."
+        "Served worst within one class before: square, dot, right 20.0 % to 40.0 % (n = 100). "
+        "And now: star, dash, right 90.0 % to 10.0 % (n = 100)."
     )
 
 
@@ -451,6 +452,30 @@ def test_the_excess_alone_changes_as_in_the_whole_comparison(tiny):
     same_change(bias_changes(*given, [(pairs, floor)])[0], compare(*given, pairs, floor).excess)
 
 
+@pytest.mark.parametrize("measure", ["counterfactual", "demographic parity"])
+def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monkeypatch, measure):
+    people, heads = tiny.features["test"], (tiny.head, tiny.path.suggested.result.head)
+    names = ("mark", "shade")
+    twins = [
+        (tiny.pairs_of("test", n, method="matched"), placebo_pairs(tiny.dataset, people, n, tiny.head))
+        for n in names
+    ]
+    expected = bias_changes(*heads, tiny.dataset, people, twins, measure)
+    asked, answers = [], LinearHead.probabilities
+    monkeypatch.setattr(LinearHead, "probabilities", lambda head, x: asked.append(len(x)) or answers(head, x))
+    found = candidate_biases(LookedUp.both(heads, people, twins), tiny.dataset, measure)
+    assert asked == [len(people)] * 2  # each head once, whatever there is to compare
+    for looked_up, computed in zip(found, expected, strict=True):
+        assert looked_up.group == computed.group
+        same_change(looked_up, computed)
+
+
+def test_nobody_is_looked_up_who_is_not_there(tiny):
+    pairs, some = tiny.pairs_of("test", method="matched"), tiny.features["test"].subset(np.arange(20))
+    with pytest.raises(DataError, match="not among those"):
+        LookedUp.both((tiny.head, tiny.head), some, [(pairs, None)])
+
+
 def test_an_attribute_without_two_groups_has_no_gap_but_the_others_have(tiny):
     people = tiny.features["test"]
     usual = tiny.dataset.usual_level("mark")
@@ -502,7 +527,7 @@ def test_people_are_called_as_the_data_call_them(tiny):
     )  # fmt: skip
     named = {c.group: c.who for c in (*found.cells, *found.groups)}
     assert named["shape: square, mark: dot"] == "square dotted shapes"
-    assert named["mark with the pattern"] == "mark with the pattern"
+    assert named["mark with the pattern"] == "mark usual for the class"
     lost = replace(WORSE, group="mark: dot", called="dotted shapes")
     assert "dotted shapes by 20.0 points" in wording.losers_sentence(replace(found, groups=(lost,)))
 

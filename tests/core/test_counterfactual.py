@@ -99,7 +99,10 @@ def test_unknown_attribute_lists_the_known_ones(tiny):
 def test_unknown_method_lists_the_known_ones(tiny):
     with pytest.raises(DataError) as caught:
         tiny.pairs_of("test", method="dreamt")
-    assert str(caught.value) == "Unknown pair method 'dreamt'. Choose one of: generated, flipped, matched."
+    assert (
+        str(caught.value)
+        == "Unknown pair method 'dreamt'. Choose one of: generated, flipped, matched, swapped."
+    )
 
 
 def test_sides_of_different_length_are_refused(tiny):

@@ -173,10 +173,8 @@ def test_an_array_missing_or_pickled_is_refused(copy):
 def test_an_unknown_name_lists_the_known_ones(load):
     with pytest.raises(DataError) as caught:
         load("faces")
-    assert (
-        str(caught.value)
-        == "Unknown data set 'faces'. Known are: colored_digits, synthetic_faces, colored_mnist, celeba, adult, import."
-    )
+    known = "colored_digits, synthetic_faces, hate_texts, colored_mnist, celeba, adult, import"
+    assert str(caught.value) == f"Unknown data set 'faces'. Known are: {known}."
 
 
 def test_the_sample_folder_can_be_moved(copy, monkeypatch, demo):

@@ -64,7 +64,11 @@ def test_a_table_learns_on_until_twins_are_answered_alike(hiring, tmp_path, caps
         f"from {100 * told['before']['bias']:.1f} to {100 * told['after']['bias']:.1f} points"
         in told["headline"]
     )
-    assert {b["name"] for b in told["baselines"]} == {"refit on twins", "thresholds moved"}
+    others = {b["name"]: b for b in told["baselines"]}
+    assert set(others) == {"refit on twins", "thresholds moved", "averaged", "boosting"}
+    assert others["averaged"]["bias"] == others["averaged"]["flips"] == 0
+    assert [name for name, other in others.items() if other["is_reference"]] == ["boosting"]
+    assert "boosting (no fix)" in spoken
     assert set(told["after"]["worst_group"]) == SHARE
     assert sum(group["n"] for group in told["after"]["groups"]) == sum(
         g["n"] for g in told["before"]["groups"]
@@ -119,6 +123,10 @@ def test_what_is_wrong_with_the_data_is_said_first(hiring, tmp_path, capsys):
             ["colored_digits", "--attribute", "colour", "--model", "no.safetensors"],
             "There is no model file 'no.safetensors'.",
         ),
+        (
+            ["colored_digits", "--attribute", "colour", "--gap", "parity"],
+            "--gap parity says which gap is to be closed; it goes with --improve gap.",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, sentence, capsys):
@@ -157,6 +165,26 @@ def test_what_a_file_claims_of_its_training_is_not_believed(tmp_path):
     opened = open_model(AuditData(load_dataset("colored_digits")), tmp_path / "claims.safetensors", 0)
     assert (opened.trained_on, opened.recipe) == ("", None)
     assert opened.fingerprint == claims.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("words", "improve"),
+    [(("gap",), "opportunity"), (("gap", "--gap", "parity"), "parity"), (("worst-group",), "worst group")],
+)
+def test_what_should_improve_is_named_and_stands_in_the_document(hiring, tmp_path, capsys, words, improve):
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "fixed.onnx"
+    _, told, spoken = fixed(
+        capsys, hiring, "--target", "hired", "--attribute", "sex", "--change", "whole-network", "--tolerance", "20",
+        "--improve", *words, "--out", str(out),
+    )  # fmt: skip
+    chosen = told["chosen"]
+    assert chosen["improve"] == improve
+    assert chosen["judged_by"] in (["validation"], ["validation", "external"])
+    assert chosen["change"] == "whole network"
+    assert {"parity_gap", "opportunity_gap"} <= set(told["before"])
+    assert out.stat().st_size > 1000
+    assert "validation" in spoken
 
 
 def test_every_change_of_the_library_has_a_word():

@@ -22,15 +22,10 @@ from fmd_core.study.deeper import asked, deepen, mixture
 from fmd_core.unlearn.deeper import planning
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
-from fmd_core.unlearn.deeper.choosing import choose
-from fmd_core.unlearn.deeper.training import (
-    POOL,
-    REACHES,
-    DeeperSettings,
-    group_weights,
-    train_deeper,
-    usual_improve,
-)
+from fmd_core.unlearn.deeper.choosing import SHARES, choose
+from fmd_core.unlearn.deeper.material import POOL
+from fmd_core.unlearn.deeper.objectives import group_weights
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, train_deeper, usual_improve
 
 FEW = (40, 120)
 
@@ -130,7 +125,7 @@ def test_only_the_last_block_has_changed(study, deepened):
 
 
 def test_the_bias_falls_on_test_people_and_the_calibrated_one_too(deepened):
-    before, after = deepened.judged(), deepened.judged(FEW[1], 1.0)
+    before, after = deepened.judged(), deepened.judged_at(FEW[1], 1.0, 0.0)
     assert after.bias < before.bias / 2
     assert after.calibrated < before.calibrated
     assert after.flips < before.flips / 2
@@ -156,7 +151,7 @@ def test_a_mixture_of_heads_is_the_mixture_of_logits(study, deepened):
 
 def test_the_path_begins_with_the_original_and_names_every_point(deepened):
     frame = deepened.path.to_frame()
-    assert len(frame) == 1 + 4 * len(FEW)
+    assert len(frame) == 1 + len(SHARES) * len(FEW)
     assert frame.chosen.sum() == 1
     assert frame.iloc[0][["steps", "share"]].tolist() == [0, 0]
     assert deepened.path.chosen.figures.flips < deepened.path.original.figures.flips
@@ -337,7 +332,7 @@ def test_groups_of_a_table_learn_on_too():
         DeeperSettings("whole network", "twins", kept=(300,)),
         tolerance=0.1,
     )
-    assert found.judged(300, 1.0).bias < found.judged().bias / 3
+    assert found.judged_at(300, 1.0, 0.0).bias < found.judged().bias / 3
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
@@ -395,7 +390,7 @@ def test_test_people_judge_whom_validation_people_chose_for(study, deepened):
     _, repaired = asked(study, "test", "colour", deepened.networks[FEW[1]])
     for found, answers in (
         (deepened.judged(), study.head.probabilities(test.features)),
-        (deepened.judged(FEW[1], 1.0), repaired.people),
+        (deepened.judged_at(FEW[1], 1.0, 0.0), repaired.people),
     ):
         assert found.accuracy == pytest.approx((answers.argmax(axis=1) == test.labels).mean())
         assert sum(group.n for group in found.groups) == len(test)

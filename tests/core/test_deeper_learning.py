@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import fmd_core as fmd
-from fmd_core.data import ignore_progress
 from fmd_core.models.shelf import load_demo_classifier
-from fmd_core.unlearn.deeper import training
-from fmd_core.unlearn.deeper.training import BATCH, DECAY, DeeperSettings, Learner
+from fmd_core.unlearn.deeper import material, objectives
+from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material
+from fmd_core.unlearn.deeper.training import DECAY, DeeperSettings, Learner
 
 DRAWS = 40  # batches: of a share the error is below one point
 
@@ -26,17 +26,17 @@ def hired():
     return data, fmd.train_classifier(data, architecture="mlp", epochs=1)
 
 
-def learner(hired, **settings):
+def learner(hired, parts=TEACHERS, teachers=TEACHERS, **settings):
     data, model = hired
-    torch.manual_seed(0)
-    return Learner(model, data, "sex", DeeperSettings(**settings), np.random.default_rng(0))
+    chosen = DeeperSettings(**settings)
+    return Learner(Material(model, data, "sex", chosen.reach, parts), chosen, teachers=teachers)
 
 
 def drawn(taught):
     """Places of those who are drawn in a number of batches."""
-    places, read = [], taught._reader(ignore_progress)
-    taught._reader = lambda _progress: lambda some: places.append(some) or read(some)
-    losses = taught._group_losses(torch.Generator(), ignore_progress)
+    places, read = [], taught.material.read
+    taught.material.read = lambda some: places.append(some) or read(some)
+    losses = taught.losses()
     for _ in range(DRAWS):
         next(losses)
     return np.concatenate(places)
@@ -45,7 +45,7 @@ def drawn(taught):
 @pytest.mark.parametrize("emphasis", [0.0, 0.5, 1.0])
 def test_people_are_drawn_by_the_weight_of_their_group(hired, emphasis):
     taught = learner(hired, emphasis=emphasis)
-    groups = 2 * taught.labels + taught.codes
+    groups = taught.material.groups
     people = np.bincount(groups) / len(groups)
     assert people.min() < 0.15  # else nothing is to be seen
     places = drawn(taught)
@@ -56,33 +56,32 @@ def test_people_are_drawn_by_the_weight_of_their_group(hired, emphasis):
 
 def test_training_and_external_people_teach_and_nobody_else(hired):
     taught, split = learner(hired), hired[0].split
-    assert set(taught.rows) == set(np.flatnonzero(np.isin(split, ["train", "external"])))
+    assert set(taught.material.rows[taught.taught]) == set(
+        np.flatnonzero(np.isin(split, ["train", "external"]))
+    )
 
 
 def test_twins_who_are_answered_differently_cost_more(hired, monkeypatch):
     def first():
-        return float(next(learner(hired, improve="twins")._twin_losses()).detach())
+        return float(next(learner(hired, improve="twins").losses()).detach())
 
     counted = first()
-    monkeypatch.setattr(training, "AGREEMENT", 0.0)
+    monkeypatch.setattr(objectives, "AGREEMENT", 0.0)
     assert counted > first()
 
 
 def test_the_running_mean_of_the_weights_is_kept(hired):
     taught, seen = learner(hired, improve="twins", kept=(6,)), []
-    taking = taught.taking_steps
+    standing = taught.standing
 
     def noted():
-        take, mean = taking()
+        found = standing()
+        take = found.take
+        found.take = lambda loss: (take(loss), seen.append(taught.top.weight.detach().numpy().copy()))
+        return found
 
-        def noting(loss):
-            take(loss)
-            seen.append(taught.top.weight.detach().numpy().copy())
-
-        return noting, mean
-
-    taught.taking_steps = noted
-    kept = taught.run(0, ignore_progress)[6]
+    taught.standing = noted
+    kept = taught.run()[6]
     mean = seen[0]
     for weight in seen[1:]:
         mean = DECAY * mean + (1 - DECAY) * weight
@@ -94,11 +93,12 @@ def test_the_running_mean_of_the_weights_is_kept(hired):
 def test_means_of_batch_normalisation_stay_and_what_is_drawn_is_not_mirrored(monkeypatch):
     data, mirrored = fmd.load_dataset("colored_digits"), []
     monkeypatch.setattr(
-        training, "augmented", lambda pictures, _generator, *, flip, **_: mirrored.append(flip) or pictures
+        material, "augmented", lambda pictures, _generator, *, flip, **_: mirrored.append(flip) or pictures
     )
     for people in (data, replace(data, pair_method="matched")):
         model = load_demo_classifier("colored_digits")
-        taught = Learner(model, people, "colour", DeeperSettings("last block"), np.random.default_rng(0))
-        assert not any(module.training for part in (taught.trunk, taught.learns) for module in part.modules())
-        taught.lit_anew(torch.zeros(1, 3, 32, 32), torch.Generator())
+        read = Material(model, people, "colour", "last block")
+        taught = Learner(read, DeeperSettings("last block"))
+        assert not any(module.training for part in (read.trunk, taught.learns) for module in part.modules())
+        read.lit_anew(torch.zeros(1, 3, 32, 32), torch.Generator())
     assert mirrored == [False, True]

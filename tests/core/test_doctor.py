@@ -180,7 +180,7 @@ def test_home_that_cannot_be_written_to(monkeypatch, tmp_path):
     monkeypatch.setenv("FMD_HOME", str(tmp_path / "file"))
     weight, sentence = only(doctor._home)
     assert weight == "missing"
-    assert "cannot be written to" in sentence
+    assert "it is a file" in sentence
 
 
 @pytest.mark.parametrize(("free", "weight"), [(10, "ok"), (1, "note"), (0.1, "missing")])
@@ -268,3 +268,22 @@ def test_the_log_level(monkeypatch):
     assert said(doctor._log_level) == []
     monkeypatch.setenv("FMD_LOG_LEVEL", "loud")
     assert only(doctor._log_level)[0] == "missing"
+
+
+def test_a_cache_without_room_is_said(monkeypatch):
+    monkeypatch.delenv("FMD_CACHE_MB", raising=False)
+    assert said(doctor._cache) == []
+    monkeypatch.setenv("FMD_CACHE_MB", "0")
+    assert only(doctor._cache)[0] == "missing"
+
+
+def test_a_database_that_lost_its_version_is_said(monkeypatch, tmp_path):
+    import sqlite3
+
+    file = tmp_path / "r.sqlite3"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE reviews (id TEXT)")
+    monkeypatch.setenv("FMD_DATABASE_URL", f"sqlite:///{file}")
+    weight, sentence = only(doctor._database)
+    assert weight == "missing"
+    assert "alembic_version" in sentence

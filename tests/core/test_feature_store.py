@@ -185,6 +185,10 @@ DAMAGES = {
     "noise": lambda _: bytes(range(256)) * 4,
     "another type": lambda data: data.replace(b"<f4", b"<i4"),
     "objects": lambda data: data.replace(b"'<f4'", b"'|O' "),
+    "half zeroed": lambda data: data[:128] + bytes(60) + data[188:],
+    "not a number": lambda data: data[:128] + np.float32("nan").tobytes() + data[132:],
+    "one bit": lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:],
+    "without its digest": lambda data: data[: -feature_store.DIGEST_BYTES],
     "another order": lambda data: data.replace(b"'fortran_order': False", b"'fortran_order': True "),
     "another shape": lambda data: data.replace(b"(10, 3)", b"(3, 10)"),
     "a broken header": lambda data: data.replace(b"{", b"("),
@@ -201,6 +205,38 @@ def test_a_damaged_entry_is_computed_again(store, damage):
     fresh = FEATURES + 1
     np.testing.assert_array_equal(store.get_or_compute(KEY, 10, lambda: batches(fresh)), fresh)
     np.testing.assert_array_equal(store.get_or_compute(KEY, 10, refuse), fresh)
+
+
+def test_an_entry_changed_under_a_running_process_is_computed_again(store):
+    store.get_or_compute(KEY, 10, batches)
+    store.get_or_compute(KEY, 10, refuse)
+    with entry(store).open("r+b") as file:
+        file.seek(128)
+        file.write(bytes(60))
+    np.testing.assert_array_equal(store.get_or_compute(KEY, 10, batches), FEATURES)
+
+
+def test_an_entry_is_checked_once_in_a_process(store, monkeypatch):
+    store.get_or_compute(KEY, 10, batches)
+    monkeypatch.setattr(feature_store.hashlib, "sha256", refuse)
+    np.testing.assert_array_equal(store.get_or_compute(KEY, 10, refuse), FEATURES)
+
+
+def test_what_is_no_number_is_never_stored(store):
+    bad = FEATURES.copy()
+    bad[7, 1] = np.nan
+    with pytest.raises(DataError, match=r"not numbers among samples 5 to 8 of 10"):
+        store.get_or_compute(KEY, 10, lambda: batches(bad))
+    assert files(store) == []
+
+
+def test_what_a_kill_left_goes_at_the_first_look_of_the_next_process(store, monkeypatch):
+    store.get_or_compute(KEY, 10, batches)
+    (store.folder / "x.part").write_bytes(b"half")
+    age(store.folder / "x.part", 120)
+    monkeypatch.setattr(feature_store, "_SWEPT", set())
+    store.get_or_compute(KEY, 10, refuse)
+    assert files(store) == [f"{KEY}.npy"]
 
 
 WRITER = """
@@ -320,7 +356,7 @@ def test_two_processes_both_get_a_whole_entry(store):
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path):
-    size = 128 + FEATURES.nbytes
+    size = 128 + FEATURES.nbytes + feature_store.DIGEST_BYTES
     store = FeatureStore(tmp_path, limit_bytes=2 * size)
     mapped = store.get_or_compute(KEY, 10, batches)
     store.get_or_compute(OTHER, 10, batches)

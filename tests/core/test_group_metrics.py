@@ -165,3 +165,22 @@ def test_logging_works_again_after_aif360():
 
     group_metrics(*people(2))
     assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_the_resamples_of_an_attribute_are_drawn_once(monkeypatch):
+    asked, means = [], module.bootstrap_means
+    monkeypatch.setattr(module, "bootstrap_means", lambda values: asked.append(len(values)) or means(values))
+    labels, says, group = (np.arange(200) % k == 0 for k in (2, 3, 5))
+    cells = module.GroupCells(labels.astype(int), says.astype(int), np.stack([group, group], axis=1))
+    for formula in (module._rate(0), module._rate(1), module._odds):
+        assert cells.estimate(0.5, formula, 200).low is not None
+    assert asked == [200]
+
+
+def test_draws_that_are_known_are_not_drawn_again(monkeypatch):
+    labels, says, group = (np.arange(200) % k == 0 for k in (2, 3, 5))
+    given = labels.astype(int), says.astype(int), np.stack([group, group], axis=1)
+    cells, alone = module.GroupCells(*given), group_metrics(*given)
+    draws = module.bootstrap_means(cells.per_person)
+    monkeypatch.setattr(module, "bootstrap_means", None)
+    assert cells.metrics(draws) == alone

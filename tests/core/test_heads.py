@@ -8,6 +8,7 @@ from scipy.special import softmax
 
 from fmd_core import LinearHead, ModelError
 from fmd_core.heads import linear
+from fmd_core.heads.kronecker import KroneckerCurvature, per_unit_of
 
 N, D = 12, 4
 
@@ -187,3 +188,20 @@ def test_weights_that_are_not_numbers_are_refused():
     with pytest.raises(ModelError) as caught:
         LinearHead([[np.nan], [0]], [0, 0])
     assert str(caught.value) == "The head's weights hold values that are not numbers (NaN or infinite)."
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 30.0])
+def test_the_preconditioner_needs_no_matrix_of_any_single_sample(scale, monkeypatch):
+    """The same as from the sum of C (diag p - p p') C' over the samples, also where the head is sure."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(5_000, 12)).astype("float32"), rng.random(5_000)
+    head = LinearHead(scale * rng.normal(size=(7, 12)), rng.normal(size=7))
+    p, c = head.probabilities(x.astype("float64")), head.contrasts
+    bends = c @ (np.einsum("n,nk,kl->kl", w, p, np.eye(7)) - (w[:, None] * p).T @ p) @ c.T
+    ones = np.column_stack([x, np.ones(len(x))]).astype("float64")
+    square = (ones * (w * (p * (1 - p)).sum(axis=1))[:, None]).T @ ones
+    monkeypatch.setattr(type(head), "_inner", None)
+    found = head.preconditioner(x, w, 1e-3)
+    direction = rng.normal(size=head.n_parameters)
+    wanted = KroneckerCurvature(per_unit_of(bends), square, 1e-3).solve(direction)
+    np.testing.assert_allclose(found(direction), wanted, rtol=2e-3, atol=2e-4 * np.abs(wanted).max())

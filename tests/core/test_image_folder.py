@@ -69,7 +69,9 @@ def test_pictures_are_read_when_asked_for_not_before(folder, sheet, monkeypatch)
     seen = []
     data = open_image_folder(folder, sheet, ANSWERS)
     monkeypatch.setattr(
-        image_folder, "read_square", lambda path, size: seen.append(path.name) or np.zeros((size, size, 3))
+        image_folder,
+        "read_square",
+        lambda path, size, _depth: seen.append(path.name) or np.zeros((size, size, 3)),
     )
     data.source.read(np.array([2, 5]))
     assert seen == ["002.png", "005.png"]
@@ -218,7 +220,7 @@ def test_a_check_counts_and_never_raises(tmp_path):
     assert (
         check.unusable["bad.jpg"]
         == check.unusable["gone.png"]
-        == "damaged, or not a JPEG, PNG or WebP picture"
+        == "damaged, or not a JPEG, PNG, WebP, BMP or TIFF picture"
     )
     assert told == [1]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from zipfile import ZipFile
 
 import numpy as np
@@ -109,7 +110,9 @@ def test_pictures_are_opened_as_they_were_answered(pictures):
     assert images.shape == (2, 16, 16, 3)
     np.testing.assert_array_equal(images[:, 8, 8], [[41, 214, 7], [3, 252, 7]])
     assert [found.target.levels[c] for c in found.target.codes[:3]] == ["no", "yes", "no"]
-    assert found.notes[0].startswith("1 file of the archive skipped: not a JPEG, PNG or WebP picture")
+    assert found.notes[0].startswith(
+        "1 file of the archive skipped: not a JPEG, PNG, WebP, BMP or TIFF picture"
+    )
     assert kept_imports() == (Kept(kept, "My faces", "images"),)
 
 
@@ -179,6 +182,63 @@ def test_answers_that_were_not_written_to_the_end_do_not_count(table, monkeypatc
             finish_import(folder, "now", ROWS)
     assert kept_imports() == ()
     assert message(open_import, folder.name) == GONE
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing tidies up."""
+
+
+def killed(*_args, **_kwargs):
+    raise Killed
+
+
+def test_a_killed_deletion_leaves_nothing_that_can_be_opened_and_the_next_sweep_takes_the_rest(
+    pictures, root, monkeypatch
+):
+    kept = finish_import(begin_import(*pictures), "mine", SHEET)
+    with monkeypatch.context() as patch:
+        patch.setattr(imports.shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            delete_import(kept)
+    assert (kept_imports(), message(open_import, kept)) == ((), GONE)
+    assert len(list(root.rglob("*.png"))) == N  # still there, under no name that anybody asks for
+    imports.sweep()
+    assert left(root) == []
+
+
+def test_a_deletion_killed_before_it_began_leaves_the_whole_import(pictures, monkeypatch):
+    kept = finish_import(begin_import(*pictures), "mine", SHEET)
+    with monkeypatch.context() as patch:
+        patch.setattr(imports.Path, "rename", killed)
+        with pytest.raises(Killed):
+            delete_import(kept)
+    assert len(open_import(kept)) == N
+
+
+def test_an_import_is_listed_only_after_it_was_looked_at(pictures, root):
+    folder = begin_import(*pictures)
+    assert message(imports.first_look, folder, "mine", replace(SHEET, target="weather")).startswith(
+        "There is no column"
+    )
+    data = imports.first_look(folder, "mine", SHEET)
+    assert (data.name, len(data), kept_imports()) == ("mine", N, ())
+    assert imports.begun_sheet(folder).column("hat").n_levels == 2
+    finish_import(folder, "mine", SHEET)
+    assert open_import(folder.name).fingerprint == data.fingerprint
+    imports.give_up(begin_import(*pictures))
+    assert [found.name for found in left(root)] == [folder.name]
+
+
+def test_a_job_killed_while_it_looks_leaves_no_import(table, root, monkeypatch):
+    from app.jobs.registry import Job, Progress
+    from app.opening import import_job
+
+    monkeypatch.setattr(import_job.import_data, "describe_import", killed)
+    monkeypatch.setattr(imports, "give_up", lambda _: None)  # a killed process does not
+    with pytest.raises(Killed):
+        import_job._opened(begin_import(table, None), "people", ROWS, Progress(Job("k", "t")))
+    assert kept_imports() == ()
+    assert len(left(root)) == 1
 
 
 def no_zip(archive):
@@ -286,7 +346,7 @@ def test_a_form_of_import_that_is_not_known_here_is_named(table, root):
     saved = json.loads((root / kept / "answers.json").read_text())
     (root / kept / "answers.json").write_text(json.dumps(saved | {"kind": "sounds"}))
     assert message(open_import, kept) == (
-        "This import is of the form 'sounds', which is not known here: table, images."
+        "This import is of the form 'sounds', which is not known here: table, images, texts."
     )
 
 

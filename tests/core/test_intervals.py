@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fmd_core import intervals
 from fmd_core.intervals import (
     DRAWS,
     Estimate,
@@ -95,3 +96,28 @@ def test_why_there_is_no_figure_is_told_by_kind_and_not_by_its_words():
     assert [estimate.reason for estimate in found] == ["too few", "clause", "sentence"]
     assert Estimate(0.1, 0.0, 0.2, 40).reason is None
     assert found[0] == Estimate(None, None, None, 7, found[0].problem)  # what is told is the same
+
+
+@pytest.mark.parametrize("scale", [1, 7, 2**24])
+def test_counts_are_resampled_exactly_in_half_the_time(scale):
+    """To the last bit what float64 gives: whole numbers whose sums float32 holds, and none else."""
+    rng = np.random.default_rng(0)
+    counts = scale * rng.integers(0, 3, (700, 8)).astype("float64")
+    draws = intervals._resampling_counts(700).astype("float64") @ counts / 700
+    np.testing.assert_array_equal(intervals.bootstrap_means(counts), draws)
+    broken = counts + 0.1
+    assert intervals.bootstrap_means(broken).dtype == np.float64
+    np.testing.assert_allclose(intervals.bootstrap_means(broken), draws + 0.1, rtol=1e-12)
+
+
+def test_tables_resampled_together_are_those_resampled_alone():
+    rng = np.random.default_rng(0)
+    tables = [
+        rng.integers(0, 2, (60, 8)).astype(float),
+        rng.random((60, 2)),
+        rng.random((45, 3)),
+        rng.random((60, 1)),
+    ]
+    for joint, table in zip(intervals.joint_bootstrap_means(tables), tables, strict=True):
+        np.testing.assert_allclose(joint, intervals.bootstrap_means(table), rtol=0, atol=1e-15)
+    assert intervals.joint_bootstrap_means([]) == []

@@ -167,6 +167,16 @@ def test_a_damaged_model_is_left_out_of_the_list_and_said_when_opened(shelf):
     )
 
 
+def test_a_model_whose_numbers_were_changed_on_disk_is_refused(shelf):
+    data = table()
+    kept, other = (keep_model(data, model(seed=seed)) for seed in (0, 1))
+    files = {path.stem: path for path in shelf.glob("*/*.safetensors")}
+    files[kept].write_bytes(files[other].read_bytes())
+    with pytest.raises(ModelError, match="was changed since it was kept"):
+        open_model(data, kept)
+    assert open_model(data, other).fingerprint.startswith(other)
+
+
 def test_a_file_with_another_name_is_not_offered(shelf):
     data = table()
     kept = keep_model(data, model())

@@ -187,7 +187,7 @@ class TableOf:
 def test_an_unknown_kind_lists_what_there_is():
     with pytest.raises(fmd.DataError) as caught:
         find_kind("sound")
-    assert str(caught.value) == "Unknown kind of sample 'sound'. Known are: image, table, series."
+    assert str(caught.value) == "Unknown kind of sample 'sound'. Known are: image, table, text, series."
 
 
 def test_a_batch_of_no_kind_is_said_to_be_one():
@@ -203,7 +203,7 @@ def test_a_name_is_taken_once():
     with pytest.raises(fmd.DataError, match="'series' is known already"):
         fmd.register_kind(Other())
     fmd.register_kind(SeriesKind())
-    assert kind_names() == ("image", "table", "series")
+    assert kind_names() == ("image", "table", "text", "series")
 
 
 def test_the_kinds_of_our_own_say_the_same_of_a_sample_as_ever():

@@ -13,6 +13,7 @@ from msgspec import structs
 import fmd_core as fmd
 from fmd_core.measure.bias_functions import pair_differences
 from fmd_core.measure.verdict.values import WarningKind
+from fmd_core.report import slope_chart
 from fmd_core.report.first_page import not_tested
 from fmd_core.report.page import _differing_first
 from fmd_core.report.twin import shown_values, twin_example
@@ -43,7 +44,7 @@ def test_it_says_everything_in_its_order(after):
     text = opening(fmd.render_report(decided))
     rows = [
         "Finding", after.verdict.headline, "Before and after", "What remains", "Who gained and who lost",
-        "Gained accuracy", "Lost accuracy", "Not tested", "Decision", "Needs work , by Ann",
+        "Lost accuracy", "Gained accuracy", "Not tested", "Decision", "Needs work , by Ann",
     ]  # fmt: skip
     places = [text.index(row) for row in rows]
     assert places == sorted(places)
@@ -74,7 +75,7 @@ def test_the_pair_is_the_one_that_the_original_answers_most_differently(demo, af
 
 def test_both_are_shown_in_pictures_where_they_may_be(after):
     header = re.search(r"<header.*?</header>", fmd.render_report(after), flags=re.DOTALL)[0]
-    assert header.count('src="data:image/') == 2
+    assert header.count('src="data:image/') == 4  # two who are answered, before and after
     locked = replace(after, dataset=replace(after.dataset, shareable=False))
     header = re.search(r"<header.*?</header>", fmd.render_report(locked), flags=re.DOTALL)[0]
     assert "<img" not in header
@@ -204,3 +205,27 @@ def test_a_hostile_pair_is_one_sentence(after):
     values["first_page"]["twin"]["sides"] = []
     with pytest.raises(fmd.DataError, match="sides"):
         fmd.read_report(json.dumps(values).encode())
+
+
+def test_who_gained_and_who_lost_are_lines_with_words_and_a_table_behind_them(after, before):
+    report = fmd.build_report(after)
+    page, html = report.first_page, fmd.render_page(report)
+    assert f'role="img" aria-label="{page.slopes_summary}"' in html.replace("\N{NO-BREAK SPACE}", " ")
+    named = [line for line in page.slopes if line.role]
+    assert {line.role for line in named} == {"gains", "worst"}
+    drawn = re.search(r'<div class="slopes".*?</section>', html, flags=re.DOTALL)[0]
+    for line in named:
+        assert f"<em>{line.change.who}</em>" in drawn
+    assert drawn.count("<title>") == len(page.slopes)
+    assert "Who is named on the first page" in html
+    assert fmd.build_report(before).first_page.slopes == []
+    assert 'class="slopes"' not in fmd.render_report(before)
+
+
+def test_words_beside_the_lines_keep_apart(after):
+    lines = fmd.build_report(after).first_page.slopes
+    same = [structs.replace(lines[0], role=role) for role in ("pays", "pays", "gains", "worst")]
+    drawn = slope_chart.drawn(same)
+    for heights in ([d.name_at for d in drawn], [d.now_at for d in drawn]):
+        assert min(abs(a - b) for i, a in enumerate(heights) for b in heights[:i]) >= slope_chart.GAP - 0.1
+        assert all(slope_chart.TOP <= height <= slope_chart.FOOT for height in heights)

@@ -14,6 +14,7 @@ from fmd_core import figures
 from fmd_core.forget.forgetting import Forgetting, Reading, forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
 from fmd_core.measure.changes import Change
+from fmd_core.report.reading import read_report
 from fmd_core.report.writing import json_values, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -51,6 +52,17 @@ def words(evidence):
     html = fmd.render_report(evidence, report=fmd.build_report(evidence, created=WHEN))
     body = re.sub(r"<style>.*?</style>|</?bdi>", "", html, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_a_network_that_was_trained_on_is_not_said_to_differ_in_its_last_layer_alone(evidence):
+    depth = json_values(fmd.build_report(evidence))["settings"]["depth"]
+    assert depth == "retrained layers"
+    thresholds = replace(evidence, changed_layers=())  # trained on, and nothing but the last layer moved
+    assert json_values(fmd.build_report(thresholds))["settings"]["depth"] == "last layer"
+    html = fmd.render_report(evidence, report=fmd.build_report(evidence))
+    opened = read_report(report_json(fmd.build_report(evidence)).encode())
+    assert opened.report.settings.depth == depth
+    assert "retrained layers" not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
 
 
 def test_the_readers_are_in_the_file_with_their_intervals(evidence, account):

@@ -62,6 +62,84 @@ def read(report):
     return fmd.read_report(json.dumps(report).encode())
 
 
+def logged(steps, review="r" * 22):
+    """The audit log of a kept review, as its report holds it."""
+    from fmd_core.report.log_chain import START, entry_hash
+
+    lines, previous = [], START
+    for place, (action, detail) in enumerate(steps, start=1):
+        said = {
+            "at": WHEN.replace(second=place),
+            "action": action,
+            "detail": detail,
+            "content": f"{place:064x}",
+        }
+        at = said["at"].isoformat(timespec="microseconds")
+        mark = entry_hash(review, place, **{**said, "at": at}, previous=previous)
+        lines.append(fmd.LogLine(said["at"], action, detail, mark, said["content"], previous))
+        previous = mark
+    return fmd.AuditTrail(tuple(lines), True, "Whole.", review)
+
+
+STEPS = [("created", "data: d"), ("apply", "strength 1,  two spaces and e\u0301"), ("decided", "reject")]
+
+
+@pytest.fixture(scope="module")
+def with_log(evidence):
+    made = fmd.build_report(replace(evidence, trail=logged(STEPS)), created=WHEN)
+    return json_values(made)
+
+
+def test_the_log_of_a_report_is_followed_from_its_own_hashes(with_log):
+    opened = read(with_log)
+    assert (opened.log_fault, opened.outside, opened.cautions("This file")) == ("", (), "")
+
+
+def sealed(report):
+    report["seal"] = seal(report)
+    return report
+
+
+def change(place, name, value):
+    def act(log):
+        log["lines"][place][name] = value
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        (change(1, "detail", "strength 2"), 2), (change(1, "action", "undo"), 2), (change(2, "previous", "0" * 64), 3),
+        (change(2, "content", "0" * 64), 3), (change(0, "at", "2025-03-01T12:30:02+00:00"), 1),
+        (change(2, "hash", "0" * 64), 3), (lambda log: log["lines"].pop(0), 1), (lambda log: log["lines"].pop(1), 2),
+        (lambda log: log.update(review="s" * 22), 1), (lambda log: log.pop("review"), 1),
+        (lambda log: log["lines"].reverse(), 1),
+    ],
+)  # fmt: skip
+def test_a_log_that_was_changed_is_found_though_the_report_is_sealed_again(with_log, act, place):
+    changed = copy.deepcopy(with_log)
+    act(changed["audit_log"])
+    opened = read(sealed(changed))
+    assert opened.is_intact
+    assert opened.log_fault.startswith(f"Its audit log is broken at entry {place}: ")
+    assert opened.log_fault in opened.cautions("This file")
+
+
+def test_a_log_from_before_says_nothing_of_itself(report):
+    assert read(report).log_fault is None
+
+
+def test_a_figure_outside_its_own_interval_is_noticed(report):
+    changed = copy.deepcopy(report)
+    figure = changed["measured"]["bias"]["before"]
+    figure["value"] = figure["high"] + 0.01
+    opened = read(sealed(changed))
+    assert opened.outside == ("measured.bias.before",)
+    assert "lies outside its own interval" in opened.cautions("This file")
+    assert read(report).outside == ()
+
+
 def test_what_was_written_comes_back(report):
     opened = read(report)
     assert opened.is_intact

@@ -156,7 +156,7 @@ def test_every_table_has_plain_columns_and_a_row_for_each_thing(shown):
         "AttributeDataset": 3 + 3 + 2, "CounterfactualPairs": len(shown["CounterfactualPairs"]),
         "BiasReport": 2, "AttributeBias": len(shown["AttributeBias"].groups), "GroupMetrics": 6,
         "InfluenceScores": len(shown["FeatureSet"]), "ScoreCheck": 4, "Forgetting": 2, "AuditTrail": 1,
-        "UnlearningPath": 11 + 50, "Comparison": 3 + 2 + 3 + 3 + 2 + len(shown["Comparison"].intersections),
+        "UnlearningPath": 11 + 50, "Comparison": 4 + 2 + 3 + 3 + 2 + len(shown["Comparison"].intersections),
         "Findings": 2, "RedFlags": len(shown["RedFlags"]),
         "Verdict": len(shown["Verdict"].findings),
     }  # fmt: skip

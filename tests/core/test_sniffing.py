@@ -163,10 +163,11 @@ def test_more_cells_than_names_are_refused_not_shifted(saved):
 # --- cells
 
 
-def test_words_for_nothing_are_values_unless_the_column_is_numbers(saved):
+def test_words_that_programs_write_for_nothing_are_empty_cells_and_other_words_stay(saved):
     sheet = read_table(saved("word,number\nNone,1\nNA,NA\nnull,2\n,3\n"))
-    assert sheet.texts("word").tolist() == ["None", "NA", "null", ""]
-    assert columns_of(sheet)["word"].missing == 1
+    assert sheet.texts("word").tolist() == ["None", "", "", ""]
+    assert "Read as empty cells: NA, null in 'word' (2)." in sheet.notes
+    assert columns_of(sheet)["word"].missing == 3
     np.testing.assert_array_equal(sheet.numbers("number"), [1, np.nan, 2, 3])
     assert columns_of(sheet)["number"].missing == 1
 

@@ -359,8 +359,8 @@ def test_damaged_answers_are_refused(damage):
     ("options", "message"),
     [
         (
-            {"protected": {"sex": "halves"}},
-            "'halves' is not a grouping. Choose one of: values, ages, thirds.",
+            {"protected": {"sex": "fifths"}},
+            "'fifths' is not a grouping. Choose one of: values, ages, thirds, halves, quarters, own.",
         ),
         (
             {"split_values": {"a": "dev"}},

@@ -187,7 +187,7 @@ def message(tiny, **options):
 
 def test_an_unknown_strategy_lists_the_known_ones(tiny):
     assert message(tiny, strategy="forget") == (
-        "Unknown strategy 'forget'. Choose one of: iterated, paper-remove, paper-replace, paper-external."
+        "Unknown strategy 'forget'. Choose one of: iterated, paper-remove, paper-replace, paper-external, retained."
     )
 
 

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from fmd_core.errors import DataError
 from fmd_core.home import room_needed
 from fmd_core.running.file_lock import take_lock
-from fmd_core.running.whole_files import ABANDONED_SECONDS, written_whole
+from fmd_core.running.whole_files import ABANDONED_SECONDS, write_text_whole, written_whole
 
 HALF = """
 import sys, time
@@ -215,3 +216,20 @@ def test_where_the_file_system_has_no_locks_none_is_taken(path, monkeypatch):
     monkeypatch.setattr(filelock, "lock_descriptor", none)
     with path.open() as file:
         assert not take_lock(file.fileno())
+
+
+def test_a_text_is_written_whole_and_a_device_as_it_comes(path, monkeypatch):
+    write_text_whole(path, "new é")
+    assert path.read_text(encoding="utf-8") == "new é"
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            write_text_whole(path, "newer")
+    assert path.read_text(encoding="utf-8") == "new é"
+    assert names(path) == [path.name]
+    write_text_whole(Path(os.devnull), "gone")
+    assert Path(os.devnull).is_char_device()

@@ -174,6 +174,7 @@ def test_counts_have_commas_from_a_thousand_on():
         ("(95 % interval 54.8 to 62.9, n = 450)", "(95_%_interval 54.8_to_62.9, n_=_450)"),
         (f"{MINUS}1.0 (+0.5 to {MINUS}2.0)", f"{MINUS}1.0 (+0.5_to_{MINUS}2.0)"),
         ("falls by 5.0 points, and 1 point", "falls by 5.0_points, and 1_point"),
+        ("5s (28 → 96 %), 3 → wrong", "5s (28_→_96_%), 3 → wrong"),
         ("red 3 to the left, ten = 4 of plan", "red 3 to the left, ten = 4 of plan"),
     ],
 )
@@ -249,7 +250,7 @@ def test_the_sentence_of_a_group_gap_names_its_direction(favours, direction):
     uneven = replace(even, metrics=replace(even.metrics, demographic_parity_difference=decisions))
     found = scan(BiasReport(UNKNOWN, (uneven,)), 0.1, "demographic parity")[0]
     assert wording.attribute_sentence(found) == (
-        f"On average a class gets 15.2 points {direction} probability where the colour goes with the pattern "
+        f"On average a class gets 15.2 points {direction} probability where the colour is usual for the class "
         "than elsewhere (95 % interval 12.0 to 18.0, n = 450)."
     )
     assert (

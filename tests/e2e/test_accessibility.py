@@ -11,6 +11,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from app.view_models import glossary
+from tests.browser import way_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]  # every page in both themes under axe-core
 
@@ -74,10 +75,10 @@ def open_fully(visitor, path):
     if path == "feature_unlearning":
         expect(page.get_by_role("heading", name="What it does to the answers")).to_be_visible(timeout=120_000)
     if path == "compare":
-        page.get_by_role("link", name="Unlearn", exact=True).click()
+        way_to(page, "Unlearn").click()
         visitor.act(page.get_by_role("button", name="Apply our suggestion").click)
         expect(page.get_by_test_id("stSidebar").get_by_text("In force: variant 1")).to_be_visible()
-        page.get_by_role("link", name="Compare", exact=True).click()
+        way_to(page, "Compare").click()
         expect(page.get_by_role("heading", name="Variants that you kept")).to_be_visible()
         expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
     if path == "method":
@@ -153,18 +154,24 @@ def test_a_model_is_debiased_without_a_mouse(visit):
     expect(
         page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
     ).to_be_visible()
+    lines = page.get_by_role("list", name="What was found, worst first").get_by_role("button")
+    press(lines.nth(2))
+    expect(page.get_by_text("of pink images are answered “digit 2”")).to_be_visible()
+    press(page.get_by_role("button", name="Limits", exact=True), back=True)
     press(page.get_by_role("slider", name="Limit"), "ArrowRight")
     expect(page.get_by_text("Beyond the limit of 11 points")).to_be_visible()
-    press(page.get_by_role("button", name="Look at the twins"))
+    page.keyboard.press("Escape")
+    press(page.get_by_role("button", name="Look at who taught it that"))
+    press(page.get_by_role("link", name="Twins", exact=True), back=True)
     flips = page.get_by_role("switch", name="Only where the answer flips")
     press(flips, "Space")
     expect(flips).to_be_checked()
     press(page.get_by_role("list", name="Twin pairs").get_by_role("button").first)
     expect(page.get_by_role("heading", name="Where the model looks")).to_be_visible()
-    press(sidebar.get_by_role("link", name="Harmful samples"), back=True)
+    press(page.get_by_role("link", name="Harmful samples", exact=True), back=True)
     press(page.get_by_role("list", name=HARMFUL).get_by_role("button").nth(1))
     expect(page.get_by_text("it is harmful")).to_be_visible()
-    press(sidebar.get_by_role("link", name="Unlearn", exact=True), back=True)
+    press(page.get_by_role("link", name="Fix", exact=True), back=True)
     press(page.get_by_role("slider", name="Strength"), "ArrowRight")
     expect(page.get_by_role("heading", name="the colour bias falls")).to_be_visible()
     press(page.get_by_role("button", name="Go to our suggestion"))
@@ -182,14 +189,14 @@ def test_a_term_is_explained_by_hover_and_by_keyboard(visit):
     expect(tooltip.first).to_contain_text(glossary.term("Strength").meaning)
     page.keyboard.press("Escape")
     expect(tooltip).to_have_count(0)
-    page.get_by_test_id("stMetric").nth(3).get_by_test_id("stTooltipIcon").hover()
+    page.get_by_test_id("stMetric").nth(4).get_by_test_id("stTooltipIcon").hover()
     expect(tooltip.first).to_contain_text(glossary.term("The pattern").meaning)
 
 
 def test_a_table_wider_than_the_screen_scrolls_by_keyboard(visit):
     page = visit(390, 844).open("find_bias").page
     settled(page)
-    box = page.get_by_test_id("stTable").first.locator("> div")
+    box = page.get_by_test_id("stTable").filter(visible=True).first.locator("> div")
     tab_to(page, box)
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     page.keyboard.press("ArrowRight")

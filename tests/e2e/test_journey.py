@@ -13,6 +13,7 @@ from safetensors.numpy import load as load_tensors
 from app import cache
 from app.record.review import Review
 from fmd_core.method import find_strategy
+from tests.browser import way_to
 
 REVIEW = Review()
 
@@ -56,12 +57,11 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     ).to_be_visible()
     bias = cache.audit(REVIEW, None).attributes[0].bias
     assert f"{100 * bias.value:.1f}" == "64.1"
-    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(4)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(3)
 
-    visitor.follow("Look at the twins")
-    assert images_painted(page, "Twin pairs") == 48
+    assert page.get_by_test_id("stHtml").get_by_role("img", name="the model says").count() == 2
 
-    visitor.follow("See who taught it that")
+    visitor.follow("Look at who taught it that")
     assert images_painted(page, "Harmful training samples") == 50
     first = page.get_by_role("list", name="Harmful training samples").get_by_role("button").first
     visitor.act(lambda: first.press("Enter"))
@@ -69,7 +69,10 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     with page.expect_download() as scores:
         page.get_by_role("button", name="Download all scores as CSV").click()
     rows = scores.value.path().read_text().splitlines()
-    assert rows[0] == "rank,sample,digit,colour,paper,bias_aligned,removal_effect_points"
+    assert rows[0] == (
+        "rank,sample,digit,colour,paper,bias_aligned,removal_effect_points,looks_mislabelled,"
+        "label_probability_without_it,likelier_label"
+    )
     assert len(rows) == 901
 
     visitor.follow("Take it out")
@@ -115,18 +118,18 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
 
     paper = page.context.new_page()
     paper.goto(files["Report (HTML)"].as_uri())
-    expect(paper.get_by_role("heading", level=1)).to_contain_text("the colour bias falls", ignore_case=True)
+    expect(paper.get_by_role("heading", level=1)).to_contain_text("Changing only the colour moves the answer")
+    expect(paper.get_by_text("the colour bias falls").first).to_be_visible()
     assert paper.locator("img").evaluate_all(PAINTED)
     paper.close()
 
 
-def test_a_whole_review_takes_six_clicks(visit):
+def test_a_whole_review_takes_five_clicks(visit):
     """Find, look, unlearn, report: every click is the page's own next button."""
     visitor = visit().open()
     page = visitor.page
     buttons = (
-        "Find the bias", "Look at the twins", "See who taught it that", "Take it out", "Apply our suggestion",
-        "Write the report",
+        "Find the bias", "Look at who taught it that", "Take it out", "Apply our suggestion", "Write the report",
     )  # fmt: skip
     for name in buttons:
         button = page.get_by_role("button", name=name).first
@@ -134,7 +137,7 @@ def test_a_whole_review_takes_six_clicks(visit):
         visitor.act(button.click)
     expect(page.get_by_role("heading", level=1, name="the colour bias falls from")).to_be_visible()
     expect(page.get_by_role("button", name="Report (HTML)")).to_be_enabled()
-    assert len(buttons) == 6
+    assert len(buttons) == 5
 
 
 @pytest.mark.slow
@@ -167,6 +170,7 @@ def test_a_double_click_applies_once(visit):
     page = visitor.page
     visitor.act(lambda: page.get_by_role("button", name="Go to our suggestion").click())
     visitor.act(lambda: page.get_by_role("button", name="Apply this").dblclick())
+    page.get_by_role("button", name="History", exact=True).click()
     expect(page.get_by_role("cell", name="apply", exact=True)).to_have_count(1)
 
 
@@ -213,7 +217,7 @@ def test_back_leads_to_the_page_before_whatever_was_moved_meanwhile(visit):
     page = visitor.page
     verdict = page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
     expect(verdict).to_be_visible(timeout=90_000)
-    visitor.act(lambda: page.get_by_role("link", name="Unlearn", exact=True).click())
+    visitor.go("Unlearn")
     slider = page.get_by_role("slider", name="Strength")
     for _ in range(3):
         visitor.act(lambda: slider.press("ArrowRight"))
@@ -234,7 +238,7 @@ def test_the_attribute_that_is_blamed_can_be_reviewed_at_once(visit):
     visitor.act(lambda: page.get_by_role("button", name="Review colour instead").click())
     expect(page.get_by_role("heading", name="Who is served how well, by colour")).to_be_visible()
     expect(page.get_by_role("combobox", name="Attribute under review")).to_have_value("Colour")
-    visitor.follow("Look at the twins")
+    visitor.go("Twins")
     expect(page.get_by_text("only the colour differs")).to_be_visible()
 
 
@@ -259,5 +263,5 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     finding = page.get_by_role("heading", name="Blond masculine faces are recognised 76 % of the time")
     expect(finding).to_be_visible(timeout=120_000)
     expect(page.get_by_text("Changing only the presentation moves the answer by").first).to_be_visible()
-    page.get_by_role("link", name="Twins", exact=True).click()
+    way_to(page, "Twins").click()
     assert images_painted(page, "Twin pairs") == 48

@@ -54,7 +54,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     assert len(imported) == 1  # neither the double click nor the change left another behind
     _train(page, "0")
     _train(page, "1")
-    visitor.act(lambda: page.get_by_role("radio", name="Open weights").click())
+    visitor.act(lambda: page.get_by_role("radio", name="Open a model file").click())
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("seed 1$"))  # not the one before
 
     page.get_by_role("button", name="Find the bias").click()
@@ -66,9 +66,11 @@ def test_own_table_from_the_file_to_the_figure(visit):
     assert by_sex.value > 0.2
     assert by_sex.n == N  # everybody, each judged by a model that never saw them
     expect(page.get_by_text("is judged by one of five models that never saw them")).to_be_visible()
-    expect(page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first).to_be_visible()
+    expect(
+        page.get_by_text(f"the answer by {100 * by_sex.value:.1f} points").first
+    ).to_be_attached()  # on hover
 
-    visitor.act(lambda: page.get_by_role("link", name="Twins", exact=True).click())
+    visitor.go("Twins")
     pair = page.get_by_role("list", name="Twin pairs").get_by_role("listitem").first
     expect(pair).to_contain_text("hours: ")
     differ = {line.split(":")[0] for line in pair.locator("strong").all_inner_texts()}

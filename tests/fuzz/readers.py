@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import opening_weights, own_files, pictures, public_data, tables
+from tests.fuzz import brought, model_folders, opening_weights, own_files, pictures, public_data, tables
 from tests.fuzz.mutation import NAMES, changed, zip_of
 
 
@@ -36,6 +36,12 @@ def write_parquet(rng: Random, folder: Path) -> None:
     (folder / "people.parquet").write_bytes(
         content if rng.random() < 0.3 else changed(rng, content, start=start)
     )
+
+
+def write_brought(rng: Random, folder: Path) -> None:
+    form = rng.choice(tuple(brought.FORMS))
+    content = brought.FORMS[form](rng)
+    (folder / f"people.{form}").write_bytes(content if rng.random() < 0.3 else changed(rng, content))
 
 
 def read_a_table(rng: Random, folder: Path) -> object:
@@ -130,12 +136,17 @@ def read_pictures_with_list(_: Random, folder: Path) -> object:
 READERS: dict[str, Reader] = {
     "table: CSV": Reader(2_000, write_csv, read_a_table),
     "table: Parquet": Reader(1_300, write_parquet, read_a_table),
+    "table: Excel, ARFF, JSON": Reader(500, write_brought, read_a_table),
     "pictures": Reader(1_200, write_pictures, read_pictures),
     "pictures in a zip, with a list": Reader(
         900, write_pictures_with_list, read_pictures_with_list, most_sentences=12
     ),
     "weights: safetensors": Reader(900, opening_weights.write_safetensors, opening_weights.read_weights),
     "weights: PyTorch archive": Reader(800, opening_weights.write_archive, opening_weights.read_weights),
+    "model: Hugging Face zip": Reader(700, model_folders.write_folder, opening_weights.read_model),
+    "model: skops": Reader(700, model_folders.write_skops, opening_weights.read_model),
+    "model: checkpoint": Reader(500, model_folders.write_checkpoint, opening_weights.read_model),
+    "model: ONNX": Reader(500, model_folders.write_onnx, opening_weights.read_model),
     "model on the shelf": Reader(300, opening_weights.write_classifier, opening_weights.read_classifier),
     "report JSON": Reader(800, own_files.write_report, own_files.read_report),
     "CelebA's lists and pictures": Reader(400, public_data.write_celeba, public_data.read_celeba),

@@ -1,7 +1,10 @@
 """Run the Dockerfile where there is no Docker: its steps on a clean Debian, its command as its user on a
 read-only root file system. Needs root, debootstrap and a network; about 7 GB and ten minutes.
 
-    python tests/image/run.py /tmp/image [--again]      # --again: only start what was built before
+    python tests/image/run.py /tmp/image [--again] [--registry]
+
+--again only starts what was built before. --registry takes torch from the registry, where PyTorch's own index of CPU
+builds is not reached: an image of 4 GB more.
 
 What this is not: the base image is Debian's Python in an environment, not python:3.11-slim; network and
 process ids are the machine's; no engine, no compose file, no limits.
@@ -38,13 +41,18 @@ class Image:
         self.folder, self.env = folder, {"PATH": PATH, "LANG": "C.UTF-8"}
         self.cwd, self.user, self.command, self.health, self.volumes = "/", "root", [], [], []
 
-    def read(self, dockerfile: str, *, build: bool) -> None:
-        """Carry out every instruction; without `build` only remember what the last ones say."""
+    def read(self, dockerfile: str, *, build: bool, registry: bool) -> None:
+        """Carry out every instruction; without `build` only remember what the last ones say. With `registry` torch
+        comes as the registry has it, with its CUDA libraries."""
+        if registry:
+            dockerfile = dockerfile.replace("--no-deps --index-url $TORCH_INDEX", "")
         for line in re.sub(r"\\\n", " ", dockerfile).splitlines():
             word, _, rest = line.strip().partition(" ")
             if not word or word.startswith("#"):
                 continue
-            if word == "ENV":
+            if word == "ARG" and "=" in rest:
+                self.env.setdefault(*rest.split("=", 1))
+            elif word == "ENV":
                 self.env |= dict(pair.split("=", 1) for pair in shlex.split(rest))
             elif word == "WORKDIR":
                 self.cwd = rest
@@ -62,7 +70,7 @@ class Image:
             elif word == "RUN" and build:
                 print("+", rest, flush=True)
                 subprocess.run(self.chroot(["sh", "-ec", rest]), env=self.env, check=True)
-            elif word not in ("FROM", "EXPOSE", "COPY", "RUN"):
+            elif word not in ("ARG", "FROM", "EXPOSE", "COPY", "RUN"):
                 raise SystemExit(f"This script does not know '{word}'.")
 
     def inside(self, path: str) -> Path:
@@ -144,11 +152,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--registry", action="store_true")
     chosen = parser.parse_args()
     image = Image(chosen.folder.resolve())
     if not image.folder.exists():
         clean_debian(image.folder)
-    image.read((ROOT / "Dockerfile").read_text(), build=not chosen.again)
+    image.read((ROOT / "Dockerfile").read_text(), build=not chosen.again, registry=chosen.registry)
     leftovers = [name for name in ("tests", ".git", ".streamlit/secrets.toml") if image.inside(name).exists()]
     who = subprocess.run(image.contained(["sh", "-c", WRITE]), env=image.env, capture_output=True, text=True)
     print("left in the image that should not be:", leftovers or "nothing")

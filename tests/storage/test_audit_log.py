@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from app.storage import BrokenLogError, StorageError
-from app.storage.audit_log import START, check_chain, content_digest, entry_hash
+from app.storage.audit_log import check_chain, content_digest
+from fmd_core.report.log_chain import START, entry_hash
 
 STEPS = 4  # with the creation
 

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import inspect, text
 
-from app.storage import StorageError, database
+from app.storage import ReviewStore, StorageError, database
 from app.storage.database import ALEMBIC, NEWER, database_url, open_engine, upgrade, writing
 from app.storage.tables import METADATA
 
@@ -127,3 +127,16 @@ def test_the_alembic_command_finds_the_database(sqlite_url, open_store, monkeypa
     )
     assert answer.returncode == 0, answer.stderr
     assert "No new upgrade operations detected" in answer.stdout
+
+
+def test_a_database_that_lost_its_version_is_said_in_words(url):
+    first = ReviewStore(url)
+    kept = first.create("ann", data="d", model="m", state={})
+    with writing(first._opened()).begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    first.close()
+    second = ReviewStore(url)
+    with pytest.raises(StorageError) as caught:
+        second.load(kept)
+    assert str(caught.value) == database.UNVERSIONED
+    second.close()

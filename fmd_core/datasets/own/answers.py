@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 
 from fmd_core.data import SPLITS, Array, Split
+from fmd_core.datasets.own.cut_points import limits_of
 from fmd_core.datasets.own.people import codes_of, share_out_people
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.table_encoding import AGE_EDGES, Binned, ages, thirds
+from fmd_core.datasets.table_encoding import AGE_EDGES, Binned, ages, between, equal_parts
 from fmd_core.errors import DataError
+from fmd_core.text import one_form
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Grouping = Literal["values", "ages", "thirds"]
-"""How a protected column makes groups: each value one, four age groups, or three equal parts."""
+Grouping = Literal["values", "ages", "thirds", "halves", "quarters", "own"]
+"""How a protected column makes groups: each value one, four age groups, equal parts, or limits of one's own."""
 SHARES: dict[Split, float] = {"train": 0.6, "external": 0.1, "validation": 0.1, "test": 0.2}
+EQUAL_PARTS: dict[Grouping, int] = {"halves": 2, "thirds": 3, "quarters": 4}
 MIN_CLASS = 10  # rows: fewer cannot be shared out over four splits
 _ASKED_LATER = {
     "favourable",
@@ -39,6 +42,13 @@ _ASKED_LATER = {
     "answered",
     "answer_classes",
     "scores_of",
+    "folders",
+    "without_picture",
+    "limits",
+    "cut",
+    "lists",
+    "template",
+    "case",
 }  # imports of before have no answer to these
 _SPLIT_WORDS: dict[str, Split] = {
     r"train\w*|training|0": "train", r"external": "external", r"val\w*|dev\w*|1": "validation",
@@ -70,10 +80,18 @@ class Answers:
     """The column that says how many people a row stands for; it is not read."""
     one_spelling: tuple[str, ...] = field(default=(), kw_only=True)
     """Columns whose labels are put together where they differ in capitals or spaces alone."""
+    limits: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """The limits of the groups of a protected column that are one's own, as rising numbers: '30, 45, 60'."""
+    cut: str = field(default="", kw_only=True)
+    """The number from which on a target of numbers is the other of two answers; '' where its values are answers."""
 
     def __post_init__(self) -> None:
         check_choices("a grouping", self.protected.values(), get_args(Grouping))
         check_choices("a split", self.split_values.values(), SPLITS)
+
+    def compares(self) -> bool:
+        """Whether anything was named that should not matter."""
+        return bool(self.protected)
 
     def unanswered(self) -> str:
         """What else is to be said before such data can be opened, as a request; '' when nothing is."""
@@ -88,7 +106,7 @@ class Answers:
         """Answers that `to_dict` gave. Raises DataError where they are damaged."""
         known = {f.name: f.type for f in fields(cls) if f.name in saved or f.name not in _ASKED_LATER}
         try:
-            values = {name: json.loads(saved[name]) for name in known}
+            values = {name: _one_form(json.loads(saved[name])) for name in known}
             return cls(**{name: _typed(value, str(known[name])) for name, value in values.items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
@@ -107,7 +125,7 @@ def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
     """`value` if it is what the annotation `kind` says, with lists as tuples; else TypeError."""
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if kind.startswith("str") and isinstance(value, str):
+    if kind.startswith(("str", "Folders")) and isinstance(value, str):
         return value
     if kind == "str | None" and value is None:
         return value
@@ -116,6 +134,15 @@ def _typed(value: Any, kind: str) -> Any:  # noqa: ANN401
     if kind.startswith(("Mapping", "AlsoChange")) and isinstance(value, dict) and _is_text_tree(value):
         return value
     raise TypeError
+
+
+def _one_form(value: Any) -> Any:  # noqa: ANN401
+    """Every text in one form, as a sheet is read: answers kept by an earlier version may hold the other."""
+    if isinstance(value, str):
+        return one_form(value)
+    if isinstance(value, list):
+        return [_one_form(part) for part in value]
+    return {one_form(k): _one_form(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _is_text_tree(value: Any) -> bool:  # noqa: ANN401
@@ -224,12 +251,16 @@ def used_classes(answers: Answers, labels: Iterable[str]) -> dict[str, str] | No
     return {level: name for level, name in answers.classes.items() if level in present} or None
 
 
-def protected_rule(sheet: Sheet, name: str, grouping: Grouping, rows: Array) -> str | Binned:
+def protected_rule(sheet: Sheet, answers: Answers, name: str, rows: Array) -> str | Binned:
     """How the protected column `name` makes groups in `rows`."""
+    grouping = answers.protected[name]
     if grouping == "values":
         return name
-    numbers = sheet.numbers(name)[rows]
-    return ages(name) if grouping == "ages" else thirds(name, numbers)
+    if grouping == "ages":
+        return ages(name)
+    if grouping == "own":
+        return between(name, limits_of(name, answers.limits.get(name, "")))
+    return equal_parts(name, sheet.numbers(name)[rows], EQUAL_PARTS[grouping])
 
 
 def suggest_grouping(column: ColumnProfile) -> Grouping:

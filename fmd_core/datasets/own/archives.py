@@ -13,7 +13,8 @@ import stat
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -29,9 +30,11 @@ MAX_DIRECTORY = 32 * 2**20  # bytes of the list of contents, which zipfile holds
 MAX_TOTAL = 4 * 2**30
 MAX_FILE = 64 * 2**20
 MAX_RATIO = 100  # unpacked to packed: pictures are packed already, so that they hardly shrink
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+KINDS = "JPEG, PNG, WebP, BMP or TIFF"
+_ROOMY = (".bmp", ".tif", ".tiff")  # may be stored unpacked, so that a plain one shrinks as much as zip can
 NAMES = "names.json"
-_OWN_NAME = re.compile(r"[0-9]{6}\.(?:jpg|jpeg|png|webp)")
+_OWN_NAME = re.compile(r"[0-9]{6}\.(?:jpg|jpeg|png|webp|bmp|tif|tiff)")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)")
 
@@ -63,23 +66,36 @@ def open_zip(path: Path, destination: Path, progress: Callable[[float], None] = 
     """
     if destination.exists():
         raise DataError(f"The folder '{destination.name}' exists already; unpack into a new one.")
-    _check_directory(path)
     try:
-        with room_needed(DataError), ZipFile(path) as archive:
+        with _archive(path) as archive, room_needed(DataError):
             chosen, skipped = _choose(path, archive.infolist())
             destination.mkdir(parents=True)
             files = _extract(archive, chosen, destination, skipped, progress)
             names = {name: file.name for name, file in files.items()}
             (destination / NAMES).write_text(json.dumps(names))
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        shutil.rmtree(destination, ignore_errors=True)
-        raise DataError(
-            f"'{short_name(path.name)}' is not a zip archive, or it is damaged; pack it again."
-        ) from error
     except BaseException:  # also a cancel: leave nothing half done
         shutil.rmtree(destination, ignore_errors=True)
         raise
     return Extracted(destination, files, skipped)
+
+
+def names_in_zip(path: Path) -> tuple[str, ...]:
+    """What the pictures of a zip are called, by its list of contents alone. Raises DataError as `open_zip`."""
+    with _archive(path) as archive:
+        return tuple(_choose(path, archive.infolist())[0])
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[ZipFile]:
+    """A zip whose list of contents fits in memory; whatever breaks in it is a DataError."""
+    _check_directory(path)
+    try:
+        with ZipFile(path) as archive:
+            yield archive
+    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(
+            f"'{short_name(path.name)}' is not a zip archive, or it is damaged; pack it again."
+        ) from error
 
 
 def list_images(folder: Path) -> dict[str, Path]:
@@ -95,7 +111,7 @@ def list_images(folder: Path) -> dict[str, Path]:
         files = {p.relative_to(folder).as_posix(): p for p in found if p.is_file() and not p.is_symlink()}
     if not files:
         raise DataError(
-            f"The folder '{short_name(folder.name)}' holds no picture; put JPEG, PNG or WebP files into it."
+            f"The folder '{short_name(folder.name)}' holds no picture; put {KINDS} files into it."
         )
     return files
 
@@ -146,9 +162,9 @@ def _choose(path: Path, entries: list[ZipInfo]) -> tuple[dict[str, ZipInfo], dic
     skipped: dict[str, str] = {}
     folded: set[str] = set()
     for entry in entries:
-        if entry.orig_filename.endswith("/") and not entry.file_size:
+        name, reason = _plain(entry), _reason_against(entry)
+        if name.endswith("/") and not entry.file_size:
             continue  # a folder
-        name, reason = entry.orig_filename, _reason_against(entry)
         key = unicodedata.normalize("NFC", name).casefold()
         if not reason and key in folded:
             reason = "the name is there twice, or differs only in capitals"
@@ -166,23 +182,23 @@ def _choose(path: Path, entries: list[ZipInfo]) -> tuple[dict[str, ZipInfo], dic
     if not chosen:
         why = f" ({next(iter(skipped.values()))})" if skipped else ""
         raise DataError(
-            f"'{short_name(path.name)}' holds no picture that can be used{why}; pack JPEG, PNG or WebP files."
+            f"'{short_name(path.name)}' holds no picture that can be used{why}; pack {KINDS} files."
         )
     return chosen, skipped
 
 
+def _plain(entry: ZipInfo) -> str:
+    """The name of an entry with the slashes that the format asks for: some programs on Windows write others."""
+    return entry.orig_filename.replace("\\", "/")
+
+
 def _reason_against(entry: ZipInfo) -> str:
     """Why an entry is not extracted, '' if it is."""
-    name = entry.orig_filename
-    suffix = Path(name.replace("\\", "/")).suffix.lower()
+    name = _plain(entry)
+    suffix = Path(name).suffix.lower()
     if _JUNK.search(name):
         return "a system file"
-    if (
-        name.startswith(("/", "\\"))
-        or "\\" in name
-        or re.match(r"[A-Za-z]:", name)
-        or ".." in name.split("/")
-    ):
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
         return "the name leads out of the archive"
     if any(unicodedata.category(character) == "Cc" for character in name):
         return "the name holds control characters"
@@ -191,14 +207,14 @@ def _reason_against(entry: ZipInfo) -> str:
     if suffix in _ARCHIVES:
         return "an archive in the archive"
     if suffix not in SUFFIXES:
-        return "not a JPEG, PNG or WebP picture"
+        return f"not a {KINDS} picture"
     if entry.flag_bits & 0x1:
         return "encrypted"
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         return "packed in an unusual way"
     if entry.file_size > MAX_FILE:
         return f"larger than {MAX_FILE // 2**20} MB"
-    if entry.file_size > MAX_RATIO * max(1, entry.compress_size):
+    if suffix not in _ROOMY and entry.file_size > MAX_RATIO * max(1, entry.compress_size):
         return f"over {MAX_RATIO} times larger than packed, as no picture is"
     return ""
 

@@ -14,7 +14,7 @@ from fmd_core import figures
 from fmd_core.datasets.data_warnings import AuditWarning, WarningKind
 from fmd_core.datasets.own.answers import MIN_CLASS
 from fmd_core.datasets.own.sniffing import ColumnProfile, Sheet, count
-from fmd_core.datasets.own.sniffing_columns import is_amount, profile_column, suggest_roles
+from fmd_core.datasets.own.sniffing_columns import NOT_STATED, is_amount, profile_column, suggest_roles
 from fmd_core.datasets.table_dataset import MAX_CLASSES
 from fmd_core.errors import DataError
 from fmd_core.text import clean_names
@@ -22,14 +22,15 @@ from fmd_core.text import clean_names
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOT_KNOWN = {"na", "n/a", "#n/a", "nan", "null", "?"}
+_NOT_KNOWN = NOT_STATED | {"?", "-", "unknown", "missing", "not stated", "not known"}
 _WEIGHTS = re.compile(
     r"fnl ?wgt|p ?weight|weights|wgt|(?:sample|survey|person|final|case|design|population|sampling|instance) ?"
     r"(?:weights?|wgt|wt)"
 )
 _PERSON = re.compile(
     r"(?:.* )?(?:person|patient|user|customer|client|subject|student|candidate|applicant|employee|member|participant|"
-    r"people|individual|entity)(?: ?(?:id|nr|no|key|number|code))?|id"
+    r"people|individual|entity|identity|lesion|product|item|animal|household|speaker|writer)"
+    r"(?: ?(?:id|nr|no|key|number|code))?|id"
 )
 _IDENTIFIER = re.compile(
     r"(?:.* )?(?:id|index|uuid|guid|key|row|rownames|nr|no|number|name|unnamed.*|column 1)"

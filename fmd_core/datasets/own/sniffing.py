@@ -12,17 +12,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array
+from fmd_core.datasets.own.sniffing_arff import read_arff
 from fmd_core.datasets.own.sniffing_columns import (
     ColumnProfile,
-    number_text,
+    number_texts,
     profile_column,
     suggest_roles,
     tidy_cells,
     to_number,
+    without_programs_words,
 )
-from fmd_core.datasets.own.sniffing_formats import ENCODINGS, check_size, is_parquet
-from fmd_core.datasets.own.sniffing_layout import DELIMITERS, NUMBER, Layout, find_layout, records
+from fmd_core.datasets.own.sniffing_formats import ENCODINGS, Format, check_size, find_format
+from fmd_core.datasets.own.sniffing_json import read_json
+from fmd_core.datasets.own.sniffing_layout import (
+    AS_FOUND,
+    DELIMITERS,
+    NUMBER,
+    Correction,
+    Layout,
+    find_layout,
+    records,
+)
 from fmd_core.datasets.own.sniffing_parquet import read_parquet
+from fmd_core.datasets.own.sniffing_workbook import read_workbook
 from fmd_core.errors import DataError
 from fmd_core.text import clean_names, clean_text, short_name
 
@@ -30,8 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "DELIMITERS", "ENCODINGS", "ColumnProfile", "Layout", "Preview", "Sheet", "find_layout", "read_preview",
-    "read_table", "safe_cell",
+    "AS_FOUND", "DELIMITERS", "ENCODINGS", "ColumnProfile", "Correction", "Layout", "Preview", "Sheet", "find_layout",
+    "read_preview", "read_table", "safe_cell", "sheet_of_frame",
 ]  # fmt: skip
 
 PREVIEW_ROWS = 1_000
@@ -90,9 +102,7 @@ class Sheet:
         if self.column(name).kind != "number":
             return self.frame[name].to_numpy(dtype=object)
         codes, found = np.unique(self.numbers(name), return_inverse=True)[::-1]
-        return np.array(["" if np.isnan(value) else number_text(value) for value in found], dtype=object)[
-            codes
-        ]
+        return np.array(["" if text == "nan" else text for text in number_texts(found)], dtype=object)[codes]
 
 
 def read_preview(path: Path, layout: Layout | None = None) -> Preview:
@@ -107,9 +117,19 @@ def read_preview(path: Path, layout: Layout | None = None) -> Preview:
     )
 
 
-def read_table(path: Path, layout: Layout | None = None) -> Sheet:
-    """A whole CSV or Parquet file. Raises DataError, in one sentence, for a file that is no table."""
-    return _read(path, layout, None)[0]
+def read_table(path: Path, layout: Layout | None = None, said: Correction = AS_FOUND) -> Sheet:
+    """A whole file of any format that is read here, laid out as `said`, else as it looks; `layout` overrides all that
+    is found (text files only). Raises DataError, in one sentence, for a file that is no table."""
+    return _read(path, layout, None, said)[0]
+
+
+def sheet_of_frame(
+    name: str, form: str, frame: pd.DataFrame, notes: Sequence[str] = (), *, comma_is_decimal: bool = False
+) -> Sheet:
+    """A sheet of texts that were put together here."""
+    frame = frame.astype("str")
+    columns, more = _profiles(frame, comma_is_decimal=comma_is_decimal)
+    return Sheet(name, form, None, frame, columns, (*notes, *more))
 
 
 def count(number: int, noun: str) -> str:
@@ -139,30 +159,55 @@ def safe_cell(text: str) -> str:
     )
 
 
-def _read(path: Path, layout: Layout | None, limit: int | None) -> tuple[Sheet, bool]:
-    name = short_name(path.name)
-    if is_parquet(path):
-        words, layout = "Parquet", None
-        header, frame, complete = read_parquet(path, limit)
-        notes: list[str] = []
-    else:
-        layout = layout or find_layout(path)
+def _read(
+    path: Path, layout: Layout | None, limit: int | None, said: Correction = AS_FOUND
+) -> tuple[Sheet, bool]:
+    name, form = short_name(path.name), find_format(path)
+    notes: list[str] = []
+    complete = True
+    words: str = form
+    if form == "text":
+        layout = layout or find_layout(path, said)
         words = f"CSV: {layout.words}"
         header, frame, notes, complete = _read_text(path, layout, limit)
+    else:
+        layout = None
+        if form == "Parquet":
+            header, frame, complete = read_parquet(path, limit)
+        else:
+            header, frame, notes = _read_rows(path, form, said)
     if len(frame) == 0:
         raise DataError(f"'{name}' has a header but no rows; choose a table with data.")
     names, renamed = _column_names(header)
     frame = frame.set_axis(list(names), axis=1)
-    columns, more = _profiles(frame, comma_is_decimal=layout is not None and layout.delimiter != ",")
+    by_comma = layout is not None and layout.delimiter != ","
+    columns, more = _profiles(frame, comma_is_decimal=by_comma, decimal=said.decimal)
     return Sheet(name, words, layout, frame, columns, (*notes, *renamed, *more)), complete
 
 
-def _profiles(frame: pd.DataFrame, *, comma_is_decimal: bool) -> tuple[tuple[ColumnProfile, ...], list[str]]:
+def _read_rows(path: Path, form: Format, said: Correction) -> tuple[list[str], pd.DataFrame, list[str]]:
+    """Header, columns by place and what was skipped, of a format that is no text cut at delimiters."""
+    if form == "Excel":
+        return read_workbook(path, said)
+    return (read_arff if form == "ARFF" else read_json)(path)
+
+
+def _profiles(
+    frame: pd.DataFrame, *, comma_is_decimal: bool, decimal: str = ""
+) -> tuple[tuple[ColumnProfile, ...], list[str]]:
     """Tidy every column of `frame` in place and look at it."""
-    columns, cuts = [], {}
+    columns, cuts, unstated = [], {}, []
     for name in map(str, frame.columns):
         frame[name], cuts[name] = tidy_cells(frame[name])
-        columns.append(profile_column(name, frame[name], comma_is_decimal=comma_is_decimal))
+        profile = profile_column(name, frame[name], comma_is_decimal=comma_is_decimal, decimal=decimal)
+        if profile.kind != "number":  # there such words are missing anyway
+            frame[name], words = without_programs_words(frame[name])
+            if words:
+                profile = profile_column(
+                    name, frame[name], comma_is_decimal=comma_is_decimal, decimal=decimal
+                )
+                unstated.append(f"{', '.join(words)} in '{name}' ({sum(words.values()):,})")
+        columns.append(profile)
     slips = sum(column.slips for column in columns)
     found = {
         "Long values were cut to 80 characters": [name for name, number in cuts.items() if number],
@@ -172,7 +217,8 @@ def _profiles(frame: pd.DataFrame, *, comma_is_decimal: bool) -> tuple[tuple[Col
     }
     roles = suggest_roles(columns, len(frame))
     profiles = tuple(replace(column, role=roles[column.name]) for column in columns)
-    return profiles, [f"{what} in {listed(names)}." for what, names in found.items() if names]
+    notes = [f"{what} in {listed(names)}." for what, names in found.items() if names]
+    return profiles, [*notes, *([f"Read as empty cells: {first_ten(unstated)}."] if unstated else [])]
 
 
 def _column_names(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

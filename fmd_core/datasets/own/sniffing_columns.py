@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS_SHOWN = 100
+PROSE_WORDS = 4  # of half of the values at least: names and titles have fewer
 Kind = Literal["category", "number", "text"]
 Role = Literal["input", "target", "protected", "split", "file", "ignore"]
 NumberStyle = Literal["plain", "decimal comma", "thousands comma"]
 
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _COMMA = re.compile(
-    r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+    r"[+-]?(?=[0-9,])(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|0|[1-9][0-9]*)?(?:,[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 )
+NOT_STATED = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null"})
+"""How programs write an empty cell, in small letters. 'none', 'unknown' or '?' may be an answer: the reviewer says."""
 _NO_NUMBER = {"na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "missing", "unknown"}
 _NEARLY_ALL = 0.98  # from here on, the rest of a column of numbers are slips
 _IMAGE = re.compile(r".+\.(?:jpe?g|png|webp|gif|bmp|tiff?)", re.IGNORECASE)
@@ -40,7 +44,8 @@ _TARGETS = (
 of people, and those that may mean something else."""
 _VAGUE = {"call", "called", "response", "status", "action"}
 _PART = {
-    "target", "label", "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
+    "target", "label", "labels", "finding", "findings",
+    "class", "outcome", "result", "income", "default", "hired", "approved", "decision",
     "diagnosis", "survived", "churn", "risk", "y",
 }  # fmt: skip
 _PROTECTED = re.compile(
@@ -69,6 +74,7 @@ class ColumnProfile:
     style: NumberStyle = "plain"
     slips: int = 0  # cells that are no number in a column of numbers; they count as missing
     role: Role = "input"
+    prose: bool = False  # whether it holds sentences, which differ from row to row
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -84,6 +90,8 @@ def tidy_cells(cells: pd.Series) -> tuple[pd.Series, int]:
     codes, found = pd.factorize(cells)
     levels = [str(level) for level in found]
     tidy = [clean_text(level) for level in levels]
+    if is_prose(tidy, len(cells)):
+        return cells if tidy == levels else pd.Series(np.array(tidy, dtype=object)[codes], dtype="str"), 0
     long = [i for i, text in enumerate(tidy) if len(text) > NAME_LENGTH and not _IMAGE.fullmatch(text)]
     for i, name in zip(long, clean_names(tidy[i] for i in long), strict=True):
         tidy[i] = name
@@ -92,8 +100,23 @@ def tidy_cells(cells: pd.Series) -> tuple[pd.Series, int]:
     return pd.Series(np.array(tidy, dtype=object)[codes], dtype="str"), len(long)
 
 
-def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> ColumnProfile:
-    """Look at one column of texts, "" where empty."""
+def without_programs_words(cells: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """A column of words, empty where a program wrote that nothing is stated, and how often each such word stood."""
+    counts = cells.value_counts()
+    found = {str(word): int(n) for word, n in counts.items() if str(word).lower() in NOT_STATED}
+    return (cells.mask(cells.isin(list(found)), "") if found else cells), dict(sorted(found.items()))
+
+
+def is_prose(levels: Sequence[str], n_rows: int) -> bool:
+    """Whether different values of a column, in so many rows, are sentences that differ from row to row."""
+    words = [level.count(" ") + 1 for level in levels]
+    return 2 * len(levels) > n_rows and bool(words) and 2 * sum(n >= PROSE_WORDS for n in words) > len(words)
+
+
+def profile_column(
+    name: str, cells: pd.Series, *, comma_is_decimal: bool, decimal: str = ""
+) -> ColumnProfile:
+    """Look at one column of texts, "" where empty; `decimal` is the mark where somebody said it."""
     import pandas as pd
 
     codes, found = pd.factorize(cells)
@@ -101,11 +124,12 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     filled = [i for i, text in enumerate(texts) if text]
     missing = int(len(cells) - counts[filled].sum())
     words = [texts[i] for i in filled]
-    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal)
+    style, values = read_numbers(words, counts[filled], comma_is_decimal=comma_is_decimal, decimal=decimal)
     if style is None:
         levels = dict(zip(words, counts[filled].tolist(), strict=True))
         kind: Kind = "category" if are_few(len(levels), len(cells)) else "text"
-        return _profile(name, kind, levels, missing)
+        prose = kind == "text" and is_prose(words, len(cells))
+        return replace(_profile(name, kind, levels, missing), prose=prose)
     wrong = np.isnan(values)
     told = [word.lower() not in _NO_NUMBER for word, bad in zip(words, wrong, strict=True) if bad]
     slips = int(counts[filled][wrong][told].sum()) if told else 0
@@ -113,8 +137,15 @@ def profile_column(name: str, cells: pd.Series, *, comma_is_decimal: bool) -> Co
     figures, places = np.unique(values[~wrong], return_inverse=True)
     sums = np.bincount(places, weights=counts[filled][~wrong], minlength=len(figures)).astype(int)
     often = np.argsort(-sums, kind="stable")[:LEVELS_SHOWN]
-    levels = {number_text(figures[i]): int(sums[i]) for i in often}
+    called = {i: _called(figures, i) for i in often}
+    levels = {called[i]: int(sums[i]) for i in often}
     return replace(_profile(name, "number", levels, missing), n_levels=len(figures), style=style, slips=slips)
+
+
+def _called(figures: Array, place: int) -> str:
+    """What `number_texts` calls one of many numbers."""
+    first = max(0, place - 1)
+    return number_texts(figures[first : place + 2])[place - first]
 
 
 def _profile(name: str, kind: Kind, levels: dict[str, int], missing: int) -> ColumnProfile:
@@ -129,13 +160,23 @@ def number_text(value: float) -> str:
     return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.10g}"
 
 
+def number_texts(values: Array) -> list[str]:
+    """The same for different numbers (n,) in rising order, in full where two would be one."""
+    short = [number_text(float(value)) for value in values]
+    alone = [True, *(a != b for a, b in pairwise(short)), True]
+    return [
+        text if before and after else repr(float(value))
+        for text, value, before, after in zip(short, values, alone, alone[1:], strict=False)
+    ]
+
+
 def are_few(n_levels: int, n_rows: int) -> bool:
     """Whether so many different words in so many rows are categories rather than free text."""
     return n_levels <= 2 or (n_levels <= 20 and 2 * n_levels <= n_rows) or n_levels <= min(200, n_rows / 10)
 
 
 def read_numbers(
-    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool
+    texts: Sequence[str], counts: Array, *, comma_is_decimal: bool, decimal: str = ""
 ) -> tuple[NumberStyle | None, Array]:
     """How the numbers of a column are written and what they are, (n_texts,), NaN where there is
     none; style None for a column of words.
@@ -145,6 +186,8 @@ def read_numbers(
     """
     commas: tuple[NumberStyle, ...] = ("decimal comma", "thousands comma")
     styles: tuple[NumberStyle, ...] = ("plain", *(commas if comma_is_decimal else reversed(commas)))
+    if decimal:
+        styles = ("decimal comma",) if decimal == "," else ("plain", "thousands comma")
     for style in styles:
         first = [np.isnan(to_number(text, style)) and text.lower() not in _NO_NUMBER for text in texts[:500]]
         if sum(first) > 0.5 * len(first):
@@ -180,25 +223,44 @@ def suggest_roles(columns: Sequence[ColumnProfile], n_rows: int) -> dict[str, Ro
             roles[column.name] = "split"
         elif _PROTECTED.search(_plain(column.name)):
             roles[column.name] = "protected"
-    free = [c for c in columns if roles[c.name] == "input" and 2 <= c.n_levels <= 20 and not is_amount(c)]
-    if target := _target(free, columns):
-        roles[target] = "target"
+    if found := target_candidates([c for c in columns if roles[c.name] == "input"], columns):
+        roles[found[0].name] = "target"
     return roles
 
 
-def _target(free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]) -> str:
-    """Which column of `free` a model could be meant to predict, '' where none stands out: by name, of two values
-    rather than more, and late, since the answer stands there."""
-    late = list(reversed(free))
-    called = [[c for c in late if re.fullmatch(names, _plain(c.name))] for names in _TARGETS]
-    last = [c for c in free if c is columns[-1]]
-    two_classes = [c for c in last if c.n_levels == 2]
-    vague = [c for c in late if _plain(c.name) in _VAGUE]
-    named = [c for c in free if set(_plain(c.name).split()) & _PART]
-    for found in (*called, two_classes, vague, named, last):
-        if found:
-            return min(found, key=lambda column: column.n_levels > 2).name
-    return ""
+@dataclass(frozen=True)
+class Candidate:
+    """A column that could be what a model predicts, and why."""
+
+    name: str
+    reason: str
+
+
+def target_candidates(
+    free: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]
+) -> tuple[Candidate, ...]:
+    """Which of `free` a model could be meant to predict, the likeliest first: by whole words of the name, of two
+    values rather than more, and late, since the answer stands there."""
+    few = [c for c in free if 2 <= c.n_levels <= 20 and not is_amount(c)]
+    late = list(reversed(few))
+    last = [c for c in few if c is columns[-1]]
+    by_reason = [
+        *(
+            ("its name says so", [c for c in late if re.fullmatch(names, _plain(c.name))])
+            for names in _TARGETS
+        ),
+        ("a word of its name is one of an answer", [c for c in late if set(_plain(c.name).split()) & _PART]),
+        ("it stands last", [c for c in last if c.n_levels == 2]),
+        ("its name may mean an answer", [c for c in late if _plain(c.name) in _VAGUE]),
+        ("it stands last", last),
+    ]
+    found: dict[str, Candidate] = {}
+    for reason, group in by_reason:
+        for column in sorted(group, key=lambda column: column.n_levels > 2):
+            found.setdefault(
+                column.name, Candidate(column.name, f"{reason}; it has {column.n_levels} values")
+            )
+    return tuple(found.values())
 
 
 def is_amount(column: ColumnProfile) -> bool:

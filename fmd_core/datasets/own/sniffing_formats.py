@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from fmd_core.errors import DataError
 from fmd_core.text import short_name
@@ -12,7 +14,10 @@ from fmd_core.text import short_name
 MAX_BYTES = 200 * 2**20
 MAX_COLUMNS = 2_000
 MAX_CELLS = 50_000_000
-WHAT_WORKS = "Choose a table saved as CSV (comma, semicolon or tab) or Parquet."
+WHAT_WORKS = (
+    "Choose a table saved as CSV (comma, semicolon, tab or space), Excel (.xlsx), ARFF, JSON or Parquet."
+)
+Format = Literal["text", "Parquet", "Excel", "ARFF", "JSON"]
 ENCODINGS = {
     "utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16",
     "utf-32": "UTF-32", "cp1252": "Windows-1252 (Western European)", "latin-1": "Latin-1 (Western European)",
@@ -57,8 +62,8 @@ def check_size(n_rows: int, n_columns: int) -> None:
         )
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file says of itself that it is Parquet; raises DataError if it is no table at all."""
+def find_format(path: Path) -> Format:
+    """What a file is by its content; raises DataError if it is no table at all."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -73,28 +78,45 @@ def is_parquet(path: Path) -> bool:
             "Save fewer rows or columns."
         )
     if head.startswith(b"PAR1"):
-        return True
-    _refuse_other_formats(short_name(path.name), head)
-    return False
+        return "Parquet"
+    if head.startswith(b"PK\x03\x04") and is_zipfile(path) and _is_workbook(path):
+        return "Excel"
+    text = head.lstrip(codecs.BOM_UTF8).lstrip().lower()
+    if text.startswith(b"@relation") or (text.startswith(b"%") and _is_arff_below_comments(path)):
+        return "ARFF"
+    if re.match(rb"\{\s*\"|\[\s*[\[{\"]", text):
+        return "JSON"
+    _refuse_other_formats(short_name(path.name), head, text)
+    return "text"
 
 
-def _refuse_other_formats(name: str, head: bytes) -> None:
+def _is_arff_below_comments(path: Path) -> bool:
+    with path.open("rb") as file:
+        return re.search(rb"^\s*@relation\b", file.read(LOOKED_AT), re.IGNORECASE | re.MULTILINE) is not None
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def _refuse_other_formats(name: str, head: bytes, text: bytes) -> None:
     for mark, words in _FORMATS:
         if head.startswith(mark):
             raise DataError(f"'{name}' is {words}, not a table. {WHAT_WORKS}")
     if head.startswith(b"PK"):
         book = b"[Content_Types].xml" in head or b"xl/" in head
-        words = "an Excel workbook: save the sheet as CSV" if book else "a zip archive: unpack it first"
+        words = "a damaged Excel workbook" if book else "a zip archive: unpack it first"
         raise DataError(f"'{name}' is {words}. {WHAT_WORKS}")
-    text = head.lstrip(codecs.BOM_UTF8).lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head")):
         quota = b"quota" in text or b"too many users" in text or b"google drive" in text
         words = "Google Drive's page that says a download limit was reached" if quota else "a web page (HTML)"
         raise DataError(f"'{name}' is {words}, not a table: the download failed. Download the file again.")
     if text.startswith((b"<?xml", b"<svg")):
         raise DataError(f"'{name}' is an XML document, not a table. {WHAT_WORKS}")
-    if re.match(rb"\{\s*\"|\[\s*[\[{\"]", text):
-        raise DataError(f"'{name}' is a JSON document, not a table. {WHAT_WORKS}")
 
 
 def find_encoding(path: Path) -> str:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from fmd_core.datasets.own.sniffing_formats import ENCODINGS, WHAT_WORKS, check_size, find_encoding
 from fmd_core.errors import DataError
@@ -27,7 +27,16 @@ MAX_LINE = 2_000_000  # characters: a longer line is no row of a table
 MAX_ROW_LINES = 100  # a cell may hold line ends, but not this many: a quotation mark is missing
 SAMPLE_ROWS = 200
 SAMPLE_CHARACTERS = 500_000
-DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "vertical bar", ",": "comma"}  # first wins a tie
+DELIMITERS = {
+    "\t": "tab",
+    ";": "semicolon",
+    "|": "vertical bar",
+    ",": "comma",
+    " ": "space",
+}  # first wins a tie
+_LAST = " "  # a delimiter that stands in cells as well, so that it is thought of only where no other fits
+_SPACES_AGREE = 0.95  # share of rows of one width from which on spaces are delimiters
+_PICTURE = re.compile(r"[^,;]*\.(?:jpe?g|png|webp|bmp|tiff?)", re.IGNORECASE)
 NUMBER = re.compile(
     r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 )  # 007 is a name
@@ -42,6 +51,7 @@ class Layout:
     header: bool
     width: int
     skip: int = 0  # rows above the table
+    decimal: str = ""  # the mark of decimals where somebody said it, ',' or '.'
 
     @property
     def words(self) -> str:
@@ -50,37 +60,82 @@ class Layout:
         return f"{ENCODINGS.get(self.encoding, self.encoding)}, cells separated by {by}"
 
 
-def find_layout(path: Path) -> Layout:
-    """Guess how the table in a text file is laid out.
+@dataclass(frozen=True)
+class Correction:
+    """What somebody says of how a file is laid out; what is not said is guessed."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    header: bool | None = None  # whether the first row names the columns
+    skip: int | None = None  # rows above the table
+    decimal: str = ""
+    page: str = ""  # of a workbook
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("a separator", self.delimiter, DELIMITERS),
+            ("an encoding", self.encoding, ENCODINGS),
+            ("a decimal mark", self.decimal, (".", ",")),
+        ):
+            if value and value not in known:
+                raise DataError(f"{value!r} is not {what} that can be chosen: {', '.join(map(repr, known))}.")
+        if self.skip is not None and not 0 <= self.skip <= SAMPLE_ROWS:
+            raise DataError(f"0 to {SAMPLE_ROWS} rows may stand above a table, not {self.skip}.")
+
+
+AS_FOUND = Correction()
+
+
+def find_layout(path: Path, said: Correction = AS_FOUND) -> Layout:
+    """Guess how the table in a text file is laid out, but for what was `said`.
 
     Raises DataError for what is no table: one column, rows of all lengths, CelebA's lists.
     """
-    encoding = find_encoding(path)
+    encoding = said.encoding or find_encoding(path)
     with _open_text(path, encoding) as file:
         lines = _sample(_lines(file, short_name(path.name)))
     _refuse_celeba(short_name(path.name), lines)
     first = lines[0].strip().lower() if lines else ""
     told = first[4:5] if first.startswith("sep=") and len(first) == 5 else ""  # Excel's own hint
     lines = lines[1:] if told else lines
-    samples = {delimiter: _cells(lines, delimiter) for delimiter in DELIMITERS}
+    samples = {delimiter: _cells(lines, delimiter) for delimiter in DELIMITERS if delimiter != _LAST}
     if lines and not any(samples.values()):
         raise _endless_cell(path, len(lines))
-    delimiter = told if told in samples else max(samples, key=lambda d: _agreement(samples[d])[0])
-    share, width = _agreement(samples[delimiter])
+    delimiter = told if told in samples else max(samples, key=lambda d: agreement(samples[d])[0])
+    share, width = agreement(samples[delimiter])
+    if said.delimiter or width < 2:
+        spaced = _cells(lines, _LAST)
+        if said.delimiter or agreement(spaced)[0] >= _SPACES_AGREE:
+            delimiter = said.delimiter or _LAST
+            samples[_LAST] = spaced
+            share, width = agreement(samples[delimiter])
     if width < 2:
         raise DataError(
-            f"'{short_name(path.name)}' has one column only: its cells are separated neither by comma, semicolon, tab "
-            f"nor vertical bar. {WHAT_WORKS}"
+            f"'{short_name(path.name)}' has one column only: its cells are separated neither by comma, semicolon, tab, "
+            f"vertical bar nor space. {WHAT_WORKS}"
         )
-    if share < 0.5:
+    if share < 0.5 and said == AS_FOUND:
         raise DataError(
             f"The rows of '{short_name(path.name)}' have all lengths (most often {width} cells, in {share:.0%} of "
             f"rows), so it is not a table. {WHAT_WORKS}"
         )
     check_size(0, width)
-    skip, width = _table_start(short_name(path.name), samples[delimiter], width)
-    rows = [row[:width] for row in samples[delimiter][skip:] if len(row) >= width]
-    return Layout(encoding, delimiter, _has_header(rows), width, skip + bool(told))
+    skip, width, header = table_shape(short_name(path.name), samples[delimiter], width, said)
+    return Layout(encoding, delimiter, header, width, skip + bool(told), said.decimal)
+
+
+def table_shape(
+    name: str, rows: Sequence[Sequence[str]], width: int, said: Correction = AS_FOUND
+) -> tuple[int, int, bool]:
+    """How many of the first rows stand above the table, how many columns it has, and whether it names them."""
+    if said.skip is None:
+        skip, width = _table_start(name, rows, width)
+    else:
+        skip, width = said.skip, agreement(rows[said.skip :])[1]
+    if width < 2 or len(rows) <= skip:
+        raise DataError(f"'{name}' has no table below its first {skip} rows; say that fewer stand above it.")
+    even = [row[:width] for row in rows[skip:] if len(row) >= width]
+    return skip, width, has_header(even) if said.header is None else said.header
 
 
 def _sample(lines: Iterator[str]) -> list[str]:
@@ -96,12 +151,19 @@ def _sample(lines: Iterator[str]) -> list[str]:
 def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """Lines cut at `delimiter`, without empty rows; nothing where that leaves an endless cell."""
     try:
-        return [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if any(row)]
+        return [row for row in _reader(lines, delimiter) if any(row)]
     except csv.Error:
         return []
 
 
-def _agreement(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+def _reader(lines: Iterable[str], delimiter: str) -> Any:  # noqa: ANN401 - csv's own type has no name
+    """Rows of cells; several spaces in a row separate once."""
+    if delimiter == _LAST:
+        lines = (f"{' '.join(line.split())}\n" for line in lines)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != _LAST)
+
+
+def agreement(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
     """Share of rows that have the most frequent width, and that width; (0, 1) without a delimiter."""
     widths = Counter(len(row) for row in rows)
     width, count = widths.most_common(1)[0] if widths else (1, 0)
@@ -123,10 +185,12 @@ def _table_start(name: str, rows: Sequence[Sequence[str]], width: int) -> tuple[
     return skip, width
 
 
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns: numbers in columns of numbers, or words that come
     again below them, are data."""
     first, below = rows[0], rows[1:]
+    if any(_PICTURE.fullmatch(cell.strip()) for cell in first):
+        return False  # a list of pictures
     for place, cell in enumerate(first):
         column = [row[place] for row in below if row[place].strip()]
         if _is_number(cell) and sum(map(_is_number, column)) > 0.9 * len(column):
@@ -183,9 +247,7 @@ def _endless_cell(path: Path, line: int) -> DataError:
 def records(path: Path, layout: Layout) -> Iterator[list[str]]:
     """Rows of the table as cells, header first if there is one; empty rows are passed over."""
     with _open_text(path, layout.encoding) as file:
-        reader = csv.reader(
-            _lines(file, short_name(path.name)), delimiter=layout.delimiter, skipinitialspace=True
-        )
+        reader = _reader(_lines(file, short_name(path.name)), layout.delimiter)
         last = found = 0
         try:
             for record in reader:

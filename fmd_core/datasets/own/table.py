@@ -24,10 +24,11 @@ from fmd_core.datasets.own.answers import (
     used_rows,
     weights_of,
 )
+from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.own.table_rows import persons_of, without_unknown
-from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note
+from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note, number_notes
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
 from fmd_core.errors import DataError
@@ -82,6 +83,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     """
     sheet = with_one_spelling(table if isinstance(table, Sheet) else read_table(table), settings.one_spelling)
     sheet = without_unknown(sheet, settings.not_known)
+    sheet = with_cut(sheet, settings.target, settings.cut)
     check_answers(sheet, settings)
     rows, given, skipped = used_rows(sheet, settings)
     labels = sheet.texts(settings.target)[rows]
@@ -94,7 +96,7 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         frame,
         target=settings.target,
         classes=used_classes(settings, labels),
-        protected=[protected_rule(sheet, name, how, rows) for name, how in settings.protected.items()],
+        protected=[protected_rule(sheet, settings, name, rows) for name in settings.protected],
         split=split,
         leave_out=[name for name in settings.leave_out if name in settings.protected],
         also_change=settings.also_change,
@@ -102,7 +104,8 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
     )
     told = [giveaway.words for giveaway in giveaways(dataset)]
     leaks = leak_note(frame, split, settings.unit)
-    of_reading = (*left_out, *drawn, *leaks, *told)
+    numbers = number_notes(dataset, settings.leave_out)
+    of_reading = (*left_out, *drawn, *leaks, *numbers, *told)
     dataset = replace(
         dataset,
         favourable=settings.favourable,
@@ -113,7 +116,16 @@ def open_table(table: Path | Sheet, settings: TableImport) -> AttributeDataset:
         answered=answered_codes(sheet, settings, rows, dataset.target),
         not_read=_unread(sheet, dataset),
         parts_are_drawn=not settings.split_column,
-        notes=(*sheet.notes, *skipped, *left_out, *drawn, *leaks, *attribute_notes(dataset, frame), *told),
+        notes=(
+            *sheet.notes,
+            *skipped,
+            *left_out,
+            *drawn,
+            *leaks,
+            *numbers,
+            *attribute_notes(dataset, frame),
+            *told,
+        ),
         notes_of_reading=of_reading,
     )
     return replace(dataset, warnings=_file_warnings(sheet, settings, rows, dataset))
@@ -147,7 +159,7 @@ def check_answers(sheet: Sheet, answers: Answers) -> None:
     """The answers name different columns that are there, and a target that can be one."""
     if not answers.target:
         raise DataError("No target is chosen; say which column the model predicts.")
-    if not answers.protected:
+    if not answers.compares():
         raise DataError("No protected column is chosen; say which columns should not matter.")
     target = sheet.column(answers.target)
     for name in (*answers.protected, *([answers.split_column] if answers.split_column else [])):

@@ -50,9 +50,9 @@ def group_levels(sheet: Sheet, answers: Answers) -> dict[str, tuple[str, ...]]:
     """The groups that each protected column makes of the rows that are used; none where there would be one only."""
     rows = used_rows(sheet, answers)[0]
     frame, found = answered_columns(sheet, answers, rows), {}
-    for name, how in answers.protected.items():
+    for name in answers.protected:
         with suppress(DataError):  # one value only: opening says so
-            found[name] = protected_column(frame[name], protected_rule(sheet, name, how, rows)).levels
+            found[name] = protected_column(frame[name], protected_rule(sheet, answers, name, rows)).levels
     return found
 
 

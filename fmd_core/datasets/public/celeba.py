@@ -5,6 +5,9 @@ Reads the official layout, whole or any subset of its pictures, at any picture s
     img_align_celeba/000001.jpg ...   list_eval_partition.txt (0 train, 1 validation, 2 test)
     list_attr_celeba.txt (1, -1)      identity_CelebA.txt (who is on the picture)
 
+and Kaggle's: the same lists as .csv with a line of names, the pictures in img_align_celeba/img_align_celeba/. Kaggle
+leaves out who is on the pictures; the official identity_CelebA.txt can be put beside them.
+
 The terms of CelebA allow non-commercial research only and no passing on of the pictures.
 """
 
@@ -132,7 +135,7 @@ def load_celeba(
         Column(_plain(official[c]), codes[keep, k], _levels(official[c])) for k, c in enumerate(chosen)
     ]
     source = CelebaSource(
-        folder / PICTURES, frozen_array(files[keep]), frozen_array(sizes[keep], "int64"), size
+        _picture_folder(folder), frozen_array(files[keep]), frozen_array(sizes[keep], "int64"), size
     )
     notes += more_notes + [f"The model sees the middle square of each picture, {size} x {size} pixels."]
     return AttributeDataset(
@@ -153,6 +156,13 @@ def load_celeba(
 def celeba_attributes(folder: Path) -> tuple[str, ...]:
     """The official names of the attributes, 40 in the official list, from its second line."""
     path = _existing(folder, ATTRIBUTES)
+    if path.suffix == ".csv":
+        names = _kaggle_header(path)[1:]
+        if len(set(names)) != len(names) or len(names) < 2:
+            raise DataError(
+                f"'{path.name}' should start with a line of attribute names; download Kaggle's file again."
+            )
+        return names
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         count, names = lines.readline(1000), tuple(lines.readline(100_000).split())
     if not count.strip().isdecimal() or len(set(names)) != len(names) or len(names) < 2:
@@ -161,6 +171,11 @@ def celeba_attributes(folder: Path) -> tuple[str, ...]:
             f"but starts with {count.strip()[:40]!r}; download the official file again."
         )
     return names
+
+
+def _kaggle_header(path: Path) -> tuple[str, ...]:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return tuple(name.strip() for name in lines.readline(100_000).split(","))
 
 
 def download_celeba(folder: Path) -> None:
@@ -204,13 +219,23 @@ class _Rows(NamedTuple):
 
 def _read_rows(folder: Path, name: str, columns: Sequence[int], *, header: int = 0) -> _Rows:
     """Picture names and the cells of some columns; `header` lines are passed over."""
-    text = _existing(folder, name).read_text(encoding="utf-8-sig", errors="replace")
-    lines = [line for line in text.splitlines()[header:] if line.strip()]
+    path = _existing(folder, name)
+    is_kaggle = path.suffix == ".csv"
+    text, name = path.read_text(encoding="utf-8-sig", errors="replace"), path.name
+    lines = [line for line in text.splitlines()[1 if is_kaggle else header :] if line.strip()]
     again = "download the official file again."
     if not lines:
         raise DataError(f"'{name}' lists no faces; {again}")
     try:
-        cells = np.loadtxt(lines, dtype=str, usecols=(0, *columns), comments=None, ndmin=2)
+        cells = np.loadtxt(
+            lines,
+            dtype=str,
+            usecols=(0, *columns),
+            comments=None,
+            ndmin=2,
+            delimiter="," if is_kaggle else None,
+        )
+        cells = np.char.strip(cells)
     except ValueError as error:
         raise DataError(f"Some lines of '{name}' are shorter than the others; {again}") from error
     names = np.array([cell.rpartition(".")[0] for cell in cells[:, 0]])
@@ -223,19 +248,26 @@ def _attribute_codes(folder: Path, official: tuple[str, ...], chosen: list[int])
     """Picture names (n,) and 0-or-1 codes (n, k) of the chosen attributes."""
     last = len(official)  # read as well, so that a line that is cut off is noticed
     rows = _read_rows(folder, ATTRIBUTES, (*(c + 1 for c in chosen), last), header=2)
-    with (folder / ATTRIBUTES).open(encoding="utf-8-sig", errors="replace") as lines:
-        announced = int(lines.readline())
-    if announced != len(rows.names):
-        raise DataError(
-            f"'{ATTRIBUTES}' announces {announced:,} faces but lists {len(rows.names):,}; "
-            "download the official file again, or correct its first line."
-        )
+    path = _existing(folder, ATTRIBUTES)
+    if path.suffix != ".csv":  # Kaggle's list does not say how many it has
+        _check_number(path, len(rows.names))
     odd = rows.values[~np.isin(rows.values, ("1", "-1"))]
     if len(odd):
         raise DataError(
-            f"'{ATTRIBUTES}' has the value {str(odd[0])[:20]!r} where CelebA has 1 or -1; download it again."
+            f"'{path.name}' has the value {str(odd[0])[:20]!r} where CelebA has 1 or -1; download it again."
         )
     return rows.names, (rows.values[:, :-1] == "1").astype("int64")
+
+
+def _check_number(path: Path, listed: int) -> None:
+    """The official list says in its first line how many faces it has."""
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        announced = int(lines.readline())
+    if announced != listed:
+        raise DataError(
+            f"'{path.name}' announces {announced:,} faces but lists {listed:,}; "
+            "download the official file again, or correct its first line."
+        )
 
 
 def persons_of(folder: Path, files: Array) -> Array:
@@ -271,7 +303,7 @@ def _roles(folder: Path, listed: Array, here: Array) -> tuple[Array, list[str]]:
             f"'{PARTITION}' has part {part.max()}; CelebA's are 0 train, 1 validation and 2 test."
         )
     notes, person = [], np.arange(len(listed))
-    if (folder / IDENTITIES).exists():
+    if _list_path(folder, IDENTITIES).exists():
         person = _whole_numbers(folder, IDENTITIES, listed)
     else:
         notes.append(f"'{IDENTITIES}' is missing: that no person is in two splits could not be checked.")
@@ -317,7 +349,7 @@ def _halves(person: Array) -> Array:
 def _pictures_of(folder: Path, listed: Array) -> tuple[Array, Array, list[str]]:
     """File name (n,), "" where there is none, and file size (n,) of each listed face, and the notes."""
     found = _picture_files(folder)
-    _check_smallest(folder / PICTURES, found)
+    _check_smallest(_picture_folder(folder), found)
     stems = listed.tolist()
     empty = sum(not length for _, length in found.values())
     files = np.array([found[s][0] if s in found and found[s][1] else "" for s in stems])
@@ -332,6 +364,12 @@ def _pictures_of(folder: Path, listed: Array) -> tuple[Array, Array, list[str]]:
     return files, sizes, notes
 
 
+def _picture_folder(folder: Path) -> Path:
+    """Where the pictures lie: Kaggle's archive has a folder of the same name in the folder."""
+    inner = folder / PICTURES / PICTURES
+    return inner if inner.is_dir() else folder / PICTURES
+
+
 def _picture_files(folder: Path) -> dict[str, tuple[str, int]]:
     """File name and size of every picture by its name without suffix."""
     if not (folder / PICTURES).is_dir():
@@ -340,7 +378,7 @@ def _picture_files(folder: Path) -> dict[str, tuple[str, int]]:
             raise DataError(_web_page(archive.name))
         do = f"unpack '{archive.name}'" if archive.exists() else "download CelebA"
         raise DataError(f"The folder '{PICTURES}' with CelebA's pictures is missing; {do} first.")
-    with os.scandir(folder / PICTURES) as entries:
+    with os.scandir(_picture_folder(folder)) as entries:
         named = [(os.path.splitext(entry.name), entry) for entry in entries]
         found = {
             stem: (entry.name, entry.stat().st_size) for (stem, suffix), entry in named
@@ -423,11 +461,18 @@ def _position(official: tuple[str, ...], wanted: str) -> int:
 
 def _existing(folder: Path, name: str) -> Path:
     """The path of a list, or a DataError where it is missing or no list."""
-    if not (folder / name).is_file():
+    path = _list_path(folder, name)
+    if not path.is_file():
         raise DataError(f"CelebA is not complete here: '{name}' is missing; download it, {_BY_HAND}.")
-    if _is_web_page(folder / name):
-        raise DataError(_web_page(name))
-    return folder / name
+    if _is_web_page(path):
+        raise DataError(_web_page(path.name))
+    return path
+
+
+def _list_path(folder: Path, name: str) -> Path:
+    """The official list, or Kaggle's where that alone is there."""
+    kaggle = (folder / name).with_suffix(".csv")
+    return kaggle if kaggle.is_file() and not (folder / name).is_file() else folder / name
 
 
 def _is_web_page(path: Path) -> bool:

@@ -6,14 +6,13 @@ import numpy as np
 
 from fmd_core import figures
 from fmd_core.data import Array, AttributeDataset
-from fmd_core.intervals import NORMAL_95
 from fmd_core.measure.verdict.answered import Answered, classes_of
 from fmd_core.measure.verdict.values import Accuracy, AuditWarning, WarningKind
+from fmd_core.models.class_order import Outputs, better_order, is_far_better
 
 HARDLY_EVER = 0.02  # of the times that a class is true: answered less often, it is as good as never
 MIN_OF_CLASS = 10  # people of a class, before it is a fault that nobody is given that answer
 HARDLY_BETTER = 0.1  # how much more often than by guessing each class must be recognised on average
-FAR_MORE_OFTEN = 0.1  # how much more often right another order of the classes must be
 
 
 def accuracy_of(dataset: AttributeDataset, answered: Answered) -> Accuracy | None:
@@ -75,23 +74,36 @@ def _answers_missing(dataset: AttributeDataset, answered: Answered, confusion: A
 
 def _class_order(dataset: AttributeDataset, answered: Answered, confusion: Array) -> AuditWarning | None:
     """Whether naming the model's answers in another order would make it right far more often."""
-    from scipy.optimize import linear_sum_assignment
-
-    _, named = linear_sum_assignment(-confusion.T)  # answer j is called named[j]
-    total, n = confusion.sum(), len(answered)
-    as_is, other = np.trace(confusion) / total, confusion[named, np.arange(len(named))].sum() / total
-    error = np.sqrt(max(as_is + other - (other - as_is) ** 2, 0.0) / n)
-    majority = confusion.sum(axis=1).max() / total
-    one_answer = (confusion.sum(axis=0) > 0).sum() == 1
-    surely = other - as_is - NORMAL_95 * error > 0
-    if other - as_is < FAR_MORE_OFTEN or not surely or one_answer or other < majority:
+    found = better_order(confusion)
+    if not is_far_better(found, confusion, len(answered)):
         return None
     levels = dataset.target.levels
-    swapped = ", ".join(f"'{levels[j]}' is '{levels[k]}'" for j, k in enumerate(named) if j != k)
+    swapped = ", ".join(f"'{levels[j]}' is '{levels[k]}'" for j, k in enumerate(found.named) if j != k)
     return _forbid(
         WarningKind.CLASS_ORDER,
-        f"The answers are right for {figures.percent(as_is)}, but in another order of the classes they would be for "
-        f"{figures.percent(other)} ({swapped}): name the classes in the model's order.",
+        f"The answers are right for {figures.percent(found.right)}, but in another order of the classes they would be "
+        f"for {figures.percent(found.other)} ({swapped}): name the classes in the model's order.",
+    )
+
+
+def open_order(dataset: AttributeDataset, outputs: Outputs | None) -> tuple[AuditWarning, ...]:
+    """That nobody has said yet in which order the model's outputs stand, where that has to be said."""
+    if outputs is None or not outputs.is_open:
+        return ()
+    named = ", ".join(
+        f"output {j} means '{name}'" for j, name in enumerate(outputs.of_places(dataset.target.levels))
+    )
+    why = "two orders are usual for such classes"
+    if outputs.better is not None:
+        why = (
+            f"read like this it is right for {figures.percent(outputs.better.right)} of validation, in another order "
+            f"for {figures.percent(outputs.better.other)}"
+        )
+    return (
+        _forbid(
+            WarningKind.CLASS_ORDER,
+            f"Nobody has confirmed yet that {named}, and {why}: say on the Model page which order is meant.",
+        ),
     )
 
 

@@ -8,6 +8,7 @@ made of values, and never read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
@@ -28,6 +29,8 @@ from fmd_core.measure.verdict.values import (
 )
 
 OTHERS = "everybody else"
+Role = Literal["words", "worse", "better", "interval"]
+"""What a piece of a sentence is: words, the figure of who fares worse or better, or an interval."""
 
 
 def group_name(dataset: AttributeDataset, members: Sequence[Member]) -> str:
@@ -76,7 +79,7 @@ def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable 
     if finding.answer == favourable.level:
         return "."
     shares = [_percent(1 - rate.value) for rate in (finding.worse, finding.better) if rate is not None]
-    return f": {' and '.join(shares)} get '{_answer(dataset, favourable.level)}' instead."
+    return f": {' and '.join(shares)} get '{answer_name(dataset, favourable.level)}' instead."
 
 
 def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
@@ -86,10 +89,12 @@ def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
 
 def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     attribute = attribute_name(dataset, finding.attribute)
-    ends = f"{figures.points(finding.low)} to {figures.points(finding.high)}, n = {figures.count(finding.n)}"
+    ends = _twins_ends(finding)
     whom = figures.many(dataset.unit)
     is_exact = dataset.pair_method != "matched"
     changed = f"Changing only the {attribute}"
+    if dataset.pair_method == "swapped":
+        return _swapped(finding, changed, whom, ends)
     matched = f"Between matched {whom} who differ in {attribute}"
     if finding.measure is Measure.BIAS:
         moved = f"{figures.points(finding.value)} points"
@@ -102,15 +107,29 @@ def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     return f"{matched} another answer is given {more} than between those who do not ({ends})."
 
 
+def _twins_ends(finding: Finding) -> str:
+    return f"{figures.points(finding.low)} to {figures.points(finding.high)}, n = {figures.count(finding.n)}"
+
+
+def _swapped(finding: Finding, changed: str, whom: str, ends: str) -> str:
+    """The same of texts, where a neutral word in another's place is the placebo."""
+    if finding.measure is Measure.BIAS:
+        moved = f"moves the answer by {figures.points(finding.value)} points"
+        return f"{changed} {moved} more than changing a neutral word ({ends})."
+    more = f"{figures.points(finding.value)} points more often"
+    return f"{changed} gives {whom} another answer {more} than changing a neutral word ({ends})."
+
+
 def _selection(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Rate) -> str:
     first, second = _names(dataset, finding)
     ratio = "" if finding.ratio is None else f": a ratio of {finding.ratio.value:.2f}"
-    low = f"{_share(worse)} of {first} ({_ends(worse)})"
-    answer = _answer(dataset, finding.answer)
-    return f"'{answer}' is the answer for {low} and {_share(better)} of {second}{ratio}."
+    low = f"{share_words(worse)} of {first} ({ends_words(worse)})"
+    answer = answer_name(dataset, finding.answer)
+    return f"'{answer}' is the answer for {low} and {share_words(better)} of {second}{ratio}."
 
 
-def _answer(dataset: AttributeDataset, answer: str) -> str:
+def answer_name(dataset: AttributeDataset, answer: str) -> str:
+    """What an answer is called in a sentence: 'digit 2' where its level alone says little."""
     return f"{dataset.target.name} {answer}" if says_little(answer) else answer
 
 
@@ -130,12 +149,11 @@ def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Ra
         )
         first, second = (group_name(dataset, m) if m else others for m in whom)
         verb = "recognised" if recognised else "answered right"
-        return f"Of {first}, {_share(worse)} are {verb} ({_ends(worse)}); of {second}, {_share(better)}."
+        return f"Of {first}, {share_words(worse)} are {verb} ({ends_words(worse)}); of {second}, {share_words(better)}."
     first, second = names
     verb = "are recognised" if recognised else "get a right answer"
-    return (
-        f"{_capital(first)} {verb} {_share(worse)} of the time ({_ends(worse)}), {second} {_share(better)}."
-    )
+    low = f"{share_words(worse)} of the time ({ends_words(worse)})"
+    return f"{_capital(first)} {verb} {low}, {second} {share_words(better)}."
 
 
 def _names(dataset: AttributeDataset, finding: Finding) -> tuple[str, str]:
@@ -151,7 +169,7 @@ def group_names(dataset: AttributeDataset, finding: Finding) -> tuple[str, ...]:
     return tuple(group_name(dataset, m + true_class) if m else OTHERS for m in finding.members)
 
 
-def _share(rate: Rate) -> str:
+def share_words(rate: Rate) -> str:
     """A share in percent, with a decimal only where it would say nothing without."""
     return _percent(rate.value)
 
@@ -160,7 +178,8 @@ def _percent(share: float) -> str:
     return figures.percent(share, 1 if 0 < share < 0.02 or 0.98 < share < 1 else 0)
 
 
-def _ends(rate: Rate) -> str:
+def ends_words(rate: Rate) -> str:
+    """The interval of a rate and its people: '10 to 35, n = 36'."""
     digits = 1 if rate.high < 0.02 or rate.low > 0.98 else 0
     ends = f"{figures.points(rate.low, digits)} to {figures.points(rate.high, digits)}"
     return f"{ends}, n = {figures.count(rate.n)}"
@@ -168,6 +187,40 @@ def _ends(rate: Rate) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def figures_in_sentence(finding: Finding) -> tuple[tuple[str, Role], ...]:
+    """The figures that the sentence of a finding names, in their order."""
+    if finding.family is Family.TWINS:
+        moved = f"{figures.points(finding.value)} points"
+        is_share = finding.measure is Measure.FLIPS and figures.percent(finding.value) in finding.sentence
+        return (
+            (figures.percent(finding.value) if is_share else moved, "worse"),
+            (f"({_twins_ends(finding)})", "interval"),
+        )
+    if finding.worse is None or finding.better is None:
+        return ()
+    return (
+        (share_words(finding.worse), "worse"),
+        (f"({ends_words(finding.worse)})", "interval"),
+        (share_words(finding.better), "better"),
+    )
+
+
+def short_sentence(dataset: AttributeDataset, finding: Finding) -> str:
+    """What was found, without its figures, which stand beside."""
+    name = attribute_name(dataset, finding.attribute)
+    if finding.family is Family.TWINS:
+        what = "moves the answer" if finding.measure is Measure.BIAS else "gives another answer"
+        if dataset.pair_method != "matched":
+            return f"Changing only the {name} {what}."
+        return f"Between matched {figures.many(dataset.unit)}, another {name} {what}."
+    first, second = group_names(dataset, finding)
+    if finding.family is Family.SELECTION:
+        first, second = _names(dataset, finding)
+        return f"'{answer_name(dataset, finding.answer)}' is the answer less often for {first} than for {second}."
+    verb = "are recognised" if finding.answer else "get a right answer"
+    return f"{_capital(first)} {verb} less often than {second}."
 
 
 def limit_words(finding: Finding) -> str:

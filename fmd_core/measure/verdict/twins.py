@@ -10,7 +10,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.figures import count
-from fmd_core.heads.protocol import Head
+from fmd_core.heads.answering import Answering
 from fmd_core.intervals import MIN_PEOPLE, bootstrap_means
 from fmd_core.measure.bias_functions import pair_differences, pair_flips
 from fmd_core.measure.verdict.answered import Answered, rate_of
@@ -54,7 +54,7 @@ class TwinAnswers:
     @classmethod
     def of(
         cls,
-        head: Head,
+        head: Answering,
         pairs: CounterfactualPairs,
         placebo: CounterfactualPairs | None = None,
         *,

@@ -101,7 +101,11 @@ class Limits:
 
     def of_aim(self, measure: str) -> float:
         """The limit of what is to be taken out, by the name of its bias measure."""
-        families = {"demographic parity": Family.SELECTION, "equal opportunity": Family.EQUAL_TRUTH}
+        families = {
+            "demographic parity": Family.SELECTION,
+            "equal opportunity": Family.EQUAL_TRUTH,
+            "predictive equality": Family.EQUAL_TRUTH,
+        }
         return self.of(families.get(measure, Family.TWINS))
 
     def of(self, family: Family) -> float:

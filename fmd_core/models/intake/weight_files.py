@@ -1,4 +1,4 @@
-"""What a weights file is, told from its first bytes and its table of contents, without opening it.
+"""PyTorch's archives and safetensors files, looked at by their first bytes and tables of contents alone.
 
 Nothing here unpickles or imports torch: a file is refused in words, or handed on to the process
 that opens it (see `fmd_core.models.intake.intake`).
@@ -12,79 +12,46 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from fmd_core.errors import ModelError
-
-WeightsFormat = Literal["safetensors", "state_dict"]
+from fmd_core.models.intake.refusals import CORE_ML, ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 
 MAX_BYTES = 1 << 30
 MAX_TENSORS = 5_000
 MAX_ELEMENTS = 200_000_000
 MAX_DIRECTORY_BYTES = 4 << 20  # of a zip archive or safetensors header; 5,000 layers need about 1 MB
-CONVERTERS = {
-    "": "",
-    "model": """\
-from safetensors.torch import save_file
-state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-save_file(state, "weights.safetensors")  # `model` is your network, built and filled as in your own code""",
-    "legacy": """\
-import torch
-state = torch.load("old.pth", map_location="cpu", weights_only=True)  # the name of your file
-torch.save(state, "weights.pt")""",
-    "torchscript": """\
-import torch
-state = torch.jit.load("model.pt", map_location="cpu").state_dict()  # the name of your own file
-torch.save(state, "weights.pt")""",
-}
-"""Code for the owner to run, by what is wrong. Fixed here: nothing in a file can choose its words."""
-
-
-class IntakeRefusal(ModelError):
-    """A weights file that is not used, and why. `converter` is code for its owner to run, or ''."""
-
-    def __init__(self, reason: str, converter: str = "") -> None:
-        super().__init__(reason)
-        self.converter = CONVERTERS[converter]
-
-
-ELSEWHERE = "FMD Studio opens PyTorch weights: a state dict or a safetensors file"
-AGAIN = "save the plain weights again"
-KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P", "legacy", f"a bare pickle of an old PyTorch; {AGAIN}"),
-    (rb"\x80[\x02-\x05]|c[\w.]+\n[\w.]+\n", "model", f"a bare pickle, which can run code; {AGAIN}"),
-    (rb".{257}ustar", "model", f"a tar archive, as only the oldest PyTorch wrote; {AGAIN}"),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "", "a compressed archive; unpack it first"),
-    (rb"(\xef\xbb\xbf)?\s*<", "", "a web page; the download link led to a log-in or error page"),
-    (rb"version https://git-lfs", "", "a Git LFS pointer, not the file itself; fetch that with git lfs pull"),
-    (rb"\x89HDF", "", f"a Keras or HDF5 file; {ELSEWHERE}"),
-    (rb"\x08[\x03-\x20][\x12\x1a:B]", "", f"an ONNX file; {ELSEWHERE}, of the network before its export"),
-    (rb"\x08\x01\x12|.{4}TFL3", "", f"a TensorFlow file; {ELSEWHERE}"),
-    (rb"GGUF", "", f"a GGUF file of a language model; {ELSEWHERE}"),
-    (rb"\x93NUMPY", "", f"a NumPy array; {ELSEWHERE}"),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|RIFF", "", f"a picture or document; {ELSEWHERE}"),
-    (rb"[\t\n\r -\x7e]+$", "", f"a text file; {ELSEWHERE}"),
-)
-"""How other files begin (a pattern), the converter for their owner, and what they are in words."""
-ARCHIVES: tuple[tuple[str, str, str], ...] = (
-    (r"(^|/)constants\.pkl$|^[^/]+/code/", "torchscript", f"a TorchScript program; {AGAIN}"),
-    (r"(^|/)archive_format$|(^|/)models/model\.json$", "model", f"an exported PyTorch program; {AGAIN}"),
-    (r"\.weights\.h5$|(^|/)keras_metadata\.pb$", "", f"a Keras model; {ELSEWHERE}"),
-    (r"\.npy$", "", f"a NumPy archive; {ELSEWHERE}"),
-    (r"\.(pth?|safetensors|ckpt|bin)$", "", "a zip archive around weights; unpack it first"),
-)
-"""The same for zip archives, by a name in them."""
+MOST_FILES = 200  # of a folder
 WIDTHS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "I64": 8}  # bytes per number; I64 counts batches
+ZIP_STARTS = (b"PK\3\4", b"PK\5\6")
 
 
-def inspect_file(path: Path) -> tuple[WeightsFormat, str]:
-    """The format of a weights file and a sentence on what was found in order; nothing is loaded.
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a file or folder without opening it."""
 
-    Raises IntakeRefusal for all that is not a state dict in PyTorch's archive or a safetensors file.
-    """
+    path: Path
+    n_bytes: int
+    start: bytes
+    """The first 512 bytes of a file; b"" for a folder."""
+    entries: tuple[zipfile.ZipInfo, ...] = ()
+    """The directory of a zip archive."""
+    names: tuple[str, ...] = ()
+    """Of the entries of an archive, or of the files right in a folder."""
+
+    @property
+    def is_archive(self) -> bool:
+        return self.start[:4] in ZIP_STARTS
+
+
+def look(path: Path) -> Seen:
+    """What a door decides by. Raises IntakeRefusal for what is missing, empty, too large or a damaged archive."""
+    if path.is_dir():
+        files = [file for file in sorted(path.iterdir())[:MOST_FILES] if file.is_file()]
+        return Seen(path, sum(file.stat().st_size for file in files), b"", names=tuple(f.name for f in files))
     if not path.is_file():
-        raise IntakeRefusal("The weights file is missing; bring it again.")
+        raise missing()
     n_bytes = path.stat().st_size
     if n_bytes == 0:
         raise IntakeRefusal("The file is empty, the upload or download broke off; bring it again.")
@@ -96,49 +63,75 @@ def inspect_file(path: Path) -> tuple[WeightsFormat, str]:
         )
     with path.open("rb") as file:
         start = file.read(512)
-    if start[:4] in (b"PK\3\4", b"PK\5\6"):
-        _check_archive(path, n_bytes)
-        return "state_dict", "Every entry of the archive lies uncompressed in it, and their sizes add up."
-    kind = None if start[5:9] == b"\0\0\0{" else _kind(start)  # a length below 2^40 can look like anything
-    if kind is None and (start[8:9] == b"{" or path.suffix == ".safetensors"):
-        _check_safetensors(path, n_bytes)
-        return "safetensors", "The safetensors header fits the file: every byte belongs to one layer."
-    converter, words = kind or ("model", f"not a kind of file that is known here; {ELSEWHERE}")
-    raise IntakeRefusal(f"This is {words}.", converter)
+    entries = tuple(zip_entries(path, n_bytes)) if start[:4] in ZIP_STARTS else ()
+    return Seen(path, n_bytes, start, entries, tuple(entry.filename for entry in entries))
 
 
-def _kind(start: bytes) -> tuple[str, str] | None:
-    """Converter and words for a file that begins like this."""
-    found = (kind for kind in KINDS if re.match(kind[0], start, re.DOTALL | re.IGNORECASE))
-    return next(((converter, words) for _, converter, words in found), None)
+def missing() -> IntakeRefusal:
+    """For what is no file, and no folder of a model either."""
+    return IntakeRefusal("The weights file is missing; bring it again.")
 
 
-def _check_archive(path: Path, n_bytes: int) -> None:
-    """Refuse a zip archive that is not a state dict, or that could unpack to more than it is."""
-    entries = _zip_entries(path, n_bytes)
-    names = [entry.filename for entry in entries]
-    for pattern, converter, words in ARCHIVES:
-        if any(re.search(pattern, name) for name in names):
-            raise IntakeRefusal(f"This is {words}.", converter)
-    if sum(name.endswith("/data.pkl") for name in names) != 1 or len(set(names)) < len(names):
-        raise IntakeRefusal(
-            f"This is a zip archive without the weights of one network; {ELSEWHERE}.", "model"
-        )
-    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+def is_state_dict(seen: Seen) -> bool:
+    """Whether it is an archive as torch.save writes it."""
+    programs = kind_of_archive(seen.names) is not None
+    return seen.is_archive and not programs and sum(name.endswith("/data.pkl") for name in seen.names) == 1
+
+
+def is_safetensors(seen: Seen) -> bool:
+    """Whether it begins with the length of a header and a header, or says so by its name."""
+    if seen.is_archive or not seen.start:
+        return False
+    begins = seen.start[5:9] == b"\0\0\0{"  # a length below 2^40 can look like anything
+    other = not begins and kind_of_start(seen.start) is not None
+    return not other and (seen.start[8:9] == b"{" or seen.path.suffix == ".safetensors")
+
+
+def is_onnx(seen: Seen) -> bool:
+    """Whether it begins as exporters of ONNX write it, or says so by its name and is nothing else that is known."""
+    begins = re.match(rb"\x08[\x03-\x20][\x12\x1a\x22\x28\x32:B]", seen.start) is not None
+    named = seen.path.suffix == ".onnx" and bool(seen.start) and not seen.is_archive
+    other = seen.path.suffix == CORE_ML  # begins alike
+    return (begins and not other) or (named and kind_of_start(seen.start) is None)
+
+
+def check_onnx(seen: Seen) -> str:  # noqa: ARG001 - a protobuf has no table of contents
+    """Nothing can be told of a protobuf without reading it."""
+    return "It begins as an ONNX file does; what it tries was looked at in the limited process, before it was run."
+
+
+def check_state_dict(seen: Seen) -> str:
+    """Refuse an archive that could unpack to more than it is; else a sentence on what is in order."""
+    if len(set(seen.names)) < len(seen.names):
+        raise without_weights()
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in seen.entries):
         raise IntakeRefusal(
             "The archive is compressed inside, which PyTorch never does, and could unpack to far more than "
             "its size; save the weights again.",
             "model",
         )
-    if sum(entry.file_size for entry in entries) > n_bytes:
+    unpacked = sum(entry.file_size for entry in seen.entries)
+    if unpacked > seen.n_bytes:
         raise IntakeRefusal(
-            f"The archive says that it holds {sum(entry.file_size for entry in entries):,} bytes, but the file has "
-            f"only {n_bytes:,}; save the weights again.",
+            f"The archive says that it holds {unpacked:,} bytes, but the file has only {seen.n_bytes:,}; save the "
+            "weights again.",
             "model",
         )
+    return "Every entry of the archive lies uncompressed in it, and their sizes add up."
 
 
-def _zip_entries(path: Path, n_bytes: int) -> list[zipfile.ZipInfo]:
+def without_weights() -> IntakeRefusal:
+    """For an archive of no known kind."""
+    return IntakeRefusal(f"This is a zip archive without the weights of one network; {ELSEWHERE}.", "model")
+
+
+def check_safetensors_file(seen: Seen) -> str:
+    """Refuse a header that does not fit its file; else a sentence on what is in order."""
+    check_safetensors(seen.path)
+    return "The safetensors header fits the file: every byte belongs to one layer."
+
+
+def zip_entries(path: Path, n_bytes: int) -> list[zipfile.ZipInfo]:
     """The directory of a zip archive, read only if it is small and ends the file, so that every
     reader finds the same one."""
     with path.open("rb") as file:
@@ -165,8 +158,9 @@ def _zip_entries(path: Path, n_bytes: int) -> list[zipfile.ZipInfo]:
         ) from None
 
 
-def _check_safetensors(path: Path, n_bytes: int) -> None:
+def check_safetensors(path: Path) -> None:
     """Refuse a safetensors file whose header does not describe exactly its bytes."""
+    n_bytes = path.stat().st_size
     layers = [value for name, value in _header(path, n_bytes).items() if name != "__metadata__"]
     if len(layers) > MAX_TENSORS:
         raise _too_many_layers()

@@ -6,7 +6,7 @@ mixing these, in milliseconds, at any depth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,8 @@ from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
 Sides = tuple[Array, Array]
+COUNTED = 10
+"""People of whom a share decides something: of fewer it is luck."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,19 @@ class Asked:
 
         return Logits(log(self.people.features), sides(self.pairs), sides(self.placebo))
 
+    @classmethod
+    def together(cls, parts: Sequence[Asked]) -> Asked:
+        """The people of several parts as those of one; of twins there are some only where every part has them."""
+        people = joined([part.people for part in parts])
+        levels = np.concatenate([part.levels for part in parts])
+        pairs = [part.pairs for part in parts if part.pairs is not None]
+        placebo = [part.placebo for part in parts if part.placebo is not None]
+        return cls(
+            people, levels, joined_pairs(pairs) if len(pairs) == len(parts) else None,
+            joined_pairs(placebo) if len(placebo) == len(parts) else None,
+            all(part.lacks_group for part in parts),
+        )  # fmt: skip
+
     def temperature(self, logits: Logits) -> float:
         """What suits these people's answers; of validation people, the one that test people are judged at."""
         return fitted_temperature(logits.people, self.people.labels)
@@ -64,6 +79,29 @@ class Logits:
     people: Array
     twins: Sides | None
     placebo: Sides | None
+
+    @classmethod
+    def together(cls, parts: Sequence[Logits]) -> Logits:
+        """Answers to several parts in the order of `Asked.together`."""
+
+        def sides(of: Sequence[Sides | None]) -> Sides | None:
+            known = [both for both in of if both is not None]
+            if len(known) < len(of):
+                return None
+            return np.concatenate([one for one, _ in known]), np.concatenate([two for _, two in known])
+
+        return cls(
+            np.concatenate([part.people for part in parts]),
+            sides([part.twins for part in parts]), sides([part.placebo for part in parts]),
+        )  # fmt: skip
+
+    def moved(self, by: Array) -> Logits:
+        """`by` (C,) added to everybody's logits."""
+
+        def both(sides: Sides | None) -> Sides | None:
+            return None if sides is None else (sides[0] + by, sides[1] + by)
+
+        return Logits(self.people + by, both(self.twins), both(self.placebo))
 
     def mixed(self, other: Logits, share: float) -> Logits:
         """`share` of the way to `other`."""
@@ -103,6 +141,37 @@ class GroupRate:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """The distance between the level with the highest and that with the lowest rate, of those with at least 10
+    people."""
+
+    value: float
+    error: float
+    """Standard error."""
+    people: int
+    """How many the smaller of the two levels has, at the least."""
+
+
+def _mean_gap(rates: Sequence[GroupRate]) -> Gap | None:
+    """Over the answers: of two the second alone, since the other's is the same or another question."""
+    answers = sorted({rate.label for rate in rates})
+    found = []
+    for answer in answers[1:] if len(answers) == 2 else answers:
+        levels = [rate for rate in rates if rate.label == answer and rate.n >= COUNTED]
+        if len(levels) > 1:
+            top, low = (of(levels, key=lambda rate: rate.value) for of in (max, min))
+            error = float(np.hypot(top.error, low.error))
+            found.append(Gap(top.value - low.value, error, min(top.n, low.n)))
+    if not found:
+        return None
+    return Gap(
+        float(np.mean([gap.value for gap in found])),
+        float(np.sqrt(np.sum([gap.error**2 for gap in found]))) / len(found),
+        min(gap.people for gap in found),
+    )
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a network does to people. Shares lie in [0, 1]."""
 
@@ -121,6 +190,23 @@ class Figures:
     flips: float | None
     """Share of twins who get another answer, less that of placebo twins."""
     temperature: float
+    selected: tuple[GroupRate, ...] = ()
+    """How many people of each level get each answer, whatever their class."""
+
+    @property
+    def parity(self) -> Gap | None:
+        """How far levels lie apart in how often they get an answer; of more than two answers the mean."""
+        return _mean_gap(self.selected)
+
+    @property
+    def opportunity(self) -> Gap | None:
+        """The same among people whose true class the answer is."""
+        return _mean_gap(self.groups)
+
+    @property
+    def decisive(self) -> GroupRate | None:
+        """The group that is answered right least often, of those with at least 10 people; None where none has."""
+        return min((g for g in self.groups if g.n >= COUNTED), key=lambda group: group.value, default=None)
 
     @property
     def balanced_error(self) -> float:
@@ -154,6 +240,12 @@ def figures_of(asked: Asked, logits: Logits, temperature: float | None = None) -
         GroupRate(g // width, g % width, float(right[those].mean()), int(those.sum()))
         for g, those in inside.items()
     )
+    at_level = {int(level): asked.levels == level for level in np.unique(asked.levels)}
+    selected = tuple(
+        GroupRate(answer, level, float((answers[those] == answer).mean()), int(those.sum()))
+        for answer in range(logits.people.shape[1])
+        for level, those in at_level.items()
+    )
     heat = asked.temperature(logits) if temperature is None else temperature
     bias, calibrated, flips, error = None, None, None, 0.0
     if logits.twins is not None and asked.pairs is not None:
@@ -172,7 +264,29 @@ def figures_of(asked: Asked, logits: Logits, temperature: float | None = None) -
         calibrated_error=error,
         flips=flips,
         temperature=heat,
+        selected=selected,
     )
+
+
+def joined(parts: Sequence[FeatureSet]) -> FeatureSet:
+    """The people of several parts."""
+    return FeatureSet(
+        np.concatenate([part.features for part in parts]), np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+    )  # fmt: skip
+
+
+def joined_pairs(parts: Sequence[CounterfactualPairs]) -> CounterfactualPairs:
+    """The pairs of several parts."""
+
+    def of(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return CounterfactualPairs(
+        parts[0].attribute, parts[0].method, joined([part.favoured for part in parts]),
+        joined([part.other for part in parts]), of("favoured_codes"), of("other_codes"), of("own_codes"),
+        of("rows"), of("distance"),
+    )  # fmt: skip
 
 
 Of = Callable[[Sides, Array], Array]

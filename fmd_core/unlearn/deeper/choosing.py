@@ -1,4 +1,4 @@
-"""Validation people choose how far to go: steps and share of the way, within what may be lost."""
+"""People who did not teach choose how far to go: steps and share of the way, within what may be lost."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmd_core.data import Array
 from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
+from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.training import Improve
 from fmd_core.unlearn.guarded_path import ROUNDING, TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
+SHARES = tuple(place / 20 for place in range(1, 21))
+"""Of the way from the original to what learned on: logits are mixed, so that a finer step costs milliseconds."""
+RESTORED = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How much of the correction for how often each class was shown is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,19 +31,29 @@ class DeeperPoint:
     figures: Figures
     refusal: str
     """Why the guard refuses it, '' where it is admitted."""
+    restored: float = 0.0
+    """How much of how often each class occurs was given back to what learned on, 0 to 1: see `prior_correction`."""
 
     def __repr__(self) -> str:
         said = f"refused: {self.refusal}" if self.refusal else "admitted"
         return one_line(
-            self, f"{self.steps} steps, {100 * self.share:g} % of the way", repr(self.figures), said
+            self,
+            f"{self.steps} steps, {100 * self.share:g} % of the way",
+            self._restored,
+            repr(self.figures),
+            said,
         )
+
+    @property
+    def _restored(self) -> str:
+        return f"{100 * self.restored:g} % restored" if self.restored else ""
 
     def as_row(self) -> Row:
         """Columns of `DeeperPath.to_frame`."""
         of = self.figures
         return {
-            "steps": self.steps, "share": self.share, "accuracy": of.accuracy, "balanced": of.balanced,
-            "worst_group": of.worst.value, "worst_group_n": of.worst.n, "bias": of.bias,
+            "steps": self.steps, "share": self.share, "restored": self.restored, "accuracy": of.accuracy,
+            "balanced": of.balanced, "worst_group": of.worst.value, "worst_group_n": of.worst.n, "bias": of.bias,
             "calibrated_bias": of.calibrated, "flips": of.flips, "admitted": not self.refusal,
             "refusal": self.refusal,
         }  # fmt: skip
@@ -53,7 +68,7 @@ class DeeperPath:
     """The original where nothing better is admitted."""
     tolerance: float
     people: int
-    """Validation people behind every point."""
+    """People behind every point: validation people, and external people where neither judged whom they taught."""
     least: int
     """How many the smallest group among them has: of a handful the choice says little; 0 where nobody of some group
     is among them."""
@@ -71,6 +86,52 @@ class DeeperPath:
         return table({**point.as_row(), "chosen": point is self.chosen} for point in self.points)
 
 
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """Every mixture of the original and the networks that learned on, as those who choose see it; how much may be lost
+    is not asked yet."""
+
+    original: Figures
+    tried: tuple[tuple[int, float, float, Figures], ...]
+    """Steps, share of the way, how much was restored, figures."""
+    people: int
+    least: int
+
+    @classmethod
+    def of(
+        cls,
+        asked: Asked,
+        original: Logits,
+        repaired: Mapping[int, Logits],
+        shares: Sequence[float] = SHARES,
+        correction: Array | None = None,
+    ) -> Ladder:
+        """The mixtures of `original` and each in `repaired`, by steps, at `shares` of the way; where there is a
+        `correction` (C,) of logits, with several parts of it as well."""
+        before = figures_of(asked, original)
+        tried = tuple(
+            (steps, share, restored, figures_of(asked, original.mixed(moved, share)))
+            for steps, logits in repaired.items()
+            for restored in ((0.0,) if correction is None else RESTORED)
+            for moved in [logits if correction is None else logits.moved(restored * correction)]
+            for share in shares
+        )
+        least = 0 if asked.lacks_group else min(group.n for group in before.groups)
+        return cls(before, tried, len(asked.people), least)
+
+    def choose(
+        self, improve: Improve, tolerance: float = TOLERANCE, classes: Sequence[str] = ()
+    ) -> DeeperPath:
+        """The path of those who let so much be lost; see `choose`."""
+        start = DeeperPoint(0, 0.0, self.original, "")
+        points = [start] + [
+            DeeperPoint(steps, share, found, _refusal(self.original, found, tolerance, classes), restored)
+            for steps, share, restored, found in self.tried
+        ]
+        admitted = [point for point in points if not point.refusal]
+        return DeeperPath(tuple(points), _furthest(admitted, improve), tolerance, self.people, self.least)
+
+
 def choose(
     asked: Asked,
     original: Logits,
@@ -81,44 +142,32 @@ def choose(
     classes: Sequence[str] = (),
     shares: Sequence[float] = SHARES,
 ) -> DeeperPath:
-    """Judge every mixture, by `shares`, of the original and the networks in `repaired`, by steps, on validation people.
+    """Judge every mixture, by `shares`, of the original and the networks in `repaired`, by steps, on people who did
+    not teach them.
 
     Admitted is what loses no more than `tolerance` of overall accuracy, gives up no class, and makes neither the worst
-    group worse nor the calibrated bias larger by more than one standard error. Chosen is, of what is admitted,
-    the least max(B, flips) ("twins"); or of those whose accuracy with every group counted alike lies within one
-    standard error of the largest, the one that went furthest ("groups"): the smallest group among validation people
-    is often a handful, and which of the best serves it best is luck.
+    group (of those with at least 10 people; fewer decide nothing) worse nor the calibrated bias larger by more than one
+    standard error. Chosen is, of what is admitted, the best by what should improve (`improving`); of those that lie
+    within its standard error of it, the one that went furthest: the smallest group is often a handful, and which of
+    the best serves it best is luck.
     """
-    before = figures_of(asked, original)
-    start = DeeperPoint(0, 0.0, before, "")
-    points = [start]
-    for steps, logits in repaired.items():
-        for share in shares:
-            found = figures_of(asked, original.mixed(logits, share))
-            points.append(DeeperPoint(steps, share, found, _refusal(before, found, tolerance, classes)))
-    admitted = [point for point in points if not point.refusal]
-    return DeeperPath(
-        points=tuple(points),
-        chosen=_furthest(admitted) if improve == "groups" else max(admitted, key=_alike),
-        tolerance=tolerance,
-        people=len(asked.people),
-        least=0 if asked.lacks_group else min(group.n for group in before.groups),
-    )
+    return Ladder.of(asked, original, repaired, shares).choose(improve, tolerance, classes)
 
 
-def _furthest(admitted: Sequence[DeeperPoint]) -> DeeperPoint:
+def _furthest(admitted: Sequence[DeeperPoint], improve: Improve) -> DeeperPoint:
     """Of the points that cannot be told from the best one and are better than the original, which comes first, that
-    with the largest share of the way, then of steps; the original where none is better."""
-    original, *others = admitted
-    best = max(admitted, key=lambda point: point.figures.balanced)
-    least = best.figures.balanced - best.figures.balanced_error
-    better = [p for p in others if p.figures.balanced > original.figures.balanced]
-    among = [point for point in better if point.figures.balanced >= least]
-    return max(among, key=lambda point: (point.share, point.steps), default=original)
-
-
-def _alike(point: DeeperPoint) -> float:
-    return -max(point.figures.bias or 0.0, point.figures.flips or 0.0)
+    with the largest share of the way, then the one that gives back least, then of steps; the original where none is
+    better, or nobody can say."""
+    loss = find_improvement(improve).loss
+    original = admitted[0]
+    known = [(found, point) for point in admitted if (found := loss(point.figures)) is not None]
+    start = loss(original.figures)
+    if start is None:
+        return original
+    (least, error), _ = min(known, key=lambda one: one[0][0])
+    better = [(of, point) for (of, _), point in known if of < start[0] - ROUNDING]
+    among = [point for of, point in better if of <= least + error + ROUNDING]
+    return max(among, key=lambda point: (point.share, -point.restored, point.steps), default=original)
 
 
 def _refusal(before: Figures, after: Figures, tolerance: float, classes: Sequence[str]) -> str:
@@ -128,8 +177,9 @@ def _refusal(before: Figures, after: Figures, tolerance: float, classes: Sequenc
     if died := before.answered - after.answered:
         gone = min(died)
         return f"{classes[gone] if classes else f'class {gone}'} is never answered any more"
-    if after.worst.value < before.worst.value - before.worst.error - ROUNDING:
-        return f"the worst group falls from {100 * before.worst.value:.1f} to {100 * after.worst.value:.1f} %"
+    was, now = before.decisive, after.decisive
+    if was is not None and now is not None and now.value < was.value - was.error - ROUNDING:
+        return f"the worst group falls from {100 * was.value:.1f} to {100 * now.value:.1f} % of {now.n}"
     if before.calibrated is not None and after.calibrated is not None:
         rise = after.calibrated - before.calibrated
         if rise > before.calibrated_error + ROUNDING:

@@ -18,7 +18,8 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import read_inputs
-from fmd_core.unlearn.deeper.training import BATCH, DeeperSettings, Learner, Reach, pool_size
+from fmd_core.unlearn.deeper.material import BATCH, Material, pool_size
+from fmd_core.unlearn.deeper.training import DeeperSettings, Learner, Reach
 
 if TYPE_CHECKING:
     import torch
@@ -47,45 +48,48 @@ def seconds_needed(
     settings: DeeperSettings,
     *,
     besides: int = 0,
+    halves: int = 1,
 ) -> float:
     """About how many seconds `train_deeper`, and asking those who choose and judge, take on this machine, as busy as
-    it is now; `besides` counts people whom a network is asked about beyond that.
+    it is now; `besides` counts people whom a network is asked about beyond that, and `halves` is 2 where two networks
+    learn so that people choose of whom neither taught the one they judge.
 
     Each kind of work is done with one batch and timed; how much there is of each is known. Takes about as long as
     twenty batches. Raises what `train_deeper` raises before it begins.
     """
     import torch
 
-    learner = Learner(classifier, dataset, attribute, settings, np.random.default_rng(0))
-    places = np.arange(min(BATCH, len(learner.rows)))
-    rows, kind = learner.rows[places], learner.kind.name
+    material = Material(classifier, dataset, attribute, settings.reach)
+    learner = Learner(material, settings)
+    places = np.arange(min(BATCH, len(material.rows)))
+    rows, kind = material.rows[places], material.kind.name
     generator = torch.Generator().manual_seed(0)
     twins = settings.improve == "twins"
 
     def read() -> torch.Tensor:
-        codes = (attribute, learner.codes[places]) if twins else ()
+        codes = (attribute, material.codes[places]) if twins else ()
         return classifier.preprocess.apply(read_inputs(classifier, dataset, rows, *codes), kind)
 
     def lit() -> torch.Tensor:
-        return pictures if twins else learner.lit_anew(pictures, generator)
+        return pictures if twins else material.lit_anew(pictures, generator)
 
     def below() -> torch.Tensor:
         with torch.no_grad():
-            return pictures if learner.trunk is None else learner.trunk(pictures)
+            return pictures if material.trunk is None else material.trunk(pictures)
 
     def step() -> None:
-        answers = learner.top(learner.learns(inputs))
-        take(torch.nn.functional.cross_entropy(answers, torch.from_numpy(learner.labels[places])))
+        answers = learner.answers_of(inputs)
+        standing.take(torch.nn.functional.cross_entropy(answers, torch.from_numpy(material.labels[places])))
 
     def above() -> None:
         with torch.no_grad():
             learner.learns(inputs)
 
-    take, _ = learner.taking_steps()
+    standing = learner.standing()
     pictures = read()
     inputs = below()
     seconds = {work.__name__: _timed(work) / len(places) for work in (read, lit, below, step, above)}
-    n = _counts(learner, dataset, settings, inputs[0])
+    n = _counts(material, settings, inputs[0], halves)
     for work in ("read", "below", "above"):
         n[work] += besides
     return sum(n[name] * spent for name, spent in seconds.items())
@@ -101,20 +105,22 @@ def _timed(work: Callable[[], object]) -> float:
     return median(spent[1:])
 
 
-def _counts(
-    learner: Learner, dataset: AttributeDataset, settings: DeeperSettings, one: torch.Tensor
-) -> dict[str, int]:
+def _counts(material: Material, settings: DeeperSettings, one: torch.Tensor, halves: int) -> dict[str, int]:
     """How many people each kind of work is done with; `one` is what learns on reads of each."""
-    learned = settings.steps[-1] * BATCH
-    people = (1 + len(settings.steps)) * len(dataset.rows("validation")) + len(dataset.rows("test"))
+    dataset = material.dataset
+    learned = halves * settings.steps[-1] * BATCH
+    choosers = sum(
+        len(dataset.rows(part)) for part in (("validation", "external") if halves > 1 else ("validation",))
+    )
+    people = (1 + len(settings.steps)) * choosers + len(dataset.rows("test"))
     asked = people * (
         1 if dataset.pair_method == "matched" else 3
     )  # both sides of drawn twins are read as well
     if settings.improve == "twins":
         taught, shown = learned, 0
-    elif learner.trunk is None:
-        taught, shown = len(learner.rows), learned
+    elif material.trunk is None:
+        taught, shown = len(material.rows), learned
     else:
-        taught, shown = len(learner.rows), pool_size(one)
-    below = 0 if learner.trunk is None else learned if settings.improve == "twins" else shown
+        taught, shown = len(material.rows), pool_size(one)
+    below = 0 if material.trunk is None else learned if settings.improve == "twins" else shown
     return {"read": taught + asked, "lit": shown, "below": below + asked, "step": learned, "above": asked}

@@ -1,0 +1,134 @@
+"""A language model's jobs: scored, changed, sentences of a corpus weighed. torch is imported in them, not before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.cache import bounded
+from app.jobs import job_panel
+from app.jobs.registry import REGISTRY, Job, Progress
+from app.opening import uploads
+from app.session import access, state
+from app.view_models.language_asked import Asked, Scored, TakenOut
+from fmd_core.home import data_folder
+from fmd_core.language import study
+from fmd_core.language.document import preference_sentence, tried_sentence
+from fmd_core.language.examples import read_examples, some_of
+from fmd_core.language.harmful import Influence
+from fmd_core.language.opening import LanguageModel, open_language_model
+
+PLACES = SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
+UPLOAD = "upload"
+MOST_FOLDERS = 50
+
+
+def folders() -> dict[str, Path]:
+    """Folders with a model in FMD_DATA_DIR, at most two folders deep, by name."""
+    place = data_folder()
+    found = [*place.glob("*/config.json"), *place.glob("*/*/config.json")]
+    whole = [
+        path.parent for path in sorted(found)[:MOST_FOLDERS] if (path.parent / "model.safetensors").is_file()
+    ]
+    return {str(path.relative_to(place)): path for path in whole}
+
+
+def score(asked: Asked, upload: UploadedFile | None) -> None:
+    """Begin to score, and show the job."""
+
+    def work(model: Callable[[], LanguageModel], progress: Progress) -> Scored:
+        found = _study(asked, upload, model, progress)
+        scores = found.scores()
+        return Scored(asked, preference_sentence(found, scores), scores, len(found.examples), found.seconds)
+
+    _begin(SCORED, asked, upload, f"Scoring {asked.words}", work)
+
+
+def take_out(asked: Asked, upload: UploadedFile | None) -> None:
+    """Begin to change rows of the last layer."""
+
+    def work(model: Callable[[], LanguageModel], progress: Progress) -> TakenOut:
+        found = _study(asked, upload, model, progress.part(0, 0.4))
+        if asked.set_name == "crows-pairs":  # it judges only
+            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.4, 0.8))
+            told = deciding.debias(progress.part(0.8, 1), judge=found)
+        else:
+            told = found.debias(progress.part(0.4, 1))
+        return TakenOut(asked, told, tuple(tried_sentence(told.before, one) for one in told.tried))
+
+    _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work)
+
+
+def weigh(asked: Asked, upload: UploadedFile | None, corpus: str) -> None:
+    """Begin to look for the sentences of a corpus that teach these preferences."""
+    sentences = study.corpus_lines(corpus)
+
+    def work(model: Callable[[], LanguageModel], progress: Progress) -> tuple[Influence, ...]:
+        found = _study(asked, upload, model, progress.part(0, 0.5))
+        return found.harmful(model(), sentences, progress.part(0.5, 1))
+
+    digest = hashlib.sha256(corpus.encode()).hexdigest()
+    _begin(CORPUS, asked, upload, f"Weighing {len(sentences):,} sentences", work, digest)
+
+
+def result(place: str) -> object:
+    """What the latest job of a place came to, also after a refresh; its panel is drawn while it goes on."""
+    job = REGISTRY.find(state.shown_job(place))
+    if job is None:
+        return None
+    if job.state != "finished":
+        job_panel.draw(job.id)
+    return job.result
+
+
+def _begin(
+    place: str,
+    asked: Asked,
+    upload: UploadedFile | None,
+    title: str,
+    work: Callable[[Callable[[], LanguageModel], Progress], object],
+    extra: str = "",
+) -> None:
+    access.require_change()
+    key = f"{place} {uploads.content_key(asked.reference, asked.set_name, asked.most, upload, extra)}"
+
+    def start(paths: tuple[Path | None, ...]) -> Job:
+        reference = paths[0] or asked.reference
+
+        def done(progress: Progress) -> object:
+            progress(0, "Opening the model")
+            opened: list[LanguageModel] = []
+
+            def model() -> LanguageModel:
+                if not opened:
+                    opened.append(open_language_model(reference))
+                return opened[0]
+
+            return work(model, progress)
+
+        return job_panel.start_job(key, title, done, asked)
+
+    job = uploads.lend(key, (upload,), start)
+    job_panel.follow(job)
+    state.show_job(place, job.id)
+
+
+def _study(
+    asked: Asked, upload: UploadedFile | None, model: Callable[[], LanguageModel], progress: Progress
+) -> study.LanguageStudy:
+    """The reading, held in the memory that all results share."""
+    examples = some_of(read_examples(asked.set_name), asked.most)
+    key = (
+        "language",
+        asked.reference,
+        "" if upload is None else upload.file_id,
+        asked.set_name,
+        asked.most,
+    )
+    return bounded.SharedMemory().recall(
+        key, lambda: study.LanguageStudy.read(model(), asked.set_name, examples, progress)
+    )

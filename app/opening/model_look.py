@@ -1,0 +1,82 @@
+"""What an uploaded model file is, told without opening it, and the words for one that is not opened."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.opening import uploads
+from app.view_models import models
+from app.widgets import components
+from fmd_core import ModelError
+from fmd_core.models.hugging_face import as_preprocess, read_config, read_preprocessor
+from fmd_core.models.intake import hugging_face_files, intake
+from fmd_core.models.intake.file_doors import FileDoor, find_door, other_kind
+from fmd_core.models.intake.refusals import with_file
+from fmd_core.models.preprocess import Preprocess
+
+MOST_LOOKS = 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """The door of a file, and how it says that pictures are made ready."""
+
+    door: FileDoor
+    kind: str = ""
+    """What it reads, a name in `fmd_core.kinds`; "" where the file has to be opened to know."""
+    preprocess: Preprocess | None = None
+    says_preprocess: bool = False
+
+
+_looks: OrderedDict[str, Look | models.Refused] = OrderedDict()
+_lock = threading.Lock()
+
+
+def look(given: UploadedFile) -> Look | models.Refused:
+    """What a file is, or why it is refused; looked at once."""
+    with _lock:
+        if given.file_id in _looks:
+            return _looks[given.file_id]
+    found = _look(given)
+    with _lock:
+        _looks[given.file_id] = found
+        while len(_looks) > MOST_LOOKS:
+            _looks.popitem(last=False)
+    return found
+
+
+def _look(given: UploadedFile) -> Look | models.Refused:
+    with uploads.on_disk(given) as path:
+        try:
+            door = find_door(intake.inspect_file(path)[0])
+            if door.name != "hugging_face":
+                return Look(door, "table" if door.name == "skops" else "")
+            described = read_config(hugging_face_files.peek(path, hugging_face_files.CONFIG))
+            told = hugging_face_files.peek(path, hugging_face_files.PICTURES)
+            if told is None:
+                usual = Preprocess("imagenet", described.settings.get("image_size", 224))
+                return Look(door, described.family.kind, usual)
+            preprocess = as_preprocess(read_preprocessor(told, described))
+            return Look(door, described.family.kind, preprocess, says_preprocess=True)
+        except intake.IntakeRefusal as refusal:
+            return models.Refused(str(refusal), with_file(refusal.converter, given.name))
+        except ModelError as problem:
+            return models.Refused(str(problem), "")
+
+
+def why_not(found: Look, kind: str) -> str:
+    """Why a file cannot be a model for samples of this kind, in a sentence; "" where it can, as far as is known."""
+    return "" if found.kind in ("", kind) else other_kind(found.kind, kind)
+
+
+def show_refusal(refused: models.Refused) -> None:
+    """Why a file is not opened, and code for its owner that can be copied."""
+    st.error(components.plain(refused.reason))
+    if refused.converter:
+        st.caption("Run this where the model was made, then open the file that it writes:")
+        st.code(refused.converter, language="python", wrap_lines=True)

@@ -1,0 +1,116 @@
+"""The stage of the Unlearn page: a target and what is offered to reach it, and what the slider moves."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+import fmd_core as fmd
+from app import cache
+from app.record.variants import Recipe
+from app.session import memory, state
+from app.unlearning import aimed
+from app.view_models import glossary, offers, stage
+from app.widgets import components, figure_tools, twin_stage
+from fmd_core import figures
+
+SHOWN = 24  # twins on the stage
+REACH_WORDS = {
+    "reaches": "reaches {}",
+    "misses": "misses {}",
+    "cannot be said": "cannot be said",
+    "refused": "refused",
+}
+STYLE = """<style>
+.fmd-offer { display: grid; grid-template-columns: 4.6rem 1fr; gap: 1px 8px; font-size: .87rem; line-height: 1.45;
+  margin: 0; padding: 0; }
+[class*=st-key-offer_] { gap: .35rem; padding: .6rem .8rem; }
+[class*=st-key-offer_] button { min-height: 2rem; padding: .1rem .5rem; }
+.fmd-offer span { overflow-wrap: anywhere; } .fmd-offer span:nth-child(odd) { opacity: .8; }
+.fmd-moved { font-size: 1.35rem; font-weight: 700; line-height: 1.2; }
+.fmd-moved span { font-size: .9rem; font-weight: 400; }
+.fmd-reach { float: right; padding: 1px 10px; border-radius: 999px; font-size: .8rem; font-weight: 500;
+  background: light-dark(#e8ecf4, #1f2740); }
+.fmd-reach.reaches { background: light-dark(#eaf5ef, #16302a); color: light-dark(#14683d, #5bd69b); }
+.fmd-reach.refused { background: light-dark(#fbe3cb, #4a3420); }
+</style>"""
+
+
+def target(limit: float) -> None:
+    """Under how many points the bias is to be brought: the limit of its kind, which holds on every page."""
+    families = {"demographic parity": "selection", "equal opportunity": "equal_truth"}
+    key = state.limit_key(families.get(state.measure(), "twins"))
+    memory.put("target", 100 * limit)
+
+    def keep() -> None:
+        memory.put(key, memory.chosen("target"))
+
+    st.number_input(
+        "Bring it under, points", 0.0, 100.0, step=1.0, format="%g", key="target", on_change=keep,
+        help=glossary.tip("Limit"),
+    )  # fmt: skip
+
+
+def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float) -> None:
+    """The offers side by side: one click moves the slider there."""
+    goal, key = aimed.goal(variant.aim), state.stop_key()
+    review = variant.review
+    before = None if goal is None else cache.reached(review, None, goal)
+    st.html(STYLE)
+    for offer in offers.offers(path):
+        made = offer.point.result
+        offered = Recipe(
+            review, variant.aim, variant.strategy, variant.k, made.strength, made.blend, variant.tolerance
+        )
+        comparison = cache.comparison(review, offered, variant.aim.attribute)
+        after = None if goal is None else cache.reached(review, offered, goal)
+        how = f"{review.depth}, {offer.stop}"
+        card = offers.card(offer, comparison, before, after, how)
+        chosen = memory.value(key, "") == offer.stop
+        with st.container(border=True, key=f"offer_{offer.title.lower()}"):
+            st.html(_card(card, f"{100 * limit:g}"))
+            st.button(
+                "Shown now" if chosen else f"Show “{card.title}”", key=f"show_{offer.title.lower()}",
+                on_click=memory.setter(key, offer.stop), disabled=chosen, width="stretch",
+            )  # fmt: skip
+
+
+def _card(card: offers.Card, limit: str) -> str:
+    rows = "".join(
+        f"<span>{escape(name)}</span><span>{escape(figures.unbroken(text))}</span>"
+        for name, text in card.rows
+    )
+    reach = REACH_WORDS[card.reach].format(limit)
+    return (
+        f"<span class='fmd-reach {card.reach.split()[0]}'>{escape(reach)}</span><strong>{card.title}</strong>"
+        f"<div class='fmd-moved'>{escape(card.moved)} <span>points</span></div><div class='fmd-offer'>{rows}</div>"
+    )
+
+
+def twins(path: fmd.UnlearningPath, variant: Recipe) -> None:
+    """The twins on the stage with what they are answered at the slider's stop."""
+    review, best = variant.review, path.suggested.result
+    fix = Recipe(
+        review, variant.aim, variant.strategy, variant.k, best.strength, best.blend, variant.tolerance
+    )
+    pairs = cache.stage(review, variant.aim.attribute, fix if best.strength else None, SHOWN)
+    data = cache.dataset(review)
+    view = stage.build(data, pairs, cache.head(review, None), cache.head(review, variant))
+    kind = f"Same {data.unit}, other" if view.redrawn else "Most alike, other"
+    st.markdown(
+        f"**{components.plain(view.summary)}** :small[:gray[{components.plain(kind)} "
+        f"{components.plain(variant.aim.attribute)}; framed: two answers; underlined: wrong]]"
+    )
+    twin_stage.show(review, variant.aim.attribute, view, key="twin_stage")
+
+
+def slopes(comparison: fmd.Comparison) -> None:
+    """Who gains and who pays."""
+    view = stage.build_slopes(comparison)
+    st.markdown("**Who gains, who pays** :small[:gray[right, %]]")
+    if view.lines:
+        twin_stage.slopes(view, key="slopes")
+        figure_tools.caption(view.summary, "slopes", "Who gains, who pays")
+    else:
+        st.caption(components.plain(view.summary))

@@ -1,0 +1,91 @@
+"""What training samples can be blamed for, in words: the bias under review, a gap, or whoever is served worst."""
+
+from __future__ import annotations
+
+from fmd_core import AttributeDataset, InfluenceScores, figures
+from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.measure.audit import ServedGroup
+from fmd_core.measure.bias_functions import MEASURES, Measure
+from fmd_core.measure.verdict.sentences import attribute_name, group_name
+from fmd_core.measure.verdict.values import Member
+from fmd_core.report import wording
+from fmd_core.study.aim import Asked, WorstGroup
+
+MEASURE_NAMES: dict[Measure, str] = {
+    "counterfactual": "Twins answered differently",
+    "demographic parity": "Groups answered differently",
+    "equal opportunity": "Groups with equal truth answered differently",
+    "predictive equality": "Groups falsely given an answer differently",
+}
+WORST = "Whoever is served worst"
+AS_CHOSEN = "What counts as bias"
+MOST_LEVELS = 4  # groups that a sentence names
+
+
+def options(under_review: Measure) -> dict[str, str]:
+    """What can be asked, by its name in the session: '' is the bias under review, which comes first."""
+    others: dict[str, str] = {name: MEASURE_NAMES[name] for name in MEASURES if name != under_review}
+    return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", **others, WorstGroup.measure: WORST}
+
+
+def subject(people: str) -> str:
+    """What a score is a change of: the bias, or the loss of `people`."""
+    return f"the loss of {people}" if people else "the bias"
+
+
+def unit(people: str) -> str:
+    """What it is counted in."""
+    return "points of loss" if people else "points"
+
+
+def headline(scores: InfluenceScores, what: str, *, is_harmful: bool) -> str:
+    """Who leads the ranking: `what` the sample is, 'is a red 3'."""
+    if scores.people:
+        does = "taught the model to miss" if is_harmful else "helps the model to recognise"
+        return f"The training sample that most {does} {scores.people} {what}."
+    does = "teaches" if is_harmful else "works against"
+    return f"The training sample that most {does} the {wording.bias_name(scores)} {what}."
+
+
+def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | None = None) -> str:
+    """What harmful means here and by whom samples are scored, `n` external people or pairs; `group` are those who are
+    served worst, where they are asked about."""
+    if isinstance(asked, WorstGroup):
+        assert group is not None, "the question is about them"
+        return _worst(group, n)
+    who, classes = _groups(data, asked.attribute), data.target.levels
+    name, people = (
+        attribute_name(data, asked.attribute),
+        f"{figures.count(n)} external {figures.many(data.unit)}",
+    )
+    two = len(classes) == 2
+    teaches = {
+        "counterfactual": f"to answer twins by {name} differently",
+        "demographic parity": f"to answer {f'“{classes[1]}”' if two else 'a class'} more often for some of {who} than "
+        "for others",
+        "equal opportunity": f"to recognise {f'“{classes[1]}”' if two else 'a class'} better in some of {who} than in "
+        "others",
+        "predictive equality": f"to give {f'“{classes[1]}”' if two else 'a class'} falsely to some of {who} more often "
+        "than to others",
+    }[asked.measure]
+    by = f"{figures.count(n)} external pairs" if asked.measure == "counterfactual" else people
+    return f"Harmful means here: it teaches the model {teaches}. Scored by {by}."
+
+
+def _worst(group: ServedGroup, n: int) -> str:
+    rate = group.accuracy
+    told = (
+        f"Harmful means here: it teaches the model to miss {group.who}, who are served worst: it is right for "
+        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} test samples "
+        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} external {group.who}."
+    )
+    few = " They are few: check these scores, below, before you rely on them."
+    return told + (few if n < MIN_PEOPLE else "")
+
+
+def _groups(data: AttributeDataset, attribute: str) -> str:
+    """'men and women', or where there are many 'all groups by race'."""
+    levels = data.attribute(attribute).levels
+    if len(levels) > MOST_LEVELS:
+        return f"all groups by {attribute_name(data, attribute)}"
+    return figures.listed([group_name(data, [Member(attribute, level)]) for level in levels])

@@ -1,0 +1,100 @@
+"""Three ways to take the bias out: gentle, recommended, strongest, each with what it costs whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.view_models import unlearn
+from fmd_core import Comparison, PathPoint, UnlearningPath, figures
+from fmd_core.measure import slopes
+from fmd_core.measure.verdict.values import Finding, Outcome
+
+Reach = Literal["reaches", "misses", "cannot be said", "refused"]
+"""Whether a target is reached on held-out people; "refused" is the guard's word."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A stop of the slider that is offered: its name, where it is and why it is refused, '' where it is not."""
+
+    title: str
+    stop: str
+    point: PathPoint
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an offer does to held-out people."""
+
+    title: str
+    stop: str
+    moved: str
+    """'64 → 8', in points."""
+    reach: Reach
+    rows: tuple[tuple[str, str], ...]
+    """What, and how it changes."""
+
+
+def offers(path: UnlearningPath) -> tuple[Offer, ...]:
+    """The suggestion, about half of it, and as far as the path leads; fewer where they are the same."""
+    stops = unlearn.stops(path)
+    names = {id(point): name for name, point in stops.items()}
+    best, original = path.suggested, path.original
+    others = [p for p in stops.values() if p is not original and p is not best]
+    found: list[Offer] = []
+    half = (_size(best) + _size(original)) / 2
+    gentle = [p for p in others if not p.refusal and _size(best) < _size(p) < _size(original)]
+    if gentle and best is not original:
+        found.append(_offer("Gentle", min(gentle, key=lambda p: abs(_size(p) - half)), names))
+    if best is not original:
+        found.append(_offer("Recommended", best, names))
+    farther = [p for p in others if _size(p) < _size(best)]
+    if farther:
+        found.append(_offer("Strongest", min(farther, key=_size), names))
+    return tuple(found)
+
+
+def _offer(title: str, point: PathPoint, names: dict[int, str]) -> Offer:
+    return Offer(title, names[id(point)], point)
+
+
+def _size(point: PathPoint) -> float:
+    """The larger of bias and flips: answers that are merely less sure make the bias alone small."""
+    return max(point.bias, point.decided)
+
+
+def card(
+    offer: Offer, comparison: Comparison, before: Finding | None, after: Finding | None, how: str
+) -> Card:
+    """`before` and `after` are what is to come within its limit, asked of held-out people; without them the bias that
+    is unlearned stands for it, and nobody can say whether it reaches its target. `how` says what is changed."""
+    judged, flips, accuracy = comparison.judged, comparison.flips, comparison.accuracy
+    ends = (judged.before.value, judged.after.value)
+    if before is not None and after is not None:
+        ends = (before.value, after.value)
+    known = [figures.points(end, 0) for end in ends if end is not None]
+    found = slopes.choose_slopes(comparison)
+    rows = [
+        ("Right", f"{slopes.moved(accuracy)} %"),
+        ("Flips", f"{slopes.moved(flips)} %"),
+        ("Gains", _who(found.of("gains"))),
+        ("Pays", _who(found.of("pays"))),
+        ("Changes", how),
+    ]
+    return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), tuple(rows))
+
+
+def _who(line: slopes.Slope | None) -> str:
+    if line is None:
+        return "nobody beyond chance"
+    return f"{line.change.who} {slopes.moved(line.change)} %"
+
+
+def _reach(offer: Offer, after: Finding | None) -> Reach:
+    if offer.point.refusal:
+        return "refused"
+    if after is None:
+        return "cannot be said"
+    words: dict[Outcome, Reach] = {Outcome.WITHIN: "reaches", Outcome.BEYOND: "misses"}
+    return words.get(after.outcome, "cannot be said")

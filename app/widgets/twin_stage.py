@@ -1,0 +1,209 @@
+"""The stage: twins whose captions follow the slider, and the slope chart of who gains and who pays.
+
+Pictures are one component and what is said to them another, which finds them by a signature: a move of the slider sends
+captions alone, for Streamlit does not send again what has not changed. They and frames change in place. A frame and the
+word "differs" mark twins with two answers, an underline a wrong answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from hashlib import sha256
+
+import streamlit as st
+
+from app.record.review import Review
+from app.view_models.stage import SlopeView, StageTwin, StageView
+from app.widgets import portraits
+
+SIDE = 64  # pixels of a picture
+
+_JS = """
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector('.stage');
+  const make = (tag, name, text) => {
+    const node = document.createElement(tag);
+    node.className = name;
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+  if (root.dataset.signature !== data.signature) {
+    root.dataset.signature = data.signature;
+    root.setAttribute('aria-label', data.label);
+    root.classList.toggle('words', !data.twins.some((twin) => twin.sides[0].src));
+    root.replaceChildren(...data.twins.map((twin) => {
+      const item = make('li', 'twin');
+      for (const side of twin.sides) {
+        const figure = make('span', 'side');
+        if (side.src) {
+          const image = make('img', '');
+          image.src = side.src;
+          image.alt = side.alt;
+          figure.append(image);
+        } else {
+          figure.append(make('span', 'level', side.alt));
+        }
+        figure.append(make('span', 'says'));
+        item.append(figure);
+      }
+      item.append(make('span', 'heard'));
+      return item;
+    }));
+  }
+  const stage = ((window.fmdStages ??= {})[data.signature] ??= {});
+  stage.tell = () => {
+    (stage.said ?? []).forEach((twin, at) => {
+      const item = root.children[at];
+      item.classList.toggle('differs', twin.differs);
+      item.lastChild.textContent = twin.heard;
+      twin.sides.forEach((side, which) => {
+        const says = item.children[which].querySelector('.says');
+        if (says.textContent !== side.says) says.textContent = side.says;
+        says.classList.toggle('wrong', side.wrong);
+      });
+    });
+  };
+  stage.tell();
+}
+"""
+_SAID_JS = """
+export default function ({ data }) {
+  const stage = ((window.fmdStages ??= {})[data.signature] ??= {});  // whichever of the two comes first
+  stage.said = data.twins;
+  stage.tell?.();
+}
+"""
+_CSS = """
+.stage { display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 6px; margin: 0; padding: 0;
+  list-style: none; font: 13px/1.3 var(--st-font); color: var(--st-text-color); }
+.twin { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; padding: 4px; border-radius: 8px; position: relative;
+  border: 1px solid var(--st-border-color); transition: border-color .15s; }
+.twin.differs { border-color: #d9730d; box-shadow: inset 0 0 0 1px #d9730d;
+  background: light-dark(#fff6ec, #231c18); }
+.stage.words { grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); }
+.stage.words .level { min-height: 36px; }
+.side { min-width: 0; text-align: center; }
+.side img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 5px; }
+.level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: break-word;
+  border-radius: 5px; background: var(--st-secondary-background-color); }
+.says { display: block; margin-top: 2px; font-weight: 600; overflow: hidden; text-overflow: ellipsis;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }
+.says.wrong { color: light-dark(#a34f00, #f5a65b); text-decoration: underline; text-underline-offset: 2px; }
+.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (prefers-reduced-motion: reduce) { .twin { transition: none; } }
+@media (max-width: 640px) { .stage { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+"""
+_component = st.components.v2.component("fmd_stage", html="<ul class='stage'></ul>", css=_CSS, js=_JS)
+_said = st.components.v2.component("fmd_stage_said", html="<span hidden></span>", js=_SAID_JS)
+
+_SLOPES_JS = """
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector('.slopes');
+  const space = 'http://www.w3.org/2000/svg';
+  const make = (tag, given, text) => {
+    const node = document.createElementNS(space, tag);
+    for (const [name, value] of Object.entries(given)) node.setAttribute(name, value);
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+  const [wide, high, left, right, top, foot] = [370, 220, 140, 240, 12, 22];
+  const y = (share) => top + (1 - (share - data.low) / (data.high - data.low)) * (high - top - foot);
+  const picture = make('svg', { viewBox: `0 0 ${wide} ${high}`, role: 'img', 'aria-label': data.label });
+  for (const x of [left, right]) {
+    picture.append(make('line', { x1: x, x2: x, y1: top, y2: high - foot, class: 'axis' }));
+  }
+  picture.append(make('text', { x: left, y: high - 6, class: 'foot' }, 'before'));
+  picture.append(make('text', { x: right, y: high - 6, class: 'foot' }, 'now'));
+  const taken = { before: [], after: [] };
+  const free = (side, wanted) => {
+    let at = Math.min(Math.max(wanted, top), high - foot);
+    while (taken[side].some((other) => Math.abs(other - at) < 15)) at += at > high - foot - 16 ? -15 : 15;
+    taken[side].push(at);
+    return at;
+  };
+  const order = [...data.lines].sort((a, b) => (a.role ? 1 : 0) - (b.role ? 1 : 0));
+  for (const line of order) {
+    const group = make('g', { class: 'line ' + (line.role || 'rest') });
+    group.append(make('line', { x1: left, x2: right, y1: y(line.before), y2: y(line.after), class: 'hit' }));
+    group.append(make('line', { x1: left, x2: right, y1: y(line.before), y2: y(line.after), class: 'seen' }));
+    if (line.role) {
+      for (const [x, share] of [[left, line.before], [right, line.after]]) {
+        group.append(make('circle', { cx: x, cy: y(share), r: 4.5 }));
+      }
+      const name = line.name.length > 17 ? line.name.slice(0, 16) + '\\u2026' : line.name;
+      group.append(make('text', { x: left - 10, y: free('before', y(line.before)) + 4, class: 'name' },
+        `${name} ${Math.round(100 * line.before)}`));
+      group.append(make('text', { x: right + 10, y: free('after', y(line.after)) + 4, class: 'value' },
+        `${Math.round(100 * line.after)} % ${line.words}`));
+    }
+    group.append(make('title', {}, line.detail));
+    picture.append(group);
+  }
+  root.replaceChildren(picture);
+}
+"""
+_SLOPES_CSS = """
+.slopes svg { display: block; width: 100%; max-width: 34rem; height: auto; font: 13px var(--st-font); }
+.slopes text { fill: var(--st-text-color); } .foot { text-anchor: middle; opacity: .8; }
+.name { text-anchor: end; }
+.axis { stroke: var(--st-border-color); }
+.hit { stroke: transparent; stroke-width: 12; }
+.seen { stroke: light-dark(#c3cad8, #414c66); stroke-width: 1.5; }
+.line.rest:hover .seen { stroke: var(--st-text-color); }
+.pays .seen { stroke: #d9730d; stroke-width: 3; } .pays circle { fill: #d9730d; }
+.gains .seen { stroke: #4f6fdb; stroke-width: 3; } .gains circle { fill: #4f6fdb; }
+.worst .seen { stroke: #8a94a8; stroke-width: 3; } .worst circle { fill: #8a94a8; }
+.slopes .pays .value { fill: light-dark(#a34f00, #f5a65b); font-weight: 600; }
+.slopes .gains .value { fill: light-dark(#3451b2, #8da4ef); font-weight: 600; }
+"""
+_slopes = st.components.v2.component(
+    "fmd_slopes", html="<div class='slopes'></div>", css=_SLOPES_CSS, js=_SLOPES_JS
+)
+
+
+def show(review: Review, attribute: str, view: StageView, *, key: str) -> None:
+    """Draw the twins with what they are answered now."""
+    label = "Twins and what the model says to each"
+    shown = [_shown(review, attribute, twin, redrawn=view.redrawn) for twin in view.twins]
+    who = [
+        (twin.truth, *(side.row for side in twin.sides), *(s.code for s in twin.sides)) for twin in view.twins
+    ]
+    signature = sha256(repr((review.data, attribute, who)).encode()).hexdigest()[:16]
+    with st.container(gap=None):
+        _component(key=key, data={"twins": shown, "label": label, "signature": signature})
+        _said(key=f"{key}_said", data={"twins": [_told(twin) for twin in view.twins], "signature": signature})
+
+
+def _shown(review: Review, attribute: str, twin: StageTwin, *, redrawn: bool) -> dict[str, object]:
+    """Both sides' pictures, or their levels."""
+    sides = []
+    for side in twin.sides:
+        shown = portraits.picture(
+            review, side.row, f"{twin.truth}, {side.level}", attribute=attribute if redrawn else "",
+            code=side.code if redrawn else 0, side=SIDE,
+        )  # fmt: skip
+        sides.append({"src": shown.src, "alt": shown.alt if shown.src else side.level})
+    return {"sides": sides}
+
+
+def _told(twin: StageTwin) -> dict[str, object]:
+    """What both sides are answered now."""
+    heard = "one answer" if twin.is_one_answer else "two answers"
+    sides = [{"says": side.answer, "wrong": not side.is_right} for side in twin.sides]
+    return {
+        "sides": sides,
+        "differs": not twin.is_one_answer,
+        "heard": f"truly {twin.truth}: {heard}",
+    }
+
+
+def slopes(view: SlopeView, *, key: str) -> None:
+    """Draw who gains and who pays; the same figures stand in the tables below."""
+    shares = [share for line in view.lines for share in (line.before, line.after)]
+    low, high = (min(shares), max(shares)) if shares else (0.0, 1.0)
+    lines = [asdict(line) for line in view.lines]
+    span = max(high - low, 0.05)
+    _slopes(
+        key=key,
+        data={"lines": lines, "low": low - 0.04 * span, "high": high + 0.04 * span, "label": view.summary},
+    )  # fmt: skip

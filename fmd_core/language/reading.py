@@ -1,0 +1,192 @@
+"""What a language model makes of sentences: for each token the features from which it is guessed.
+
+A causal model guesses a token from those before it, a masked one from all others. Either way the guess is
+`softmax(features @ W.T + b)` with the last layer's W and b, so that changed rows of W are judged without running the
+network again. Positions that several sentences share (the same words before, or around, the hidden one) are read
+once, and so are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmd_core.data import Array
+from fmd_core.errors import DataError, ModelError
+from fmd_core.language.opening import LanguageModel
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+BATCH_TOKENS = 768
+MOST_BYTES = 3 << 29
+"""Of features that are held."""
+Tell = Callable[[float], object]
+Place = tuple[tuple[int, ...], int]
+"""Tokens as the network is given them, and the position whose answer is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Sentences as positions: sentence i has the tokens and positions `starts[i]` to `starts[i + 1]`."""
+
+    features: Array
+    """(positions, d) float32, what W is multiplied by."""
+    position: Array
+    """(tokens,) int64, where in `features` each token is guessed."""
+    tokens: Array
+    """(tokens,) int64, which token stands there."""
+    starts: Array
+    """(sentences + 1,) int64."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def span(self, sentence: int) -> slice:
+        """Where a sentence's tokens lie."""
+        return slice(int(self.starts[sentence]), int(self.starts[sentence + 1]))
+
+
+def read(
+    model: LanguageModel,
+    sentences: Sequence[str],
+    contexts: Sequence[str] | None = None,
+    tell: Tell | None = None,
+) -> Reading:
+    """Read sentences; with `contexts` only their own tokens count, after those of their context.
+
+    `tell` hears the share that is done and may raise to stop. DataError for a sentence without tokens or too long.
+    """
+    before = contexts if contexts is not None else [""] * len(sentences)
+    places: dict[Place, int] = {}
+    position: list[int] = []
+    tokens: list[int] = []
+    starts = [0]
+    for sentence, context in zip(sentences, before, strict=True):
+        asked = list(_asked(model, sentence, context))
+        if not asked:
+            raise DataError(f"The sentence '{sentence[:60]}' has no words.")
+        for place, token in asked:
+            position.append(places.setdefault(place, len(places)))
+            tokens.append(token)
+        starts.append(len(tokens))
+    features = _features(model, places, tell or _silent)
+    return Reading(features, np.array(position), np.array(tokens), np.array(starts))
+
+
+def _asked(model: LanguageModel, sentence: str, context: str) -> Iterator[tuple[Place, int]]:
+    """Each token of a sentence with the place where it is guessed."""
+    if model.kind == "causal":
+        first = model.tokenizer.encode(context, add_special_tokens=False).ids if context else []
+        own = model.tokenizer.encode(f" {sentence}" if context else sentence, add_special_tokens=False).ids
+        given = (model.special, *first, *own)
+        _check_length(model, given, sentence)
+        for number in range(len(first), len(first) + len(own)):
+            yield (given[: number + 1], number), given[number + 1]
+        return
+    found = model.tokenizer.encode(context, sentence) if context else model.tokenizer.encode(sentence)
+    _check_length(model, found.ids, sentence)
+    for number, (token, special, part) in enumerate(
+        zip(found.ids, found.special_tokens_mask, found.type_ids, strict=True)
+    ):
+        if not special and (not context or part == 1):
+            hidden = (*found.ids[:number], model.special, *found.ids[number + 1 :])
+            yield (hidden, number), token
+
+
+def _check_length(model: LanguageModel, ids: Sequence[int], sentence: str) -> None:
+    if len(ids) > model.longest:
+        raise DataError(
+            f"The sentence '{sentence[:40]}' has {len(ids):,} tokens, more than the {model.longest:,} that are read; "
+            "cut it."
+        )
+
+
+def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Array:
+    """Features (places, d): the input of the last layer, wherever a model of the library has it."""
+    import torch
+
+    width = head_of(model).weight.shape[1]
+    if len(places) * width * 4 > MOST_BYTES:
+        raise DataError(
+            f"{len(places):,} positions of {width:,} features do not fit in memory; take fewer examples."
+        )
+    found = np.empty((len(places), width), "float32")
+    heard: list[torch.Tensor] = []
+
+    def hear(_layer: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        heard.append(given[0])
+        raise _Enough
+
+    hook = head_of(model).register_forward_pre_hook(hear)
+    try:
+        total, done = max(1, sum(len(given) for given, _ in _runs(model, places))), 0
+        for group in _batches(_runs(model, places)):
+            width_in = max(len(given) for given, _ in group)
+            ids = torch.zeros((len(group), width_in), dtype=torch.long)
+            counts = torch.zeros_like(ids)
+            for row, (given, _) in enumerate(group):
+                ids[row, : len(given)], counts[row, : len(given)] = torch.tensor(given), 1
+            heard.clear()
+            with torch.inference_mode(), suppress(_Enough):
+                model.network(input_ids=ids, attention_mask=counts)
+            answers = heard[0].numpy()
+            for row, (_, wanted) in enumerate(group):
+                for at, where in wanted:
+                    found[where] = answers[row, at]
+            done += sum(len(given) for given, _ in group)
+            tell(done / total)
+    finally:
+        hook.remove()
+    return found
+
+
+class _Enough(Exception):
+    """The last layer's input is known: the layer itself need not run."""
+
+
+def _silent(_share: float) -> None:
+    """Tell nobody."""
+
+
+Run = tuple[tuple[int, ...], list[tuple[int, int]]]
+"""Tokens for the network; positions of its answer with their place in the features."""
+
+
+def _runs(model: LanguageModel, places: dict[Place, int]) -> list[Run]:
+    """What the network has to read: of a causal model the longest beginnings give all shorter ones too."""
+    if model.kind == "masked":
+        return [(given, [(at, where)]) for (given, at), where in places.items()]
+    left = {given: where for (given, _), where in places.items()}
+    runs: list[Run] = []
+    for given in sorted(left, key=len, reverse=True):
+        if given in left:
+            wanted = [(n - 1, left.pop(given[:n])) for n in range(len(given), 0, -1) if given[:n] in left]
+            runs.append((given, wanted))
+    return runs
+
+
+def _batches(runs: list[Run]) -> Iterator[list[Run]]:
+    """Runs of like length together, so that little is padded."""
+    group: list[Run] = []
+    for run in sorted(runs, key=lambda one: len(one[0])):
+        if group and (len(group) + 1) * len(run[0]) > BATCH_TOKENS:
+            yield group
+            group = []
+        group.append(run)
+    if group:
+        yield group
+
+
+def head_of(model: LanguageModel) -> nn.Linear:
+    """The layer that turns features into one number for each token."""
+    layer: Any = model.network.get_output_embeddings()  # type: ignore[operator]  # of the library's classes
+    if layer is None or layer.weight.ndim != 2:
+        raise ModelError("The model has no last layer over its words, so nothing can be scored.")
+    found: nn.Linear = layer
+    return found

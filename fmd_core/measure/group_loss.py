@@ -1,0 +1,83 @@
+"""How badly one group is served, as a slope can be taken of it: the mean cross-entropy of its people.
+
+    L_G(theta) = mean over x in G of - log P(y | x)
+
+Its influence (Koh and Liang 2017) says which training samples taught the model to fail those people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.errors import DataError
+from fmd_core.figures import count
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.audit import ServedGroup, served_groups
+from fmd_core.measure.bias_functions import predictions
+from fmd_core.showing import one_line
+
+
+@dataclass(frozen=True, eq=False)
+class GroupLoss:
+    """The mean loss, in nats, of the people of one class who show one level of an attribute; 0 is to be sure of
+    every truth."""
+
+    attribute: str
+    people: FeatureSet
+    """The group's members, m of them."""
+    others: FeatureSet
+    """People of the same level and another class, who should teach the model to take members for them."""
+    called: str
+    """The members in the data's own words: 'blond men'."""
+    measure: Literal["worst group"] = "worst group"
+
+    def __post_init__(self) -> None:
+        if not len(self.people):
+            raise DataError(
+                f"There are no {self.called} among these samples, so nobody can say who taught the model to fail "
+                "them; choose another question."
+            )
+
+    @classmethod
+    def of(
+        cls, dataset: AttributeDataset, features: FeatureSet, attribute: str, group: ServedGroup
+    ) -> GroupLoss:
+        """The loss of a group among the people in `features`. Raises DataError where none of them is there."""
+        column, target = dataset.attribute(attribute), dataset.target
+        shows = column.codes[features.rows] == column.levels.index(group.level)
+        belongs = features.labels == target.levels.index(group.label)
+        return cls(attribute, features.subset(shows & belongs), features.subset(shows & ~belongs), group.who)
+
+    @property
+    def plants(self) -> tuple[FeatureSet, ...]:
+        return self.others, self.people
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def value(self, head: Head) -> float:
+        return float(head.losses(self.people.features, self.people.labels).mean())
+
+    def gradient(self, head: Head) -> Array:
+        share = np.full(len(self), 1 / len(self))
+        return head.loss_gradient(self.people.features, self.people.labels, share)
+
+    def __repr__(self) -> str:
+        return one_line(self, self.called, f"{count(len(self))} people")
+
+
+def worst_served(head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str) -> ServedGroup:
+    """The group of class and level that `head` answers right least often, of those with at least 30 people. Raises
+    DataError where no group has as many."""
+    right = predictions(head, features.features) == features.labels
+    worst = next(iter(served_groups(dataset, attribute, features, right)), None)
+    if worst is None or worst.accuracy.value is None:
+        raise DataError(
+            f"No group of {dataset.target.name} and {attribute} has 30 held-out people, so who is served worst cannot "
+            "be said; choose another question, or bring more people."
+        )
+    return worst

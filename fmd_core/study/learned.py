@@ -1,0 +1,180 @@
+"""Networks that learned on and are kept: which there are, and what they answered to people who did not teach them.
+
+    home_folder()/learned/<data, the model that they began from>/<id on the shelf>.safetensors
+
+The network itself lies on the shelf. Of a network whose choosers took turns the answers are kept too: it has since
+been averaged with one that learned from them, and asking it again would flatter it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from fmd_core.data import Array, AttributeDataset, Split, content_fingerprint
+from fmd_core.errors import ModelError
+from fmd_core.home import home_folder, room_needed
+from fmd_core.models.classifier import Classifier
+from fmd_core.models.shelf import keep_model
+from fmd_core.running.whole_files import written_whole
+from fmd_core.study.debiasing import Change, simpler_fixes
+from fmd_core.study.deeper import Deepened, asked
+from fmd_core.study.judging import Judging
+from fmd_core.unlearn.baselines import find_baseline
+from fmd_core.unlearn.deeper.answers import Asked, Logits, Sides
+from fmd_core.unlearn.deeper.training import Improve
+
+FORMAT = "fmd-learned-1"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A network that learned on."""
+
+    id: str
+    """On the shelf, for the task of the data."""
+    attribute: str
+    change: Change
+    """What was allowed to change."""
+    improve: Improve
+    steps: int
+    tolerance: float
+    """Share of accuracy that those who chose its steps let be lost; another one judges it again."""
+    seconds: float
+    judged_by: tuple[Split, ...]
+    """The parts of the data whose people chose."""
+    restored: float = 0.0
+    """How much of how often each class occurs was given back."""
+    kept: datetime | None = None
+
+
+def keep_learned(found: Deepened, name: str, seconds: float) -> Learned:
+    """Put the network that was chosen on the shelf, or the last one where the original was, with what is known of it.
+    Raises ModelError where the disk is full, and for a network that no file can hold."""
+    data, model, steps = found.study.data, found.study.model, found.steps
+    restored = found.path.chosen.restored
+    made = keep_model(data, replace(found.repaired, name=name))
+    told = Learned(
+        made, found.attribute, found.settings.reach, found.settings.improve, steps, found.tolerance, seconds,
+        found.judged_by, restored,
+    )  # fmt: skip
+    arrays = {} if len(found.judged_by) == 1 else _arrays(found.asked, found.answered(steps, restored))
+    _write(data, model, told, arrays)
+    return told
+
+
+def keep_thresholds(
+    study: Judging, attribute: str, improve: Improve, tolerance: float, name: str, seconds: float = 0.0
+) -> Learned:
+    """The same of the model with its thresholds moved, as validation people choose; as training has them where those
+    would leave it as it is."""
+    path, heads, _ = simpler_fixes(study, attribute, find_baseline("thresholds moved"), improve, tolerance)
+    place = path.chosen.steps or max(heads)
+    made = keep_model(study.data, replace(study.model.with_head(heads[place]), name=name))
+    told = Learned(made, attribute, "threshold", improve, place, tolerance, seconds, ("validation",))
+    _write(study.data, study.model, told, {})
+    return told
+
+
+def _write(data: AttributeDataset, model: Classifier, told: Learned, arrays: Mapping[str, Array]) -> None:
+    folder = _folder(data, model)
+    with room_needed(ModelError):
+        folder.mkdir(parents=True, exist_ok=True)
+        metadata = {"format": FORMAT, "told": msgspec.json.encode(asdict(told)).decode()}
+        with written_whole(folder / f"{told.id}.safetensors") as part:
+            save_file(dict(arrays) or {"none": np.zeros(0)}, part, metadata)
+
+
+def learned_from(data: AttributeDataset, model: Classifier) -> tuple[Learned, ...]:
+    """The networks that learned on from a model of these data, oldest first; what is damaged is left out."""
+    files = sorted(_folder(data, model).glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
+    return tuple(found for file in files if (found := _told(file)) is not None)
+
+
+def choosers_of(
+    study: Judging, attribute: str, network: Classifier, learned: Learned | None
+) -> tuple[Asked, Logits, Logits]:
+    """Who choose, and what the original and `network` answered to them: of those who took turns what was kept when it
+    learned, since it has been averaged with one that learned from them; of validation people what it answers now.
+    Twins of whom nothing was kept do not count."""
+    if learned is None or len(learned.judged_by) == 1:
+        people, original = asked(study, "validation", attribute)
+        return people, original, asked(study, "validation", attribute, network)[1]
+    parts = [asked(study, part, attribute) for part in learned.judged_by]
+    people = Asked.together([who for who, _ in parts])
+    original = Logits.together([answers for _, answers in parts])
+    return _recalled(people, original, _kept(_folder(study.data, study.model) / f"{learned.id}.safetensors"))
+
+
+def _recalled(people: Asked, original: Logits, kept: Mapping[str, Array]) -> tuple[Asked, Logits, Logits]:
+    """Today's choosers with the answers that were kept."""
+    place = {int(row): i for i, row in enumerate(kept["rows"])}
+    answers = kept["people"][[place[int(row)] for row in people.people.rows]]
+    if people.pairs is None or original.twins is None:
+        return people, original, Logits(answers, None, None)
+    if people.pairs.method == "matched":  # twins are people
+
+        def of(rows: Array) -> Array:
+            return np.asarray(kept["people"][[place[int(row)] for row in rows]])
+
+        twins = of(people.pairs.favoured.rows), of(people.pairs.other.rows)
+        floor = people.placebo
+        placebo = None if floor is None else (of(floor.favoured.rows), of(floor.other.rows))
+        return people, original, Logits(answers, twins, placebo)
+    known = np.isin(people.pairs.rows, kept["twin_rows"])
+    at = {int(row): i for i, row in enumerate(kept["twin_rows"])}
+    some = [at[int(row)] for row in people.pairs.rows[known]]
+    sides: Sides = kept["one"][some], kept["two"][some]
+    was = original.twins[0][known], original.twins[1][known]
+    return (
+        replace(people, pairs=people.pairs.subset(known)),
+        replace(original, twins=was),
+        Logits(answers, sides, None),
+    )
+
+
+def _arrays(people: Asked, answers: Logits) -> dict[str, Array]:
+    found = {"rows": people.people.rows, "people": answers.people}
+    if people.pairs is not None and answers.twins is not None and people.pairs.method != "matched":
+        found |= {"twin_rows": people.pairs.rows, "one": answers.twins[0], "two": answers.twins[1]}
+    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+
+
+def _folder(data: AttributeDataset, model: Classifier) -> Path:
+    return home_folder() / "learned" / content_fingerprint(data.fingerprint, model.fingerprint)[:32]
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[safe_open]:
+    try:
+        with safe_open(file, framework="numpy") as found:
+            yield found
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            "What this network answered when it learned is not on this machine any more; let it learn again."
+        ) from error
+
+
+def _told(file: Path) -> Learned | None:
+    try:
+        with _opened(file) as found:
+            metadata = found.metadata() or {}
+        told = msgspec.json.decode(metadata.get("told", ""), type=Learned)
+        kept = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except (ModelError, msgspec.MsgspecError, OSError):
+        return None
+    whole = metadata.get("format") == FORMAT and told.id == file.stem
+    return replace(told, kept=kept) if whole else None
+
+
+def _kept(file: Path) -> dict[str, Array]:
+    with _opened(file) as found:
+        return {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118

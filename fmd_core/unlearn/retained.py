@@ -1,0 +1,73 @@
+"""The iterated form that keeps the training samples in it, for twins that cover only part of what a model answers:
+
+    mean_i L(z_i) + PAIR_SHARE * (right answers on twins or groups) + strength/2 (alike answers)
+                  + damping/2 |theta|^2
+
+over the training samples z and what `fmd_core.unlearn.objective` makes of the bias, with the damping that the head was
+fitted with: what it was trained on, and the twins beside it. Where that damping is not known the head is held to the
+original instead, as in the iterated form. Without the training samples the
+head forgets whom no twin stands for: on tweets, of which 23 % have a gender term, accuracy fell from 92.8 to 85.1 %
+where this form keeps it. Convex for a linear head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fmd_core.data import FeatureSet
+from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.heads.protocol import Head
+from fmd_core.measure.bias_functions import BiasFunction
+from fmd_core.method import Mover, Strategy, register
+from fmd_core.unlearn.objective import unlearning_problem
+from fmd_core.unlearn.strategies import UnlearningInputs
+
+NAME = "retained"
+PAIR_SHARE = 1.0  # the twins count as much as all training samples; 0.2 to 4 were tried on texts
+
+
+def retained_problem(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
+    """The convex problem on training samples and the external people behind `bias`."""
+    from scipy.sparse import csr_matrix, hstack  # slow to import
+
+    own, n = unlearning_problem(bias, train), len(train)
+    assert own.contrasts is not None, "a bias compares answers"
+    return replace(
+        own,
+        features=np.concatenate([train.features, own.features]),
+        labels=np.concatenate([train.labels, own.labels]),
+        weights=np.concatenate([np.full(n, 1 / n), PAIR_SHARE * own.weights]),
+        contrasts=hstack([csr_matrix((own.contrasts.shape[0], n)), own.contrasts], format="csr"),
+    )
+
+
+def _retained(head: Head, inputs: UnlearningInputs, _k: int) -> Mover:
+    problem, anchor = retained_problem(inputs.bias, inputs.train), head.theta
+    if inputs.damping is not None:
+        problem, anchor = replace(problem, damping=inputs.damping), np.zeros_like(head.theta)
+
+    def refit(strength: float, start: Head) -> Head:
+        return fit_head(start, problem, anchor=anchor, consistency=strength) if strength else head
+
+    return Mover(refit)
+
+
+register(
+    Strategy(
+        name=NAME,
+        title="Learn from external samples, keep the training",
+        note="Refits the layers that may change on the training samples and external twins together, for twins that "
+        "cover only part of the samples. More strength makes it answer both twins alike.",
+        group_note="Refits the layers that may change on the training samples and external samples together. More "
+        "strength makes it answer both groups alike on average.",
+        prepare=_retained,
+        strengths=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        searches_blends=True,
+        formula=r"\begin{aligned}\min_\theta\;&\frac1n\sum_i L(z_i)+\frac1m\sum_i"
+        r"\Bigl[\tfrac14 L(c_i)+\tfrac34 L(\bar c_i)\Bigr]\\+\;&\frac{\rho}{2}\,\frac1m\sum_i\bigl\|W(c_i-\bar c_i)"
+        r"\bigr\|^2+\frac{\lambda}{2}\,\|\theta\|^2\end{aligned}",
+        formula_words="The same with the n training samples in it, so that nobody without a twin is forgotten:",
+    )
+)

@@ -1,0 +1,91 @@
+"""The page for language models: chosen, scored as a job, changed, and sentences covered until asked for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.jobs.registry import REGISTRY
+from fmd_core.language import study
+from tests import language_models as tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch, fresh_caches):  # noqa: ARG001
+    data = tiny.data_folder(tmp_path / "data")
+    tiny.folder(data / "models/tiny")
+    tiny.folder(data / "models/evil", auto_map={"AutoModelForCausalLM": "evil.Evil"})
+    monkeypatch.setenv("FMD_DATA_DIR", str(data))
+    monkeypatch.setattr(study, "prose_lines", lambda: ["the nurse was kind .", "they is loud ."])
+    return data / "models"
+
+
+def pressed(test, key):
+    """A button's job, waited for."""
+    test.button(key=key).click().run()
+    for job in REGISTRY.recent():
+        job.wait(60)
+    return test.run()
+
+
+def words(test):
+    return " ".join(
+        [
+            *(e.value for e in test.title),
+            *(e.value for e in test.caption),
+            *(e.value for e in test.markdown),
+            *(e.value for e in test.warning),
+            *(e.value for e in test.error),
+            *(e.value for e in test.info),
+        ]
+    )
+
+
+def test_a_model_is_scored_changed_and_its_corpus_weighed(models, open_page):
+    test = open_page("language_model")
+    assert not test.exception
+    assert "Does this language model prefer stereotypes?" in words(test)
+    test.selectbox(key="language_model").set_value(str(models / "tiny")).run()
+    test = pressed(test, "language_score")
+    assert not test.exception
+    assert "stereotype" in test.title[0].value
+    assert "Perplexity" in test.table[0].value.columns
+    test = pressed(test, "language_change_begin")
+    assert not test.exception
+    assert "judged on 4 others" in words(test)
+    assert len(test.table) == 3
+    assert all("Perplexity" in one.value.columns for one in test.table)
+    test.file_uploader(key="language_corpus").upload(
+        "c.txt", b"the nurse was kind .\nthe monk was loud .\n", "text/plain"
+    ).run()
+    test = pressed(test, "language_weigh")
+    assert not test.exception
+    covered = words(test)
+    assert "xxx" in covered
+    assert "the monk was loud" not in covered
+    test.toggle(key="language_show").set_value(True).run()
+    assert "was" in words(test).split("Order and sign")[1]
+    test.selectbox(key="language_model").set_value(str(models / "evil")).run()
+    test = pressed(test, "language_score")
+    assert "auto" in words(test)
+    assert not test.exception
+
+
+def test_missing_sets_are_one_sentence(tmp_path, monkeypatch, open_page):
+    monkeypatch.setenv("FMD_DATA_DIR", str(tmp_path))
+    test = open_page("language_model")
+    assert not test.exception
+    assert "FMD" in test.info[0].value
+    assert not any(one.key == "language_score" for one in test.button)
+
+
+def test_the_page_waits_for_no_torch():
+    code = (
+        "import sys\nfrom app.opening import language_job\nfrom app.view_models import language_asked\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

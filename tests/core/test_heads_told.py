@@ -1,0 +1,68 @@
+"""Heads that are asked the same again and again: fewer products, the same answers."""
+
+import numpy as np
+import pytest
+
+from fmd_core import LinearHead, judge, judge_path, solve_path
+from fmd_core.heads.answering import Between, Rays
+from fmd_core.heads.two_layer import MLPHead
+
+
+@pytest.fixture
+def three():
+    """Two linear heads and the one three tenths of the way between them, with features."""
+    rng = np.random.default_rng(0)
+    first = LinearHead(rng.standard_normal((4, 6)), rng.standard_normal(4))
+    last = first.moved(rng.standard_normal(first.n_parameters))
+    share = first.moved(0.3 * (last.theta - first.theta))
+    return first, last, share, rng.standard_normal((50, 6)).astype("float32")
+
+
+def test_a_blend_is_the_blend_of_the_tables(three, monkeypatch):
+    first, last, blend, x = three
+    rays = Rays(first)
+    ends = rays.told(first), rays.told(last)
+    expected = blend.probabilities(x)
+    for end, head in zip(ends, (first, last), strict=True):
+        assert np.array_equal(end.probabilities(x), head.probabilities(x))
+    monkeypatch.setattr(LinearHead, "logits", None)  # nobody multiplies by features again
+    told = rays.told(blend, 0.3)
+    assert isinstance(told, Between)
+    assert np.abs(told.probabilities(x) - expected).max() < 1e-6
+    assert told.probabilities(x) is told.probabilities(x)
+
+
+def test_who_does_not_lie_on_the_line_is_asked_itself(three):
+    first, last, blend, x = three
+    rays = Rays(first)
+    rays.told(last)
+    for head, share in ((blend, 0.31), (LinearHead(blend.weight + 1e-6, blend.bias), 0.3)):
+        told = rays.told(head, share)
+        assert not isinstance(told, Between)
+        assert np.array_equal(told.probabilities(x), head.probabilities(x))
+
+
+def test_a_head_with_a_hidden_layer_has_no_line(three):
+    rng = np.random.default_rng(1)
+    first = MLPHead(rng.standard_normal((6, 6)), rng.standard_normal(6), three[0])
+    last = first.moved(rng.standard_normal(first.n_parameters))
+    half = first.moved(0.5 * (last.theta - first.theta))
+    rays, x = Rays(first), three[3]
+    rays.told(last)
+    assert np.array_equal(rays.told(half, 0.5).probabilities(x), half.probabilities(x))
+
+
+def test_a_path_is_judged_from_the_tables_of_its_solutions(tiny, monkeypatch):
+    results, guard = solve_path(tiny.head, tiny.inputs), tiny.guard
+    alone = [judge(tiny.head, result, guard) for result in results]
+    asked, logits = [], LinearHead.logits
+    monkeypatch.setattr(LinearHead, "logits", lambda head, x: asked.append(id(head)) or logits(head, x))
+    path = judge_path(results, guard)
+    assert len(set(asked)) == len(path.points) == 11
+    assert len(asked) == 3 * 11  # validation people, and both sides of their twins
+    found = {id(point.result): point for point in (*path.points, *path.blends)}
+    for one in alone:
+        point = found[id(one.result)]
+        assert (point.accuracy, point.decided, point.changed) == (one.accuracy, one.decided, one.changed)
+        assert point.refusal == one.refusal
+        assert point.bias == pytest.approx(one.bias, abs=1e-7)

@@ -1,0 +1,347 @@
+"""Language models: opened safely, read right, scored by hand, and changed only by those who have a say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fmd_core import FMDError
+from fmd_core.errors import DataError, ModelError
+from fmd_core.language import opening, scores, study, unlearning
+from fmd_core.language.examples import Example, halves, read_examples, some_of
+from fmd_core.language.head import RowChange, TokenHead, log_normalisers
+from fmd_core.language.reading import head_of, read
+from tests import language_models as tiny
+
+PROSE = ["the nurse was kind .", "they is loud . he was calm ."]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    place = tmp_path_factory.mktemp("models")
+    return {name: tiny.folder(place / name, name) for name in tiny.TINY}
+
+
+@pytest.fixture(scope="module")
+def models(folders):
+    return {name: opening.open_language_model(path) for name, path in folders.items()}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny.data_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_prose():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "prose_lines", lambda: PROSE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def studied(models, data):
+    return study.LanguageStudy.read(models["llama"], "stereoset", read_examples("stereoset", data))
+
+
+# --- opening
+
+
+def test_a_folder_and_a_zip_of_it_are_the_same_model(folders, models, tmp_path):
+    from tests.model_folders import zipped
+
+    packed = tmp_path / "model.zip"
+    packed.write_bytes(zipped({p.name: p.read_bytes() for p in folders["llama"].iterdir()}, place="inner/"))
+    assert opening.open_language_model(packed).digest == models["llama"].digest
+    assert {one.kind for one in models.values()} == {"causal", "masked"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"auto_map": {"AutoModelForCausalLM": "evil.Evil"}}, "auto_map"),
+        ({"model_type": "evil"}, "'evil', which is not opened"),
+        ({"hidden_size": 1 << 40}, "'hidden_size'"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
+        ({"num_hidden_layers": 3}, "lack"),
+        ({"hidden_size": 32}, "weights"),
+    ],
+)
+def test_a_hostile_description_is_refused_in_a_sentence(tmp_path, changes, said):
+    with pytest.raises(ModelError, match=said) as refused:
+        opening.open_language_model(tiny.folder(tmp_path / "model", **changes))
+    assert "Traceback" not in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["modeling_evil.py", "pytorch_model.bin", "tokenizer.json"])
+def test_code_pickles_and_missing_words_are_refused(tmp_path, name):
+    place = tiny.folder(tmp_path / "model")
+    if name == "tokenizer.json":
+        (place / name).unlink()
+    elif name.endswith(".bin"):
+        (place / "model.safetensors").rename(place / name)
+    else:
+        (place / name).write_text("raise SystemExit")
+    with pytest.raises(ModelError, match=r"code|safetensors|tokenizer"):
+        opening.open_language_model(place)
+
+
+def test_words_with_patterns_of_their_owners_are_refused(tmp_path):
+    place = tiny.folder(tmp_path / "model")
+    told = json.loads((place / "tokenizer.json").read_text())
+    told["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": {"Regex": "(a+)+$"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    (place / "tokenizer.json").write_text(json.dumps(told))
+    with pytest.raises(ModelError, match="Split"):
+        opening.open_language_model(place)
+
+
+def test_a_missing_package_or_model_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(opening, "smollm2_file", lambda: None)
+    with pytest.raises(ModelError, match="SmolLM2 is not installed"):
+        opening.open_language_model("smollm2")
+    with pytest.raises(ModelError, match="no folder of a language model"):
+        opening.open_language_model(tmp_path)
+
+
+# --- reading
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_a_causal_reading_gives_the_networks_own_probabilities(models, name):
+    import torch
+
+    model, sentences = models[name], ["the nurse was kind .", "the nurse was rude", "the boss"]
+    reading, head = read(model, sentences), TokenHead.of(model)
+    found = study._Read.of(head, reading, lambda _: None).own
+    for number, sentence in enumerate(sentences):
+        ids = [model.special, *model.tokenizer.encode(sentence, add_special_tokens=False).ids]
+        with torch.inference_mode():
+            logits = model.network(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+        wanted = [float(logits[at, token]) for at, token in enumerate(ids[1:])]
+        np.testing.assert_allclose(found[reading.span(number)], wanted, atol=1e-5)
+    assert len(reading.features) < len(reading.tokens)  # shared beginnings are read once
+
+
+def test_a_masked_reading_hides_one_word_at_a_time(models):
+    import torch
+
+    model = models["bert"]
+    reading = read(model, ["the nurse was kind"])
+    found = study._Read.of(TokenHead.of(model), reading, lambda _: None).own
+    ids = model.tokenizer.encode("the nurse was kind").ids
+    for at in range(1, 5):
+        hidden = [*ids[:at], 4, *ids[at + 1 :]]
+        with torch.inference_mode():
+            logits = model.network(input_ids=torch.tensor([hidden])).logits[0, at].log_softmax(-1)
+        assert found[at - 1] == pytest.approx(float(logits[ids[at]]), abs=1e-5)
+
+
+def test_after_a_context_only_the_sentence_counts(models):
+    reading = read(models["llama"], ["the boss was rude"], ["they is boss ."])
+    assert len(reading.tokens) == 4
+    assert read(models["bert"], ["the boss"], ["he was ."]).tokens.tolist() == [5, 19]
+
+
+def test_reading_can_be_stopped_and_bad_sentences_are_said(models):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(models["llama"], ["the boss"], None, stop)
+    with pytest.raises(DataError, match="no words"):
+        read(models["llama"], [" "])
+    with pytest.raises(DataError, match="62 that are read"):
+        read(models["llama"], ["the " * 80])
+    assert not head_of(models["llama"])._forward_pre_hooks
+
+
+# --- scores
+
+THREE = (
+    Example("nurse", "work", "a", "b", "c"),
+    Example("nurse", "work", "a", "b", "c"),
+    Example("boss", "work", "a", "b", "c"),
+)
+
+
+def test_lms_ss_and_icat_by_hand():
+    """Nurse: pro 1 of 2, related 3 of 4; boss: pro 1 of 1, related 2 of 2. Means over the two terms."""
+    given = np.array([-1.0, -2, -3, -2, -1, -1.5, -1, -4, -5])
+    found = scores.bias_scores(THREE, given)[0]
+    assert found.lms.value == pytest.approx((75 + 100) / 2)
+    assert found.ss.value == pytest.approx((50 + 100) / 2)
+    assert found.icat.value == pytest.approx(87.5 * 25 / 50)
+    assert found.difference.value == pytest.approx((1 + 3) / 2)
+    assert (found.n_examples, found.n_terms, found.lms.low) == (3, 2, None)
+
+
+def test_a_model_without_preference_scores_ss_50():
+    found = scores.bias_scores(THREE, np.zeros(9))[0]
+    assert (found.ss.value, found.lms.value, found.difference.value) == (50.0, 50.0, 0.0)
+
+
+def test_pairs_without_a_third_sentence_have_no_icat(models, data):
+    examples = read_examples("crows-pairs", data)
+    found = study.LanguageStudy.read(models["bert"], "crows-pairs", examples).scores().all
+    assert found.lms is None
+    assert found.icat is None
+    assert found.n_terms == len(tiny.NOUNS)
+    assert found.ss.low is not None
+
+
+def test_tokens_of_one_sentence_alone_do_not_count_in_masked_pairs(models):
+    reading = read(models["bert"], ["the nurse was kind", "the boss was kind"])
+    assert scores.token_weights(reading, is_mean=False, shared=True).tolist() == [1, 0, 1, 1, 1, 0, 1, 1]
+
+
+# --- changes
+
+
+def test_a_change_of_rows_is_judged_as_if_the_network_were_run_again(studied):
+    rng = np.random.default_rng(0)
+    change = RowChange(np.array([8, 9, 14]), rng.normal(size=(3, 16)))
+    head, seen = studied.head, studied._examples
+    weight = head.weight.copy()
+    weight[change.rows] += change.delta.astype("float32")
+    again = study._Read.of(TokenHead(weight, head.bias), seen.reading, lambda _: None)
+    np.testing.assert_allclose(seen.after(head, change), again.own, atol=1e-4)
+    np.testing.assert_allclose(
+        np.exp(log_normalisers(head, seen.reading.features[:3])),
+        np.exp((seen.reading.features[:3] @ head.weight.T).astype("float64")).sum(axis=1), rtol=1e-4,
+    )  # fmt: skip
+
+
+def test_no_target_term_is_in_both_halves(data):
+    for name in ("stereoset", "stereoset-next"):
+        examples = read_examples(name, data)
+        deciding, judging = halves(examples)
+        decide, judge = ({examples[i].target for i in part} for part in (deciding, judging))
+        assert not decide & judge
+        assert decide
+        assert judge
+        assert len(deciding) + len(judging) == len(examples)
+    shared = (Example("x", "a", "", "", ""), Example("x", "b", "", "", ""), Example("y", "b", "", "", ""))
+    assert not {shared[i].target for i in halves(shared)[0]} & {shared[i].target for i in halves(shared)[1]}
+
+
+@pytest.mark.parametrize("form", unlearning.FORMS)
+def test_the_deciding_differences_fall(studied, form):
+    deciding, _ = halves(studied.examples)
+    found = studied._partings(deciding)
+    change = unlearning.change(form, found, unlearning.LADDER[form][-1])
+    assert np.mean((found.difference + found.moved(change.delta)) ** 2) < 0.7 * found.bias
+    with pytest.raises(DataError, match="no form"):
+        unlearning.change("magic", found, 1.0)
+
+
+def test_the_solved_form_is_at_its_minimum(studied):
+    found = studied._partings(halves(studied.examples)[0])
+    delta = unlearning.change("rows", found, 1.0).delta
+    weight = found.curvature().mean() / (4 * np.mean(found.features**2) / len(found.rows))
+    slope = weight * found.gradient(found.difference + found.moved(delta)) + found.times(delta)
+    assert np.abs(slope).max() < 1e-3 * np.abs(weight * found.gradient(found.difference)).max()
+
+
+def test_who_judges_has_no_say(studied):
+    """Other preferences of the judging half change nothing of what is made of the deciding half."""
+    deciding, judging = halves(studied.examples)
+    told = studied.debias()
+    assert {one.form for one in told.tried} == set(unlearning.FORMS)
+    assert told.before == studied.scores(judging)
+    assert told.n_deciding == told.n_judging == 4
+    rows = studied._partings(deciding).rows
+    known = {token for i in deciding for s in range(3) for token in
+             studied._examples.reading.tokens[studied._examples.reading.span(3 * i + s)]}  # fmt: skip
+    assert set(rows) <= known
+
+
+def test_crows_pairs_judge_and_never_decide(studied, models, data):
+    judge = study.LanguageStudy.read(models["llama"], "crows-pairs", read_examples("crows-pairs", data))
+    with pytest.raises(DataError, match="evaluation"):
+        judge.debias()
+    told = studied.debias(judge=judge)
+    assert told.before == judge.scores()
+    assert told.n_judging == len(tiny.NOUNS)
+    other = study.LanguageStudy.read(models["gpt2"], "crows-pairs", judge.examples)
+    with pytest.raises(DataError, match="another model"):
+        studied.debias(judge=other)
+
+
+def _figures(perplexity, difference):
+    one = scores.Estimate(difference, None, None, 2)
+    return study.Scores((scores.BiasScore("all", 3, 2, one, one, one, one),), perplexity)
+
+
+def test_worse_writing_and_no_less_difference_are_refused():
+    before, closer = _figures(20.0, 1.0), scores.Estimate(-0.2, -0.3, -0.1, 9)
+    assert "perplexity" in study.refusal(before, _figures(21.1, 0.5), closer)
+    assert "perplexity" in study.refusal(before, _figures(float("nan"), 0.5), closer)
+    assert "as far apart" in study.refusal(before, _figures(20.0, 1.0), scores.Estimate(0.0, 0.0, 0.0, 9))
+    for chance in (scores.Estimate(-0.1, -0.3, 0.1, 9), scores.Estimate(-0.1, None, None, 3)):
+        assert "from chance" in study.refusal(before, _figures(20.0, 0.9), chance)
+    assert study.refusal(before, _figures(20.9, 0.8), closer) == ""
+
+
+def test_how_the_difference_changes_is_paired_over_terms():
+    examples = [Example(f"t{i}", "work", "a", "b", "c") for i in range(6)]
+    before = np.tile([-1.0, -3.0, -4.0], 6)
+    after = before + np.tile([0.0, 0.5, 0.0], 6)
+    found = scores.difference_change(examples, before, after)
+    assert (found.value, found.low, found.high) == pytest.approx((-0.5, -0.5, -0.5))
+    assert scores.difference_change(examples[:4], before[:12], after[:12]).high is None
+
+
+def test_harmful_sentences_are_those_whose_loss_pulls_that_way(studied, models):
+    """The influence is the derivative of B along -H^-1 grad loss, found here by finite differences of the loss."""
+    sentences = ["the nurse was kind .", "the monk was loud .", "he is blue ."]
+    found = studied.harmful(models["llama"], sentences)
+    part = studied._partings(np.arange(len(studied.examples)))
+    pull = part.solve(part.gradient(part.difference))
+    seen = study._Read.of(studied.head, read(models["llama"], sentences), lambda _: None)
+    moved = seen.after(studied.head, RowChange(part.rows, 1e-3 * pull))
+    slopes = {
+        text: float((moved - seen.own)[seen.reading.span(i)].sum() / 1e-3) for i, text in enumerate(sentences)
+    }
+    assert found
+    for one in found:
+        assert one.score == pytest.approx(slopes[one.sentence], rel=0.1)
+    assert {one.sentence for one in found} == {text for text, slope in slopes.items() if slope > 0}
+
+
+# --- data
+
+
+def test_fewer_examples_are_spread_over_terms(data):
+    examples = read_examples("stereoset", data)
+    few = some_of(examples, 8)
+    assert {one.target for one in few} == set(tiny.NOUNS)
+    assert some_of(examples, None) == examples
+    each = [Example(f"pair {number}", "work", "a", "b", None) for number in range(1_000)]
+    drawn = [int(one.target.split()[1]) for one in some_of(each, 300)]
+    assert abs(np.mean(drawn) - 499.5) < 50  # not the first ones by name
+    assert drawn == sorted(set(drawn))
+
+
+def test_missing_and_damaged_sets_are_sentences(tmp_path):
+    with pytest.raises(DataError, match="FMD_DATA_DIR"):
+        read_examples("stereoset", tmp_path)
+    (tmp_path / "text/stereoset").mkdir(parents=True)
+    (tmp_path / "text/stereoset/dev.json").write_text('{"data": 3}')
+    with pytest.raises(FMDError, match="form of its authors"):
+        read_examples("stereoset", tmp_path)
+    with pytest.raises(DataError, match="no set"):
+        read_examples("bold", tmp_path)
+
+
+def test_the_prose_is_ours_and_a_corpus_has_bounds():
+    assert 40 < len(study.PROSE.read_text().splitlines()) < 100
+    assert study.corpus_lines("a b\n\n c\n") == ["a b", "c"]
+    with pytest.raises(DataError, match="sentences"):
+        study.corpus_lines("\n")

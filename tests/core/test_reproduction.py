@@ -1,0 +1,210 @@
+"""`fmd reproduce`: folds, cells that are kept, what is pooled, aims, and the page that is made of the numbers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmd_core import DataError, load_dataset
+from fmd_core import __main__ as command
+from fmd_core.datasets.public.celeba import CelebaSource
+from fmd_core.reproduction import aims, cases, cells
+from fmd_core.reproduction.aims import Aim, outcomes
+from fmd_core.reproduction.cases import CASES, Case, chosen_cases, shared_out
+from fmd_core.reproduction.cells import ORIGINAL, PARTS, Cell, Row, keep_cell, measure, read_cell
+from fmd_core.reproduction.page import page, results, write_results
+from fmd_core.reproduction.summary import summarise
+from fmd_core.unlearn.deeper import training
+from fmd_core.unlearn.retraining.methods import METHODS
+
+DIGITS = next(case for case in CASES if case.name == "digits")
+FOLDED = Case("hats", "celeba", "male", "groups", "face_cnn", 5, folds=2)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMD_HOME", str(tmp_path / "home"))
+
+
+def row(treatment, right, n=100, **figures):
+    groups = (("yes, f", right, n), ("no, m", 1.0, n))
+    usual = {"bias": 0.1, "calibrated": 0.2, "flips": 0.3, "seconds": 2.0, "chosen": ""}
+    return Row(treatment, (right + 1) / 2, groups, **{**usual, **figures})
+
+
+def cell(run, *rows, case="hats", part="simple", why=""):
+    return Cell(case, run, part, "Hats: hat by sex", "person", rows, why, "f" * 8, "a machine", "2026-11-30")
+
+
+# --- folds
+
+
+def test_everybody_of_a_fold_is_one_person_in_one_part(monkeypatch):
+    person = np.repeat(np.arange(100), 5)
+    monkeypatch.setattr(cases, "persons_of", lambda _folder, files: person[: len(files)])
+    data = load_dataset("colored_digits")
+    data = replace(
+        data,
+        source=CelebaSource(None, np.arange(500).astype(str), np.ones(500, int), 32),
+        target=replace(data.target, codes=data.target.codes[:500]),
+        attributes={n: replace(c, codes=c.codes[:500]) for n, c in data.attributes.items()},
+        split=data.split[:500],
+    )
+    tested = []
+    for fold in range(5):
+        split = shared_out(data, replace(FOLDED, folds=5), fold).split
+        for one in range(100):
+            assert len(set(split[person == one])) == 1
+        assert (split == "external").sum() == (split == "validation").sum() == 50
+        tested.append(set(person[split == "test"]))
+    assert set.union(*tested) == set(range(100))
+    assert sum(map(len, tested)) == 100
+
+
+def test_cases_are_chosen_by_name_or_family():
+    assert [case.name for case in chosen_cases(["adult"])] == ["adult-sex", "adult-race", "adult-age"]
+    assert chosen_cases([]) == CASES
+    with pytest.raises(DataError, match=r"There is no case 'hats'\. Choose from: adult, adult-age"):
+        chosen_cases(["hats"])
+
+
+def test_a_fold_needs_to_know_who_is_who():
+    with pytest.raises(DataError, match="Who is on the samples of 'Coloured digits' is not known"):
+        shared_out(load_dataset("colored_digits"), FOLDED, 0)
+
+
+# --- pooling
+
+
+def test_folds_are_pooled_by_people_and_seeds_are_averaged():
+    found = [cell(0, row("this", 0.2, 50)), cell(1, row("this", 0.8, 150))]
+    (folds,) = summarise(FOLDED, found)
+    assert folds.accuracy == pytest.approx(0.825)  # (10 + 120 + 200) of 400
+    assert (folds.worst.value, folds.worst.n) == (pytest.approx(0.65), 200)
+    (seeds,) = summarise(replace(FOLDED, folds=1), found)
+    assert seeds.accuracy == pytest.approx(0.75)
+    assert (seeds.lowest, seeds.highest) == (pytest.approx(0.6), pytest.approx(0.9))
+    assert (seeds.worst.value, seeds.worst.n) == (pytest.approx(0.5), 50)  # those of one test part
+    few = [cell(0, row("this", 0.2, 10))]
+    assert next(summarise(FOLDED, few)).worst is None
+
+
+# --- aims
+
+
+@pytest.mark.parametrize(
+    ("figures", "state"),
+    [({}, "met"), ({"right": 0.5}, "missed"), ({"bias": 0.2}, "missed"), ({"seconds": 90.0}, "missed")],
+)
+def test_every_bound_of_an_aim_holds_at_once(monkeypatch, figures, state):
+    aim = Aim(
+        "hats",
+        "a promise",
+        ("ours",),
+        accuracy=0.85,
+        worst=0.7,
+        bias=0.1,
+        cost=0.05,
+        seconds=60,
+        tried="much",
+    )
+    monkeypatch.setattr(aims, "AIMS", (aim,))
+    ours = row("ours", **{"right": 0.8, "seconds": 3.0, **figures})
+    found = [cell(run, row(ORIGINAL, 0.8), ours) for run in (0, 1)]
+    (outcome,) = outcomes(FOLDED, found, 3)
+    assert outcome.state == state
+    assert outcome.tried == ("much" if state == "missed" else "")
+    (part,) = outcomes(FOLDED, found[:1], 3)  # one fold says nothing
+    assert part.state == "not run"
+    (seed,) = outcomes(replace(FOLDED, folds=1), found[:1], 3)
+    assert seed.measured.endswith("(seed 0 alone)")
+
+
+def test_above_another_is_above_in_both(monkeypatch):
+    monkeypatch.setattr(aims, "AIMS", (Aim("hats", "a promise", ("ours",), above=("theirs",)),))
+
+    def state(theirs):
+        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), row("theirs", theirs)) for run in (0, 1)]
+        return next(outcomes(FOLDED, found, 3)).state
+
+    assert (state(0.7), state(0.9)) == ("met", "missed")
+
+
+# --- cells and the page
+
+
+def test_cells_are_kept_and_read_again():
+    kept = cell(0, row(ORIGINAL, 0.5))
+    keep_cell(kept)
+    assert read_cell("hats", 0, "simple") == kept
+    kept.file.write_text(json.dumps({**json.loads(kept.file.read_text()), "version": cells.VERSION + 1}))
+    assert read_cell("hats", 0, "simple") is None  # measured in another way
+    kept.file.write_text('{"version"')
+    assert read_cell("hats", 0, "simple") is None
+
+
+def test_the_demo_is_measured_kept_and_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "STEPS", {"twins": (4,), "groups": (4,)})
+    monkeypatch.setattr(training, "WHOLE_STEPS", {"twins": (4,), "groups": (4,)})
+    arguments = ["reproduce", "--cases", "digits", "--seeds", "1", "--folder", str(tmp_path / "docs")]
+    assert command.main([*arguments, "--parts", "simple", "published steps", "last block", "removal"]) == 0
+    monkeypatch.setattr(cells, "_Bench", None)  # nothing is measured twice
+    assert command.main([*arguments, "--parts", "simple", "removal"]) == 0
+    written = json.loads((tmp_path / "docs" / "results.json").read_text())
+    (case,) = written["cases"]
+    treatments = [summary["treatment"] for summary in case["summaries"]]
+    assert treatments[0] == ORIGINAL
+    assert "thresholds moved, no guard" in treatments
+    assert "last-layer refit, at most 1.5 points" in treatments
+    assert "last layer, paper-remove, at most 1.5 points" in treatments
+    assert "last block, at most 0.1 points" in treatments
+    assert f"{METHODS['removal'].title}, no guard" in treatments
+    first = case["summaries"][0]
+    assert first["accuracy"] == pytest.approx(0.373, abs=0.001)
+    assert first["bias"] == pytest.approx(0.641, abs=0.001)
+    text = (tmp_path / "docs" / "results.md").read_text()
+    assert "| the original | 0.373 |" in text
+    assert "Not run, since the run was stopped before or did not ask for it:" in text
+    assert "GroupDRO (seed 0)" in text
+    assert "**missed**: Coloured digits: digit by colour: at least 0.87" in text
+    assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + len(treatments)
+    assert {one["part"] for one in written["cells"]} == {"simple", "published steps", "last block", "removal"}
+
+
+def test_the_page_is_made_of_the_numbers_alone():
+    keep_cell(cell(0, row(ORIGINAL, 0.5, bias=None, calibrated=None, flips=None)))
+    keep_cell(cell(0, part="both-levels", why="Nobody here can be shown with another male."))
+    keep_cell(replace(cell(1, row("ours", 0.5), part="jtt"), note="measured by candlelight."))
+    text = page(json.loads(json.dumps(results([FOLDED], 1))))
+    line = (
+        "| the original (1 of 2 folds) | 0.750 | 0.750 | 0.500 [0.40, 0.60] yes, f | 100 | – | – | – | 2.0 |"
+    )
+    assert line in text
+    assert "- Trained with every level shown cannot be done here: Nobody here can be shown" in text
+    assert "- JTT (just train twice): measured by candlelight." in text
+
+
+def test_what_cannot_be_measured_or_written_is_a_sentence(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="Nothing was measured yet"):
+        results([DIGITS], 1)
+    with pytest.raises(DataError, match=r"There is no part 'erm'\. Choose from: simple, published steps"):
+        measure([DIGITS], seeds=1, parts=["erm"])
+    monkeypatch.setenv("FMD_DATA_DIR", str(tmp_path))
+    said = []
+    skipped = measure(chosen_cases(["adult-sex"]), seeds=1, say=said.append)
+    assert skipped == said
+    assert said[0].startswith("adult-sex was skipped: ")
+    keep_cell(cell(0, row(ORIGINAL, 0.5)))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="The results cannot be written to"):
+        write_results(results([FOLDED], 1), tmp_path / "file")
+
+
+def test_every_aim_is_about_treatments_that_there_are():
+    names = {case.name for case in CASES}
+    for aim in aims.AIMS:
+        assert aim.case in names
+        for treatment in (*aim.treatments, *aim.above):
+            what = treatment.rpartition(", ")[0]
+            assert what in {*PARTS, "last-layer refit"} | {method.title for method in METHODS.values()}

@@ -13,7 +13,8 @@ from fmd_core.data import Array
 from fmd_core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
-    from fmd_core.models.classifier import Classifier
+    from fmd_core.kinds import find_kind
+from fmd_core.models.classifier import Classifier
     from fmd_core.models.intake.intake import Passport
     from fmd_core.models.intake.refusals import IntakeRefusal
 
@@ -126,6 +127,9 @@ def _preprocess(classifier: Classifier) -> dict[str, Any]:
 
 
 def _prepared(classifier: Classifier) -> str:
+    kind = find_kind(classifier.kind)
+    if not kind.is_prepared:
+        return kind.plural
     size = classifier.preprocess.size
     return f"pictures of {size} pixels a side" if size else "pictures as they come"
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from fmd_core.commands.common import BAD_INPUT, add_json, check_place, for_people, listed, say, write_document
 from fmd_core.data import Array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.kinds import find_kind
 
 if TYPE_CHECKING:
-    from fmd_core.kinds import find_kind
-from fmd_core.models.classifier import Classifier
+    from fmd_core.models.classifier import Classifier
     from fmd_core.models.intake.intake import Passport
     from fmd_core.models.intake.refusals import IntakeRefusal
 

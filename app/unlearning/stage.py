@@ -14,6 +14,7 @@ from app.unlearning import aimed
 from app.view_models import glossary, offers, stage
 from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
+from fmd_core.measure.verdict.values import family_of_aim
 
 SHOWN = 24  # twins on the stage
 REACH_WORDS = {
@@ -39,8 +40,7 @@ STYLE = """<style>
 
 def target(limit: float) -> None:
     """Under how many points the bias is to be brought: the limit of its kind, which holds on every page."""
-    families = {"demographic parity": "selection", "equal opportunity": "equal_truth"}
-    key = state.limit_key(families.get(state.measure(), "twins"))
+    key = state.limit_key(family_of_aim(state.measure()).name.lower())
     memory.put("target", 100 * limit)
 
     def keep() -> None:

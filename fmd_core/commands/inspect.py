@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fmd_core.commands.common import BAD_INPUT, add_json, check_place, for_people, listed, say, write_document
 from fmd_core.data import Array
 from fmd_core.errors import DataError, ModelError
+from fmd_core.kinds import find_kind
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
@@ -126,6 +127,9 @@ def _preprocess(classifier: Classifier) -> dict[str, Any]:
 
 
 def _prepared(classifier: Classifier) -> str:
+    kind = find_kind(classifier.kind)
+    if not kind.is_prepared:
+        return kind.plural
     size = classifier.preprocess.size
     return f"pictures of {size} pixels a side" if size else "pictures as they come"
 

@@ -28,3 +28,14 @@ def test_the_tour_leads_through_a_review_and_applies_nothing(open_page):
     test = press(test, "tour_leave")
     assert "Leave" not in [b.label for b in test.button]
     assert tour.AT not in test.session_state
+
+
+def test_the_target_of_the_fix_is_the_limit_of_its_kind(open_page):
+    test = open_page("unlearn")
+    test.number_input(key="target").set_value(20.0).run()
+    assert test.session_state["limit_twins"] == 20.0
+    test.selectbox(key="measure").set_value("predictive equality").run()
+    assert test.number_input(key="target").value == 10.0  # another kind has a limit of its own
+    test.number_input(key="target").set_value(15.0).run()
+    assert test.session_state["limit_equal_truth"] == 15.0
+    assert test.session_state["limit_twins"] == 20.0

@@ -72,6 +72,21 @@ class Judges(StrEnum):
     FEW_OF_UNKNOWN_TRAINING = "few test people, for nobody knows how the model was trained on these data"
 
 
+_FAMILIES = {
+    "counterfactual": Family.TWINS,
+    "demographic parity": Family.SELECTION,
+    "equal opportunity": Family.EQUAL_TRUTH,
+    "predictive equality": Family.EQUAL_TRUTH,
+}
+
+
+def family_of_aim(measure: str) -> Family:
+    """To which kind of difference a bias measure belongs, by its name."""
+    if measure not in _FAMILIES:
+        raise DataError(f"Unknown bias measure '{measure}'. Choose one of: {', '.join(_FAMILIES)}.")
+    return _FAMILIES[measure]
+
+
 @dataclass(frozen=True)
 class Limits:
     """From where on a difference counts, as shares (0.1 is 10 points); all in one place."""
@@ -101,12 +116,7 @@ class Limits:
 
     def of_aim(self, measure: str) -> float:
         """The limit of what is to be taken out, by the name of its bias measure."""
-        families = {
-            "demographic parity": Family.SELECTION,
-            "equal opportunity": Family.EQUAL_TRUTH,
-            "predictive equality": Family.EQUAL_TRUTH,
-        }
-        return self.of(families.get(measure, Family.TWINS))
+        return self.of(family_of_aim(measure))
 
     def of(self, family: Family) -> float:
         """The limit of a family's differences."""

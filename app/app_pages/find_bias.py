@@ -11,7 +11,15 @@ from app.samples import sentences
 from app.session import memory, state
 from app.view_models import aiming, criteria, find_bias, glossary, opening_picture
 from app.view_models import verdict as verdicts
-from app.widgets import components, criteria_form, figure_tools, findings_list, panels, without_model
+from app.widgets import (
+    components,
+    criteria_form,
+    figure_tools,
+    findings_list,
+    panels,
+    portraits,
+    without_model,
+)
 from app.widgets import opening as opening_widget
 from fmd_core import BiasReport, Verdict, figures
 from fmd_core.measure.verdict.values import Judges
@@ -60,6 +68,7 @@ def opening(verdict: Verdict, at: int) -> None:
             with st.container(key="opening"):
                 opening_widget.draw(REVIEW, view)
             figure_tools.offer("opening", "The worst finding")
+        portraits.offer_to_show(REVIEW)
 
 
 @components.fragment

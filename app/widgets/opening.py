@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
 
+from app import cache
 from app.record.review import Review
 from app.view_models.opening_picture import OpeningPicture, Share, Shown, Side
 from app.widgets import components, gallery, marked_text, portraits
@@ -76,7 +78,10 @@ def draw(review: Review, view: OpeningPicture) -> None:
 def _picture(review: Review, view: OpeningPicture, shown: Shown) -> gallery.Picture:
     alt = f"{shown.name}: the model says {shown.answer}"
     code = shown.code if view.redrawn else 0
-    return portraits.picture(review, shown.row, alt, attribute=view.redrawn, code=code, side=188)
+    picture = portraits.picture(review, shown.row, alt, attribute=view.redrawn, code=code, side=188)
+    data = cache.dataset(review)
+    is_harmless = data.target.levels[data.target.codes[shown.row]] == data.favourable
+    return replace(picture, blurred=picture.blurred and not is_harmless)
 
 
 def _portrait(pictures: list[gallery.Picture | None], at: int) -> str:
@@ -88,10 +93,9 @@ def _portrait(pictures: list[gallery.Picture | None], at: int) -> str:
         return f"<figure><img src='{mine.src}' alt='{_text(mine.alt)}'></figure>"
     theirs = set(other.text.split("\n")) if other is not None else set(mine.text.split("\n"))
     lines = mine.text.split("\n")
-    if len(lines) == 1:  # a sentence
-        return (
-            f"<figure class='sentence'>{marked_text.marked(mine.text, _own_words(mine.text, other))}</figure>"
-        )
+    if mine.prose:
+        said = marked_text.marked(mine.text, _own_words(mine.text, other), blurred=mine.blurred)
+        return f"<figure class='sentence'>{said}</figure>"
     differ = [line for line in lines if line not in theirs]
     alike = [line for line in lines if line in theirs]
     shown = {*differ[:MOST_LINES], *alike[: max(0, MOST_LINES - len(differ))]}

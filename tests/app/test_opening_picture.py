@@ -9,7 +9,7 @@ from app.frame import stepper
 from app.record.review import BUNDLED, Review
 from app.view_models import opening_picture
 from app.view_models.opening_picture import Share
-from app.widgets import findings_list
+from app.widgets import findings_list, opening
 from fmd_core.measure.verdict.values import Family, Measure
 from tests.app.test_verdict_view import BLOND, people
 
@@ -122,3 +122,18 @@ def test_the_line_that_is_chosen_fills_the_picture(open_page):
     told = " ".join(html.proto.body for html in page.get("html"))
     assert "62 of 100 dots" in told
     assert "The model says" in told
+
+
+def test_offensive_sentences_are_blurred_until_asked_for_and_harmless_ones_are_not(open_page):
+    page = open_page("start")
+    page.session_state["review"] = Review("hate_texts", BUNDLED)
+    page = page.switch_page("app_pages/find_bias.py").run()
+    told = next(html.proto.body for html in page.get("html") if "fmd-open" in html.proto.body)
+    assert "<mark>" in told
+    assert "blurred" not in told.split("</style>")[-1]  # of fine sentences
+    assert "Show the texts" in [toggle.label for toggle in page.toggle]
+    data = cache.dataset(Review("hate_texts", BUNDLED))
+    toxic = int(np.flatnonzero(data.target.codes == data.target.levels.index("toxic"))[0])
+    shown = opening_picture.Shown(toxic, 0, "x", "fine", False)
+    view = opening_picture.OpeningPicture("", (opening_picture.Side(shown), opening_picture.Side(None)))
+    assert opening._picture(Review("hate_texts", BUNDLED), view, shown).blurred

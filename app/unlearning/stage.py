@@ -14,6 +14,7 @@ from app.unlearning import aimed
 from app.view_models import glossary, offers, stage
 from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
+from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import family_of_aim
 
 SHOWN = 24  # twins on the stage
@@ -58,6 +59,10 @@ def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float) -> None:
     review = variant.review
     before = None if goal is None else cache.reached(review, None, goal)
     st.html(STYLE)
+    if path.suggested is path.original:
+        st.caption(
+            "Recommended: leave it as it is. No setting here that the guard admits serves people better."
+        )
     for offer in offers.offers(path):
         made = offer.point.result
         offered = Recipe(
@@ -81,7 +86,7 @@ def _card(card: offers.Card, limit: str) -> str:
         f"<span>{escape(name)}</span><span>{escape(figures.unbroken(text))}</span>"
         for name, text in card.rows
     )
-    reach = REACH_WORDS[card.reach].format(limit)
+    reach = REACH_WORDS[card.reach].format(f"{limit} and its ratio" if card.by_ratio else limit)
     return (
         f"<span class='fmd-reach {card.reach.split()[0]}'>{escape(reach)}</span><strong>{card.title}</strong>"
         f"<div class='fmd-moved'>{escape(card.moved)} <span>points</span></div><div class='fmd-offer'>{rows}</div>"
@@ -100,7 +105,7 @@ def twins(path: fmd.UnlearningPath, variant: Recipe) -> None:
     kind = f"Same {data.unit}, other" if view.redrawn else "Most alike, other"
     st.markdown(
         f"**{components.plain(view.summary)}** :small[:gray[{components.plain(kind)} "
-        f"{components.plain(variant.aim.attribute)}; framed: two answers; underlined: wrong]]"
+        f"{components.plain(attribute_name(data, variant.aim.attribute))}; framed: two answers; underlined: wrong]]"
     )
     twin_stage.show(review, variant.aim.attribute, view, key="twin_stage")
 

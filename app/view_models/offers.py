@@ -32,6 +32,8 @@ class Card:
     moved: str
     """'64 → 8', in points."""
     reach: Reach
+    by_ratio: bool
+    """Whether a ratio of rates has to be within its limit too, not the points alone."""
     rows: tuple[tuple[str, str], ...]
     """What, and how it changes."""
 
@@ -78,16 +80,21 @@ def card(
     rows = [
         ("Right", f"{slopes.moved(accuracy)} %"),
         ("Flips", f"{slopes.moved(flips)} %"),
-        ("Gains", _who(found.of("gains"))),
-        ("Pays", _who(found.of("pays"))),
+        ("Gains", _who(found, "gains")),
+        ("Pays", _who(found, "pays")),
         ("Changes", how),
     ]
-    return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), tuple(rows))
+    by_ratio = after is not None and after.ratio is not None
+    return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), by_ratio, tuple(rows))
 
 
-def _who(line: slopes.Slope | None) -> str:
+def _who(found: slopes.Slopes, role: slopes.Role) -> str:
+    """Whom it is, or of how many groups nobody: where none has enough people it cannot be said."""
+    line = found.of(role)
+    if line is None and not found.judged:
+        return "cannot be said: no group has enough people"
     if line is None:
-        return "nobody beyond chance"
+        return f"none of {figures.counted(found.judged, 'group')} beyond chance"
     return f"{line.change.who} {slopes.moved(line.change)} %"
 
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 import fmd_core as fmd
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Family, Measure, Outcome
 from fmd_core.study import fixing, judging, people, teaching
 from fmd_core.study.memory import DictMemory
@@ -303,3 +304,13 @@ def test_weights_and_persons_of_the_data_count_in_the_verdict(tiny):
     )  # else nothing is to be seen
     assert verdict.accuracy.value == pytest.approx(np.average(right, weights=weights[people.rows]))
     assert verdict.accuracy.n == len(np.unique(people.rows // 2))
+
+
+def test_twins_whose_attribute_another_column_tells_never_reach_a_target(monkeypatch):
+    study = fmd.Study(
+        fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits"), aim="colour"
+    )
+    goal = Goal(Family.TWINS, ("colour",), 0.99)
+    assert study.reached(goal, "test").outcome is Outcome.WITHIN
+    monkeypatch.setattr(type(study), "told_twice", lambda _self: {"colour": ("ink",)})
+    assert study.reached(goal, "test").outcome is Outcome.UNKNOWN  # its twins show less than the whole bias

@@ -68,6 +68,10 @@ class Goal:
         if not found:
             return None
         judged = [replace(finding, outcome=outcome_alone(finding)) for finding in found]
+        if self.family is Family.TWINS and twins is not None and twins.show_too_little:
+            judged = [
+                replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
+            ]
         # a smaller difference of fewer people may lie beyond the limit where the largest does not
         worst = max(judged, key=lambda finding: (finding.outcome is not Outcome.WITHIN, finding.value))
         told = replace(worst, groups=group_names(dataset, worst))

@@ -51,6 +51,12 @@ class TwinAnswers:
         beyond = "" if self.placebo_gaps is None else "with placebo twins"
         return one_line(self, self.attribute, f"{count(len(self.rows))} pairs", beyond)
 
+    @property
+    def show_too_little(self) -> bool:
+        """Whether a small figure is no all-clear: another column keeps telling the attribute, or exact twins get the
+        very same answers, so that the model does not read it."""
+        return self.is_kept or (self.placebo_gaps is None and not self.gaps.any())
+
     @classmethod
     def of(
         cls,

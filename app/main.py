@@ -14,7 +14,6 @@ from fmd_core import FMDError
 ASSETS = Path(__file__).parents[1] / "assets"
 
 st.set_page_config("FMD Studio", page_icon=str(ASSETS / "icon.png"), layout="wide")
-st.html(components.STYLE)
 st.logo(str(ASSETS / "logo.svg"), size="large")
 doorstep.gate()
 choosing = [
@@ -42,6 +41,7 @@ steps = (
 more = (compare, features, language, reading)
 page = st.navigation([*choosing, *reviewing, language, reading], position="hidden")
 with warmup.drawing():
+    st.sidebar.container()  # it takes its place before the page is drawn, which else would move aside for it
     stepper.draw(steps, more, page)
     tour.draw()
     top = st.container()

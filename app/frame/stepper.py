@@ -11,26 +11,6 @@ from streamlit.navigation.page import StreamlitPage
 from app.session import memory, state
 
 SEEN = "steps_seen"
-STYLE = """<style>
-[data-testid=stHeader] { background: none; pointer-events: none; }
-[data-testid=stHeader] :is(button, a) { pointer-events: auto; }
-.st-key-stepper { margin-top: -4.1rem; padding-bottom: .45rem; border-bottom: 1px solid light-dark(#dce1eb, #2e3850); }
-.st-key-stepper [data-testid=stPageLink-NavLink] { padding: .15rem .5rem; gap: .45rem; }
-.st-key-stepper [data-testid=stPageLink-NavLink] p { white-space: nowrap; }
-.st-key-stepper [data-testid=stPageLink-NavLink]:not(:hover) { background: none; }
-.st-key-step_now [data-testid=stPageLink-NavLink] :is(p, span) { font-weight: 650;
-  color: light-dark(#3451b2, #8da4ef); }
-.st-key-beside { margin-top: -.5rem; }
-.st-key-beside [data-testid=stPageLink-NavLink] { padding: .1rem .5rem; }
-.st-key-beside [data-testid=stPageLink-NavLink] p { font-size: .87rem; }
-.st-key-stepper [data-testid=stPopover] button :is(p, span) { color: light-dark(#16203a, #e6eaf4); }
-@media (max-width: 720px) {
-  .st-key-stepper { margin-top: -1.6rem; }
-  .st-key-stepper { flex-wrap: nowrap !important; gap: .1rem !important; }
-  .st-key-stepper [class*=st-key-step_]:not(.st-key-step_now) [data-testid=stPageLink-NavLink] p { position: absolute;
-    width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-}
-</style>"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +24,6 @@ class Step:
 def draw(steps: Sequence[Step], more: Sequence[StreamlitPage], page: StreamlitPage) -> None:
     """All steps and what lies beside them, with the one that `page` belongs to in bold."""
     now = next((step for step in steps if page in step.pages), None)
-    st.html(STYLE)
     with st.container(horizontal=True, vertical_alignment="center", key="stepper", gap="small"):
         for number, step in enumerate(steps, 1):
             with st.container(width="content", key="step_now" if step is now else f"step_{number}"):

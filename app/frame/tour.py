@@ -13,13 +13,6 @@ from app.record.review import Review
 from app.session import memory, state
 
 AT = "tour"  # which stop the visitor is at; nothing while there is no tour
-STYLE = """<style>
-.st-key-tour { position: fixed; right: 1.5rem; bottom: 1.5rem; z-index: 20; width: 24rem; max-width: calc(100vw - 2rem);
-  padding: 1rem 1.1rem; gap: .5rem; border-radius: 12px; border: 2px solid light-dark(#3451b2, #8da4ef);
-  background: light-dark(#fff, #151b2a); box-shadow: 0 10px 30px rgba(22, 32, 58, .22); }
-.st-key-tour p { text-wrap: pretty; }
-@media (max-width: 640px) { .st-key-tour { inset: auto .5rem 8.5rem; width: auto; } }
-</style>"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,6 @@ def draw() -> None:
     if at is None:
         return
     stop = STOPS[at]
-    st.html(STYLE)
     with st.container(key="tour"):
         st.markdown(f"**{stop.title}** :small[:gray[{at + 1} of {len(STOPS)}]]")
         st.markdown(stop.words)

@@ -2,8 +2,8 @@
 
 Streamlit's document is empty until its script has run: a second or two of white on a slow machine. So
 that a page paints at once, the document carries the sidebar's ground, the logo and the first words,
-where they will stand. The frame covers the place of the content only until the page's own heading is
-there, by CSS alone.
+where they will stand. The frame covers the place of the content only until the page's own heading and
+the way above it are drawn, by CSS alone.
 
 With it comes the only script of ours, which the content security policy knows by its digest.
 """
@@ -21,13 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.serving import welcome
 
 LOGO = (Path(__file__).parents[2] / "assets" / "logo.svg").read_text()
-# Colours and places are those of .streamlit/config.toml and app.widgets.components.STYLE.
+SHARED = (Path(__file__).parents[2] / "assets" / "app.css").read_text()
+# Colours and places are those of .streamlit/config.toml and assets/app.css.
 STYLE = """<style>
 @font-face { font-family: Inter; src: url(./app/static/Inter.woff2) format("woff2"); font-weight: 100 900; }
 #fmd-shell { position: fixed; inset: 0; display: flex; background: light-dark(#fff, #0f1420);
   color: light-dark(#16203a, #e6eaf4); color-scheme: light dark; font: 15px/1.6 Inter, sans-serif;
   pointer-events: none; }
-body:has([data-testid=stMain] h1) #fmd-shell, body:has([data-testid=stMain] [role=alert]) #fmd-shell,
+body:has([data-testid=stMain] h1):not(:has(:is(.st-key-stepper, .st-key-heading) [data-testid=stSkeleton])) #fmd-shell,
+body:has([data-testid=stMain] [role=alert]) #fmd-shell,
 body:has([role=dialog]) #fmd-shell { display: none; }
 #fmd-shell aside { flex: none; width: 281px; box-sizing: border-box; padding: 13px 29px;
   background: light-dark(#f4f6fa, #141a29); border-right: 1px solid light-dark(#dce1eb, #2e3850); }
@@ -59,7 +61,7 @@ def frame(path: str) -> str:
     )
     told = "".join(f"<p>{escape(text)}</p>" for text in words)
     shell = f"<div id='fmd-shell' aria-hidden='true'><aside>{LOGO}</aside><main>{told}</main></div>"
-    return f"<script>{ONE_ENTRY_PER_PAGE}</script>{STYLE}{shell}"
+    return f"<script>{ONE_ENTRY_PER_PAGE}</script>{STYLE}<style>{SHARED}</style>{shell}"
 
 
 class Shell:

@@ -1,5 +1,5 @@
 """Values to plotly figures. Text and whiskers take the colour of the page's text (see
-components.STYLE), so that they follow light and dark; the few colours set here suit both.
+assets/app.css), so that they follow light and dark; the few colours set here suit both.
 
 Figures are written as plotly's own JSON and checked once per content, by `go.Figure`: building
 them by `add_` and `update_` calls checks at every call and takes ten times as long (measured).

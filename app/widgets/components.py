@@ -14,38 +14,6 @@ import streamlit as st
 from app.session import memory, state
 from fmd_core import FMDError, figures
 
-STYLE = """<style>
-.fmd-kicker { font-size: .8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase;
-  opacity: .8; margin-bottom: -.6rem; }
-.st-key-answer h1 { font-size: clamp(1.6rem, 2.4vw, 2.15rem); line-height: 1.22; text-wrap: balance; }
-.fmd-lead { text-wrap: pretty; font-size: 1.08rem; line-height: 1.5; max-width: 46rem; margin: 0; }
-[data-testid=stMainBlockContainer] { max-width: 76rem; padding-inline: 2.2rem; }
-@media (max-width: 640px) { [data-testid=stMainBlockContainer] { padding-inline: 1rem; }
-  .st-key-slider { position: fixed; inset: auto 0 0; width: 100%; z-index: 5; border-radius: 0;
-    background: light-dark(#fff, #0f1420); }
-  .st-key-fix > div > [data-testid=stHorizontalBlock] > :nth-child(2) { order: -1; }
-  [data-testid=stMainBlockContainer]:has(.st-key-slider) { padding-bottom: 9rem; } }
-.st-key-slider { padding: .5rem .9rem; }
-[data-testid=stMain] h1 { padding: 0 0 .6rem; }
-[data-testid=stCaptionContainer] { opacity: .85; }
-[data-testid=stMetricLabel] * { white-space: normal !important; }
-[data-testid=stTable] th { color: inherit; font-weight: 600; }
-[data-testid=stLayoutWrapper]:has(> .st-key-detail) { position: sticky; top: 4.5rem; }
-@media (min-width: 641px) { .st-key-detail { max-height: calc(100dvh - 6rem); overflow-y: auto; } }
-.st-key-harmful_kind button:not([aria-label]) { min-height: 2.5rem; } /* as high as the fields beside it */
-button[kind=primary] { color: light-dark(#fff, #0f1420); }
-[data-testid=stMultiSelect] [data-tag], [data-testid=stMultiSelect] [data-tag] * { color: light-dark(#fff, #0f1420); }
-.katex-display { overflow: visible !important; } /* ours fit; a scroll box would have to take the focus */
-.js-plotly-plot text { fill: currentColor !important; }
-.js-plotly-plot .errorbar path { stroke: currentColor !important; }
-.st-key-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
-@media (max-width: 640px) {
-  [data-testid=stTable] { overflow-x: auto; }
-  [data-testid=stTable] td:not(:last-child:nth-child(2)) * { white-space: nowrap; }
-}
-</style>"""
-
-
 TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI")  # by Unicode; FSI and PDI keep a name apart
 
 
@@ -98,7 +66,7 @@ def header(
     pieces names the look of each."""
     pieces = ((answer, "words"),) if isinstance(answer, str) else answer
     said = "".join(LOOKS[look].format(_piece(piece, look)) if piece else "" for piece, look in pieces)
-    with st.container(gap="small"):
+    with st.container(gap="small", key="heading"):
         st.html(f"<div class='fmd-kicker'>{escape(question)}</div>")
         st.title(said, anchor=False, help=help)
         if lead:

@@ -22,7 +22,7 @@ from fmd_core.measure.verdict.values import Finding, Judges
 from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
-from fmd_core.twins.casting import cast
+from fmd_core.twins.casting import cast, seen_again
 
 
 def _in_force(review: Review, variant: Variant | None) -> Study:
@@ -68,12 +68,18 @@ def judges(review: Review, variant: Variant | None) -> Judges:
 
 
 @kept()
-def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd.CounterfactualPairs:
-    """A few held-out twins that stand for all, by the original and by a fix."""
+def stage(
+    review: Review, attribute: str, fix: Variant | None, most: int, beside: str = ""
+) -> fmd.CounterfactualPairs:
+    """A few held-out twins that stand for all, by the original and by a fix; as the original and the network `beside`
+    it see them, where there is one."""
     pairs = study(review).pairs("test", attribute)
     heads = [fixes.head(review, change) for change in dict.fromkeys((None, fix))]
     flips = np.stack([pair_flips(head, pairs) for head in heads])
-    return cast(pairs, flips, most)
+    chosen = cast(pairs, flips, most)
+    if not beside:
+        return chosen
+    return seen_again(chosen, study(replace(review, beside=beside)).pairs("test", attribute))
 
 
 @kept()

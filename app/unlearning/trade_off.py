@@ -18,11 +18,12 @@ from app.view_models.unlearn import Axis, CurveView
 from app.widgets import components, figure_tools, panels
 
 STAGE = "trade_off_stage"
+STRENGTHS = "strengths (hollow: refused)"
 _SIZE = 22  # pixels, of the ring
 _STAR = "50% 0, 61% 35%, 98% 35%, 68% 57%, 79% 91%, 50% 70%, 21% 91%, 32% 57%, 2% 35%, 39% 35%"
 _MARKS = {  # side in pixels and look: pages let no drawing through, but styles
     "part of the way": (6, f"border-radius: 50%; background: {charts.NEUTRAL}; opacity: .6"),
-    "strengths (hollow: refused)": (10, f"border-radius: 50%; background: {charts.ACCENT}"),
+    STRENGTHS: (10, f"border-radius: 50%; background: {charts.ACCENT}"),
     "our suggestion": (17, f"background: {charts.FLAG}; clip-path: polygon({_STAR})"),
     "your choice": (15, f"border-radius: 50%; border: 3px solid {charts.LIMIT}"),
 }
@@ -48,13 +49,14 @@ def choose_axis(named: dict[Axis, str]) -> Axis:
     return next(axis for axis in named if axis == memory.chosen("axis"))
 
 
-def draw(view: CurveView, table: Callable[[], pd.DataFrame]) -> None:
-    """Legend, curve and ring, the sentence that sums them up, and a table that is made when it is opened."""
+def draw(view: CurveView, table: Callable[[], pd.DataFrame], large: str = STRENGTHS) -> None:
+    """Curve and ring, legend, the sentence that sums them up, and a table that is made when it is opened. `large` says
+    what the large points are."""
     scene = charts.trade_off(view.full, view.blends, view.suggested, view.axis)
     with st.container(key=STAGE):
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
         st.html(_ring(*scene.place(view.chosen)))
-    st.html(STYLE + _legend())
+    st.html(STYLE + _legend(large))
     figure_tools.caption(view.judges, "trade_off", "Bias and accuracy", help=components.plain(view.summary))
     panels.folded_table(table, view.summary, key="curve")
 
@@ -66,10 +68,10 @@ def _ring(right: float, down: float) -> str:
     return f"<div class='fmd-ring' aria-hidden='true' style='left: {left}; top: {down:.1f}px'></div>"
 
 
-def _legend() -> str:
+def _legend(large: str) -> str:
     """What the marks mean; hidden from screen readers, who have the table."""
     items = (
-        f"<span><i style='width: {side}px; height: {side}px; {look}'></i>{name}</span>"
+        f"<span><i style='width: {side}px; height: {side}px; {look}'></i>{large if name == STRENGTHS else name}</span>"
         for name, (side, look) in _MARKS.items()
     )
     return f"<div class='fmd-legend' aria-hidden='true'>{''.join(items)}</div>"

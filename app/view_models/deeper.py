@@ -142,12 +142,12 @@ def build(
     point at `share`; `simpler` what they get of simpler fixes."""
     shown = next(point for point in path.points if point.share == share)
     return DeeperView(
-        suggestion=_suggestion(path, improve),
+        suggestion=suggestion(path, improve),
         choosers=_choosers(path, data, judged_by),
         refusal=shown.refusal,
         series=_series(path),
         summary=_summary(path, data, attribute),
-        points=_points(path, data, attribute),
+        points=points_table(path, data, attribute),
         judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
         fixes=_fixes(share, tests, simpler, data, attribute),
         fixes_summary=_fixes_summary(share, tests, simpler),
@@ -164,7 +164,8 @@ def suggested_stop(path: DeeperPath) -> str:
 # --- sentences
 
 
-def _suggestion(path: DeeperPath, improve: Improve) -> str:
+def suggestion(path: DeeperPath, improve: Improve) -> str:
+    """What those who choose would choose, and why."""
     best, was = path.chosen, path.original.figures
     lost = f"at most {figures.counted(100 * path.tolerance, 'point')} of accuracy lost"
     if best is path.original:
@@ -266,7 +267,8 @@ TWINS = ("Bias, points", "Calibrated bias, points", "Flips, %")
 COLUMNS = ("Right, %", "Every group alike, %", WORST, *TWINS)
 
 
-def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+def points_table(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+    """Every point on the way, as those who choose see it."""
     rows = [
         (stop_label(point.share), *_row(point.figures, data, attribute), _said(point, path))
         for point in path.points

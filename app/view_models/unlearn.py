@@ -59,9 +59,9 @@ def stop_of(path: UnlearningPath, variant: Variant | None) -> str:
     )
 
 
-def standing_on_original(path: UnlearningPath, choice: PathPoint, history: History) -> str:
+def standing_on_original(history: History) -> str:
     """What to say while the slider stands on the original and something else is in force; else ''."""
-    if choice is not path.original or history.current is None:
+    if history.current is None:
         return ""
     name = history.name(history.current)
     return f"The slider stands on the original; {name} is in force."
@@ -102,7 +102,7 @@ def build_curve(
             f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "
             f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
         ),
-        reason=suggestion_reason(path),
+        reason=f"Our suggestion: {suggestion_reason(path)}",
         warning=refused,
     )
 

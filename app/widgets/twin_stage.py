@@ -115,11 +115,14 @@ export default function ({ data, parentElement }) {
   picture.append(make('text', { x: left, y: high - 6, class: 'foot' }, 'before'));
   picture.append(make('text', { x: right, y: high - 6, class: 'foot' }, 'now'));
   const taken = { before: [], after: [] };
-  const free = (side, wanted) => {
-    let at = Math.min(Math.max(wanted, top), high - foot);
-    while (taken[side].some((other) => Math.abs(other - at) < 15)) at += at > high - foot - 16 ? -15 : 15;
-    taken[side].push(at);
-    return at;
+  const free = (side, wanted) => {  // the free place that is nearest; the wanted one where there is none
+    const at = Math.min(Math.max(wanted, top), high - foot);
+    const places = [at];
+    for (let off = 1; off < high; off += 1) places.push(at + off, at - off);
+    const found = places.find((place) => place >= top && place <= high - foot
+      && taken[side].every((other) => Math.abs(other - place) >= 15)) ?? at;
+    taken[side].push(found);
+    return found;
   };
   const order = [...data.lines].sort((a, b) => (a.role ? 1 : 0) - (b.role ? 1 : 0));
   for (const line of order) {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fmd_core.study.suggestion import Way
 
 DEFAULT_K = 100  # harmful samples to unlearn
+NETWORK = "network_on_stage"  # which network that learned on the Fix page's slider leads to
 STOP = "stop_"  # the beginning of the key of every strength
 RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names

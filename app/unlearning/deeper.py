@@ -159,7 +159,7 @@ def _standing(run: Run, path: DeeperPath, tolerance: float) -> float:
         return learned_runs.share_on_stage(run, path, tolerance)
     beside = run.variant.review.beside
     st.button(
-        "Show it above, with the slider", key="on_stage", on_click=learned_runs.put_on_stage, args=(beside,),
+        "Show it above, with the slider", key="show_above", on_click=learned_runs.put_on_stage, args=(beside,),
         icon=":material/tune:",
     )  # fmt: skip
     return path.chosen.share

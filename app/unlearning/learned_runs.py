@@ -15,8 +15,6 @@ from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath
 from fmd_core.unlearn.deeper.planning import LEARN_ON
 from fmd_core.unlearn.deeper.training import Improve, usual_improve
 
-ON_STAGE = "on_stage"
-
 
 @dataclass(frozen=True)
 class Run:
@@ -101,12 +99,12 @@ def path_of(run: Run, tolerance: float) -> DeeperPath:
 
 def put_on_stage(beside: str) -> None:
     """Let the slider of the Fix page lead to the network of this name; '' to what the last layer can do."""
-    memory.put(ON_STAGE, beside)
+    memory.put(state.NETWORK, beside)
 
 
 def on_stage(review: Review) -> Run | None:
     """The network that the slider leads to, if it is one of the model under review; None: the last layer's path."""
-    wanted = memory.value(ON_STAGE, "")
+    wanted = memory.value(state.NETWORK, "")
     if not wanted:
         return None
     return next((run for run in runs(review) if run.variant.review.beside == wanted), None)

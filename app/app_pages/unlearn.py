@@ -28,7 +28,7 @@ def conversation() -> None:
             offered = st.container()
             with st.expander("Choose by hand"):
                 chosen = choose_way()
-        with right, st.container(border=True, key="slider"):
+        with right, st.container(border=True, key=stage.SLIDER):
             choice = choose_strength(chosen)
     except FMDError:  # the sentence stands below; the page keeps its question
         with top:
@@ -90,7 +90,7 @@ def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.Cur
     named = unlearn.axes(path, aim.measure)
     axis = trade_off.choose_axis(named)
     curve = unlearn.build_curve(path, choice, axis, named[axis])
-    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure))
+    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure), slider=stage.SLIDER)
     return curve
 
 

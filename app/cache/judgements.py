@@ -14,8 +14,8 @@ from app.cache.opened import dataset, plain, study, testable
 from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
-from fmd_core.data import ignore_progress
-from fmd_core.measure.bias_functions import pair_flips
+from fmd_core.data import Array, ignore_progress
+from fmd_core.measure.bias_functions import pair_flips, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Judges
@@ -74,6 +74,18 @@ def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd
     heads = [fixes.head(review, change) for change in dict.fromkeys((None, fix))]
     flips = np.stack([pair_flips(head, pairs) for head in heads])
     return cast(pairs, flips, most)
+
+
+@kept()
+def stage_answers(
+    review: Review, attribute: str, fix: Variant | None, most: int, variants: tuple[Variant | None, ...]
+) -> Array:
+    """What the twins of `stage` are answered by each variant: class codes (n_variants, 2, n_pairs), the favoured side
+    first."""
+    pairs = stage(review, attribute, fix, most)
+    heads = [fixes.head(review, variant) for variant in variants]
+    sides = (pairs.favoured.features, pairs.other.features)
+    return np.array([[predictions(head, features) for features in sides] for head in heads])
 
 
 @kept()

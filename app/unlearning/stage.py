@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
@@ -11,13 +12,14 @@ from app import cache
 from app.record.variants import Recipe
 from app.session import memory, state
 from app.unlearning import aimed
-from app.view_models import glossary, offers, stage
+from app.view_models import glossary, offers, stage, unlearn
 from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import family_of_aim
 
 SHOWN = 24  # twins on the stage
+SLIDER = "slider"  # the container with the slider that everything here follows
 REACH_WORDS = {
     "reaches": "reaches {}",
     "misses": "misses {}",
@@ -94,20 +96,21 @@ def _card(card: offers.Card, limit: str) -> str:
 
 
 def twins(path: fmd.UnlearningPath, variant: Recipe) -> None:
-    """The twins on the stage with what they are answered at the slider's stop."""
-    review, best = variant.review, path.suggested.result
-    fix = Recipe(
-        review, variant.aim, variant.strategy, variant.k, best.strength, best.blend, variant.tolerance
-    )
-    pairs = cache.stage(review, variant.aim.attribute, fix if best.strength else None, SHOWN)
+    """The twins on the stage with what they are answered at every stop of the slider."""
+    review, attribute = variant.review, variant.aim.attribute
+    points = {
+        stop: replace(variant, strength=point.result.strength, blend=point.result.blend)
+        for stop, point in unlearn.stops(path).items()
+    }
+    best = path.suggested.result
+    fix = replace(variant, strength=best.strength, blend=best.blend) if best.strength else None
+    pairs = cache.stage(review, attribute, fix, SHOWN)
+    before, *said = cache.stage_answers(review, attribute, fix, SHOWN, (None, *points.values()))
     data = cache.dataset(review)
-    view = stage.build(data, pairs, cache.head(review, None), cache.head(review, variant))
+    view = stage.build(data, pairs, before, dict(zip(points, said, strict=True)))
     kind = f"Same {data.unit}, other" if view.redrawn else "Most alike, other"
-    st.markdown(
-        f"**{components.plain(view.summary)}** :small[:gray[{components.plain(kind)} "
-        f"{components.plain(attribute_name(data, variant.aim.attribute))}; framed: two answers; underlined: wrong]]"
-    )
-    twin_stage.show(review, variant.aim.attribute, view, key="twin_stage")
+    kind = f"{kind} {attribute_name(data, attribute)}; framed: two answers; underlined: wrong"
+    twin_stage.show(review, attribute, view, key="twin_stage", slider=SLIDER, kind=kind)
 
 
 def slopes(comparison: fmd.Comparison) -> None:

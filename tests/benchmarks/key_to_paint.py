@@ -55,7 +55,7 @@ WATCH = """() => {
     watch(root, 'all');
     if (stage) watch(stage, 'captions');
   }
-  watch(document.querySelector('.fmd-ring').parentElement, 'ring');
+  watch(document.querySelector('.st-key-trade_off_stage'), 'ring');
   addEventListener('keydown', (event) => {
     for (const name of Object.keys(painted)) delete painted[name];
     window.pressed = event.timeStamp;
@@ -101,7 +101,9 @@ def main_thread(session: CDPSession) -> float:
     return 1000 * next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
 
 
-def moves(page: Page, visitor: Visitor, wire: Wire, server: psutil.Process, keys: list[str]) -> Iterator[Move]:
+def moves(
+    page: Page, visitor: Visitor, wire: Wire, server: psutil.Process, keys: list[str]
+) -> Iterator[Move]:
     """Press the keys on the slider, one after the other, each when the page is at rest."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -173,7 +175,8 @@ def row(name: str, done: list[Move], load: float) -> str:
 
 HEAD = (
     "| moves | n | captions and ring, ms: median / p95 | all of it, ms: median / p95 | "
-    "main thread, CPU ms: median / p95 | server, CPU ms | messages | KiB | load |\n|---|---|---|---|---|---|---|---|---|"
+    "main thread, CPU ms: median / p95 | server, CPU ms | messages | KiB | load |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -53,7 +53,10 @@ export default function ({ data, parentElement }) {
 """
 )
 _ring = st.components.v2.component(
-    "fmd_ring", html="<div class='fmd-ring' aria-hidden='true' hidden></div>", js=_RING_JS
+    "fmd_ring",
+    html="<div class='fmd-ring' aria-hidden='true' hidden></div>",
+    js=_RING_JS,
+    isolate_styles=False,
 )
 
 
@@ -74,7 +77,7 @@ def draw(view: CurveView, table: Callable[[], pd.DataFrame], *, slider: str) -> 
     with st.container(key=STAGE):
         st.plotly_chart(scene.figure, key="trade_off", config=charts.CONFIG, alt=view.summary)
         places = {stop: _place(*scene.place(point)) for stop, point in view.stops.items()}
-        _ring(key="ring", isolate_styles=False, data={"places": places, "slider": slider})
+        _ring(key="ring", data={"places": places, "slider": slider})
     st.html(STYLE + _legend())
     figure_tools.caption(view.judges, "trade_off", "Bias and accuracy", help=components.plain(view.summary))
     panels.folded_table(table, view.summary, key="curve")

@@ -12,7 +12,6 @@ from app.view_models import stage, unlearn
 from app.widgets import gallery, portraits, twin_stage
 from fmd_core.measure.bias_functions import predictions
 
-
 SWEEP = Review(), Aim(("colour",)), "iterated", 0
 
 

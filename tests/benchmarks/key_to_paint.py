@@ -55,7 +55,7 @@ WATCH = """() => {
     watch(root, 'all');
     if (stage) watch(stage, 'captions');
   }
-  watch(document.querySelector('.st-key-trade_off_stage'), 'ring');
+  watch(document.querySelector('.fmd-ring').parentElement, 'ring');
   addEventListener('keydown', (event) => {
     for (const name of Object.keys(painted)) delete painted[name];
     window.pressed = event.timeStamp;

@@ -22,6 +22,16 @@ def take_lock(file: int, *, wait: bool = False) -> bool:
         return False
 
 
+def is_locked(file: int) -> bool:
+    """Whether somebody else has the lock of an open file; False where the file system has no locks."""
+    from filelock import lock_descriptor
+
+    try:
+        return not lock_descriptor(file, blocking=False)
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def alone(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Be the only one of all processes that holds the file `path`, which is there for that long.
@@ -36,7 +46,9 @@ def alone(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     finally:
         if file is not None:
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # while it is held: whoever waits for it looks whether it is still there
+                path.unlink(
+                    missing_ok=True
+                )  # while it is held: whoever waits for it looks whether it is still there
             os.close(file)
 
 

@@ -362,7 +362,9 @@ def test_waiting_for_another_process_can_be_stopped(store):
     finally:
         child.kill()
         child.wait()
-    np.testing.assert_array_equal(store.get_or_compute(KEY, 10, batches), FEATURES)  # the dead one holds nothing
+    np.testing.assert_array_equal(
+        store.get_or_compute(KEY, 10, batches), FEATURES
+    )  # the dead one holds nothing
 
 
 def test_two_processes_without_locks_both_get_a_whole_entry(store, monkeypatch):

@@ -39,7 +39,7 @@ def conversation() -> None:
             offered = st.container()
             with st.expander("Choose by hand"):
                 chosen = choose_way()
-        with right, st.container(border=True, key="slider"):
+        with right, st.container(border=True, key=stage.SLIDER):
             standing = network_stage.choose(run, chosen.tolerance) if run else None
             choice = chosen.path.original if standing else choose_strength(chosen)
     except FMDError:  # the sentence stands below; the page keeps its question
@@ -52,7 +52,10 @@ def conversation() -> None:
     review, aim = recipe.review, recipe.aim  # not the page's: it runs less often than this part of it
     limit = state.limits().of_aim(aim.measure)
     with right:  # the twins move first; held-out people are asked next
-        stage.twins(path, recipe, variant)
+        if standing:
+            stage.twins(path, recipe, standing.beside, standing.way)
+        else:
+            stage.twins(path, recipe)
         curved, sloped = st.columns(2, gap="small")
         with curved, st.container(border=True, height="stretch"):
             if standing:
@@ -109,7 +112,7 @@ def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.Cur
     named = unlearn.axes(path, aim.measure)
     axis = trade_off.choose_axis(named)
     curve = unlearn.build_curve(path, choice, axis, named[axis])
-    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure))
+    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure), slider=stage.SLIDER)
     return curve
 
 

@@ -70,6 +70,7 @@ from app.cache.judgements import (
     side_by_side,
     side_by_side_biases,
     stage,
+    stage_answers,
     verdict,
 )
 from app.cache.opened import (
@@ -169,6 +170,7 @@ __all__ = [
     "side_by_side",
     "side_by_side_biases",
     "stage",
+    "stage_answers",
     "standing",
     "store",
     "study",

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 import fmd_core as fmd
-from app.cache import fixes
+from app.cache import deeper, fixes
 from app.cache.bounded import kept
 from app.cache.opened import dataset, plain, study, testable
 from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
-from fmd_core.data import ignore_progress
-from fmd_core.measure.bias_functions import pair_flips
+from fmd_core.data import Array, ignore_progress
+from fmd_core.measure.bias_functions import pair_flips, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Judges
@@ -80,6 +80,28 @@ def stage(
     if not beside:
         return chosen
     return seen_again(chosen, study(replace(review, beside=beside)).pairs("test", attribute))
+
+
+@kept()
+def stage_answers(
+    review: Review,
+    attribute: str,
+    fix: Variant | None,
+    most: int,
+    variants: tuple[Variant | None, ...],
+    beside: str = "",
+) -> Array:
+    """What the twins of `stage` are answered by each variant: class codes (n_variants, 2, n_pairs), the favoured side
+    first."""
+    pairs = stage(review, attribute, fix, most, beside)
+    heads = [_untold(replace(review, beside=beside), variant) for variant in variants]
+    sides = (pairs.favoured.features, pairs.other.features)
+    return np.array([[predictions(head, features) for features in sides] for head in heads])
+
+
+def _untold(review: Review, variant: Variant | None) -> fmd.Head:
+    """A head whatever the guard says of it: on the way to a network it would be asked at every point."""
+    return deeper.mixed_head(variant) if isinstance(variant, Retrained) else fixes.head(review, variant)
 
 
 @kept()

@@ -11,7 +11,7 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.record.review import Aim, Review
-from app.record.variants import Retrained
+from app.record.variants import Retrained, Variant
 from app.session import memory
 from app.unlearning import deeper_job, learned_runs, stage, trade_off
 from app.unlearning.learned_runs import Run
@@ -46,6 +46,19 @@ class Standing:
         return at(self.run, self.tolerance, self.point.share)
 
     @property
+    def beside(self) -> str:
+        """The name of the network."""
+        return self.run.variant.review.beside
+
+    @property
+    def way(self) -> dict[str, Variant | None]:
+        """What stands at every stop of the slider."""
+        return {
+            words.stop_label(point.share): at(self.run, self.tolerance, point.share)
+            for point in self.path.points
+        }
+
+    @property
     def refusal(self) -> str:
         """Why the guard refuses it, in a sentence; '' where it does not."""
         return wording.guard_refusal(self.point.refusal) if self.point.refusal else ""
@@ -61,7 +74,9 @@ class Standing:
         named = said.axes(self.path)
         axis = trade_off.choose_axis(named)
         view = said.build_curve(self.path, self.point, axis, named[axis], self.run.judged_by)
-        trade_off.draw(view, lambda: words.points_table(self.path, data, attribute), said.WAY)
+        trade_off.draw(
+            view, lambda: words.points_table(self.path, data, attribute), slider=stage.SLIDER, large=said.WAY
+        )
 
 
 def at(run: Run, tolerance: float, share: float) -> Retrained | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 
@@ -13,13 +13,14 @@ from app import cache
 from app.record.variants import Recipe, Variant
 from app.session import memory, state
 from app.unlearning import aimed, learned_runs
-from app.view_models import glossary, offers, stage
+from app.view_models import glossary, offers, stage, unlearn
 from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import family_of_aim
 
 SHOWN = 24  # twins on the stage
+SLIDER = "slider"  # the container with the slider that everything here follows
 REACH_WORDS = {
     "reaches": "reaches {}",
     "misses": "misses {}",
@@ -117,24 +118,27 @@ def _card(card: offers.Card, limit: str) -> str:
     )
 
 
-def twins(path: fmd.UnlearningPath, variant: Recipe, shown: Variant) -> None:
-    """The twins on the stage with what they are answered by what is shown. They are the same whatever that is:
-    `variant` is the last layer's, and its suggestion casts them."""
+def twins(
+    path: fmd.UnlearningPath,
+    variant: Recipe,
+    beside: str = "",
+    way: Mapping[str, Variant | None] | None = None,
+) -> None:
+    """The twins on the stage with what they are answered at every stop of the slider: along the last layer's `path`, or
+    along the `way` to the network `beside` the original. They are the same whichever it is: the path casts them."""
     review, attribute, best = variant.review, variant.aim.attribute, path.suggested.result
-    fix = Recipe(
-        review, variant.aim, variant.strategy, variant.k, best.strength, best.blend, variant.tolerance
-    )
-    beside = shown.review.beside
-    pairs = cache.stage(review, attribute, fix if best.strength else None, SHOWN, beside)
+    points: Mapping[str, Variant | None] = way or {
+        stop: replace(variant, strength=point.result.strength, blend=point.result.blend)
+        for stop, point in unlearn.stops(path).items()
+    }
+    fix = replace(variant, strength=best.strength, blend=best.blend) if best.strength else None
+    pairs = cache.stage(review, attribute, fix, SHOWN, beside)
+    before, *said = cache.stage_answers(review, attribute, fix, SHOWN, (None, *points.values()), beside)
     data = cache.dataset(review)
-    seen = replace(review, beside=beside)
-    view = stage.build(data, pairs, cache.head(seen, None), cache.head(shown.review, shown))
+    view = stage.build(data, pairs, before, dict(zip(points, said, strict=True)))
     kind = f"Same {data.unit}, other" if view.redrawn else "Most alike, other"
-    st.markdown(
-        f"**{components.plain(view.summary)}** :small[:gray[{components.plain(kind)} "
-        f"{components.plain(attribute_name(data, attribute))}; framed: two answers; underlined: wrong]]"
-    )
-    twin_stage.show(review, attribute, view, key="twin_stage")
+    kind = f"{kind} {attribute_name(data, attribute)}; framed: two answers; underlined: wrong"
+    twin_stage.show(review, attribute, view, key="twin_stage", slider=SLIDER, kind=kind)
 
 
 def slopes(comparison: fmd.Comparison) -> None:

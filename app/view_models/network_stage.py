@@ -71,7 +71,7 @@ def build_curve(
         full=tuple(_point(p, axis) for p in ends),
         blends=tuple(_point(p, axis) for p in between),
         suggested=_point(path.chosen, axis),
-        chosen=_point(shown, axis),
+        stops={words.stop_label(p.share): _point(p, axis) for p in path.points},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
             f"What {figures.count(path.people)} {of} samples say, who choose; the cards beside are of test samples, "

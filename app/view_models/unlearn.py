@@ -28,7 +28,8 @@ class CurveView:
     full: tuple[CurvePoint, ...]
     blends: tuple[CurvePoint, ...]
     suggested: CurvePoint
-    chosen: CurvePoint
+    stops: dict[str, CurvePoint]
+    """Where the slider can stand."""
     axis: str  # what lies across
     judges: str  # of whom the curve is: a bias has other figures among them than among test samples
     summary: str
@@ -91,7 +92,7 @@ def build_curve(
         full=tuple(_point(p, axis) for p in path.points),
         blends=tuple(_point(p, axis) for p in path.blends),
         suggested=_point(path.suggested, axis),
-        chosen=_point(choice, axis),
+        stops={name: _point(p, axis) for name, p in stops(path).items()},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
             f"What {figures.count(path.people)} validation samples say, who guard the choice; the cards above are of "

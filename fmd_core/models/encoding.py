@@ -125,7 +125,7 @@ def encode_rows(
         np.zeros(0) if codes is None else codes,
     )
     encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
-    return store.get_or_compute(key, len(rows), encoded)
+    return store.get_or_compute(key, len(rows), encoded, waiting=lambda: progress(0.0))
 
 
 def _given(

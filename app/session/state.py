@@ -391,11 +391,13 @@ def go_to(way: Way, stop: str) -> None:
     memory.put_later("strategy", way.strategy)
     memory.put_later("depth", way.depth)
     memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
+    memory.put(NETWORK, "")  # the place is on the path of a last layer
     memory.put("going", True)
 
 
 def let_slider(go: Literal["best", "original"]) -> None:
     """Let the slider of the Unlearn page go to our suggestion, or to the original, when it is drawn next."""
+    memory.put(NETWORK, "")  # it is the last layer's
     memory.put("slider_goes", go)
 
 

@@ -61,6 +61,7 @@ export default function ({ data, parentElement }) {
         const says = item.children[which].querySelector('.says');
         if (says.textContent !== answer) says.textContent = answer;
         says.classList.toggle('wrong', answer !== stage.truths[at]);
+        says.classList.toggle('long', answer.length > 9);
       });
     });
   };
@@ -107,6 +108,7 @@ _CSS = """
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }
 .says.wrong { color: light-dark(#a34f00, #f5a65b); text-decoration: underline; text-underline-offset: 2px; }
 .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.says.long { font-size: 11px; line-height: 1.2; -webkit-line-clamp: 3; overflow-wrap: normal; }
 @media (prefers-reduced-motion: reduce) { .twin { transition: none; } }
 @media (max-width: 640px) { .stage { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 """

@@ -22,6 +22,7 @@ from scipy.special import log_softmax, softmax
 from fmd_core.data import Array, content_fingerprint, frozen_array
 from fmd_core.errors import ModelError
 from fmd_core.heads.kronecker import KroneckerCurvature, per_unit_of, weighted_square
+from fmd_core.heads.softmax import softmax_rows
 from fmd_core.showing import one_line
 
 BLOCK_ROWS = 4_096
@@ -101,7 +102,7 @@ class LinearHead:
         return features @ self.weight.T.astype(features.dtype) + self.bias.astype(features.dtype)
 
     def probabilities(self, features: Array) -> Array:
-        return softmax(self.logits(features), axis=1)
+        return softmax_rows(self.logits(features))
 
     def losses(self, features: Array, labels: Array) -> Array:
         return -log_softmax(self.logits(features), axis=1)[np.arange(len(labels)), labels]

@@ -22,7 +22,6 @@ from fmd_core.heads.protocol import Head
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
-    bootstrap_means,
     estimate_from_draws,
     joint_bootstrap_means,
     mean_estimates,
@@ -327,11 +326,6 @@ def gap_people(gap: GroupGap) -> tuple[int, int]:
     """How many people stand on the usual and on the other side of a gap."""
     usual, others = (int(side.any(axis=1).sum()) for side in gap.sides)
     return usual, others
-
-
-def gap_draws(heads: Sequence[Answering], gap: GroupGap) -> list[Array]:
-    """The signed gap of each head in resamples of the people, (draws,) each, the same for all heads."""
-    return gaps_drawn(bootstrap_means(gap_table(heads, gap)))
 
 
 def gap_table(heads: Sequence[Answering], gap: GroupGap) -> Array:

@@ -142,12 +142,12 @@ def measuring(report: Report, features: Array) -> None:
 
 
 def many_attributes(
-    features: Array,
+    features: Array, attributes: int = ATTRIBUTES
 ) -> tuple[AttributeDataset, FeatureSet, list[CounterfactualPairs]]:
     """Attributes that say nothing, of people who are their own training set too, and random twins by each."""
     rng, n = np.random.default_rng(0), len(features)
     labels = rng.integers(0, 2, 2 * n)
-    columns = {f"a{i}": Column(f"a{i}", rng.integers(0, 2, 2 * n), ("no", "yes")) for i in range(ATTRIBUTES)}
+    columns = {f"a{i}": Column(f"a{i}", rng.integers(0, 2, 2 * n), ("no", "yes")) for i in range(attributes)}
     split = np.repeat(["train", "test"], n)
     dataset = AttributeDataset(
         "Made", Column("target", labels, ("no", "yes")), columns, split, Unread(), "matched"

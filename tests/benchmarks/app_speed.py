@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 from app import cache  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.serving import warmup  # noqa: E402
-from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.benchmarks.timing import blas  # noqa: E402
+from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
 MOVES = 30

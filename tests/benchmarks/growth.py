@@ -51,8 +51,10 @@ LIMIT_S = 240
 PAIRS = 1_000
 Sizes = dict[str, int]
 """n samples, d features, k classes, a attributes."""
-MEASURES = ("scores", "scores and what is solved exactly", "one strength of `iterated`", "audit", "a stop's other biases",
-            "gaps of all attributes")  # fmt: skip
+MEASURES = (
+    "scores", "scores and what is solved exactly", "one strength of `iterated`",
+    "audit", "a stop's other biases", "gaps of all attributes",
+)  # fmt: skip
 SAMPLES: tuple[Sizes, ...] = tuple(
     {"n": n, "d": 128, "k": 2} for n in (162_770, 500_000, 1_000_000, 2_000_000)
 )

@@ -221,7 +221,6 @@ def audit_bias(
     """
     told = Told(head)
     predicted = predictions(told, features.features)
-    right = predicted == features.labels
     begun = (
         _audit_attribute(told, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
     )
@@ -229,9 +228,15 @@ def audit_bias(
     while some := list(islice(begun, AT_ONCE)):
         found += _resampled(some)
     return BiasReport(
-        accuracy=rate_estimate(right.sum(), len(right)),
+        accuracy=measured_accuracy(told, features),
         attributes=tuple(sorted(found, key=lambda a: -(a.judged.value or 0))),
     )
+
+
+def measured_accuracy(head: Answering, people: FeatureSet) -> Estimate:
+    """How often the head is right of these people."""
+    right = predictions(head, people.features) == people.labels
+    return rate_estimate(right.sum(), len(right))
 
 
 AT_ONCE = 8

@@ -15,7 +15,8 @@ from fmd_core.forget.erasure import Erased
 from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.audit import BiasReport, audit_bias
+from fmd_core.intervals import Estimate
+from fmd_core.measure.audit import BiasReport, audit_bias, measured_accuracy
 from fmd_core.measure.changes import Change as Difference
 from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
 from fmd_core.measure.red_flags import RedFlag, red_flags
@@ -42,6 +43,10 @@ class Judging(Answering):
             return audit_bias(of.make(), self.data, self.features("test"), list(twins.values()), known)
 
         return self.memory.recall(self._counted("audit", of.name), make)
+
+    def accuracy(self) -> Estimate:
+        """How often the original is right of held-out test people: the figure of its audit, which takes longer."""
+        return measured_accuracy(self.head, self.features("test"))
 
     def red_flags(self, change: Change | None = None) -> tuple[RedFlag, ...]:
         """Who of the held-out test people is served worse than everybody else."""

@@ -334,3 +334,7 @@ def test_twins_whose_attribute_another_column_tells_never_reach_a_target(monkeyp
     assert study.reached(goal, "test").outcome is Outcome.WITHIN
     monkeypatch.setattr(type(study), "told_twice", lambda _self: {"colour": ("ink",)})
     assert study.reached(goal, "test").outcome is Outcome.UNKNOWN  # its twins show less than the whole bias
+
+
+def test_accuracy_is_known_before_the_audit_and_is_its_figure(study):
+    assert study.accuracy() == study.audit().accuracy

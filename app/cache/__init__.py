@@ -54,6 +54,7 @@ from app.cache.influences import (
     worst_served,
 )
 from app.cache.judgements import (
+    accuracy,
     answered,
     are_answered,
     audit,
@@ -74,6 +75,7 @@ from app.cache.judgements import (
     verdict,
 )
 from app.cache.opened import (
+    are_read,
     classifier,
     dataset,
     depths,
@@ -100,9 +102,11 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "accuracy",
     "answered",
     "are_answered",
     "are_labels_doubted",
+    "are_read",
     "are_scored",
     "are_tried",
     "audit",

@@ -35,6 +35,11 @@ def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     return _in_force(review, variant).audit(fixes.named_head(review, variant))
 
 
+def accuracy(review: Review) -> fmd.Estimate:
+    """How often the original is right of held-out test people, known long before the audit."""
+    return study(review).accuracy()
+
+
 def verdict(review: Review, variant: Variant | None, criteria: Criteria | None = None) -> fmd.Verdict:
     """Everything that may be said of those who judge, worst first; by the usual criteria where none are given."""
     by = criteria or Criteria()

@@ -25,6 +25,7 @@ from fmd_core.unlearn.objective import unlearning_problem
 from fmd_core.unlearn.strategies import UnlearningInputs
 
 NAME = "retained"
+DAMPING_FACTOR = 8.0
 PAIR_SHARE = 1.0  # the twins count as much as all training samples; 0.2 to 4 were tried on texts
 
 
@@ -46,7 +47,7 @@ def retained_problem(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
 def _retained(head: Head, inputs: UnlearningInputs, _k: int) -> Mover:
     problem, anchor = retained_problem(inputs.bias, inputs.train), head.theta
     if inputs.damping is not None:
-        problem, anchor = replace(problem, damping=inputs.damping), np.zeros_like(head.theta)
+        problem, anchor = replace(problem, damping=DAMPING_FACTOR * inputs.damping), np.zeros_like(head.theta)
 
     def refit(strength: float, start: Head) -> Head:
         return fit_head(start, problem, anchor=anchor, consistency=strength) if strength else head

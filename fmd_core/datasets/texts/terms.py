@@ -31,7 +31,8 @@ _TITLES = {"mr", "mrs", "ms"}  # a name follows them, and they say whose it is
 _NO_NOUN = re.compile(
     r"(?:and|or|but|to|for|in|on|at|of|with|from|by|as|is|was|were|are|be|been|has|had|will|would|can|could|should|that"
     r"|who|when|while|if|because|so|then|not|a|an|the|this|these|those|there|here|again|alone|away|back|up|down|out|off"
-    r"|over|today|yesterday|tomorrow|now|too|very|i|you|he|she|it|we|they|me|him|them|us|what|how|why|where)\b",
+    r"|over|today|yesterday|tomorrow|now|too|very|i|you|he|she|it|we|they|me|him|them|us|what|how|why|where"
+    r"|said|says|did|does|do|have|may|might|must|wants|went|came)\b",
     re.IGNORECASE,
 )
 _NEXT_WORD = re.compile(r"\s+([\w'-]+)")

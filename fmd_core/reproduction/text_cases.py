@@ -72,11 +72,11 @@ def text_data(case: TextCase, seed: int) -> AttributeDataset:
 
 
 def other_texts(case: TextCase) -> AttributeDataset:
-    """The texts of `case.judged_on`, all of which judge. Raises OSError where they are not on this machine."""
+    """The texts of `case.judged_on`: four fifths judge, and the others only say which group goes with which answer.
+    Raises OSError where they are not on this machine."""
     texts, labels, classes = _chosen(*PUBLIC[case.judged_on](data_folder() / "text"), TERMS[case.attribute])
-    return _by_terms(
-        replace(case, name=case.judged_on), texts, labels, classes, np.full(len(texts), "test"), None
-    )
+    split = np.where(np.arange(len(texts)) % 5 == 0, "train", "test")  # in an order that is drawn already
+    return _by_terms(replace(case, name=case.judged_on), texts, labels, classes, split, None)
 
 
 def _by_terms(

@@ -120,7 +120,9 @@ def comments(path: Path) -> list[dict]:
             done += n
         for number in order[done + MOST_IN_TRAINING :]:
             of_class[number]["split"] = -1
-    return [row for row in found if row["split"] >= 0 and not (row["toxic"] and NOT_TO_SHIP.search(row["text"]))]
+    return [
+        row for row in found if row["split"] >= 0 and not (row["toxic"] and NOT_TO_SHIP.search(row["text"]))
+    ]
 
 
 def madlibs(path: Path) -> list[dict]:

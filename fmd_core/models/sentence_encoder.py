@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 NAME = "all-MiniLM-L6-v2"
 N_PARAMETERS = 22_565_376
 LONGEST = 256  # tokens of a text that are read
-TOKENS = 1_024  # of one forward pass, padding included: 8,192 leave the processor's cache and take twice as long
+TOKENS = (
+    1_024  # of one forward pass, padding included: 8,192 leave the processor's cache and take twice as long
+)
 HALF = f"{NAME}, bfloat16"
 """The same with products in bfloat16, for processors that have them."""
 INSTALL = 'pip install "fmd-studio[text]"'

@@ -23,13 +23,24 @@ from fmd_core.datasets.texts.terms import shipped_terms
 from fmd_core.home import data_folder
 
 DEMO = "Words and groups"
-MOST_TEXTS, LONGEST = 4_000, 400
+MOST_TEXTS, LONGEST = 2_000, 400
 """Texts of a study, and characters of one that is taken."""
-MOST_NAMED = 2_000  # of them that name somebody
+MOST_NAMED = 1_000  # of them that name somebody
 NOBODY = "none of them"
 TERMS = {"gender": "gender", "identity": "groups"}
 """The term list of each attribute."""
-TEMPLATE_PARTS = ("test", "external", "test", "validation", "test", "external", "test", "external", "test", "validation")
+TEMPLATE_PARTS = (
+    "test",
+    "external",
+    "test",
+    "validation",
+    "test",
+    "external",
+    "test",
+    "external",
+    "test",
+    "validation",
+)
 """Of a kind of sentence the templates in turn, in an order drawn by seed."""
 OTHER_COMMENTS = "other comments"
 _FIRST_SENTENCE = 2  # kinds of text in the demo before HateCheck's: comments and madlibs
@@ -63,7 +74,7 @@ TEXT_CASES = (
 def text_data(case: TextCase, seed: int) -> AttributeDataset:
     """The data of a case in the parts of a seed. Raises OSError where they are not on this machine."""
     if case.name == DEMO:
-        return _shared_anew(load_dataset("hate_texts"), seed)
+        return shared_anew(load_dataset("hate_texts"), seed)
     texts, labels, classes = _chosen(*PUBLIC[case.name](data_folder() / "text"), TERMS[case.attribute])
     split, _ = complete_split(labels, np.full(len(texts), "train"), seed)
     _, same = np.unique(texts, return_inverse=True)
@@ -135,27 +146,29 @@ class _Sentences:
         return found
 
 
-def _shared_anew(data: AttributeDataset, seed: int) -> AttributeDataset:
-    """The demo with its held-out templates and comments in other parts; what taught the model stays. Seed 0 is the
-    demo as it ships."""
-    if seed == 0 or data.persons is None:
+def shared_anew(data: AttributeDataset, seed: int) -> AttributeDataset:
+    """A demo with its held-out samples in other parts, those of a template or a person together; what taught the model
+    stays. Seed 0 is the demo as it ships."""
+    if seed == 0:
         return data
     split, rng = np.array(data.split), np.random.default_rng(seed)
     held = np.flatnonzero(split != "train")
-    persons = np.unique(data.persons[held])
-    parts = {person: split[held[data.persons[held] == person]][0] for person in persons}
-    of_class = {int(p): int(data.target.codes[data.persons == p][0]) for p in persons}
-    for label in np.unique([*of_class.values()]):
-        those = [p for p in persons if of_class[int(p)] == label]
-        for person, part in zip(those, rng.permutation([parts[p] for p in those]), strict=True):
-            split[data.persons == person] = part
+    of = np.arange(len(data)) if data.persons is None else data.persons
+    persons, first = np.unique(of[held], return_index=True)
+    parts, labels = split[held[first]], data.target.codes[held[first]]
+    for label in np.unique(labels):
+        those = labels == label
+        parts[those] = rng.permutation(parts[those])
+    split[held] = parts[np.searchsorted(persons, of[held])]
     return replace(data, split=split)
 
 
 def _chosen(texts: Sequence[str], labels: Array, classes: tuple[str, ...], terms: str) -> Texts:
     """At most `MOST_TEXTS`, those that name somebody by the list first, in an order that is drawn once."""
     known = shipped_terms(terms)
-    order = [int(one) for one in np.random.default_rng(0).permutation(len(texts)) if len(texts[one]) <= LONGEST]
+    order = [
+        int(one) for one in np.random.default_rng(0).permutation(len(texts)) if len(texts[one]) <= LONGEST
+    ]
     named = [place for place in order if known.found(texts[place])][:MOST_NAMED]
     taken = set(named)
     others = [place for place in order if place not in taken][: MOST_TEXTS - len(named)]

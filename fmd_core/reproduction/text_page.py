@@ -14,7 +14,7 @@ from fmd_core.errors import DataError
 from fmd_core.figures import counted
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.method import default_strategy
-from fmd_core.reproduction.text_study import FORMS, ORIGINAL, TextRow
+from fmd_core.reproduction.text_study import FORMS, ORIGINAL, OWN, SENTENCES, TextRow
 from fmd_core.reproduction.trained_models import this_machine
 
 JSON, MARKDOWN = "text.json", "text.md"
@@ -25,7 +25,9 @@ ALIKE = "alike"
 def write_texts(rows: Sequence[TextRow], folder: Path) -> tuple[Path, Path]:
     """Write the page and the numbers behind it. Raises DataError for no rows, and where nothing can be written."""
     if not rows:
-        raise DataError("Nothing was measured yet, so there is nothing to write down; leave out --write-only.")
+        raise DataError(
+            "Nothing was measured yet, so there is nothing to write down; leave out --write-only."
+        )
     numbers, text = folder / JSON, folder / MARKDOWN
     content = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": this_machine(), "rows": [asdict(row) for row in rows]
@@ -119,7 +121,11 @@ def _aims(rows: Sequence[TextRow]) -> str:
     accuracy = mean("retained", "accuracy") - mean(ORIGINAL, "accuracy")
     placebo = _of(rows, ORIGINAL, "placebo")
     said = [
-        ("B at most a third of the original's", after <= before / 3, f"{100 * before:.1f} to {100 * after:.1f} points")
+        (
+            "B at most a third of the original's",
+            after <= before / 3,
+            f"{100 * before:.1f} to {100 * after:.1f} points",
+        )
     ]
     if placebo:
         floor = float(np.mean(placebo))
@@ -147,7 +153,9 @@ def ahead(rows: Sequence[TextRow]) -> dict[str, float]:
             [
                 max(row.bias, row.flips or 0) - row.accuracy / 2
                 for row in sorted(rows, key=lambda row: row.seed)
-                if (row.study, row.treatment) == (study, form) and row.bias is not None and not _is_elsewhere(row)
+                if (row.study, row.treatment) == (study, form)
+                and row.bias is not None
+                and not _is_elsewhere(row)
             ]
             for form in FORMS
         ]
@@ -161,7 +169,7 @@ def ahead(rows: Sequence[TextRow]) -> dict[str, float]:
 
 def _is_elsewhere(row: TextRow) -> bool:
     """Whether other data judge than those that were shared out: what a fix was made for counts."""
-    return row.judged not in ("", "its own texts", "HateCheck's sentences")
+    return row.judged not in ("", OWN, SENTENCES)
 
 
 def preferred(rows: Sequence[TextRow]) -> dict[str, str]:
@@ -206,8 +214,8 @@ each group use the group at test time and leave probabilities, and so B, as they
 
 Tweets are those of Davidson et al. 2017; comments are those of Wikipedia's talk pages that Jigsaw had rated, as many
 toxic as fine ones, and those that Conversation AI chose for the groups they mention; *other comments* are 10,000 of
-CAT_LARGE (59 toxic), of which nothing was learned. Texts of at most 400 characters, 4,000 at most, of which up to
-2,000 name somebody: those are taken first, so accuracy is that of this mix. By identity HateCheck's sentences in
+CAT_LARGE (59 toxic), of which nothing was learned. Texts of at most 400 characters, 2,000 at most, of which up to
+1,000 name somebody: those are taken first, so accuracy is that of this mix. By identity HateCheck's sentences in
 templates are beside them: three tenths of the templates decide, two tenths guard, half judge.
 
 Not shown here and not to be concluded: causal fairness from swapped words, languages other than English, and anything

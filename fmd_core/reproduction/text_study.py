@@ -28,7 +28,7 @@ from fmd_core.models.training import ignore_step
 from fmd_core.models.wrap import wrap
 from fmd_core.reproduction.cases import CASES, Case
 from fmd_core.reproduction.kept import keep, kept_file, read_kept
-from fmd_core.reproduction.text_cases import DEMO, TEXT_CASES, TextCase, other_texts, text_data
+from fmd_core.reproduction.text_cases import DEMO, TEXT_CASES, TextCase, other_texts, shared_anew, text_data
 from fmd_core.reproduction.trained_models import Study as HowTrained
 from fmd_core.reproduction.trained_models import train_or_reuse
 from fmd_core.study.study import Study
@@ -142,10 +142,14 @@ def study_texts(
     read = Remembering(_Late())
     for case in texts:
         for seed in range(seeds):
-            rows += _kept_or(case.title, seed, measures, say, lambda case=case, seed=seed: _of_texts(case, seed, read))  # type: ignore[misc]
+            rows += _kept_or(
+                case.title, seed, measures, say, lambda case=case, seed=seed: _of_texts(case, seed, read)
+            )  # type: ignore[misc]
     for other in others:
         for seed in range(seeds):
-            rows += _kept_or(other.name, seed, measures, say, lambda case=other, seed=seed: _elsewhere(case, seed))  # type: ignore[misc]
+            rows += _kept_or(
+                other.name, seed, measures, say, lambda case=other, seed=seed: _elsewhere(case, seed)
+            )  # type: ignore[misc]
     return rows
 
 
@@ -191,7 +195,9 @@ def _kept_or(
 
 
 def _row(found: Mapping[str, Any]) -> TextRow:
-    return TextRow(**{**found, "neutral": tuple((str(name), float(share)) for name, share in found["neutral"])})
+    return TextRow(
+        **{**found, "neutral": tuple((str(name), float(share)) for name, share in found["neutral"])}
+    )
 
 
 def _of_texts(case: TextCase, seed: int, read: Remembering) -> tuple[str, list[TextRow]]:
@@ -205,9 +211,7 @@ def _of_texts(case: TextCase, seed: int, read: Remembering) -> tuple[str, list[T
 def _juries(case: TextCase, study: Study, model: Classifier) -> list[Jury]:
     """The test texts; HateCheck's sentences among them, and other data's, by themselves."""
     data, name = study.data, case.attribute
-    every = Jury(
-        "", data, study.features("test"), study.pairs("test", name), study.placebo("test", name)
-    )
+    every = Jury("", data, study.features("test"), study.pairs("test", name), study.placebo("test", name))
     found = [every]
     source = data.source
     if case.name != DEMO and isinstance(source, TextSource) and source.case is not None:
@@ -218,7 +222,10 @@ def _juries(case: TextCase, study: Study, model: Classifier) -> list[Jury]:
         judged = Study(others, model)
         found.append(
             Jury(
-                case.judged_on, others, judged.features("test"), judged.pairs("test", name),
+                case.judged_on,
+                others,
+                judged.features("test"),
+                judged.pairs("test", name),
                 judged.placebo("test", name),
             )  # fmt: skip
         )
@@ -299,14 +306,17 @@ def _neutral(data: AttributeDataset, test: FeatureSet, answers: Array) -> tuple[
 def _elsewhere(case: Case, seed: int) -> tuple[str, list[TextRow]]:
     """The retained form beside the iterated one where every sample has a twin."""
     data = load_dataset(case.reference)
-    if case.bundled and seed == 0:
-        model = load_demo_classifier(case.reference)
+    if case.bundled:
+        data, model = shared_anew(data, seed), load_demo_classifier(case.reference)
     else:
         how = HowTrained(case.reference, case.architecture, case.epochs)
         model = train_or_reuse(how, data, seed, ignore_step).classifier
     study, name = Study(data, model), case.attribute
     jury = Jury("", data, study.features("test"), study.pairs("test", name), None)
-    title, rows = f"{data.name} by {name}", [jury.row(f"{data.name} by {name}", seed, ORIGINAL, model.head, 0.0)]
+    title, rows = (
+        f"{data.name} by {name}",
+        [jury.row(f"{data.name} by {name}", seed, ORIGINAL, model.head, 0.0)],
+    )
     for form in FORMS:
         study.inputs(name, form)
         begun = time.process_time()

@@ -53,7 +53,8 @@ def test_no_aim_is_said_of_few_twins_nor_of_a_bias_that_is_none():
 
 def test_what_is_not_measured_stays_empty_and_no_aim_is_said_of_it(tmp_path):
     bare = [
-        TextRow("Digits", 0, t, 0.5, 0.1, None, 0.1, 0.0, 9, 9, twins="generated") for t in ("original", "retained")
+        TextRow("Digits", 0, t, 0.5, 0.1, None, 0.1, 0.0, 9, 9, twins="generated")
+        for t in ("original", "retained")
     ]
     text, numbers = write_texts([*rows(0.04), *bare], tmp_path)
     assert len(json.loads(numbers.read_text())["rows"]) == 8
@@ -66,7 +67,13 @@ def test_what_is_not_measured_stays_empty_and_no_aim_is_said_of_it(tmp_path):
 
 
 def test_a_form_is_better_only_where_every_seed_says_so():
-    found = ahead([*forms("a", "swapped", (-0.03, -0.02)), *forms("b", "swapped", (-0.05, 0.01)), *forms("c", "flipped", (0.02, 0.03))])
+    found = ahead(
+        [
+            *forms("a", "swapped", (-0.03, -0.02)),
+            *forms("b", "swapped", (-0.05, 0.01)),
+            *forms("c", "flipped", (0.02, 0.03)),
+        ]
+    )
     assert found == {"a": pytest.approx(0.025), "b": 0.0, "c": pytest.approx(-0.025)}
 
 

@@ -353,7 +353,9 @@ def test_a_text_is_encoded_alike_whatever_stands_beside_it(small_bert):
 
 
 def test_bfloat16_is_another_encoder_with_nearly_the_same_features(small_bert):
-    exact, half = (sentences.SentenceEncoder(small_bert, "0", title) for title in (sentences.NAME, sentences.HALF))
+    exact, half = (
+        sentences.SentenceEncoder(small_bert, "0", title) for title in (sentences.NAME, sentences.HALF)
+    )
     assert exact.fingerprint != half.fingerprint
     texts = np.array(["i am glad", "to see you and her again today " * 9, "her"], dtype=object)
     found = [next(encoder.encode_batches([texts])) for encoder in (exact, half)]
@@ -362,7 +364,8 @@ def test_bfloat16_is_another_encoder_with_nearly_the_same_features(small_bert):
 
 
 @pytest.mark.parametrize(
-    ("able", "title"), [({"avx512_bf16": True}, sentences.HALF), ({"amx_bf16": False}, sentences.NAME), ({}, sentences.NAME)]
+    ("able", "title"),
+    [({"avx512_bf16": True}, sentences.HALF), ({"amx_bf16": False}, sentences.NAME), ({}, sentences.NAME)],
 )
 def test_bfloat16_only_where_the_processor_has_it(able, title, monkeypatch):
     torch = pytest.importorskip("torch")

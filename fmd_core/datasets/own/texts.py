@@ -102,7 +102,9 @@ def open_texts(sheet: Sheet, settings: TextImport) -> AttributeDataset:
     }
     phrases = {**settings.phrases}
     if settings.lists:  # or a text about somebody and its answer could not be named together
-        phrases.setdefault(target.name, {level: f"{{}} with {target.name} {level}" for level in target.levels})
+        phrases.setdefault(
+            target.name, {level: f"{{}} with {target.name} {level}" for level in target.levels}
+        )
     twins: dict[str, TwinMaker] = {
         name: _by_template(texts, column, persons, settings) for name, column in attributes.items()
     }

@@ -173,7 +173,12 @@ def _with_article(before: str, old: str, new: str) -> str:
 def _is_in_name(text: str, begin: int, end: int, term: str) -> bool:
     """Whether a word that the list writes small stands with a capital before another capital, within a sentence."""
     old, after = text[begin:end], _NEXT_WORD.match(text, end)
-    if after is None or not term.islower() or old.lower() in _TITLES or not (old[0].isupper() and old[1:].islower()):
+    if (
+        after is None
+        or not term.islower()
+        or old.lower() in _TITLES
+        or not (old[0].isupper() and old[1:].islower())
+    ):
         return False
     next_word = after.group(1)
     is_name = next_word[:1].isupper() and next_word[1:].islower()

@@ -93,7 +93,7 @@ def other_texts(case: TextCase) -> AttributeDataset:
 def _by_terms(
     case: TextCase, texts: list[str], labels: Array, classes: tuple[str, ...], split: Array, seed: int | None
 ) -> AttributeDataset:
-    """Texts with whom they name, by a list that ships; with a seed and by identity HateCheck's sentences beside them."""
+    """Texts with whom they name, by a list that ships; with a seed, by identity, HateCheck's sentences too."""
     terms = shipped_terms(TERMS[case.attribute])
     levels = [terms.level_of(text) for text in texts]
     codes = np.array([len(terms.levels) if level is None else level for level in levels])

@@ -81,11 +81,13 @@ class Jury:
     def part(self, name: str, inside: Array) -> Jury:
         """Those whose row in the data is `inside`, (n,) bool."""
         placebo = self.placebo
-        kept = None if placebo is None else placebo.subset(np.flatnonzero(inside[placebo.rows]))
-        return Jury(
-            name, self.data, self.people.subset(inside[self.people.rows]),
-            self.pairs.subset(np.flatnonzero(inside[self.pairs.rows])), kept if kept is not None and len(kept) else None,
-        )  # fmt: skip
+        if placebo is not None:
+            placebo = placebo.subset(inside[placebo.rows]) if inside[placebo.rows].any() else None
+        people, pairs = (
+            self.people.subset(inside[self.people.rows]),
+            self.pairs.subset(inside[self.pairs.rows]),
+        )
+        return Jury(name, self.data, people, pairs, placebo)
 
     def row(self, case: str, seed: int, treatment: str, head: Head, seconds: float) -> TextRow:
         """What they say of a head."""
@@ -227,7 +229,7 @@ def _juries(case: TextCase, study: Study, model: Classifier) -> list[Jury]:
                 judged.features("test"),
                 judged.pairs("test", name),
                 judged.placebo("test", name),
-            )  # fmt: skip
+            )
         )
     return found
 

@@ -14,9 +14,9 @@ import fmd_core as fmd
 from fmd_core.measure.bias_functions import pair_differences
 from fmd_core.measure.verdict.values import WarningKind
 from fmd_core.report import slope_chart
+from fmd_core.report.differing import differing
 from fmd_core.report.first_page import not_tested
 from fmd_core.report.page import _differing_first
-from fmd_core.report.differing import differing
 from fmd_core.report.twin import shown_values, twin_example
 from fmd_core.report.writing import Step, report_json
 

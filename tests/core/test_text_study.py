@@ -96,7 +96,7 @@ def test_what_was_measured_is_kept_and_not_measured_again(monkeypatch, tmp_path)
     monkeypatch.setattr(text_study, "ELSEWHERE", ())
     measured = []
 
-    def measure(case, seed, _read):
+    def measure(_case, seed, _read):
         measured.append(seed)
         if seed == 1 and len(measured) == 2:
             raise KeyboardInterrupt
@@ -116,12 +116,12 @@ def test_what_was_measured_is_kept_and_not_measured_again(monkeypatch, tmp_path)
 
 
 def test_an_unknown_study_is_named():
-    with pytest.raises(DataError, match="no study of texts 'tweet'.*Tweets by gender"):
+    with pytest.raises(DataError, match=r"no study of texts 'tweet'.*Tweets by gender"):
         study_texts(["tweet"])
 
 
 @pytest.fixture
-def tweets(tmp_path, monkeypatch):
+def tweets_are_here(tmp_path, monkeypatch):
     """A folder as the public tweets lie, 300 of them; every fifth names somebody."""
     folder = tmp_path / "text" / "davidson"
     folder.mkdir(parents=True)
@@ -131,7 +131,8 @@ def tweets(tmp_path, monkeypatch):
     monkeypatch.setenv("FMD_DATA_DIR", str(tmp_path))
 
 
-def test_identity_is_asked_with_sentences_that_taught_nothing(tweets, monkeypatch):
+@pytest.mark.usefixtures("tweets_are_here")
+def test_identity_is_asked_with_sentences_that_taught_nothing(monkeypatch):
     monkeypatch.setattr(text_cases, "MOST_TEXTS", 120)
     data = text_data(TextCase("Tweets", "identity"), 0)
     sentences = data.source.case.codes > 0

@@ -417,7 +417,7 @@ def test_a_stop_takes_effect_within_a_hundred_texts_or_so():
     source = TextSource(("a",) * 600, {})
     data = type("Data", (), {"source": source})()
     side = batch_side(data, np.arange(600), None)
-    assert [part.stop - part.start for part in row_batches(600, side)][0] <= 128
+    assert next(part.stop - part.start for part in row_batches(600, side)) <= 128
 
 
 @pytest.mark.slow

@@ -137,7 +137,7 @@ def _train_on_texts(review: Review) -> None:
     n = len(cache.dataset(review).rows("train"))
     st.write(
         components.plain(
-            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 100 a second where a processor is free; "
+            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 100 a second on a free processor; "
             "a last layer is fitted on what it makes of them."
         )
     )

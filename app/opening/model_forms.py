@@ -137,8 +137,8 @@ def _train_on_texts(review: Review) -> None:
     n = len(cache.dataset(review).rows("train"))
     st.write(
         components.plain(
-            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 150 a second, and a last layer is "
-            "fitted on what it makes of them."
+            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 100 a second on a free processor; "
+            "a last layer is fitted on what it makes of them."
         )
     )
     if st.button(

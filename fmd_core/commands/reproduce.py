@@ -10,12 +10,14 @@ from fmd_core.home import home_folder
 from fmd_core.reproduction.cases import CASES, SEEDS, chosen_cases
 from fmd_core.reproduction.cells import PARTS, measure
 from fmd_core.reproduction.page import results, write_results
-from fmd_core.reproduction.text_study import study_texts, write_texts
+from fmd_core.reproduction.text_page import write_texts
+from fmd_core.reproduction.text_study import study_texts
 
 EXAMPLE = """example:
   fmd reproduce                                        # hours; what is measured is kept, so it can go on
   fmd reproduce --cases adult-sex digits --seeds 1 --folder results
   fmd reproduce --cases celeba-blond --parts group-dro jtt
+  fmd reproduce --text --studies "Tweets by gender"    # texts, a part of it
   fmd reproduce --write-only                           # the page again, from what was measured
 """
 
@@ -36,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", action="store_true", help="classifiers of texts instead, written to docs/text.md"
     )
     parser.add_argument(
+        "--studies", nargs="+", default=(), metavar="STUDY",
+        help='of texts those by name, such as "Tweets by gender"; all',
+    )  # fmt: skip
+    parser.add_argument(
         "--write-only", action="store_true", help="measure nothing; write the page from what is kept"
     )
     parser.add_argument("--folder", type=Path, help="where the page goes; docs, or elsewhere for some of it")
@@ -47,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure what is not measured yet, write it down, and say which aims were met."""
+    if arguments.text:
+        return _texts(arguments)
     cases = chosen_cases(arguments.cases)
     skipped: list[str] = []
     if not arguments.write_only:
@@ -56,11 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
                 line.end()
                 print(sentence, flush=True)
 
-            if arguments.text:
-                found = study_texts(seeds=arguments.seeds, say=say)
-                text, numbers = write_texts(found, arguments.folder or published_folder())
-                say(f"Written: {text} and {numbers}.")
-                return 0
             skipped = measure(
                 cases, seeds=arguments.seeds, parts=arguments.parts, say=say, progress=line.show
             )
@@ -73,5 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     for case in content["cases"]:
         for aim in case["aims"]:
             print(f"{aim['state'].capitalize()}: {case['title']}: {aim['promise']}.")
+    print(f"Written: {text} and {numbers}.")
+    return 0
+
+
+def _texts(arguments: argparse.Namespace) -> int:
+    found = study_texts(arguments.studies, seeds=arguments.seeds, measures=not arguments.write_only)
+    usual = home_folder() / "results" if arguments.studies else published_folder()
+    text, numbers = write_texts(found, arguments.folder or usual)
     print(f"Written: {text} and {numbers}.")
     return 0

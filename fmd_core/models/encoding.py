@@ -122,15 +122,30 @@ def encode_rows(
         if distributed.is_on():
             return frozen_array(np.concatenate(list(on_cluster())))
         return classifier.encode(batches(progress))
-    key = content_fingerprint(
+    key = _stored_key(classifier, dataset, rows, attribute, codes)
+    encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
+    return store.get_or_compute(key, len(rows), encoded, waiting=lambda: progress(0.0))
+
+
+def store_features(
+    classifier: Classifier, dataset: AttributeDataset, rows: Array, features: Array, store: FeatureStore
+) -> None:
+    """Put features (n, d) of `rows` that are known already where `encode_rows` looks for them."""
+    if classifier.encoder_fingerprint:
+        key = _stored_key(classifier, dataset, rows, "", None)
+        store.get_or_compute(key, len(rows), lambda: [features])
+
+
+def _stored_key(
+    classifier: Classifier, dataset: AttributeDataset, rows: Array, attribute: str, codes: Array | None
+) -> str:
+    return content_fingerprint(
         classifier.encoder_fingerprint,
         dataset.source.fingerprint,
         rows,
         attribute,
         np.zeros(0) if codes is None else codes,
     )
-    encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
-    return store.get_or_compute(key, len(rows), encoded, waiting=lambda: progress(0.0))
 
 
 def _given(

@@ -17,6 +17,7 @@ from fmd_core.measure.verdict.values import Outcome
 from fmd_core.method import Method, Strategy, find_method
 from fmd_core.models.architectures import find_architecture
 from fmd_core.report import slope_chart
+from fmd_core.report.differing import differing
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import PICTURES, REMARKS
@@ -105,6 +106,7 @@ def _template() -> Template:
         "layers": _layers,
         "span": figures.span,
         "whole": lambda share: figures.percent(share, 0),
+        "differing": lambda own, other: differing(*(str(_straight(text)) for text in (own, other))),
         "said": _VERDICTS.__getitem__,
     }
     return environment.get_template("report.html")

@@ -9,6 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from app import cache
+from app.cache.fixes import GUARDED_ALONE
 from app.jobs import job_panel
 from app.record.review import Review
 from app.record.variants import Retrained
@@ -25,7 +26,6 @@ from fmd_core.study.debiasing import VALIDATION, Change
 from fmd_core.study.deeper import take_turns
 from fmd_core.unlearn.deeper.choosing import SHARES
 from fmd_core.unlearn.deeper.improving import improvements, in_the_data_s_words
-from fmd_core.unlearn.deeper.planning import LEARN_ON
 from fmd_core.unlearn.deeper.training import Improve, usual_improve, why_only_groups
 
 USUAL: Change = "last block"
@@ -141,8 +141,8 @@ def _time_words(seconds: float) -> str:
 
 
 def _runs(review: Review) -> list[Run]:
-    """Networks that learned on from this model, about the attribute under review: those on this machine, those in the
-    history, and those that learned in this session; the latest last."""
+    """Networks that learned on from this model or were trained beside it, about the attribute under review: those on
+    this machine, those in the history, and those that learned in this session; the latest that learned on last."""
     attribute, usual = state.attribute(), usual_improve(cache.dataset(review), state.attribute())
     runs: dict[str, Run] = {}
 
@@ -151,21 +151,17 @@ def _runs(review: Review) -> list[Run]:
         runs[run.variant.review.beside] = run
 
     kept = {found.id: found for found in cache.learned(review) if found.attribute == attribute}
-    for found in kept.values():
-        what = words.made(attribute, found.change, found.improve, found.steps)
-        beside = replace(review, beside=found.id)
-        add(
-            Run(
-                Retrained(beside, state.aim(), LEARN_ON.name, what, found.tolerance),
-                found.improve,
-                found.judged_by,
-            )
-        )
+    for found in sorted(
+        kept.values(), key=lambda found: not found.method
+    ):  # ours come last, and are shown first
+        there = replace(review, beside=found.id)
+        variant = Retrained(there, state.aim(), words.way_of(found), words.named(found), found.tolerance)
+        add(Run(variant, found.improve, found.judged_by))
     for past in state.history().kept:
         variant = past.variant
         if (
             isinstance(variant, Retrained)
-            and variant.way == LEARN_ON.name
+            and variant.way in GUARDED_ALONE
             and variant.review.beside not in kept
         ):
             add(Run(replace(variant, share=1.0), usual))
@@ -190,7 +186,7 @@ def _choose(runs: list[Run]) -> Run:
         return runs[0]
     names = {run.variant.what: run for run in runs}
     memory.offer("deeper_run", tuple(names), runs[-1].variant.what)
-    return names[st.selectbox("Learned so far", list(names), key="deeper_run")]
+    return names[st.selectbox("Networks so far", list(names), key="deeper_run")]
 
 
 def _results(run: Run, tolerance: float) -> None:

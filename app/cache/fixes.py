@@ -17,8 +17,7 @@ from fmd_core.measure.verdict.goal import Goal
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 from fmd_core.study.suggestion import Suggestion, Way
-from fmd_core.unlearn.deeper.planning import LEARN_ON
-from fmd_core.unlearn.retraining.methods import TRAINED_BESIDE
+from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
 
 GUARDED_ALONE = LEARN_ON.name, TRAINED_BESIDE.name
 """Ways to another network, whose guard is that of the points between it and the original."""

@@ -17,9 +17,9 @@ from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.material import BATCH
-from fmd_core.unlearn.deeper.planning import LEARN_ON
+from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
-from fmd_core.unlearn.retraining.methods import METHODS, TRAINED_BESIDE
+from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Deeper: let the network learn on"
 LEAD = (

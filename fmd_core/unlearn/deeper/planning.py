@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     import torch
 
 LEARN_ON = Method(name="learn-on", title="Let the network learn on", short="Learn on", retrains=True)
+TRAINED_BESIDE = Method(
+    name="trained-beside", title="Train a published method beside it", short="Train beside", retrains=True
+)
 register(LEARN_ON)
+register(TRAINED_BESIDE)
 TRIES = 4  # the first wakes the libraries up and does not count
 
 

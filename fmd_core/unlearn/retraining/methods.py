@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
-from fmd_core.method import Method, register
 from fmd_core.models.classifier import Classifier
 from fmd_core.showing import one_line
 from fmd_core.unlearn.retraining import both_levels, ldr, rebias, trainer
@@ -18,11 +17,6 @@ from fmd_core.unlearn.retraining.plain import train_plain
 from fmd_core.unlearn.retraining.removal import train_without_hurtful
 from fmd_core.unlearn.retraining.trainer import Trainer
 
-TRAINED_BESIDE = Method(
-    name="trained-beside", title="Trained from the beginning by a published method", short="Trained beside",
-    retrains=True,
-)  # fmt: skip
-register(TRAINED_BESIDE)
 WhyNot = Callable[[Classifier, AttributeDataset, str], str]
 
 

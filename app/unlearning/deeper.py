@@ -121,7 +121,7 @@ def _choose(runs: list[Run]) -> Run:
         return runs[0]
     names = {run.variant.what: run for run in runs}
     memory.offer("deeper_run", tuple(names), runs[-1].variant.what)
-    return names[st.selectbox("Learned so far", list(names), key="deeper_run")]
+    return names[st.selectbox("Networks so far", list(names), key="deeper_run")]
 
 
 def _results(run: Run, tolerance: float) -> None:

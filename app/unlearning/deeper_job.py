@@ -19,7 +19,6 @@ from app.view_models import deeper as words
 from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import deepen
 from fmd_core.study.learned import Learned, keep_learned, keep_thresholds
-from fmd_core.unlearn.deeper.planning import LEARN_ON
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
 
 PLACE, ASKING = "deeper", "deeper_asking"
@@ -39,8 +38,9 @@ def begin(change: Change, improve: Improve, tolerance: float) -> None:
     def work(progress: Progress) -> Trained:
         told = progress.part(0.0, 0.77)
         found = _learned(review, attribute, change, improve, tolerance, told)
-        what = words.made(attribute, found.change, found.improve, found.steps)
-        variant = Retrained(replace(review, beside=found.id), aim, LEARN_ON.name, what, tolerance)
+        variant = Retrained(
+            replace(review, beside=found.id), aim, words.way_of(found), words.named(found), tolerance
+        )
         ask_everybody(variant, progress.part(0.77, 1.0))
         return Trained(variant, (), found.seconds, learnt=Learnt(found.change, found.improve, found.steps))
 

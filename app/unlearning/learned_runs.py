@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app import cache
+from app.cache.fixes import GUARDED_ALONE
 from app.record.review import Review
 from app.record.variants import Retrained
 from app.session import memory, state
@@ -12,7 +13,6 @@ from app.view_models import deeper as words
 from fmd_core.data import Split
 from fmd_core.study.debiasing import VALIDATION
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath
-from fmd_core.unlearn.deeper.planning import LEARN_ON
 from fmd_core.unlearn.deeper.training import Improve, usual_improve
 
 
@@ -29,8 +29,8 @@ class Run:
 
 
 def runs(review: Review) -> list[Run]:
-    """Networks that learned on from this model, about the attribute under review: those on this machine, those in the
-    history, and those that learned in this session; the latest last."""
+    """Networks that learned on from this model or were trained beside it, about the attribute under review: those on
+    this machine, those in the history, and those that learned in this session; the latest that learned on last."""
     attribute, usual = state.attribute(), usual_improve(cache.dataset(review), state.attribute())
     found: dict[str, Run] = {}
 
@@ -39,21 +39,15 @@ def runs(review: Review) -> list[Run]:
         found[run.variant.review.beside] = run
 
     kept = {one.id: one for one in cache.learned(review) if one.attribute == attribute}
-    for one in kept.values():
-        what = words.made(attribute, one.change, one.improve, one.steps)
-        beside = replace(review, beside=one.id)
-        add(
-            Run(
-                Retrained(beside, state.aim(), LEARN_ON.name, what, one.tolerance),
-                one.improve,
-                one.judged_by,
-            )
-        )
+    for one in sorted(kept.values(), key=lambda one: not one.method):  # ours come last, and are shown first
+        there = replace(review, beside=one.id)
+        variant = Retrained(there, state.aim(), words.way_of(one), words.named(one), one.tolerance)
+        add(Run(variant, one.improve, one.judged_by))
     for past in state.history().kept:
         variant = past.variant
         if (
             isinstance(variant, Retrained)
-            and variant.way == LEARN_ON.name
+            and variant.way in GUARDED_ALONE
             and variant.review.beside not in kept
         ):
             add(Run(replace(variant, share=1.0), usual))

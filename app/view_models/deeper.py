@@ -12,11 +12,14 @@ from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE, wilson_interval
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.study.debiasing import Change, JudgedBaseline
+from fmd_core.study.learned import Learned
 from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.material import BATCH
+from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
+from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Deeper: let the network learn on"
 LEAD = (
@@ -96,6 +99,22 @@ def made(attribute: str, change: Change, improve: Improve, steps: int) -> str:
     if change == "threshold":
         return f"{attribute}: thresholds moved, {title}"
     return f"{attribute}: {change} learned on, {title}, {figures.counted(steps, 'step')}"
+
+
+def named(found: Learned) -> str:
+    """The same of a network that is kept, whether it learned on or a published method trained it."""
+    if not found.method:
+        return made(found.attribute, found.change, found.improve, found.steps)
+    method = METHODS[found.method]
+    how = f"after {figures.counted(found.steps, 'epoch')}"
+    if not method.cost:
+        how = f"without {figures.counted(found.steps, 'training sample')}"
+    return f"{found.attribute}: trained beside it, {method.title}, {how}"
+
+
+def way_of(found: Learned) -> str:
+    """The name of the method by which a network that is kept came about."""
+    return TRAINED_BESIDE.name if found.method else LEARN_ON.name
 
 
 def stop_label(share: float) -> str:

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.raw_session import Server, Visitor
 
-LIMIT = "Limit: how many points may an attribute move the answer?"
+LIMIT = "Limit: how many points may twins, or two groups, be apart?"
 MOVES, FAIR_MOVES, EVERY = 10, 60, 50
 
 
@@ -86,8 +86,10 @@ def journey(tally: Tally, number: int, visit: int, think: float) -> None:
             stop = luck.choice(stops)
             act(lambda stop=stop: visitor.slide("Strength", stop), "moves")
         act(lambda: visitor.slide("Strength", own), "moves")
-        in_force = f"strength {own}\n"
-        expect(in_force, _in_force(act(lambda: visitor.press("Apply this"))))
+        in_force = f"strength {own}"
+        refused = "Apply although refused" in visitor.text
+        label = "Apply although refused" if refused else "Apply this"
+        expect(in_force, _in_force(act(lambda: visitor.press(label))))
         expect("the original model\n", _in_force(act(lambda: visitor.press("Undo"))))
         expect(in_force, _in_force(act(lambda: visitor.press("Redo"))))
         expect(f"strength {own}", act(lambda: visitor.go("report")))
@@ -129,7 +131,8 @@ def crowd(servers: list[Server], sessions: int, rounds: int, think: float) -> li
     return [
         *lines,
         "",
-        f"Interactions: {tally.done} in {took:.0f} s, {1000 * spent / tally.done:.0f} ms of the servers' processor time each, "
+        f"Interactions: {tally.done} in {took:.0f} s, "
+        f"{1000 * spent / tally.done:.0f} ms of the servers' processor time each, "
         f"{1000 * (time.process_time() - ours) / tally.done:.0f} of the visitors' on the same machine; "
         f"load of the machine at the end: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} processors.",
         f"Errors and cross-talk: {len(tally.faults)}.",

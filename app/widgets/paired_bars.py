@@ -1,5 +1,5 @@
-"""Paired bars with whiskers, drawn by us: they are all that a move of the slider draws below the stage, and a chart of
-plotly is built anew for every change (45 ms of the page's main thread against 1)."""
+"""Paired bars with whiskers, drawn by us in place: they change with every move of the slider, and a chart of plotly is
+built anew for every change (docs/dashboard_speed.md says what that costs)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.view_models import charts
 from app.widgets import components, figure_tools
 from fmd_core import figures
 from fmd_core.intervals import Estimate
+from fmd_core.text import cut
 
 LONGEST_NAME = 36  # characters in the legend
 
@@ -116,13 +117,8 @@ def picture(
         {"label": label, "bars": [_bar(label, name, e) for name, e in zip(names, pair, strict=True)]}
         for label, pair in zip(labels, pairs, strict=True)
     ]
-    data = {
-        "rows": rows,
-        "names": [components.straight(name) for name in names],
-        "axis": axis,
-        "label": summary,
-    }
-    _component(key=key, data=data)
+    legend = [cut(components.straight(name), LONGEST_NAME) for name in names]
+    _component(key=key, data={"rows": rows, "names": legend, "axis": axis, "label": summary})
     figure_tools.caption(summary, key, key.replace("_", " ").capitalize())
 
 

@@ -41,8 +41,8 @@ def runs(review: Review) -> list[Run]:
     kept = {one.id: one for one in cache.learned(review) if one.attribute == attribute}
     for one in sorted(kept.values(), key=lambda one: not one.method):  # ours come last, and are shown first
         there = replace(review, beside=one.id)
-        variant = Retrained(there, state.aim(), words.way_of(one), words.named(one), one.tolerance)
-        add(Run(variant, one.improve, one.judged_by))
+        made = Retrained(there, state.aim(), words.way_of(one), words.named(one), one.tolerance)
+        add(Run(made, one.improve, one.judged_by))
     for past in state.history().kept:
         variant = past.variant
         if (

@@ -15,8 +15,8 @@ from fmd_core.reproduction.cases import CASES, Case, chosen_cases, shared_out
 from fmd_core.reproduction.cells import ORIGINAL, PARTS, Cell, Row, keep_cell, measure, read_cell
 from fmd_core.reproduction.page import page, results, write_results
 from fmd_core.reproduction.summary import summarise
-from fmd_core.unlearn.deeper import training
 from fmd_core.study.table_answers import SHOWN_AVERAGED
+from fmd_core.unlearn.deeper import training
 from fmd_core.unlearn.retraining.methods import METHODS
 
 DIGITS = next(case for case in CASES if case.name == "digits")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fmd_core.reproduction.cases import Case
 from fmd_core.reproduction.cells import ORIGINAL, Cell, guarded
 from fmd_core.reproduction.summary import Summary, summarise
+from fmd_core.study.table_answers import SHOWN_AVERAGED
 from fmd_core.unlearn.retraining.methods import METHODS
 
 BLOCK, WHOLE = "last block", "whole network"
@@ -108,7 +109,7 @@ AIMS: tuple[Aim, ...] = (
             f"adult-{name}", "a bias of at most 0.004 at no loss of accuracy",
             (
                 guarded(WHOLE, LITTLE), guarded(WHOLE, MORE), guarded(METHODS["both-levels"].title, LITTLE),
-                f"Every level shown, then averaged over every {name}",
+                SHOWN_AVERAGED.format(name),
             ), bias=0.004, cost=0.0, tried=ON_TWINS,
         )
         for name in ("sex", "race", "age")

@@ -26,6 +26,7 @@ from fmd_core.unlearn.deeper.training import Improve, why_only_groups
 
 Answer = Callable[[Array, Array | None], Array]
 """P(class) (m, C) of rows (m,), with the attribute set to codes (m,) or as it is."""
+SHOWN_AVERAGED = "Every level shown, then averaged over every {}"
 FEWEST = 1e-12  # a chance below which logarithms say nothing
 
 
@@ -81,8 +82,7 @@ def table_answers(study: Judging, attribute: str) -> Iterator[TableAnswers]:
 def averaged_answers_of(model: Classifier, data: AttributeDataset, attribute: str) -> TableAnswers:
     """Another network, as one that learned on with every level shown, asked at every level: twins get one answer."""
     answer = partial(_averaged, model, data, attribute)
-    title = f"Every level shown, then averaged over every {attribute}"
-    return TableAnswers("shown-averaged", title, answer, is_reference=False)
+    return TableAnswers("shown-averaged", SHOWN_AVERAGED.format(attribute), answer, is_reference=False)
 
 
 def _averaged(

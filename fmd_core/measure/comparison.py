@@ -464,10 +464,9 @@ def _gap_changes(
         raw = [gaps_drawn(next(draws))[0] for _ in sides]
         own = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
         n = sides[0][1].n_counted
-        before, after = (estimate_from_draws(abs(s), d, n) for s, d in zip(signed, own, strict=True))
-        return Change(
-            name, "", before, after, estimate_from_draws(abs(signed[1]) - abs(signed[0]), own[1] - own[0], n)
-        )
+        was, now = (estimate_from_draws(abs(s), d, n) for s, d in zip(signed, own, strict=True))
+        moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), own[1] - own[0], n)
+        return Change(name, "", was, now, moved)
 
     return [change(sides) for sides in known]
 

@@ -71,8 +71,8 @@ def _change(was: TwinBias, now: TwinBias) -> Change:
     moved = now.values - was.values
     # a mean of differences is the difference of the means: nobody who moved must not leave what rounding does
     draws = now.draws - was.draws if moved.any() else np.zeros_like(was.draws)
-    first, last = (estimate_from_draws(float(end.values.mean()), end.draws, n) for end in (was, now))
-    return Change(was.name, was.attribute, first, last, estimate_from_draws(float(moved.mean()), draws, n))
+    before, after = (estimate_from_draws(float(end.values.mean()), end.draws, n) for end in (was, now))
+    return Change(was.name, was.attribute, before, after, estimate_from_draws(float(moved.mean()), draws, n))
 
 
 def _distances(

@@ -92,7 +92,8 @@ def _somewhere_else(job_id: str) -> None:
     def poll() -> None:
         note = REGISTRY.elsewhere(job_id)
         if note is None:
-            if REGISTRY.find(job_id) is None:  # it ended; one whose process was killed is listed as such
+            gone = REGISTRY.find(job_id) is None  # it ended; one whose process was killed is listed as such
+            if gone and st.query_params.get("job") == job_id:
                 del st.query_params["job"]
             st.rerun()
         else:

@@ -36,15 +36,17 @@ addEventListener('pointerdown', (event) => { window.pressed = event.timeStamp; }
 """
 SEEN = """(wanted) => new Promise((done) => {
   const look = () => {
-    const found = document.querySelector(wanted)?.textContent.trim();
-    if (!found) return requestAnimationFrame(look);
+    const found = document.querySelector(wanted.of)?.textContent.trim();
+    if (!found || !location.pathname.endsWith(wanted.page)) return requestAnimationFrame(look);
     const after = new MessageChannel();  // comes after the frame
     after.port1.onmessage = () => done([performance.now() - window.pressed, found]);
     requestAnimationFrame(() => after.port2.postMessage(0));
   };
   look();
 })"""
-FINDING = ".st-key-answer h1"
+FINDING = {"of": ".st-key-answer h1", "page": "find_bias"}
+REPORT = {"of": "[data-testid=stMain] h1", "page": "report"}
+FIRST = {"of": "h1", "page": ""}
 DIGITS = ("Find the bias",)
 REVIEW = (
     "Find the bias",
@@ -67,7 +69,7 @@ class Way:
     shows: str
 
 
-def walk(browser: Browser, url: str, buttons: Sequence[str], wanted: str) -> Way:
+def walk(browser: Browser, url: str, buttons: Sequence[str], wanted: dict[str, str]) -> Way:
     """A new visitor presses the buttons, one after the other, as soon as each is there."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(240_000)
@@ -114,7 +116,7 @@ def measured(home: Path, visits: Sequence[tuple[str, Callable[[Browser, str], Wa
         wait_until_loaded(server)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find(), args=FLAGS, timeout=90_000)
-            walk(browser, f"http://127.0.0.1:{server.port}", (), "h1")  # the browser's own first start
+            walk(browser, f"http://127.0.0.1:{server.port}", (), FIRST)  # the browser's own first start
             for name, visit in visits:
                 lines.append(
                     row(name, [visit(browser, f"http://127.0.0.1:{server.port}") for _ in range(TIMES)])
@@ -142,7 +144,7 @@ def main() -> None:
                 ("digits, first page to the finding", lambda b, url: walk(b, url, DIGITS, FINDING)),
                 (
                     "digits, first page to the report",
-                    lambda b, url: walk(b, url, REVIEW, ".st-key-heading h1"),
+                    lambda b, url: walk(b, url, REVIEW, REPORT),
                 ),
             ],
         )

@@ -54,6 +54,7 @@ from app.cache.influences import (
     worst_served,
 )
 from app.cache.judgements import (
+    accuracy,
     answered,
     are_answered,
     audit,
@@ -70,9 +71,11 @@ from app.cache.judgements import (
     side_by_side,
     side_by_side_biases,
     stage,
+    stage_answers,
     verdict,
 )
 from app.cache.opened import (
+    are_read,
     classifier,
     dataset,
     depths,
@@ -99,9 +102,11 @@ from app.cache.warming import is_warm, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "accuracy",
     "answered",
     "are_answered",
     "are_labels_doubted",
+    "are_read",
     "are_scored",
     "are_tried",
     "audit",
@@ -169,6 +174,7 @@ __all__ = [
     "side_by_side",
     "side_by_side_biases",
     "stage",
+    "stage_answers",
     "standing",
     "store",
     "study",

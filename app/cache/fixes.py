@@ -17,7 +17,10 @@ from fmd_core.measure.verdict.goal import Goal
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 from fmd_core.study.suggestion import Suggestion, Way
-from fmd_core.unlearn.deeper.planning import LEARN_ON
+from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
+
+GUARDED_ALONE = LEARN_ON.name, TRAINED_BESIDE.name
+"""Ways to another network, whose guard is that of the points between it and the original."""
 
 
 def inputs(review: Review, aim: Aim, strategy: str) -> fmd.UnlearningInputs:
@@ -89,7 +92,7 @@ def point(variant: Variant) -> fmd.PathPoint:
 @kept()
 def _guarded(variant: Variant) -> fmd.PathPoint:
     judged = study(variant.review).judged(_made(variant), variant.aim, variant.tolerance)
-    if isinstance(variant, Retrained) and variant.way == LEARN_ON.name:  # it has a guard of its own
+    if isinstance(variant, Retrained) and variant.way in GUARDED_ALONE:  # it has a guard of its own
         return replace(judged, refusal=deeper.deeper_refusal(variant))
     return judged
 

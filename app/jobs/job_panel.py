@@ -23,6 +23,10 @@ PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs th
 LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
 GOES_ON = "You stopped waiting for this work. It goes on for somebody else who needs the same."
+ELSEWHERE = (
+    "under way for {}, in another process of this server. Whoever began it sees how far it is and can stop it; what is "
+    "kept of it will be here too."
+)
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
 
@@ -76,7 +80,26 @@ def sidebar_list() -> None:
         if state.jobs():
             _follow(_list, state.jobs()[::-1], LIST_SECONDS)
         if named and REGISTRY.find(named) is None:
-            st.caption(UNKNOWN)
+            _somewhere_else(named)
+
+
+def _somewhere_else(job_id: str) -> None:
+    """A job of which this process has nothing but its note: it is watched until it ends, or nobody knows it."""
+    if REGISTRY.elsewhere(job_id) is None:
+        st.caption(UNKNOWN)
+        return
+
+    def poll() -> None:
+        note = REGISTRY.elsewhere(job_id)
+        if note is None:
+            if REGISTRY.find(job_id) is None:  # it ended; one whose process was killed is listed as such
+                del st.query_params["job"]
+            st.rerun()
+        else:
+            begun = datetime.fromisoformat(note.begun)
+            _line(f"{note.title}: {ELSEWHERE.format(duration_words(datetime.now(UTC) - begun))}")
+
+    st.fragment(poll, run_every=LIST_SECONDS)()
 
 
 def _is_over(job: Job) -> bool:

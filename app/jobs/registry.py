@@ -237,6 +237,13 @@ class JobRegistry:
             return None
         return self._jobs.get(known.string) or self._left(known.string)
 
+    def elsewhere(self, job_id: object) -> JobNote | None:
+        """What is known of a job that another process with the same folder is doing; None for one of ours."""
+        known = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
+        if not known or not self._notes or known.string in self._jobs:
+            return None
+        return self._notes.elsewhere(known.string)
+
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop: at once while it waits, at its next report while it runs. After its end,
         or for an id that nobody knows, nothing happens."""

@@ -18,7 +18,8 @@ from fmd_core.unlearn.retraining.methods import METHODS
 TITLE = "Train beside it"
 LEAD = (
     "Published methods train the same network on the same training and external samples from the beginning, and are "
-    "judged in the same way. The model under review is not changed."
+    "judged in the same way. The model under review is not changed; what comes of it is kept on this machine, and "
+    "stands among the networks above, where it can be mixed in and put in force."
 )
 USUAL = ("group-dro", "jtt")
 """What is ticked at first: one method that is told the groups, and one that is not."""

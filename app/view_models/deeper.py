@@ -12,11 +12,14 @@ from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE, wilson_interval
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.study.debiasing import Change, JudgedBaseline
+from fmd_core.study.learned import Learned
 from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.material import BATCH
+from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
 from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
+from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Deeper: let the network learn on"
 LEAD = (
@@ -98,6 +101,22 @@ def made(attribute: str, change: Change, improve: Improve, steps: int) -> str:
     return f"{attribute}: {change} learned on, {title}, {figures.counted(steps, 'step')}"
 
 
+def named(found: Learned) -> str:
+    """The same of a network that is kept, whether it learned on or a published method trained it."""
+    if not found.method:
+        return made(found.attribute, found.change, found.improve, found.steps)
+    method = METHODS[found.method]
+    how = f"after {figures.counted(found.steps, 'epoch')}"
+    if not method.cost:
+        how = f"without {figures.counted(found.steps, 'training sample')}"
+    return f"{found.attribute}: trained beside it, {method.title}, {how}"
+
+
+def way_of(found: Learned) -> str:
+    """The name of the method by which a network that is kept came about."""
+    return TRAINED_BESIDE.name if found.method else LEARN_ON.name
+
+
 def stop_label(share: float) -> str:
     """Where the slider stands."""
     return {0.0: "0 % (original)", 1.0: "100 % (repaired)"}.get(share, f"{100 * share:g} %")
@@ -142,12 +161,12 @@ def build(
     point at `share`; `simpler` what they get of simpler fixes."""
     shown = next(point for point in path.points if point.share == share)
     return DeeperView(
-        suggestion=_suggestion(path, improve),
+        suggestion=suggestion(path, improve),
         choosers=_choosers(path, data, judged_by),
         refusal=shown.refusal,
         series=_series(path),
         summary=_summary(path, data, attribute),
-        points=_points(path, data, attribute),
+        points=points_table(path, data, attribute),
         judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
         fixes=_fixes(share, tests, simpler, data, attribute),
         fixes_summary=_fixes_summary(share, tests, simpler),
@@ -164,7 +183,8 @@ def suggested_stop(path: DeeperPath) -> str:
 # --- sentences
 
 
-def _suggestion(path: DeeperPath, improve: Improve) -> str:
+def suggestion(path: DeeperPath, improve: Improve) -> str:
+    """What those who choose would choose, and why."""
     best, was = path.chosen, path.original.figures
     lost = f"at most {figures.counted(100 * path.tolerance, 'point')} of accuracy lost"
     if best is path.original:
@@ -266,7 +286,8 @@ TWINS = ("Bias, points", "Calibrated bias, points", "Flips, %")
 COLUMNS = ("Right, %", "Every group alike, %", WORST, *TWINS)
 
 
-def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+def points_table(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+    """Every point on the way, as those who choose see it."""
     rows = [
         (stop_label(point.share), *_row(point.figures, data, attribute), _said(point, path))
         for point in path.points

@@ -89,7 +89,7 @@ def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | Non
     rows = {
         "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
-        "Accuracy": accuracy(data, audit, model),
+        "Accuracy": accuracy(data, None if audit is None else audit.accuracy, model),
         "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]

@@ -16,10 +16,17 @@ Reach = Literal["reaches", "misses", "cannot be said", "refused"]
 
 @dataclass(frozen=True)
 class Offer:
-    """A stop of the slider that is offered: its name, where it is and why it is refused, '' where it is not."""
+    """A stop of a slider that is offered: its name, where it is and why it is refused, '' where it is not."""
 
     title: str
     stop: str
+    refusal: str
+
+
+@dataclass(frozen=True)
+class PathOffer(Offer):
+    """One on the path of the last layer."""
+
     point: PathPoint
 
 
@@ -38,13 +45,13 @@ class Card:
     """What, and how it changes."""
 
 
-def offers(path: UnlearningPath) -> tuple[Offer, ...]:
+def offers(path: UnlearningPath) -> tuple[PathOffer, ...]:
     """The suggestion, about half of it, and as far as the path leads; fewer where they are the same."""
     stops = unlearn.stops(path)
     names = {id(point): name for name, point in stops.items()}
     best, original = path.suggested, path.original
     others = [p for p in stops.values() if p is not original and p is not best]
-    found: list[Offer] = []
+    found: list[PathOffer] = []
     half = (_size(best) + _size(original)) / 2
     gentle = [p for p in others if not p.refusal and _size(best) < _size(p) < _size(original)]
     if gentle and best is not original:
@@ -57,8 +64,8 @@ def offers(path: UnlearningPath) -> tuple[Offer, ...]:
     return tuple(found)
 
 
-def _offer(title: str, point: PathPoint, names: dict[int, str]) -> Offer:
-    return Offer(title, names[id(point)], point)
+def _offer(title: str, point: PathPoint, names: dict[int, str]) -> PathOffer:
+    return PathOffer(title, names[id(point)], point.refusal, point)
 
 
 def _size(point: PathPoint) -> float:
@@ -99,7 +106,7 @@ def _who(found: slopes.Slopes, role: slopes.Role) -> str:
 
 
 def _reach(offer: Offer, after: Finding | None) -> Reach:
-    if offer.point.refusal:
+    if offer.refusal:
         return "refused"
     if after is None:
         return "cannot be said"

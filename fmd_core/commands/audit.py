@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fmd_core.commands.audit_data import DataRequest, open_data
-from fmd_core.commands.audit_model import open_model, store_for
+from fmd_core.commands.audit_model import HELP, Brought, add_model_options, open_model, store_for
 from fmd_core.commands.common import check_place, listed, own_version, say
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
@@ -56,9 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="its probabilities of the last class (from 0.5 on: yes)",
     )
-    answers.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model that FMD Studio saved; else one is trained"
-    )
+    answers.add_argument("--model", type=Path, metavar="FILE", help=HELP)
+    add_model_options(parser)
     parser.add_argument("--list", type=Path, metavar="LIST.csv", help="what each picture shows")
     parser.add_argument("--split", default="", metavar="COLUMN", help="says train, validation and test")
     parser.add_argument("--classes", default="", metavar="A,B,C", help="the classes in the model's order")
@@ -113,7 +112,7 @@ def audit(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Verdict, Attr
     if dataset.answered is not None:
         verdict = verdict_of_another_system(dataset, favourable=good, references=compared, limits=limits)
         return verdict, dataset
-    study = Study(dataset, open_model(data, arguments.model, arguments.seed), store=store_for(dataset))
+    study = Study(dataset, open_model(data, Brought.of(arguments), arguments.seed), store=store_for(dataset))
     if study.judges() is Judges.EVERYBODY:
         say("The table is small: everybody is judged by one of five models that never saw them.")
     return study.verdict(favourable=good, references=compared, limits=limits), dataset

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fmd_core import figures
 from fmd_core.commands.audit import EXIT
 from fmd_core.commands.audit_data import DataRequest, open_data
-from fmd_core.commands.audit_model import open_model, store_for
+from fmd_core.commands.audit_model import HELP, Brought, add_model_options, open_model, store_for
 from fmd_core.commands.common import add_json, add_threads, check_place, for_people, listed, write_document
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
@@ -52,10 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attribute", required=True, metavar="COLUMN", help="by which the model is biased")
     parser.add_argument("--target", default="", metavar="COLUMN", help="what the model predicts")
     parser.add_argument("--protected", default="", metavar="A,B", help="columns that should not matter")
+    add_model_options(parser)
     parser.add_argument("--list", type=Path, metavar="LIST.csv", help="what each picture shows")
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model that FMD Studio saved; else one is trained"
-    )
+    parser.add_argument("--model", type=Path, metavar="FILE", help=HELP)
     parser.add_argument(
         "--improve", choices=("groups", "twins", "gap", "worst-group"),
         help="all groups counted alike, twins answered alike, a gap between groups closed (--gap says which), or the "
@@ -127,7 +126,7 @@ def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased,
     opened = open_data(request, kept)
     dataset = opened.dataset
     dataset.attribute(arguments.attribute)  # an unknown name is told before anything is trained
-    model = open_model(opened, arguments.model, arguments.seed)
+    model = open_model(opened, Brought.of(arguments), arguments.seed)
     study = Study(dataset, model, aim=arguments.attribute, store=store_for(dataset))
     found = debias(
         study, arguments.attribute, change=CHANGES[arguments.change], improve=_improve(arguments),

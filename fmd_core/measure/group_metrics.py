@@ -66,10 +66,8 @@ class GroupCells:
     def __init__(self, labels: Array, predictions: Array, privileged: Array) -> None:
         """As for `group_metrics`."""
         classes = np.arange(privileged.shape[1]) if privileged.shape[1] > 2 else np.array([1])
-        self._truth = labels[:, None] == classes
-        self._says = predictions[:, None] == classes
-        self._group = privileged[:, classes]
-        cell = 4 * self._group + 2 * self._truth + self._says
+        truth, says = labels[:, None] == classes, predictions[:, None] == classes
+        cell = 4 * privileged[:, classes] + 2 * truth + says
         sums = [(cell == number).sum(axis=1) for number in range(8)]
         self.per_person = np.stack(sums, axis=1).astype("float64")  # (n, 8)
 
@@ -77,7 +75,7 @@ class GroupCells:
         """The metrics; `draws` (DRAWS, 8) are the means of `per_person` in resamples, where they are known."""
         if draws is not None:
             self.draws = draws.T
-        exact = _aif360(self._truth, self._says, self._group) if self.comparable else {}
+        exact = _aif360(self.per_person.sum(axis=0)) if self.comparable else {}
         return GroupMetrics(
             selection_rate_privileged=self.estimate(exact.get("rate1"), _rate(1), self.group(1)),
             selection_rate_others=self.estimate(exact.get("rate0"), _rate(0), self.group(0)),
@@ -154,14 +152,20 @@ def import_aif360() -> tuple[type, type]:
     return BinaryLabelDataset, ClassificationMetric
 
 
-def _aif360(truth: Array, says: Array, group: Array) -> dict[str, float]:
+def _aif360(counts: Array) -> dict[str, float]:
+    """`counts` (8,) of rows by cell. Given as eight rows that weigh so much, aif360 counts the same whole numbers as
+    from a table of everybody."""
     import pandas as pd
 
     binary_label_dataset, classification_metric = import_aif360()
+    group, truth, says = np.unravel_index(np.arange(8), (2, 2, 2))
 
     def table(answers: Array) -> object:
-        frame = pd.DataFrame({"group": group.ravel(), "answer": answers.ravel()}).astype("float64")
-        return binary_label_dataset(df=frame, label_names=["answer"], protected_attribute_names=["group"])
+        frame = pd.DataFrame({"group": group, "answer": answers, "rows": counts}).astype("float64")
+        return binary_label_dataset(
+            df=frame, label_names=["answer"], protected_attribute_names=["group"],
+            instance_weights_name="rows",
+        )  # fmt: skip
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 of an empty cell: our own guard says it

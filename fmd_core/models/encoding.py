@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,7 @@ from fmd_core.kinds import find_kind
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoder import KnowsRows
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.reading_ahead import read_ahead
 from fmd_core.running import distributed
 
 if TYPE_CHECKING:
@@ -101,12 +103,15 @@ def encode_rows(
     def parts() -> list[slice]:
         return list(row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)))
 
+    def read(part: slice) -> Array:
+        return read_inputs(classifier, dataset, rows[part], attribute, None if codes is None else codes[part])
+
     def batches(told: Callable[[float], None]) -> Iterator[Array]:
-        for part in parts():
-            told(part.start / len(rows))
-            yield read_inputs(
-                classifier, dataset, rows[part], attribute, None if codes is None else codes[part]
-            )
+        known = parts()
+        with closing(read_ahead(read, known)) as inputs:  # a stop ends the readers as well
+            for part, batch in zip(known, inputs, strict=True):
+                told(part.start / len(rows))
+                yield batch
 
     def on_cluster() -> Iterator[Array]:
         encode = partial(_encode_batch, replace(classifier))  # a copy, which holds no built network
@@ -119,7 +124,7 @@ def encode_rows(
         return classifier.encode(batches(progress))
     key = _stored_key(classifier, dataset, rows, attribute, codes)
     encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
-    return store.get_or_compute(key, len(rows), encoded)
+    return store.get_or_compute(key, len(rows), encoded, waiting=lambda: progress(0.0))
 
 
 def store_features(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
@@ -22,6 +21,7 @@ from fmd_core.models.architectures import ARCHITECTURES, build_encoder, find_arc
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.encoding import batch_side, encode_rows, extract_features, row_batches
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.reading_ahead import read_ahead
 from fmd_core.showing import one_line
 
 PUBLISHED_SIDE = 200  # networks made for larger images are torchvision's, which expect ImageNet's colours
@@ -159,12 +159,8 @@ class _Run:
     def _batches(self) -> Generator[tuple[Array, Array], None, None]:
         """Shuffled training batches, the next one read while the last one is learned from."""
         parts = np.array_split(self.rng.permutation(self.rows), self.steps_per_epoch)
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self.dataset.source.read, parts[0])
-            for position, part in enumerate(parts):
-                inputs = coming.result()
-                if position + 1 < len(parts):
-                    coming = reader.submit(self.dataset.source.read, parts[position + 1])
+        with closing(read_ahead(self.dataset.source.read, parts)) as batches:
+            for part, inputs in zip(parts, batches, strict=True):
                 yield inputs, self.dataset.target.codes[part]
 
     def _step(self, inputs: Array, labels: Array) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fmd_core.reproduction.cases import Case
@@ -15,11 +15,12 @@ LITTLE, MORE = 0.001, 0.015
 ROUNDING = 5e-4  # figures are told with three digits
 
 ON_FACES = (
-    "tried: four depths, 100 to 800 steps, mixtures with the original, emphasis on groups of 0.25 to 1 in prototypes; "
-    "the guard's choice is made by validation people of whom the smallest group is a handful"
+    "tried: four depths, 100 to 800 steps, mixtures with the original, emphasis on groups of 0.25 to 1 in prototypes, "
+    "the mean of two networks, class frequencies given back; of the smallest group 16 to 38 people choose"
 )
 ON_TWINS = (
-    "tried: three depths, up to 1,600 steps, an agreement term, and both levels shown from the beginning"
+    "tried: three depths, up to 3,200 steps, agreement of 0.1 to 10, batches of 64 to 256 pairs, and both levels shown "
+    "from the beginning"
 )
 
 
@@ -39,6 +40,9 @@ class Aim:
     seconds: float = float("inf")
     above: tuple[str, ...] = ()
     """Treatments that it has to lie above, in accuracy and with every group counted alike."""
+    fairer: tuple[str, ...] = ()
+    """Treatments than which it has to have a better worst group, and be better with every group counted alike, whatever
+    the accuracy of either."""
     tried: str = ""
     """What was tried where it is missed."""
 
@@ -68,9 +72,19 @@ AIMS: tuple[Aim, ...] = (
         "celeba-blond", "the worst group at least 0.60, at 0.1 points of accuracy", _both(LITTLE), worst=0.60,
         cost=LITTLE, tried=ON_FACES,
     ),
+    *(
+        Aim(
+            "celeba-blond",
+            f"at {100 * limit:g} points of accuracy above the last-layer refit and GroupDRO at as many, in the worst "
+            "group and with every group counted alike", _both(limit), tried=ON_FACES,
+            fairer=(guarded("last-layer refit", limit), guarded(METHODS["group-dro"].title, limit)),
+        )
+        for limit in (LITTLE, MORE)
+    ),
     Aim(
-        "celeba-blond", "above the last-layer refit and GroupDRO, in accuracy and with every group counted alike",
-        _both(MORE), above=("last-layer refit, no guard", guarded(METHODS["group-dro"].title, None)), tried=ON_FACES,
+        "celeba-blond", "a point above the last-layer refit and GroupDRO without any guard, in accuracy and with every "
+        "group counted alike", (*_both(MORE), guarded(WHOLE, None), guarded(BLOCK, None)),
+        above=("last-layer refit, no guard", guarded(METHODS["group-dro"].title, None)), tried=ON_FACES,
     ),
     Aim("celeba-blond", "the last block within 60 CPU seconds", (guarded(BLOCK, MORE),), seconds=60),
     Aim("celeba-blond", "the whole network within 180 CPU seconds", (guarded(WHOLE, MORE),), seconds=180),
@@ -92,8 +106,10 @@ AIMS: tuple[Aim, ...] = (
     *(
         Aim(
             f"adult-{name}", "a bias of at most 0.004 at no loss of accuracy",
-            (guarded(WHOLE, LITTLE), guarded(WHOLE, MORE), guarded(METHODS["both-levels"].title, LITTLE)), bias=0.004,
-            cost=0.0, tried=ON_TWINS,
+            (
+                guarded(WHOLE, LITTLE), guarded(WHOLE, MORE), guarded(METHODS["both-levels"].title, LITTLE),
+                f"Every level shown, then averaged over every {name}",
+            ), bias=0.004, cost=0.0, tried=ON_TWINS,
         )
         for name in ("sex", "race", "age")
     ),
@@ -110,16 +126,16 @@ def outcomes(case: Case, cells: Sequence[Cell], seeds: int) -> Iterator[Outcome]
 def _outcome(aim: Aim, case: Case, cells: Sequence[Cell], seeds: int) -> Outcome:
     runs = {
         name: {cell.run for cell in cells if name in _treatments(cell)}
-        for name in (*aim.treatments, ORIGINAL, *aim.above)
+        for name in (*aim.treatments, ORIGINAL, *aim.above, *aim.fairer)
     }
     ours = [name for name in aim.treatments if runs[name]]
-    common = set.intersection(*(runs[name] for name in (*ours, ORIGINAL, *aim.above)))
+    common = set.intersection(*(runs[name] for name in (*ours, ORIGINAL, *aim.above, *aim.fairer)))
     if not ours or not common or (case.folds > 1 and len(common) < case.folds):
         return Outcome(aim.case, aim.promise, "not run", "", "")
     known = {of.treatment: of for of in summarise(case, [cell for cell in cells if cell.run in common])}
     found = [known[name] for name in ours]
-    compared = [known[name] for name in (ORIGINAL, *aim.above)]
-    met = any(_holds(aim, one, compared) for one in found)
+    compared = [known[name] for name in (ORIGINAL, *aim.above, *aim.fairer)]
+    met = any(_holds(aim, one, known) for one in found)
     measured = "; ".join(_told(one) for one in [*found, *compared])
     if len(common) < len(case.runs(seeds)):
         measured += f" (seed{'s' * (len(common) > 1)} {', '.join(map(str, sorted(common)))} alone)"
@@ -130,9 +146,8 @@ def _treatments(cell: Cell) -> set[str]:
     return {row.treatment for row in cell.rows}
 
 
-def _holds(aim: Aim, of: Summary, compared: Sequence[Summary]) -> bool:
-    original, *rivals = compared
-    worst = 1.0 if of.worst is None else of.worst.value
+def _holds(aim: Aim, of: Summary, known: Mapping[str, Summary]) -> bool:
+    original, worst = known[ORIGINAL], _worst(of)
     bounds = (
         of.accuracy >= aim.accuracy - ROUNDING,
         of.balanced >= aim.balanced - ROUNDING,
@@ -141,7 +156,17 @@ def _holds(aim: Aim, of: Summary, compared: Sequence[Summary]) -> bool:
         original.accuracy - of.accuracy <= aim.cost + ROUNDING,
         of.seconds <= aim.seconds,
     )
-    return all(bounds) and all(of.accuracy > r.accuracy and of.balanced > r.balanced for r in rivals)
+    above, fairer = ([known[name] for name in names] for names in (aim.above, aim.fairer))
+    return (
+        all(bounds)
+        and all(of.accuracy > rival.accuracy and of.balanced > rival.balanced for rival in above)
+        and all(worst > _worst(rival) and of.balanced > rival.balanced for rival in fairer)
+    )
+
+
+def _worst(of: Summary) -> float:
+    """Share of the worst group that is answered right; 1 where none is large enough."""
+    return 1.0 if of.worst is None else of.worst.value
 
 
 def _told(of: Summary) -> str:

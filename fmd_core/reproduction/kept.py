@@ -16,11 +16,11 @@ def kept_file(name: str) -> Path:
     return home_folder() / "cells" / f"{name.replace(' ', '-')}.json"
 
 
-def read_kept(file: Path, version: int) -> dict[str, Any] | None:
-    """What was kept, or None where nothing was, or by another `version` of measuring."""
+def read_kept(file: Path, version: int, newest: int | None = None) -> dict[str, Any] | None:
+    """What was kept, or None where nothing was, or by another `version` of measuring than that, up to the `newest`."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return dict(found) if found["version"] == version else None
+        return dict(found) if version <= found["version"] <= (newest or version) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -161,7 +161,7 @@ def ahead(rows: Sequence[TextRow]) -> dict[str, float]:
         ]
         if not costs[0]:
             continue
-        better = np.subtract(*costs)
+        better = np.subtract(np.array(costs[0]), np.array(costs[1]))
         agree = bool((better > 0).all() or (better < 0).all())
         found[study] = float(better.mean()) if agree and abs(better.mean()) >= BETTER else 0.0
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -144,14 +145,10 @@ def study_texts(
     read = Remembering(_Late())
     for case in texts:
         for seed in range(seeds):
-            rows += _kept_or(
-                case.title, seed, measures, say, lambda case=case, seed=seed: _of_texts(case, seed, read)
-            )  # type: ignore[misc]
+            rows += _kept_or(case.title, seed, measures, say, partial(_of_texts, case, seed, read))
     for other in others:
         for seed in range(seeds):
-            rows += _kept_or(
-                other.name, seed, measures, say, lambda case=other, seed=seed: _elsewhere(case, seed)
-            )  # type: ignore[misc]
+            rows += _kept_or(other.name, seed, measures, say, partial(_elsewhere, other, seed))
     return rows
 
 

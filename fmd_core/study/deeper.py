@@ -117,6 +117,17 @@ class Deepened:
         return self.ladder.choose(improve or self.settings.improve, tolerance, classes)
 
     @cached_property
+    def as_made(self) -> DeeperPoint:
+        """Of the networks as they came, nothing given back or mixed in, that by which those who choose are answered
+        right most often with every group counted alike, whatever it costs: no guard, as of what is trained beside."""
+        found = [
+            DeeperPoint(steps, share, figures, "")
+            for steps, share, restored, figures in self.ladder.tried
+            if share == 1 and not restored
+        ]
+        return max(found, key=lambda point: point.figures.balanced)
+
+    @cached_property
     def _test(self) -> tuple[Asked, Logits]:
         return asked(self.study, "test", self.attribute)
 

@@ -1,9 +1,11 @@
-"""Networks that learned on and are kept: which there are, and what they answered to people who did not teach them.
+"""Networks that learned on, or that a published method trained beside the model, and are kept: which there are, and
+what they answered to people who did not teach them.
 
-    home_folder()/learned/<data, the model that they began from>/<id on the shelf>.safetensors
+    home_folder()/learned/<data, the model that they stand beside>/<id on the shelf>.safetensors
 
 The network itself lies on the shelf. Of a network whose choosers took turns the answers are kept too: it has since
-been averaged with one that learned from them, and asking it again would flatter it.
+been averaged with one that learned from them, and asking it again would flatter it. Of what a method trained they are
+kept so that its rows stand in the table at once.
 """
 
 from __future__ import annotations
@@ -25,14 +27,19 @@ from fmd_core.home import home_folder, room_needed
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.shelf import keep_model
 from fmd_core.running.whole_files import written_whole
-from fmd_core.study.debiasing import Change, simpler_fixes
+from fmd_core.study.debiasing import VALIDATION, Change, simpler_fixes
 from fmd_core.study.deeper import Deepened, asked
 from fmd_core.study.judging import Judging
+from fmd_core.study.retraining import TrainedBeside
 from fmd_core.unlearn.baselines import find_baseline
 from fmd_core.unlearn.deeper.answers import Asked, Logits, Sides
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.training import Improve, usual_improve
+from fmd_core.unlearn.guarded_path import TOLERANCE
+from fmd_core.unlearn.retraining.methods import find_retraining
 
 FORMAT = "fmd-learned-1"
+SPLITS_BESIDE: tuple[Split, Split] = ("validation", "test")
+"""Whose answers are kept of what a method trained: who chooses, who judges."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class Learned:
     """The parts of the data whose people chose."""
     restored: float = 0.0
     """How much of how often each class occurs was given back."""
+    method: str = ""
+    """The published method that trained it from the beginning, one of `METHODS`; '' of what learned on."""
     kept: datetime | None = None
 
 
@@ -84,6 +93,64 @@ def keep_thresholds(
     return told
 
 
+def keep_trained(study: Judging, found: TrainedBeside) -> tuple[Learned, ...]:
+    """Put every network that a method made on the shelf, with what it answered to those who choose and who judge: it
+    can be put to use as one that learned on can. Raises what `keep_learned` raises."""
+    data, attribute = study.data, found.attribute
+    improve = usual_improve(data, attribute)
+    kept = []
+    for steps, network in found.networks.items():
+        told = Learned(
+            keep_model(data, network), attribute, "whole network", improve, steps, TOLERANCE, found.seconds,
+            VALIDATION, method=found.method.name,
+        )  # fmt: skip
+        answers = {
+            f"{part}.{name}": array
+            for part, (people, logits) in {
+                "validation": (found.choosers, found.validation[steps]),
+                "test": (found.judges, found.test[steps]),
+            }.items()
+            for name, array in _arrays(people, logits).items()
+        }
+        _write(data, study.model, told, answers)
+        kept.append(told)
+    return tuple(kept)
+
+
+def trained_before(study: Judging, attribute: str, method: str) -> TrainedBeside | None:
+    """What a method came to that was trained on this machine before, by the answers that were kept; None where it was
+    not. No network is asked, and none is in it."""
+    made = {
+        found.steps: found
+        for found in learned_from(study.data, study.model)
+        if found.method == method and found.attribute == attribute
+    }
+    if not made:
+        return None
+    sides: dict[str, tuple[Asked, dict[int, Logits]]] = {}
+    for split in SPLITS_BESIDE:
+        everybody, original = asked(study, split, attribute)
+        people, logits = everybody, {0: original}
+        for steps, found in sorted(made.items()):
+            held = _kept(_folder(study.data, study.model) / f"{found.id}.safetensors")
+            ours = {n.removeprefix(f"{split}."): a for n, a in held.items() if n.startswith(f"{split}.")}
+            people, logits[0], logits[steps] = _recalled(everybody, original, ours)
+        sides[split] = people, logits
+    (choosers, validation), (judges, test) = (sides[split] for split in SPLITS_BESIDE)
+    seconds = max(found.seconds for found in made.values())
+    return TrainedBeside(
+        find_retraining(method),
+        attribute,
+        {},
+        choosers,
+        validation,
+        judges,
+        test,
+        study.data.target.levels,
+        seconds,
+    )
+
+
 def _write(data: AttributeDataset, model: Classifier, told: Learned, arrays: Mapping[str, Array]) -> None:
     folder = _folder(data, model)
     with room_needed(ModelError):
@@ -94,7 +161,8 @@ def _write(data: AttributeDataset, model: Classifier, told: Learned, arrays: Map
 
 
 def learned_from(data: AttributeDataset, model: Classifier) -> tuple[Learned, ...]:
-    """The networks that learned on from a model of these data, oldest first; what is damaged is left out."""
+    """The networks that learned on from a model of these data or were trained beside it, oldest first; what is damaged
+    is left out."""
     files = sorted(_folder(data, model).glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
     return tuple(found for file in files if (found := _told(file)) is not None)
 

@@ -30,6 +30,7 @@ class TrainedBeside:
     network learns on, so that a method is not held to be worse for want of a slider."""
 
     method: RetrainingMethod
+    attribute: str
     networks: Mapping[int, Classifier]
     """By epochs, or by how many samples went."""
     choosers: Asked
@@ -116,7 +117,7 @@ def retrain(
         validation[steps] = asked(study, "validation", attribute, network)[1]
         test[steps] = asked(study, "test", attribute, network)[1]
     return TrainedBeside(
-        chosen, networks, choosers, validation, judges, test, study.data.target.levels, seconds
+        chosen, attribute, networks, choosers, validation, judges, test, study.data.target.levels, seconds
     )
 
 

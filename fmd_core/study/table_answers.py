@@ -16,6 +16,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.kinds import find_kind
+from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import encode_rows
 from fmd_core.study.judging import Judging
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -68,7 +69,7 @@ def table_answers(study: Judging, attribute: str) -> Iterator[TableAnswers]:
     if find_kind(data.source.kind).name != "table" or data.pair_method == "matched":
         return
     if not why_only_groups(data, attribute):
-        averaged = partial(_averaged, study, attribute)
+        averaged = partial(_averaged, study.model, data, attribute)
         yield TableAnswers(
             "averaged", f"Answers averaged over every {attribute}", averaged, is_reference=False
         )
@@ -77,8 +78,20 @@ def table_answers(study: Judging, attribute: str) -> Iterator[TableAnswers]:
     yield TableAnswers("boosting", "Gradient boosting (a reference, not a fix)", asked, is_reference=True)
 
 
-def _averaged(study: Judging, attribute: str, rows: Array, codes: Array | None) -> Array:  # noqa: ARG001
-    model, data = study.model, study.data
+def averaged_answers_of(model: Classifier, data: AttributeDataset, attribute: str) -> TableAnswers:
+    """Another network, as one that learned on with every level shown, asked at every level: twins get one answer."""
+    answer = partial(_averaged, model, data, attribute)
+    title = f"Every level shown, then averaged over every {attribute}"
+    return TableAnswers("shown-averaged", title, answer, is_reference=False)
+
+
+def _averaged(
+    model: Classifier,
+    data: AttributeDataset,
+    attribute: str,
+    rows: Array,
+    codes: Array | None,  # noqa: ARG001
+) -> Array:
     levels = range(len(data.attribute(attribute).levels))
 
     def at(level: int) -> Array:

@@ -11,6 +11,8 @@ from app.record.review import Review
 from app.session import memory, state
 from app.unlearning import beside as section
 from app.view_models import beside as words
+from app.view_models import deeper
+from fmd_core.home import home_folder
 from fmd_core.study.retraining import retrain
 from fmd_core.unlearn.retraining.methods import METHODS
 from tests.app.test_pages import press
@@ -20,9 +22,12 @@ REVIEW = Review()
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """Other tests count the rows of the table."""
+    """Other tests count the rows of the table, and the networks."""
     yield
     kept.trained_beside.clear()
+    for made in cache.learned(REVIEW):
+        if made.method:
+            next((home_folder() / "learned").glob(f"*/{made.id}.safetensors")).unlink()
 
 
 def test_methods_are_trained_and_stand_beside_the_simpler_fixes(open_page, monkeypatch):
@@ -58,6 +63,27 @@ def test_methods_are_trained_and_stand_beside_the_simpler_fixes(open_page, monke
     )
     rows = words.judged(found, "twins", 0.01)
     assert [row.is_reference for row in rows] == [True] * 4  # none is called a simpler fix
+    kept.trained_beside.clear()  # as when the server is started anew
+    again = words.judged(cache.known_beside(REVIEW, "colour"), "twins", 0.01)
+    assert [(row.title, row.after.accuracy, row.after.flips) for row in again] == [
+        (row.title, row.after.accuracy, row.after.flips) for row in rows
+    ]
+    _put_in_force(test)
+
+
+def _put_in_force(test):
+    """What a method trained stands on the slider as what learned on does."""
+    made = next(one for one in cache.learned(REVIEW) if one.method == "group-dro")
+    test.selectbox(key="deeper_run").set_value(deeper.named(made)).run()
+    asking = REGISTRY.find(test.session_state["job_deeper_asking"])
+    assert asking is None or asking.wait(150)
+    test = test.run()
+    test.select_slider(key=f"deeper_share_{made.id}").set_value("50 %").run()
+    test = test.button(key="apply_deeper").click().run()
+    assert not test.exception
+    current = test.session_state["journals"][REVIEW.key].history.current
+    assert (current.way, current.review.beside, current.share) == ("trained-beside", made.id, 0.5)
+    assert current.what == "colour: trained beside it, GroupDRO, after 1 epoch"
 
 
 def test_training_that_is_stopped_keeps_nothing_half_done(monkeypatch):

@@ -201,8 +201,13 @@ def test_one_line_puts_a_module_of_ours_on_the_list(place, listed, source, tmp_p
 def test_names_of_old_reports_are_all_known():
     names = [each.name for each in methods()]
     assert names[:5] == ["iterated", "paper-remove", "paper-replace", "paper-external", "retained"]
-    assert sorted(names[5:]) == ["adversary", "erasure", "exclusion", "learn-on", "pattern"]
-    assert {each.name for each in methods() if each.retrains} == {"adversary", "learn-on", "pattern"}
+    assert sorted(names[5:]) == ["adversary", "erasure", "exclusion", "learn-on", "pattern", "trained-beside"]
+    assert {each.name for each in methods() if each.retrains} == {
+        "adversary",
+        "learn-on",
+        "pattern",
+        "trained-beside",
+    }
     assert {each.name for each in methods() if each.leaves_out_excluded} == {"exclusion"}
     assert [each.name for each in baselines()] == [
         "without harmful", "without random", "refit on twins", "thresholds moved",

@@ -131,7 +131,32 @@ def test_above_another_is_above_in_both(monkeypatch):
     assert (state(0.7), state(0.9)) == ("met", "missed")
 
 
+def test_fairer_than_another_is_better_for_the_worst_group_whatever_the_accuracy(monkeypatch):
+    monkeypatch.setattr(aims, "AIMS", (Aim("hats", "a promise", ("ours",), fairer=("theirs",)),))
+
+    def state(theirs):
+        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), theirs) for run in (0, 1)]
+        return next(outcomes(FOLDED, found, 3)).state
+
+    surer = replace(row("theirs", 0.7), accuracy=0.99)
+    assert (state(row("theirs", 0.7)), state(surer), state(row("theirs", 0.9))) == ("met", "met", "missed")
+
+
 # --- cells and the page
+
+
+def test_what_was_measured_by_an_earlier_recipe_says_so_and_is_measured_again():
+    """Twins learn by another recipe since; groups do not."""
+    for name, is_stale in (("digits", True), ("celeba-blond", False)):
+        kept = replace(cell(0, row("last block, at most 1.5 points", 0.5), part="last block"), case=name)
+        keep_cell(kept)
+        found = read_cell(name, 0, "last block")
+        assert ("two levels drawn independently" in found.note) == is_stale
+        assert (found.rows, found.version) == (kept.rows, kept.version)
+        assert cells._is_measured(name, 0, "last block") != is_stale
+        keep_cell(replace(kept, version=cells.version_of(name, "last block")))
+        assert read_cell(name, 0, "last block").note == ""
+        assert cells._is_measured(name, 0, "last block")
 
 
 def test_cells_are_kept_and_read_again():

@@ -11,6 +11,7 @@ import torch
 import fmd_core as fmd
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.study.debiasing import figures_of_head
+from fmd_core.study.learned import choosers_of, keep_trained, learned_from, trained_before
 from fmd_core.study.retraining import retrain, seconds_beside
 from fmd_core.unlearn.retraining.methods import METHODS, find_retraining
 from fmd_core.unlearn.retraining.rebias import unbiased_hsic
@@ -51,6 +52,27 @@ def made(study, name):
 @pytest.fixture(scope="module")
 def plain(study):
     return made(study, "plain")
+
+
+def test_what_a_method_trained_is_kept_as_what_learned_on_is(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMD_HOME", str(tmp_path))
+    assert trained_before(study, "colour", "group-dro") is None
+    found = retrain(study, "colour", "group-dro", epochs=2)
+    kept = keep_trained(study, found)
+    assert [(made.method, made.steps, made.judged_by) for made in kept] == [
+        ("group-dro", steps, ("validation",)) for steps in found.networks
+    ]
+    assert {replace(made, kept=None) for made in learned_from(study.data, study.model)} == set(kept)
+    again = trained_before(study, "colour", "group-dro")
+    for limit in (0.001, 0.05, 1.0):
+        was, now = found.at("groups", limit).chosen, again.at("groups", limit).chosen
+        assert (now.steps, now.share, now.figures) == (was.steps, was.share, was.figures)
+        assert again.at_point(now) == found.at_point(was)
+    assert again.as_made.figures == found.as_made.figures
+    network = fmd.models.shelf.open_model(study.data, kept[-1].id)  # what is put to use answers as it did
+    _, _, answers = choosers_of(study, "colour", network, kept[-1])
+    np.testing.assert_allclose(answers.people, found.validation[kept[-1].steps].people, atol=1e-5)
+    assert trained_before(study, "colour", "jtt") is None
 
 
 def worst(figures):

@@ -5,6 +5,7 @@ import math
 import re
 import urllib.error
 import urllib.request
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
@@ -12,6 +13,7 @@ from safetensors.numpy import load as load_tensors
 
 from app import cache
 from app.record.review import Review
+from app.widgets import twin_stage
 from fmd_core.method import find_strategy
 from tests.browser import way_to
 
@@ -262,3 +264,35 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     expect(page.get_by_text("Changing only the presentation moves the answer by").first).to_be_visible()
     way_to(page, "Twins").click()
     assert images_painted(page, "Twin pairs") == 48
+
+
+@pytest.mark.parametrize("ends", [[0.0] * 12, [1.0] * 12, [0.5] * 40, [0.01, 0.03, 0.05, 0.07, 0.9]])
+def test_names_on_the_slope_chart_find_a_place_however_many_end_together(chromium, ends):
+    """Places were sought up and down for ever where a few names met at the foot, and the browser stood still."""
+    lines = [
+        {
+            "name": f"group {i}",
+            "before": 0.5,
+            "after": end,
+            "detail": "",
+            "role": "gains",
+            "words": "gain most",
+        }
+        for i, end in enumerate(ends)
+    ]
+    page = chromium.new_page()
+    page.set_content("<div id=here><div class=slopes></div></div>")
+    told = page.evaluate(
+        """async ([code, data]) => {
+            const draw = (await import('data:text/javascript,' + encodeURIComponent(code))).default;
+            draw({ data, parentElement: document.querySelector('#here') });
+            return [...document.querySelectorAll('text.value')].map((text) => Number(text.getAttribute('y')));
+        }""",
+        [twin_stage._SLOPES_JS, {"lines": lines, "low": 0.0, "high": 1.0, "label": "who gains"}],
+    )
+    assert len(told) == len(ends)
+    assert all(0 < y < 220 for y in told)
+    if len(ends) <= 12:
+        apart = sorted(told)
+        assert all(b - a >= 14.9 for a, b in pairwise(apart))
+    page.close()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from fmd_core.unlearn.deeper.objectives import GroupObjective
 
-FORMAT = "fmd-learning-1"
+FORMAT = "fmd-learning-2"  # another recipe does not go on where one began
 ABANDONED_SECONDS = 7 * 86_400.0
 WEIGHTS, MEAN, MOMENTS, REST = "weights.", "mean.", "moments.", "rest."
 State = Mapping[str, Array]

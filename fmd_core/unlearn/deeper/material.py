@@ -71,6 +71,11 @@ class Material:
         self._held: Array | None = None
         self._pool: tuple[Array, Array] | None = None
 
+    @property
+    def pools_twins(self) -> bool:
+        """Whether what the trunk makes of twins is kept: of a table's rows it costs nothing to make it anew."""
+        return self.trunk is not None and self.kind.has_pictures
+
     def learner(self) -> nn.Module:
         """A copy of the part of the network that learns, as it was: running means of batch normalisation stay."""
         module = self.original.as_module()
@@ -135,6 +140,31 @@ class Material:
                     made[part] = self.trunk(self.lit_anew(self.read(drawn[part]), generator)).numpy()
             self._pool = made, drawn
         return self._pool
+
+    def twin_pool(
+        self, taught: Array, most: int, seed: int, progress: Callable[[float], None]
+    ) -> tuple[Array, Array]:
+        """What the trunk makes of people at the places `taught`, each shown with two levels, in half precision,
+        (m, 2, ...), and their places, (m,), at most `most`: what lies above the trunk learns from these alone. Of few
+        people some are there several times, with other levels."""
+        rng = np.random.default_rng((seed, 1))
+        one = self.with_level(taught[:1], self.codes[taught[:1]])[0]
+        drawn = np.resize(rng.permutation(taught), min(most, pool_size(one) // 2))
+        shown = np.stack(two_levels(rng, len(drawn), self.n_levels), axis=1)
+        made = scratch((len(drawn), 2, *one.shape), "float16")
+        for start in range(0, len(drawn), BATCH):
+            progress(start / len(drawn))
+            part = slice(start, start + BATCH)
+            for side in (0, 1):
+                made[part, side] = self.with_level(drawn[part], shown[part, side]).numpy()
+        return made, drawn
+
+
+def two_levels(rng: np.random.Generator, people: int, n_levels: int) -> tuple[Array, Array]:
+    """For each of the people (m,) two levels, never the same twice: who is shown one level twice, as half of them would
+    be where there are two, teaches nothing about twins."""
+    one = rng.integers(n_levels, size=people)
+    return one, (one + rng.integers(1, n_levels, size=people)) % n_levels
 
 
 def pool_size(one: torch.Tensor) -> int:

@@ -5,7 +5,7 @@
                  (Sagawa et al., Distributionally Robust Neural Networks, ICLR 2020, arXiv 1911.08731)
     parity       cross-entropy of everybody alike, and the squared distance between levels in how likely an answer is
     opportunity  the same between levels among those whose true class the answer is
-    twins        CE(f(x_a), y) + CE(f(x_b), y) + 0.1 mean (f(x_a) - f(x_b))^2,  a and b fresh random levels
+    twins        CE(f(x_a), y) + CE(f(x_b), y) + mean (f(x_a) - f(x_b))^2,  a and b two levels, drawn anew
 
 For parity and opportunity people are drawn as for groups, so that a rare level is in every batch, and count by
 1/(n w[i]), so that it is everybody whom they stand for.
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmd_core.data import Array
-from fmd_core.unlearn.deeper.material import BATCH, Material
+from fmd_core.unlearn.deeper.material import Material
 
 if TYPE_CHECKING:
     import torch
 
-AGREEMENT = 0.1  # weight of the squared difference between twins' logits
+AGREEMENT = 1.0  # weight of the squared difference between twins' logits
 CLOSENESS = 10.0  # weight of the squared distance between levels
 SHIFTS_CLASSES = ("groups", "worst group")
 """Aims whose training shows classes more or less often than they occur."""
@@ -160,19 +160,17 @@ def group_losses(
 
 def twin_losses(
     material: Material,
+    draws: Callable[[], tuple[torch.Tensor, torch.Tensor, Array]],
     answers_of: Callable[[torch.Tensor], torch.Tensor],
-    rng: np.random.Generator,
-    taught: Array,
 ) -> Iterator[torch.Tensor]:
     """Cross-entropy of two people who are the same but for the attribute, and how differently they are answered;
-    `taught` are the places of those who teach."""
+    `draws` gives what the part that learns reads of both, and their places."""
     import torch
 
-    half = BATCH // 2
     while True:
-        places = taught[rng.integers(len(taught), size=half)]
-        both = [material.with_level(places, rng.integers(material.n_levels, size=half)) for _ in range(2)]
-        answers = answers_of(torch.cat(both))
+        one, two, places = draws()
+        answers = answers_of(torch.cat([one, two]))
         truth = torch.from_numpy(material.labels[places])
         task = torch.nn.functional.cross_entropy(answers, torch.cat([truth, truth]))
-        yield 2 * task + AGREEMENT * torch.mean((answers[:half] - answers[half:]) ** 2)
+        apart = torch.mean((answers[: len(one)] - answers[len(one) :]) ** 2)
+        yield 2 * task + AGREEMENT * apart

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     import torch
 
 LEARN_ON = Method(name="learn-on", title="Let the network learn on", short="Learn on", retrains=True)
+TRAINED_BESIDE = Method(
+    name="trained-beside", title="Train a published method beside it", short="Train beside", retrains=True
+)
 register(LEARN_ON)
+register(TRAINED_BESIDE)
 TRIES = 4  # the first wakes the libraries up and does not count
 
 
@@ -116,11 +120,19 @@ def _counts(material: Material, settings: DeeperSettings, one: torch.Tensor, hal
     asked = people * (
         1 if dataset.pair_method == "matched" else 3
     )  # both sides of drawn twins are read as well
-    if settings.improve == "twins":
+    if settings.improve == "twins" and material.pools_twins:
+        taught = shown = min(learned, pool_size(one) // 2 * 2)
+    elif settings.improve == "twins":
         taught, shown = learned, 0
     elif material.trunk is None:
         taught, shown = len(material.rows), learned
     else:
         taught, shown = len(material.rows), pool_size(one)
-    below = 0 if material.trunk is None else learned if settings.improve == "twins" else shown
-    return {"read": taught + asked, "lit": shown, "below": below + asked, "step": learned, "above": asked}
+    below = 0 if material.trunk is None else shown or learned
+    return {
+        "read": taught + asked,
+        "lit": 0 if settings.improve == "twins" else shown,
+        "below": below + asked,
+        "step": learned,
+        "above": asked,
+    }

@@ -21,7 +21,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
 from fmd_core.models.training import feature_scale, with_feature_scale
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints, Standing
-from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material
+from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material, two_levels
 from fmd_core.unlearn.deeper.objectives import GROUP_OBJECTIVES, group_losses, group_weights, twin_losses
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins", "parity", "opportunity", "worst group"]
 REACHES: tuple[Reach, ...] = get_args(Reach)
-STEPS = {"groups": (100, 200, 400, 800), "twins": (200, 400, 800)}
+STEPS = {"groups": (100, 200, 400, 800), "twins": (700,)}
 WHOLE_STEPS = {"groups": (200, 400, 600), "twins": (400, 800, 1600)}
 """Steps after which the running mean of the weights is kept; a whole network has others. All aims but twins take
-those of groups."""
+those of groups. Of twins the rate falls to 0, so that what is kept before the end is worth little: above the trunk,
+where all of it takes seconds, it is not kept."""
 EMPHASIS = 0.5
 LEARNING_RATE = {"groups": 5e-4, "twins": 1e-3}
 DECAY = 0.98  # of the running mean of the weights
@@ -222,20 +223,47 @@ class Learner:
     def _reading(self) -> float:
         """Share of the work that reading is, before anything is learned."""
         if self.settings.improve == "twins":
-            return 0.0
+            return 0.3 if self.material.pools_twins else 0.0
         return 0.1 if self.material.trunk is None else 0.3
 
     def losses(self, progress: Callable[[float], None] = ignore_progress) -> Iterator[torch.Tensor]:
         """A loss for each step; `progress` is told what share of the reading is done."""
         material, taught = self.material, self.taught
         if self.settings.improve == "twins":
-            yield from twin_losses(material, self.answers_of, self.rng, taught)
+            yield from twin_losses(material, self._twin_draws(progress), self.answers_of)
             return
         weights = np.zeros(len(material.rows))
         weights[taught] = group_weights(material.groups[taught], self.settings.emphasis)
         draws = self._draws(weights, progress)
         drawn_by = weights * (len(taught) / len(weights))  # as if those who teach were everybody
         yield from group_losses(self.objective, material, draws, self.answers_of, drawn_by)
+
+    def _twin_draws(
+        self, progress: Callable[[float], None]
+    ) -> Callable[[], tuple[torch.Tensor, torch.Tensor, Array]]:
+        """What gives half a batch of people twice, with two levels: everybody, or those of whom is kept what the trunk
+        made of them."""
+        import torch
+
+        material, half, taught = self.material, BATCH // 2, self.taught
+
+        if not material.pools_twins:
+
+            def fresh() -> tuple[torch.Tensor, torch.Tensor, Array]:
+                places = taught[self.rng.integers(len(taught), size=half)]
+                shown = two_levels(self.rng, half, material.n_levels)
+                one, two = (material.with_level(places, levels) for levels in shown)
+                return one, two, places
+
+            return fresh
+        pool, drawn = material.twin_pool(taught, self.settings.steps[-1] * half, self.seed, progress)
+
+        def made() -> tuple[torch.Tensor, torch.Tensor, Array]:
+            some = np.sort(self.rng.integers(len(drawn), size=half))
+            both = torch.from_numpy(pool[some].astype("float32"))
+            return both[:, 0], both[:, 1], drawn[some]
+
+        return made
 
     def _draws(
         self, weights: Array, progress: Callable[[float], None]

@@ -56,9 +56,7 @@ def fastest() -> str:
     """The title of the form that this processor reads texts with soonest, `NAME` or `HALF`."""
     import torch
 
-    told: dict[str, bool] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # of a torch that cannot say: the exact form
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # {} of a torch that cannot say
     return HALF if told.get("avx512_bf16") or told.get("amx_bf16") else NAME
 
 

@@ -25,7 +25,7 @@ from fmd_core.home import data_folder
 DEMO = "Words and groups"
 MOST_TEXTS, LONGEST = 2_000, 400
 """Texts of a study, and characters of one that is taken."""
-MOST_NAMED = 1_000  # of them that name somebody
+MOST_OTHERS = 1_000  # of data that only judge
 NOBODY = "none of them"
 TERMS = {"gender": "gender", "identity": "groups"}
 """The term list of each attribute."""
@@ -85,7 +85,8 @@ def text_data(case: TextCase, seed: int) -> AttributeDataset:
 def other_texts(case: TextCase) -> AttributeDataset:
     """The texts of `case.judged_on`: four fifths judge, and the others only say which group goes with which answer.
     Raises OSError where they are not on this machine."""
-    texts, labels, classes = _chosen(*PUBLIC[case.judged_on](data_folder() / "text"), TERMS[case.attribute])
+    found = PUBLIC[case.judged_on](data_folder() / "text")
+    texts, labels, classes = _chosen(*found, TERMS[case.attribute], MOST_OTHERS)
     split = np.where(np.arange(len(texts)) % 5 == 0, "train", "test")  # in an order that is drawn already
     return _by_terms(replace(case, name=case.judged_on), texts, labels, classes, split, None)
 
@@ -163,15 +164,19 @@ def shared_anew(data: AttributeDataset, seed: int) -> AttributeDataset:
     return replace(data, split=split)
 
 
-def _chosen(texts: Sequence[str], labels: Array, classes: tuple[str, ...], terms: str) -> Texts:
-    """At most `MOST_TEXTS`, those that name somebody by the list first, in an order that is drawn once."""
+def _chosen(
+    texts: Sequence[str], labels: Array, classes: tuple[str, ...], terms: str, most: int | None = None
+) -> Texts:
+    """At most `most`, or `MOST_TEXTS`: those that name somebody by the list first, up to half of them, then others, in
+    an order that is drawn once."""
+    most = most or MOST_TEXTS
     known = shipped_terms(terms)
     order = [
         int(one) for one in np.random.default_rng(0).permutation(len(texts)) if len(texts[one]) <= LONGEST
     ]
-    named = [place for place in order if known.found(texts[place])][:MOST_NAMED]
+    named = [place for place in order if known.found(texts[place])][: most // 2]
     taken = set(named)
-    others = [place for place in order if place not in taken][: MOST_TEXTS - len(named)]
+    others = [place for place in order if place not in taken][: most - len(named)]
     places = np.random.default_rng(1).permutation([*named, *others])
     return [" ".join(texts[place].split()) for place in places], labels[places], classes
 

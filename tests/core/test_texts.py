@@ -413,6 +413,25 @@ def test_a_review_reads_no_training_text_again(small_bert, tmp_path, monkeypatch
     assert len(fmd.Study(data, model, store=store).features("train")) == 30
 
 
+def test_a_training_that_is_stopped_keeps_nothing(small_bert, tmp_path, monkeypatch):
+    encoder = sentences.SentenceEncoder(small_bert, "0")
+    monkeypatch.setattr(text_training, "sentence_encoder", lambda _title: encoder)
+    texts = tuple(f"i am glad to see you {i}" for i in range(400))
+    data = fmd.AttributeDataset(
+        "t", fmd.Column("answer", np.arange(400) % 2, ("no", "yes")),
+        {"gender": fmd.Column("gender", np.arange(400) % 2, ("a", "b"))}, np.full(400, "train"),
+        TextSource(texts, {"gender": TermTwins(texts, np.arange(400) % 2, GENDER)}), pair_method="swapped", unit="text",
+    )  # fmt: skip
+
+    def stop(share):
+        if share > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        text_training.train_text_classifier(data, store=FeatureStore(tmp_path), progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_stop_takes_effect_within_a_hundred_texts_or_so():
     source = TextSource(("a",) * 600, {})
     data = type("Data", (), {"source": source})()

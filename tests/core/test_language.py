@@ -10,7 +10,8 @@ from fmd_core.errors import DataError, ModelError
 from fmd_core.language import opening, scores, study, unlearning
 from fmd_core.language.examples import Example, halves, read_examples, some_of
 from fmd_core.language.head import RowChange, TokenHead, log_normalisers
-from fmd_core.language.reading import head_of, read
+from fmd_core.language.blocks import head_of
+from fmd_core.language.reading import read
 from tests import language_models as tiny
 
 PROSE = ["the nurse was kind .", "they is loud . he was calm ."]

@@ -7,10 +7,14 @@ The blocks below are not run: every text's numbers on their way into the first o
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fmd_core.data import Array
 from fmd_core.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fmd_core.language.opening import LanguageModel
+    from fmd_core.language.reading import Batch
 
 TOP = 4
 """Blocks that may be changed; a model with fewer has all of them."""
@@ -115,6 +120,37 @@ class TopBlocks:
         found, self._heard, self._given = self._heard, None, None
         if found is None:
             raise ModelError(NO_BLOCKS)
+        return found
+
+    def features_of(
+        self, batches: Sequence[Batch], positions: int, weights: Mapping[str, torch.Tensor] | None = None
+    ) -> Array:
+        """What the last layer is given at every position of a reading, (positions, width) float32."""
+        import torch
+
+        found = np.empty((positions, _head(self.network).weight.shape[1]), "float32")
+        with torch.no_grad():
+            for batch in batches:
+                answers = self.features(*batch.tensors(), weights).numpy()
+                found[batch.asked[:, 2]] = answers[batch.asked[:, 0], batch.asked[:, 1]]
+        return found
+
+    def lifted(self, batches: Sequence[Batch], blocks: int) -> list[Batch]:
+        """What fewer blocks than these are given, of what these were given."""
+        import torch
+
+        if blocks >= self.number:
+            return list(batches)
+        heard: list[torch.Tensor] = []
+        first = top_blocks(self.network, blocks)[0]
+        hook = first.register_forward_pre_hook(lambda _block, given: heard.append(given[0]))
+        found = []
+        with torch.no_grad():
+            for batch in batches:
+                heard.clear()
+                self.features(*batch.tensors())
+                found.append(replace(batch, hidden=heard[0].numpy()))
+        hook.remove()
         return found
 
     def _give(self, _block: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:

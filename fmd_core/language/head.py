@@ -72,6 +72,11 @@ class Answers:
         """By a head, of the features of a reading."""
         return cls(reading, token_logits(head, reading), log_normalisers(head, reading.features, tell))
 
+    def only(self, sentences: Array) -> Answers:
+        """To some sentences."""
+        reading, tokens, positions = self.reading.only(sentences)
+        return Answers(reading, self.logits[tokens], self.normalisers[positions])
+
     def log_probabilities(self, sharpness: float = 1.0) -> Array:
         """Log p of each token, (tokens,) float64, of the model at that sharpness."""
         found: Array = sharpness * self.logits - self._normalisers(sharpness)[self.reading.position]
@@ -81,7 +86,7 @@ class Answers:
     def best_sharpness(self) -> float:
         """The one under which these tokens are likeliest, within the bounds of `SHARPNESS`."""
         mean_logit = float(self.logits.mean())
-        means = BarycentricInterpolator(SHARPNESS, self.normalisers[self.reading.position].mean(axis=0))
+        means = BarycentricInterpolator(SHARPNESS, self.normalisers[self.reading.position].mean(axis=0), rng=0)
         found = minimize_scalar(
             lambda s: float(means(s)) - s * mean_logit, bounds=(SHARPNESS[0], SHARPNESS[-1]), method="bounded"
         )
@@ -90,7 +95,7 @@ class Answers:
     def _normalisers(self, sharpness: float) -> Array:
         if sharpness == 1.0:
             return self.normalisers[:, AS_IS]
-        found: Array = BarycentricInterpolator(SHARPNESS, self.normalisers.T)(sharpness)
+        found: Array = BarycentricInterpolator(SHARPNESS, self.normalisers.T, rng=0)(sharpness)
         return found
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 768
 MOST_BYTES = 3 << 29
 """Of features that are held."""
+MOST_KEPT_BYTES = 1 << 30
+"""Of what the topmost blocks were given; nothing is kept of a reading that needs more."""
 Tell = Callable[[float], object]
 Place = tuple[tuple[int, ...], int]
 """Tokens as the network is given them, and the position whose answer is asked."""
@@ -44,6 +46,22 @@ class Batch:
     """(texts, tokens, width) float32, what the first of these blocks was given."""
     asked: Array
     """(asked, 3) int64: text, token, and which position of the reading its answer is."""
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Ids, counts and hidden for the network."""
+        import torch
+
+        return torch.from_numpy(self.ids), torch.from_numpy(self.counts), torch.from_numpy(self.hidden)
+
+    def only(self, number: Array) -> Batch | None:
+        """Without the texts of which nothing is asked any more; `number` (positions,) is each one's new number or -1."""
+        asked = self.asked[number[self.asked[:, 2]] >= 0]
+        if not len(asked):
+            return None
+        texts, row = np.unique(asked[:, 0], return_inverse=True)
+        long = int(self.counts[texts].sum(axis=1).max())
+        kept = (part[texts, :long] for part in (self.ids, self.counts, self.hidden))
+        return Batch(*kept, np.column_stack([row, asked[:, 1], number[asked[:, 2]]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +87,17 @@ class Reading:
         """Where a sentence's tokens lie."""
         return slice(int(self.starts[sentence]), int(self.starts[sentence + 1]))
 
+    def only(self, sentences: Array) -> tuple[Reading, Array, Array]:
+        """The reading of some sentences, in this order; and which tokens and positions of this one it has."""
+        tokens = np.concatenate([np.arange(self.starts[s], self.starts[s + 1]) for s in sentences])
+        positions, position = np.unique(self.position[tokens], return_inverse=True)
+        number = np.full(len(self.features), -1)
+        number[positions] = np.arange(len(positions))
+        batches = tuple(part for batch in self.batches if (part := batch.only(number)) is not None)
+        starts = np.cumsum([0, *np.diff(self.starts)[sentences]])
+        found = Reading(self.features[positions], position, self.tokens[tokens], starts, batches)
+        return found, tokens, positions
+
 
 def read(
     model: LanguageModel,
@@ -78,7 +107,7 @@ def read(
     keep: int = 0,
 ) -> Reading:
     """Read sentences; with `contexts` only their own tokens count, after those of their context. With `keep` what so
-    many of the topmost blocks were given is kept.
+    many of the topmost blocks were given is kept, where it fits in memory.
 
     `tell` hears the share that is done and may raise to stop. DataError for a sentence without tokens or too long.
     """
@@ -136,11 +165,12 @@ def _features(
 
     width, runs = head_of(model).weight.shape[1], _runs(model, places)
     total = max(1, sum(len(given) for given, _ in runs))
-    needed = 4 * width * (len(places) + (total if keep else 0))
-    if needed > MOST_BYTES:
+    if 4 * width * len(places) > MOST_BYTES:
         raise DataError(
             f"{len(places):,} positions of {width:,} features do not fit in memory; take fewer examples."
         )
+    if 4 * width * total > MOST_KEPT_BYTES:
+        keep = 0
     found, batches, done = np.empty((len(places), width), "float32"), [], 0
     with _heard(model, keep) as heard:
         for group in _batches(runs):

@@ -87,3 +87,15 @@ def data_folder(place):
     ]
     (place / "text/crows_pairs/crows_pairs_anonymized.csv").write_text("\n".join(rows) + "\n")
     return place
+
+
+def trained_quickly(patch):
+    """Few steps of training, and no bound on perplexity, which random weights do not keep."""
+    from dataclasses import replace
+
+    from fmd_core.language import block_training
+
+    for form, plan in block_training.PLANS.items():
+        quick = replace(plan, rate=3e-3, retain=0.3, steps=20, keep_every=10)
+        patch.setitem(block_training.PLANS, form, quick)
+    patch.setattr(block_training, "CHOSEN_PERPLEXITY", 5.0)

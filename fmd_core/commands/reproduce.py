@@ -9,6 +9,7 @@ from fmd_core.commands.common import add_threads, positive_int, progress_line, p
 from fmd_core.home import home_folder
 from fmd_core.reproduction.cases import CASES, SEEDS, chosen_cases
 from fmd_core.reproduction.cells import PARTS, measure
+from fmd_core.reproduction.language_page import write_language
 from fmd_core.reproduction.page import results, write_results
 from fmd_core.reproduction.text_study import study_texts, write_texts
 
@@ -36,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", action="store_true", help="classifiers of texts instead, written to docs/text.md"
     )
     parser.add_argument(
+        "--language", nargs="?", const="smollm2", metavar="FOLDER",
+        help="a language model instead (smollm2 where it is installed), written to docs/language_models.md",
+    )  # fmt: skip
+    parser.add_argument(
         "--write-only", action="store_true", help="measure nothing; write the page from what is kept"
     )
     parser.add_argument("--folder", type=Path, help="where the page goes; docs, or elsewhere for some of it")
@@ -56,6 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
                 line.end()
                 print(sentence, flush=True)
 
+            if arguments.language:
+                from fmd_core.language.opening import limit_threads
+                from fmd_core.reproduction.language_study import study_language
+
+                limit_threads(arguments.threads)
+                told = study_language(arguments.language, say)
+                text, numbers = write_language(told, arguments.folder or published_folder())
+                say(f"Written: {text} and {numbers}.")
+                return 0
             if arguments.text:
                 found = study_texts(seeds=arguments.seeds, say=say)
                 text, numbers = write_texts(found, arguments.folder or published_folder())

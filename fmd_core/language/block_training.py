@@ -200,7 +200,10 @@ def _loss(
     entries, pair = moves.of(drawn)
     (ids, counts, hidden), at = texts.gather(moves.position[entries])
     found = top.features(torch.from_numpy(ids), torch.from_numpy(counts), torch.from_numpy(hidden), weights)
-    before, covariance = torch.from_numpy(features[moves.position[entries]]), torch.from_numpy(moves.covariance)
+    before, covariance = (
+        torch.from_numpy(features[moves.position[entries]]),
+        torch.from_numpy(moves.covariance),
+    )
     delta = found[at[:, 0], at[:, 1]] - before
     spread = delta @ covariance
     kl = 0.5 * (spread * delta).sum(1).mean()

@@ -89,7 +89,9 @@ class TopBlocks:
         for place in range(below):
             blocks[place] = _pass_on()
         names = {id(one): name for name, one in self.network.named_parameters()}
-        self._named = [{names[id(weight)]: weight for weight in block.parameters()} for block in blocks[below:]]
+        self._named = [
+            {names[id(weight)]: weight for weight in block.parameters()} for block in blocks[below:]
+        ]
         blocks[below].register_forward_pre_hook(self._give)
         _head(self.network).register_forward_pre_hook(self._hear)
         self._given: torch.Tensor | None = None

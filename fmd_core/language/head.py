@@ -86,7 +86,9 @@ class Answers:
     def best_sharpness(self) -> float:
         """The one under which these tokens are likeliest, within the bounds of `SHARPNESS`."""
         mean_logit = float(self.logits.mean())
-        means = BarycentricInterpolator(SHARPNESS, self.normalisers[self.reading.position].mean(axis=0), rng=0)
+        means = BarycentricInterpolator(
+            SHARPNESS, self.normalisers[self.reading.position].mean(axis=0), rng=0
+        )
         found = minimize_scalar(
             lambda s: float(means(s)) - s * mean_logit, bounds=(SHARPNESS[0], SHARPNESS[-1]), method="bounded"
         )
@@ -159,7 +161,9 @@ def with_rows(head: TokenHead, answers: Answers, change: RowChange) -> Answers:
         after = before + reading.features[part] @ delta.T
         for at, sharpness in enumerate(SHARPNESS):
             known = answers.normalisers[part, at, None]
-            moved[part, at] = (np.exp(sharpness * after - known) - np.exp(sharpness * before - known)).sum(axis=1)
+            moved[part, at] = (np.exp(sharpness * after - known) - np.exp(sharpness * before - known)).sum(
+                axis=1
+            )
     at = number[reading.tokens]
     gained = np.zeros(len(reading.tokens))
     known = np.flatnonzero(at >= 0)

@@ -54,7 +54,7 @@ class Batch:
         return torch.from_numpy(self.ids), torch.from_numpy(self.counts), torch.from_numpy(self.hidden)
 
     def only(self, number: Array) -> Batch | None:
-        """Without the texts of which nothing is asked any more; `number` (positions,) is each one's new number or -1."""
+        """Without the texts of which nothing is asked any more; `number` (positions,) the new numbers or -1."""
         asked = self.asked[number[self.asked[:, 2]] >= 0]
         if not len(asked):
             return None

@@ -93,7 +93,16 @@ class LanguageStudy:
         weights = token_weights(answers.reading, is_mean=not crows, shared=crows and is_masked)
         took = time.monotonic() - begun
         return cls(
-            model.title, model.digest, set_name, tuple(examples), head, is_masked, took, answers, prose, weights
+            model.title,
+            model.digest,
+            set_name,
+            tuple(examples),
+            head,
+            is_masked,
+            took,
+            answers,
+            prose,
+            weights,
         )
 
     def only(self, rows: Array) -> LanguageStudy:
@@ -131,7 +140,9 @@ class LanguageStudy:
 
             try:
                 strength, change = deciding.change(form, model, lambda share: part(0.8 * share))
-                tried.append(judging.tried(form, strength, change, model, lambda share: part(0.8 + 0.2 * share)))
+                tried.append(
+                    judging.tried(form, strength, change, model, lambda share: part(0.8 + 0.2 * share))
+                )
             except (SolverError, DataError) as error:
                 left_out.append((form, str(error)))
         terms = [len({one.target for one in each.examples}) for each in (deciding, judging)]

@@ -100,9 +100,7 @@ class Partings:
         return found
 
 
-def partings(
-    examples: Sequence[Example], deciding: Array, answers: Answers, head: TokenHead
-) -> Partings:
+def partings(examples: Sequence[Example], deciding: Array, answers: Answers, head: TokenHead) -> Partings:
     """Of the deciding examples of a reading of all. DataError where too few part at one place."""
     reading = answers.reading
     first = np.cumsum([0, *(len(one.sentences) for one in examples)])
@@ -129,7 +127,9 @@ def partings(
     features = reading.features[places].astype("float64")
     kept = reading.features[retained]
     spread, axes = np.linalg.eigh(kept.T.astype("float64") @ kept / len(kept))
-    likely = np.exp(head.logits(kept, rows) - answers.normalisers[retained, AS_IS, None]).mean(axis=0, dtype="float64")
+    likely = np.exp(head.logits(kept, rows) - answers.normalisers[retained, AS_IS, None]).mean(
+        axis=0, dtype="float64"
+    )
     weight, bias = head.weight[rows].astype("float64"), head.bias[rows].astype("float64")
     apart = (
         np.einsum("nd,nd->n", weight[first_of] - weight[second_of], features)

@@ -9,9 +9,9 @@ import pytest
 from fmd_core import FMDError
 from fmd_core.errors import DataError, ModelError
 from fmd_core.language import block_training, judging, opening, scores, study, unlearning
+from fmd_core.language.blocks import TopBlocks, head_of
 from fmd_core.language.examples import Example, choosing, halves, read_examples, some_of
 from fmd_core.language.head import AS_IS, SHARPNESS, Answers, RowChange, TokenHead, log_normalisers, with_rows
-from fmd_core.language.blocks import TopBlocks, head_of
 from fmd_core.language.reading import read
 from tests import language_models as tiny
 
@@ -267,8 +267,9 @@ def test_the_solved_form_is_at_its_minimum(studied):
     assert np.abs(slope).max() < 1e-3 * np.abs(weight * found.gradient(found.difference)).max()
 
 
-def test_who_judges_has_no_say(studied, models):
+def test_who_judges_has_no_say(studied, models, monkeypatch):
     """What is chosen is made of the deciding half's own sentences; the judges are the other half, as it is."""
+    tiny.trained_quickly(monkeypatch)
     deciding, judging = halves(studied.examples)
     told = studied.debias(models["llama"])
     assert {one.form for one in told.tried} | {form for form, _ in told.left_out} == set(unlearning.FORMS)
@@ -334,9 +335,7 @@ def test_the_topmost_blocks_alone_answer_as_the_whole_network(models, name, bloc
     )
     assert len(top.lifted(reading.batches, 1)) == len(reading.batches)
     few, tokens, _ = reading.only(np.array([1]))
-    np.testing.assert_allclose(
-        top.features_of(few.batches, len(few.features)), few.features, atol=1e-5
-    )
+    np.testing.assert_allclose(top.features_of(few.batches, len(few.features)), few.features, atol=1e-5)
     assert len(tokens) == len(few.tokens)
 
 
@@ -344,14 +343,12 @@ def test_the_topmost_blocks_alone_answer_as_the_whole_network(models, name, bloc
 def trained(models, data):
     """Of a causal and a masked model the change that each form chose, quickly."""
     with pytest.MonkeyPatch.context() as patch:
-        for form, plan in block_training.PLANS.items():
-            patch.setitem(
-                block_training.PLANS, form, replace(plan, rate=3e-3, retain=0.3, steps=40, keep_every=10)
-            )
-        patch.setattr(block_training, "CHOSEN_PERPLEXITY", 2.0)
+        tiny.trained_quickly(patch)
         found = {}
         for name in ("llama", "bert"):
-            part = study.LanguageStudy.read(models[name], "stereoset", read_examples("stereoset", data)).parts()[0]
+            part = study.LanguageStudy.read(
+                models[name], "stereoset", read_examples("stereoset", data)
+            ).parts()[0]
             for form in block_training.PLANS:
                 found[name, form] = part, part.change(form, models[name])[1]
         return found
@@ -382,14 +379,14 @@ def test_other_weights_are_judged_as_a_network_that_has_them(models, trained):
     whole.network.load_state_dict({**whole.network.state_dict(), **change.weights})
     again = study.LanguageStudy.read(whole, "stereoset", part.examples)
     assert part.changed(change, model).scores().all.ss == again.scores().all.ss
-    assert part.changed(change, model).scores().perplexity == pytest.approx(again.scores().perplexity, rel=1e-4)
+    assert part.changed(change, model).scores().perplexity == pytest.approx(
+        again.scores().perplexity, rel=1e-4
+    )
 
 
 def test_training_is_the_same_every_time_and_can_be_stopped(models, trained, monkeypatch):
     part, change = trained["llama", "low-rank"]
-    plan = replace(block_training.PLANS["low-rank"], rate=3e-3, retain=0.3, steps=40, keep_every=10)
-    monkeypatch.setitem(block_training.PLANS, "low-rank", plan)
-    monkeypatch.setattr(block_training, "CHOSEN_PERPLEXITY", 2.0)
+    tiny.trained_quickly(monkeypatch)
     again = part.change("low-rank", models["llama"])[1]
     assert all(bool((again.weights[name] == one).all()) for name, one in change.weights.items())
 

@@ -1,4 +1,4 @@
-"""Readings kept as files, so that long work goes on where it ended. Only arrays: nothing in them is ever run."""
+"""Readings and changes kept as files, so that long work goes on where it ended. Only arrays: nothing in them is run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from fmd_core.data import Array
-from fmd_core.language.head import Answers
+from fmd_core.language.block_training import BlockChange
+from fmd_core.language.head import Answers, RowChange
 from fmd_core.language.reading import Batch, Reading
 from fmd_core.running.whole_files import written_whole
 
+ROWS, DELTA, BLOCK = "rows", "delta", "block."
 PARTS = ("ids", "counts", "hidden", "asked")
 
 
-def kept(path: Path, make: Callable[[], Answers]) -> Answers:
+def kept_answers(path: Path, make: Callable[[], Answers]) -> Answers:
     """The answers in the file, or made and kept there."""
     try:
         return _read(path)
@@ -49,3 +51,26 @@ def _read(path: Path) -> Answers:
             file["features"], file["position"], file["tokens"], file["starts"], tuple(batches)
         )  # fmt: skip
         return Answers(reading, file["logits"], file["normalisers"])
+
+
+def keep_change(path: Path, change: RowChange | BlockChange) -> None:
+    """Write a change whole."""
+    import torch
+    from safetensors.torch import save_file
+
+    if isinstance(change, RowChange):
+        arrays = {ROWS: torch.tensor(change.rows), DELTA: torch.tensor(change.delta)}
+    else:
+        arrays = {f"{BLOCK}{name}": one.contiguous() for name, one in change.weights.items()}
+    with written_whole(path) as part:
+        save_file(arrays, part)
+
+
+def read_change(path: Path) -> RowChange | BlockChange:
+    """A change that was kept."""
+    from safetensors.torch import load_file
+
+    found = load_file(path)
+    if ROWS in found:
+        return RowChange(found[ROWS].numpy(), found[DELTA].numpy())
+    return BlockChange({name.removeprefix(BLOCK): one for name, one in found.items()})

@@ -21,6 +21,7 @@ from fmd_core.language.document import preference_sentence, tried_sentence
 from fmd_core.language.examples import read_examples, some_of
 from fmd_core.language.harmful import Influence
 from fmd_core.language.opening import LanguageModel, open_language_model
+from fmd_core.language.unlearning import Form
 
 PLACES = SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
 UPLOAD = "upload"
@@ -48,19 +49,19 @@ def score(asked: Asked, upload: UploadedFile | None) -> None:
     _begin(SCORED, asked, upload, f"Scoring {asked.words}", work)
 
 
-def take_out(asked: Asked, upload: UploadedFile | None) -> None:
-    """Begin to change rows of the last layer."""
+def take_out(asked: Asked, upload: UploadedFile | None, forms: tuple[Form, ...]) -> None:
+    """Begin to change its topmost layers, as deep as `forms` say."""
 
     def work(model: Callable[[], LanguageModel], progress: Progress) -> TakenOut:
-        found = _study(asked, upload, model, progress.part(0, 0.4))
+        found = _study(asked, upload, model, progress.part(0, 0.3))
         if asked.set_name == "crows-pairs":  # it judges only
-            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.4, 0.8))
-            told = deciding.debias(progress.part(0.8, 1), judge=found)
+            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.3, 0.6))
+            told = deciding.debias(model(), progress.part(0.6, 1), judge=found, forms=forms)
         else:
-            told = found.debias(progress.part(0.4, 1))
-        return TakenOut(asked, told, tuple(tried_sentence(told.before, one) for one in told.tried))
+            told = found.debias(model(), progress.part(0.3, 1), forms=forms)
+        return TakenOut(asked, forms, told, tuple(tried_sentence(told.before, one) for one in told.tried))
 
-    _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work)
+    _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work, " ".join(forms))
 
 
 def weigh(asked: Asked, upload: UploadedFile | None, corpus: str) -> None:

@@ -126,7 +126,7 @@ def tried_sentence(before: Scores, one: Tried) -> str:
     )
     told = (
         f"{unlearning.FORMS[one.form].capitalize()}: {icat}SS {_point(before.all.ss)} to {_point(one.after.all.ss)}, "
-        f"difference at equal temperature {moved}, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
+        f"how far apart, when equally sure, {moved}, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
     )
     return f"{told} {one.refused}".strip()
 

@@ -73,13 +73,13 @@ def refusal(before: Scores, after: Scores, moved: Estimate) -> str:
         )
     if not after.even_perplexity / before.even_perplexity <= MOST_PERPLEXITY:
         return (
-            f"Refused: at its best temperature perplexity rises from {before.even_perplexity:.1f} to "
-            f"{after.even_perplexity:.1f}, by more than 5 %: the model would write worse."
+            f"Refused: with both made as sure as suits them best, perplexity rises from {before.even_perplexity:.1f} "
+            f"to {after.even_perplexity:.1f}, by more than 5 %: the model would write worse."
         )
     if not all(MIN_SHARPNESS < one.sharpness < MAX_SHARPNESS for one in (before, after)):
         return (
-            "Refused: the temperature that suits the model best is outside of what is looked at (0.8 to 1.4), so it "
-            "cannot be said whether it is only flatter."
+            "Refused: how sure the model should be to write best lies outside of what is looked at, so it cannot be "
+            "said whether it is only flatter, that is less sure of every word."
         )
     if moved.value is None or not moved.value < 0:
         return "Refused: on terms that had no say the two sentences are as far apart as before."

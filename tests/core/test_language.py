@@ -303,7 +303,7 @@ def test_worse_writing_and_no_less_difference_are_refused():
     before, closer = _figures(20.0, 1.0), scores.Estimate(-0.2, -0.3, -0.1, 9)
     assert "perplexity" in judging.refusal(before, _figures(21.1, 0.5), closer)
     assert "perplexity" in judging.refusal(before, _figures(float("nan"), 0.5), closer)
-    assert "best temperature" in judging.refusal(before, _figures(20.0, 0.5, even=21.1), closer)
+    assert "as sure as suits" in judging.refusal(before, _figures(20.0, 0.5, even=21.1), closer)
     assert "as far apart" in judging.refusal(before, _figures(20.0, 1.0), scores.Estimate(0.0, 0.0, 0.0, 9))
     for chance in (scores.Estimate(-0.1, -0.3, 0.1, 9), scores.Estimate(-0.1, None, None, 3)):
         assert "from chance" in judging.refusal(before, _figures(20.0, 0.9), chance)

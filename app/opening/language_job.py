@@ -16,11 +16,12 @@ from app.opening import uploads
 from app.session import access, state
 from app.view_models.language_asked import Asked, Scored, TakenOut
 from fmd_core.home import data_folder
-from fmd_core.language import study
+from fmd_core.errors import ModelError
+from fmd_core.language import study, trial
 from fmd_core.language.document import preference_sentence, tried_sentence
 from fmd_core.language.examples import read_examples, some_of
 from fmd_core.language.harmful import Influence
-from fmd_core.language.opening import LanguageModel, open_language_model
+from fmd_core.language.opening import SMOLLM2, LanguageModel, open_language_model
 from fmd_core.language.unlearning import Form
 
 PLACES = SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
@@ -106,7 +107,7 @@ def _begin(
 
             def model() -> LanguageModel:
                 if not opened:
-                    opened.append(open_language_model(reference))
+                    opened.append(_opened(reference))
                 return opened[0]
 
             return work(model, progress)
@@ -116,6 +117,17 @@ def _begin(
     job = uploads.lend(key, (upload,), start)
     job_panel.follow(job)
     state.show_job(place, job.id)
+
+
+def _opened(reference: str | Path) -> LanguageModel:
+    """A model; one that somebody brought only after it opened in a process with limits."""
+    if reference == SMOLLM2:
+        return open_language_model(reference)
+    digest = trial.try_model(Path(reference))
+    model = open_language_model(reference)
+    if model.digest != digest:
+        raise ModelError("The model was changed while it was opened; try again.")
+    return model
 
 
 def _study(

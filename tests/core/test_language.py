@@ -112,6 +112,28 @@ def test_a_missing_package_or_model_is_a_sentence(monkeypatch, tmp_path):
         opening.open_language_model(tmp_path)
 
 
+def test_a_model_that_is_brought_is_opened_in_a_process_with_limits_first(folders, models, tmp_path):
+    from fmd_core.language import trial
+
+    assert trial.try_model(folders["llama"]) == models["llama"].digest
+    with pytest.raises(ModelError, match="'evil', which is not opened"):
+        trial.try_model(tiny.folder(tmp_path / "evil", model_type="evil"))
+
+
+def test_what_breaks_while_it_is_tried_is_a_sentence(monkeypatch, folders):
+    from fmd_core.language import trial
+
+    def breaks(error):
+        def tried(_path):
+            raise error
+
+        monkeypatch.setattr(trial, "_tried", tried)
+        return trial.answer({"path": str(folders["llama"])})["refusal"]
+
+    assert breaks(MemoryError()) == trial.NO_MEMORY
+    assert breaks(ValueError("secret")) == trial.DAMAGED
+
+
 # --- reading
 
 

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure what is not measured yet, write it down, and say which aims were met."""
     cases = chosen_cases(arguments.cases)
     skipped: list[str] = []
+    if arguments.language:
+        return _language(arguments)
     if not arguments.write_only:
         with progress_line() as line:
 
@@ -61,15 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
                 line.end()
                 print(sentence, flush=True)
 
-            if arguments.language:
-                from fmd_core.language.opening import limit_threads
-                from fmd_core.reproduction.language_study import study_language
-
-                limit_threads(arguments.threads)
-                told = study_language(arguments.language, say)
-                text, numbers = write_language(told, arguments.folder or published_folder())
-                say(f"Written: {text} and {numbers}.")
-                return 0
             if arguments.text:
                 found = study_texts(seeds=arguments.seeds, say=say)
                 text, numbers = write_texts(found, arguments.folder or published_folder())
@@ -88,4 +81,22 @@ def run(arguments: argparse.Namespace) -> int:
         for aim in case["aims"]:
             print(f"{aim['state'].capitalize()}: {case['title']}: {aim['promise']}.")
     print(f"Written: {text} and {numbers}.")
+    return 0
+
+
+def _language(arguments: argparse.Namespace) -> int:
+    """A language model, and the tables of its page."""
+    from fmd_core.language.opening import limit_threads
+    from fmd_core.reproduction.language_study import study_language
+
+    limit_threads(arguments.threads)
+    with progress_line() as line:
+
+        def say(sentence: str) -> None:
+            line.end()
+            print(sentence, flush=True)
+
+        told = study_language(arguments.language, say, measure=not arguments.write_only)
+        page, numbers = write_language(told, arguments.folder or published_folder())
+        say(f"Written: {page} and {numbers}.")
     return 0

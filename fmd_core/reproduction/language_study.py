@@ -37,9 +37,10 @@ Say = Callable[[str], None]
 Cell = dict[str, Any]
 
 
-def study_language(reference: str, say: Say = print) -> Cell:
-    """Every cell that is not kept yet, and all of them together. Data that are not on this machine are skipped."""
-    bench = _Bench(open_language_model(reference), say)
+def study_language(reference: str, say: Say = print, *, measure: bool = True) -> Cell:
+    """Every cell that is not kept yet, and all of them together. Data that are not on this machine are skipped; so is,
+    with `measure` False, what is not measured yet."""
+    bench = _Bench(open_language_model(reference), say, measure)
     scores: dict[str, Cell] = {}
     changes: dict[str, Cell] = {}
     tried: dict[str, Cell] = {}
@@ -50,9 +51,12 @@ def study_language(reference: str, say: Say = print) -> Cell:
             say(f"{name} was skipped: {error}")
             continue
         for form in FORMS:
-            changes[form] = bench.change(form)
-            if not changes[form]["why_not"]:
-                tried[f"{form}.{name}"] = bench.tried(form, name)
+            try:
+                changes[form] = bench.change(form)
+                if not changes[form]["why_not"]:
+                    tried[f"{form}.{name}"] = bench.tried(form, name)
+            except NotMeasuredError as error:
+                say(f"{FORMS[form]} on {name} was skipped: {error}")
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": this_machine(),
         "model": {"title": bench.model.title, "sha256": bench.model.digest},
@@ -60,11 +64,15 @@ def study_language(reference: str, say: Say = print) -> Cell:
     }  # fmt: skip
 
 
+class NotMeasuredError(DataError):
+    """A cell is asked for that is not kept, where nothing is to be measured."""
+
+
 class _Bench:
     """One model, and everything that is done to it."""
 
-    def __init__(self, model: LanguageModel, say: Say) -> None:
-        self.model, self.say = model, say
+    def __init__(self, model: LanguageModel, say: Say, may_measure: bool) -> None:
+        self.model, self.say, self.may_measure = model, say, may_measure
         self.folder = home_folder() / "language" / model.digest[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
         self._studies: dict[SetName, LanguageStudy] = {}
@@ -140,6 +148,8 @@ class _Bench:
                 return found
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not measured yet
+        if not self.may_measure:
+            raise NotMeasuredError("it is not measured yet.")
         self.say(what)
         begun = time.process_time()
         cell = {**measure(), "version": VERSION}

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from fmd_core import FMDError
 from fmd_core.errors import DataError, ModelError
-from fmd_core.language import block_training, judging, opening, scores, study, unlearning
+from fmd_core.language import block_training, harmful, judging, opening, scores, study, unlearning
 from fmd_core.language.blocks import TopBlocks, head_of
 from fmd_core.language.examples import Example, choosing, halves, read_examples, some_of
 from fmd_core.language.head import AS_IS, SHARPNESS, Answers, RowChange, TokenHead, log_normalisers, with_rows
@@ -478,6 +479,51 @@ def test_harmful_sentences_are_those_whose_loss_pulls_that_way(studied, models):
     for one in found:
         assert one.score == pytest.approx(slopes[one.sentence], rel=0.1)
     assert {one.sentence for one in found} == {text for text, slope in slopes.items() if slope > 0}
+
+
+def test_harmful_sentences_are_those_without_which_a_refit_has_less_of_the_bias(studied, models):
+    """Rows fitted again with a little less weight on a sentence: B moves as its score says, in order and sign."""
+    sentences = [
+        f"the {noun} was {word} ." for noun in ("nurse", "monk", "boss") for word in ("kind", "rude", "she")
+    ]
+    part, corpus = studied.partings(), Answers.of(studied.head, read(models["llama"], sentences))
+    scored = harmful.influences(part, studied.head, corpus)
+    less = 1e-3
+    fallen = [
+        part.bias - _bias(part, _refitted(part, studied.head, corpus, i, less)) for i in range(len(sentences))
+    ]
+    assert np.corrcoef(scored, fallen)[0, 1] > 0.95
+    clear = np.abs(scored) > 0.3 * np.abs(scored).max()
+    assert (np.sign(scored) == np.sign(fallen))[clear].all()
+
+
+def _bias(part, delta):
+    return float(np.mean((part.difference + part.moved(delta)) ** 2))
+
+
+def _refitted(part, head, corpus, sentence, less):
+    """Argmin of 1/2 delta H delta less `less` times the sentence's whole loss: H is what all else wants."""
+    span = corpus.reading.span(sentence)
+    features = corpus.reading.features[corpus.reading.position[span]].astype("float64")
+    tokens, shape = corpus.reading.tokens[span], (len(part.rows), features.shape[1])
+
+    def value(flat):
+        delta = flat.reshape(shape)
+        logits = features @ head.weight.T.astype("float64") + head.bias
+        logits[:, part.rows] += features @ delta.T
+        logits -= logits.max(axis=1, keepdims=True)
+        likely = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        loss = -np.log(likely[np.arange(len(tokens)), tokens]).sum()
+        wrong = likely.copy()
+        wrong[np.arange(len(tokens)), tokens] -= 1
+        held = part.times(delta)
+        slope = held - less * wrong[:, part.rows].T @ features
+        return 0.5 * float((delta * held).sum()) - less * loss, slope.ravel()
+
+    found = minimize(
+        value, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"ftol": 1e-15}
+    )
+    return found.x.reshape(shape)
 
 
 # --- data

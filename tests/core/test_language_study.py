@@ -47,6 +47,9 @@ def test_what_is_kept_is_not_measured_again_and_what_is_lost_is(made):
     assert said == []
     assert {**again, "date": ""} == {**first, "date": ""}
     next((place / "home/language").rglob("tried.block.stereoset.json")).write_text("half")
+    without = language_study.study_language(model, said.append, measure=False)
+    assert "block.stereoset" not in without["tried"]
+    assert said.pop() == "the last block, trained on stereoset was skipped: it is not measured yet."
     with patch.context() as inner:
         inner.setattr("fmd_core.reproduction.language_study.LanguageStudy.change", None)  # it is kept
         back = language_study.study_language(model, said.append)

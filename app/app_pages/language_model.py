@@ -129,7 +129,7 @@ def taken_out(found: TakenOut) -> None:
         panels.bar_chart(
             view.closer(told),
             key="language_closer",
-            axis="change of how far apart, when equally sure, %",
+            axis="how far apart, change in %",
             signed=True,
         )
         st.caption(
@@ -137,9 +137,8 @@ def taken_out(found: TakenOut) -> None:
             "model that is less sure of every word holds all sentences closer; so both are made as sure as suits them "
             "best before they are compared. Where intervals overlap, two figures may differ by chance."
         )
-    for one in told.tried:
-        if one.refused:
-            st.warning(components.plain(f"{view.DEPTHS[one.form]}. {one.refused}"))
+    for sentence in view.refusals(told):
+        st.warning(components.plain(sentence))
     for form, why in told.left_out:
         st.info(components.plain(f"{view.DEPTHS[form]}: not tried. {why}"))
 

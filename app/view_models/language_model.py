@@ -94,6 +94,15 @@ def _summary(told: Debiased) -> str:
     )
 
 
+def refusals(told: Debiased) -> list[str]:
+    """A sentence for each reason, with the depths that it refuses."""
+    depths: dict[str, list[str]] = {}
+    for one in told.tried:
+        if one.refused:
+            depths.setdefault(one.refused, []).append(DEPTHS[one.form])
+    return [f"{'; '.join(names)}. {why}" for why, names in depths.items()]
+
+
 def before_after(told: Debiased) -> pd.DataFrame:
     """Before, and after each depth, on the target terms that had no say; what it costs stands in every row."""
     rows = [("Before", told.before, "", ""), *(

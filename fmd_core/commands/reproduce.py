@@ -9,6 +9,7 @@ from fmd_core.commands.common import add_threads, positive_int, progress_line, p
 from fmd_core.home import home_folder
 from fmd_core.reproduction.cases import CASES, SEEDS, chosen_cases
 from fmd_core.reproduction.cells import PARTS, measure
+from fmd_core.reproduction.language_page import write_language
 from fmd_core.reproduction.page import results, write_results
 from fmd_core.reproduction.text_page import write_texts
 from fmd_core.reproduction.text_study import study_texts
@@ -42,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='of texts those by name, such as "Tweets by gender"; all',
     )  # fmt: skip
     parser.add_argument(
+        "--language", nargs="?", const="smollm2", metavar="FOLDER",
+        help="a language model instead (smollm2 where it is installed), written to docs/language_models.md",
+    )  # fmt: skip
+    parser.add_argument(
         "--write-only", action="store_true", help="measure nothing; write the page from what is kept"
     )
     parser.add_argument("--folder", type=Path, help="where the page goes; docs, or elsewhere for some of it")
@@ -55,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure what is not measured yet, write it down, and say which aims were met."""
     if arguments.text:
         return _texts(arguments)
+    if arguments.language:
+        return _language(arguments)
     cases = chosen_cases(arguments.cases)
     skipped: list[str] = []
     if not arguments.write_only:
@@ -85,4 +92,22 @@ def _texts(arguments: argparse.Namespace) -> int:
     usual = home_folder() / "results" if arguments.studies else published_folder()
     text, numbers = write_texts(found, arguments.folder or usual)
     print(f"Written: {text} and {numbers}.")
+    return 0
+
+
+def _language(arguments: argparse.Namespace) -> int:
+    """A language model, and the tables of its page."""
+    from fmd_core.language.opening import limit_threads
+    from fmd_core.reproduction.language_study import study_language
+
+    limit_threads(arguments.threads)
+    with progress_line() as line:
+
+        def say(sentence: str) -> None:
+            line.end()
+            print(sentence, flush=True)
+
+        told = study_language(arguments.language, say, measure=not arguments.write_only)
+        page, numbers = write_language(told, arguments.folder or published_folder())
+        say(f"Written: {page} and {numbers}.")
     return 0

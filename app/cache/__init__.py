@@ -82,6 +82,7 @@ from app.cache.opened import (
     open_data,
     pairs,
     placebo,
+    plain,
     store,
     study,
     testable,
@@ -95,7 +96,7 @@ from app.cache.patterns import (
     reliance,
 )
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
-from app.cache.warming import is_warm, warm, warm_scores
+from app.cache.warming import is_warm, right_so_far, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
@@ -154,12 +155,14 @@ __all__ = [
     "path",
     "pattern_pictures",
     "placebo",
+    "plain",
     "point",
     "portrait",
     "reached",
     "red_flags",
     "reliance",
     "result",
+    "right_so_far",
     "rivals",
     "rivals_of",
     "score_check",

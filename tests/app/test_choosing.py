@@ -244,7 +244,7 @@ def test_imports_of_one_name_can_be_told_apart():
 
 def test_a_model_trained_on_from_another_is_prepared_in_its_own_right(monkeypatch):
     asked = []
-    monkeypatch.setattr(preparation, "_have_done", lambda key, *_: asked.append(key))
+    monkeypatch.setattr(preparation, "_have_done", lambda key, *_, **__: asked.append(key))
     monkeypatch.setattr(cache, "is_warm", lambda _review: False)
     for beside in ("", "a" * 32):
         preparation.require(Review("synthetic_faces", beside=beside))

@@ -61,7 +61,7 @@ def pairs_in_order() -> None:
             t.row,
             (picture(t.favoured, view.redrawn), picture(t.other, view.redrawn)),
             f"truly {t.label}",
-            f"sure of it: {100 * t.favoured.confidence:.0f} % and {100 * t.other.confidence:.0f} %",
+            twins.sureness(t),
         )
         for t in view.twins
     ]

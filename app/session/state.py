@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fmd_core.study.suggestion import Way
 
 DEFAULT_K = 100  # harmful samples to unlearn
+RANKED = 50  # harmful samples that are listed
 STOP = "stop_"  # the beginning of the key of every strength
 RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names

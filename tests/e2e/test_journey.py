@@ -49,7 +49,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     visitor = visit().open()
     page, sidebar = visitor.page, visitor.page.get_by_test_id("stSidebar")
     assert images_painted(page, "Training samples: Coloured digits") == 10
-    expect(page.get_by_text("% of 450 held-out test images")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("% of 450 held-out test digits")).to_be_visible(timeout=90_000)
 
     visitor.follow("Find the bias")
     expect(

@@ -261,4 +261,4 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     expect(finding).to_be_visible(timeout=120_000)
     expect(page.get_by_text("Changing only the presentation moves the answer by").first).to_be_visible()
     way_to(page, "Twins").click()
-    assert images_painted(page, "Twin pairs") == 48
+    assert images_painted(page, "Twin pairs") == 24

@@ -141,7 +141,7 @@ def test_all_of_the_hair_is_of_one_colour():
 def test_the_same_people_are_always_drawn_alike(faces):
     # Whoever changes the drawing has to train the model again and to write the new means here.
     once = faces.source.read(np.arange(64))
-    np.testing.assert_allclose(once.mean(axis=(0, 1, 2)), [190.775, 177.515, 164.854], atol=0.02)
+    np.testing.assert_allclose(once.mean(axis=(0, 1, 2)), [191.675, 177.961, 165.143], atol=0.02)
     face_drawing._mask.cache_clear()
     np.testing.assert_array_equal(faces.source.read(np.arange(64)), once)
 

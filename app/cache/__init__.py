@@ -85,6 +85,7 @@ from app.cache.opened import (
     open_data,
     pairs,
     placebo,
+    plain,
     store,
     study,
     testable,
@@ -98,7 +99,7 @@ from app.cache.patterns import (
     reliance,
 )
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
-from app.cache.warming import is_warm, warm, warm_scores
+from app.cache.warming import is_warm, right_so_far, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
@@ -159,12 +160,14 @@ __all__ = [
     "path",
     "pattern_pictures",
     "placebo",
+    "plain",
     "point",
     "portrait",
     "reached",
     "red_flags",
     "reliance",
     "result",
+    "right_so_far",
     "rivals",
     "rivals_of",
     "score_check",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_K = 100  # harmful samples to unlearn
 NETWORK = "network_on_stage"  # which network that learned on the Fix page's slider leads to
+RANKED = 50  # harmful samples that are listed
 STOP = "stop_"  # the beginning of the key of every strength
 RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names

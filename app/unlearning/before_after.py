@@ -47,7 +47,7 @@ def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) ->
 
     def section() -> None:
         with st.spinner("Fitting what to hold it against"):
-            view = proof.build(comparison, cache.rivals_of(review, variant))
+            view = proof.build(comparison, cache.rivals_of(review, variant), cache.dataset(review).unit)
         st.markdown(
             components.plain(view.verdict), help=f"{glossary.tip('Verdict', 'Refit')}\n\n{view.baselines}"
         )

@@ -306,8 +306,8 @@ def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
         "hovertemplate": "eigenvalue %{x}: %{y:.3f}<extra></extra>",
     }
     layout = {
-        "xaxis": {"title": {"text": "eigenvalue, in order"}, "dtick": 1},
-        "yaxis": {"title": {"text": "size"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": "point, in order"}, "dtick": 1},
+        "yaxis": {"title": {"text": "eigenvalue"}, "rangemode": "tozero"},
         "showlegend": False,
     }
     return _figure([trace], layout, height=240, top=8)

@@ -169,7 +169,7 @@ def build(
         points=points_table(path, data, attribute),
         judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
         fixes=_fixes(share, tests, simpler, data, attribute),
-        fixes_summary=_fixes_summary(share, tests, simpler),
+        fixes_summary=_fixes_summary(share, tests, simpler, data.unit),
         simpler_is_enough=_simpler_is_enough(tests[1], simpler, improve) if share else "",
         nobody_large="" if _can_say(tests[0].worst) else NOBODY_LARGE.format(figures.many(data.unit)),
     )
@@ -235,13 +235,15 @@ def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
     return f"{said}{served}, bias {figures.points(first.bias)} to {figures.points(last.bias)} points."
 
 
-def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline]) -> str:
+def _fixes_summary(
+    share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline], unit: str
+) -> str:
     rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
     rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
     told = "; ".join(
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
-    return f"Right with every group counted alike, on held-out test people: {told}."
+    return f"Right with every group counted alike, on held-out test {figures.many(unit)}: {told}."
 
 
 def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve: Improve) -> str:

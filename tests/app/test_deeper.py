@@ -50,7 +50,7 @@ class TestWords:
     def test_the_smallest_group_is_counted_and_a_handful_says_little(self):
         view, path = self.path()
         assert path.least == 20
-        assert "420 images of the validation samples choose, and the curve is theirs" in view.choosers
+        assert "420 digits of the validation samples choose, and the curve is theirs" in view.choosers
         assert "has 20 of them. A choice by so few says little" in view.choosers
         assert "says little" not in self.path(rare=40)[0].choosers
 
@@ -65,7 +65,7 @@ class TestWords:
         view = words.build(data, "colour", path, 1.0, tuple(tests), (), "groups")
         assert words.WORST not in view.fixes.columns
         assert view.nobody_large == (
-            "Who is served worst cannot be said: no group of one class and attribute value has 30 images."
+            "Who is served worst cannot be said: no group of one class and attribute value has 30 digits."
         )
 
     def figures(self):
@@ -133,7 +133,7 @@ class TestWords:
         data = cache.dataset(REVIEW)
         told = words.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
-            "1,100 images of the training and external samples teach it, in 700 steps of 128 each."
+            "1,100 digits of the training and external samples teach it, in 700 steps of 128 each."
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
 
@@ -155,7 +155,7 @@ class TestWords:
         tests = path.points[0].figures, path.points[-1].figures
         both = "validation", "external"
         view = words.build(data, "colour", path, 1.0, tests, (), "groups", both)
-        assert "408 images of the validation and external samples choose" in view.choosers
+        assert "408 digits of the validation and external samples choose" in view.choosers
         assert "Nobody among them judges a network that learned from them." in view.choosers
         assert view.choosers.endswith(
             "Fewer than 10 decide nothing: before and after on test people says more."
@@ -181,7 +181,7 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
         "learn_on_here"
     ]  # the section is folded
     assert any(
-        "Let a copy of the whole network learn on from 1,100 images" in c.value
+        "Let a copy of the whole network learn on from 1,100 digits" in c.value
         and "About 10 seconds on this machine" in c.value for c in test.caption
     )  # fmt: skip
     test.session_state["deeper"] = True

@@ -54,7 +54,7 @@ def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
     assert titles(test).startswith(
         f"Changing only the colour moves the answer by {100 * bias.value:.1f} points ("
     )
-    assert "is the answer for 0 % of pink images (0 to 7, n = 52)" in lead(test)  # second, what comes next
+    assert "is the answer for 0 % of pink digits (0 to 7, n = 52)" in lead(test)  # second, what comes next
     assert test.table[1].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
 
 

@@ -156,7 +156,7 @@ def test_a_model_is_debiased_without_a_mouse(visit):
     ).to_be_visible()
     lines = page.get_by_role("list", name="What was found, worst first").get_by_role("button")
     press(lines.nth(2))
-    expect(page.get_by_text("of pink images are answered “digit 2”")).to_be_visible()
+    expect(page.get_by_text("of pink digits are answered “digit 2”")).to_be_visible()
     tab_to(page, page.get_by_role("button", name="Limits", exact=True), back=True)
     page.keyboard.press("Enter")  # what it shows is here already
     press(page.get_by_role("slider", name="Limit"), "ArrowRight")

@@ -9,7 +9,7 @@ import pytest
 
 from fmd_core import __main__ as command
 from fmd_core.commands.audit_data import AuditData
-from fmd_core.commands.audit_model import open_model
+from fmd_core.commands.audit_model import Brought, open_model
 from fmd_core.commands.debias import CHANGES
 from fmd_core.datasets.families import load_dataset
 from fmd_core.models.classifier import TrainingRecipe
@@ -162,7 +162,9 @@ def test_what_a_file_claims_of_its_training_is_not_believed(tmp_path):
         load_demo_classifier("colored_digits"), trained_on="0" * 64, recipe=TrainingRecipe(epochs=3, seed=7)
     )
     save_classifier(claims, tmp_path / "claims.safetensors")
-    opened = open_model(AuditData(load_dataset("colored_digits")), tmp_path / "claims.safetensors", 0)
+    opened = open_model(
+        AuditData(load_dataset("colored_digits")), Brought(tmp_path / "claims.safetensors"), 0
+    )
     assert (opened.trained_on, opened.recipe) == ("", None)
     assert opened.fingerprint == claims.fingerprint
 

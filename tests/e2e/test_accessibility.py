@@ -42,12 +42,17 @@ LOOK = """async () => {
   })));
 }"""
 SHAPES = (
-    "[data-testid=stPlotlyChart], [data-testid=stTable], [data-testid=stDataFrame], [data-testid=stExpander]"
+    "[data-testid=stPlotlyChart], [data-testid=stTable], [data-testid=stDataFrame], [data-testid=stExpander], "
+    ".st-key-before_after"
 )
-CHARTS = """shapes => shapes.map((shape, i) => ({
-  kind: shape.dataset.testid, told: shape.getAttribute('aria-label') ?? '',
+CHARTS = """shapes => { return shapes.map((shape, i) => ({
+  kind: shape.dataset.testid, told: shape.getAttribute('aria-label') ?? ours(shape) ?? '',
   next: shapes[i + 1]?.dataset.testid ?? '', text: shapes[i + 1]?.textContent ?? '',
-})).filter(shape => shape.kind === 'stPlotlyChart')"""
+})).filter(shape => ['stPlotlyChart', 'stElementContainer'].includes(shape.kind));
+function ours(shape) {  // what we draw lies in a component
+  const drawn = shape.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot?.querySelector('svg');
+  return drawn?.getAttribute('aria-label');
+} }"""
 FOCUSED = "element => element === element.getRootNode().activeElement && element.getClientRects().length > 0"
 
 

@@ -85,7 +85,7 @@ def open_fully(visitor, path):
         expect(page.get_by_test_id("stSidebar").get_by_text("In force: variant 1")).to_be_visible()
         way_to(page, "Compare").click()
         expect(page.get_by_role("heading", name="Variants that you kept")).to_be_visible()
-        expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+        expect(page.locator(".st-key-before_after svg").first).to_be_visible()
     if path == "method":
         page.get_by_text("The formulas").nth(2).click()
         expect(page.locator(".katex:visible").first).to_be_visible()

@@ -70,7 +70,7 @@ class Way:
 
 
 def walk(browser: Browser, url: str, buttons: Sequence[str], wanted: dict[str, str]) -> Way:
-    """A new visitor presses the buttons, one after the other, as soon as each is there."""
+    """A new visitor presses the buttons, by name or selector, one after the other, as soon as each is there."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(240_000)
     try:
@@ -78,7 +78,10 @@ def walk(browser: Browser, url: str, buttons: Sequence[str], wanted: dict[str, s
         page.add_init_script(COUNT)
         page.goto(url)
         for name in buttons:
-            page.get_by_role("button", name=name).first.click()
+            asked = (
+                page.locator(name) if name.startswith(".") else page.get_by_role("button", name=name).first
+            )
+            asked.click()
         milliseconds, shows = page.evaluate(SEEN, wanted)
         return Way(page.evaluate("window.clicks"), milliseconds / 1000, shows)
     finally:

@@ -191,6 +191,26 @@ def test_fast_slider_moves_end_where_the_slider_stands(visit):
     assert visitor.finished - before <= 2  # nothing is left in a queue
 
 
+def test_twins_and_ring_follow_the_slider_before_the_server_answers(visit):
+    visitor, silent = visit(), []
+
+    def pass_on(browser):
+        server = browser.connect_to_server()
+        server.on_message(lambda message: None if silent else browser.send(message))
+
+    page = visitor.page
+    page.route_web_socket("**/_stcore/stream", pass_on)
+    page.goto(f"{visitor.base}/unlearn")
+    told, ring = page.locator(".told"), page.locator(".fmd-ring")
+    expect(told).to_contain_text("24 twins now get one answer; as before", timeout=90_000)
+    expect(ring).to_be_visible()
+    original = ring.get_attribute("style")
+    silent.append("from now on")
+    page.get_by_role("slider", name="Strength").press("ArrowRight")
+    expect(told).to_contain_text("of 24 twins now get one answer; before, ")
+    expect(ring).not_to_have_attribute("style", original)
+
+
 def test_the_first_words_are_painted_before_any_script_ran(chromium, server):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()

@@ -23,6 +23,7 @@ SHOWN = 24  # twins on the stage
 SLIDER = "slider"  # the container with the slider that everything here follows
 REACH_WORDS = {
     "reaches": "reaches {}",
+    "stays within": "stays within {}",
     "misses": "misses {}",
     "cannot be said": "cannot be said",
     "refused": "refused",
@@ -72,7 +73,7 @@ def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float, *, is_shown: 
             review, variant.aim, variant.strategy, variant.k, made.strength, made.blend, variant.tolerance
         )
         card = judged(offer, offered, f"{review.depth}, {offer.stop}")
-        reaches |= card.reach == "reaches"
+        reaches |= card.reach in ("reaches", "stays within")
         show(card, limit, is_shown and memory.value(key, "") == offer.stop, _go(key, offer.stop))
     return reaches
 

@@ -10,8 +10,8 @@ from fmd_core import Comparison, PathPoint, UnlearningPath, figures
 from fmd_core.measure import slopes
 from fmd_core.measure.verdict.values import Finding, Outcome
 
-Reach = Literal["reaches", "misses", "cannot be said", "refused"]
-"""Whether a target is reached on held-out people; "refused" is the guard's word."""
+Reach = Literal["reaches", "stays within", "misses", "cannot be said", "refused"]
+"""Whether a target is reached on held-out people, who were beyond it before; "refused" is the guard's word."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def card(
         ("Changes", how),
     ]
     by_ratio = after is not None and after.ratio is not None
-    return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), by_ratio, tuple(rows))
+    return Card(
+        offer.title, offer.stop, " → ".join(known), _reach(offer, before, after), by_ratio, tuple(rows)
+    )
 
 
 def _who(found: slopes.Slopes, role: slopes.Role) -> str:
@@ -105,10 +107,12 @@ def _who(found: slopes.Slopes, role: slopes.Role) -> str:
     return f"{line.change.who} {slopes.moved(line.change)} %"
 
 
-def _reach(offer: Offer, after: Finding | None) -> Reach:
+def _reach(offer: Offer, before: Finding | None, after: Finding | None) -> Reach:
     if offer.refusal:
         return "refused"
     if after is None:
         return "cannot be said"
+    if before is not None and before.outcome is after.outcome is Outcome.WITHIN:
+        return "stays within"
     words: dict[Outcome, Reach] = {Outcome.WITHIN: "reaches", Outcome.BEYOND: "misses"}
     return words.get(after.outcome, "cannot be said")

@@ -15,8 +15,8 @@ from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import uploads
 from app.session import access, state
 from app.view_models.language_asked import Asked, Scored, TakenOut
-from fmd_core.home import data_folder
 from fmd_core.errors import ModelError
+from fmd_core.home import data_folder
 from fmd_core.language import study, trial
 from fmd_core.language.document import preference_sentence, tried_sentence
 from fmd_core.language.examples import read_examples, some_of

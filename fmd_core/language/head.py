@@ -164,11 +164,11 @@ def with_rows(head: TokenHead, answers: Answers, change: RowChange) -> Answers:
             moved[part, at] = (np.exp(sharpness * after - known) - np.exp(sharpness * before - known)).sum(
                 axis=1
             )
-    at = number[reading.tokens]
+    row = number[reading.tokens]
     gained = np.zeros(len(reading.tokens))
-    known = np.flatnonzero(at >= 0)
-    gained[known] = np.einsum(
-        "nd,nd->n", reading.features[reading.position[known]], delta[at[known]], dtype="float64"
+    here = np.flatnonzero(row >= 0)
+    gained[here] = np.einsum(
+        "nd,nd->n", reading.features[reading.position[here]], delta[row[here]], dtype="float64"
     )
     shift = np.log(np.maximum(1 + moved, LEAST_REST))
     return replace(answers, logits=answers.logits + gained, normalisers=answers.normalisers + shift)

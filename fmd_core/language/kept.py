@@ -44,7 +44,7 @@ def _arrays(found: Answers) -> dict[str, Array]:
 def _read(path: Path) -> Answers:
     with np.load(path, allow_pickle=False) as file:
         names = set(file.files)
-        batches = []
+        batches: list[Batch] = []
         while f"ids.{len(batches)}" in names:
             batches.append(Batch(*(file[f"{part}.{len(batches)}"] for part in PARTS)))
         reading = Reading(

@@ -60,8 +60,8 @@ class Batch:
             return None
         texts, row = np.unique(asked[:, 0], return_inverse=True)
         long = int(self.counts[texts].sum(axis=1).max())
-        kept = (part[texts, :long] for part in (self.ids, self.counts, self.hidden))
-        return Batch(*kept, np.column_stack([row, asked[:, 1], number[asked[:, 2]]]))
+        renamed = np.column_stack([row, asked[:, 1], number[asked[:, 2]]])
+        return Batch(self.ids[texts, :long], self.counts[texts, :long], self.hidden[texts, :long], renamed)
 
 
 @dataclass(frozen=True, eq=False)

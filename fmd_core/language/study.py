@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeGuard
 
 import numpy as np
 
@@ -166,7 +165,7 @@ class LanguageStudy:
     ) -> tuple[float, Change]:
         """What these examples choose of one form, with its strength. DataError or SolverError where it cannot be."""
         self._check(model)
-        if _in_rows(form):
+        if form == "published" or form == "rows":
             return self._rows(form)
         return block_training.trained(form, model, self.head, self.examples, self.answers, self.weights, tell)
 
@@ -239,10 +238,6 @@ class LanguageStudy:
     def _check(self, model: LanguageModel) -> None:
         if model.digest != self.digest:
             raise DataError("The model is not the one that read this set; take the same.")
-
-
-def _in_rows(form: unlearning.Form) -> TypeGuard[unlearning.RowForm]:
-    return form in unlearning.LADDER
 
 
 def prose_lines() -> list[str]:

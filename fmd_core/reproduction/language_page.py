@@ -11,7 +11,7 @@ from fmd_core.errors import DataError
 from fmd_core.intervals import Estimate
 from fmd_core.language.document import figure
 from fmd_core.language.examples import SETS
-from fmd_core.language.unlearning import FORMS
+from fmd_core.language.unlearning import FORMS, Form
 from fmd_core.running.whole_files import written_whole
 
 JSON, MARKDOWN = "language_models.json", "language_models.md"
@@ -81,7 +81,7 @@ def _by_type(told: Told) -> str:
     return "\n".join(lines)
 
 
-def _before_after(before: Told, tried: Mapping[str, Told]) -> str:
+def _before_after(before: Told, tried: Mapping[Form, Told]) -> str:
     lines = [
         "| | LMS | SS | ICAT | difference | change at equal temperature | perplexity | at its best temperature | |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---|",

@@ -113,7 +113,7 @@ def moves(
         page.wait_for_timeout(300)
         sent, size = wire.messages, wire.bytes
         browser, worked = main_thread(session), sum(server.cpu_times()[:2])
-        visitor.act(lambda key=key: page.keyboard.press(key))
+        visitor.act(lambda key=key: slider.press(key))
         times = page.evaluate(REST, AT_REST_MS)
         begun = times.pop("pressed")
         took = {name: time - begun for name, time in times.items()}

@@ -155,8 +155,8 @@ def _runs(review: Review) -> list[Run]:
         kept.values(), key=lambda found: not found.method
     ):  # ours come last, and are shown first
         there = replace(review, beside=found.id)
-        variant = Retrained(there, state.aim(), words.way_of(found), words.named(found), found.tolerance)
-        add(Run(variant, found.improve, found.judged_by))
+        made = Retrained(there, state.aim(), words.way_of(found), words.named(found), found.tolerance)
+        add(Run(made, found.improve, found.judged_by))
     for past in state.history().kept:
         variant = past.variant
         if (

@@ -33,7 +33,7 @@ bench: .venv/develop .venv-bench/ready
 	$(BIN)/python tests/benchmarks/core_speed.py
 	$(BIN)/python tests/ensure_browser.py
 	$(BIN)/python tests/benchmarks/app_speed.py
-	for part in field_agreement field_speed unlearning_quality scaling page; do \
+	for part in field_agreement field_speed unlearning_quality scaling growth page; do \
 	  .venv-bench/bin/python tests/benchmarks/$$part.py || exit 1; done
 
 demo: .venv/runtime            # rebuild sample_data from its sources (trains both models, about 4 minutes)

@@ -16,7 +16,7 @@ A whole review of the bundled demo. The examples of single functions go on from 
 >>> import fmd_core as fmd
 >>> data, model = fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits")
 >>> data
-AttributeDataset(Coloured digits, 1,797 images, digit in 10 classes, attributes: colour, paper)
+AttributeDataset(Coloured digits, 1,797 digits, digit in 10 classes, attributes: colour, paper)
 >>> model
 Classifier(small_cnn, 10 classes, 64 features)
 

@@ -154,7 +154,7 @@ def strategies() -> tuple[Strategy, ...]:
 
 def default_strategy(twins: str) -> str:
     """The strategy to begin with, by how twins are made: where only some samples have twins the others must not be
-    forgotten."""
+    forgotten. docs/text.md says by which rule the form was found better where, and a test holds both together."""
     return "retained" if twins == "swapped" else DEFAULT_STRATEGY
 
 

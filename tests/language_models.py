@@ -9,6 +9,8 @@ TINY = {
     "llama": {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
               "num_key_value_heads": 1, "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 1},
     "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "bos_token_id": 1, "eos_token_id": 1},
+    "gpt_neox": {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+                 "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 1},
     "bert": {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
              "max_position_embeddings": 64},
 }  # fmt: skip
@@ -87,3 +89,15 @@ def data_folder(place):
     ]
     (place / "text/crows_pairs/crows_pairs_anonymized.csv").write_text("\n".join(rows) + "\n")
     return place
+
+
+def trained_quickly(patch):
+    """Few steps of training, and no bound on perplexity, which random weights do not keep."""
+    from dataclasses import replace
+
+    from fmd_core.language import block_training
+
+    for form, plan in block_training.PLANS.items():
+        quick = replace(plan, rate=3e-3, retain=0.3, steps=20, keep_every=10)
+        patch.setitem(block_training.PLANS, form, quick)
+    patch.setattr(block_training, "CHOSEN_PERPLEXITY", 5.0)

@@ -27,8 +27,8 @@ LONGEST_SECONDS = 120.0  # for one rerun; the machine may be busy
 class Server:
     """`streamlit run app/server.py` on a port and in a home of its own."""
 
-    def __init__(self, home: Path) -> None:
-        self.home, self.log = home, home / "server.log"
+    def __init__(self, home: Path, log: str = "server.log") -> None:
+        self.home, self.log = home, home / log
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -82,7 +82,13 @@ class Server:
 
     def cookie(self) -> str:
         """What protects a visitor's session from other sites."""
-        return (self._ask("/_stcore/health").getheader("set-cookie") or "").split(";")[0]
+        return cookies_of(self._ask("/_stcore/health"))
+
+
+def cookies_of(answer: http.client.HTTPResponse) -> str:
+    """What an answer sets, as a client sends it back; Streamlit's own first."""
+    given = [text.split(";")[0] for text in answer.headers.get_all("set-cookie") or []]
+    return "; ".join(sorted(given, key=lambda text: not text.startswith("_streamlit")))
 
 
 class Visitor:
@@ -98,7 +104,7 @@ class Visitor:
                 open_timeout=60,
                 ping_interval=None,
                 additional_headers={"Cookie": cookie},
-                subprotocols=["streamlit", cookie.split("=", 1)[1]],
+                subprotocols=["streamlit", cookie.split(";")[0].split("=", 1)[1]],
             )
         )
         self.query, self.page = query, ""

@@ -11,8 +11,10 @@ from app.unlearning import before_after, kept_variants, stage
 from app.view_models import compare
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
+from fmd_core import figures
 
 REVIEW = state.review()
+KICKER = f"Compare · on held-out {figures.many(cache.dataset(REVIEW).unit)}"
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
 # What each is called, by what it is in the address: so another browser opens the same comparison.
 names_of = {compare.address_of(side, REVIEW.model): name for name, side in found.items()}
@@ -56,7 +58,7 @@ def evidence(names: tuple[str, str]) -> None:
     result = BeforeAfter(cache.dataset(REVIEW), comparison, others, names)
     with top:
         lead = compare.who_gained_and_lost(comparison, result)
-        components.header("Compare · on held-out people", compare.headline(comparison, names), lead)
+        components.header(KICKER, compare.headline(comparison, names), lead)
         if said := compare.refusals((first, second), names, state.history()):
             st.warning(components.plain(said))
     if comparison.verdict == "unchanged":
@@ -85,7 +87,7 @@ one, other = choose()
 if one is None or other is None or found[one] == found[other]:
     with top:
         components.header(
-            "Compare · on held-out people",
+            KICKER,
             "Which one is better?",
             compare.ASK if None in (one, other) else compare.SAME,
         )

@@ -64,7 +64,7 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
         )  # fmt: skip
         k = st.number_input(
             "How many (K)",
-            value=50,
+            value=state.RANKED,
             step=10,
             key="harmful_k",
             persist_state="session",

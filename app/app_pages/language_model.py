@@ -97,27 +97,50 @@ def scored_section(found: Scored) -> None:
 def change_section(found: Scored) -> None:
     """A little of it taken out, as a job."""
     from app.view_models import language_model as view
-    from app.widgets import panels
 
     st.header("Take it out", anchor=False)
     st.write(
-        "Half of the target terms change rows of the last layer; the other half judge. Perplexity and the distance "
-        "stand beside every ICAT, because a wrecked model can have a good one. Nothing is saved."
+        "Half of the target terms change the model; the other half judge. Perplexity and the distance stand beside "
+        "every ICAT, because a wrecked model can have a good one. Nothing is saved."
     )
-    if st.button("Take it out (experimental)", disabled=not access.may_change(), key="language_change_begin"):
-        jobs.take_out(found.asked, upload())
+    forms = st.multiselect(
+        "How deep", list(view.DEPTHS), default=list(view.DEPTHS), format_func=view.DEPTHS.__getitem__,
+        key="language_depths", help="The last layer takes seconds, blocks take minutes: they are trained.",
+    )  # fmt: skip
+    if st.button(
+        "Take it out (experimental)",
+        disabled=not (access.may_change() and forms),
+        key="language_change_begin",
+    ):
+        jobs.take_out(found.asked, upload(), tuple(form for form in view.DEPTHS if form in forms))
         st.rerun()
     told = jobs.result(jobs.TAKEN_OUT)
-    if not isinstance(told, TakenOut) or told.asked != found.asked:
-        return
-    st.caption(
-        f"Decided by {told.told.n_deciding} target terms, judged on {told.told.n_judging} others, all bias types "
-        "together. Where intervals overlap, two figures may differ by chance."
-    )
-    for one, sentence in zip(told.told.tried, told.sentences, strict=True):
-        (st.warning if one.refused else st.write)(components.plain(sentence))
-        shown = panels.plain_cells(view.before_after(told.told, one))
-        st.table(shown, border="horizontal", hide_index=True, alt=sentence)
+    if isinstance(told, TakenOut) and told.asked == found.asked:
+        taken_out(told)
+
+
+def taken_out(found: TakenOut) -> None:
+    """How much closer each depth brings the sentences, what it costs, and why some are refused."""
+    from app.view_models import language_model as view
+    from app.widgets import panels
+
+    told = found.told
+    if told.tried:
+        panels.bar_chart(
+            view.closer(told),
+            key="language_closer",
+            axis="how far apart, change in %",
+            signed=True,
+        )
+        st.caption(
+            f"Decided by {told.n_deciding} target terms, judged on {told.n_judging} others, all bias types together. A "
+            "model that is less sure of every word holds all sentences closer; so both are made as sure as suits them "
+            "best before they are compared. Where intervals overlap, two figures may differ by chance."
+        )
+    for sentence in view.refusals(told):
+        st.warning(components.plain(sentence))
+    for form, why in told.left_out:
+        st.info(components.plain(f"{view.DEPTHS[form]}: not tried. {why}"))
 
 
 def corpus_section(found: Scored) -> None:

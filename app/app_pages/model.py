@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache
+from app.jobs import job_panel
 from app.opening import class_order_form, model_forms, weights_form
 from app.session import state
 from app.widgets import components
@@ -10,13 +11,25 @@ from app.widgets import components
 model_forms.adopt_named_job()
 REVIEW = state.review()
 data = cache.dataset(REVIEW)
-components.header(
-    f"Model · for {data.name}",
-    model_forms.name_of(REVIEW),
-    f"A model for this data answers {data.target.name}: {', '.join(data.target.levels[:10])}. "
+WAYS = {"train": "Train one here", "open": "Open a model file"}
+ANSWERS = f"A model for this data answers {data.target.name}: {', '.join(data.target.levels[:10])}. "
+UNCHANGED = (
     "It is never changed itself: unlearning changes the last layer or two in a copy, and training against an "
-    "attribute makes a new network from a copy of it.",
+    "attribute makes a new network from a copy of it."
 )
+
+
+making = model_forms.under_way(REVIEW)
+if making is None:
+    right = model_forms.right(REVIEW) if REVIEW.has_model else ""
+    components.header(
+        f"Model · for {data.name}", model_forms.name_of(REVIEW), f"{right} {ANSWERS}{UNCHANGED}".lstrip()
+    )
+else:
+    components.header(
+        f"Model · for {data.name}", *job_panel.heading(making, "The model is opened once it is there.")
+    )
+    model_forms.follow(REVIEW)
 if data.notes:
     with st.expander("What was left out of the data, or changed"):
         st.markdown("\n".join(f"- {components.plain(note)}" for note in data.notes))
@@ -32,13 +45,13 @@ if REVIEW.has_model:
     components.next_step("app_pages/find_bias.py", "Find the bias")
     weights_form.passport(REVIEW)
     st.subheader("Another model", anchor=False)
-WAYS = {"train": "Train one here", "open": "Open a model file"}
 way = st.segmented_control(
     "Where the model comes from", list(WAYS), format_func=WAYS.__getitem__, default="train", required=True,
     key="model_way", persist_state="session", label_visibility="collapsed",
 )  # fmt: skip
 if way == "train":
-    model_forms.train(REVIEW)
+    model_forms.train(REVIEW, with_plan=making is None)
 else:
     weights_form.draw(REVIEW)
-model_forms.follow(REVIEW)
+if making is None:
+    model_forms.follow(REVIEW)

@@ -7,9 +7,11 @@ from app.samples import likeness_of_twins, sample_detail, vetoes
 from app.session import state
 from app.view_models import glossary, twins
 from app.widgets import components, gallery, portraits
+from fmd_core.kinds import find_kind
 
 REVIEW = state.review()
 attribute, variant = state.attribute(), state.current()
+SIZE: gallery.Size = "pairs" if find_kind(cache.dataset(REVIEW).source.kind).has_pictures else "wide"
 with st.spinner("Drawing the twins"):
     head = cache.head(REVIEW, variant)
 
@@ -34,7 +36,7 @@ def pairs_in_order() -> None:
             persist_state="session",
             help=glossary.tip("Decision flip"),
         )
-        most = st.selectbox("Show", (24, 60, 120), key="twins_most", persist_state="session", width=110)
+        most = st.selectbox("Show", (12, 24, 60, 120), key="twins_most", persist_state="session", width=110)
         split = st.selectbox(
             "Whose twins",
             tuple(twins.PARTS),
@@ -61,7 +63,7 @@ def pairs_in_order() -> None:
             t.row,
             (picture(t.favoured, view.redrawn), picture(t.other, view.redrawn)),
             f"truly {t.label}",
-            f"sure of it: {100 * t.favoured.confidence:.0f} % and {100 * t.other.confidence:.0f} %",
+            twins.sureness(t),
         )
         for t in view.twins
     ]
@@ -70,7 +72,7 @@ def pairs_in_order() -> None:
     vetoes.left_out(REVIEW, attribute)
     left, right = st.columns([3, 5], gap="medium")
     with right:
-        chosen = gallery.show(tiles, key="twins_gallery", label="Twin pairs", size="wide", selectable=True)
+        chosen = gallery.show(tiles, key="twins_gallery", label="Twin pairs", size=SIZE, selectable=True)
     with left:
         sample_detail.draw_pair(REVIEW, attribute, split, view.twins, chosen, redrawn=view.redrawn)
     with st.expander("The same as a table"):

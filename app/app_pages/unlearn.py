@@ -6,7 +6,17 @@ from app import cache
 from app.opening import permalink
 from app.record.review import Aim
 from app.session import state
-from app.unlearning import aimed, before_after, deeper, history_panel, roads, stage, trade_off
+from app.unlearning import (
+    aimed,
+    before_after,
+    deeper,
+    history_panel,
+    learned_runs,
+    network_stage,
+    roads,
+    stage,
+    trade_off,
+)
 from app.unlearning.unlearn_controls import choose_strength, choose_way, require_sweep, suggestion
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
@@ -23,25 +33,37 @@ def conversation() -> None:
         st.rerun()  # the whole page: sidebar and controls stand elsewhere
     top = st.container()
     left, right = st.container(key="fix").columns([5, 11], gap="medium")
+    run = learned_runs.on_stage(state.review())
     try:
         with left, st.spinner("Trying every strength"):
             offered = st.container()
             with st.expander("Choose by hand"):
                 chosen = choose_way()
-        with right, st.container(border=True, key="slider"):
-            choice = choose_strength(chosen)
+        with right, st.container(border=True, key=stage.SLIDER):
+            standing = network_stage.choose(run, chosen.tolerance) if run else None
+            choice = chosen.path.original if standing else choose_strength(chosen)
     except FMDError:  # the sentence stands below; the page keeps its question
         with top:
             components.header("Unlearn · against the original model", "This cannot be tried.")
         raise
-    path, variant = chosen.path, chosen.recipe(choice)
-    review, aim = variant.review, variant.aim  # not the page's: it runs less often than this part of it
+    path, recipe = chosen.path, chosen.recipe(choice)
+    variant = (standing and standing.variant) or recipe
+    is_original, refusal = variant is recipe and choice is path.original, choice.refusal
+    review, aim = recipe.review, recipe.aim  # not the page's: it runs less often than this part of it
     limit = state.limits().of_aim(aim.measure)
     with right:  # the twins move first; held-out people are asked next
-        stage.twins(path, variant)
+        if standing:
+            stage.twins(path, recipe, standing.beside, standing.way)
+        else:
+            stage.twins(path, recipe)
         curved, sloped = st.columns(2, gap="small")
         with curved, st.container(border=True, height="stretch"):
-            curve = draw_curve(path, choice, aim)
+            if standing:
+                standing.draw_curve()
+                reason, warning, refusal = standing.reason, standing.refusal, standing.refusal
+            else:
+                curve = draw_curve(path, choice, aim)
+                reason, warning = curve.reason, curve.warning
     data = cache.dataset(review)
     comparison = cache.comparison(review, variant, aim.attribute)
     with sloped, st.container(border=True, height="stretch"):
@@ -49,7 +71,7 @@ def conversation() -> None:
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
-        elsewhere = unlearn.standing_on_original(path, choice, state.history())
+        elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
         was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
         said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
         components.header(
@@ -60,29 +82,29 @@ def conversation() -> None:
         aimed.propose(aim)
     with offered:
         stage.target(limit)
-        stage.cards(path, variant, limit)
-        if curve.warning:
-            st.warning(components.plain(curve.warning))
-        history_panel.draw(
-            variant, refused=bool(choice.refusal), shortcut=suggestion(path, choice, variant),
-            is_original=choice is path.original,
-        )  # fmt: skip
+        first = st.container()
+        reaches = stage.cards(path, recipe, limit, is_shown=standing is None)
+        deep = st.container() if reaches else first
+        if warning:
+            st.warning(components.plain(warning))
+        shortcut = None if standing else suggestion(path, choice, recipe)
+        history_panel.draw(variant, refused=bool(refusal), shortcut=shortcut, is_original=is_original)
         within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit)
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)
     with st.expander("Our suggestion, and why: what validation people say"):
-        st.caption(
-            components.plain(f"Our suggestion: {curve.reason}"), help=glossary.tip("Our suggestion", "Guard")
-        )
-    roads.draw(variant)
-    deeper.draw(variant.tolerance)
+        st.caption(components.plain(reason), help=glossary.tip("Our suggestion", "Guard"))
+    roads.draw(recipe)
+    deeper.draw(recipe.tolerance)
     if comparison.verdict == "unchanged":
         st.info("Move the strength, or choose one of the offers, and see before and after here.")
     else:
         proof = before_after.did_it_work(state.review(), variant, comparison)
         before_after.draw("unlearn", review, result, proof)
     permalink.write()
+    with deep:  # last: what a network would take is measured once
+        network_stage.offer(state.review(), aim, recipe.tolerance, limit, run if standing else None)
 
 
 def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.CurveView:
@@ -90,7 +112,7 @@ def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.Cur
     named = unlearn.axes(path, aim.measure)
     axis = trade_off.choose_axis(named)
     curve = unlearn.build_curve(path, choice, axis, named[axis])
-    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure))
+    trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure), slider=stage.SLIDER)
     return curve
 
 

@@ -54,6 +54,7 @@ from app.cache.influences import (
     worst_served,
 )
 from app.cache.judgements import (
+    accuracy,
     answered,
     are_answered,
     audit,
@@ -70,9 +71,11 @@ from app.cache.judgements import (
     side_by_side,
     side_by_side_biases,
     stage,
+    stage_answers,
     verdict,
 )
 from app.cache.opened import (
+    are_read,
     classifier,
     dataset,
     depths,
@@ -82,6 +85,7 @@ from app.cache.opened import (
     open_data,
     pairs,
     placebo,
+    plain,
     store,
     study,
     testable,
@@ -95,13 +99,15 @@ from app.cache.patterns import (
     reliance,
 )
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
-from app.cache.warming import is_warm, warm, warm_scores
+from app.cache.warming import is_warm, right_so_far, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "accuracy",
     "answered",
     "are_answered",
     "are_labels_doubted",
+    "are_read",
     "are_scored",
     "are_tried",
     "audit",
@@ -154,12 +160,14 @@ __all__ = [
     "path",
     "pattern_pictures",
     "placebo",
+    "plain",
     "point",
     "portrait",
     "reached",
     "red_flags",
     "reliance",
     "result",
+    "right_so_far",
     "rivals",
     "rivals_of",
     "score_check",
@@ -169,6 +177,7 @@ __all__ = [
     "side_by_side",
     "side_by_side_biases",
     "stage",
+    "stage_answers",
     "standing",
     "store",
     "study",

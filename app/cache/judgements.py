@@ -8,21 +8,21 @@ from dataclasses import replace
 import numpy as np
 
 import fmd_core as fmd
-from app.cache import fixes
+from app.cache import deeper, fixes
 from app.cache.bounded import kept
 from app.cache.opened import dataset, plain, study, testable
 from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
-from fmd_core.data import ignore_progress
-from fmd_core.measure.bias_functions import pair_flips
+from fmd_core.data import Array, ignore_progress
+from fmd_core.measure.bias_functions import pair_flips, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Judges
 from fmd_core.study.answering import answered_by_another_system, verdict_of_another_system
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
-from fmd_core.twins.casting import cast
+from fmd_core.twins.casting import cast, seen_again
 
 
 def _in_force(review: Review, variant: Variant | None) -> Study:
@@ -33,6 +33,11 @@ def _in_force(review: Review, variant: Variant | None) -> Study:
 def audit(review: Review, variant: Variant | None) -> fmd.BiasReport:
     """Every attribute's bias on held-out test people."""
     return _in_force(review, variant).audit(fixes.named_head(review, variant))
+
+
+def accuracy(review: Review) -> fmd.Estimate:
+    """How often the original is right of held-out test people, known long before the audit."""
+    return study(review).accuracy()
 
 
 def verdict(review: Review, variant: Variant | None, criteria: Criteria | None = None) -> fmd.Verdict:
@@ -68,12 +73,40 @@ def judges(review: Review, variant: Variant | None) -> Judges:
 
 
 @kept()
-def stage(review: Review, attribute: str, fix: Variant | None, most: int) -> fmd.CounterfactualPairs:
-    """A few held-out twins that stand for all, by the original and by a fix."""
+def stage(
+    review: Review, attribute: str, fix: Variant | None, most: int, beside: str = ""
+) -> fmd.CounterfactualPairs:
+    """A few held-out twins that stand for all, by the original and by a fix; as the original and the network `beside`
+    it see them, where there is one."""
     pairs = study(review).pairs("test", attribute)
     heads = [fixes.head(review, change) for change in dict.fromkeys((None, fix))]
     flips = np.stack([pair_flips(head, pairs) for head in heads])
-    return cast(pairs, flips, most)
+    chosen = cast(pairs, flips, most)
+    if not beside:
+        return chosen
+    return seen_again(chosen, study(replace(review, beside=beside)).pairs("test", attribute))
+
+
+@kept()
+def stage_answers(
+    review: Review,
+    attribute: str,
+    fix: Variant | None,
+    most: int,
+    variants: tuple[Variant | None, ...],
+    beside: str = "",
+) -> Array:
+    """What the twins of `stage` are answered by each variant: class codes (n_variants, 2, n_pairs), the favoured side
+    first."""
+    pairs = stage(review, attribute, fix, most, beside)
+    heads = [_untold(replace(review, beside=beside), variant) for variant in variants]
+    sides = (pairs.favoured.features, pairs.other.features)
+    return np.array([[predictions(head, features) for features in sides] for head in heads])
+
+
+def _untold(review: Review, variant: Variant | None) -> fmd.Head:
+    """A head whatever the guard says of it: on the way to a network it would be asked at every point."""
+    return deeper.mixed_head(variant) if isinstance(variant, Retrained) else fixes.head(review, variant)
 
 
 @kept()

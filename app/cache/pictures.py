@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 import fmd_core as fmd
 from app.cache import fixes, opened
@@ -13,6 +14,7 @@ from fmd_core.data import Array, Split
 from fmd_core.explain.attributions import Method, average_input, explain, methods
 from fmd_core.imaging import data_uri
 from fmd_core.kinds import Portrait, find_kind
+from fmd_core.models.preprocess import Preprocess
 from fmd_core.twins.pairs import counterpart_levels
 
 
@@ -64,5 +66,8 @@ def heat(
     from fmd_core.explain import heat_map
 
     values = explanation(review, variant, row, attribute, code, target, method).contributions
-    picture = opened.dataset(review).source.display(row, attribute, code)
-    return data_uri(heat_map.overlay(np.asarray(picture), values, scale), heat_map.SIDE)
+    picture = np.asarray(opened.dataset(review).source.display(row, attribute, code))
+    seen = opened.classifier(review).preprocess
+    if isinstance(seen, Preprocess) and seen.is_read_whole:  # squashed or padded: the map lies over all of it
+        picture = seen.enlarged(heat_map.SIDE).fitted(Image.fromarray(picture))
+    return data_uri(heat_map.overlay(picture, values, scale), heat_map.SIDE)

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from app.cache import fixes, influences, judgements, opened
 from app.record.review import Aim, Review
 from fmd_core.data import SPLITS, ignore_progress
+from fmd_core.intervals import rate_estimate
+from fmd_core.measure.verdict.values import Accuracy
 from fmd_core.method import default_strategy
 from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress, Step, in_turn
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
+def right_so_far(review: Review) -> Accuracy | None:
+    """How often the model is right about held-out samples, as soon as it has read them: long before their twins are
+    read. None before that, and where nobody knows what its outputs mean or who judges a small table is not ready."""
+    if not opened.are_read(review, "test") or not judgements.are_answered(opened.plain(review)):
+        return None
+    model, data = opened.classifier(review), opened.dataset(review)
+    if model.outputs is not None and model.outputs.is_open:
+        return None
+    test = opened.features(review, "test")
+    answers = model.head.probabilities(test.features).argmax(axis=1)
+    known, n = rate_estimate(int((answers == test.labels).sum()), len(test.labels)), len(test.labels)
+    if known.value is None or known.low is None or known.high is None:
+        return None
+    counts = np.bincount(test.labels, minlength=len(data.target.levels))
+    most = int(counts.argmax())
+    return Accuracy(known.value, known.low, known.high, n, float(counts[most] / n), data.target.levels[most])
+
+
 def warm(review: Review, progress: Progress = ignore_progress) -> None:
     """Compute what the first pages say: features, twins, the other models of a small table and the audit; `progress`
     may raise to stop."""
-    steps: list[Step] = [partial(opened.features, review, split) for split in SPLITS]
+    judging_first = sorted(
+        SPLITS, key=lambda split: split != "test"
+    )  # what can be said early is said of them
+    steps: list[Step] = [partial(opened.features, review, split) for split in judging_first]
     names = changeable(opened.dataset(review))
     steps += [partial(opened.pair_up, review, "test", attribute) for attribute in names]
     if not judgements.are_answered(opened.plain(review)):

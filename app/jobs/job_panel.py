@@ -8,27 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import escape
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.jobs.durations import Size
 from app.jobs.registry import REGISTRY, Job, Progress
 from app.session import access, state
 from app.widgets import components
-from fmd_core import FMDError
+from fmd_core import FMDError, figures
 
+MOST_NAMED = 3  # works before one's own that are named
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
 LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
 GOES_ON = "You stopped waiting for this work. It goes on for somebody else who needs the same."
+ELSEWHERE = (
+    "under way for {}, in another process of this server. Whoever began it sees how far it is and can stop it; what is "
+    "kept of it will be here too."
+)
 UNKNOWN = "That job is not known here; it may have ended with the server."
 
 
-def start_job(key: str, title: str, work: Callable[[Progress], object], about: object = None) -> Job:
+def start_job(
+    key: str, title: str, work: Callable[[Progress], object], about: object = None, size: Size | None = None
+) -> Job:
     """Begin long work, or find the same work going on, and put its id into address and session."""
-    job = REGISTRY.start(key, title, work, about=about)
+    job = REGISTRY.start(key, title, work, about=about, size=size)
     follow(job)
     return job
 
@@ -48,8 +58,9 @@ def leave(job: Job) -> None:
         del st.query_params["job"]
 
 
-def draw(job_id: str) -> Job | None:
-    """A panel that follows one job to its end. None, and a sentence, when nobody knows the id."""
+def draw(job_id: str, also: Callable[[Job], None] | None = None) -> Job | None:
+    """A panel that follows one job to its end; `also` draws what it can show before. None, and a sentence, when
+    nobody knows the id."""
     job = REGISTRY.find(job_id)
     if job is None:
         st.info(UNKNOWN)
@@ -57,7 +68,7 @@ def draw(job_id: str) -> Job | None:
     if state.has_left(job.id):
         st.info(GOES_ON)
         return None
-    _follow(_panel, (job.id,), PANEL_SECONDS)
+    _follow(partial(_panel, also=also), (job.id,), PANEL_SECONDS)
     return job
 
 
@@ -76,7 +87,27 @@ def sidebar_list() -> None:
         if state.jobs():
             _follow(_list, state.jobs()[::-1], LIST_SECONDS)
         if named and REGISTRY.find(named) is None:
-            st.caption(UNKNOWN)
+            _somewhere_else(named)
+
+
+def _somewhere_else(job_id: str) -> None:
+    """A job of which this process has nothing but its note: it is watched until it ends, or nobody knows it."""
+    if REGISTRY.elsewhere(job_id) is None:
+        st.caption(UNKNOWN)
+        return
+
+    def poll() -> None:
+        note = REGISTRY.elsewhere(job_id)
+        if note is None:
+            gone = REGISTRY.find(job_id) is None  # it ended; one whose process was killed is listed as such
+            if gone and st.query_params.get("job") == job_id:
+                del st.query_params["job"]
+            st.rerun()
+        else:
+            begun = datetime.fromisoformat(note.begun)
+            _line(f"{note.title}: {ELSEWHERE.format(duration_words(datetime.now(UTC) - begun))}")
+
+    st.fragment(poll, run_every=LIST_SECONDS)()
 
 
 def _is_over(job: Job) -> bool:
@@ -109,6 +140,54 @@ def state_words(job: Job) -> str:
         "stopped": f"Stopped after {took}" if took else "Stopped before it began",
         "failed": f"Failed after {took}" if took else "Failed",
     }[job.state]
+
+
+def heading(job: Job, then: str) -> tuple[str, str]:
+    """Headline and lead of a page whose work goes on; `then` is a sentence on what will be there."""
+    said = f"{job.title} waits for its turn." if job.state == "waiting" else f"{job.title}."
+    return said, f"You may go on elsewhere; the sidebar says how far it is. {then}"
+
+
+def queue_words(job: Job) -> str:
+    """Whose work comes before this one's and how long that takes; nothing of one that runs. Another visitor's work
+    has no name here: its title may name their data."""
+    ahead, own = REGISTRY.ahead(job), state.jobs()
+    if not ahead:
+        return ""
+    named = [
+        f"your own \u201c{other.title}\u201d" if other.id in own else "somebody else's work"
+        for other in ahead
+    ]
+    shown = [*named[:MOST_NAMED], *([f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else [])]
+    left = [other.seconds_left for other in ahead]
+    known = [seconds for seconds in left if seconds is not None]
+    until = "" if len(known) < len(left) else f" ({time_left_words(sum(known))})"
+    return f"Before it: {figures.listed(shown)}{until}."
+
+
+def since_words(job: Job) -> str:
+    """Since when it runs, by the clock of who looks."""
+    if job.state != "running" or job.started is None:
+        return ""
+    try:
+        zone = ZoneInfo(st.context.timezone or "")
+    except (ValueError, KeyError, OSError):  # the browser did not say, or this machine does not know it
+        return f"for {duration_words(datetime.now(UTC) - job.started)}"
+    return (
+        f"since {job.started.astimezone(zone):%H:%M}, for {duration_words(datetime.now(UTC) - job.started)}"
+    )
+
+
+def expected_words(job: Job) -> str:
+    """How long a job that waits will take once it runs; nothing where this machine did nothing like it yet."""
+    if job.state != "waiting" or job.expected is None:
+        return ""
+    return f"takes {about_words(job.expected)} once it runs"
+
+
+def about_words(seconds: float) -> str:
+    """About how long something takes in all."""
+    return "a few seconds" if seconds < 10 else f"about {_rounded(seconds)}"
 
 
 def time_left_words(seconds: float | None) -> str:
@@ -165,8 +244,8 @@ def _follow(part: Callable[..., None], ids: tuple[str, ...], seconds: float) -> 
     st.fragment(poll, run_every=seconds if live else None)()
 
 
-def _panel(ids: tuple[str, ...]) -> None:
-    """One job: what it does, how far it is, and a way to stop it."""
+def _panel(ids: tuple[str, ...], also: Callable[[Job], None] | None = None) -> None:
+    """One job: what it does, how far it is, what it shows so far, and a way to stop it."""
     for job in _known(ids):
         with st.container(border=True):
             st.html(f"<strong>{escape(job.title)}</strong>")
@@ -174,7 +253,12 @@ def _panel(ids: tuple[str, ...]) -> None:
                 components.show_problem(FMDError(job.error))
             elif job.live:
                 st.progress(job.share)
-            _line(" · ".join(filter(None, [state_words(job), job.message if job.live else ""])))
+            parts = [state_words(job), since_words(job), expected_words(job), job.message if job.live else ""]
+            _line(" · ".join(filter(None, parts)))
+            if waits := queue_words(job):
+                _line(waits)
+            if also:
+                also(job)
             if job.live and access.may_change():
                 _cancel_button(job)
                 if job.others(_session(), _is_here):

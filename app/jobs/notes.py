@@ -10,12 +10,13 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fmd_core.home import home_folder
-from fmd_core.running.file_lock import take_lock
+from fmd_core.running.file_lock import is_locked, take_lock
 
 LOG = logging.getLogger("fmd.jobs")
 MOST_KEPT = 50  # of those that died
@@ -70,9 +71,16 @@ class JobNotes:
 
     def left(self, job_id: str) -> JobNote | None:
         """The note of a job whose server is gone. None for a job that lives, and for one without a note."""
+        return self._read(job_id, take_lock)
+
+    def elsewhere(self, job_id: str) -> JobNote | None:
+        """The note of a job that lives; of those that this process has not begun, another one does it."""
+        return self._read(job_id, is_locked)
+
+    def _read(self, job_id: str, is_wanted: Callable[[int], bool]) -> JobNote | None:
         not_a_note = OSError, ValueError, TypeError, RecursionError
         with contextlib.suppress(*not_a_note), self._path(job_id).open("rb") as file:
-            if take_lock(file.fileno()):  # its writer is gone
+            if is_wanted(file.fileno()):
                 told = JobNote(**json.loads(file.read(MOST_BYTES)))
                 datetime.fromisoformat(told.begun)
                 return told if told.id == job_id and all(map(_is_text, asdict(told).values())) else None

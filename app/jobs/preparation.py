@@ -9,12 +9,14 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
+from app.jobs.durations import Size
 from app.jobs.registry import REGISTRY, Progress
 from app.record.review import Aim, Asked, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
 from app.session import memory, state
-from app.widgets import components
+from app.view_models import training
+from app.widgets import components, skeleton
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"
@@ -47,7 +49,23 @@ def require(review: Review) -> None:
         lambda told: cache.warm(review, told),
         "Every sample is read once by the model; the result is kept, so the next time is quick."
         + (f" {JUDGES}" if small else ""),
+        size=Size(f"prepare {cache.classifier(cache.plain(review)).title} {review.depth}", _n_read(review)),
+        early=lambda: _early(review),
     )
+
+
+def _n_read(review: Review) -> int:
+    """Samples that are read: everybody, and the twins of those who judge."""
+    data = cache.dataset(review)
+    return len(data) + len(cache.changeable(data)) * len(data.rows("test"))
+
+
+def _early(review: Review) -> None:
+    """What is known before the rest: how often the model is right; and that it is not yet known for whom."""
+    known = cache.right_so_far(review)
+    if known is not None:
+        said = training.right_sentence(known, cache.dataset(review).unit)
+        st.write(components.plain(f"Known so far: {said} For whom it is wrong is measured next."))
 
 
 def _title(review: Review, data: str) -> str:
@@ -82,7 +100,15 @@ def require_scores(review: Review, asked: Asked) -> None:
         lambda told: cache.scores(review, asked, told),
         "Every sample is scored once; then the gallery is quick.",
         failure_is_told=True,
+        size=_learned(review, "score"),
     )
+
+
+def _learned(review: Review, kind: str) -> Size:
+    """Work whose time grows with the samples that taught the model and with what its head reads of each."""
+    model = cache.classifier(review)
+    n_answers = model.head.n_features * model.head.n_classes
+    return Size(f"{kind} {n_answers}", len(cache.dataset(review).rows("train")))
 
 
 def require_label_doubts(review: Review) -> None:
@@ -97,6 +123,7 @@ def require_label_doubts(review: Review) -> None:
         lambda told: cache.label_doubts(review, told),
         "The last layer is fitted five times, each time without a fifth of the samples; then the marks are there.",
         failure_is_told=True,
+        size=_learned(review, "doubt labels"),
     )
 
 
@@ -112,6 +139,7 @@ def require_path(review: Review, aim: Aim, strategy: str, k: int) -> None:
         lambda told: cache.warm_path(review, aim, strategy, k, told),
         "Every strength is solved once; then the slider moves at once.",
         failure_is_told=True,
+        size=_learned(review, f"solve {strategy}"),
     )
 
 
@@ -141,9 +169,12 @@ def _have_done(
     note: str,
     *,
     failure_is_told: bool = False,
+    size: Size | None = None,
+    early: Callable[[], None] | None = None,
 ) -> None:
-    """Go on when `compute`, which tells its share done, is done; else show the job, with what it is `doing`, and
-    stop the page. With `failure_is_told` the page itself meets the error, and words it where it belongs."""
+    """Go on when `compute`, which tells its share done, is done; else show the job, with what it is `doing`, what is
+    known `early` and the outline of the page to come, and stop the page. With `failure_is_told` the page itself meets
+    the error, and words it where it belongs."""
 
     def work(progress: Progress) -> None:
         compute(lambda share: progress(share, doing))
@@ -156,7 +187,7 @@ def _have_done(
         going_on is not None and state.has_left(going_on.id)
     ):
         _offer_again(title)
-    job = REGISTRY.start(key, title, work, brief=True)
+    job = REGISTRY.start(key, title, work, brief=True, size=size)
     if job.wait(PATIENCE_SECONDS) and (
         job.state == "finished" or (job.state == "failed" and failure_is_told)
     ):
@@ -164,9 +195,10 @@ def _have_done(
         return
     state.show_job(PLACE, job.id)
     job_panel.follow(job)
-    components.header("One moment", f"{title}.")
-    job_panel.draw(job.id)
+    components.header("One moment", job_panel.heading(job, "")[0])
+    job_panel.draw(job.id, also=early and (lambda _: early()))
     st.caption(note)
+    skeleton.draw()
     st.stop()
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from app.jobs.durations import DURATIONS, Durations, Size
 from app.jobs.notes import JobNote, JobNotes
 from fmd_core.errors import FMDError
 
@@ -47,10 +48,19 @@ class Job:
     """One piece of long work as others see it. Plain attributes, each written whole: readers need
     no lock, and whoever sees the state `finished`, `stopped` or `failed` sees the rest complete."""
 
-    def __init__(self, key: str, title: str, about: object = None) -> None:
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        about: object = None,
+        size: Size | None = None,
+        expected: float | None = None,
+    ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.key = key
         self.title = title
+        self.size = size
+        self.expected = expected  # seconds, by what this machine did before
         self.about = about  # what it makes, for a page that finds it by the address; as its starter says
         self.state: JobState = "waiting"
         self.share = 0.0  # done, 0 to 1
@@ -79,8 +89,10 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time to the end by the pace so far, counting down between two reports. None when nobody
-        can say: before the first second and 2 %, when a step outlasts the estimate, after the end."""
+        """Time to the end: by the pace so far, counting down between two reports; before that by past work of its
+        kind. None when nobody can say: when a step outlasts the estimate, after the end."""
+        if self.state == "waiting":
+            return self.expected
         due = self._due
         left = None if due is None or self.state != "running" else due - time.monotonic()
         return left if left is None or left >= 0 else None
@@ -123,6 +135,7 @@ class Job:
 
     def _begin(self) -> None:
         self._begun, self.started = time.monotonic(), datetime.now(UTC)
+        self._due = None if self.expected is None else self._begun + self.expected
         self.state = "running"
 
     def _end(self, state: JobState) -> None:
@@ -166,8 +179,8 @@ class Progress:
         within = min(1.0, max(0.0, float(share)))
         done = self._start + within * (self._end - self._start)
         spent = time.monotonic() - job._begun
-        told = done >= SHARE_TO_TELL and spent >= SECONDS_TO_TELL
-        job._due = job._begun + spent / done if told else None
+        if done >= SHARE_TO_TELL and spent >= SECONDS_TO_TELL:
+            job._due = job._begun + spent / done
         job.share, job.message = done, message or job.message
 
     def part(self, start: float, end: float) -> Progress:
@@ -185,16 +198,24 @@ class _Lane:
 
     busy: int = 0
     queue: deque[Task] = field(default_factory=deque)
+    running: list[Job] = field(default_factory=list)
 
 
 class JobRegistry:
     """Every job of this process. At most `workers` run at a time, and as many brief ones beside them: a page
     that needs seconds does not wait until a training ends. The others wait their turn; of those that
     ended, the latest `keep` are remembered with their results. With `notes`, a job that was under way
-    when its server was killed is found again, as stopped."""
+    when its server was killed is found again, as stopped. With `durations`, work that ends well teaches how long
+    the next of its kind will take."""
 
-    def __init__(self, workers: int = 1, keep: int = 50, notes: JobNotes | None = None) -> None:
-        self._workers, self._keep, self._notes = workers, keep, notes
+    def __init__(
+        self,
+        workers: int = 1,
+        keep: int = 50,
+        notes: JobNotes | None = None,
+        durations: Durations | None = None,
+    ) -> None:
+        self._workers, self._keep, self._notes, self._durations = workers, keep, notes, durations
         self._closing = False
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}  # by id, in the order of starting
@@ -209,11 +230,14 @@ class JobRegistry:
         *,
         brief: bool = False,
         about: object = None,
+        size: Size | None = None,
     ) -> Job:
         """Have `work` done in the background. `key` names its content: while a job of the same key
         waits or runs, that one is returned, so a double click or a second tab starts nothing twice.
-        `brief` says that it is a matter of seconds, and somebody is looking at the page that needs it.
+        `brief` says that it is a matter of seconds, and somebody is looking at the page that needs it; `size`
+        how much it is, by which this machine learns how long such work takes.
         """
+        expected = self._durations.expect(size) if self._durations and size else None
         with self._lock:
             for job in self._jobs.values():
                 if job.key == key and job.live and not job.stopping:
@@ -223,7 +247,7 @@ class JobRegistry:
                 # No executor of concurrent.futures: the interpreter waits for its threads at exit.
                 threading.Thread(target=self._work_off, args=(lane,), name="fmd-job", daemon=True).start()
                 lane.busy += 1
-            job = Job(key, title, about)
+            job = Job(key, title, about, size, expected)
             if self._notes:
                 job._note = self._notes.write(job.id, key, title)
             self._jobs[job.id] = job
@@ -236,6 +260,13 @@ class JobRegistry:
         if not known:
             return None
         return self._jobs.get(known.string) or self._left(known.string)
+
+    def elsewhere(self, job_id: object) -> JobNote | None:
+        """What is known of a job that another process with the same folder is doing; None for one of ours."""
+        known = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
+        if not known or not self._notes or known.string in self._jobs:
+            return None
+        return self._notes.elsewhere(known.string)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop: at once while it waits, at its next report while it runs. After its end,
@@ -269,6 +300,15 @@ class JobRegistry:
         with self._lock:
             return next((j for j in self._jobs.values() if j.key == key and j.live and not j.stopping), None)
 
+    def ahead(self, job: Job) -> tuple[Job, ...]:
+        """Jobs that run or wait and must end before this one begins, in their order; none of one that runs."""
+        with self._lock:
+            for lane in self._lanes.values():
+                waiting = [entry[0] for entry in lane.queue]
+                if job in waiting:
+                    return (*lane.running, *waiting[: waiting.index(job)])
+        return ()
+
     def recent(self) -> tuple[Job, ...]:
         """Every job that waits, runs or is remembered, the latest started first."""
         with self._lock:
@@ -288,7 +328,9 @@ class JobRegistry:
         """What a worker thread does: jobs from its queue until there are none."""
         while task := self._next(lane):
             task[0]._run(task[1])
+            self._learn_from(task[0])
             with self._lock:
+                lane.running.remove(task[0])
                 self._keep_latest(task[0])
 
     def _next(self, lane: _Lane) -> Task | None:
@@ -297,8 +339,13 @@ class JobRegistry:
                 lane.busy -= 1
                 return None
             task = lane.queue.popleft()
+            lane.running.append(task[0])
             task[0]._begin()
             return task
+
+    def _learn_from(self, job: Job) -> None:
+        if self._durations and job.size and job.state == "finished" and job.started and job.finished:
+            self._durations.record(job.size, (job.finished - job.started).total_seconds())
 
     def _left(self, job_id: str) -> Job | None:
         """A job of an earlier server, remembered from now on like one that ended here."""
@@ -330,6 +377,6 @@ def _in_words(error: BaseException) -> str:
     return ENDED_EARLY if isinstance(error, SystemExit) else UNEXPECTED
 
 
-REGISTRY = JobRegistry(notes=JobNotes())
+REGISTRY = JobRegistry(notes=JobNotes(), durations=DURATIONS)
 """The one that the dashboard uses."""
 atexit.register(REGISTRY.close)  # so that no half-written file stays behind

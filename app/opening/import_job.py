@@ -91,10 +91,21 @@ def _opened(folder: Path, name: str, answers: Answers, progress: Progress) -> Im
         raise
 
 
+def under_way() -> Job | None:
+    """This visitor's import, while it waits or runs and they wait for it."""
+    job = _job()
+    return job if job is not None and job.live and not state.has_left(job.id) else None
+
+
+def _job() -> Job | None:
+    job = REGISTRY.find(state.shown_job(PLACE)) or REGISTRY.find(st.query_params.get("job", ""))
+    return job if job is not None and isinstance(job.about, import_data.Incoming) else None
+
+
 def follow() -> None:
     """The panel of this visitor's import, or what came of it; also after a refresh, by the address."""
-    job = REGISTRY.find(state.shown_job(PLACE)) or REGISTRY.find(st.query_params.get("job", ""))
-    if job is None or not isinstance(job.about, import_data.Incoming):
+    job = _job()
+    if job is None:
         return
     if isinstance(job.result, Imported):
         _outcome(job.result)

@@ -15,12 +15,14 @@ from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import uploads
 from app.session import access, state
 from app.view_models.language_asked import Asked, Scored, TakenOut
+from fmd_core.errors import ModelError
 from fmd_core.home import data_folder
-from fmd_core.language import study
+from fmd_core.language import study, trial
 from fmd_core.language.document import preference_sentence, tried_sentence
 from fmd_core.language.examples import read_examples, some_of
 from fmd_core.language.harmful import Influence
-from fmd_core.language.opening import LanguageModel, open_language_model
+from fmd_core.language.opening import SMOLLM2, LanguageModel, open_language_model
+from fmd_core.language.unlearning import Form
 
 PLACES = SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
 UPLOAD = "upload"
@@ -48,19 +50,19 @@ def score(asked: Asked, upload: UploadedFile | None) -> None:
     _begin(SCORED, asked, upload, f"Scoring {asked.words}", work)
 
 
-def take_out(asked: Asked, upload: UploadedFile | None) -> None:
-    """Begin to change rows of the last layer."""
+def take_out(asked: Asked, upload: UploadedFile | None, forms: tuple[Form, ...]) -> None:
+    """Begin to change its topmost layers, as deep as `forms` say."""
 
     def work(model: Callable[[], LanguageModel], progress: Progress) -> TakenOut:
-        found = _study(asked, upload, model, progress.part(0, 0.4))
+        found = _study(asked, upload, model, progress.part(0, 0.3))
         if asked.set_name == "crows-pairs":  # it judges only
-            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.4, 0.8))
-            told = deciding.debias(progress.part(0.8, 1), judge=found)
+            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.3, 0.6))
+            told = deciding.debias(model(), progress.part(0.6, 1), judge=found, forms=forms)
         else:
-            told = found.debias(progress.part(0.4, 1))
-        return TakenOut(asked, told, tuple(tried_sentence(told.before, one) for one in told.tried))
+            told = found.debias(model(), progress.part(0.3, 1), forms=forms)
+        return TakenOut(asked, forms, told, tuple(tried_sentence(told.before, one) for one in told.tried))
 
-    _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work)
+    _begin(TAKEN_OUT, asked, upload, f"Taking preferences out of {asked.title}", work, " ".join(forms))
 
 
 def weigh(asked: Asked, upload: UploadedFile | None, corpus: str) -> None:
@@ -105,7 +107,7 @@ def _begin(
 
             def model() -> LanguageModel:
                 if not opened:
-                    opened.append(open_language_model(reference))
+                    opened.append(_opened(reference))
                 return opened[0]
 
             return work(model, progress)
@@ -115,6 +117,17 @@ def _begin(
     job = uploads.lend(key, (upload,), start)
     job_panel.follow(job)
     state.show_job(place, job.id)
+
+
+def _opened(reference: str | Path) -> LanguageModel:
+    """A model; one that somebody brought only after it opened in a process with limits."""
+    if reference == SMOLLM2:
+        return open_language_model(reference)
+    digest = trial.try_model(Path(reference))
+    model = open_language_model(reference)
+    if model.digest != digest:
+        raise ModelError("The model was changed while it was opened; try again.")
+    return model
 
 
 def _study(

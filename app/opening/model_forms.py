@@ -11,18 +11,20 @@ import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
-from app.opening import data_forms, model_look
+from app.opening import data_forms, model_look, training_card
 from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state
-from app.view_models import glossary, models
+from app.view_models import glossary, models, training
 from app.widgets import components
-from fmd_core import ModelError, figures
+from fmd_core import ModelError
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
 from fmd_core.models.sentence_encoder import INSTALL, NAME, is_installed
 from fmd_core.models.shelf import keep_model, shelved_models
 from fmd_core.models.text_training import train_text_classifier
 from fmd_core.models.training import suggested_architecture, suggested_epochs
+
+ON_TEXTS = training.Asked(NAME, f"A last layer on {NAME}", None)
 
 
 def choose(review: Review) -> None:
@@ -85,8 +87,17 @@ def facts(review: Review) -> None:
     except ModelError:  # `name_of` has said so
         return
     audit = cache.audit(review, None) if cache.is_warm(review) else None
-    rows = models.fact_rows(cache.dataset(review), model, audit)
+    rows = models.fact_rows(cache.dataset(review), model, audit, right(review))
     st.table(rows, border="horizontal", hide_header=True, hide_index=True, alt="The model under review")
+
+
+def right(review: Review) -> str:
+    """How often the model under review is right, in a sentence, once it has read those who judge; else ''."""
+    try:
+        known = cache.right_so_far(review)
+    except ModelError:  # `name_of` says so
+        return ""
+    return "" if known is None else training.right_sentence(known, cache.dataset(review).unit)
 
 
 def _use(review: Review, model: str) -> None:
@@ -94,11 +105,12 @@ def _use(review: Review, model: str) -> None:
     st.rerun()
 
 
-def train(review: Review) -> None:
-    """Fit a network of the registry on the training part, as a job."""
+def train(review: Review, *, with_plan: bool = True) -> None:
+    """Fit a network of the registry on the training part, as a job; it says before what that will be, unless one that
+    is under way says it already."""
     data = cache.dataset(review)
     if find_kind(data.source.kind).reads_words:
-        _train_on_texts(review)
+        _train_on_texts(review, with_plan=with_plan)
         return
     networks = models.fitting(data)
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
@@ -113,6 +125,9 @@ def train(review: Review) -> None:
         )
     with right:
         seed = st.number_input("Seed", 0, 10_000, 0, key="train_seed", help=glossary.tip("Seed"))
+    asked = training.Asked(architecture, ARCHITECTURES[architecture].title, int(epochs))
+    if with_plan:
+        training_card.draw(review, asked)
     pretrained = ARCHITECTURES[architecture].pretrained and st.toggle(
         "Start from published weights (torchvision downloads them once)", key="pretrained"
     )
@@ -122,10 +137,10 @@ def train(review: Review) -> None:
         icon=":material/play_arrow:",
         key="train",
     ):
-        show(review, _start_training(review, architecture, int(epochs), int(seed), pretrained))
+        show(review, _start_training(review, asked, int(seed), pretrained))
 
 
-def _train_on_texts(review: Review) -> None:
+def _train_on_texts(review: Review, *, with_plan: bool) -> None:
     """Fit a head on the sentence encoder."""
     if not is_installed():
         st.info(
@@ -134,13 +149,8 @@ def _train_on_texts(review: Review) -> None:
             )
         )
         return
-    n = len(cache.dataset(review).rows("train"))
-    st.write(
-        components.plain(
-            f"The sentence encoder {NAME} reads {figures.count(n)} texts, about 150 a second, and a last layer is "
-            "fitted on what it makes of them."
-        )
-    )
+    if with_plan:
+        training_card.draw(review, ON_TEXTS)
     if st.button(
         "Train",
         type="primary" if review.model == NO_MODEL else "secondary",
@@ -157,31 +167,48 @@ def _start_on_texts(review: Review) -> Job:
         model = train_text_classifier(
             data, store=cache.store(), progress=lambda share: progress(0.95 * share, "Reading the texts")
         )
-        progress(0.99, "Keeping the model")
-        return models.Made(review.data, keep_model(data, replace(model, name=f"Last layer on {NAME}")))
+        return _kept(review.data, replace(model, name=f"Last layer on {NAME}"), progress.part(0.95, 1))
 
     return job_panel.start_job(
-        f"train {review.data} texts", f"Training for {data.name}", work, models.ModelFor(review.data)
-    )
+        f"train {review.data} texts", f"Training for {data.name}", work, models.ModelFor(review.data, ON_TEXTS),
+        training_card.size_of(ON_TEXTS, data),
+    )  # fmt: skip
 
 
-def _start_training(review: Review, architecture: str, epochs: int, seed: int, pretrained: bool) -> Job:
-    data = cache.dataset(review)
-    name = f"{ARCHITECTURES[architecture].title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
+def _start_training(review: Review, asked: training.Asked, seed: int, pretrained: bool) -> Job:
+    data, epochs = cache.dataset(review), asked.epochs or 1
+    name = f"{asked.title}, {epochs} round{'s' * (epochs > 1)}, seed {seed}"
     name += ", from published weights" * pretrained
+    about = models.ModelFor(review.data, asked)
+
+    def told(step: fmd.TrainingStep, progress: Progress) -> None:
+        if step.accuracy is not None and len(about.rounds) < step.epoch:
+            about.rounds.append(step.accuracy)
+        progress(0.95 * step.share, models.step_words(step))
 
     def work(progress: Progress) -> models.Made:
         progress(0, "Reading the first samples")
         model = fmd.train_classifier(
-            data, architecture=architecture, epochs=epochs, seed=seed, pretrained=pretrained,
-            progress=lambda step: progress(0.97 * step.share, models.step_words(step)),
+            data, architecture=asked.network, epochs=epochs, seed=seed, pretrained=pretrained,
+            progress=lambda step: told(step, progress),
         )  # fmt: skip
-        progress(0.99, "Keeping the model")
-        return models.Made(review.data, keep_model(data, replace(model, name=name)))
+        progress(0.96, "Keeping the model")
+        return _kept(review.data, replace(model, name=name), progress.part(0.96, 1))
 
     return job_panel.start_job(
-        f"train {review.data} {name}", f"Training for {data.name}", work, models.ModelFor(review.data)
+        f"train {review.data} {name}",
+        f"Training for {data.name}",
+        work,
+        about,
+        training_card.size_of(asked, data),
     )
+
+
+def _kept(data: str, model: fmd.Classifier, progress: Progress) -> models.Made:
+    """Keep a trained model, and ask it about the held-out samples: how often it is right is said when it is opened."""
+    made = models.Made(data, keep_model(cache.open_data(data), model))
+    cache.features(Review(data, made.model), "test", lambda share: progress(share, "Asking held-out samples"))
+    return made
 
 
 def show(review: Review, job: Job) -> None:
@@ -208,6 +235,12 @@ def adopt_named_job() -> None:
         state.show_job(_place(review), named)
 
 
+def under_way(review: Review) -> Job | None:
+    """The job that makes a model for this data, while it waits or runs and this visitor waits for it."""
+    job = REGISTRY.find(state.shown_job(_place(review)))
+    return job if job is not None and job.live and not state.has_left(job.id) else None
+
+
 def follow(review: Review) -> None:
     """The panel of the job that makes a model for this data; the model is opened once it is there."""
     running = state.shown_job(_place(review))
@@ -222,5 +255,7 @@ def follow(review: Review) -> None:
         _use(review, made.model)
     elif isinstance(made, models.Refused):
         model_look.show_refusal(made)
+    elif job is not None and job.live:
+        training_card.draw_running(review, job)
     else:
         job_panel.draw(running)

@@ -284,6 +284,12 @@ def _depths() -> tuple[str, ...]:
     return tuple(DEPTHS)
 
 
+def _networks() -> tuple[str, ...]:
+    from app import cache
+
+    return tuple(found.id for found in cache.learned(state.review()))
+
+
 def _side(text: str) -> str:
     from app.opening import model_forms
     from app.view_models import compare
@@ -320,6 +326,7 @@ SETTINGS: dict[str, Setting] = {
     "depth": Setting("depth", "last layer", _one_of(_depths)),
     "forget": Setting("unlearn_k", state.DEFAULT_K, _whole(0, 10_000_000)),
     "tolerance": Setting("tolerance", 1.0, _points),
+    "network": Setting(state.NETWORK, "", _one_of(_networks)),
     "compare": Setting("compare_first", None, _side),
     "with": Setting("compare_second", None, _side),
 }

@@ -8,10 +8,11 @@ import fmd_core as fmd
 from app import cache
 from app.record.review import Review
 from app.record.variants import Erasure, Retrained, Variant
-from app.session import keeping, state
+from app.session import keeping, memory, state
 from app.unlearning.pattern_reliance import is_reliance_known, with_reliance
-from app.view_models import report
+from app.view_models import report, waterfall
 from fmd_core.models.side_by_side import SideBySide
+from fmd_core.report.evidence import Remedy
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
@@ -32,6 +33,8 @@ def gather(review: Review, decision: fmd.Decision) -> fmd.Evidence:
         history=report.steps(past, {e.variant: cache.result(review, e.variant) for e in past.log}),
         decision=decision,
         remarks=_remarks(),
+        doubted=cache.label_doubts(review) if cache.are_labels_doubted(review) else None,
+        remedies=_remedies(review),
         forgetting=_forgetting(variant) if isinstance(variant, Erasure | Retrained) else None,
         forgotten=_forgotten(variant),
         changed_layers=_changed_layers(review, variant),
@@ -61,6 +64,15 @@ def _changed_layers(review: Review, variant: Variant | None) -> tuple[str, ...] 
         return None
     both = cache.classifier(cache.standing(review, variant))
     return both.changed_layers if isinstance(both, SideBySide) else None
+
+
+def _remedies(review: Review) -> tuple[Remedy, ...]:
+    """What leaving samples out, and a refit on twins, did, where that was tried for the question under review."""
+    asked, k = state.question(), int(memory.value("harmful_k", state.RANKED))
+    if not cache.is_bridged(review, asked, k):
+        return ()
+    made = map(waterfall.fix_of, cache.bridge(review, asked, k))
+    return tuple(Remedy(fix.label, fix.comparison, fix.why_not) for fix in made)
 
 
 def _remarks() -> tuple[fmd.SampleRemark, ...]:

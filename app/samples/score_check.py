@@ -21,7 +21,7 @@ def draw(review: Review, asked: Asked, k: int) -> None:
     st.header(TITLE, anchor=False, help=glossary.tip("Refit", "Planted samples"))
     found = cache.known_score_check(review, asked, k)
     if found is not None:
-        _result(found)
+        _result(found, cache.dataset(review).unit)
         return
     if not isinstance(cache.classifier(review).head, fmd.LinearHead):
         st.info(score_check.NEEDS_ONE_LAYER)
@@ -58,8 +58,8 @@ def _begin(review: Review, asked: Asked, k: int) -> None:
         job_panel.follow(job)
 
 
-def _result(found: fmd.ScoreCheck) -> None:
-    view = score_check.build(found)
+def _result(found: fmd.ScoreCheck, unit: str) -> None:
+    view = score_check.build(found, unit)
     st.write(f"**{components.plain(view.headline)}** {components.plain(view.reason)}")
     if view.caution:
         st.info(components.plain(view.caution))

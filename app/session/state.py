@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fmd_core.study.suggestion import Way
 
 DEFAULT_K = 100  # harmful samples to unlearn
+NETWORK = "network_on_stage"  # which network that learned on the Fix page's slider leads to
+RANKED = 50  # harmful samples that are listed
 STOP = "stop_"  # the beginning of the key of every strength
 RATIO = 0.8  # least ratio of two groups' rates of the good answer, until another is chosen
 NAMED_ROWS = 5  # samples that a line of the history names
@@ -390,11 +392,13 @@ def go_to(way: Way, stop: str) -> None:
     memory.put_later("strategy", way.strategy)
     memory.put_later("depth", way.depth)
     memory.put_later(_stop_key(way.aim, way.strategy, way.depth), stop)
+    memory.put(NETWORK, "")  # the place is on the path of a last layer
     memory.put("going", True)
 
 
 def let_slider(go: Literal["best", "original"]) -> None:
     """Let the slider of the Unlearn page go to our suggestion, or to the original, when it is drawn next."""
+    memory.put(NETWORK, "")  # it is the last layer's
     memory.put("slider_goes", go)
 
 

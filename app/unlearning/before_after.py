@@ -12,7 +12,7 @@ from app.record.review import Review
 from app.record.variants import Variant
 from app.view_models import charts, glossary, proof
 from app.view_models.before_after import BEFORE_AFTER, BeforeAfter
-from app.widgets import components, gallery, panels, portraits
+from app.widgets import components, gallery, paired_bars, panels, portraits
 
 Section = tuple[str, Callable[[], None]]
 """A tab: its name, and what draws it."""
@@ -47,7 +47,7 @@ def did_it_work(review: Review, variant: Variant, comparison: fmd.Comparison) ->
 
     def section() -> None:
         with st.spinner("Fitting what to hold it against"):
-            view = proof.build(comparison, cache.rivals_of(review, variant))
+            view = proof.build(comparison, cache.rivals_of(review, variant), cache.dataset(review).unit)
         st.markdown(
             components.plain(view.verdict), help=f"{glossary.tip('Verdict', 'Refit')}\n\n{view.baselines}"
         )
@@ -69,8 +69,11 @@ def _lead(words: str, *terms: str) -> None:
 
 def _figures(result: BeforeAfter, names: tuple[str, str]) -> None:
     _lead(result.verdict, "Verdict", "Held-out people", "Interval (95 %)")
-    figure = charts.before_after(result.labels, result.before, result.after, names)
-    panels.chart(figure, result.summary, result.table, key="before_after")
+    paired_bars.picture(
+        result.labels, list(zip(result.before, result.after, strict=True)), names=names,
+        axis="percent; bias in points", summary=result.summary, key="before_after",
+    )  # fmt: skip
+    panels.table_of(result.table, result.summary)
 
 
 def _who_pays(result: BeforeAfter) -> None:

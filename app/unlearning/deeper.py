@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 
 from app import cache
-from app.cache.fixes import GUARDED_ALONE
-from app.jobs import job_panel
 from app.record.review import Review
 from app.record.variants import Retrained
 from app.session import memory, state
-from app.unlearning import beside, deeper_job, history_panel
+from app.unlearning import beside, deeper_job, learned_runs, network_stage
+from app.unlearning.learned_runs import Run
 from app.unlearning.model_files import network_file, network_onnx, why_no_file
 from app.view_models import charts, glossary
 from app.view_models import deeper as words
-from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core.data import Split
-from fmd_core.report import wording
-from fmd_core.study.debiasing import VALIDATION, Change
+from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import take_turns
-from fmd_core.unlearn.deeper.choosing import SHARES
+from fmd_core.unlearn.deeper.choosing import DeeperPath
 from fmd_core.unlearn.deeper.improving import improvements, in_the_data_s_words
 from fmd_core.unlearn.deeper.training import Improve, usual_improve, why_only_groups
 
 USUAL: Change = "last block"
 ROUNDED_TO = 5  # seconds
-
-
-@dataclass(frozen=True)
-class Run:
-    """A network that learned on from the model under review."""
-
-    variant: Retrained
-    """The whole way to it."""
-    improve: Improve
-    """What was to improve; the usual where nobody remembers."""
-    judged_by: tuple[Split, ...] = VALIDATION
-    """The parts of the data whose people choose."""
 
 
 def draw(tolerance: float) -> None:
@@ -66,7 +49,7 @@ def _panel(tolerance: float) -> None:
     if why := words.why_cannot(changes):
         st.info(components.plain(why))
         return
-    runs = _runs(review)
+    runs = learned_runs.runs(review)
     _begin(review, changes, tolerance, is_first=not runs)
     run = _choose(runs) if runs else None
     if run is not None and deeper_job.have_asked(run.variant):
@@ -95,13 +78,12 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
             st.caption(components.plain(closed))
     with right:
         improve = _what_improves(review, change)
-    live = deeper_job.follow()
-    if live:
-        return
+    if deeper_job.is_live():
+        return  # its panel stands above
     time, done = "", (0, 0)
     if change != "threshold":
         with st.spinner("Measuring how long a few steps take"):
-            time = _time_words(cache.deeper_seconds(review, attribute, change, improve))
+            time = network_stage.time_words(cache.deeper_seconds(review, attribute, change, improve))
         done = cache.deeper_done(review, attribute, deeper_job.SETTINGS(change, improve))
     in_turns = take_turns(data, attribute, improve)
     said = words.cost(data, change, improve, time, in_turns=in_turns), words.goes_on(done)
@@ -131,54 +113,7 @@ def _what_improves(review: Review, change: Change) -> Improve:
     return improve
 
 
-def _time_words(seconds: float) -> str:
-    return job_panel.duration_words(
-        timedelta(seconds=max(ROUNDED_TO, ROUNDED_TO * round(seconds / ROUNDED_TO)))
-    )
-
-
 # --- after
-
-
-def _runs(review: Review) -> list[Run]:
-    """Networks that learned on from this model or were trained beside it, about the attribute under review: those on
-    this machine, those in the history, and those that learned in this session; the latest that learned on last."""
-    attribute, usual = state.attribute(), usual_improve(cache.dataset(review), state.attribute())
-    runs: dict[str, Run] = {}
-
-    def add(run: Run) -> None:
-        runs.pop(run.variant.review.beside, None)
-        runs[run.variant.review.beside] = run
-
-    kept = {found.id: found for found in cache.learned(review) if found.attribute == attribute}
-    for found in sorted(
-        kept.values(), key=lambda found: not found.method
-    ):  # ours come last, and are shown first
-        there = replace(review, beside=found.id)
-        made = Retrained(there, state.aim(), words.way_of(found), words.named(found), found.tolerance)
-        add(Run(made, found.improve, found.judged_by))
-    for past in state.history().kept:
-        variant = past.variant
-        if (
-            isinstance(variant, Retrained)
-            and variant.way in GUARDED_ALONE
-            and variant.review.beside not in kept
-        ):
-            add(Run(replace(variant, share=1.0), usual))
-    for trained in state.trained_here():
-        if trained.learnt is not None:
-            known = kept.get(trained.variant.review.beside)
-            add(Run(trained.variant, trained.learnt.improve, known.judged_by if known else VALIDATION))
-    return [
-        replace(run, variant=_today(run.variant, review))
-        for run in runs.values()
-        if run.variant.aim.attribute == attribute
-    ]
-
-
-def _today(variant: Retrained, review: Review) -> Retrained:
-    """The same with the twins that count today, against the bias that is meant today."""
-    return replace(variant, review=replace(review, beside=variant.review.beside), aim=state.aim())
 
 
 def _choose(runs: list[Run]) -> Run:
@@ -193,19 +128,15 @@ def _results(run: Run, tolerance: float) -> None:
     review, data = run.variant.review, cache.dataset(run.variant.review)
     attribute = run.variant.aim.attribute
     with st.spinner("Asking validation people"):
-        path = cache.deeper_path(review, attribute, run.improve, tolerance, _shares(run, tolerance))
+        path = learned_runs.path_of(run, tolerance)
         simpler = cache.deeper_baselines(state.review(), attribute, run.improve, tolerance)
-    standing = _in_force(run, tolerance)
-    share = _how_far(run, standing, [point.share for point in path.points], words.suggested_stop(path))
+    share = _standing(run, path, tolerance)
     variant = replace(run.variant, tolerance=tolerance, share=share or 1.0)
     tests = tuple(cache.deeper_figures(review, attribute, at) for at in (0.0, share))
     others = [*simpler.values(), *beside.judged(attribute, run.improve, tolerance)]
     view = words.build(data, attribute, path, share, (tests[0], tests[1]), others, run.improve, run.judged_by)
     st.caption(components.plain(view.suggestion), help=glossary.tip("Learning on"))
-    _before_and_after(variant if share else None, attribute)
-    if view.refusal:
-        st.warning(components.plain(wording.guard_refusal(view.refusal)))
-    _act(variant if share else None, refused=bool(view.refusal), in_force=standing == share)
+    _keep(variant if share else None)
     st.caption(components.plain(view.choosers))
     shares = [point.share for point in path.points]
     figure = charts.along_the_way(shares, view.series, path.chosen.share)
@@ -221,63 +152,26 @@ def _results(run: Run, tolerance: float) -> None:
     )
 
 
-def _in_force(run: Run, tolerance: float) -> float | None:
-    """How far on the way the model in force stands; None where it is another, or the same network under another aim,
-    tolerance or other data."""
-    current = state.current()
-    if not isinstance(current, Retrained) or replace(current, share=1.0) != replace(
-        run.variant, tolerance=tolerance
-    ):
-        return None
-    return current.share
-
-
-def _shares(run: Run, tolerance: float) -> tuple[float, ...]:
-    """The points on the way: the usual ones, and where the model in force stands."""
-    return tuple(sorted({*SHARES, _in_force(run, tolerance) or 1.0}))
-
-
-def _how_far(run: Run, standing: float | None, shares: list[float], suggested: str) -> float:
-    """The slider. It begins where the model in force stands, or at our suggestion."""
-    key = f"deeper_share_{run.variant.review.beside}"
-    stops = {words.stop_label(share): share for share in shares}
-    first = suggested if standing is None else words.stop_label(standing)
-    memory.offer(key, tuple(stops), first)
-    stop = st.select_slider(
-        "How far", tuple(stops), key=key, help=glossary.tip("Part of the way"),
-    )  # fmt: skip
+def _standing(run: Run, path: DeeperPath, tolerance: float) -> float:
+    """How far on the way the slider above stands, or our suggestion where it leads elsewhere."""
+    shown = learned_runs.on_stage(state.review())
+    if shown is not None and shown.variant.review.beside == run.variant.review.beside:
+        return learned_runs.share_on_stage(run, path, tolerance)
+    beside = run.variant.review.beside
     st.button(
-        "Go to the suggestion", on_click=memory.setter(key, suggested), disabled=stop == suggested,
-        key="deeper_suggestion",
+        "Show it above, with the slider", key="show_above", on_click=learned_runs.put_on_stage, args=(beside,),
+        icon=":material/tune:",
     )  # fmt: skip
-    return stops[str(stop)]
+    return path.chosen.share
 
 
-def _before_and_after(variant: Retrained | None, attribute: str) -> None:
-    """What the point does to held-out test people, and who gained and lost."""
-    if variant is None:
-        st.markdown("**The slider stands on the original.**")
-        return
-    data = cache.dataset(variant.review)
-    with st.spinner("Comparing before and after"):
-        comparison = cache.comparison(state.review(), variant, attribute)
-        others = cache.other_biases(state.review(), variant, attribute)
-    result = BeforeAfter(data, comparison, others)
-    st.markdown(f"**{components.plain(result.headline)}**", help=glossary.tip("Verdict", "Held-out people"))
-    if result.who_pays:
-        st.write(components.plain(result.who_pays))
-
-
-def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
-    """Put it in force, and keep it as a file."""
+def _keep(variant: Retrained | None) -> None:
+    """Keep it as a file."""
     why = "" if variant is None else why_no_file(variant)
-    with st.container(horizontal=True):
-        label = "Apply although refused" if refused else "Apply this network"
-        kind: Literal["primary", "secondary"] = "secondary" if refused else "primary"
-        if st.button(label, type=kind, disabled=variant is None or in_force, key="apply_deeper") and variant:
-            history_panel.apply(variant)
-            st.rerun()
-        if variant is not None and not why:
+    if why:
+        st.caption(components.plain(why))
+    elif variant is not None:
+        with st.container(horizontal=True):
             st.download_button(
                 "Keep as a file", lambda: network_file(variant), "model.safetensors", "application/octet-stream",
                 icon=":material/download:", on_click="ignore", key="deeper_file",
@@ -288,7 +182,3 @@ def _act(variant: Retrained | None, *, refused: bool, in_force: bool) -> None:
                 icon=":material/download:", on_click="ignore", key="deeper_onnx",
                 help="For programs that know neither FMD Studio nor PyTorch.",
             )  # fmt: skip
-    if why:
-        st.caption(components.plain(why))
-    if in_force:
-        st.caption("This network is in force: every page speaks of it. Undo stands above.")

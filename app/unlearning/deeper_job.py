@@ -14,6 +14,7 @@ from app.record.review import Review
 from app.record.trained import Learnt, Trained
 from app.record.variants import Retrained
 from app.session import access, state
+from app.unlearning import learned_runs
 from app.view_models import deeper as words
 from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import deepen
@@ -77,11 +78,18 @@ def follow() -> bool:
     if isinstance(job.result, Trained):
         state.show_job(PLACE, "")
         state.remember_trained(job.result)
+        learned_runs.put_on_stage(job.result.variant.review.beside)  # who waited for it sees it
         st.rerun()
     job_panel.draw(job.id)
     if job.state == "stopped":
         st.info("Stopped. The model is as it was.")
     return job.live
+
+
+def is_live() -> bool:
+    """Whether work goes on."""
+    job = REGISTRY.find(state.shown_job(PLACE)) or _named_in_address()
+    return job is not None and job.live
 
 
 def _named_in_address() -> Job | None:
@@ -108,11 +116,16 @@ def ask_everybody(variant: Retrained, progress: Progress) -> None:
         cache.deeper_figures(there.review, attribute, share)
 
 
+def is_known(variant: Retrained) -> bool:
+    """Whether everybody was asked."""
+    return cache.is_warm(variant.review) and cache.is_deeper_known(variant.review, variant.aim.attribute)
+
+
 def have_asked(variant: Retrained) -> bool:
     """Whether everybody was asked; else the job that does so is begun and drawn, as after a restart."""
-    review = variant.review
-    if cache.is_warm(review) and cache.is_deeper_known(review, variant.aim.attribute):
+    if is_known(variant):
         return True
+    review = variant.review
     key = f"ask {review} {variant.aim}"
     last = REGISTRY.find(state.shown_job(ASKING))
     if last is not None and last.key == key and not last.live and last.state != "finished":

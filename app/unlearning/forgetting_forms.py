@@ -113,7 +113,7 @@ def forget_pattern(review: Review, beside: DeltaGenerator) -> Trained | None:
     with st.spinner("Comparing what the channels respond to"):
         groups = cache.channel_groups(review, layer, n_groups)
     eigenvalues = groups.eigenvalues[: max(12, groups.n_groups + 2)].tolist()
-    summary = words.spectrum_summary(eigenvalues, groups.n_groups, len(groups.eigenvalues))
+    summary = words.spectrum_summary(groups.n_groups, len(groups.eigenvalues), by_hand=bool(asked))
     panels.picture(charts.spectrum(eigenvalues, groups.n_groups), summary, key="spectrum")
     panels.folded_table(lambda: words.spectrum_table(eigenvalues), summary, key="spectrum")
     with beside:

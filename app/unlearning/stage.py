@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
 
 import fmd_core as fmd
 from app import cache
-from app.record.variants import Recipe
+from app.record.variants import Recipe, Variant
 from app.session import memory, state
-from app.unlearning import aimed
-from app.view_models import glossary, offers, stage
+from app.unlearning import aimed, learned_runs
+from app.view_models import glossary, offers, stage, unlearn
 from app.widgets import components, figure_tools, twin_stage
 from fmd_core import figures
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import family_of_aim
 
 SHOWN = 24  # twins on the stage
+SLIDER = "slider"  # the container with the slider that everything here follows
 REACH_WORDS = {
     "reaches": "reaches {}",
+    "stays within": "stays within {}",
     "misses": "misses {}",
     "cannot be said": "cannot be said",
     "refused": "refused",
@@ -53,32 +57,54 @@ def target(limit: float) -> None:
     )  # fmt: skip
 
 
-def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float) -> None:
-    """The offers side by side: one click moves the slider there."""
-    goal, key = aimed.goal(variant.aim), state.stop_key()
-    review = variant.review
-    before = None if goal is None else cache.reached(review, None, goal)
+def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float, *, is_shown: bool) -> bool:
+    """The last layer's offers side by side: one click moves the slider there. `is_shown`: the slider is theirs now.
+    Returns whether one that the guard admits reaches the target."""
+    key, review = state.stop_key(), variant.review
     st.html(STYLE)
     if path.suggested is path.original:
         st.caption(
             "Recommended: leave it as it is. No setting here that the guard admits serves people better."
         )
+    reaches = False
     for offer in offers.offers(path):
         made = offer.point.result
         offered = Recipe(
             review, variant.aim, variant.strategy, variant.k, made.strength, made.blend, variant.tolerance
         )
-        comparison = cache.comparison(review, offered, variant.aim.attribute)
-        after = None if goal is None else cache.reached(review, offered, goal)
-        how = f"{review.depth}, {offer.stop}"
-        card = offers.card(offer, comparison, before, after, how)
-        chosen = memory.value(key, "") == offer.stop
-        with st.container(border=True, key=f"offer_{offer.title.lower()}"):
-            st.html(_card(card, f"{100 * limit:g}"))
-            st.button(
-                "Shown now" if chosen else f"Show “{card.title}”", key=f"show_{offer.title.lower()}",
-                on_click=memory.setter(key, offer.stop), disabled=chosen, width="stretch",
-            )  # fmt: skip
+        card = judged(offer, offered, f"{review.depth}, {offer.stop}")
+        reaches |= card.reach in ("reaches", "stays within")
+        show(card, limit, is_shown and memory.value(key, "") == offer.stop, _go(key, offer.stop))
+    return reaches
+
+
+def judged(offer: offers.Offer, offered: Variant, how: str) -> offers.Card:
+    """What an offer does to held-out people."""
+    review, goal = replace(offered.review, beside=""), aimed.goal(offered.aim)
+    comparison = cache.comparison(review, offered, offered.aim.attribute)
+    ends = (None, None) if goal is None else (
+        cache.reached(review, None, goal), cache.reached(review, offered, goal)
+    )  # fmt: skip
+    return offers.card(offer, comparison, *ends, how)
+
+
+def show(card: offers.Card, limit: float, chosen: bool, go: Callable[[], None]) -> None:
+    """A card with its button."""
+    name = card.title.lower()
+    with st.container(border=True, key=f"offer_{name}"):
+        st.html(_card(card, f"{100 * limit:g}"))
+        st.button(
+            "Shown now" if chosen else f"Show “{card.title}”", key=f"show_{name}", on_click=go,
+            disabled=chosen, width="stretch",
+        )  # fmt: skip
+
+
+def _go(key: str, stop: str) -> Callable[[], None]:
+    def go() -> None:
+        learned_runs.put_on_stage("")
+        memory.put(key, stop)
+
+    return go
 
 
 def _card(card: offers.Card, limit: str) -> str:
@@ -93,21 +119,27 @@ def _card(card: offers.Card, limit: str) -> str:
     )
 
 
-def twins(path: fmd.UnlearningPath, variant: Recipe) -> None:
-    """The twins on the stage with what they are answered at the slider's stop."""
-    review, best = variant.review, path.suggested.result
-    fix = Recipe(
-        review, variant.aim, variant.strategy, variant.k, best.strength, best.blend, variant.tolerance
-    )
-    pairs = cache.stage(review, variant.aim.attribute, fix if best.strength else None, SHOWN)
+def twins(
+    path: fmd.UnlearningPath,
+    variant: Recipe,
+    beside: str = "",
+    way: Mapping[str, Variant | None] | None = None,
+) -> None:
+    """The twins on the stage with what they are answered at every stop of the slider: along the last layer's `path`, or
+    along the `way` to the network `beside` the original. They are the same whichever it is: the path casts them."""
+    review, attribute, best = variant.review, variant.aim.attribute, path.suggested.result
+    points: Mapping[str, Variant | None] = way or {
+        stop: replace(variant, strength=point.result.strength, blend=point.result.blend)
+        for stop, point in unlearn.stops(path).items()
+    }
+    fix = replace(variant, strength=best.strength, blend=best.blend) if best.strength else None
+    pairs = cache.stage(review, attribute, fix, SHOWN, beside)
+    before, *said = cache.stage_answers(review, attribute, fix, SHOWN, (None, *points.values()), beside)
     data = cache.dataset(review)
-    view = stage.build(data, pairs, cache.head(review, None), cache.head(review, variant))
+    view = stage.build(data, pairs, before, dict(zip(points, said, strict=True)))
     kind = f"Same {data.unit}, other" if view.redrawn else "Most alike, other"
-    st.markdown(
-        f"**{components.plain(view.summary)}** :small[:gray[{components.plain(kind)} "
-        f"{components.plain(attribute_name(data, variant.aim.attribute))}; framed: two answers; underlined: wrong]]"
-    )
-    twin_stage.show(review, variant.aim.attribute, view, key="twin_stage")
+    kind = f"{kind} {attribute_name(data, attribute)}; framed: two answers; underlined: wrong"
+    twin_stage.show(review, attribute, view, key="twin_stage", slider=SLIDER, kind=kind)
 
 
 def slopes(comparison: fmd.Comparison) -> None:

@@ -140,10 +140,9 @@ class BeforeAfter:
     @property
     def summary(self) -> str:
         """The bars in a sentence."""
-        return (
-            f"Grey is {spoken(self.names[0])}, blue {spoken(self.names[1])}, on "
-            f"{figures.count(self.comparison.accuracy.before.n)} held-out test samples; whiskers are 95 % intervals."
-        )
+        people = figures.counted(self.comparison.accuracy.before.n, f"held-out test {self.data.unit}")
+        first, second = map(spoken, self.names)
+        return f"Grey is {first}, blue {second}, on {people}; whiskers are 95 % intervals."
 
     @property
     def table(self) -> pd.DataFrame:
@@ -321,5 +320,6 @@ def _examples_summary(data: AttributeDataset, comparison: Comparison) -> str:
     counts = Counter(outcome(truth[i], before[i], after[i]) for i in changed)
     parts = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
     everyone = figures.count(len(comparison.rows))
-    some = f" Here are {EXAMPLES} of them, of every kind:" if len(changed) > EXAMPLES else ""
-    return f"{figures.count(len(changed))} of {everyone} held-out samples get another answer: {parts}.{some}"
+    some = f" Here are {EXAMPLES} of them:" if len(changed) > EXAMPLES else ""
+    people = figures.many(data.unit)
+    return f"{figures.count(len(changed))} of {everyone} held-out {people} get another answer: {parts}.{some}"

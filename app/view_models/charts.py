@@ -21,14 +21,12 @@ import plotly.graph_objects as go
 
 from fmd_core.data import Array
 from fmd_core.intervals import Estimate
-from fmd_core.text import cut
 
 ACCENT, FLAG, NEUTRAL, LIMIT = "#4F6FDB", "#D9730D", "#8A94A8", "#C2456B"
 PALE, STRONG = "rgba(79,111,219,0.05)", "rgba(79,111,219,0.55)"  # accent, for cells with text in them
 CONFIG = {"displayModeBar": False, "responsive": True}
 FONT = {"size": 13}
 CURVE_HEIGHT, CURVE_MARGIN = 240, {"l": 70, "r": 16, "t": 14, "b": 50}  # pixels
-LONGEST_IN_LEGEND = 36  # characters
 LINE_HEIGHT = 18  # pixels of a line of a label
 LABEL_WIDTH = 22  # characters; a chart at 320 px leaves no room for more
 
@@ -161,30 +159,6 @@ def trade_off(
         "margin": CURVE_MARGIN,
     }
     return Scene(_figure(traces, layout, height=CURVE_HEIGHT, top=0), x, y)
-
-
-def before_after(
-    labels: Sequence[str],
-    before: Sequence[Estimate],
-    after: Sequence[Estimate],
-    names: tuple[str, str] = ("before", "after"),
-) -> go.Figure:
-    """Paired bars with whiskers, in percent; `names` are what is compared."""
-    traces = [
-        _bar_trace(labels, estimates)
-        | {"name": escape(cut(name, LONGEST_IN_LEGEND), quote=False), "marker": {"color": color}}
-        | {"hovertemplate": f"%{{y}}, {escape(name, quote=False)}: %{{x:.1f}}<extra></extra>"}
-        for name, estimates, color in ((names[0], before, NEUTRAL), (names[1], after, ACCENT))
-    ]
-    layout = {
-        "barmode": "group",
-        "bargap": 0.3,
-        "xaxis": {"title": {"text": "percent; bias in points"}, "range": [0, 105]},
-        "yaxis": _names_down(labels),
-        "legend": _LEGEND,
-        "showlegend": True,
-    }
-    return _figure(traces, layout, height=80 + 62 * len(labels))
 
 
 def readings(
@@ -332,8 +306,8 @@ def spectrum(eigenvalues: Sequence[float], chosen: int) -> go.Figure:
         "hovertemplate": "eigenvalue %{x}: %{y:.3f}<extra></extra>",
     }
     layout = {
-        "xaxis": {"title": {"text": "eigenvalue, in order"}, "dtick": 1},
-        "yaxis": {"title": {"text": "size"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": "point, in order"}, "dtick": 1},
+        "yaxis": {"title": {"text": "eigenvalue"}, "rangemode": "tozero"},
         "showlegend": False,
     }
     return _figure([trace], layout, height=240, top=8)

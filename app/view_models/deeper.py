@@ -161,15 +161,15 @@ def build(
     point at `share`; `simpler` what they get of simpler fixes."""
     shown = next(point for point in path.points if point.share == share)
     return DeeperView(
-        suggestion=_suggestion(path, improve),
+        suggestion=suggestion(path, improve),
         choosers=_choosers(path, data, judged_by),
         refusal=shown.refusal,
         series=_series(path),
         summary=_summary(path, data, attribute),
-        points=_points(path, data, attribute),
+        points=points_table(path, data, attribute),
         judges=ON_TEST.format(figures.counted(sum(group.n for group in tests[0].groups), data.unit)),
         fixes=_fixes(share, tests, simpler, data, attribute),
-        fixes_summary=_fixes_summary(share, tests, simpler),
+        fixes_summary=_fixes_summary(share, tests, simpler, data.unit),
         simpler_is_enough=_simpler_is_enough(tests[1], simpler, improve) if share else "",
         nobody_large="" if _can_say(tests[0].worst) else NOBODY_LARGE.format(figures.many(data.unit)),
     )
@@ -183,7 +183,8 @@ def suggested_stop(path: DeeperPath) -> str:
 # --- sentences
 
 
-def _suggestion(path: DeeperPath, improve: Improve) -> str:
+def suggestion(path: DeeperPath, improve: Improve) -> str:
+    """What those who choose would choose, and why."""
     best, was = path.chosen, path.original.figures
     lost = f"at most {figures.counted(100 * path.tolerance, 'point')} of accuracy lost"
     if best is path.original:
@@ -234,13 +235,15 @@ def _summary(path: DeeperPath, data: AttributeDataset, attribute: str) -> str:
     return f"{said}{served}, bias {figures.points(first.bias)} to {figures.points(last.bias)} points."
 
 
-def _fixes_summary(share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline]) -> str:
+def _fixes_summary(
+    share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline], unit: str
+) -> str:
     rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
     rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
     told = "; ".join(
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
-    return f"Right with every group counted alike, on held-out test people: {told}."
+    return f"Right with every group counted alike, on held-out test {figures.many(unit)}: {told}."
 
 
 def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve: Improve) -> str:
@@ -285,7 +288,8 @@ TWINS = ("Bias, points", "Calibrated bias, points", "Flips, %")
 COLUMNS = ("Right, %", "Every group alike, %", WORST, *TWINS)
 
 
-def _points(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+def points_table(path: DeeperPath, data: AttributeDataset, attribute: str) -> pd.DataFrame:
+    """Every point on the way, as those who choose see it."""
     rows = [
         (stop_label(point.share), *_row(point.figures, data, attribute), _said(point, path))
         for point in path.points

@@ -162,13 +162,14 @@ def losses_table(rounds: Sequence[Round]) -> pd.DataFrame:
     )
 
 
-def spectrum_summary(eigenvalues: Sequence[float], n_groups: int, n_channels: int) -> str:
-    """The eigengap in a sentence."""
+def spectrum_summary(n_groups: int, n_channels: int, *, by_hand: bool) -> str:
+    """Into how many groups the channels fall, and who says so."""
+    respond = f"{figures.counted(n_channels, 'channel')} of this layer {'respond' if n_channels > 1 else 'responds'}"
+    if by_hand:
+        return f"{respond} to anything. They are sorted into {n_groups} groups by what they respond to, as you chose."
     return (
-        f"The eigenvalues leap after number {n_groups}, which speaks for {n_groups} groups among {n_channels} channels "
-        "that respond to anything."
-        if len(eigenvalues) > n_groups
-        else f"{n_groups} groups among {n_channels} channels."
+        f"{respond} to anything. By what they respond to they fall into {n_groups} groups: in the picture, the largest "
+        f"step comes after point {n_groups}."
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fmd_core.language.examples import SETS, SetName
-from fmd_core.language.study import Debiased, Scores
+from fmd_core.language.judging import Debiased, Scores
+from fmd_core.language.unlearning import Form
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class TakenOut:
     """What a job of unlearning came to."""
 
     asked: Asked
+    forms: tuple[Form, ...]
     told: Debiased
     sentences: tuple[str, ...]
     """One for each form, in the order of `told.tried`."""

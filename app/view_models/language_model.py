@@ -9,14 +9,22 @@ import pandas as pd
 
 from app.view_models import charts
 from fmd_core.intervals import Estimate
-from fmd_core.language.document import figure
+from fmd_core.language.document import figure, moved_share
 
 if TYPE_CHECKING:
     from app.view_models.language_asked import Scored
+    from fmd_core.language.judging import Debiased, Scores
     from fmd_core.language.scores import BiasScore
-    from fmd_core.language.study import Debiased, Scores, Tried
+    from fmd_core.language.unlearning import Form
 
 EVEN = 0.5
+DEPTHS: dict[Form, str] = {
+    "published": "Last layer, one published step",
+    "rows": "Last layer, solved",
+    "block": "Last block, trained",
+    "low-rank": "Last blocks, low-rank update",
+}
+"""What a depth is called on screen, the shallowest first."""
 LABELS = {
     "all": "Everything",
     "gender": "Gender",
@@ -63,25 +71,70 @@ def table(scores: Scores) -> pd.DataFrame:
     return found if has_third else found.drop(columns=["Sensible (LMS)", "ICAT"])
 
 
-def before_after(told: Debiased, one: Tried) -> pd.DataFrame:
-    """Before and after, on the target terms that had no say."""
-    rows = []
-    for name, scores in (("Before", told.before), ("After", one.after)):
-        overall = scores.all
-        rows.append({
+def closer(told: Debiased) -> charts.BarChart:
+    """How much closer each depth brings the two sentences of terms that had no say; kept ones in the accent."""
+    was = told.before.even_difference.value or 0.0
+    bars = tuple(
+        charts.Bar(
+            DEPTHS[one.form], _part_of(one.moved, was), charts.NEUTRAL if one.refused else charts.ACCENT
+        )
+        for one in told.tried
+    )
+    return charts.BarChart(bars, _summary(told), before_after(told))
+
+
+def _summary(told: Debiased) -> str:
+    kept = [one for one in told.tried if not one.refused]
+    if not kept:
+        return "No depth is kept: each is refused, for the reasons below."
+    best = min(kept, key=lambda one: one.moved.value or 0.0)
+    return (
+        f"{DEPTHS[best.form]} brings the two sentences closest: {moved_share(told.before, best)}, at perplexity "
+        f"{told.before.perplexity:.1f} before and {best.after.perplexity:.1f} after. Grey bars are refused."
+    )
+
+
+def refusals(told: Debiased) -> list[str]:
+    """A sentence for each reason, with the depths that it refuses."""
+    depths: dict[str, list[str]] = {}
+    for one in told.tried:
+        if one.refused:
+            depths.setdefault(one.refused, []).append(DEPTHS[one.form])
+    return [f"{'; '.join(names)}. {why}" for why, names in depths.items()]
+
+
+def before_after(told: Debiased) -> pd.DataFrame:
+    """Before, and after each depth, on the target terms that had no say; what it costs stands in every row."""
+    rows = [("Before", told.before, "", ""), *(
+        (DEPTHS[one.form], one.after, moved_share(told.before, one), "Refused" if one.refused else "Kept")
+        for one in told.tried
+    )]  # fmt: skip
+    found = pd.DataFrame([
+        {
             "": name,
-            "Sensible (LMS)": figure(overall.lms),
-            "Stereotype likelier (SS)": figure(overall.ss),
-            "ICAT": figure(overall.icat),
-            "How far apart": figure(overall.difference, 3),
+            "Sensible (LMS)": figure(scores.all.lms),
+            "Stereotype likelier (SS)": figure(scores.all.ss),
+            "ICAT": figure(scores.all.icat),
+            "How far apart": figure(scores.all.difference, 3),
+            "Change, when equally sure": moved,
             "Perplexity": f"{scores.perplexity:.1f}",
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+            "By the rules": verdict,
+        }
+        for name, scores, moved, verdict in rows
+    ])  # fmt: skip
+    return found if told.before.all.lms is not None else found.drop(columns=["Sensible (LMS)", "ICAT"])
 
 
 def label(one: BiasScore) -> str:
     """A bias type for people."""
     return LABELS.get(one.bias_type, one.bias_type.replace("-", " ").capitalize())
+
+
+def _part_of(moved: Estimate, was: float) -> Estimate:
+    """A change as a share of what it was; without an interval no whisker."""
+    value = (moved.value or 0.0) / was if was else 0.0
+    low, high = (value if end is None or not was else end / was for end in (moved.low, moved.high))
+    return replace(moved, value=value, low=low, high=high)
 
 
 def _share(found: Estimate) -> Estimate:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.view_models.start import accuracy
+from app.view_models.training import Asked
 from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, figures
 from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.architectures import ARCHITECTURES, find_architecture
@@ -44,9 +45,12 @@ class Refused:
 
 @dataclass(frozen=True)
 class ModelFor:
-    """What a job is about that makes a model: the data, by their reference."""
+    """What a job is about that makes a model: the data, by their reference; of a training also what was asked, and
+    how often the network was right about validation samples after each round, which grows."""
 
     data: str
+    asked: Asked | None = None
+    rounds: list[float] = field(default_factory=list, compare=False)
 
 
 def fitting(data: AttributeDataset) -> list[str]:
@@ -84,12 +88,15 @@ def step_words(step: TrainingStep) -> str:
     return f"Round {step.epoch + 1} of {step.epochs}, loss {step.loss:.3f}{accuracy}"
 
 
-def fact_rows(data: AttributeDataset, model: Classifier, audit: BiasReport | None) -> list[dict[str, str]]:
-    """What is open, as a table; `audit` is None while nothing was measured yet."""
+def fact_rows(
+    data: AttributeDataset, model: Classifier, audit: BiasReport | None, right: str = ""
+) -> list[dict[str, str]]:
+    """What is open, as a table; `audit` is None while nothing was measured yet but, maybe, how often it is `right`."""
     rows = {
         "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
-        "Accuracy": accuracy(data, audit, model),
+        "Accuracy": (right if audit is None else "")
+        or accuracy(data, None if audit is None else audit.accuracy, model),
         "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]

@@ -10,16 +10,23 @@ from fmd_core import Comparison, PathPoint, UnlearningPath, figures
 from fmd_core.measure import slopes
 from fmd_core.measure.verdict.values import Finding, Outcome
 
-Reach = Literal["reaches", "misses", "cannot be said", "refused"]
-"""Whether a target is reached on held-out people; "refused" is the guard's word."""
+Reach = Literal["reaches", "stays within", "misses", "cannot be said", "refused"]
+"""Whether a target is reached on held-out people, who were beyond it before; "refused" is the guard's word."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A stop of the slider that is offered: its name, where it is and why it is refused, '' where it is not."""
+    """A stop of a slider that is offered: its name, where it is and why it is refused, '' where it is not."""
 
     title: str
     stop: str
+    refusal: str
+
+
+@dataclass(frozen=True)
+class PathOffer(Offer):
+    """One on the path of the last layer."""
+
     point: PathPoint
 
 
@@ -38,13 +45,13 @@ class Card:
     """What, and how it changes."""
 
 
-def offers(path: UnlearningPath) -> tuple[Offer, ...]:
+def offers(path: UnlearningPath) -> tuple[PathOffer, ...]:
     """The suggestion, about half of it, and as far as the path leads; fewer where they are the same."""
     stops = unlearn.stops(path)
     names = {id(point): name for name, point in stops.items()}
     best, original = path.suggested, path.original
     others = [p for p in stops.values() if p is not original and p is not best]
-    found: list[Offer] = []
+    found: list[PathOffer] = []
     half = (_size(best) + _size(original)) / 2
     gentle = [p for p in others if not p.refusal and _size(best) < _size(p) < _size(original)]
     if gentle and best is not original:
@@ -57,8 +64,8 @@ def offers(path: UnlearningPath) -> tuple[Offer, ...]:
     return tuple(found)
 
 
-def _offer(title: str, point: PathPoint, names: dict[int, str]) -> Offer:
-    return Offer(title, names[id(point)], point)
+def _offer(title: str, point: PathPoint, names: dict[int, str]) -> PathOffer:
+    return PathOffer(title, names[id(point)], point.refusal, point)
 
 
 def _size(point: PathPoint) -> float:
@@ -85,7 +92,9 @@ def card(
         ("Changes", how),
     ]
     by_ratio = after is not None and after.ratio is not None
-    return Card(offer.title, offer.stop, " → ".join(known), _reach(offer, after), by_ratio, tuple(rows))
+    return Card(
+        offer.title, offer.stop, " → ".join(known), _reach(offer, before, after), by_ratio, tuple(rows)
+    )
 
 
 def _who(found: slopes.Slopes, role: slopes.Role) -> str:
@@ -98,10 +107,12 @@ def _who(found: slopes.Slopes, role: slopes.Role) -> str:
     return f"{line.change.who} {slopes.moved(line.change)} %"
 
 
-def _reach(offer: Offer, after: Finding | None) -> Reach:
-    if offer.point.refusal:
+def _reach(offer: Offer, before: Finding | None, after: Finding | None) -> Reach:
+    if offer.refusal:
         return "refused"
     if after is None:
         return "cannot be said"
+    if before is not None and before.outcome is after.outcome is Outcome.WITHIN:
+        return "stays within"
     words: dict[Outcome, Reach] = {Outcome.WITHIN: "reaches", Outcome.BEYOND: "misses"}
     return words.get(after.outcome, "cannot be said")

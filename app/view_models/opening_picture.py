@@ -117,13 +117,13 @@ def _of_twins(data: AttributeDataset, flips: Finding | None) -> Share | None:
 
 
 def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: CounterfactualPairs) -> Two | None:
-    """The pair that shows a finding best: the most alike, or the one whose answer changes most where they are one
-    sample; None where no pair shows it."""
+    """A pair that shows a finding: the most alike, or where they are one sample a typical one, whose answer changes as
+    much as half of them do; None where no pair shows it."""
     probabilities = [head.probabilities(side.features) for side in (pairs.favoured, pairs.other)]
     said = [p.argmax(axis=1) for p in probabilities]
     codes = pairs.favoured_codes, pairs.other_codes
     moved = np.abs(probabilities[0] - probabilities[1]).max(axis=1)
-    best: tuple[float, float, int, int] | None = None
+    found: list[tuple[int, int]] = []
     for worse in (1, 0):
         better = 1 - worse
         shows = _is_worse(data, finding, pairs.labels, said[worse]) & ~_is_worse(
@@ -134,12 +134,13 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
             shows &= _is_of(data, finding, 0, codes[worse]) & _is_of(data, finding, 1, codes[better])
             if finding.family is Family.EQUAL_TRUTH:
                 shows &= pairs.labels == data.target.levels.index(finding.answer)
-        for i in map(int, np.flatnonzero(shows)):
-            key = (float(pairs.distance[i]), -float(moved[i]), i, worse)
-            best = key if best is None or key < best else best
-    if best is None:
+        found += [(i, worse) for i in map(int, np.flatnonzero(shows))]
+    if not found:
         return None
-    _, _, i, worse = best
+    typical = float(np.median([moved[i] for i, _ in found]))
+    i, worse = min(
+        found, key=lambda one: (float(pairs.distance[one[0]]), abs(float(moved[one[0]]) - typical), one)
+    )
     sides = (pairs.favoured, pairs.other)
     levels = data.attribute(pairs.attribute).levels
     first, second = (

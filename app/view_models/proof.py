@@ -53,7 +53,7 @@ def verdict(comparison: Comparison) -> str:
     )
 
 
-def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) -> ProofView:
+def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]], unit: str) -> ProofView:
     """`comparison` is that of the variant; `rivals` are measured on the same held-out people."""
     rows = [("This variant", comparison), *((rival.title, found) for rival, found in rivals)]
     return ProofView(
@@ -87,7 +87,8 @@ def build(comparison: Comparison, rivals: Sequence[tuple[Rival, Comparison]]) ->
             ),
         ),
         note=(
-            "Each fix is measured on the same held-out people, who had no part in any of them. The refits are exact: "
+            f"Each fix is measured on the same held-out {figures.many(unit)}, which had no part in any of them. The "
+            "refits are exact: "
             "the last layer is fitted to convergence again."
         ),
         baselines="\n\n".join(f"**{rival.title}:** {find_baseline(rival.name).note}" for rival, _ in rivals),

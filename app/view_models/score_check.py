@@ -19,7 +19,7 @@ HEADLINES: dict[Verdict, str] = {
 }
 RULE = (
     "Relied on: leaving out the harmful lowers the bias, and leaving out the helpful raises it, more than any random "
-    "draw, on held-out people too; both predictions are within a quarter of the truth or 0.1 points; and 9 of 10 "
+    "draw, on held-out samples too; both predictions are within a quarter of the truth or 0.1 points; and 9 of 10 "
     "planted signs are right. Not to be relied on: that order fails, or the signs could be guesses. Rough: between."
 )
 HEADINGS = [
@@ -75,8 +75,8 @@ def lead(check: ScoreCheck) -> str:
     )
 
 
-def build(check: ScoreCheck) -> ScoreCheckView:
-    """The check in words and figures."""
+def build(check: ScoreCheck, unit: str) -> ScoreCheckView:
+    """The check in words and figures; `unit` is what one sample is called."""
     harmful, random, helpful = check.groups
     points = _in_points(check)
 
@@ -86,7 +86,7 @@ def build(check: ScoreCheck) -> ScoreCheckView:
 
     return ScoreCheckView(
         headline=HEADLINES[check.verdict],
-        reason=_reason(check),
+        reason=_reason(check, unit),
         labels=tuple(_label(group, check.k) for group in check.groups),
         predicted=tuple(_estimate(group, "predicted") for group in check.groups),
         measured=tuple(_estimate(group, "measured") for group in check.groups),
@@ -100,18 +100,18 @@ def build(check: ScoreCheck) -> ScoreCheckView:
             columns=HEADINGS,
         ),
         held_out=(
-            f"On held-out people, whom the scores do not know: {pair(harmful, '_held_out')} without the harmful, "
-            f"{pair(helpful, '_held_out')} without the helpful. The single scores add up to "
+            f"On held-out {figures.many(unit)}, which the scores do not know: {pair(harmful, '_held_out')} without the "
+            f"harmful, {pair(helpful, '_held_out')} without the helpful. The single scores add up to "
             f"{points(harmful.mean('added_up'))} and {points(helpful.mean('added_up'))}: effects of samples that go "
             "together do not simply add up."
         ),
-        planted=_planted(check),
+        planted=_planted(check, unit),
         axis=f"change of {blame.subject(check.people)}, {blame.unit(check.people)}",
         caution=_caution(check),
     )
 
 
-def _reason(check: ScoreCheck) -> str:
+def _reason(check: ScoreCheck, unit: str) -> str:
     what = blame.subject(check.people)
     if not check.in_order("measured"):
         return (
@@ -124,20 +124,21 @@ def _reason(check: ScoreCheck) -> str:
     if check.verdict == "can be relied on":
         return "Leaving out the samples ranked first does what was predicted, in kind and in size."
     if not check.in_order("measured_held_out"):
-        return "They hold on the people that they were made from, but not on held-out people."
+        people = figures.many(unit)
+        return f"They hold on the {people} that they were made from, but not on held-out {people}."
     off = [g.kind for g in (check.groups[0], check.groups[2]) if not g.is_close]
     if off:
         return f"Who is harmful and who is helpful holds, but how much is predicted poorly ({' and '.join(off)})."
     return f"The ranking holds, but some planted samples move {what} the other way."
 
 
-def _planted(check: ScoreCheck) -> str:
+def _planted(check: ScoreCheck, unit: str) -> str:
     test = check.planted
     chance = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
     return (
         f"Then {test.n} external samples were planted in the training data, one at a time: {test.right} of {test.n} "
         f"signs right, that is, {blame.subject(check.people)} moved the way the sample's score says (on held-out "
-        f"people {test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
+        f"{figures.many(unit)} {test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
     )
 
 

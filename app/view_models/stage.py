@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fmd_core import AttributeDataset, Comparison, CounterfactualPairs, Head, figures
-from fmd_core.measure.bias_functions import predictions
+from fmd_core import AttributeDataset, Comparison, CounterfactualPairs, figures
+from fmd_core.data import Array
 from fmd_core.measure.changes import Change
 from fmd_core.measure.slopes import WORDS, Role, choose_slopes
 
 
 @dataclass(frozen=True)
 class StageSide:
-    """One side of a twin: who is shown, and what they are answered now."""
+    """One side of a twin: who is shown."""
 
     row: int
     code: int
     level: str
-    answer: str
-    is_right: bool
 
 
 @dataclass(frozen=True)
@@ -28,43 +27,54 @@ class StageTwin:
     truth: str
     sides: tuple[StageSide, StageSide]
 
-    @property
-    def is_one_answer(self) -> bool:
-        """Whether both sides get the same answer."""
-        return self.sides[0].answer == self.sides[1].answer
+
+@dataclass(frozen=True)
+class StageAnswers:
+    """What the twins are answered at one stop of the slider, and the sentence that sums it up."""
+
+    said: tuple[tuple[str, str], ...]
+    """Of each twin both sides' answers."""
+    summary: str
 
 
 @dataclass(frozen=True)
 class StageView:
-    """The twins with their answers, and the sentence that sums them up."""
+    """The twins, and what they are answered at every stop of the slider."""
 
     twins: tuple[StageTwin, ...]
-    summary: str
+    stops: dict[str, StageAnswers]
     redrawn: bool  # whether a side is the same sample with its attribute changed
 
 
-def build(data: AttributeDataset, pairs: CounterfactualPairs, before: Head, now: Head) -> StageView:
-    """What `now` answers the pairs, which are those on the stage, and how many of them `before` gave one answer."""
-    said = [predictions(now, side.features) for side in (pairs.favoured, pairs.other)]
-    was = [predictions(before, side.features) for side in (pairs.favoured, pairs.other)]
+def build(
+    data: AttributeDataset, pairs: CounterfactualPairs, before: Array, stops: Mapping[str, Array]
+) -> StageView:
+    """The pairs on the stage; answers are class codes (2, n_pairs), the favoured side first: `before` anything was
+    changed, and at every stop by name."""
     levels, classes = data.attribute(pairs.attribute).levels, data.target.levels
 
     def side(i: int, which: int) -> StageSide:
         shown = (pairs.favoured, pairs.other)[which]
         code = int((pairs.favoured_codes, pairs.other_codes)[which][i])
-        answer = int(said[which][i])
-        return StageSide(
-            int(shown.rows[i]), code, levels[code], classes[answer], answer == int(pairs.labels[i])
-        )
+        return StageSide(int(shown.rows[i]), code, levels[code])
 
     twins = tuple(
         StageTwin(classes[int(pairs.labels[i])], (side(i, 0), side(i, 1))) for i in range(len(pairs))
     )
-    alike, earlier = int((said[0] == said[1]).sum()), int((was[0] == was[1]).sum())
+    earlier = _alike(before)
+    said = {stop: _answers(answers, classes, earlier) for stop, answers in stops.items()}
+    return StageView(twins, said, pairs.method != "matched")
+
+
+def _answers(answers: Array, classes: Sequence[str], earlier: int) -> StageAnswers:
+    alike = _alike(answers)
     then = "as before" if alike == earlier else f"before, {earlier}"
-    return StageView(
-        twins, f"{alike} of {len(twins)} twins now get one answer; {then}.", pairs.method != "matched"
-    )
+    said = tuple((classes[int(favoured)], classes[int(other)]) for favoured, other in answers.T)
+    return StageAnswers(said, f"{alike} of {len(said)} twins now get one answer; {then}.")
+
+
+def _alike(answers: Array) -> int:
+    return int((answers[0] == answers[1]).sum())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.view_models.texts import Sentences
-from fmd_core import AttributeDataset, BiasReport, Classifier, figures
+from fmd_core import AttributeDataset, Classifier, Estimate, figures
 from fmd_core.data import SPLITS, Split
 
 ROLES: dict[Split, str] = {
@@ -65,11 +65,12 @@ class LoadedView:
 def build_loaded(
     data: AttributeDataset,
     model: Classifier | None,
-    audit: BiasReport | None,
+    measured: Estimate | None,
     *,
     another_system: bool = False,
 ) -> LoadedView:
-    """`audit` is None while it was not measured yet, `model` while none is chosen or another system answers."""
+    """`measured`, the accuracy, is None while nobody measured it, `model` while none is chosen or another system
+    answers."""
     attributes = "; ".join(f"{c.name} ({_levels(c.levels)})" for c in data.attributes.values())
     name = "none: another system answers" if another_system else "none yet"
     if model is not None:
@@ -81,7 +82,7 @@ def build_loaded(
         else "The model predicts": f"{data.target.name} ({_levels(data.target.levels)})",
         "Should not matter": attributes,
         "Model": name,
-        "Accuracy": accuracy(data, audit, model),
+        "Accuracy": accuracy(data, measured, model),
     }
     parts: list[tuple[str, int, str]] = [
         (split, int((data.split == split).sum()), ROLES[split]) for split in SPLITS
@@ -99,15 +100,15 @@ def build_loaded(
     )
 
 
-def accuracy(data: AttributeDataset, audit: BiasReport | None, model: Classifier | None = None) -> str:
-    """How often the model is right, and of whom; `audit` is None while it was not measured yet. Nothing is said of a
+def accuracy(data: AttributeDataset, measured: Estimate | None, model: Classifier | None = None) -> str:
+    """How often the model is right, and of whom; `measured` is None while it was not measured yet. Nothing is said of a
     model of which nobody knows what its outputs mean."""
     if model is not None and model.outputs is not None and model.outputs.is_open:
         return "cannot be said before the order of its outputs is confirmed"
-    if audit is None:
+    if measured is None:
         return "measured when you look for the bias"
-    right, people = figures.figure(audit.accuracy), figures.many(data.unit)
-    return f"{right} % of {figures.count(audit.accuracy.n)} held-out test {people}"
+    right, people = figures.figure(measured), figures.many(data.unit)
+    return f"{right} % of {figures.count(measured.n)} held-out test {people}"
 
 
 def _levels(levels: tuple[str, ...]) -> str:

@@ -22,9 +22,10 @@ class Preview:
 
 def preview(texts: Sequence[str], terms: TermList) -> Preview:
     """Twins of the first `LOOKED_AT` texts, 20 at most."""
-    looked, named = texts[:LOOKED_AT], 0
+    looked, named, alone = texts[:LOOKED_AT], 0, list[str]()
     pairs: list[tuple[Marked, Marked]] = []
     for text in looked:
+        alone += terms.left_alone(str(text))
         level = terms.level_of(str(text))
         if level is None:
             continue
@@ -33,6 +34,7 @@ def preview(texts: Sequence[str], terms: TermList) -> Preview:
             twin = terms.swap(str(text), level, (level + 1) % len(terms.levels))
             pairs.append(((str(text), terms.spans(str(text), level)), (twin.text, twin.spans)))
     of = f"the first {figures.count(len(looked))}" if len(looked) < len(texts) else figures.count(len(looked))
-    return Preview(
-        tuple(pairs), f"{figures.count(named)} of {of} texts name somebody by it; the others have no twin."
-    )
+    told = f"{figures.count(named)} of {of} texts name somebody by it; the others have no twin."
+    if alone:
+        told += f" {figures.counted(len(alone), 'word')} in fixed phrases or names, as in “black hole”, left alone."
+    return Preview(tuple(pairs), told)

@@ -109,10 +109,16 @@ def build(
                 + (t.other.level, t.other.answer, figures.percent(t.other.confidence), f"{t.distance:.2f}")
                 for t in twins
             ],
-            columns=["Sample", "Truth", "Left", "Answer left", "Sure of truth, left"]
-            + ["Right", "Answer right", "Sure of truth, right", "Match distance"],
+            columns=["Sample", "Truth", "Left", "Answer left", "Probability of truth, left"]
+            + ["Right", "Answer right", "Probability of truth, right", "Match distance"],
         ),
     )
+
+
+def sureness(twin: Twin) -> str:
+    """How probable the model holds the truth of either side."""
+    left, right = (f"{100 * side.confidence:.0f} %" for side in (twin.favoured, twin.other))
+    return f"probability of {twin.label}: {left} and {right}"
 
 
 def _headline(

@@ -28,7 +28,8 @@ class CurveView:
     full: tuple[CurvePoint, ...]
     blends: tuple[CurvePoint, ...]
     suggested: CurvePoint
-    chosen: CurvePoint
+    stops: dict[str, CurvePoint]
+    """Where the slider can stand."""
     axis: str  # what lies across
     judges: str  # of whom the curve is: a bias has other figures among them than among test samples
     summary: str
@@ -59,9 +60,9 @@ def stop_of(path: UnlearningPath, variant: Variant | None) -> str:
     )
 
 
-def standing_on_original(path: UnlearningPath, choice: PathPoint, history: History) -> str:
+def standing_on_original(history: History) -> str:
     """What to say while the slider stands on the original and something else is in force; else ''."""
-    if choice is not path.original or history.current is None:
+    if history.current is None:
         return ""
     name = history.name(history.current)
     return f"The slider stands on the original; {name} is in force."
@@ -91,7 +92,7 @@ def build_curve(
         full=tuple(_point(p, axis) for p in path.points),
         blends=tuple(_point(p, axis) for p in path.blends),
         suggested=_point(path.suggested, axis),
-        chosen=_point(choice, axis),
+        stops={name: _point(p, axis) for name, p in stops(path).items()},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
             f"What {figures.count(path.people)} validation samples say, who guard the choice; the cards above are of "
@@ -102,7 +103,7 @@ def build_curve(
             f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "
             f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
         ),
-        reason=suggestion_reason(path),
+        reason=f"Our suggestion: {suggestion_reason(path)}",
         warning=refused,
     )
 

@@ -102,7 +102,7 @@ def build(data: AttributeDataset, verdict: Verdict) -> VerdictView:
         decisive=verdict.attribute if verdict.outcome is Outcome.BEYOND else "",
         findings=_findings(data, verdict),
         groups=_groups(verdict.groups, verdict),
-        groups_summary=_groups_summary(verdict),
+        groups_summary=_groups_summary(verdict, data.unit),
         not_tested=pd.DataFrame(
             [(FAMILIES[one.family], one.attribute, one.why) for one in verdict.not_tested],
             columns=["What", "By", "Why not"],
@@ -207,12 +207,15 @@ def _rate(rate: Rate | None) -> str:
     return figures.figure(Estimate(rate.value, rate.low, rate.high, rate.n))
 
 
-def _groups_summary(verdict: Verdict) -> str:
+def _groups_summary(verdict: Verdict, unit: str) -> str:
     small = sum(not group.accuracy.is_enough for group in verdict.groups)
     good = verdict.favourable
     named = f" The favourable answer is “{good.level}”: {good.reason}." if good is not None else ""
     few = f" {figures.counted(small, 'group')} too small to say." if small else ""
-    people = "people whom another system answered" if verdict.is_of_another_system else "held-out people"
+    people = figures.many(unit)
+    people = (
+        f"{people} that another system answered" if verdict.is_of_another_system else f"held-out {people}"
+    )
     told = f"{figures.counted(len(verdict.groups), 'group')} of {people}.{few}{named}"
     if verdict.accuracy is None:
         return told

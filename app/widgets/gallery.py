@@ -13,8 +13,9 @@ from typing import Literal
 
 import streamlit as st
 
-Size = Literal["", "ten", "five", "wide", "pair"]
-"""Tiles as they fit; ten in a row; five bare pictures in a row; wide tiles for pairs; one bare pair."""
+Size = Literal["", "ten", "five", "pairs", "wide", "pair"]
+"""Tiles as they fit; ten in a row; five bare pictures in a row; tiles for pairs of pictures, two in a row on a phone;
+wide tiles for pairs of records; one bare pair."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ _CSS = """
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(106px, 1fr)); gap: 10px; margin: 0;
   padding: 3px; list-style: none; font-family: var(--st-font); }
 .gallery.wide { grid-template-columns: repeat(auto-fill, minmax(min(212px, 100%), 1fr)); }
+.gallery.pairs { grid-template-columns: repeat(auto-fill, minmax(min(164px, calc(50% - 5px)), 1fr)); }
 .gallery.ten { grid-template-columns: repeat(10, minmax(0, 1fr)); gap: 8px; padding: 0; }
 .gallery.five { grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 8px; padding: 0; }
 @media (max-width: 720px) { .gallery.ten { grid-template-columns: repeat(5, minmax(0, 1fr)); } }

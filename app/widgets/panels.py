@@ -22,6 +22,11 @@ COUNTS = ("n", "Count", "of")  # columns that count people
 def chart(figure: go.Figure, summary: str, table: pd.DataFrame, *, key: str) -> None:
     """A chart, its one-sentence summary, and the same figures as a table."""
     picture(figure, summary, key=key)
+    table_of(table, summary)
+
+
+def table_of(table: pd.DataFrame, summary: str) -> None:
+    """The figures of a chart as a table; the chart's summary is its own."""
     st.table(plain_cells(table), border="horizontal", hide_index=True, alt=summary)
 
 
@@ -36,7 +41,7 @@ def folded_table(table: Callable[[], pd.DataFrame], summary: str, *, key: str) -
     fold = st.expander("The same as a table", key=f"table_of_{key}", on_change="rerun")
     if fold.open:
         with fold:
-            st.table(plain_cells(table()), border="horizontal", hide_index=True, alt=summary)
+            table_of(table(), summary)
 
 
 def plain_cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """The stage: twins whose captions follow the slider, and the slope chart of who gains and who pays.
 
-Pictures are one component and what is said to them another, which finds them by a signature: a move of the slider sends
-captions alone, for Streamlit does not send again what has not changed. They and frames change in place. A frame and the
-word "differs" mark twins with two answers, an underline a wrong answer.
+Pictures are one component and what is said to them another, which finds them by a signature. It is told what every stop
+of the slider says, once, and goes with the slider by itself: a move sends neither. Captions and frames change in place.
+A frame and the word "differs" mark twins with two answers, an underline a wrong answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import streamlit as st
 from app.record.review import Review
 from app.view_models.stage import SlopeView, StageTwin, StageView
 from app.widgets import portraits
+from app.widgets.following import FOLLOW_JS
 
 SIDE = 64  # pixels of a picture
 
@@ -52,26 +53,43 @@ export default function ({ data, parentElement }) {
   }
   const stage = ((window.fmdStages ??= {})[data.signature] ??= {});
   stage.tell = () => {
-    (stage.said ?? []).forEach((twin, at) => {
+    (stage.said ?? []).forEach(([favoured, other], at) => {
       const item = root.children[at];
-      item.classList.toggle('differs', twin.differs);
-      item.lastChild.textContent = twin.heard;
-      twin.sides.forEach((side, which) => {
+      item.classList.toggle('differs', favoured !== other);
+      item.lastChild.textContent = `truly ${stage.truths[at]}: ${favoured === other ? 'one answer' : 'two answers'}`;
+      [favoured, other].forEach((answer, which) => {
         const says = item.children[which].querySelector('.says');
-        if (says.textContent !== side.says) says.textContent = side.says;
-        says.classList.toggle('wrong', side.wrong);
+        if (says.textContent !== answer) says.textContent = answer;
+        says.classList.toggle('wrong', answer !== stage.truths[at]);
+        says.classList.toggle('long', answer.length > 9);
       });
     });
   };
   stage.tell();
 }
 """
-_SAID_JS = """
-export default function ({ data }) {
+_SAID_JS = (
+    FOLLOW_JS
+    + """
+export default function ({ data, parentElement }) {
   const stage = ((window.fmdStages ??= {})[data.signature] ??= {});  // whichever of the two comes first
-  stage.said = data.twins;
-  stage.tell?.();
+  const [summary, kind] = parentElement.querySelectorAll('.told *');
+  kind.textContent = data.kind;
+  stage.truths = data.truths;
+  return follow(data.slider, (stop) => {
+    const now = data.stops[stop];
+    if (!now) return false;
+    stage.said = now.said;
+    if (summary.textContent !== now.summary) summary.textContent = now.summary;
+    stage.tell?.();
+    return true;
+  });
 }
+"""
+)
+_SAID_CSS = """
+.told { margin: 0 0 8px; font: 1rem/1.5 var(--st-font); color: var(--st-text-color); }
+.told span { font-size: .875rem; color: var(--st-gray-text-color); }
 """
 _CSS = """
 .stage { display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 6px; margin: 0; padding: 0;
@@ -90,11 +108,14 @@ _CSS = """
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }
 .says.wrong { color: light-dark(#a34f00, #f5a65b); text-decoration: underline; text-underline-offset: 2px; }
 .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.says.long { font-size: 11px; line-height: 1.2; -webkit-line-clamp: 3; overflow-wrap: normal; }
 @media (prefers-reduced-motion: reduce) { .twin { transition: none; } }
 @media (max-width: 640px) { .stage { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 """
 _component = st.components.v2.component("fmd_stage", html="<ul class='stage'></ul>", css=_CSS, js=_JS)
-_said = st.components.v2.component("fmd_stage_said", html="<span hidden></span>", js=_SAID_JS)
+_said = st.components.v2.component(
+    "fmd_stage_said", html="<p class='told'><strong></strong> <span></span></p>", css=_SAID_CSS, js=_SAID_JS
+)
 
 _SLOPES_JS = """
 export default function ({ data, parentElement }) {
@@ -115,11 +136,14 @@ export default function ({ data, parentElement }) {
   picture.append(make('text', { x: left, y: high - 6, class: 'foot' }, 'before'));
   picture.append(make('text', { x: right, y: high - 6, class: 'foot' }, 'now'));
   const taken = { before: [], after: [] };
-  const free = (side, wanted) => {
-    let at = Math.min(Math.max(wanted, top), high - foot);
-    while (taken[side].some((other) => Math.abs(other - at) < 15)) at += at > high - foot - 16 ? -15 : 15;
-    taken[side].push(at);
-    return at;
+  const free = (side, wanted) => {  // the free place that is nearest; the wanted one where there is none
+    const at = Math.min(Math.max(wanted, top), high - foot);
+    const places = [at];
+    for (let off = 1; off < high; off += 1) places.push(at + off, at - off);
+    const found = places.find((place) => place >= top && place <= high - foot
+      && taken[side].every((other) => Math.abs(other - place) >= 15)) ?? at;
+    taken[side].push(found);
+    return found;
   };
   const order = [...data.lines].sort((a, b) => (a.role ? 1 : 0) - (b.role ? 1 : 0));
   for (const line of order) {
@@ -161,17 +185,20 @@ _slopes = st.components.v2.component(
 )
 
 
-def show(review: Review, attribute: str, view: StageView, *, key: str) -> None:
-    """Draw the twins with what they are answered now."""
+def show(review: Review, attribute: str, view: StageView, *, key: str, slider: str, kind: str) -> None:
+    """Draw the twins with what they are answered where the slider in the container `slider` stands; `kind` says in
+    words who they are and what the marks mean."""
     label = "Twins and what the model says to each"
     shown = [_shown(review, attribute, twin, redrawn=view.redrawn) for twin in view.twins]
     who = [
         (twin.truth, *(side.row for side in twin.sides), *(s.code for s in twin.sides)) for twin in view.twins
     ]
     signature = sha256(repr((review.data, attribute, who)).encode()).hexdigest()[:16]
+    said = {"stops": {stop: asdict(answers) for stop, answers in view.stops.items()}, "slider": slider}
+    said |= {"truths": [twin.truth for twin in view.twins], "kind": kind, "signature": signature}
     with st.container(gap=None):
+        _said(key=f"{key}_said", data=said)
         _component(key=key, data={"twins": shown, "label": label, "signature": signature})
-        _said(key=f"{key}_said", data={"twins": [_told(twin) for twin in view.twins], "signature": signature})
 
 
 def _shown(review: Review, attribute: str, twin: StageTwin, *, redrawn: bool) -> dict[str, object]:
@@ -184,17 +211,6 @@ def _shown(review: Review, attribute: str, twin: StageTwin, *, redrawn: bool) ->
         )  # fmt: skip
         sides.append({"src": shown.src, "alt": shown.alt if shown.src else side.level})
     return {"sides": sides}
-
-
-def _told(twin: StageTwin) -> dict[str, object]:
-    """What both sides are answered now."""
-    heard = "one answer" if twin.is_one_answer else "two answers"
-    sides = [{"says": side.answer, "wrong": not side.is_right} for side in twin.sides]
-    return {
-        "sides": sides,
-        "differs": not twin.is_one_answer,
-        "heard": f"truly {twin.truth}: {heard}",
-    }
 
 
 def slopes(view: SlopeView, *, key: str) -> None:

@@ -18,10 +18,12 @@ from fmd_core.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from fmd_core.language.study import Debiased, LanguageStudy, Scores
+    from fmd_core.language.judging import Debiased, Scores
+    from fmd_core.language.study import LanguageStudy
 
 SCHEMA = "fmd-stereotypes-1"
 SETS = ("stereoset", "stereoset-next", "crows-pairs")
+FORMS = ("published", "rows", "block", "low-rank")
 EXAMPLE = "example:\n  fmd stereotypes smollm2 --set stereoset --most 300 --debias --json -\n"
 
 
@@ -44,9 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--debias",
         action="store_true",
-        help="also change rows of the last layer by half of StereoSet's target terms, and judge on the others, or on "
-        "CrowS-Pairs",
+        help="also change it by half of StereoSet's target terms, and judge on the others, or on CrowS-Pairs",
     )
+    parser.add_argument(
+        "--forms", nargs="+", choices=FORMS, default=FORMS, metavar="FORM",
+        help=f"with --debias, how: {', '.join(FORMS)}; all",
+    )  # fmt: skip
     add_threads(parser)
     add_json(parser, SCHEMA)
     parser.set_defaults(stopped="Stopped; nothing was written.")
@@ -69,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     scores, told = study.scores(), None
     if arguments.debias and arguments.set == "crows-pairs":  # it judges only
         deciding = LanguageStudy.read(model, "stereoset", read_examples("stereoset"), _tell)
-        told = deciding.debias(_tell, judge=study)
+        told = deciding.debias(model, _tell, judge=study, forms=arguments.forms)
     elif arguments.debias:
-        told = study.debias(_tell)
+        told = study.debias(model, _tell, forms=arguments.forms)
     _end()
     document = study_document(study, scores, told, time.monotonic() - begun)
     print(text_of(study, scores, told), file=for_people(arguments.json))
@@ -82,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def text_of(study: LanguageStudy, scores: Scores, told: Debiased | None) -> str:
     """The result for a reader at a terminal."""
+    from fmd_core.language import unlearning
     from fmd_core.language.document import UNEVEN, figure, preference_sentence, tried_sentence
 
     lines = [
@@ -101,6 +107,7 @@ def text_of(study: LanguageStudy, scores: Scores, told: Debiased | None) -> str:
             "",
             f"Experimental: changed by {told.n_deciding} target terms, judged on {told.n_judging} others{pairs}.",
             *(f"- {tried_sentence(told.before, one)}" for one in told.tried),
+            *(f"- {unlearning.FORMS[form].capitalize()}: not tried. {why}" for form, why in told.left_out),
         ]
     return "\n".join(lines)
 

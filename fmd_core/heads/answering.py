@@ -16,6 +16,7 @@ from scipy.special import softmax
 from fmd_core.data import Array
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
+from fmd_core.heads.softmax import softmax_rows
 
 ON_THE_LINE = 1e-10
 """How far from the line weights may lie by rounding, as a share of the largest."""
@@ -58,7 +59,7 @@ class Told:
         return self._once(self._probabilities, features, self._softened)
 
     def _softened(self, features: Array) -> Array:
-        return softmax(self.logits(features), axis=1)  # to the bit what the head says itself
+        return softmax_rows(self.logits(features))  # to the bit what the head says itself
 
     def _scored(self, features: Array) -> Array:
         return self.head.logits(features)

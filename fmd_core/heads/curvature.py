@@ -9,8 +9,9 @@ Kronecker-factored preconditioner.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,10 +19,13 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from fmd_core.data import Array, FeatureSet, ignore_progress
 from fmd_core.errors import DataError, SolverError
+from fmd_core.heads.few_passes import FEWEST_PARAMETERS, MANY_ROWS, FewPasses, NotSolved
+from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.running import distributed
 from fmd_core.showing import one_line
 
+Progress = Callable[[float], None]
 Solver = Literal["auto", "cholesky", "conjugate_gradient"]
 DENSE_PARAMETERS = 1_100
 """Up to here a dense factor costs milliseconds; beyond it products are cheaper (measured)."""
@@ -41,6 +45,17 @@ class Curvature:
     solver: Solver
     """What is used: 'cholesky' or 'conjugate_gradient', never 'auto'."""
     head_fingerprint: str
+    few_passes: FewPasses | None = None
+    """Of very many samples what gives scores without ever building or factoring H; None: `solve` is as quick."""
+
+    def gradient_products(self, head: Head, train: FeatureSet, rhs: Array, progress: Progress) -> Array:
+        """Each training sample's loss gradient times the solution for `rhs` (p,), (n,)."""
+        if self.few_passes is not None:
+            with suppress(NotSolved):
+                return self.few_passes.gradient_products(rhs, train.labels, progress)
+        with distributed.watched(progress):
+            product = partial(head.gradient_products, direction=self.solve(rhs))
+        return distributed.map_rows(product, train.features, train.labels, progress=progress)
 
     def __repr__(self) -> str:
         return one_line(
@@ -95,19 +110,38 @@ def fit_curvature(
         raise SolverError(f"damping must be above 0, got {damping}; 0.001 is a good start.")
     if solver not in get_args(Solver):
         raise DataError(f"Unknown solver '{solver}'. Choose one of: {', '.join(get_args(Solver))}.")
-    if solver == "auto":
+    may_pass = solver == "auto"
+    if may_pass:
         solver = "cholesky" if head.n_parameters <= DENSE_PARAMETERS else "conjugate_gradient"
     weights = np.full(len(train), 1 / len(train))
     build = _cholesky if solver == "cholesky" else _conjugate_gradient
     progress(0.0)
+    if may_pass and isinstance(head, LinearHead) and _pays(head, len(train)):
+        later = _once(partial(build, head, train.features, weights, damping, ignore_progress))
+        few = FewPasses(head, train.features, weights, damping, DENSE_PARAMETERS)
+        return Curvature(later, damping, solver, head.fingerprint, few)
     solve = build(head, train.features, weights, damping, progress)
     return Curvature(solve, damping, solver, head.fingerprint)
+
+
+def _pays(head: Head, n: int) -> bool:
+    """Whether a few passes cost less than a solver of all samples, which a cluster shares out as it is."""
+    return n > MANY_ROWS and head.n_parameters >= FEWEST_PARAMETERS and not distributed.is_on()
+
+
+def _once(build: Callable[[], Callable[[Array], Array]]) -> Callable[[Array], Array]:
+    """A solver that is made when it is first asked: scores alone never do."""
+    made = cache(build)
+    return lambda rhs: made()(rhs)
 
 
 def _cholesky(
     head: Head, features: Array, weights: Array, damping: float, progress: Callable[[float], None]
 ) -> Callable[[Array], Array]:
-    matrix = distributed.sum_rows(head.hessian, features, weights, progress=progress)
+    hessian = head.hessian
+    if isinstance(head, LinearHead) and len(features) > MANY_ROWS:
+        hessian = partial(head.hessian, products="float32")
+    matrix = distributed.sum_rows(hessian, features, weights, progress=progress)
     matrix[np.diag_indices_from(matrix)] += damping
     try:
         factor = cho_factor(matrix, lower=True, overwrite_a=True)

@@ -154,14 +154,14 @@ def bias_influence(
     if method == "leave-one-out" and curvature.solver != "cholesky":
         raise SolverError("Leave-one-out scores need solver = 'cholesky'; use it, or method = 'first-order'.")
     progress(0.0)
-    with distributed.watched(progress):
-        solution, n = curvature.solve(bias.gradient(head)), len(train)
+    n, gradient = len(train), bias.gradient(head)
     if method == "first-order":
-        product = partial(head.gradient_products, direction=solution)
+        products = curvature.gradient_products(head, train, gradient, progress)
     else:
-        inverse = curvature.solve(np.eye(head.n_parameters))
+        with distributed.watched(progress):
+            solution, inverse = curvature.solve(gradient), curvature.solve(np.eye(head.n_parameters))
         product = partial(head.leave_one_out_products, direction=solution, inverse=inverse, share=1 / n)
-    products = distributed.map_rows(product, train.features, train.labels, progress=progress)
+        products = distributed.map_rows(product, train.features, train.labels, progress=progress)
     people = bias.called if isinstance(bias, GroupLoss) else ""
     return InfluenceScores(
         bias.attribute, products / n, train.rows, bias.value(head), method, bias.measure, people

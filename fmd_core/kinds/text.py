@@ -8,7 +8,9 @@ from typing import Protocol, cast
 import numpy as np
 
 from fmd_core.data import Array, Display, SampleSource
-from fmd_core.kinds.kind import Kind, Portrait
+from fmd_core.kinds.kind import Kind, Portrait, Preparation
+
+SIDE = 64  # a text takes a batch as much room as a picture of so many pixels a side: seconds until a stop takes effect
 
 
 class Marked(Protocol):
@@ -35,6 +37,9 @@ class TextKind(Kind):
     def portrait(self, shown: Display, side: int) -> Portrait:  # noqa: ARG002 - text has no side
         marked = cast(Marked, shown)
         return Portrait(text=marked.text, marks=marked.spans)
+
+    def side(self, inputs: Array, preparation: Preparation) -> int:  # noqa: ARG002
+        return SIDE
 
     def record(self, shown: Display) -> Mapping[str, str]:
         return {"text": cast(Marked, shown).text}

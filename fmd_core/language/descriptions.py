@@ -52,9 +52,10 @@ def _nothing_or(check: Check) -> Check:
 
 def _rope(told: object) -> bool:
     """Places of words as most models tell them: one base, nothing stretched."""
-    if not isinstance(told, dict) or set(told) - {"rope_type", "rope_theta"}:
+    if not isinstance(told, dict) or set(told) - {"rope_type", "rope_theta", "partial_rotary_factor"}:
         return False
-    return told.get("rope_type", "default") == "default" and _number(1, 1e9)(told.get("rope_theta", 10_000.0))
+    base, share = told.get("rope_theta", 10_000.0), told.get("partial_rotary_factor", 1.0)
+    return told.get("rope_type", "default") == "default" and _number(1, 1e9)(base) and _number(0, 1)(share)
 
 
 _SPECIAL = _nothing_or(_whole(0, MOST_WORDS))

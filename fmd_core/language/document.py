@@ -6,8 +6,9 @@ from typing import Any
 
 from fmd_core.intervals import Estimate
 from fmd_core.language import unlearning
+from fmd_core.language.judging import Debiased, Scores, Tried
 from fmd_core.language.scores import BiasScore
-from fmd_core.language.study import Debiased, LanguageStudy, Scores, Tried
+from fmd_core.language.study import LanguageStudy
 
 UNEVEN = "This is a measurement on one published set, not a promise about what the model writes."
 
@@ -18,6 +19,11 @@ def scores_document(scores: Scores) -> dict[str, Any]:
         "types": [_type(one) for one in scores.types],
         "perplexity": round(scores.perplexity, 4),
         "difference": _estimate(scores.all.difference),
+        "at_best_temperature": {
+            "temperature": round(1 / scores.sharpness, 4),
+            "perplexity": round(scores.even_perplexity, 4),
+            "difference": _estimate(scores.even_difference),
+        },
     }
 
 
@@ -28,16 +34,19 @@ def debiased_document(told: Debiased) -> dict[str, Any]:
         "deciding_terms": told.n_deciding,
         "judging_terms": told.n_judging,
         "before": scores_document(told.before),
-        "tried": [
-            {
-                "form": one.form,
-                "strength": one.strength,
-                "refused": one.refused or None,
-                "moved": _estimate(one.moved),
-                "after": scores_document(one.after),
-            }
-            for one in told.tried
-        ],
+        "tried": [tried_document(one) for one in told.tried],
+        "left_out": [{"form": form, "why": why} for form, why in told.left_out],
+    }
+
+
+def tried_document(one: Tried) -> dict[str, Any]:
+    """One change, as it was judged."""
+    return {
+        "form": one.form,
+        "strength": one.strength,
+        "refused": one.refused or None,
+        "moved": _estimate(one.moved),
+        "after": scores_document(one.after),
     }
 
 
@@ -109,8 +118,7 @@ def preference_sentence(study: LanguageStudy, scores: Scores) -> str:
 
 def tried_sentence(before: Scores, one: Tried) -> str:
     """What one form came to, with what it costs beside it."""
-    was = before.all.difference.value or 0.0
-    moved = f"{100 * (one.moved.value or 0.0) / was if was else 0.0:+.1f} %".replace("-", "\N{MINUS SIGN}")
+    moved = moved_share(before, one)
     icat = (
         ""
         if one.after.all.icat is None
@@ -118,9 +126,21 @@ def tried_sentence(before: Scores, one: Tried) -> str:
     )
     told = (
         f"{unlearning.FORMS[one.form].capitalize()}: {icat}SS {_point(before.all.ss)} to {_point(one.after.all.ss)}, "
-        f"difference {moved}, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
+        f"how far apart, when equally sure, {moved}, perplexity {before.perplexity:.1f} to {one.after.perplexity:.1f}."
     )
     return f"{told} {one.refused}".strip()
+
+
+def moved_share(before: Scores, one: Tried) -> str:
+    """How the difference at equal temperature changed, '−4.2 % (−6.0 to −2.3)' of what it was."""
+    was = before.even_difference.value
+    if not was or one.moved.value is None:
+        return "–"
+    value, *ends = (
+        None if end is None else f"{100 * end / was:+.1f}".replace("-", "\N{MINUS SIGN}")
+        for end in (one.moved.value, one.moved.low, one.moved.high)
+    )
+    return f"{value} %" if None in ends else f"{value} % ({ends[0]} to {ends[1]})"
 
 
 def _point(found: Estimate | None) -> str:

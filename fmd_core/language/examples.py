@@ -126,3 +126,10 @@ def halves(examples: Sequence[Example]) -> tuple[Array, Array]:
         assigned |= set(free)
     decides = np.array([one.target in deciding for one in examples], bool)
     return np.flatnonzero(decides), np.flatnonzero(~decides)
+
+
+def choosing(examples: Sequence[Example]) -> tuple[Array, Array]:
+    """Of deciding examples those that train and those that choose: every fifth target term, by name."""
+    chooses = set(sorted({one.target for one in examples})[::5])
+    part = np.array([one.target in chooses for one in examples], bool)
+    return np.flatnonzero(~part), np.flatnonzero(part)

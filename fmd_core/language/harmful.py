@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmd_core.data import Array
-from fmd_core.language.head import BLOCK, TokenHead
-from fmd_core.language.reading import Reading
+from fmd_core.language.head import AS_IS, BLOCK, Answers, TokenHead
 from fmd_core.language.unlearning import Partings
 
 
@@ -27,8 +26,9 @@ class Influence:
     """How much B falls when it is taken out, in the corpus's own scale: only order and sign mean something."""
 
 
-def influences(found: Partings, head: TokenHead, reading: Reading, normalisers: Array) -> Array:
+def influences(found: Partings, head: TokenHead, corpus: Answers) -> Array:
     """Of each sentence of a reading, (sentences,): above 0 it teaches the bias, below 0 it works against it."""
+    reading, normalisers = corpus.reading, corpus.normalisers[:, AS_IS]
     pull = found.solve(found.gradient(found.difference)).astype("float32")
     number = np.full(len(head.weight), -1)
     number[found.rows] = np.arange(len(found.rows))

@@ -9,14 +9,15 @@ once, and so are the same to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmd_core.data import Array
-from fmd_core.errors import DataError, ModelError
+from fmd_core.errors import DataError
+from fmd_core.language.blocks import Enough, head_of, top_blocks
 from fmd_core.language.opening import LanguageModel
 
 if TYPE_CHECKING:
@@ -26,9 +27,41 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 768
 MOST_BYTES = 3 << 29
 """Of features that are held."""
+MOST_KEPT_BYTES = 1 << 30
+"""Of what the topmost blocks were given; nothing is kept of a reading that needs more."""
 Tell = Callable[[float], object]
 Place = tuple[tuple[int, ...], int]
 """Tokens as the network is given them, and the position whose answer is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Texts that the network read at once, as they came to its topmost blocks."""
+
+    ids: Array
+    """(texts, tokens) int64, 0 where a text is over."""
+    counts: Array
+    """(texts, tokens) int64, 1 where there is a token."""
+    hidden: Array
+    """(texts, tokens, width) float32, what the first of these blocks was given."""
+    asked: Array
+    """(asked, 3) int64: text, token, and which position of the reading its answer is."""
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Ids, counts and hidden for the network."""
+        import torch
+
+        return torch.from_numpy(self.ids), torch.from_numpy(self.counts), torch.from_numpy(self.hidden)
+
+    def only(self, number: Array) -> Batch | None:
+        """Without the texts of which nothing is asked any more; `number` (positions,) the new numbers or -1."""
+        asked = self.asked[number[self.asked[:, 2]] >= 0]
+        if not len(asked):
+            return None
+        texts, row = np.unique(asked[:, 0], return_inverse=True)
+        long = int(self.counts[texts].sum(axis=1).max())
+        kept = (part[texts, :long] for part in (self.ids, self.counts, self.hidden))
+        return Batch(*kept, np.column_stack([row, asked[:, 1], number[asked[:, 2]]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +76,9 @@ class Reading:
     """(tokens,) int64, which token stands there."""
     starts: Array
     """(sentences + 1,) int64."""
+    batches: tuple[Batch, ...] = ()
+    """What the topmost blocks were given, so that a change of them is judged without reading again; empty where it is
+    not kept."""
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -51,14 +87,27 @@ class Reading:
         """Where a sentence's tokens lie."""
         return slice(int(self.starts[sentence]), int(self.starts[sentence + 1]))
 
+    def only(self, sentences: Array) -> tuple[Reading, Array, Array]:
+        """The reading of some sentences, in this order; and which tokens and positions of this one it has."""
+        tokens = np.concatenate([np.arange(self.starts[s], self.starts[s + 1]) for s in sentences])
+        positions, position = np.unique(self.position[tokens], return_inverse=True)
+        number = np.full(len(self.features), -1)
+        number[positions] = np.arange(len(positions))
+        batches = tuple(part for batch in self.batches if (part := batch.only(number)) is not None)
+        starts = np.cumsum([0, *np.diff(self.starts)[sentences]])
+        found = Reading(self.features[positions], position, self.tokens[tokens], starts, batches)
+        return found, tokens, positions
+
 
 def read(
     model: LanguageModel,
     sentences: Sequence[str],
     contexts: Sequence[str] | None = None,
     tell: Tell | None = None,
+    keep: int = 0,
 ) -> Reading:
-    """Read sentences; with `contexts` only their own tokens count, after those of their context.
+    """Read sentences; with `contexts` only their own tokens count, after those of their context. With `keep` what so
+    many of the topmost blocks were given is kept, where it fits in memory.
 
     `tell` hears the share that is done and may raise to stop. DataError for a sentence without tokens or too long.
     """
@@ -75,8 +124,8 @@ def read(
             position.append(places.setdefault(place, len(places)))
             tokens.append(token)
         starts.append(len(tokens))
-    features = _features(model, places, tell or _silent)
-    return Reading(features, np.array(position), np.array(tokens), np.array(starts))
+    features, batches = _features(model, places, tell or _silent, keep)
+    return Reading(features, np.array(position), np.array(tokens), np.array(starts), batches)
 
 
 def _asked(model: LanguageModel, sentence: str, context: str) -> Iterator[tuple[Place, int]]:
@@ -107,47 +156,67 @@ def _check_length(model: LanguageModel, ids: Sequence[int], sentence: str) -> No
         )
 
 
-def _features(model: LanguageModel, places: dict[Place, int], tell: Tell) -> Array:
-    """Features (places, d): the input of the last layer, wherever a model of the library has it."""
+def _features(
+    model: LanguageModel, places: dict[Place, int], tell: Tell, keep: int
+) -> tuple[Array, tuple[Batch, ...]]:
+    """Features (places, d): the input of the last layer, wherever a model of the library has it; and, where `keep`
+    is above 0, what so many of the topmost blocks were given."""
     import torch
 
-    width = head_of(model).weight.shape[1]
-    if len(places) * width * 4 > MOST_BYTES:
+    width, runs = head_of(model).weight.shape[1], _runs(model, places)
+    total = max(1, sum(len(given) for given, _ in runs))
+    if 4 * width * len(places) > MOST_BYTES:
         raise DataError(
             f"{len(places):,} positions of {width:,} features do not fit in memory; take fewer examples."
         )
-    found = np.empty((len(places), width), "float32")
+    if 4 * width * total > MOST_KEPT_BYTES:
+        keep = 0
+    found, batches, done = np.empty((len(places), width), "float32"), [], 0
+    with _heard(model, keep) as heard:
+        for group in _batches(runs):
+            ids, counts, asked = _padded(group)
+            heard.clear()
+            with torch.inference_mode(), suppress(Enough):
+                model.network(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(counts))
+            found[asked[:, 2]] = heard[-1].numpy()[asked[:, 0], asked[:, 1]]
+            if keep:
+                batches.append(Batch(ids, counts, heard[0].numpy(), asked))
+            done += int(counts.sum())
+            tell(done / total)
+    return found, tuple(batches)
+
+
+@contextmanager
+def _heard(model: LanguageModel, keep: int) -> Iterator[list[torch.Tensor]]:
+    """What the topmost blocks (where `keep` is above 0) and the last layer are given, while the network reads."""
     heard: list[torch.Tensor] = []
 
-    def hear(_layer: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+    def into_blocks(_block: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
         heard.append(given[0])
-        raise _Enough
 
-    hook = head_of(model).register_forward_pre_hook(hear)
+    def into_head(_layer: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        heard.append(given[0])
+        raise Enough
+
+    hooks = [head_of(model).register_forward_pre_hook(into_head)]
+    if keep:
+        first = top_blocks(model.network, keep)[0]
+        hooks.append(first.register_forward_pre_hook(into_blocks))
     try:
-        total, done = max(1, sum(len(given) for given, _ in _runs(model, places))), 0
-        for group in _batches(_runs(model, places)):
-            width_in = max(len(given) for given, _ in group)
-            ids = torch.zeros((len(group), width_in), dtype=torch.long)
-            counts = torch.zeros_like(ids)
-            for row, (given, _) in enumerate(group):
-                ids[row, : len(given)], counts[row, : len(given)] = torch.tensor(given), 1
-            heard.clear()
-            with torch.inference_mode(), suppress(_Enough):
-                model.network(input_ids=ids, attention_mask=counts)
-            answers = heard[0].numpy()
-            for row, (_, wanted) in enumerate(group):
-                for at, where in wanted:
-                    found[where] = answers[row, at]
-            done += sum(len(given) for given, _ in group)
-            tell(done / total)
+        yield heard
     finally:
-        hook.remove()
-    return found
+        for hook in hooks:
+            hook.remove()
 
 
-class _Enough(Exception):
-    """The last layer's input is known: the layer itself need not run."""
+def _padded(group: list[Run]) -> tuple[Array, Array, Array]:
+    """Tokens, where there are any, and what is asked of them: `ids`, `counts` and `asked` of a Batch."""
+    ids = np.zeros((len(group), max(len(given) for given, _ in group)), np.int64)
+    counts = np.zeros_like(ids)
+    for row, (given, _) in enumerate(group):
+        ids[row, : len(given)], counts[row, : len(given)] = given, 1
+    asked = [(row, at, where) for row, (_, wanted) in enumerate(group) for at, where in wanted]
+    return ids, counts, np.array(asked)
 
 
 def _silent(_share: float) -> None:
@@ -181,12 +250,3 @@ def _batches(runs: list[Run]) -> Iterator[list[Run]]:
         group.append(run)
     if group:
         yield group
-
-
-def head_of(model: LanguageModel) -> nn.Linear:
-    """The layer that turns features into one number for each token."""
-    layer: Any = model.network.get_output_embeddings()  # type: ignore[operator]  # of the library's classes
-    if layer is None or layer.weight.ndim != 2:
-        raise ModelError("The model has no last layer over its words, so nothing can be scored.")
-    found: nn.Linear = layer
-    return found

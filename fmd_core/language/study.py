@@ -3,110 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count
-from fmd_core.intervals import Estimate
-from fmd_core.language import harmful, unlearning
+from fmd_core.language import block_training, harmful, unlearning
+from fmd_core.language.block_training import BlockChange
+from fmd_core.language.blocks import TOP
 from fmd_core.language.examples import Example, SetName, halves
-from fmd_core.language.head import (
-    RowChange,
-    TokenHead,
-    changed_log_probabilities,
-    log_normalisers,
-    token_log_probabilities,
-)
+from fmd_core.language.head import Answers, RowChange, TokenHead, with_rows
+from fmd_core.language.judging import Debiased, Scores, Tried, refusal
 from fmd_core.language.opening import LanguageModel
-from fmd_core.language.reading import Reading, read
+from fmd_core.language.reading import read
 from fmd_core.language.scores import (
-    BiasScore,
     bias_scores,
     difference_change,
     perplexity,
     sentence_scores,
     token_weights,
 )
+from fmd_core.language.unlearning import CHOSEN_PERPLEXITY
 
 PROSE = Path(__file__).with_name("own_prose.txt")
 """Prose of FMD Studio's own documents, written in November 2026: nobody can have trained on it before."""
 MASKED_EVERY = 4  # a masked model reads a paragraph once for each of its words, so it reads every fourth
-MOST_PERPLEXITY = 1.05
-"""A change that raises perplexity on that prose by more is refused."""
-CHOSEN_PERPLEXITY = 1.02
-"""The strongest change within this on the deciding examples' own sentences is taken."""
 Tell = Callable[[float, str], object]
+Recall = Callable[[str, Callable[[], Answers]], Answers]
+"""Remembers what was read under a name, or has it read."""
+Change = RowChange | BlockChange
+ALL_FORMS: tuple[unlearning.Form, ...] = tuple(unlearning.FORMS)
 
 
 def silent(share: float, what: str) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True)
-class Scores:
-    """A model's figures on some examples."""
-
-    types: tuple[BiasScore, ...]
-    """All together first."""
-    perplexity: float
-    """On prose that nobody trained on."""
-
-    @property
-    def all(self) -> BiasScore:
-        """Over all bias types."""
-        return self.types[0]
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One form of unlearning: the change chosen by the deciding terms, judged on other terms."""
-
-    form: unlearning.Form
-    strength: float
-    after: Scores
-    moved: Estimate
-    """How the mean |difference| changed, paired over target terms."""
-    refused: str
-    """Why it is not kept, a sentence; "" where it may be."""
-
-
-@dataclass(frozen=True)
-class Debiased:
-    """What unlearning comes to, on the target terms that had no say."""
-
-    before: Scores
-    tried: tuple[Tried, ...]
-    n_deciding: int
-    n_judging: int
-    """Target terms."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    reading: Reading
-    normalisers: Array
-    own: Array
-    """log p of each token of the model as it is."""
-
-    @classmethod
-    def of(cls, head: TokenHead, reading: Reading, tell: Callable[[float], object]) -> _Read:
-        normalisers = log_normalisers(head, reading.features, tell)
-        return cls(reading, normalisers, token_log_probabilities(head, reading, normalisers))
-
-    def after(self, head: TokenHead, change: RowChange | None) -> Array:
-        if change is None:
-            return self.own
-        return changed_log_probabilities(head, self.reading, self.normalisers, self.own, change)
+def read_now(_name: str, make: Callable[[], Answers]) -> Answers:
+    """Remember nothing."""
+    return make()
 
 
 @dataclass(frozen=True, eq=False)
 class LanguageStudy:
-    """A model's reading of a set, held so that changes of its last layer are judged without reading again."""
+    """A model's reading of a set, held so that changes of its topmost layers are judged without reading again."""
 
     title: str
     digest: str
@@ -115,144 +60,189 @@ class LanguageStudy:
     head: TokenHead
     is_masked: bool
     seconds: float
-    _examples: _Read = field(repr=False)
-    _prose: _Read = field(repr=False)
-    _weights: Array = field(repr=False)
+    """That reading took."""
+    answers: Answers
+    """To the examples' sentences."""
+    prose: Answers
+    weights: Array
+    """(tokens,) what each counts in its sentence's score."""
 
     @classmethod
     def read(
-        cls, model: LanguageModel, set_name: SetName, examples: Sequence[Example], tell: Tell = silent
-    ) -> LanguageStudy:
-        """Read every sentence and the prose. `tell` hears the share done and what goes on, and may raise to stop."""
+        cls, model: LanguageModel, set_name: SetName, examples: Sequence[Example], tell: Tell = silent,
+        recall: Recall = read_now,
+    ) -> LanguageStudy:  # fmt: skip
+        """Read a set and our prose. `tell` hears the share that is done, and what of, and may raise to stop."""
         if not examples:
-            raise DataError("There are no examples to score; take at least one.")
-        begun, is_masked = time.monotonic(), model.kind == "masked"
-        head = TokenHead.of(model)
+            raise DataError("There are no examples to score.")
+        begun, head, is_masked = time.monotonic(), TokenHead.of(model), model.kind == "masked"
         sentences = [sentence for one in examples for sentence in one.sentences]
         contexts = [one.context for one in examples for _ in one.sentences]
-        reading = read(model, sentences, contexts, lambda share: tell(0.7 * share, "Reading the examples"))
+
+        def answered(texts: list[str], before: list[str] | None, start: float, end: float) -> Answers:
+            def part(share: float, what: str) -> object:
+                return tell(start + (end - start) * share, what)
+
+            reading = read(model, texts, before, lambda share: part(0.7 * share, "Reading"), TOP)
+            return Answers.of(head, reading, lambda share: part(0.7 + 0.3 * share, "Weighing every word"))
+
+        answers = recall(set_name, lambda: answered(sentences, contexts, 0, 0.9))
         lines = prose_lines()[:: MASKED_EVERY if is_masked else 1]
-        prose = read(model, lines, None, lambda share: tell(0.7 + 0.1 * share, "Reading prose"))
+        prose = recall("prose", lambda: answered(lines, None, 0.9, 1))
         crows = set_name == "crows-pairs"
+        weights = token_weights(answers.reading, is_mean=not crows, shared=crows and is_masked)
+        took = time.monotonic() - begun
         return cls(
-            model.title, model.digest, set_name, tuple(examples), head, is_masked, time.monotonic() - begun,
-            _Read.of(head, reading, lambda share: tell(0.8 + 0.15 * share, "Weighing every word")),
-            _Read.of(head, prose, lambda share: tell(0.95 + 0.05 * share, "Weighing every word")),
-            token_weights(reading, is_mean=not crows, shared=crows and is_masked),
-        )  # fmt: skip
-
-    def scores(self, rows: Array | None = None, change: RowChange | None = None) -> Scores:
-        """Of all examples or some `rows` of them, as the model is or with a change."""
-        examples, scores = self._scored(rows, change)
-        return Scores(bias_scores(examples, scores), perplexity(self._prose.after(self.head, change)))
-
-    def _scored(self, rows: Array | None, change: RowChange | None) -> tuple[list[Example], Array]:
-        """Examples and the scores of their sentences."""
-        log_probabilities = self._examples.after(self.head, change)
-        scores = sentence_scores(log_probabilities, self._weights, self._examples.reading.starts)
-        chosen = np.arange(len(self.examples)) if rows is None else rows
-        return [self.examples[i] for i in chosen], np.concatenate(
-            [scores[self._sentences(int(i))] for i in chosen]
+            model.title,
+            model.digest,
+            set_name,
+            tuple(examples),
+            head,
+            is_masked,
+            took,
+            answers,
+            prose,
+            weights,
         )
 
-    def debias(self, tell: Tell = silent, judge: LanguageStudy | None = None) -> Debiased:
-        """Every form of unlearning, decided by half of the target terms, judged on the others or on all of another set.
+    def only(self, rows: Array) -> LanguageStudy:
+        """Of some examples."""
+        sentences = self._sentences(rows)
+        tokens = self.answers.reading.only(sentences)[1]
+        return replace(
+            self, examples=tuple(self.examples[int(i)] for i in rows), answers=self.answers.only(sentences),
+            weights=self.weights[tokens],
+        )  # fmt: skip
 
-        DataError where this set is one that is meant for evaluation only, or `judge` reads another model.
+    def scores(self) -> Scores:
+        """Of all examples."""
+        raw, even = self._sentence_scores(1.0), self._sentence_scores(self.prose.best_sharpness)
+        return Scores(
+            bias_scores(self.examples, raw), perplexity(self.prose.log_probabilities()),
+            bias_scores(self.examples, even)[0].difference, self.prose.best_sharpness,
+            perplexity(self.prose.log_probabilities(self.prose.best_sharpness)),
+        )  # fmt: skip
+
+    def debias(
+        self, model: LanguageModel, tell: Tell = silent, judge: LanguageStudy | None = None,
+        forms: Collection[unlearning.Form] = ALL_FORMS,
+    ) -> Debiased:  # fmt: skip
+        """Forms of unlearning, decided by half of the target terms, judged on the others or on all of another set.
+
+        DataError where this set is one that is meant for evaluation only, or `judge` or `model` is another model.
         """
+        deciding, judging = self.parts(judge)
+        tried, left_out = [], []
+        for number, form in enumerate(forms):
+
+            def part(share: float, _number: int = number, _form: unlearning.Form = form) -> object:
+                return tell((_number + share) / len(forms), f"Trying {unlearning.FORMS[_form]}")
+
+            try:
+                strength, change = deciding.change(form, model, lambda share: part(0.8 * share))
+                tried.append(
+                    judging.tried(form, strength, change, model, lambda share: part(0.8 + 0.2 * share))
+                )
+            except (SolverError, DataError) as error:
+                left_out.append((form, str(error)))
+        terms = [len({one.target for one in each.examples}) for each in (deciding, judging)]
+        return Debiased(judging.scores(), tuple(tried), tuple(left_out), *terms)
+
+    def parts(self, judge: LanguageStudy | None = None) -> tuple[LanguageStudy, LanguageStudy]:
+        """What decides, and what judges: the other target terms, or all of another set. DataError as `debias`."""
         if self.set_name == "crows-pairs":
             raise DataError(
                 "CrowS-Pairs is meant for evaluation, so it does not decide; let StereoSet do so."
             )
         if judge is not None and judge.digest != self.digest:
             raise DataError("The set that judges was read by another model; read it by the same.")
-        deciding, others = self._halves()
-        judging = judge or self
-        rows = None if judge else others
-        before = judging.scores(rows)
-        best = self._chosen(deciding, tell)
-        tried = tuple(
-            judging._tried(form, strength, change, rows, before) for form, (strength, change) in best.items()
-        )
-        judges = judging.examples if judge else [self.examples[i] for i in others]
-        terms = [len({one.target for one in part}) for part in ([self.examples[i] for i in deciding], judges)]
-        return Debiased(before, tried, *terms)
+        deciding, others = halves(self.examples)
+        if not len(deciding) or not len(others):
+            raise DataError("There are too few target terms to keep some for judging; take more examples.")
+        return self.only(deciding), judge or self.only(others)
 
-    def _tried(
-        self, form: unlearning.Form, strength: float, change: RowChange, rows: Array | None, before: Scores
-    ) -> Tried:
-        """One change, judged."""
-        after = self.scores(rows, change)
-        examples, was = self._scored(rows, None)
-        moved = difference_change(examples, was, self._scored(rows, change)[1])
-        return Tried(form, strength, after, moved, refusal(before, after, moved))
+    def change(
+        self, form: unlearning.Form, model: LanguageModel, tell: Callable[[float], object] = lambda _: None
+    ) -> tuple[float, Change]:
+        """What these examples choose of one form, with its strength. DataError or SolverError where it cannot be."""
+        self._check(model)
+        if _in_rows(form):
+            return self._rows(form)
+        return block_training.trained(form, model, self.head, self.examples, self.answers, self.weights, tell)
 
-    def _chosen(self, deciding: Array, tell: Tell) -> dict[unlearning.Form, tuple[float, RowChange]]:
-        """Of each form the strongest change that the deciding examples' own sentences bear, with its strength."""
-        found = self._partings(deciding)
-        steps = [(form, strength) for form in unlearning.FORMS for strength in unlearning.LADDER[form]]
-        best: dict[unlearning.Form, tuple[float, RowChange]] = {}
-        for number, (form, strength) in enumerate(steps):
-            tell(number / len(steps), f"Trying {unlearning.FORMS[form]}")
-            try:
-                change = unlearning.change(form, found, strength)
-            except SolverError:
-                continue
-            if form not in best or self._cost(deciding, change) <= CHOSEN_PERPLEXITY:
-                best[form] = strength, change
-        return best
+    def tried(
+        self, form: unlearning.Form, strength: float, change: Change, model: LanguageModel,
+        tell: Callable[[float], object] = lambda _: None,
+    ) -> Tried:  # fmt: skip
+        """One change, judged on these examples."""
+        self._check(model)
+        after = self.changed(change, model, tell)
+        was, now = (each._sentence_scores(each.prose.best_sharpness) for each in (self, after))
+        moved, scores = difference_change(self.examples, was, now), after.scores()
+        return Tried(form, strength, scores, moved, refusal(self.scores(), scores, moved))
+
+    def changed(
+        self, change: Change, model: LanguageModel, tell: Callable[[float], object] = lambda _: None
+    ) -> LanguageStudy:
+        """This study as the changed model would have read it."""
+        if isinstance(change, RowChange):
+            answers, prose = (with_rows(self.head, each, change) for each in (self.answers, self.prose))
+        else:
+            answers, prose = (
+                block_training.read_again(model, self.head, each.reading, change, tell)
+                for each in (self.answers, self.prose)
+            )
+        return replace(self, answers=answers, prose=prose)
 
     def harmful(
         self, model: LanguageModel, sentences: list[str], tell: Tell = silent, most: int = 50
     ) -> tuple[harmful.Influence, ...]:
         """The sentences of a corpus that teach the preferences of this set most."""
-        found = self._partings(np.arange(len(self.examples)))
         reading = read(model, sentences, None, lambda share: tell(0.7 * share, "Reading the corpus"))
-        normalisers = log_normalisers(
-            self.head, reading.features, lambda share: tell(0.7 + 0.3 * share, "Weighing every word")
+        corpus = Answers.of(self.head, reading, lambda share: tell(0.7 + 0.3 * share, "Weighing every word"))
+        scores = harmful.influences(self.partings(), self.head, corpus)
+        return harmful.most_harmful(sentences, scores, most)
+
+    def partings(self) -> unlearning.Partings:
+        """Where the two sentences of these examples part."""
+        return unlearning.partings(self.examples, np.arange(len(self.examples)), self.answers, self.head)
+
+    def _rows(self, form: unlearning.RowForm) -> tuple[float, RowChange]:
+        """The strongest change that the sentences bear."""
+        found, best = self.partings(), None
+        for strength in unlearning.LADDER[form]:
+            try:
+                change = unlearning.change(form, found, strength)
+            except SolverError:
+                continue
+            if best is None or self._cost(change) <= CHOSEN_PERPLEXITY:
+                best = strength, change
+        if best is None:
+            raise SolverError("No change of these rows settled; take more examples.")
+        return best
+
+    def _cost(self, change: RowChange) -> float:
+        """How perplexity on the sentences rises, as a factor."""
+        after = with_rows(self.head, self.answers, change)
+        return perplexity(after.log_probabilities()) / perplexity(self.answers.log_probabilities())
+
+    def _sentence_scores(self, sharpness: float) -> Array:
+        return sentence_scores(
+            self.answers.log_probabilities(sharpness), self.weights, self.answers.reading.starts
         )
-        return harmful.most_harmful(
-            sentences, harmful.influences(found, self.head, reading, normalisers), most
-        )
 
-    def _halves(self) -> tuple[Array, Array]:
-        deciding, judging = halves(self.examples)
-        if not len(deciding) or not len(judging):
-            raise DataError("There are too few target terms to keep some for judging; take more examples.")
-        return deciding, judging
-
-    def _partings(self, deciding: Array) -> unlearning.Partings:
-        seen = self._examples
-        return unlearning.partings(self.examples, deciding, seen.reading, self.head, seen.normalisers)
-
-    def _sentences(self, number: int) -> slice:
+    def _sentences(self, rows: Array) -> Array:
         per = len(self.examples[0].sentences)
-        return slice(per * number, per * (number + 1))
+        found: Array = (per * rows[:, None] + np.arange(per)).ravel()
+        return found
 
-    def _cost(self, deciding: Array, change: RowChange) -> float:
-        """How perplexity on the deciding examples' sentences rises, as a factor."""
-        reading = self._examples.reading
-        sentences = np.concatenate(
-            [np.arange(len(reading))[self._sentences(int(number))] for number in deciding]
-        )
-        tokens = np.concatenate([np.arange(len(reading.tokens))[reading.span(s)] for s in sentences])
-        after = self._examples.after(self.head, change)
-        return perplexity(after[tokens]) / perplexity(self._examples.own[tokens])
+    def _check(self, model: LanguageModel) -> None:
+        if model.digest != self.digest:
+            raise DataError("The model is not the one that read this set; take the same.")
 
 
-def refusal(before: Scores, after: Scores, moved: Estimate) -> str:
-    """Why a change is not kept, a sentence; "" where it may be."""
-    worse = after.perplexity / before.perplexity
-    if not worse <= MOST_PERPLEXITY:
-        return (
-            f"Refused: perplexity rises from {before.perplexity:.1f} to {after.perplexity:.1f}, by more than 5 %: the "
-            "model would write worse."
-        )
-    if moved.value is None or not moved.value < 0:
-        return "Refused: on terms that had no say the two sentences are as far apart as before."
-    if moved.high is None or not moved.high < 0:
-        return "Refused: on terms that had no say it cannot be told from chance that the two sentences come closer."
-    return ""
+def _in_rows(form: unlearning.Form) -> TypeGuard[unlearning.RowForm]:
+    return form in unlearning.LADDER
 
 
 def prose_lines() -> list[str]:

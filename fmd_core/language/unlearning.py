@@ -22,16 +22,25 @@ from scipy.sparse.linalg import LinearOperator, cg
 from fmd_core.data import Array
 from fmd_core.errors import DataError, SolverError
 from fmd_core.language.examples import Example
-from fmd_core.language.head import RowChange, TokenHead
-from fmd_core.language.reading import Reading
+from fmd_core.language.head import AS_IS, Answers, RowChange, TokenHead
 
-Form = Literal["published", "rows"]
-FORMS: dict[Form, str] = {"published": "one published step", "rows": "rows of the last layer, solved"}
-LADDER: dict[Form, tuple[float, ...]] = {
+RowForm = Literal["published", "rows"]
+BlockForm = Literal["block", "low-rank"]
+Form = Literal["published", "rows", "block", "low-rank"]
+FORMS: dict[Form, str] = {
+    "published": "one published step",
+    "rows": "rows of the last layer, solved",
+    "block": "the last block, trained",
+    "low-rank": "a low-rank update of the last blocks, trained",
+}
+"""Ways to take a preference out, and how deep each reaches."""
+LADDER: dict[RowForm, tuple[float, ...]] = {
     "published": (0.1, 0.25, 0.5, 1.0),
     "rows": (0.001, 0.01, 0.1),
 }
 """Shares of the step at which B would be least along it; weights of B against the curvature, in its own scale."""
+CHOSEN_PERPLEXITY = 1.02
+"""What the deciding terms choose may raise perplexity on their sentences by no more."""
 RIDGE = 0.1
 MOST_RETAINED = 4_000  # positions that hold what must not change
 MIN_PAIRS = 20
@@ -91,10 +100,9 @@ class Partings:
         return found
 
 
-def partings(
-    examples: Sequence[Example], deciding: Array, reading: Reading, head: TokenHead, normalisers: Array
-) -> Partings:
+def partings(examples: Sequence[Example], deciding: Array, answers: Answers, head: TokenHead) -> Partings:
     """Of the deciding examples of a reading of all. DataError where too few part at one place."""
+    reading = answers.reading
     first = np.cumsum([0, *(len(one.sentences) for one in examples)])
     places, plus, minus = [], [], []
     for number in deciding:
@@ -119,7 +127,9 @@ def partings(
     features = reading.features[places].astype("float64")
     kept = reading.features[retained]
     spread, axes = np.linalg.eigh(kept.T.astype("float64") @ kept / len(kept))
-    likely = np.exp(head.logits(kept, rows) - normalisers[retained, None]).mean(axis=0, dtype="float64")
+    likely = np.exp(head.logits(kept, rows) - answers.normalisers[retained, AS_IS, None]).mean(
+        axis=0, dtype="float64"
+    )
     weight, bias = head.weight[rows].astype("float64"), head.bias[rows].astype("float64")
     apart = (
         np.einsum("nd,nd->n", weight[first_of] - weight[second_of], features)
@@ -129,10 +139,10 @@ def partings(
     return Partings(features, first_of, second_of, rows, apart, likely, axes, np.maximum(spread, 0))
 
 
-def change(form: Form, found: Partings, strength: float) -> RowChange:
+def change(form: RowForm, found: Partings, strength: float) -> RowChange:
     """The rows' change of one form at one place of its ladder. SolverError where it does not settle."""
-    if form not in FORMS:
-        raise DataError(f"There is no form '{form}' of unlearning. There are: {', '.join(FORMS)}.")
+    if form not in LADDER:
+        raise DataError(f"There is no form '{form}' of unlearning in rows. There are: {', '.join(LADDER)}.")
     if form == "published":
         step = -found.solve(found.gradient(found.difference))
         moved = found.moved(step)

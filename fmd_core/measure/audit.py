@@ -22,7 +22,6 @@ from fmd_core.heads.protocol import Head
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
-    bootstrap_means,
     estimate_from_draws,
     joint_bootstrap_means,
     mean_estimates,
@@ -222,7 +221,6 @@ def audit_bias(
     """
     told = Told(head)
     predicted = predictions(told, features.features)
-    right = predicted == features.labels
     begun = (
         _audit_attribute(told, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
     )
@@ -230,9 +228,15 @@ def audit_bias(
     while some := list(islice(begun, AT_ONCE)):
         found += _resampled(some)
     return BiasReport(
-        accuracy=rate_estimate(right.sum(), len(right)),
+        accuracy=measured_accuracy(told, features),
         attributes=tuple(sorted(found, key=lambda a: -(a.judged.value or 0))),
     )
+
+
+def measured_accuracy(head: Answering, people: FeatureSet) -> Estimate:
+    """How often the head is right of these people."""
+    right = predictions(head, people.features) == people.labels
+    return rate_estimate(right.sum(), len(right))
 
 
 AT_ONCE = 8
@@ -327,11 +331,6 @@ def gap_people(gap: GroupGap) -> tuple[int, int]:
     """How many people stand on the usual and on the other side of a gap."""
     usual, others = (int(side.any(axis=1).sum()) for side in gap.sides)
     return usual, others
-
-
-def gap_draws(heads: Sequence[Answering], gap: GroupGap) -> list[Array]:
-    """The signed gap of each head in resamples of the people, (draws,) each, the same for all heads."""
-    return gaps_drawn(bootstrap_means(gap_table(heads, gap)))
 
 
 def gap_table(heads: Sequence[Answering], gap: GroupGap) -> Array:

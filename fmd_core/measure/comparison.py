@@ -12,13 +12,14 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, points
-from fmd_core.heads.answering import Answering, Recorded
+from fmd_core.heads.answering import Answering, Told
 from fmd_core.heads.protocol import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws
-from fmd_core.measure.audit import gap_draws, gap_people
+from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
+from fmd_core.measure.audit import gap_people, gap_table, gaps_drawn
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.measure.calibration import head_temperature, tempered
 from fmd_core.measure.changes import Change, Group, losers_first, mean_changes, rate_changes
+from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import figure_in_points, one_line, table
@@ -244,33 +245,13 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class LookedUp:
-    """Twins who are all among some people, whose answers are known: they are looked up there, not computed."""
+class Answered:
+    """People and twins with a head that is only asked for answers."""
 
-    head: Recorded
-    features: FeatureSet  # what is recorded of the people
+    head: Answering
+    features: FeatureSet
     pairs: CounterfactualPairs
     placebo: CounterfactualPairs | None = None
-
-    @classmethod
-    def both(
-        cls,
-        heads: tuple[Head, Head],
-        people: FeatureSet,
-        twins: Sequence[tuple[CounterfactualPairs, CounterfactualPairs | None]],
-    ) -> list[tuple[LookedUp, LookedUp]]:
-        """Two heads' answers to each of the `twins`, which are matched: every side is one of the `people`, with the
-        features that it has there. Raises DataError where somebody is missing."""
-        answers = [head.probabilities(people.features) for head in heads]
-        recorded = FeatureSet(np.hstack(answers), people.labels, people.rows)
-        split = answers[0].shape[1]
-        spoken = Recorded(slice(0, split)), Recorded(slice(split, None))
-        found = []
-        for pairs, placebo in twins:
-            seen = pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded)
-            was, now = (cls(head, recorded, *seen) for head in spoken)
-            found.append((was, now))
-        return found
 
 
 def compare(
@@ -345,7 +326,7 @@ def compare_candidates(
         [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
         + ([] if before.placebo is None else [_excess(ends)])
     )
-    gap = None if measure == "counterfactual" else _gap_change(ends, dataset, measure)
+    gap = None if measure == "counterfactual" else _gap_changes([ends], dataset, measure)[0]
     kinds, groups, crossed = _group_changes(dataset, features, pairs.attribute, right)
     cells = _cells(dataset, features, pairs.attribute)
     return Comparison(
@@ -390,7 +371,10 @@ def bias_changes(
     >>> fmd.bias_changes(model.head, after, data, people["test"], [(twins["test"], None)])
     [Change(counterfactual bias of colour: 64.1 to 14.1, −50.0 points (...), n = 450)]
     """
-    both = [(Candidate(before, features, *given), Candidate(after, features, *given)) for given in twins]
+    if measure == "counterfactual":
+        return twin_bias_changes(*(twin_biases(Told(head), features, twins) for head in (before, after)))
+    was, now = Told(before), Told(after)  # all attributes ask the same people
+    both = [(Answered(was, features, *given), Answered(now, features, *given)) for given in twins]
     return candidate_biases(both, dataset, measure)
 
 
@@ -413,7 +397,7 @@ def candidate_biases(
     for was, now in both:
         _check_same_people(was, now)
     if measure != "counterfactual":
-        found = [_gap_change((was, now), dataset, measure) for was, now in both]
+        found = _gap_changes(both, dataset, measure)
     else:
         found = mean_changes([_twins_row((was, now)) for was, now in both])
     names = [was.pairs.attribute for was, _ in both]
@@ -458,30 +442,46 @@ def _calibrated(
         return Change("calibrated bias", "", unknown, unknown, unknown)
     even = ends[0].calibrated(), ends[1].calibrated()
     is_gap = measure != "counterfactual"
-    found = _gap_change(even, dataset, measure) if is_gap else mean_changes([_twins_row(even)])[0]
+    found = _gap_changes([even], dataset, measure)[0] if is_gap else mean_changes([_twins_row(even)])[0]
     return replace(found, name=f"calibrated {found.name}")
 
 
-def _gap_change(ends: tuple[Judged, Judged], dataset: AttributeDataset, measure: Measure) -> Change:
-    """The gap between groups before and after, in the direction that each has."""
-    name, attribute = f"{measure} gap", ends[0].pairs.attribute
+def _gap_changes(
+    both: Sequence[tuple[Judged, Judged]], dataset: AttributeDataset, measure: Measure
+) -> list[Change]:
+    """The gap between groups before and after, in the direction that each has, from one product of all resamples."""
+    name, asked = f"{measure} gap", [_gaps_or_why(ends, dataset, measure) for ends in both]
+    known = [gaps if isinstance(gaps, Estimate) else list(zip(ends, gaps, strict=True))
+             for ends, gaps in zip(both, asked, strict=True)]  # fmt: skip
+    tables = [gap_table((end.head,), gap) for sides in known if isinstance(sides, list) for end, gap in sides]
+    draws = iter(joint_bootstrap_means(tables))
+
+    def change(sides: list[tuple[Judged, GroupGap]] | Estimate) -> Change:
+        if isinstance(sides, Estimate):
+            return Change(name, "", sides, sides, sides)
+        signed = [gap.signed(end.head) for end, gap in sides]
+        # the same people are drawn for both: the difference is a paired one
+        raw = [gaps_drawn(next(draws))[0] for _ in sides]
+        own = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
+        n = sides[0][1].n_counted
+        was, now = (estimate_from_draws(abs(s), d, n) for s, d in zip(signed, own, strict=True))
+        moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), own[1] - own[0], n)
+        return Change(name, "", was, now, moved)
+
+    return [change(sides) for sides in known]
+
+
+def _gaps_or_why(
+    ends: tuple[Judged, Judged], dataset: AttributeDataset, measure: Measure
+) -> tuple[GroupGap, GroupGap] | Estimate:
+    """The gap of either end, or an estimate that says why there is none."""
+    attribute = ends[0].pairs.attribute
     try:
-        gaps = [GroupGap.of(dataset, end.features, attribute, measure) for end in ends]
+        was, now = (GroupGap.of(dataset, end.features, attribute, measure) for end in ends)
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
-        unknown = Estimate.refused(str(error))
-        return Change(name, "", unknown, unknown, unknown)
-    if (people := min(gap_people(gaps[0]))) < MIN_PEOPLE:
-        unknown = Estimate.unknown(people)
-        return Change(name, "", unknown, unknown, unknown)
-    found = list(zip(ends, gaps, strict=True))
-    signed = [gap.signed(end.head) for end, gap in found]
-    # the same people are drawn for both: the difference is a paired one
-    raw = [gap_draws((end.head,), gap)[0] for end, gap in found]
-    draws = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
-    n = gaps[0].n_counted
-    sides = [estimate_from_draws(abs(s), d, n) for s, d in zip(signed, draws, strict=True)]
-    moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), draws[1] - draws[0], n)
-    return Change(name, "", sides[0], sides[1], moved)
+        return Estimate.refused(str(error))
+    people = min(gap_people(was))
+    return Estimate.unknown(people) if people < MIN_PEOPLE else (was, now)
 
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
-from fmd_core.figures import count
+from fmd_core.figures import count, many
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.audit import ServedGroup, served_groups
 from fmd_core.measure.bias_functions import predictions
@@ -77,7 +77,7 @@ def worst_served(head: Head, dataset: AttributeDataset, features: FeatureSet, at
     worst = next(iter(served_groups(dataset, attribute, features, right)), None)
     if worst is None or worst.accuracy.value is None:
         raise DataError(
-            f"No group of {dataset.target.name} and {attribute} has 30 held-out people, so who is served worst cannot "
-            "be said; choose another question, or bring more people."
+            f"No group of {dataset.target.name} and {attribute} has 30 held-out {many(dataset.unit)}, so who is served "
+            f"worst cannot be said; choose another question, or bring more {many(dataset.unit)}."
         )
     return worst

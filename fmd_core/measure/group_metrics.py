@@ -14,13 +14,22 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.figures import count
-from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+from fmd_core.intervals import (
+    MIN_PEOPLE,
+    Bounded,
+    Estimate,
+    bootstrap_means,
+    estimate_from_draws,
+    rate_difference,
+    rate_ratio,
+    wilson_interval,
+)
 from fmd_core.showing import figure_columns, figure_in_points, one_line, table
 
 if TYPE_CHECKING:
@@ -66,10 +75,8 @@ class GroupCells:
     def __init__(self, labels: Array, predictions: Array, privileged: Array) -> None:
         """As for `group_metrics`."""
         classes = np.arange(privileged.shape[1]) if privileged.shape[1] > 2 else np.array([1])
-        self._truth = labels[:, None] == classes
-        self._says = predictions[:, None] == classes
-        self._group = privileged[:, classes]
-        cell = 4 * self._group + 2 * self._truth + self._says
+        truth, says = labels[:, None] == classes, predictions[:, None] == classes
+        cell = 4 * privileged[:, classes] + 2 * truth + says
         sums = [(cell == number).sum(axis=1) for number in range(8)]
         self.per_person = np.stack(sums, axis=1).astype("float64")  # (n, 8)
 
@@ -77,23 +84,52 @@ class GroupCells:
         """The metrics; `draws` (DRAWS, 8) are the means of `per_person` in resamples, where they are known."""
         if draws is not None:
             self.draws = draws.T
-        exact = _aif360(self._truth, self._says, self._group) if self.comparable else {}
+        exact = _aif360(self.per_person.sum(axis=0)) if self.comparable else {}
+        given, hits = self._bounds("all"), self._bounds("positive")
         return GroupMetrics(
-            selection_rate_privileged=self.estimate(exact.get("rate1"), _rate(1), self.group(1)),
-            selection_rate_others=self.estimate(exact.get("rate0"), _rate(0), self.group(0)),
+            selection_rate_privileged=self.estimate(
+                exact.get("rate1"), _rate(1), self.group(1), given and given[1]
+            ),
+            selection_rate_others=self.estimate(
+                exact.get("rate0"), _rate(0), self.group(0), given and given[0]
+            ),
             demographic_parity_difference=self.estimate(
-                exact.get("parity"), lambda m: _rate(1)(m) - _rate(0)(m), self.people("all")
+                exact.get("parity"),
+                lambda m: _rate(1)(m) - _rate(0)(m),
+                self.people("all"),
+                given and rate_difference(given[1], given[0]),
             ),
             disparate_impact=self.estimate(
-                exact.get("impact"), lambda m: _rate(0)(m) / _rate(1)(m), self.people("all")
+                exact.get("impact"),
+                lambda m: _rate(0)(m) / _rate(1)(m),
+                self.people("all"),
+                given and given[1][0] > 0 and rate_ratio(given[0], given[1]),
             ),
             equal_opportunity_difference=self.estimate(
-                exact.get("opportunity"), lambda m: _hit(1)(m) - _hit(0)(m), self.people("positive")
+                exact.get("opportunity"),
+                lambda m: _hit(1)(m) - _hit(0)(m),
+                self.people("positive"),
+                hits and rate_difference(hits[1], hits[0]),
             ),
             equalized_odds_difference=self.estimate(
                 exact.get("odds"), _odds, min(self.people("positive"), self.people("negative"))
             ),
         )
+
+    def _bounds(self, who: str) -> tuple[Bounded, Bounded] | None:
+        """Share told "yes" of all, or of the positives, of the others and of the usual, with Wilson's intervals. None
+        where a person counts once for each of several classes: their rows hang together, and a bootstrap over people
+        knows that."""
+        if len(self.per_person) and self.per_person.sum(axis=1).max() > 1:
+            return None
+        counts = self.per_person.sum(axis=0).reshape(2, 2, 2)  # group, truth, answer
+        counts = counts.sum(axis=1) if who == "all" else counts[:, 1]
+        if (counts.sum(axis=1) < 1).any():
+            return None
+        shares, n = counts[:, 1] / counts.sum(axis=1), counts.sum(axis=1)
+        low, high = wilson_interval(shares, n)
+        first, second = ((float(shares[g]), float(low[g]), float(high[g])) for g in (0, 1))
+        return first, second
 
     def people(self, who: str) -> int:
         """People behind a metric: the smaller group's count, among all, positives or negatives."""
@@ -116,12 +152,21 @@ class GroupCells:
     def comparable(self) -> bool:
         return self.people("all") >= MIN_PEOPLE
 
-    def estimate(self, value: float | None, formula: Callable[[Array], Array], n: int) -> Estimate:
-        """aif360's value with the bootstrap interval of the same formula."""
+    def estimate(
+        self,
+        value: float | None,
+        formula: Callable[[Array], Array],
+        n: int,
+        known: Bounded | Literal[False] | None = None,
+    ) -> Estimate:
+        """aif360's value with the interval that is `known` (Wilson's, Newcombe's, MOVER-R), which stays open where a
+        group is always answered alike; else with the bootstrap interval of the same formula."""
         if value is None or n < MIN_PEOPLE:
             return Estimate.unknown(n)
         if not np.isfinite(value):
             return Estimate.unknown(n, "the privileged group never gets the favourable answer")
+        if known and np.isfinite(known).all():
+            return Estimate(value, known[1], known[2], n)
         with np.errstate(divide="ignore", invalid="ignore"):
             draws = formula(self.draws)
         return estimate_from_draws(value, draws[np.isfinite(draws)], n)
@@ -154,14 +199,20 @@ def import_aif360() -> tuple[type, type]:
     return BinaryLabelDataset, ClassificationMetric
 
 
-def _aif360(truth: Array, says: Array, group: Array) -> dict[str, float]:
+def _aif360(counts: Array) -> dict[str, float]:
+    """`counts` (8,) of rows by cell. Given as eight rows that weigh so much, aif360 counts the same whole numbers as
+    from a table of everybody."""
     import pandas as pd
 
     binary_label_dataset, classification_metric = import_aif360()
+    group, truth, says = np.unravel_index(np.arange(8), (2, 2, 2))
 
     def table(answers: Array) -> object:
-        frame = pd.DataFrame({"group": group.ravel(), "answer": answers.ravel()}).astype("float64")
-        return binary_label_dataset(df=frame, label_names=["answer"], protected_attribute_names=["group"])
+        frame = pd.DataFrame({"group": group, "answer": answers, "rows": counts}).astype("float64")
+        return binary_label_dataset(
+            df=frame, label_names=["answer"], protected_attribute_names=["group"],
+            instance_weights_name="rows",
+        )  # fmt: skip
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # 0/0 of an empty cell: our own guard says it

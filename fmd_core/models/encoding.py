@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,7 @@ from fmd_core.kinds import find_kind
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoder import KnowsRows
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.reading_ahead import read_ahead
 from fmd_core.running import distributed
 
 if TYPE_CHECKING:
@@ -101,12 +103,15 @@ def encode_rows(
     def parts() -> list[slice]:
         return list(row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)))
 
+    def read(part: slice) -> Array:
+        return read_inputs(classifier, dataset, rows[part], attribute, None if codes is None else codes[part])
+
     def batches(told: Callable[[float], None]) -> Iterator[Array]:
-        for part in parts():
-            told(part.start / len(rows))
-            yield read_inputs(
-                classifier, dataset, rows[part], attribute, None if codes is None else codes[part]
-            )
+        known = parts()
+        with closing(read_ahead(read, known)) as inputs:  # a stop ends the readers as well
+            for part, batch in zip(known, inputs, strict=True):
+                told(part.start / len(rows))
+                yield batch
 
     def on_cluster() -> Iterator[Array]:
         encode = partial(_encode_batch, replace(classifier))  # a copy, which holds no built network
@@ -117,15 +122,30 @@ def encode_rows(
         if distributed.is_on():
             return frozen_array(np.concatenate(list(on_cluster())))
         return classifier.encode(batches(progress))
-    key = content_fingerprint(
+    key = _stored_key(classifier, dataset, rows, attribute, codes)
+    encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
+    return store.get_or_compute(key, len(rows), encoded, waiting=lambda: progress(0.0))
+
+
+def store_features(
+    classifier: Classifier, dataset: AttributeDataset, rows: Array, features: Array, store: FeatureStore
+) -> None:
+    """Put features (n, d) of `rows` that are known already where `encode_rows` looks for them."""
+    if classifier.encoder_fingerprint:
+        key = _stored_key(classifier, dataset, rows, "", None)
+        store.get_or_compute(key, len(rows), lambda: [features])
+
+
+def _stored_key(
+    classifier: Classifier, dataset: AttributeDataset, rows: Array, attribute: str, codes: Array | None
+) -> str:
+    return content_fingerprint(
         classifier.encoder_fingerprint,
         dataset.source.fingerprint,
         rows,
         attribute,
         np.zeros(0) if codes is None else codes,
     )
-    encoded = on_cluster if distributed.is_on() else lambda: classifier.encode_batches(batches(progress))
-    return store.get_or_compute(key, len(rows), encoded)
 
 
 def _given(

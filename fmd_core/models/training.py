@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
@@ -22,12 +21,16 @@ from fmd_core.models.architectures import ARCHITECTURES, build_encoder, find_arc
 from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.encoding import batch_side, encode_rows, extract_features, row_batches
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.reading_ahead import read_ahead
 from fmd_core.showing import one_line
 
 PUBLISHED_SIDE = 200  # networks made for larger images are torchvision's, which expect ImageNet's colours
 LARGE_SIDE = 96  # pixels; beyond, batches shrink with the area: a stop takes effect between two
 SCALE_ROWS = 2048  # samples that the size of the features is measured on
 SCALE_PIXELS = SCALE_ROWS * 64 * 64  # fewer where pictures are large: a mean over a hundred is exact enough
+
+
+TIMED_BATCHES, TIMED_SECONDS = 4, 4.0  # what `time_training` learns from, at most
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,30 @@ def trained_again(
     )  # fmt: skip
 
 
+def time_training(dataset: AttributeDataset, architecture: str) -> tuple[int, float]:
+    """How fast a network would learn from these samples on this machine now: samples, and the seconds they took.
+
+    A throw-away network learns from a few batches; the first one is not counted, since libraries and files are opened
+    for it. The random numbers of torch stand afterwards where they stood.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        run = _Run(dataset, architecture, suggested_preprocess(architecture), 0, 1)
+        run.encoder.train()
+        seen, begun = 0, 0.0
+        with closing(run.batches()) as batches:
+            for position, (inputs, labels) in enumerate(batches):
+                run.step(inputs, labels)
+                if position == 0:
+                    begun = time.monotonic()
+                    continue
+                seen += len(labels)
+                if position >= TIMED_BATCHES or time.monotonic() - begun > TIMED_SECONDS:
+                    break
+    return seen, time.monotonic() - begun
+
+
 class _Run:
     """One training: the network, its optimiser and how it is doing."""
 
@@ -147,27 +174,23 @@ class _Run:
         losses: list[float] = []
         for epoch in range(self.epochs):
             self.encoder.train()
-            with closing(self._batches()) as batches:  # a stop ends the reader's thread as well
+            with closing(self.batches()) as batches:  # a stop ends the reader's thread as well
                 for position, (inputs, labels) in enumerate(batches, start=1):
-                    losses = [*losses[-49:], self._step(inputs, labels)]
+                    losses = [*losses[-49:], self.step(inputs, labels)]
                     done = epoch * self.steps_per_epoch + position
                     left = (time.monotonic() - begun) * (total - done) / done
                     loss = float(np.mean(losses))
                     progress(TrainingStep(done / total, epoch, self.epochs, loss, accuracy, left))
             accuracy = self._accuracy()
 
-    def _batches(self) -> Generator[tuple[Array, Array], None, None]:
+    def batches(self) -> Generator[tuple[Array, Array], None, None]:
         """Shuffled training batches, the next one read while the last one is learned from."""
         parts = np.array_split(self.rng.permutation(self.rows), self.steps_per_epoch)
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self.dataset.source.read, parts[0])
-            for position, part in enumerate(parts):
-                inputs = coming.result()
-                if position + 1 < len(parts):
-                    coming = reader.submit(self.dataset.source.read, parts[position + 1])
+        with closing(read_ahead(self.dataset.source.read, parts)) as batches:
+            for part, inputs in zip(parts, batches, strict=True):
                 yield inputs, self.dataset.target.codes[part]
 
-    def _step(self, inputs: Array, labels: Array) -> float:
+    def step(self, inputs: Array, labels: Array) -> float:
         import torch
 
         answer = self.top(self.encoder(self.preprocess.apply(inputs, self.kind.name)))

@@ -10,6 +10,7 @@ from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.figures import count
 from fmd_core.forget.forgetting import Forgetting
+from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import ScoreCheck
 from fmd_core.influence.scores import InfluenceScores
 from fmd_core.measure.audit import BiasReport
@@ -132,6 +133,16 @@ class AuditTrail:
 
 
 @dataclass(frozen=True, eq=False)
+class Remedy:
+    """One thing that was tried against the bias beside unlearning, by its title."""
+
+    title: str
+    comparison: Comparison | None
+    """Original against what came of it; None where it cannot be made."""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """All that a report is made from. With the original in force, what speaks of a variant is None."""
 
@@ -166,6 +177,10 @@ class Evidence:
     decision: Decision = Decision()
     remarks: tuple[SampleRemark, ...] = ()
     """What the reviewer said of single training samples."""
+    doubted: LabelDoubts | None = None
+    """Training samples that look mislabelled; None where nobody looked."""
+    remedies: tuple[Remedy, ...] = ()
+    """What leaving samples out, and a refit on twins, do to held-out people; none where that was not tried."""
     verdict: Verdict | None = None
     """The worst of everything that was measured of the original; None where that was not asked."""
     verdict_after: Verdict | None = None

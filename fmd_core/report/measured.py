@@ -19,6 +19,7 @@ from fmd_core.report.sections import as_declared, attribute, findings_of
 from fmd_core.unlearn.rivals import Rival
 
 PICTURES = 12
+DOUBTED = 20  # labels that look wrong that the page shows
 REMARKS = 100  # samples with something said of them that the page shows
 
 

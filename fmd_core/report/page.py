@@ -17,9 +17,10 @@ from fmd_core.measure.verdict.values import Outcome
 from fmd_core.method import Method, Strategy, find_method
 from fmd_core.models.architectures import find_architecture
 from fmd_core.report import slope_chart
+from fmd_core.report.differing import differing
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
-from fmd_core.report.measured import PICTURES, REMARKS
+from fmd_core.report.measured import DOUBTED, PICTURES, REMARKS
 from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
 from fmd_core.report.sections import EFFECTS
 from fmd_core.report.typeface import embedded
@@ -72,6 +73,7 @@ def render_page(
         has_strengths=isinstance(method, Strategy),
         readers=READERS,
         remarks=report.taught_by.remarks[:REMARKS],
+        DOUBTED=DOUBTED,
         lines=slope_chart.drawn(report.first_page.slopes) if report.first_page else [],
         named=[line.change for line in report.first_page.slopes if line.role] if report.first_page else [],
         slope_size={"high": slope_chart.HIGH, "top": slope_chart.TOP, "foot": slope_chart.FOOT},
@@ -91,6 +93,8 @@ def _template() -> Template:
     )
     environment.filters |= {
         "points": figures.points,
+        "many": figures.many,
+        "percent": figures.percent,
         "effects": _effects,
         "along": _along,
         "figure": _figure,
@@ -105,6 +109,7 @@ def _template() -> Template:
         "layers": _layers,
         "span": figures.span,
         "whole": lambda share: figures.percent(share, 0),
+        "differing": lambda own, other: differing(*(str(_straight(text)) for text in (own, other))),
         "said": _VERDICTS.__getitem__,
     }
     return environment.get_template("report.html")

@@ -165,6 +165,8 @@ def _classes(report: Report) -> Iterator[tuple[str, list[int]]]:
     """Where a report tells a class by its place, and which."""
     changed = report.measured.changed if report.measured else []
     yield "measured.changed", [code for one in changed for code in (one.truth, one.before, one.after)]
+    doubted = report.taught_by.doubted.first if report.taught_by.doubted else []
+    yield "taught_by.doubted", [code for one in doubted for code in (one.label, one.likelier)]
     if report.first_page and report.first_page.twin:
         twin = report.first_page.twin
         answers = [said for side in twin.sides for said in (side.before, side.after) if said]

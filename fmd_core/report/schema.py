@@ -244,8 +244,37 @@ class Remark(Part, frozen=True):
     shows: dict[Text, Text]
 
 
+class DoubtedLabel(Part, frozen=True):
+    """A training sample whose label fits that never saw it find unlikely; classes by their place in `Data.classes`."""
+
+    row: Count
+    label: Count
+    likelier: Count
+    own: Share
+    """Probability of the label."""
+    other: Share
+    """Probability of the likelier class."""
+
+
+class DoubtedLabels(Part, frozen=True):
+    """The training samples that look mislabelled, the least likely label first, of how many in all."""
+
+    n: Count
+    samples: Count
+    first: Many[DoubtedLabel]
+
+
+class Remedy(Part, frozen=True):
+    """What leaving samples out, or a refit on twins, does to held-out samples; no figures where it cannot be made."""
+
+    title: Text
+    judged: Change | None
+    accuracy: Change | None
+    why_not: Text = ""
+
+
 class TaughtBy(Part, frozen=True):
-    """The training samples ranked first and last."""
+    """The training samples ranked first and last, and what was found out about them."""
 
     attribute: Text
     bias: Text
@@ -253,6 +282,9 @@ class TaughtBy(Part, frozen=True):
     most_harmful: Some[Sample]
     most_helpful: Some[Sample]
     remarks: Many[Remark]
+    doubted: DoubtedLabels | None = None
+    """None where nobody looked, and in reports from before."""
+    remedies: Many[Remedy] = field(default_factory=list)
 
 
 class Effect(Part, frozen=True):

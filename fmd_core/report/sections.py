@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
+from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import GroupCheck, ScoreCheck
 from fmd_core.measure.audit import BiasReport
 from fmd_core.measure.scan import Finding, scan
@@ -18,8 +19,8 @@ from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import RETRAINED
 from fmd_core.report import schema, wording
-from fmd_core.report.evidence import AuditTrail, Evidence
-from fmd_core.report.fields import Figure, Part
+from fmd_core.report.evidence import AuditTrail, Evidence, Remedy
+from fmd_core.report.fields import Change, Figure, Part
 from fmd_core.unlearn.guarded_path import PathPoint
 from fmd_core.unlearn.strategies import UnlearningResult
 
@@ -187,6 +188,38 @@ def harmful(evidence: Evidence) -> schema.TaughtBy:
             schema.Remark(**asdict(remark), shows=describe_row(dataset, remark.row))
             for remark in evidence.remarks
         ],
+        doubted=None if evidence.doubted is None else _doubted(evidence.doubted),
+        remedies=[_remedy(remedy) for remedy in evidence.remedies],
+    )
+
+
+MOST_DOUBTED = 50  # labels that a report lists
+
+
+def _doubted(found: LabelDoubts) -> schema.DoubtedLabels:
+    """Labels that look wrong, the least likely first."""
+    where = np.flatnonzero(found.doubted)
+    first = where[np.argsort(found.own[where], kind="stable")][:MOST_DOUBTED]
+    return schema.DoubtedLabels(
+        n=found.n,
+        samples=len(found.rows),
+        first=[
+            schema.DoubtedLabel(
+                int(found.rows[p]), int(found.labels[p]), int(found.likelier[p]), float(found.own[p]),
+                float(found.other[p]),
+            )
+            for p in first
+        ],
+    )  # fmt: skip
+
+
+def _remedy(tried: Remedy) -> schema.Remedy:
+    found = tried.comparison
+    return schema.Remedy(
+        tried.title,
+        None if found is None else as_declared(Change, found.judged),
+        None if found is None else as_declared(Change, found.accuracy),
+        tried.why_not,
     )
 
 

@@ -6,27 +6,26 @@ goes on where it ended, and the page can be written at any time from what there 
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from fmd_core.data import AttributeDataset
 from fmd_core.datasets.families import load_dataset
 from fmd_core.errors import DataError, NoTwinsError
-from fmd_core.home import home_folder
 from fmd_core.method import DEFAULT_STRATEGY, strategies
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.models.training import TrainingStep, ignore_step
 from fmd_core.reproduction.cases import CASES, Case, shared_out
+from fmd_core.reproduction.kept import keep, kept_file, read_kept
 from fmd_core.reproduction.trained_models import Study as HowTrained
 from fmd_core.reproduction.trained_models import this_machine, train_or_reuse
-from fmd_core.running.whole_files import written_whole
 from fmd_core.study.debiasing import figures_of_head, judged_baselines, simpler_fixes
 from fmd_core.study.deeper import asked, deepen
 from fmd_core.study.retraining import retrain
@@ -94,7 +93,7 @@ PARTS: tuple[str, ...] = (SIMPLE, PUBLISHED, TABLE, *REACHES, *METHODS)
 
 def cell_file(case: str, run: int, part: str) -> Path:
     """Where a cell is kept."""
-    return home_folder() / "cells" / f"{case}.{run}.{part.replace(' ', '-')}.json"
+    return kept_file(f"{case}.{run}.{part}")
 
 
 def version_of(case: str, part: str) -> int:
@@ -106,25 +105,25 @@ def version_of(case: str, part: str) -> int:
 def read_cell(case: str, run: int, part: str) -> Cell | None:
     """A cell that was measured, or None where it was not, or by a way that is not known. One that was measured by an
     earlier recipe says so in its note."""
-    try:
-        found = json.loads(cell_file(case, run, part).read_text(encoding="utf-8"))
-        if not VERSION <= found["version"] <= version_of(case, part):
-            return None
-        if part in REACHES and found["version"] < version_of(case, part):
-            found["note"] = found.get("note") or SHOWN_TWICE
-        rows = (
-            Row(**{**row, "groups": tuple(tuple(group) for group in row["groups"])}) for row in found["rows"]
-        )
-        return Cell(**{**found, "rows": tuple(rows)})
-    except (OSError, ValueError, KeyError, TypeError):
+    newest = version_of(case, part)
+    found = read_kept(cell_file(case, run, part), VERSION, newest)
+    if found is None:
         return None
+    if part in REACHES and found["version"] < newest:
+        found["note"] = found.get("note") or SHOWN_TWICE
+    try:
+        return Cell(**{**found, "rows": tuple(map(_row, found["rows"]))})
+    except (KeyError, TypeError):
+        return None
+
+
+def _row(found: Mapping[str, Any]) -> Row:
+    return Row(**{**found, "groups": tuple(tuple(group) for group in found["groups"])})
 
 
 def keep_cell(cell: Cell) -> None:
     """Write a cell whole."""
-    cell.file.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(cell.file) as part:
-        part.write_text(json.dumps(asdict(cell)) + "\n", encoding="utf-8")
+    keep(cell.file, asdict(cell))
 
 
 def measure(

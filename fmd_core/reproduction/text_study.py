@@ -2,63 +2,54 @@
 
 Three shares of each data set by seed, the same texts in other parts. Twins by swapped terms or by template; beside each
 bias stands the placebo's, of a neutral word in another's place. Public tweets and comments are used where they are on
-this machine (FMD_DATA_DIR/text); the bundled demo always is.
+this machine; the bundled demo always is. What is measured is kept, a case and a seed at a time.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, Column, FeatureSet
+from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.datasets.families import load_dataset
-from fmd_core.datasets.own.answers import complete_split
-from fmd_core.datasets.own.people import share_out_people
-from fmd_core.datasets.texts.source import TermTwins, TextSource
-from fmd_core.datasets.texts.terms import shipped_terms
-from fmd_core.errors import DataError
-from fmd_core.figures import counted
+from fmd_core.datasets.texts.source import TextSource
+from fmd_core.errors import DataError, ModelError
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.heads.protocol import Head
-from fmd_core.home import data_folder
-from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.bias_functions import counterfactual_bias, pair_flips
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoder import Encoder
-from fmd_core.models.known_texts import KnownTexts
-from fmd_core.models.sentence_encoder import sentence_encoder
+from fmd_core.models.sentence_encoder import fastest, sentence_encoder
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.models.training import ignore_step
 from fmd_core.models.wrap import wrap
-from fmd_core.reproduction.trained_models import Study as Trained
-from fmd_core.reproduction.trained_models import this_machine, train_or_reuse
+from fmd_core.reproduction.cases import CASES, Case
+from fmd_core.reproduction.kept import keep, kept_file, read_kept
+from fmd_core.reproduction.text_cases import DEMO, TEXT_CASES, TextCase, other_texts, shared_anew, text_data
+from fmd_core.reproduction.trained_models import Study as HowTrained
+from fmd_core.reproduction.trained_models import train_or_reuse
 from fmd_core.study.study import Study
 from fmd_core.twins.pairs import CounterfactualPairs
 
-JSON, MARKDOWN = "text.json", "text.md"
-SEEDS, MOST_TEXTS, DAMPING = 3, 4_000, 0.005
-DEMO_DAMPING = 0.02
-STRATEGIES = ("paper-remove", "paper-replace", "paper-external", "iterated", "retained")
-ELSEWHERE = (
-    ("colored_digits", "colour"),
-    ("synthetic_faces", "presentation"),
-    ("adult", "sex"),
-    ("adult", "race"),
-)
-TRAINED = {"adult": Trained("adult", "mlp", 4)}
-NOBODY, NEUTRAL_CASE = "none of them", "neutral statement"
+VERSION = 1  # of what is measured: what was kept by another one is measured again
+SEEDS, DAMPING, DEMO_DAMPING = 3, 0.005, 0.02
+ORIGINAL, CDA, THRESHOLDS = "original", "refit with twins (CDA)", "a threshold for each group"
+FORMS = ("iterated", "retained")
+STRATEGIES = ("paper-remove", "paper-replace", "paper-external", *FORMS)
+ELSEWHERE = tuple(case for case in CASES if case.name in ("digits", "faces", "adult-sex", "adult-race"))
+"""Pictures and tables, where the retained form stands beside the iterated one."""
+OWN, SENTENCES = "its own texts", "HateCheck's sentences"
+NEUTRAL_CASE = "neutral statement"
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class TextRow:
-    """One treatment of one model. Shares lie in [0, 1]; None where that is not measured."""
+    """One treatment of one model, on one lot of test texts. Shares lie in [0, 1]; None where not measured."""
 
     study: str
     seed: int
@@ -72,18 +63,57 @@ class TextRow:
     pairs: int
     neutral: tuple[tuple[str, float], ...] = ()
     """Mean probability of the flagged class of neutral statements, by group."""
+    judged: str = ""
+    """Which texts judge it; '' where there is one lot."""
+    twins: str = "swapped"
+    """How twins are made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Jury:
+    """Test texts that judge, and their twins."""
+
+    name: str
+    data: AttributeDataset
+    people: FeatureSet
+    pairs: CounterfactualPairs
+    placebo: CounterfactualPairs | None
+
+    def part(self, name: str, inside: Array) -> Jury:
+        """Those whose row in the data is `inside`, (n,) bool."""
+        placebo = self.placebo
+        if placebo is not None:
+            placebo = placebo.subset(inside[placebo.rows]) if inside[placebo.rows].any() else None
+        people, pairs = (
+            self.people.subset(inside[self.people.rows]),
+            self.pairs.subset(inside[self.pairs.rows]),
+        )
+        return Jury(name, self.data, people, pairs, placebo)
+
+    def row(self, case: str, seed: int, treatment: str, head: Head, seconds: float) -> TextRow:
+        """What they say of a head."""
+        answers, pairs = head.probabilities(self.people.features), self.pairs
+        return TextRow(
+            case, seed, treatment, float((answers.argmax(axis=1) == self.people.labels).mean()),
+            counterfactual_bias(head, pairs) if len(pairs) else None,
+            None if self.placebo is None else counterfactual_bias(head, self.placebo),
+            float(pair_flips(head, pairs).mean()) if len(pairs) else None, seconds, len(self.people), len(pairs),
+            _neutral(self.data, self.people, answers), self.name, self.data.pair_method,
+        )  # fmt: skip
+
+
+class _Reads(Protocol):
+    @property
+    def n_features(self) -> int: ...
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Remembering:
     """An encoder that reads each text once, however often it is asked."""
 
-    encoder: Encoder
+    encoder: _Reads
     known: dict[str, Array] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.encoder, name)
-
     kind, title = "text", "sentence encoder"
     n_parameters, fingerprint = 0, ""
 
@@ -103,168 +133,158 @@ class Remembering:
 
 
 def study_texts(
-    *, seeds: int = SEEDS, most: int = MOST_TEXTS, say: Callable[[str], None] = print
+    cases: Sequence[str] = (), *, seeds: int = SEEDS, measures: bool = True, say: Say = print
 ) -> list[TextRow]:
-    """Every treatment of the demo and of the public texts that are on this machine."""
+    """Every treatment of the demo, of the public texts that are on this machine, and of pictures and tables; of those
+    `cases` that are named, or all. What is kept is not measured again; without `measures` nothing is.
+
+    Raises DataError for an unknown case.
+    """
+    texts, others = _named(cases)
     rows: list[TextRow] = []
-    demo = load_demo_classifier("hate_texts").own_encoder
-    assert isinstance(demo, KnownTexts)
-    for seed in range(seeds):
-        say(f"Words and groups, seed {seed}")
-        rows += _rows(
-            "Words and groups", seed, _shared_anew(load_dataset("hate_texts"), seed), demo, DEMO_DAMPING
-        )
-    for seed in range(seeds):
-        rows += _elsewhere(seed, say)
-    for name, read in PUBLIC.items():
-        try:
-            texts, labels, classes = read(data_folder() / "text")
-        except OSError:
-            say(f"{name} was skipped: it is not on this machine.")
-            continue
-        encoder = Remembering(sentence_encoder())
-        for attribute, terms in (("gender", "gender"), ("identity", "groups")):
-            for seed in range(seeds):
-                say(f"{name} by {attribute}, seed {seed}")
-                data = _by_terms(name, texts[:most], labels[:most], classes, attribute, terms, seed)
-                rows += _rows(f"{name} by {attribute}", seed, data, encoder, DAMPING)
+    read = Remembering(_Late())
+    for case in texts:
+        for seed in range(seeds):
+            rows += _kept_or(case.title, seed, measures, say, partial(_of_texts, case, seed, read))
+    for other in others:
+        for seed in range(seeds):
+            rows += _kept_or(other.name, seed, measures, say, partial(_elsewhere, other, seed))
     return rows
 
 
-def _elsewhere(seed: int, say: Callable[[str], None]) -> Iterator[TextRow]:
-    """The retained form beside the iterated one where every sample has a twin: the bundled demos, which come with one
-    model, and Adult where it is on this machine, with a network of its own for each seed."""
-    for name, attribute in ELSEWHERE:
-        try:
-            data = load_dataset(name)
-        except DataError as error:
-            say(f"{name} was skipped: {error}")
-            continue
-        if name in TRAINED:
-            model = train_or_reuse(TRAINED[name], data, seed, ignore_step).classifier
-        elif seed:
-            continue
-        else:
-            model = load_demo_classifier(name)
-        say(f"{data.name} by {attribute}, seed {seed}")
-        study = Study(data, model)
-        test, pairs = study.features("test"), study.pairs("test", attribute)
-        for treatment in ("original", "iterated", "retained"):
-            begun, head = time.process_time(), model.head
-            if treatment != "original":
-                head = study.path(attribute, treatment).suggested.result.head
-            right = head.probabilities(test.features).argmax(axis=1) == test.labels
-            yield TextRow(
-                f"{data.name} by {attribute}", seed, treatment, float(right.mean()), counterfactual_bias(head, pairs),
-                None, float(pair_flips(head, pairs).mean()), time.process_time() - begun, len(test), len(pairs),
-            )  # fmt: skip
-
-
-def _shared_anew(data: AttributeDataset, seed: int) -> AttributeDataset:
-    """The demo with its held-out templates and comments in other parts; what taught the model stays. Seed 0 is the
-    demo as it ships."""
-    if seed == 0 or data.persons is None:
-        return data
-    split, rng = np.array(data.split), np.random.default_rng(seed)
-    held = np.flatnonzero(split != "train")
-    persons = np.unique(data.persons[held])
-    parts = {person: split[held[data.persons[held] == person]][0] for person in persons}
-    of_class = {int(p): int(data.target.codes[data.persons == p][0]) for p in persons}
-    for label in np.unique([*of_class.values()]):
-        those = [p for p in persons if of_class[int(p)] == label]
-        for person, part in zip(those, rng.permutation([parts[p] for p in those]), strict=True):
-            split[data.persons == person] = part
-    return replace(data, split=split)
-
-
-def _by_terms(
-    name: str,
-    texts: Sequence[str],
-    labels: Array,
-    classes: tuple[str, ...],
-    attribute: str,
-    terms: str,
-    seed: int,
-) -> AttributeDataset:
-    """Texts with whom they name, by a list that ships, and parts drawn by seed."""
-    known, every = shipped_terms(terms), tuple(texts)
-    levels = [known.level_of(text) for text in every]
-    codes = np.array([len(known.levels) if level is None else level for level in levels])
-    split, _ = complete_split(labels, np.full(len(every), "train"), seed)
-    _, persons = np.unique(every, return_inverse=True)
-    split, _ = share_out_people(split, np.full(len(every), "train"), persons, seed)
-    source = TextSource(every, {attribute: TermTwins(every, codes, known)}, offensive=True)
-    return AttributeDataset(
-        name, Column("answer", labels, classes), {attribute: Column(attribute, codes, (*known.levels, NOBODY))},
-        split, source, pair_method="swapped", unit="text",
-    )  # fmt: skip
-
-
-def _rows(
-    name: str, seed: int, data: AttributeDataset, encoder: Encoder, damping: float
-) -> Iterator[TextRow]:
-    model = wrap(encoder, data=data, damping=damping)
-    study, attribute = Study(data, model), next(iter(data.attributes))
-    test, pairs, placebo = (
-        study.features("test"),
-        study.pairs("test", attribute),
-        study.placebo("test", attribute),
+def _named(cases: Sequence[str]) -> tuple[list[TextCase], list[Case]]:
+    known = [*(case.title for case in TEXT_CASES), *(case.name for case in ELSEWHERE)]
+    for name in cases:
+        if name not in known:
+            raise DataError(f"There is no study of texts '{name}'. Choose from: {', '.join(known)}.")
+    return (
+        [case for case in TEXT_CASES if not cases or case.title in cases],
+        [case for case in ELSEWHERE if not cases or case.name in cases],
     )
 
-    def row(treatment: str, head: Head, seconds: float) -> TextRow:
-        answers = head.probabilities(test.features)
-        return TextRow(
-            name, seed, treatment, float((answers.argmax(axis=1) == test.labels).mean()),
-            counterfactual_bias(head, pairs), None if placebo is None else counterfactual_bias(head, placebo),
-            float(pair_flips(head, pairs).mean()), seconds, len(test), len(pairs), _neutral(data, test, answers),
+
+class _Late:
+    """The sentence encoder as the product trains on it, opened when the first text is not known yet."""
+
+    n_features = 384
+
+    def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
+        return sentence_encoder(fastest()).encode_batches(batches)
+
+
+def _kept_or(
+    name: str, seed: int, measures: bool, say: Say, measure: Callable[[], tuple[str, list[TextRow]]]
+) -> list[TextRow]:
+    """What was kept of a case and a seed; else what is measured now. Nothing where the data are not here."""
+    file = kept_file(f"text.{name}.{seed}".replace("'", ""))
+    kept = read_kept(file, VERSION)
+    if kept is not None:
+        return [_row(found) for found in kept["rows"]]
+    if not measures:
+        say(f"{name}, seed {seed}, is not measured yet.")
+        return []
+    say(f"{name}, seed {seed}")
+    try:
+        about, rows = measure()
+    except (OSError, DataError, ModelError) as error:
+        say(f"{name} was skipped: {error}")
+        return []
+    keep(file, {"version": VERSION, "data": about, "rows": [asdict(row) for row in rows]})
+    return rows
+
+
+def _row(found: Mapping[str, Any]) -> TextRow:
+    return TextRow(
+        **{**found, "neutral": tuple((str(name), float(share)) for name, share in found["neutral"])}
+    )
+
+
+def _of_texts(case: TextCase, seed: int, read: Remembering) -> tuple[str, list[TextRow]]:
+    data, is_demo = text_data(case, seed), case.name == DEMO
+    encoder = load_demo_classifier("hate_texts").encoder if is_demo else read
+    model = wrap(encoder, data=data, damping=DEMO_DAMPING if is_demo else DAMPING)
+    study = Study(data, model)
+    return data.fingerprint, list(_treated(case, seed, study, _juries(case, study, model)))
+
+
+def _juries(case: TextCase, study: Study, model: Classifier) -> list[Jury]:
+    """The test texts; HateCheck's sentences among them, and other data's, by themselves."""
+    data, name = study.data, case.attribute
+    every = Jury("", data, study.features("test"), study.pairs("test", name), study.placebo("test", name))
+    found = [every]
+    source = data.source
+    if case.name != DEMO and isinstance(source, TextSource) and source.case is not None:
+        said = source.case.codes > 0
+        found = [every.part(OWN, ~said), every.part(SENTENCES, said)]
+    if case.judged_on:
+        others = other_texts(case)
+        judged = Study(others, model)
+        found.append(
+            Jury(
+                case.judged_on,
+                others,
+                judged.features("test"),
+                judged.pairs("test", name),
+                judged.placebo("test", name),
+            )
+        )
+    return found
+
+
+def _treated(case: TextCase, seed: int, study: Study, juries: Sequence[Jury]) -> Iterator[TextRow]:
+    name, model = case.attribute, study.model
+
+    def rows(treatment: str, head: Head, seconds: float = 0.0) -> Iterator[TextRow]:
+        return (jury.row(case.title, seed, treatment, head, seconds) for jury in juries)
+
+    yield from rows(ORIGINAL, model.head)
+    for strategy in STRATEGIES:
+        study.inputs(name, strategy)  # what all ways share is no part of the time
+        begun = time.process_time()
+        best = study.path(name, strategy).suggested
+        yield from rows(strategy, best.result.head, time.process_time() - begun)
+    train, twins = study.features("train"), study.pairs("train", name)
+    begun = time.process_time()
+    augmented = _refit_with_twins(model, train, twins)
+    yield from rows(CDA, augmented, time.process_time() - begun)
+    begun = time.process_time()
+    cuts = _thresholds(model.head, study.features("validation"), study.data.attribute(name).codes)
+    took = time.process_time() - begun
+    for jury in juries:
+        yield TextRow(
+            case.title, seed, THRESHOLDS, _by_thresholds(model.head, jury, name, cuts), None, None, None, took,
+            len(jury.people), len(jury.pairs), judged=jury.name,
         )  # fmt: skip
 
-    yield row("original", model.head, 0.0)
-    for strategy in STRATEGIES:
-        study.inputs(attribute, strategy)  # what all ways share is no part of the time
-        begun = time.process_time()
-        best = study.path(attribute, strategy).suggested
-        yield row(strategy, best.result.head, time.process_time() - begun)
-    begun = time.process_time()
-    augmented = _refit_with_twins(model, study.features("train"), study.pairs("train", attribute), damping)
-    yield row("refit with twins (CDA)", augmented, time.process_time() - begun)
-    begun = time.process_time()
-    accuracy = _by_group_thresholds(model.head, study, attribute)
-    yield TextRow(
-        name, seed, "a threshold for each group", accuracy, None, None, None, time.process_time() - begun,
-        len(test), len(pairs),
-    )  # fmt: skip
 
-
-def _refit_with_twins(
-    model: Classifier, train: FeatureSet, twins: CounterfactualPairs, damping: float
-) -> Head:
+def _refit_with_twins(model: Classifier, train: FeatureSet, twins: CounterfactualPairs) -> Head:
     """Counterfactual data augmentation: the head fitted again on training texts and their twins."""
     both = [train, twins.counterparts]
     n = sum(map(len, both))
+    assert model.damping is not None
     problem = ConvexProblem(
         np.concatenate([part.features for part in both]), np.concatenate([part.labels for part in both]),
-        np.full(n, 1 / n), damping,
+        np.full(n, 1 / n), model.damping,
     )  # fmt: skip
     return fit_head(model.head, problem)
 
 
-def _by_group_thresholds(head: Head, study: Study, attribute: str) -> float:
-    """Accuracy on test texts when each group's threshold for the last class gives validation texts of it as many flags
-    as are true; B is about probabilities, which a threshold leaves as they are."""
-    codes, cuts = study.data.attribute(attribute).codes, {}
-    for people, decides in ((study.features("validation"), True), (study.features("test"), False)):
-        shares, labels = head.probabilities(people.features)[:, -1], people.labels
-        last = head.n_classes - 1
-        if decides:
-            for code in np.unique(codes[people.rows]):
-                own = shares[codes[people.rows] == code]
-                true = float((labels[codes[people.rows] == code] == last).mean())
-                cuts[int(code)] = float(np.quantile(own, 1 - true)) if 0 < true < 1 else 0.5
-        else:
-            flagged = shares > np.array([cuts.get(int(code), 0.5) for code in codes[people.rows]])
-            return float((flagged == (labels == last)).mean())
-    raise AssertionError("test texts come last")
+def _thresholds(head: Head, people: FeatureSet, codes: Array) -> dict[int, float]:
+    """The threshold for the last class by group that gives validation texts of it as many flags as are true; B is
+    about probabilities, which a threshold leaves as they are."""
+    shares, cuts = head.probabilities(people.features)[:, -1], {}
+    for code in np.unique(codes[people.rows]):
+        inside = codes[people.rows] == code
+        true = float((people.labels[inside] == head.n_classes - 1).mean())
+        cuts[int(code)] = float(np.quantile(shares[inside], 1 - true)) if 0 < true < 1 else 0.5
+    return cuts
+
+
+def _by_thresholds(head: Head, jury: Jury, attribute: str, cuts: Mapping[int, float]) -> float:
+    people, codes = jury.people, jury.data.attribute(attribute).codes
+    own = np.array([cuts.get(int(code), 0.5) for code in codes[people.rows]])
+    flagged = head.probabilities(people.features)[:, -1] > own
+    return float((flagged == (people.labels == head.n_classes - 1)).mean())
 
 
 def _neutral(data: AttributeDataset, test: FeatureSet, answers: Array) -> tuple[tuple[str, float], ...]:
@@ -282,163 +302,23 @@ def _neutral(data: AttributeDataset, test: FeatureSet, answers: Array) -> tuple[
     )
 
 
-def _tweets(folder: Path) -> tuple[list[str], Array, tuple[str, ...]]:
-    """Davidson et al. 2017: offensive or hateful against neither."""
-    with (folder / "davidson" / "labeled_data.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return _drawn(
-        [row["tweet"] for row in rows], np.array([int(row["class"] != "2") for row in rows]), "offensive"
+def _elsewhere(case: Case, seed: int) -> tuple[str, list[TextRow]]:
+    """The retained form beside the iterated one where every sample has a twin."""
+    data = load_dataset(case.reference)
+    if case.bundled:
+        data, model = shared_anew(data, seed), load_demo_classifier(case.reference)
+    else:
+        how = HowTrained(case.reference, case.architecture, case.epochs)
+        model = train_or_reuse(how, data, seed, ignore_step).classifier
+    study, name = Study(data, model), case.attribute
+    jury = Jury("", data, study.features("test"), study.pairs("test", name), None)
+    title, rows = (
+        f"{data.name} by {name}",
+        [jury.row(f"{data.name} by {name}", seed, ORIGINAL, model.head, 0.0)],
     )
-
-
-def _comments(folder: Path) -> tuple[list[str], Array, tuple[str, ...]]:
-    """Comments of Wikipedia, rated toxic or not."""
-    with (folder / "wikipedia_toxicity_balanced" / "wikipedia_toxicity_12180.csv").open(
-        encoding="utf-8", newline=""
-    ) as file:
-        rows = list(csv.DictReader(file))
-    keys = list(rows[0])
-    text = next(key for key in keys if key in ("comment", "text", "comment_text"))
-    label = next(key for key in keys if key in ("toxic", "label"))
-    short = [row for row in rows if len(row[text]) <= 600]
-    return _drawn([row[text] for row in short], np.array([int(float(row[label])) for row in short]), "toxic")
-
-
-def _drawn(texts: list[str], labels: Array, answer: str) -> tuple[list[str], Array, tuple[str, ...]]:
-    """In an order drawn once, so that the first of them are a sample."""
-    order = np.random.default_rng(0).permutation(len(texts))
-    return [" ".join(texts[place].split()) for place in order], labels[order], ("fine", answer)
-
-
-PUBLIC: Mapping[str, Callable[[Path], tuple[list[str], Array, tuple[str, ...]]]] = {
-    "Tweets": _tweets,
-    "Comments": _comments,
-}
-
-
-def write_texts(rows: Sequence[TextRow], folder: Path) -> tuple[Path, Path]:
-    """Write docs/text.md and the numbers behind it; the tables are made of those numbers alone."""
-    numbers, text = folder / JSON, folder / MARKDOWN
-    content = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": this_machine(), "rows": [asdict(row) for row in rows]
-    }  # fmt: skip
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        numbers.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        text.write_text(page(rows, content["date"], content["machine"]), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"The results cannot be written to '{folder}': {error.strerror}.") from error
-    return text, numbers
-
-
-def page(rows: Sequence[TextRow], date: object, machine: object) -> str:
-    """The document: what was done, a table for each study, the neutral statements, and which aims were met."""
-    parts = [INTRODUCTION.format(date=date, machine=machine)]
-    for study in dict.fromkeys(row.study for row in rows):
-        own = [row for row in rows if row.study == study]
-        parts.append(f"## {study}\n\n{_size(own)}\n\n{_table(own)}\n")
-        if own[0].neutral:
-            parts.append(_neutral_table(own))
-        if _of(own, "retained", "placebo"):
-            parts.append(_aims(own))
-    return "\n".join([*parts, TRIED])
-
-
-def _size(rows: Sequence[TextRow]) -> str:
-    seeds, unit = len({row.seed for row in rows}), "texts" if _of(rows, "original", "placebo") else "samples"
-    return (
-        f"{rows[0].n:,} test {unit}, {rows[0].pairs:,} of them with twins; mean of {counted(seeds, 'seed')}, and "
-        "the spread "
-        "(largest less smallest) of the bias."
-    )
-
-
-def _of(rows: Sequence[TextRow], treatment: str, what: str) -> list[float]:
-    return [value for row in rows if row.treatment == treatment and (value := getattr(row, what)) is not None]
-
-
-def _table(rows: Sequence[TextRow]) -> str:
-    lines = [
-        "| treatment | accuracy, % | B, points | spread | placebo, points | flips, % | CPU s |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for treatment in dict.fromkeys(row.treatment for row in rows):
-        bias = _of(rows, treatment, "bias")
-        cells = [f"{100 * float(np.mean(_of(rows, treatment, 'accuracy'))):.1f}"]
-        cells += (
-            [f"{100 * float(np.mean(bias)):.1f}", f"{100 * float(np.ptp(bias)):.1f}"] if bias else ["", ""]
-        )
-        for what in ("placebo", "flips"):
-            found = _of(rows, treatment, what)
-            cells.append(f"{100 * float(np.mean(found)):.1f}" if found else "")
-        cells.append(f"{float(np.mean(_of(rows, treatment, 'seconds'))):.1f}")
-        lines.append(f"| {treatment} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _neutral_table(rows: Sequence[TextRow]) -> str:
-    groups = [name for name, _ in rows[0].neutral]
-    lines = [
-        "How sure the model is that a *neutral* statement of HateCheck is toxic, in %, on held-out templates:\n",
-        f"| treatment | {' | '.join(groups)} | largest less smallest |",
-        f"|---|{'---:|' * (len(groups) + 1)}",
-    ]
-    for treatment in dict.fromkeys(row.treatment for row in rows if row.neutral):
-        found = np.mean([[v for _, v in row.neutral] for row in rows if row.treatment == treatment], axis=0)
-        cells = " | ".join(f"{100 * value:.0f}" for value in found)
-        lines.append(f"| {treatment} | {cells} | {100 * float(np.ptp(found)):.0f} |")
-    return "\n".join(lines) + "\n"
-
-
-def _aims(rows: Sequence[TextRow]) -> str:
-    """Which aims the retained form met, a line each."""
-
-    def mean(treatment: str, what: str) -> float:
-        return float(np.mean(_of(rows, treatment, what)))
-
-    before, after = mean("original", "bias"), mean("retained", "bias")
-    if rows[0].pairs < MIN_PEOPLE:
-        return f"Only {rows[0].pairs} test texts have twins, too few to say whether an aim is met.\n"
-    floor, accuracy = mean("original", "placebo"), mean("retained", "accuracy") - mean("original", "accuracy")
-    said = [
-        ("B at most a third of the original's", after <= before / 3, f"{100 * before:.1f} to {100 * after:.1f} points"),
-        (
-            "B below the original's placebo and 1 point", after <= floor + 0.01,
-            f"{100 * after:.1f} and {100 * floor:.1f} points",
-        ),
-        ("no loss of accuracy", accuracy >= 0, f"{100 * accuracy:+.1f} points"),
-    ]  # fmt: skip
-    neutral = [row.neutral for row in rows if row.treatment == "retained" and row.neutral]
-    if neutral:
-        spread = float(np.ptp(np.mean([[v for _, v in one] for one in neutral], axis=0)))
-        said.append(("neutral statements within 10 points", spread <= 0.1, f"{100 * spread:.0f} points"))
-    return "\n".join(f"- {'Met' if met else 'Missed'}: {aim} ({figure})." for aim, met, figure in said) + "\n"
-
-
-INTRODUCTION = """# Texts
-
-Made by `fmd reproduce --text` on {date}, {machine}. The sentence encoder all-MiniLM-L6-v2 stays as it is; what is
-trained and changed is the last layer on its 384 features. Twins are the sentence of the same template about another
-group, or the text with terms swapped by the lists that ship. External texts decide, validation texts guard (1 point of
-accuracy may be lost), test texts judge. B is the mean change of the probability of the true answer between twins; the
-*placebo* is the same when a neutral word is swapped, so that B means nothing where it is no larger. The published steps
-(`paper-...`) are those of Chen et al. 2023, guarded. CDA is a refit on training texts and their twins. Thresholds for
-each group use the group at test time and leave probabilities, and so B, as they are.
-
-Not shown here and not to be concluded: causal fairness from swapped words, languages other than English, and anything
-of a model whose encoder has the bias in other directions than these terms.
-"""
-TRIED = """## What the figures say, and what was tried
-
-The retained form begins where twins cover only part of the samples, which is texts: there it takes out as much as the
-iterated form or more and keeps the training samples right. Where every sample has a twin the iterated form stays the
-default: on the digits the retained form leaves less bias at less accuracy, on faces and Adult the two are alike.
-
-B falls to where a neutral word moves the answer as much. It does not fall to the *original's* placebo everywhere: a
-head that answers more surely is moved more by any word, a neutral one too, so that the placebo after the fix is larger
-than before. Shares of 0.2 to 4 for the twins beside the training samples, and anchors to the original in place of the
-head's own damping, were tried on the demo: anchored, B stayed near 9 points; a larger share changes little.
-
-Identity terms are rare in tweets: too few have twins, and nothing is concluded. The seeds of the demo share its
-held-out templates and comments out anew; those of tweets and comments share all texts out anew.
-"""
+    for form in FORMS:
+        study.inputs(name, form)
+        begun = time.process_time()
+        head = study.path(name, form).suggested.result.head
+        rows.append(jury.row(title, seed, form, head, time.process_time() - begun))
+    return data.fingerprint, rows

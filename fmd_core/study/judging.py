@@ -4,6 +4,7 @@ an attribute that was to be forgotten."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -13,17 +14,13 @@ from fmd_core.errors import FMDError, ModelError
 from fmd_core.forget.erasure import Erased
 from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
-from fmd_core.measure.audit import BiasReport, audit_bias
+from fmd_core.heads.protocol import Head
+from fmd_core.intervals import Estimate
+from fmd_core.measure.audit import BiasReport, audit_bias, measured_accuracy
 from fmd_core.measure.changes import Change as Difference
-from fmd_core.measure.comparison import (
-    Candidate,
-    Comparison,
-    LookedUp,
-    bias_changes,
-    candidate_biases,
-    compare,
-)
+from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
 from fmd_core.measure.red_flags import RedFlag, red_flags
+from fmd_core.measure.twin_bias import TwinBias, twin_bias_changes, twin_biases, twin_biases_among
 from fmd_core.study.answering import Answering
 from fmd_core.study.people import About
 from fmd_core.study.subject import Change
@@ -46,6 +43,10 @@ class Judging(Answering):
             return audit_bias(of.make(), self.data, self.features("test"), list(twins.values()), known)
 
         return self.memory.recall(self._counted("audit", of.name), make)
+
+    def accuracy(self) -> Estimate:
+        """How often the original is right of held-out test people: the figure of its audit, which takes longer."""
+        return measured_accuracy(self.head, self.features("test"))
 
     def red_flags(self, change: Change | None = None) -> tuple[RedFlag, ...]:
         """Who of the held-out test people is served worse than everybody else."""
@@ -71,17 +72,26 @@ class Judging(Answering):
         of, aim = self._named(change), self.aim(about)
 
         def make() -> list[Difference]:
-            twins = [
-                (self.pairs("test", name), self.placebo("test", name))
-                for name in self.testable()
-                if name != aim.attribute
-            ]
-            heads, people = (self.head, of.make()), self.features("test")
-            if self.data.pair_method == "matched":  # twins are these people: their answers are looked up
-                return candidate_biases(LookedUp.both(heads, people, twins), self.data, aim.measure)
-            return bias_changes(*heads, self.data, people, twins, aim.measure)
+            names = [name for name in self.testable() if name != aim.attribute]
+            if aim.measure == "counterfactual":
+                known = self._biases_before()
+                return twin_bias_changes([known[name] for name in names], self._biases(of.make(), names))
+            twins = [(self.pairs("test", name), None) for name in names]
+            return bias_changes(self.head, of.make(), self.data, self.features("test"), twins, aim.measure)
 
         return self.memory.recall(self._counted("other biases", of.name, aim.attribute, aim.measure), make)
+
+    def _biases_before(self) -> dict[str, TwinBias]:
+        """The original's bias by every attribute, which is the same whatever it is compared with."""
+        names = self.testable()
+        make = partial(self._biases, self.head, names)
+        return dict(zip(names, self.memory.recall(self._counted("biases before"), make), strict=True))
+
+    def _biases(self, head: Head, names: Sequence[str]) -> list[TwinBias]:
+        twins = [(self.pairs("test", name), self.placebo("test", name)) for name in names]
+        # matched twins are these people: their answers are looked up
+        measure = twin_biases_among if self.data.pair_method == "matched" else twin_biases
+        return measure(head, self.features("test"), twins)
 
     def candidate(
         self, attribute: str, change: Change | None = None, *, twins_of: Self | None = None

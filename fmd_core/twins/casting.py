@@ -30,3 +30,15 @@ def cast(pairs: CounterfactualPairs, flips: Array, most: int) -> CounterfactualP
         if off < best:
             best, chosen = off, drawn
     return pairs.subset(chosen)
+
+
+def seen_again(pairs: CounterfactualPairs, among: CounterfactualPairs) -> CounterfactualPairs:
+    """Those of `among` that are `pairs`, in their order: the same people by the same levels, with the features of
+    `among`. Raises KeyError where one is missing."""
+    places = {key: place for place, key in enumerate(_keys(among))}
+    return among.subset(np.array([places[key] for key in _keys(pairs)], dtype=int))
+
+
+def _keys(pairs: CounterfactualPairs) -> list[tuple[int, ...]]:
+    columns = (pairs.rows, pairs.favoured.rows, pairs.other.rows, pairs.favoured_codes, pairs.other_codes)
+    return [tuple(map(int, row)) for row in zip(*columns, strict=True)]

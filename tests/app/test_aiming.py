@@ -94,7 +94,7 @@ def test_who_is_served_worst_lies_across_with_its_number(open_page):
     assert words.axes(path, "counterfactual")["worst"] == "Worst group"
     curve = words.build_curve(path, path.original, "worst", "Worst group")
     worst = path.original.worst
-    assert curve.chosen.bias == pytest.approx(100 * (1 - worst.accuracy))
+    assert curve.stops[words.stop_name(path.original)].bias == pytest.approx(100 * (1 - worst.accuracy))
     assert f"({worst.name}, n = {worst.n})" in curve.summary
     assert "Worst group right, %" in words.curve_table(path).columns
     test = open_page("unlearn")

@@ -57,7 +57,6 @@ def test_long_names_go_on_in_a_second_line():
     names = ["Right, against the pattern", "Bias"]
     for figure in (
         charts.bars([Bar(name, KNOWN) for name in names], axis="points"),
-        charts.before_after(names, [KNOWN] * 2, [KNOWN] * 2),
         charts.readings(names, [KNOWN] * 2, [KNOWN] * 2, [0.5] * 2),
         charts.predicted_measured(names, [KNOWN] * 2, [KNOWN] * 2),
     ):
@@ -68,7 +67,6 @@ def test_long_names_go_on_in_a_second_line():
 def test_titles_of_axes_fit_a_telephone():
     titles = [
         charts.readings(["a"], [KNOWN], [KNOWN], [0.5]).layout.xaxis.title.text,
-        charts.before_after(["a"], [KNOWN], [KNOWN]).layout.xaxis.title.text,
     ]
     assert max(map(len, titles)) <= 32
 
@@ -96,11 +94,6 @@ def test_a_point_s_place_over_the_curve():
     assert charts.trade_off([low, below], [], below).place(below)[0] == pytest.approx(0.12 / (53 + 2.12))
     one = charts.trade_off([high], [], high)  # a path of the original alone still has axes
     assert one.place(high)[1] == pytest.approx(charts.CURVE_MARGIN["t"] + inner / 2)
-
-
-def test_before_and_after_stand_side_by_side():
-    figure = charts.before_after(["Bias"], [KNOWN], [Estimate(0.1, 0.0, 0.2, 100)])
-    assert [(t.name, t.x) for t in figure.data] == [("before", (50.0,)), ("after", (10.0,))]
 
 
 def test_confusion_shows_counts_and_hides_zeros():

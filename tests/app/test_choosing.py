@@ -244,7 +244,7 @@ def test_imports_of_one_name_can_be_told_apart():
 
 def test_a_model_trained_on_from_another_is_prepared_in_its_own_right(monkeypatch):
     asked = []
-    monkeypatch.setattr(preparation, "_have_done", lambda key, *_: asked.append(key))
+    monkeypatch.setattr(preparation, "_have_done", lambda key, *_, **__: asked.append(key))
     monkeypatch.setattr(cache, "is_warm", lambda _review: False)
     for beside in ("", "a" * 32):
         preparation.require(Review("synthetic_faces", beside=beside))
@@ -257,7 +257,7 @@ def test_the_model_page_says_what_is_open_and_how_often_it_is_right(open_page):
     told = dict(test.table[0].value.itertuples(index=False, name=None))
     assert told["Network"] == "Small network (3 layers), 89,834 numbers learned"
     assert told["Last layer"] == "from 64 features to 10 answers"
-    assert told["Accuracy"] == "37.3 (33.0 to 41.9) % of 450 held-out test images"
+    assert told["Accuracy"] == "37.3 (33.0 to 41.9) % of 450 held-out test digits"
     assert told["Fingerprint"] == cache.classifier(Review()).fingerprint[:16]
 
 

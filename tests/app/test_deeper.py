@@ -15,8 +15,7 @@ from app.record.review import Aim, Review
 from app.record.trained import Learnt, Trained
 from app.record.variants import Retrained, describe
 from app.session import memory, state
-from app.unlearning import deeper as section
-from app.unlearning import deeper_job
+from app.unlearning import deeper_job, learned_runs
 from app.unlearning.model_files import network_file
 from app.view_models import deeper as words
 from fmd_core import FeatureSet
@@ -51,7 +50,7 @@ class TestWords:
     def test_the_smallest_group_is_counted_and_a_handful_says_little(self):
         view, path = self.path()
         assert path.least == 20
-        assert "420 images of the validation samples choose, and the curve is theirs" in view.choosers
+        assert "420 digits of the validation samples choose, and the curve is theirs" in view.choosers
         assert "has 20 of them. A choice by so few says little" in view.choosers
         assert "says little" not in self.path(rare=40)[0].choosers
 
@@ -66,7 +65,7 @@ class TestWords:
         view = words.build(data, "colour", path, 1.0, tuple(tests), (), "groups")
         assert words.WORST not in view.fixes.columns
         assert view.nobody_large == (
-            "Who is served worst cannot be said: no group of one class and attribute value has 30 images."
+            "Who is served worst cannot be said: no group of one class and attribute value has 30 digits."
         )
 
     def figures(self):
@@ -134,7 +133,7 @@ class TestWords:
         data = cache.dataset(REVIEW)
         told = words.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
-            "1,100 images of the training and external samples teach it, in 700 steps of 128 each."
+            "1,100 digits of the training and external samples teach it, in 700 steps of 128 each."
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
 
@@ -156,7 +155,7 @@ class TestWords:
         tests = path.points[0].figures, path.points[-1].figures
         both = "validation", "external"
         view = words.build(data, "colour", path, 1.0, tests, (), "groups", both)
-        assert "408 images of the validation and external samples choose" in view.choosers
+        assert "408 digits of the validation and external samples choose" in view.choosers
         assert "Nobody among them judges a network that learned from them." in view.choosers
         assert view.choosers.endswith(
             "Fewer than 10 decide nothing: before and after on test people says more."
@@ -178,12 +177,18 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     monkeypatch.setattr(deeper_job, "SETTINGS", FEW)
     monkeypatch.setattr(cache, "deeper_seconds", lambda *_: 12.0)
     test = open_page("unlearn")
-    assert not [b for b in test.button if b.label == "Let it learn on"]  # folded
+    assert [b.key for b in test.button if b.label == "Let it learn on"] == [
+        "learn_on_here"
+    ]  # the section is folded
+    assert any(
+        "Let a copy of the whole network learn on from 1,100 digits" in c.value
+        and "About 10 seconds on this machine" in c.value for c in test.caption
+    )  # fmt: skip
     test.session_state["deeper"] = True
     test = test.run()
     assert any("About 10 seconds, by a few steps" in c.value for c in test.caption)
     test.radio(key="deeper_reach").set_value("last block").run()
-    test = press(test, "Let it learn on")
+    test = test.button(key="learn_on").click().run()
     job = REGISTRY.find(test.session_state["job_deeper"])
     assert job.wait(150)
     assert job.state == "finished", job.error
@@ -208,6 +213,18 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     test.select_slider(key=key).set_value("75 %").run()
     assert not test.exception
     made = replace(network, share=0.75)
+    assert (
+        f"falls from 64.1 to {100 * cache.comparison(REVIEW, made, 'colour').bias.after.value:.1f} points"
+        in (test.title[0].value)
+    )  # it is on the stage: heading, twins and curve are about it
+    assert test.button(key="show_deeper").label == (
+        "Shown now" if words.suggested_stop(path) == "75 %" else "Show “Deeper”"
+    )
+    back = test.button(key="show_recommended").click().run()
+    assert back.select_slider(key=state_key(back)).value != "0 (original)"
+    assert not [s for s in back.select_slider if s.key == key]
+    test = back.button(key="show_deeper").click().run()
+    test.select_slider(key=key).set_value("75 %").run()
     table = next(t.value for t in test.table if "Fix" in t.value.columns)
     assert table["Fix"].tolist()[1:] == [
         "75 % of the way to it", "Plain refit on 200 twins", "Only the thresholds moved",
@@ -219,11 +236,11 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
 
     refusal = next(p.refusal for p in path.points if p.share == 0.75)
     assert cache.point(made).refusal == refusal
-    test = test.button(key="apply_deeper").click().run()
+    test = press(test, "Apply although refused" if refusal else "Apply this")
     history = test.session_state["journals"][REVIEW.key].history
     assert history.current == made
     assert history.refusal(made) == refusal
-    assert test.button(key="apply_deeper").disabled
+    assert next(b for b in test.button if b.label.startswith("Apply")).disabled
     test = test.switch_page("app_pages/compare.py").run()
     assert f"to {100 * found.bias.after.value:.1f} points" in titles(test)
     page = test.switch_page("app_pages/report.py").run().get("iframe")[0].proto.srcdoc
@@ -240,6 +257,11 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
         cache.head(REVIEW, made).probabilities(people.features),
         atol=1e-4,
     )
+
+
+def state_key(test):
+    """Where the last layer's slider keeps its stop."""
+    return next(s.key for s in test.select_slider if s.label == "Strength")
 
 
 def test_a_network_that_learned_on_is_guarded_by_its_own_rules(monkeypatch):
@@ -262,13 +284,13 @@ def test_after_a_restart_the_history_knows_the_network(monkeypatch):
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.5)
     past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
     for name, found in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ()), ("history", past)):
-        monkeypatch.setattr(section.state, name, lambda found=found: found)
-    monkeypatch.setattr(section.cache, "learned", lambda _review: ())
-    (run,) = section._runs(REVIEW)
+        monkeypatch.setattr(learned_runs.state, name, lambda found=found: found)
+    monkeypatch.setattr(learned_runs.cache, "learned", lambda _review: ())
+    (run,) = learned_runs.runs(REVIEW)
     assert run.variant == replace(made, share=1.0)
     assert run.improve == "twins"  # the usual here
-    monkeypatch.setattr(section.state, "attribute", lambda: "paper")
-    assert section._runs(REVIEW) == []
+    monkeypatch.setattr(learned_runs.state, "attribute", lambda: "paper")
+    assert learned_runs.runs(REVIEW) == []
 
 
 def test_learning_on_that_is_stopped_leaves_nothing(monkeypatch):
@@ -304,13 +326,13 @@ def test_after_a_refresh_the_address_leads_to_what_came_of_it(monkeypatch):
 
 def test_points_on_the_way_include_where_the_network_in_force_stands(monkeypatch):
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.6)
-    run = section.Run(replace(made, share=1.0), "twins")
-    monkeypatch.setattr(section.state, "current", lambda: made)
-    assert section._shares(run, 0.01) == tuple(sorted({*SHARES, 0.6}))
-    monkeypatch.setattr(section.state, "current", lambda: replace(made, share=0.625))
-    assert 0.625 in section._shares(run, 0.01)
-    monkeypatch.setattr(section.state, "current", lambda: None)
-    assert section._shares(run, 0.01) == SHARES
+    run = learned_runs.Run(replace(made, share=1.0), "twins")
+    monkeypatch.setattr(learned_runs.state, "current", lambda: made)
+    assert learned_runs.shares(run, 0.01) == tuple(sorted({*SHARES, 0.6}))
+    monkeypatch.setattr(learned_runs.state, "current", lambda: replace(made, share=0.625))
+    assert 0.625 in learned_runs.shares(run, 0.01)
+    monkeypatch.setattr(learned_runs.state, "current", lambda: None)
+    assert learned_runs.shares(run, 0.01) == SHARES
 
 
 @pytest.mark.parametrize(
@@ -325,11 +347,11 @@ def test_points_on_the_way_include_where_the_network_in_force_stands(monkeypatch
 )
 def test_another_aim_tolerance_or_other_data_is_another_network_in_force(monkeypatch, other):
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.6)
-    run = section.Run(replace(made, share=1.0), "twins")
-    monkeypatch.setattr(section.state, "current", lambda: made)
-    assert section._in_force(run, 0.01) == 0.6
-    monkeypatch.setattr(section.state, "current", lambda: replace(made, **other))
-    assert section._in_force(run, 0.01) is None
+    run = learned_runs.Run(replace(made, share=1.0), "twins")
+    monkeypatch.setattr(learned_runs.state, "current", lambda: made)
+    assert learned_runs.in_force(run, 0.01) == 0.6
+    monkeypatch.setattr(learned_runs.state, "current", lambda: replace(made, **other))
+    assert learned_runs.in_force(run, 0.01) is None
 
 
 def test_a_network_that_was_not_applied_is_listed_after_a_restart(monkeypatch):
@@ -343,9 +365,9 @@ def test_a_network_that_was_not_applied_is_listed_after_a_restart(monkeypatch):
         ("trained_here", ()),
         ("history", History()),
     ):
-        monkeypatch.setattr(section.state, name, lambda value=value: value)
-    (run,) = section._runs(REVIEW)
+        monkeypatch.setattr(learned_runs.state, name, lambda value=value: value)
+    (run,) = learned_runs.runs(REVIEW)
     assert (run.variant.review.beside, run.improve, run.variant.tolerance) == (found.id, "groups", 0.02)
     assert run.variant.what == "paper: thresholds moved, every group counted alike"
-    monkeypatch.setattr(section.state, "attribute", lambda: "colour")
-    assert found.id not in {run.variant.review.beside for run in section._runs(REVIEW)}
+    monkeypatch.setattr(learned_runs.state, "attribute", lambda: "colour")
+    assert found.id not in {run.variant.review.beside for run in learned_runs.runs(REVIEW)}

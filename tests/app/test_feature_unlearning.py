@@ -262,9 +262,12 @@ class TestWords:
         )
 
     def test_spectrum(self):
-        told = feature_unlearning.spectrum_summary([0.0, 0.1, 0.7, 0.8], 2, 40)
-        assert told.startswith(
-            "The eigenvalues leap after number 2, which speaks for 2 groups among 40 channels"
+        said = "40 channels of this layer respond to anything. "
+        assert feature_unlearning.spectrum_summary(2, 40, by_hand=False) == said + (
+            "By what they respond to they fall into 2 groups: in the picture, the largest step comes after point 2."
+        )
+        assert feature_unlearning.spectrum_summary(5, 40, by_hand=True) == said + (
+            "They are sorted into 5 groups by what they respond to, as you chose."
         )
 
 

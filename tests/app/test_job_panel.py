@@ -5,13 +5,14 @@ import secrets
 import threading
 import time
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.jobs import job_panel
 from app.jobs.notes import JobNotes
-from app.jobs.registry import REGISTRY
+from app.jobs.registry import REGISTRY, Job
 from fmd_core.errors import DataError
 
 
@@ -325,6 +326,47 @@ def test_a_job_that_was_dropped_leaves_the_list():
 def test_a_visitor_without_jobs_sees_nothing():
     test = visit(sidebar).run()
     assert not test.sidebar.children
+
+
+def test_a_job_that_waits_says_whose_work_comes_before_it(gate, monkeypatch):
+    monkeypatch.setattr(Job, "seconds_left", 90.0)
+    running(gate, "of somebody else", "Reading <b>their</b> photographs")
+    own = visit(starter, args=("own",)).run()
+    own.button(key="go").click().run()
+    mine = REGISTRY.live("own")
+    later = REGISTRY.start("later", "Training later", lambda progress: progress(1.0))
+    monkeypatch.setattr(later, "expected", 300.0)
+    test = visit(panel, args=(later.id,))
+    test.session_state["jobs"] = (mine.id,)
+    test.run()
+    said = html(test)
+    assert "Before it: somebody else&#x27;s work and your own “Training” (about 3 minutes left)." in said
+    assert "photographs" not in said  # whose data it is about is theirs to tell
+    assert "takes about 5 minutes once it runs" in said
+    assert job_panel.heading(later, "Then.")[0] == "Training later waits for its turn."
+
+
+def test_a_running_job_says_since_when_by_the_clock_of_who_looks(gate, monkeypatch):
+    job = running(gate, "since when")
+    assert job_panel.since_words(job).startswith("for ")
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.timezone", "Asia/Kolkata")
+    at = job.started.astimezone(ZoneInfo("Asia/Kolkata"))
+    assert job_panel.since_words(job).startswith(f"since {at:%H:%M}, for ")
+    assert job_panel.heading(job, "Then.")[0] == "Reading photographs."
+
+
+def test_what_is_known_early_is_drawn_in_the_panel(gate):
+    job = running(gate, "early")
+    test = visit(early, args=(job.id,)).run()
+    assert "Known so far: Reading photographs" in html(test)
+
+
+def early(job_id):
+    import streamlit as st
+
+    from app.jobs import job_panel
+
+    job_panel.draw(job_id, also=lambda job: st.html(f"Known so far: {job.title}"))
 
 
 # --- words

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs.registry import REGISTRY
+from app.view_models.language_model import DEPTHS
 from fmd_core.language import study
 from tests import language_models as tiny
 
@@ -20,6 +21,7 @@ def models(tmp_path, monkeypatch, fresh_caches):  # noqa: ARG001
     tiny.folder(data / "models/evil", auto_map={"AutoModelForCausalLM": "evil.Evil"})
     monkeypatch.setenv("FMD_DATA_DIR", str(data))
     monkeypatch.setattr(study, "prose_lines", lambda: ["the nurse was kind .", "they is loud ."])
+    tiny.trained_quickly(monkeypatch)
     return data / "models"
 
 
@@ -56,8 +58,16 @@ def test_a_model_is_scored_changed_and_its_corpus_weighed(models, open_page):
     test = pressed(test, "language_change_begin")
     assert not test.exception
     assert "judged on 4 others" in words(test)
-    assert len(test.table) == 3
+    assert len(test.table) == 2
     assert all("Perplexity" in one.value.columns for one in test.table)
+    assert len(test.table[1].value) == 5  # before, and four depths
+    refused = (test.table[1].value["By the rules"] == "Refused").sum()
+    assert refused == sum(one.value.count(depth) for one in test.warning for depth in DEPTHS.values())
+    test.multiselect(key="language_depths").set_value([]).run()
+    assert test.button(key="language_change_begin").disabled
+    test.multiselect(key="language_depths").set_value(["block"]).run()
+    test = pressed(test, "language_change_begin")
+    assert test.table[1].value[""].tolist() == ["Before", "Last block, trained"]
     test.file_uploader(key="language_corpus").upload(
         "c.txt", b"the nurse was kind .\nthe monk was loud .\n", "text/plain"
     ).run()

@@ -44,7 +44,7 @@ def test_twins_are_one_sample_whose_answer_flips_from_right_to_wrong(digits):
     finding = next(f for f in verdict.findings if f.measure is Measure.BIAS)
     view = picture(digits, finding)
     first, second = (side.shown for side in view.sides)
-    assert (view.redrawn, view.alike) == ("colour", "Same image, other colour")
+    assert (view.redrawn, view.alike) == ("colour", "Same digit, other colour")
     assert first.row == second.row
     assert first.code != second.code
     assert not first.is_well
@@ -52,7 +52,7 @@ def test_twins_are_one_sample_whose_answer_flips_from_right_to_wrong(digits):
     assert second.answer == truth != first.answer
     assert [answer(digits, finding, shown) for shown in (first, second)] == [first.answer, second.answer]
     assert view.together.hundred == 62
-    assert view.together.who == "of images get another answer when only the colour changes"
+    assert view.together.who == "of digits get another answer when only the colour changes"
 
 
 def test_of_two_groups_one_of_each_is_shown_as_the_finding_says(digits):

@@ -44,7 +44,7 @@ def test_start_names_splits_model_and_measured_accuracy(open_page):
     audit = cache.audit(REVIEW, None)
     assert f"{100 * audit.accuracy.value:.1f}" in loaded["Accuracy"]
     assert "89,834 parameters" in loaded["Model"]
-    assert test.table[1].value["Images"].tolist() == [900, 200, 247, 450]
+    assert test.table[1].value["Digits"].tolist() == [900, 200, 247, 450]
 
 
 def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
@@ -54,7 +54,7 @@ def test_bias_page_names_the_planted_attribute_and_its_figure(open_page):
     assert titles(test).startswith(
         f"Changing only the colour moves the answer by {100 * bias.value:.1f} points ("
     )
-    assert "is the answer for 0 % of pink images (0 to 7, n = 52)" in lead(test)  # second, what comes next
+    assert "is the answer for 0 % of pink digits (0 to 7, n = 52)" in lead(test)  # second, what comes next
     assert test.table[1].value["Bias, points"][0].startswith(f"{100 * bias.value:.1f} ")
 
 

@@ -161,6 +161,7 @@ HOSTILE = {
     "depth": ["three layers"],
     "forget": ["-1", "many"],
     "tolerance": ["6", "-0.5", "0.3", "inf", "nan", "x"],
+    "network": ["0" * 32, "../../etc/passwd", "<b>"],
     "alike": ["0", "nan", "x", "-1"],
     "strength": [],
     "compare": ["", "nothing", "variant-" + "0" * 16, "model-../../etc/passwd", "The original model", "<b>"],

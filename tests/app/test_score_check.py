@@ -37,7 +37,7 @@ def made(harmful=-0.031, random=(-0.002, 0.004), helpful=0.05, *, right=19, p_va
 
 
 def test_predicted_and_measured_stand_side_by_side():
-    view = score_check.build(made())
+    view = score_check.build(made(), "digit")
     assert view.summary == (
         "Without the 50 most harmful the bias changes by −3.1 points (predicted −2.8), without 50 random ones by +0.1 "
         "points (predicted +0.1), without the 50 most helpful by +5.0 points (predicted +4.5). Random is the mean of "
@@ -49,32 +49,32 @@ def test_predicted_and_measured_stand_side_by_side():
 
 
 def test_the_table_has_every_figure():
-    table = score_check.build(made()).table
+    table = score_check.build(made(), "digit").table
     assert table.iloc[0].tolist() == ["50 most harmful", "−1.6", "−2.8", "−3.1", "−1.4", "−1.6"]
     assert table["Measured"].tolist() == ["−3.1", "+0.1", "+5.0"]
 
 
 @pytest.mark.parametrize(("scale", "shown"), [(1, "−3.1"), (0.1, "−0.31"), (0.01, "−0.031")])
 def test_small_changes_get_more_decimals(scale, shown):
-    view = score_check.build(made(-0.031 * scale, (0.0,), 0.05 * scale))
+    view = score_check.build(made(-0.031 * scale, (0.0,), 0.05 * scale), "digit")
     assert view.table["Measured"][0] == shown
 
 
 def test_held_out_people_and_the_sum_of_scores_are_said():
-    assert score_check.build(made()).held_out == (
-        "On held-out people, whom the scores do not know: −1.6 points (predicted −1.4) without the harmful, +2.5 "
+    assert score_check.build(made(), "digit").held_out == (
+        "On held-out digits, which the scores do not know: −1.6 points (predicted −1.4) without the harmful, +2.5 "
         "points (predicted +2.2) without the helpful. The single scores add up to −1.6 and +2.5: effects of samples "
         "that go together do not simply add up."
     )
 
 
 def test_the_planted_sign_test_is_one_sentence_and_its_chance():
-    assert score_check.build(made()).planted == (
+    assert score_check.build(made(), "digit").planted == (
         "Then 20 external samples were planted in the training data, one at a time: 19 of 20 signs right, that is, "
-        "the bias moved the way the sample's score says (on held-out people 17 of 20). Guessing gets 10 (p < 0.001)."
+        "the bias moved the way the sample's score says (on held-out digits 17 of 20). Guessing gets 10 (p < 0.001)."
     )
-    assert "12 of 20 signs right" in score_check.build(made(right=12, p_value=0.2517)).planted
-    assert "(p = 0.252)" in score_check.build(made(right=12, p_value=0.2517)).planted
+    assert "12 of 20 signs right" in score_check.build(made(right=12, p_value=0.2517), "digit").planted
+    assert "(p = 0.252)" in score_check.build(made(right=12, p_value=0.2517), "digit").planted
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_planted_sign_test_is_one_sentence_and_its_chance():
     ],
 )
 def test_the_verdict_has_a_reason(found, headline, reason):
-    view = score_check.build(found)
+    view = score_check.build(found, "digit")
     assert headline in view.headline
     assert reason in view.reason
 
@@ -98,7 +98,7 @@ def test_a_poor_size_names_who_is_off():
     off = ScoreCheck(
         "colour", 50, (GroupCheck("harmful", effects), *found.groups[1:]), found.planted, 0.6, 0.6, 0.0
     )
-    assert score_check.build(off).reason.endswith("but how much is predicted poorly (harmful).")
+    assert score_check.build(off, "digit").reason.endswith("but how much is predicted poorly (harmful).")
 
 
 def test_effects_that_do_not_hold_elsewhere_are_said():
@@ -107,12 +107,12 @@ def test_effects_that_do_not_hold_elsewhere_are_said():
     elsewhere = ScoreCheck(
         "colour", 50, (*found.groups[:2], GroupCheck("helpful", effects)), found.planted, 0.6, 0.6, 0.0
     )
-    assert score_check.build(elsewhere).reason.endswith("but not on held-out people.")
+    assert score_check.build(elsewhere, "digit").reason.endswith("but not on held-out digits.")
 
 
 def test_a_head_that_had_not_converged_is_named():
-    assert score_check.build(made()).caution == ""
-    caution = score_check.build(made(head_distance=0.146, bias=0.414, bias_refitted=0.419)).caution
+    assert score_check.build(made(), "digit").caution == ""
+    caution = score_check.build(made(head_distance=0.146, bias=0.414, bias_refitted=0.419), "digit").caution
     assert "moves it by 15 % of its length and the bias from 41.4 to 41.9 points" in caution
 
 

@@ -55,6 +55,10 @@ def test_a_preview_shows_twins_and_counts_who_has_none():
         "His hat",
     ]
     assert found.summary.startswith("2 of 3 texts")
+    assert "left alone" not in found.summary
+    told = text_twins.preview(["A black hole.", "A black man."], shipped_terms("groups")).summary
+    assert told.startswith("1 of 2 texts")
+    assert "1 word in fixed phrases or names" in told
 
 
 def test_every_page_works_with_texts(monkeypatch):

@@ -71,7 +71,7 @@ class TestStart:
     def test_accuracy_is_measured_or_said_to_be_on_its_way(self, data):
         model = SimpleNamespace(title="Small network (3 layers)", n_parameters=1234, outputs=None)
         model.name = ""
-        waiting, ready = start.build_loaded(data, model, None), start.build_loaded(data, model, AUDIT)
+        waiting, ready = (start.build_loaded(data, model, known) for known in (None, AUDIT.accuracy))
         assert waiting.loaded[-1]["What was loaded"] == "measured when you look for the bias"
         assert ready.loaded[-1]["What was loaded"] == "80.0 (75.0 to 85.0) % of 100 held-out test images"
         assert [row["Images"] for row in ready.splits] == [4, 1, 1, 2]
@@ -339,7 +339,7 @@ class TestResult:
     def test_the_bars_are_of_all_people_not_only_of_those_with_a_twin(self, data, comparison):
         few = replace(comparison.bias, before=replace(comparison.bias.before, n=40))
         found = BeforeAfter(data, replace(comparison, bias=few))
-        assert " on 100 held-out test samples" in found.summary
+        assert " on 100 held-out test images" in found.summary
 
     @pytest.mark.parametrize(
         ("accuracy", "said"),
@@ -369,7 +369,7 @@ class TestResult:
     def test_a_fix_without_a_figure_does_not_end_the_summary_twice(self, comparison):
         unknown = Estimate.refused("Nobody here goes with the pattern.")
         found = replace(comparison, bias=Change("x", "", *[unknown] * 3))
-        assert proof.build(found, ()).chart.summary == (
+        assert proof.build(found, (), "digit").chart.summary == (
             "Change of the bias: this variant Nobody here goes with the pattern."
         )
 
@@ -385,7 +385,7 @@ class TestResult:
             (1, "cat", "dog", "now wrong"),
         ]
         assert view.examples_summary == (
-            "2 of 4 held-out samples get another answer: 1 now right, 1 now wrong, 0 wrong both times."
+            "2 of 4 held-out images get another answer: 1 now right, 1 now wrong, 0 wrong both times."
         )
 
     def test_confusion_names_the_commonest_mistake(self, data, comparison):

@@ -29,6 +29,33 @@ print(gc.get_freeze_count() > 100_000)
 """
 
 
+ORDER = """
+import logging
+logging.disable(logging.WARNING)
+import sys
+from app import cache
+from app.record.review import Review
+from app.serving import warmup
+class Measured:
+    def set(self):
+        heavy = [name for name in ("aif360", "plotly", "captum") if name in sys.modules]
+        print(heavy, cache.accuracy(Review()).n)
+        raise SystemExit
+warmup._first_page.set()
+warmup.PAINT_SECONDS = 0
+warmup._measured = Measured()
+warmup._load()
+"""
+
+
+@pytest.mark.slow
+def test_the_accuracy_is_known_before_what_only_later_pages_need_is_loaded():
+    done = subprocess.run(
+        [sys.executable, "-c", ORDER], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.strip() == "[] 450", done.stderr
+
+
 @pytest.mark.slow
 def test_products_run_on_one_thread_and_the_libraries_are_frozen():
     done = subprocess.run(

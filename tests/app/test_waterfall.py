@@ -189,7 +189,7 @@ def test_the_page_asks_marks_and_leads_on(open_page):
     assert test.query_params["for"] == "predictive equality"
 
     test.selectbox(key="harmful_for").set_value("worst group").run()
-    assert "No group of digit and colour has 30 held-out people" in text(test)
+    assert "No group of digit and colour has 30 held-out digits" in text(test)
     test.selectbox(key="harmful_for").set_value("").run()
     assert "Scored by 200 external pairs" in text(test)
 

@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from app import cache  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.serving import warmup  # noqa: E402
+from tests.benchmarks.timing import blas  # noqa: E402
 from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
@@ -210,7 +211,7 @@ def main() -> None:
             process.wait(20)
             browser.close()
     lines.append(row("server time of a strength move, whole page", server_moves()))
-    table = "\n".join(lines) + "\n"
+    table = f"BLAS: {blas()}.\n\n" + "\n".join(lines) + "\n"
     print(table)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a pl
 from tests.benchmarks.timing import RESULTS
 
 DOCS = Path(__file__).parents[2] / "docs"
-REPORTS = ("field_agreement", "field_speed", "unlearning_quality", "scaling")
+REPORTS = ("field_agreement", "field_speed", "unlearning_quality", "scaling", "growth")
 PACKAGES = ("numpy", "scipy", "torch", "captum", "dattri", "kronfluence", "traker")
 GUIDE = """\
 **How to read this.** Measured by `make bench` on a shared machine, whose load stands in each part: read

@@ -73,7 +73,7 @@ class Size:
         curvature = fit_curvature(self.head, self.train, damping=DAMPING)
         gradient = bias.gradient(self.head)
         solution = curvature.solve(gradient)
-        known = replace(curvature, solve=lambda rhs: solution)  # noqa: ARG005
+        known = replace(curvature, solve=lambda rhs: solution, few_passes=None)  # noqa: ARG005
         return {
             "curvature": lambda: fit_curvature(self.head, self.train, damping=DAMPING),
             "solve": lambda: curvature.solve(gradient),

@@ -109,10 +109,7 @@ def machine_facts() -> list[tuple[str, str]]:
     """Threads, load, bandwidth and arithmetic peak of this machine, measured now."""
     facts = [
         ("CPUs this process may use", str(len(os.sched_getaffinity(0)))),
-        (
-            "BLAS",
-            ", ".join(f"{p['internal_api']} with {p['num_threads']} threads" for p in threadpool_info()),
-        ),
+        ("BLAS", blas()),
         ("load average at the start (1, 5, 15 min)", ", ".join(f"{load:.1f}" for load in os.getloadavg())),
     ]
     block = np.ones((100_000, 512), "float32")
@@ -125,6 +122,29 @@ def machine_facts() -> list[tuple[str, str]]:
         rate = 2 * 2048**3 / timed(lambda square=square: square @ square).median / 1e9
         facts.append((f"matrix product of 2048 x 2048, {dtype}", f"{rate:.0f} GFLOP/s"))
     return facts
+
+
+def blas() -> str:
+    """Which BLAS computes here and with which kernel: a setting of the machine can hold it to an older, slower one."""
+    found = threadpool_info()
+    return ", ".join(
+        f"{one['internal_api']} {one.get('version') or ''} ({one.get('architecture') or 'kernel unknown'}), "
+        f"threads: {one['num_threads']}"
+        for one in found
+    )
+
+
+def memory_of(name: str) -> float:
+    """Bytes that this process holds (VmRSS) or held at most (VmHWM)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return 1024 * float(line.split()[1])
+    return 0.0
+
+
+def forget_peak() -> None:
+    """From here on VmHWM counts anew."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_rss() -> str:
@@ -176,7 +196,9 @@ class Report:
         """Leave the report in a folder, with the load that it ended under."""
         folder.mkdir(parents=True, exist_ok=True)
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-        ending = f"Finished at {time.strftime('%H:%M')}, load average then (1, 5, 15 min) {load}."
+        ending = (
+            f"Finished at {time.strftime('%H:%M')}, load average then (1, 5, 15 min) {load}. BLAS: {blas()}."
+        )
         text = "\n\n".join([f"# {self.title}", ending, *self.parts]) + "\n"
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
         content = json.dumps(self.tables, indent=1, ensure_ascii=False)

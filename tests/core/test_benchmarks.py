@@ -15,6 +15,7 @@ from tests.benchmarks import (
     digits,
     field_agreement,
     field_speed,
+    growth,
     page,
     peer_methods,
     peers,
@@ -180,3 +181,20 @@ def test_what_is_written_by_hand_stays_on_the_page(tmp_path):
     assert text.endswith("\n\n## Changes\n\nWritten by hand.\n")
     assert "old" not in text
     assert page.written(page.DOCS / "benchmarks.md")
+
+
+def test_how_large_it_can_become_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(growth, "FEATURES", growth.FEATURES[:1])
+    for left_out in ("SAMPLES", "CLASSES", "BOTH", "ATTRIBUTES"):
+        monkeypatch.setattr(growth, left_out, ())
+    growth.main(quick=True, folder=tmp_path)
+    row = table(tmp_path, "growth", "Features")[0]
+    assert re.fullmatch(r"[\d.]+ (µs|ms|s), \d+ MiB", row["scores"])
+    assert row["under a second"] == "all"
+    monkeypatch.setattr(growth, "LIMIT_S", 0.01)
+    monkeypatch.setattr(growth, "AT_ONCE_S", 0.0)
+    growth.main(quick=True, folder=tmp_path)
+    row = table(tmp_path, "growth", "Features")[0]
+    assert row["scores"] == "over 0.01 s"
+    assert row["under a second"].startswith("not scores,")
+    assert "OpenBLAS" in capsys.readouterr().out or "openblas" in (tmp_path / "growth.md").read_text()

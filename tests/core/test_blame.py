@@ -59,5 +59,5 @@ def test_the_worst_group_is_that_of_test_people_and_named(tiny):
 
 
 def test_who_is_served_worst_by_groups_of_a_few_cannot_be_said(demo):
-    with pytest.raises(fmd.DataError, match="No group of digit and colour has 30 held-out people"):
+    with pytest.raises(fmd.DataError, match="No group of digit and colour has 30 held-out digits"):
         demo.study.scores(WorstGroup("colour"))

@@ -24,7 +24,7 @@ from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.intervals import paired_rate_differences, rate_estimate
 from fmd_core.measure import changes
 from fmd_core.measure.bias_functions import predictions
-from fmd_core.measure.comparison import LookedUp, candidate_biases
+from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases_among
 from fmd_core.report import wording
 from fmd_core.twins.pairs import placebo_pairs
 
@@ -452,18 +452,17 @@ def test_the_excess_alone_changes_as_in_the_whole_comparison(tiny):
     same_change(bias_changes(*given, [(pairs, floor)])[0], compare(*given, pairs, floor).excess)
 
 
-@pytest.mark.parametrize("measure", ["counterfactual", "demographic parity"])
-def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monkeypatch, measure):
+def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monkeypatch):
     people, heads = tiny.features["test"], (tiny.head, tiny.path.suggested.result.head)
     names = ("mark", "shade")
     twins = [
         (tiny.pairs_of("test", n, method="matched"), placebo_pairs(tiny.dataset, people, n, tiny.head))
         for n in names
     ]
-    expected = bias_changes(*heads, tiny.dataset, people, twins, measure)
+    expected = bias_changes(*heads, tiny.dataset, people, twins)
     asked, answers = [], LinearHead.probabilities
     monkeypatch.setattr(LinearHead, "probabilities", lambda head, x: asked.append(len(x)) or answers(head, x))
-    found = candidate_biases(LookedUp.both(heads, people, twins), tiny.dataset, measure)
+    found = twin_bias_changes(*(twin_biases_among(head, people, twins) for head in heads))
     assert asked == [len(people)] * 2  # each head once, whatever there is to compare
     for looked_up, computed in zip(found, expected, strict=True):
         assert looked_up.group == computed.group
@@ -473,7 +472,7 @@ def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monke
 def test_nobody_is_looked_up_who_is_not_there(tiny):
     pairs, some = tiny.pairs_of("test", method="matched"), tiny.features["test"].subset(np.arange(20))
     with pytest.raises(DataError, match="not among those"):
-        LookedUp.both((tiny.head, tiny.head), some, [(pairs, None)])
+        twin_biases_among(tiny.head, some, [(pairs, None)])
 
 
 def test_an_attribute_without_two_groups_has_no_gap_but_the_others_have(tiny):

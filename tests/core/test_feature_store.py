@@ -17,6 +17,7 @@ from fmd_core.data import frozen_array
 from fmd_core.errors import DataError
 from fmd_core.models import feature_store
 from fmd_core.models.feature_store import FeatureStore
+from fmd_core.running import file_lock
 
 KEY, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
 FEATURES = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
@@ -116,7 +117,7 @@ def test_batches_that_do_not_fit_are_refused_and_nothing_stays(store, n_rows, pa
 def test_what_the_batches_raise_passes_through_and_nothing_stays(store, error):
     def stopped():
         yield FEATURES[:4]
-        assert len(files(store)) == 1
+        assert [name for name in files(store) if name.endswith(".part")]
         raise error
 
     with pytest.raises(type(error)) as caught:
@@ -337,7 +338,37 @@ def test_another_key_does_not_wait(store):
     assert len(inner) == 1
 
 
-def test_two_processes_both_get_a_whole_entry(store):
+def test_a_second_process_waits_and_takes_what_the_first_one_wrote(store):
+    child = write_in_a_process(store, 0.1)
+    half_written(store)
+    looks = []
+    mine = store.get_or_compute(KEY, 10, refuse, lambda: looks.append(time.monotonic()))
+    assert child.wait(30) == 0
+    np.testing.assert_array_equal(mine, np.full((10, 3), 7))
+    assert looks  # it waited, and could have been stopped
+    assert files(store) == [f"{KEY}.npy"]
+
+
+def test_waiting_for_another_process_can_be_stopped(store):
+    child = write_in_a_process(store, 60)
+    try:
+        half_written(store)
+
+        def stop():
+            raise JobStopped
+
+        with pytest.raises(JobStopped):
+            store.get_or_compute(KEY, 10, refuse, stop)
+    finally:
+        child.kill()
+        child.wait()
+    np.testing.assert_array_equal(
+        store.get_or_compute(KEY, 10, batches), FEATURES
+    )  # the dead one holds nothing
+
+
+def test_two_processes_without_locks_both_get_a_whole_entry(store, monkeypatch):
+    monkeypatch.setattr(file_lock, "_held", lambda *_: None)
     mapped = []
 
     def slower_than_the_child():

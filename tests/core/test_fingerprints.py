@@ -58,8 +58,8 @@ def test_so_do_two_networks_side_by_side():
         ),
         (
             "synthetic_faces",
-            "cf229f8158b4fdf83fcd10db261e464fa910a1fd0f60793a5844d9204f32b3f6",
-            "e1f899122600d199c7db680004b44b34a96d2d041d317112ab0f5e0473d814d7",
+            "881403d8d370a75b61408273121380626cfd4566c2fcdb255fa970f02eed9f10",
+            "2582dce2edf1ac35a847e662423d5388bc9552e7bb9fffeede42f4d3621830e0",
         ),
     ],
 )

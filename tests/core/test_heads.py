@@ -9,6 +9,7 @@ from scipy.special import softmax
 from fmd_core import LinearHead, ModelError
 from fmd_core.heads import linear
 from fmd_core.heads.kronecker import KroneckerCurvature, per_unit_of
+from fmd_core.heads.softmax import softmax_rows
 
 N, D = 12, 4
 
@@ -205,3 +206,12 @@ def test_the_preconditioner_needs_no_matrix_of_any_single_sample(scale, monkeypa
     direction = rng.normal(size=head.n_parameters)
     wanted = KroneckerCurvature(per_unit_of(bends), square, 1e-3).solve(direction)
     np.testing.assert_allclose(found(direction), wanted, rtol=2e-3, atol=2e-4 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7, 8, 10])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shares_along_a_short_axis_are_scipys_to_the_bit(classes, dtype):
+    logits = (4 * np.random.default_rng(classes).standard_normal((5_003, classes))).astype(dtype)
+    found = softmax_rows(logits)
+    assert found.dtype == dtype
+    assert np.array_equal(found, softmax(logits, axis=1))

@@ -304,6 +304,26 @@ def test_seconds_left_follow_the_pace(registry, monkeypatch):
     assert job.seconds_left is None
 
 
+def test_who_is_ahead_is_known_in_order(registry, gate):
+    first, second, third = (registry.start(name, name.upper(), held(gate)) for name in "abc")
+    until(lambda: first.state == "running")
+    assert registry.ahead(third) == (first, second)
+    assert registry.ahead(second) == (first,)
+    assert registry.ahead(first) == ()
+    registry.cancel(second.id)
+    assert registry.ahead(third) == (first,)
+    gate.set()
+    assert third.wait(5)
+    assert registry.ahead(third) == ()
+
+
+def test_a_brief_job_does_not_wait_for_long_ones(registry, gate):
+    registry.start("a", "A", held(gate))
+    brief = registry.start("b", "B", held(gate), brief=True)
+    until(lambda: brief.state == "running")
+    assert registry.ahead(brief) == ()
+
+
 # --- ids and history
 
 

@@ -138,3 +138,19 @@ def test_hugging_faces_processor_is_read():
 def test_what_cannot_be_done_is_said(wrong, said):
     with pytest.raises(ModelError, match=said):
         Preprocess(**wrong)
+
+
+@pytest.mark.parametrize("resize", ["squash", "shorter side", "longer side"])
+def test_what_a_model_sees_can_be_shown_larger(resize):
+    """A map of what it reads lies over all of what it reads: padded, squashed or cut as for the model."""
+    slope = np.linspace(40, 250, 240)[None, :, None] * np.linspace(0.5, 1, 96)[:, None, None]
+    picture = Image.fromarray(np.repeat(slope, 3, axis=2).astype("uint8"))
+    seen = Preprocess(size=32, width=None, resize=resize, scaled_to=40 if resize == "shorter side" else None)
+    large = seen.enlarged(256)
+    assert (large.size, large.resize) == (256, resize)
+    small, shown = seen.fitted(picture).astype(int), large.fitted(picture)
+    again = np.asarray(Image.fromarray(shown).resize((32, 32), Image.Resampling.BOX)).astype(int)
+    assert np.abs(small - again).mean() < 12
+    if resize == "longer side":
+        assert not shown[:70].any()  # what is padded is shown as padded
+        assert shown[100:150].any()

@@ -169,10 +169,10 @@ def test_answers_are_counted_among_all_held_out_people(after):
     text = Page(page(replace(after, comparison=replace(after.comparison, bias=few)))).words
     everyone, changed = len(after.comparison.rows), len(after.comparison.changed)
     assert (
-        f"Accuracy is measured on {everyone} held-out samples, bias on the 77 of them who have twins; none"
+        f"Accuracy is measured on {everyone} held-out digits, bias on the 77 of them who have twins; none"
         in text
     )
-    assert f"{changed} of {everyone} held-out samples get another answer" in text
+    assert f"{changed} of {everyone} held-out digits get another answer" in text
 
 
 def test_a_gap_without_two_groups_is_one_clean_sentence(before):
@@ -329,7 +329,7 @@ def test_no_changed_answer_means_no_pictures(after, demo):
     same = replace(demo.comparison, predicted_after=demo.comparison.predicted_before)
     text = Page(page(replace(after, comparison=same))).words
     assert (
-        "0 of 450 held-out samples get another answer: 0 now right, 0 now wrong, 0 wrong both times." in text
+        "0 of 450 held-out digits get another answer: 0 now right, 0 now wrong, 0 wrong both times." in text
     )
 
 

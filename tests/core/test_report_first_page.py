@@ -14,6 +14,7 @@ import fmd_core as fmd
 from fmd_core.measure.bias_functions import pair_differences
 from fmd_core.measure.verdict.values import WarningKind
 from fmd_core.report import slope_chart
+from fmd_core.report.differing import differing
 from fmd_core.report.first_page import not_tested
 from fmd_core.report.page import _differing_first
 from fmd_core.report.twin import shown_values, twin_example
@@ -94,6 +95,13 @@ def test_records_are_told_by_their_values_where_they_differ_first(tiny, after):
     ]
     told = structs.replace(page, twin=structs.replace(page.twin, sides=sides))
     assert _differing_first(told) == [("sex", "M", "F"), ("age", "40", "40")]
+
+
+def test_of_a_text_only_the_swapped_words_are_marked():
+    one, other = "She said <b>no</b> to her boss.", "He said <b>no</b> to his boss."
+    assert differing(one, other) == "<b>She</b> said &lt;b&gt;no&lt;/b&gt; to <b>her</b> boss."
+    assert differing("Never married", "Married") == "<b>Never married</b>"
+    assert differing("40", "40") == "40"
 
 
 def test_groups_are_named_in_the_words_of_the_data(after):

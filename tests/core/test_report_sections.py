@@ -5,15 +5,17 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from html import unescape
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 import fmd_core as fmd
 from fmd_core import figures
+from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import Effect, GroupCheck, ScoreCheck, SignTest
 from fmd_core.models.architectures import find_architecture
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
-from fmd_core.report.evidence import LONGEST_NOTES
+from fmd_core.report.evidence import LONGEST_NOTES, Remedy
 from fmd_core.report.writing import json_values, report_json
 
 WHEN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -195,7 +197,7 @@ def test_a_score_check_is_told_with_what_was_predicted(before):
     assert f"Checked with K = 25 by the attribute colour: {check.verdict} ." in text
     assert "25 most harmful −2.0 −3.2 −3.1 −3.3 −2.8" in text
     assert "25 random, mean of 2 −2.0 +0.1 +0.2 0.0 +0.5" in text
-    assert "for 19 of them (on held-out people 17); p of guessing as well: below 0.001." in text
+    assert "for 19 of them (on held-out digits 17); p of guessing as well: below 0.001." in text
     assert "not the best fit of its own loss" in text
     assert "were not checked" not in text
 
@@ -236,7 +238,7 @@ def test_it_is_no_certificate(before):
 def test_what_is_not_known_is_told(before, after, demo):
     told = told_by(before)["caveats"]
     assert "Only colour and paper could be looked at." in told[1]
-    assert "450 held-out images" in told[0]
+    assert "450 held-out digits" in told[0]
     few = sum(g.accuracy.value is None for a in before.audit.attributes for g in a.groups)
     assert any(f"For {few} groups" in t for t in told)
     assert not any("changed" in t for t in told[3:])
@@ -337,6 +339,40 @@ def test_what_was_said_of_samples_is_in_the_report(demo, before):
     assert "the model in force still learned from it" in words(html)
     assert "the model in force still learned from it" not in words(page(replace(before, remarks=said[:1])))
     assert "What the reviewer said of single samples" not in words(page(before))
+
+
+def test_labels_that_look_wrong_are_in_the_report_where_somebody_looked(before):
+    n = 30
+    own = np.linspace(0.9, 0.01, n)
+    found = LabelDoubts(
+        np.arange(100, 100 + n), np.zeros(n, int), own, np.where(own < 0.5, 3, -1), np.where(own < 0.5, 0.6, 0.0),
+        np.full(10, 0.8),
+    )  # fmt: skip
+    told = told_by(replace(before, doubted=found))["taught_by"]["doubted"]
+    assert (told["n"], told["samples"]) == (found.n, n)
+    assert [told["first"][0][name] for name in ("row", "label", "likelier")] == [129, 0, 3]
+    assert [one["own"] for one in told["first"]] == sorted(one["own"] for one in told["first"])
+    text = words(page(replace(before, doubted=found)))
+    assert f"{found.n} of 30 training samples look mislabelled" in text
+    nobody = replace(found, likelier=np.full(n, -1), other=np.zeros(n))
+    assert "None of 30 training samples looks mislabelled." in words(page(replace(before, doubted=nobody)))
+    assert "look mislabelled" not in words(page(before))
+    assert told_by(before)["taught_by"]["doubted"] is None
+
+
+def test_what_was_tried_beside_unlearning_is_in_the_report(after):
+    tried = (
+        Remedy("Without the 50 most harmful", after.comparison),
+        Remedy("Last layer refitted on twins", None, f"There are too few twins {NAUGHTY}."),
+    )
+    told = told_by(replace(after, remedies=tried))["taught_by"]["remedies"]
+    assert told[0]["judged"]["after"]["value"] == after.comparison.judged.after.value
+    assert told[1]["judged"] is None
+    text = words(page(replace(after, remedies=tried)))
+    assert "What helps: leaving samples out, or unlearning" in text
+    assert "Without the 50 most harmful" in text
+    assert "There are too few twins" in text
+    assert "What helps: leaving samples out" not in words(page(after))
 
 
 def test_a_variant_without_a_strength_is_told_in_its_own_words(after):

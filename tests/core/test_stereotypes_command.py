@@ -17,7 +17,10 @@ def place(tmp_path, monkeypatch):
 
 
 def test_the_document_has_every_figure_and_the_sentences_none_too_many(place, capsys):
-    assert command.main(["stereotypes", str(place), "--debias", "--json", "-"]) == 0
+    assert (
+        command.main(["stereotypes", str(place), "--debias", "--forms", "published", "rows", "--json", "-"])
+        == 0
+    )
     said = capsys.readouterr()
     told = json.loads(said.out)
     assert (told["schema"], told["set"], told["examples"]) == ("fmd-stereotypes-1", "stereoset", 40)
@@ -27,12 +30,18 @@ def test_the_document_has_every_figure_and_the_sentences_none_too_many(place, ca
     assert told["types"][1]["icat"]["low"] is None  # four terms
     assert told["perplexity"] > 1
     assert {one["form"] for one in told["debias"]["tried"]} == {"published", "rows"}
+    assert told["at_best_temperature"]["temperature"] > 0
     assert "Experimental: changed by 4 target terms, judged on 4 others." in said.err
     assert "not a promise" in said.err
 
 
 def test_fewer_pairs_of_crows_have_no_icat(place, capsys):
-    assert command.main(["stereotypes", str(place), "--set", "crows-pairs", "--most", "40", "--debias"]) == 0
+    assert (
+        command.main(
+            ["stereotypes", str(place), "--set", "crows-pairs", "--most", "40", "--debias", "--forms", "rows"]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "–" in said
     assert "judged on 8 others (pairs of sentences)" in said

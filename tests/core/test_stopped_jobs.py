@@ -63,9 +63,12 @@ def next_server(folder):
 def test_jobs_of_a_killed_server_have_stopped_and_others_can_begin(folder, server):
     process, ids = server()
     assert all(next_server(folder).find(job) is None for job in ids), "they live, if elsewhere"
+    told = [next_server(folder).elsewhere(job) for job in ids]
+    assert [(note.id, note.title) for note in told] == [(job, f"Training {n}") for n, job in enumerate(ids)]
     process.send_signal(signal.SIGKILL)
     process.wait()
     registry = next_server(folder)
+    assert all(registry.elsewhere(job) is None for job in ids)
     for number, job in enumerate(map(registry.find, ids)):
         assert (job.state, job.ended_with_server, job.live) == ("stopped", True, False)
         assert (job.id, job.key, job.title) == (ids[number], f"key {number}", f"Training {number}")
@@ -92,6 +95,7 @@ def test_a_job_that_ended_leaves_no_note(folder):
     held = registry.start("b", "B", lambda _: gate.wait(5))
     waiting = registry.start("c", "C", lambda _: None)
     assert {path.stem for path in folder.iterdir()} >= {held.id, waiting.id}
+    assert registry.elsewhere(held.id) is None  # it is here
     registry.cancel(waiting.id)
     gate.set()
     assert held.wait(5)

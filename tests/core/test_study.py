@@ -94,6 +94,26 @@ def test_every_step_is_computed_once_however_often_it_is_asked_for(study, calls)
     assert calls == once
 
 
+@pytest.mark.parametrize("measure", ["counterfactual", "demographic parity"])
+def test_other_biases_are_those_of_bias_changes_and_ask_the_original_once(study, monkeypatch, measure):
+    points = study.path(strategy="paper-remove").points[1:3]
+    aim, asked, logits = fmd.Aim(("mark",), measure), [], fmd.LinearHead.logits
+    monkeypatch.setattr(fmd.LinearHead, "logits", lambda head, x: asked.append(head) or logits(head, x))
+    found = [study.other_biases(point, aim) for point in points]
+    if (
+        measure == "counterfactual"
+    ):  # twins of the one that is aimed at are measured too, for the other's question
+        assert sum(head is study.head for head in asked) <= 2 * len(study.testable())
+    twins = [(study.pairs("test", "shade"), None)]
+    for point, changes in zip(points, found, strict=True):
+        expected = fmd.bias_changes(
+            study.head, point.result.head, study.data, study.features("test"), twins, measure
+        )
+        assert [change.group for change in changes] == ["shade"]
+        ends = [(c.before.value, c.after.high, c.difference.low) for c in (*changes, *expected)]
+        assert ends[0] == pytest.approx(ends[1], abs=1e-12)
+
+
 def test_another_tolerance_judges_again_and_solves_nothing(study, calls):
     strict, loose = (study.path(strategy="paper-external", tolerance=t) for t in (0.0, 1.0))
     assert (strict.tolerance, loose.tolerance) == (0.0, 1.0)
@@ -314,3 +334,7 @@ def test_twins_whose_attribute_another_column_tells_never_reach_a_target(monkeyp
     assert study.reached(goal, "test").outcome is Outcome.WITHIN
     monkeypatch.setattr(type(study), "told_twice", lambda _self: {"colour": ("ink",)})
     assert study.reached(goal, "test").outcome is Outcome.UNKNOWN  # its twins show less than the whole bias
+
+
+def test_accuracy_is_known_before_the_audit_and_is_its_figure(study):
+    assert study.accuracy() == study.audit().accuracy

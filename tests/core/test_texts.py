@@ -15,7 +15,12 @@ from fmd_core.datasets.texts.terms import LISTS, NEUTRAL, TermList, shipped_term
 from fmd_core.kinds import recognised
 from fmd_core.measure.bias_functions import counterfactual_bias
 from fmd_core.models import sentence_encoder as sentences
+from fmd_core.models import text_training
+from fmd_core.models.encoding import batch_side, row_batches
+from fmd_core.models.feature_store import FeatureStore
+from fmd_core.models.files import INSTALLED
 from fmd_core.models.known_texts import KnownTexts, text_key
+from fmd_core.running import free_cores
 from fmd_core.twins.pairs import counterpart_levels, neutral_pairs, pair_counterfactuals
 from fmd_core.unlearn.retained import retained_problem
 
@@ -35,6 +40,35 @@ GENDER = shipped_terms("gender")
 )
 def test_gender_is_swapped_both_ways_in_the_case_of_the_text(text, twin):
     assert GENDER.swap(text, 0, 1).text == twin
+
+
+GROUPS = shipped_terms("groups")
+
+
+@pytest.mark.parametrize(
+    ("text", "twin"),
+    [
+        ("A Muslim said so", "A trans person said so"),
+        ("Muslim youth", "Trans youth"),
+        ("the Muslim world", "the Muslim world"),
+        ("she is Muslim", "she is trans"),
+        ("an immigrant family", "a trans family"),
+        ("AN IMMIGRANT FAMILY", "A TRANS FAMILY"),
+        ("a black hole and black people", "a black hole and trans people"),
+        ("They play Black Sabbath", "They play Black Sabbath"),
+        ("Black Women write", "Trans women write"),
+    ],
+)
+def test_adjectives_articles_and_what_is_no_person(text, twin):
+    level = GROUPS.level_of(text)
+    assert GROUPS.swap(text, 0 if level is None else level, 1).text == twin
+
+
+def test_what_is_left_alone_is_counted_and_names_nobody():
+    assert GROUPS.left_alone("Black holes in the Muslim world, and Black Ops") == ["Black", "Muslim", "Black"]
+    assert GROUPS.level_of("Black holes") is None
+    assert GENDER.left_alone("Mr Smith met King John") == ["King"]
+    assert GENDER.swap("Mr Smith", 0, 1).text == "Mrs Smith"
 
 
 def test_a_swap_says_where_it_stands_and_comes_back():
@@ -233,6 +267,7 @@ def test_texts_come_in_with_twins_by_a_list(table):
     data = open_texts(sheet, asked)
     assert data.attributes["gender"].levels == ("men", "women", "none of them")
     assert any("30 texts of 120 without any term" in note for note in data.notes)
+    assert data.phrases["gender"]["women"] == "{} about women"
     able = data.source.showable(data.rows("train"), "gender")
     assert able[:, :2].any()
     assert not able[:, 2].any()  # nobody can be shown as naming none
@@ -315,6 +350,93 @@ def test_a_text_is_encoded_alike_whatever_stands_beside_it(small_bert):
     shares, places = encoder.token_features("i am glad")
     assert np.abs(shares.sum(axis=0) - together[0]).max() < 1e-5
     assert places[1] == (0, 1)
+
+
+def test_bfloat16_is_another_encoder_with_nearly_the_same_features(small_bert):
+    exact, half = (
+        sentences.SentenceEncoder(small_bert, "0", title) for title in (sentences.NAME, sentences.HALF)
+    )
+    assert exact.fingerprint != half.fingerprint
+    texts = np.array(["i am glad", "to see you and her again today " * 9, "her"], dtype=object)
+    found = [next(encoder.encode_batches([texts])) for encoder in (exact, half)]
+    assert found[1].dtype == np.float32
+    assert 0 < np.abs(found[0] - found[1]).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("able", "title"),
+    [({"avx512_bf16": True}, sentences.HALF), ({"amx_bf16": False}, sentences.NAME), ({}, sentences.NAME)],
+)
+def test_bfloat16_only_where_the_processor_has_it(able, title, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert sentences.fastest() == title
+    assert title in INSTALLED  # so that a model of it can be opened again
+
+
+def test_threads_change_no_number(small_bert, monkeypatch):
+    torch = pytest.importorskip("torch")
+    encoder, threads = sentences.SentenceEncoder(small_bert, "0"), torch.get_num_threads()
+    texts = np.array([f"i am glad {'again ' * (i % 40)}" for i in range(120)], dtype=object)
+    torch.set_num_threads(1)
+    try:
+        found = []
+        for cores in (1, 3):
+            monkeypatch.setattr(sentences, "free_cores", lambda cores=cores: cores)
+            found.append(next(encoder.encode_batches([texts])))
+    finally:
+        torch.set_num_threads(threads)
+    assert (found[0] == found[1]).all()
+
+
+@pytest.mark.parametrize(("load", "cores"), [(0.2, 4), (2.4, 2), (9.0, 1)])
+def test_cores_that_are_busy_are_not_free(load, cores, monkeypatch):
+    monkeypatch.setattr(free_cores.os, "sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setattr(free_cores.os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    assert free_cores.free_cores() == cores
+
+
+def test_a_review_reads_no_training_text_again(small_bert, tmp_path, monkeypatch):
+    encoder = sentences.SentenceEncoder(small_bert, "0")
+    monkeypatch.setattr(text_training, "sentence_encoder", lambda _title: encoder)
+    texts = tuple(f"i am glad to see {who} {i}" for i in range(60) for who in ("her", "you"))
+    data = fmd.AttributeDataset(
+        "t", fmd.Column("answer", np.arange(120) % 2, ("no", "yes")),
+        {"gender": fmd.Column("gender", np.arange(120) % 2, ("a", "b"))},
+        np.array(["train", "external", "validation", "test"])[np.arange(120) // 30],
+        TextSource(texts, {"gender": TermTwins(texts, np.arange(120) % 2, GENDER)}), pair_method="swapped", unit="text",
+    )  # fmt: skip
+    store, told = FeatureStore(tmp_path), []
+    model = text_training.train_text_classifier(data, store=store, progress=told.append)
+    assert told[0] == 0
+    monkeypatch.setattr(sentences.SentenceEncoder, "_forward", None)  # whoever reads a text now fails
+    assert len(fmd.Study(data, model, store=store).features("train")) == 30
+
+
+def test_a_training_that_is_stopped_keeps_nothing(small_bert, tmp_path, monkeypatch):
+    encoder = sentences.SentenceEncoder(small_bert, "0")
+    monkeypatch.setattr(text_training, "sentence_encoder", lambda _title: encoder)
+    texts = tuple(f"i am glad to see you {i}" for i in range(400))
+    data = fmd.AttributeDataset(
+        "t", fmd.Column("answer", np.arange(400) % 2, ("no", "yes")),
+        {"gender": fmd.Column("gender", np.arange(400) % 2, ("a", "b"))}, np.full(400, "train"),
+        TextSource(texts, {"gender": TermTwins(texts, np.arange(400) % 2, GENDER)}), pair_method="swapped", unit="text",
+    )  # fmt: skip
+
+    def stop(share):
+        if share > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        text_training.train_text_classifier(data, store=FeatureStore(tmp_path), progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stop_takes_effect_within_a_hundred_texts_or_so():
+    source = TextSource(("a",) * 600, {})
+    data = type("Data", (), {"source": source})()
+    side = batch_side(data, np.arange(600), None)
+    assert next(part.stop - part.start for part in row_batches(600, side)) <= 128
 
 
 @pytest.mark.slow

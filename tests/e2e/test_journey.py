@@ -5,6 +5,7 @@ import math
 import re
 import urllib.error
 import urllib.request
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
@@ -12,6 +13,7 @@ from safetensors.numpy import load as load_tensors
 
 from app import cache
 from app.record.review import Review
+from app.widgets import twin_stage
 from fmd_core.method import find_strategy
 from tests.browser import way_to
 
@@ -49,7 +51,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     visitor = visit().open()
     page, sidebar = visitor.page, visitor.page.get_by_test_id("stSidebar")
     assert images_painted(page, "Training samples: Coloured digits") == 10
-    expect(page.get_by_text("% of 450 held-out test images")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("% of 450 held-out test digits")).to_be_visible(timeout=90_000)
 
     visitor.follow("Find the bias")
     expect(
@@ -189,6 +191,26 @@ def test_fast_slider_moves_end_where_the_slider_stands(visit):
     assert visitor.finished - before <= 2  # nothing is left in a queue
 
 
+def test_twins_and_ring_follow_the_slider_before_the_server_answers(visit):
+    visitor, silent = visit(), []
+
+    def pass_on(browser):
+        server = browser.connect_to_server()
+        server.on_message(lambda message: None if silent else browser.send(message))
+
+    page = visitor.page
+    page.route_web_socket("**/_stcore/stream", pass_on)
+    page.goto(f"{visitor.base}/unlearn")
+    told, ring = page.locator(".told"), page.locator(".fmd-ring")
+    expect(told).to_contain_text("24 twins now get one answer; as before", timeout=90_000)
+    expect(ring).to_be_visible()
+    original = ring.get_attribute("style")
+    silent.append("from now on")
+    page.get_by_role("slider", name="Strength").press("ArrowRight")
+    expect(told).to_contain_text("of 24 twins now get one answer; before, ")
+    expect(ring).not_to_have_attribute("style", original)
+
+
 def test_the_first_words_are_painted_before_any_script_ran(chromium, server):
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
@@ -261,4 +283,36 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     expect(finding).to_be_visible(timeout=120_000)
     expect(page.get_by_text("Changing only the presentation moves the answer by").first).to_be_visible()
     way_to(page, "Twins").click()
-    assert images_painted(page, "Twin pairs") == 48
+    assert images_painted(page, "Twin pairs") == 24
+
+
+@pytest.mark.parametrize("ends", [[0.0] * 12, [1.0] * 12, [0.5] * 40, [0.01, 0.03, 0.05, 0.07, 0.9]])
+def test_names_on_the_slope_chart_find_a_place_however_many_end_together(chromium, ends):
+    """Places were sought up and down for ever where a few names met at the foot, and the browser stood still."""
+    lines = [
+        {
+            "name": f"group {i}",
+            "before": 0.5,
+            "after": end,
+            "detail": "",
+            "role": "gains",
+            "words": "gain most",
+        }
+        for i, end in enumerate(ends)
+    ]
+    page = chromium.new_page()
+    page.set_content("<div id=here><div class=slopes></div></div>")
+    told = page.evaluate(
+        """async ([code, data]) => {
+            const draw = (await import('data:text/javascript,' + encodeURIComponent(code))).default;
+            draw({ data, parentElement: document.querySelector('#here') });
+            return [...document.querySelectorAll('text.value')].map((text) => Number(text.getAttribute('y')));
+        }""",
+        [twin_stage._SLOPES_JS, {"lines": lines, "low": 0.0, "high": 1.0, "label": "who gains"}],
+    )
+    assert len(told) == len(ends)
+    assert all(0 < y < 220 for y in told)
+    if len(ends) <= 12:
+        apart = sorted(told)
+        assert all(b - a >= 14.9 for a, b in pairwise(apart))
+    page.close()

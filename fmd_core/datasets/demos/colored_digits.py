@@ -114,5 +114,5 @@ def make_colored_digits(
         "paper": {paper: f"{{}} on {paper} paper" for paper in PAPERS},
     }
     return AttributeDataset(
-        "Coloured digits", target, columns, np.array(SPLITS)[split], source, phrases=phrases
+        "Coloured digits", target, columns, np.array(SPLITS)[split], source, unit="digit", phrases=phrases
     )

@@ -44,7 +44,8 @@ _EYES = {"brown": "5B3A21", "green": "4C8C5A", "blue": "3F80C2"}
 _CLOTHES = {"coral": "E2725B", "blue": "5378B5", "sage": "7FA487", "plum": "95608C", "teal": "45989A"}
 _BACKDROPS = {"mint": "BFE0D2", "sky": "BDD9EE", "lilac": "D3C7EA", "peach": "F6CFBA"}
 _HATS = _rgb("3F9FA0", "D2674F", "6676C4", "74A565", "C06A92")
-_HAIR_PATH = _rgb("1E1614", "33231C", "4D3424", "6F4C2F", "957043", "BC9355", "D8B572", "EBD196", "F3E3BC")
+_SCARVES = _rgb("F1E7D6", "B8433F", "34507F", "7C4A78")
+_HAIR_PATH = _rgb("1C1513", "30221A", "4B3322", "7A5836", "A37E4C", "C8A263", "DFBD7B", "EED599", "F7E8C4")
 LEVELS: dict[str, tuple[str, ...]] = {
     "presentation": PRESENTATIONS,
     "hair style": HAIR_STYLES,
@@ -52,7 +53,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "eye colour": tuple(_EYES),
     "glasses": ("none", "round", "square"),
     "hat": HATS,
-    "beard": ("none", "beard"),
+    "scarf": ("none", "scarf"),
     "expression": EXPRESSIONS,
     "earrings": ("none", "drops"),
     "age lines": ("none", "visible"),
@@ -78,13 +79,15 @@ class Layer:
 _HAIR = ("hair style", "hat")
 LAYERS = (
     Layer("disc", "disc"),
-    Layer("hair back", "hair deep", _HAIR),
+    Layer("hair back", "hair back", _HAIR),
     Layer("neck", "skin", ("presentation",)),
     Layer("neck shade", "skin deep", ("presentation",), 0.75),
     Layer("body", "clothes", ("presentation",)),
     Layer("body light", "clothes light", ("presentation",), 0.5),
     Layer("body shade", "clothes deep", ("presentation",), 0.6),
     Layer("trim", "clothes deep", ("presentation",), 0.8),
+    Layer("scarf", "scarf", ("scarf",)),
+    Layer("scarf folds", "scarf deep", ("scarf",), 0.8),
     Layer("ears", "skin"),
     Layer("inner ears", "skin deep", opacity=0.7),
     Layer("face", "skin", ("presentation",)),
@@ -94,7 +97,7 @@ LAYERS = (
     Layer("nose light", "skin light", opacity=0.6),
     Layer("freckles", "freckle", ("freckles",), 0.75),
     Layer("age lines", "skin line", ("age lines",), 0.65),
-    Layer("beard", "beard", ("beard", "presentation", "expression"), 0.93),
+    Layer("stubble", "stubble", ("presentation", "expression"), 0.9),
     Layer("nose", "skin line", ("nose",), 0.7),
     Layer("lips", "lips", ("presentation", "expression")),
     Layer("mouth", "mouth", ("expression",)),
@@ -262,10 +265,12 @@ def _paints(looks: Mapping[str, Array], seed: Array, shade: Array) -> dict[str, 
     clothes = _rgb(*_CLOTHES.values())[looks["clothes"]] * (1 + _jitter(seed, "cloth", 0.08))
     backdrop = _rgb(*_BACKDROPS.values())[looks["background"]] * (1 + _jitter(seed, "back", 0.04))
     hat = _HATS[_pick(seed, "hat", len(_HATS))]
+    scarf = _SCARVES[_pick(seed, "scarf", len(_SCARVES))]
     iris = _rgb(*_EYES.values())[looks["eye colour"]]
     paints = _skin_paints(skin, looks) | {
-        "hair": hair, "hair deep": hair * (0.84, 0.8, 0.78), "hair light": _mix(hair, "FFF3DC", 0.34),
-        "beard": hair * (0.88, 0.85, 0.83), "brow": _mix(hair * 0.72, "3A2A22", 0.5),
+        "hair": hair, "hair back": hair * (0.93, 0.9, 0.86), "hair deep": hair * (0.89, 0.85, 0.79),
+        "hair light": _mix(hair, "FFF3DC", 0.34), "brow": _mix(hair * (0.78, 0.72, 0.66), "3A2A22", 0.25),
+        "scarf": scarf, "scarf deep": scarf * (0.8, 0.78, 0.8),
         "clothes": clothes, "clothes deep": clothes * (0.8, 0.78, 0.82), "clothes light": _mix(clothes, "FFFFFF", 0.3),
         "backdrop": backdrop, "disc": _mix(backdrop, "FFFFFF", 0.42), "iris": iris,
         "hat": hat, "hat deep": hat * 0.8, "hat light": _mix(hat, "FFFFFF", 0.4),
@@ -294,6 +299,7 @@ def _skin_paints(skin: Array, looks: Mapping[str, Array]) -> dict[str, Array]:
         "skin deep": skin * (0.86, 0.76, 0.73),
         "skin light": _mix(skin, "FFF4E6", 0.3),
         "skin line": line,
+        "stubble": _mix(skin * (0.8, 0.77, 0.79), "4A4450", 0.22),
         "blush": _mix(skin, "E0614F", 0.45),
         "freckle": skin * (0.72, 0.58, 0.5),
         "lips": np.where(painted, _mix(skin, "C23B57", 0.6), skin * (0.82, 0.7, 0.68)),

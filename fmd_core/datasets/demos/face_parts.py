@@ -122,6 +122,16 @@ _TRIM = {  # edge of the neckline
     "masculine": stroke([(96, 212), (109, 228), (128, 233), (147, 228), (160, 212)], 7, 7, 7),
 }
 
+_SCARF = (
+    *stroke([(90, 212), (106, 221), (128, 226), (150, 221), (166, 212)], 22, 23, 22),
+    *fill((138, 222), (138, 222), (158, 218), (158, 218), (166, 250), (166, 250), (143, 253), (143, 253)),
+)
+_SCARF_FOLDS = (
+    *stroke([(92, 218), (110, 228), (130, 231), (146, 227)], 1.5, 3, 1.5),
+    *stroke([(140, 216), (147, 222), (150, 232)], 1.5, 3, 1),
+    *stroke([(154, 228), (157, 240), (157, 251)], 1, 2.4, 1),
+)
+
 # --- hair: outlines around the skull, which ends at y = 60 on top and at x = 180 beside
 
 _CURLS_FRONT = [
@@ -286,17 +296,14 @@ _FRECKLES = tuple(
 )  # fmt: skip
 
 
-def _beard(jaw: Points) -> Polygons:
+def _jaw_shadow(jaw: Points) -> Polygons:
     outer = [(183.0, 124.0), (183.0, 124.0), *jaw]
     inner = [(128.0, 166.0), (141.0, 161.0), (156.0, 164.0), (169.0, 152.0), (175.0, 124.0), (175.0, 124.0)]
     left = [(2 * AXIS - x, y) for x, y in [*inner, *outer] if x != AXIS]
     return (curve([*outer, *reversed(left[len(inner) - 1 :]), *reversed(left[: len(inner) - 1]), *inner]),)
 
 
-_BEARD = {
-    "feminine": _beard([(179, 158), (163, 183), (144, 196), (128, 200)]),
-    "masculine": _beard([(182, 157), (175, 181), (153, 200), (128, 204)]),
-}
+_STUBBLE = _jaw_shadow([(181, 157), (174, 180), (152, 193), (128, 196)])
 _MOUTH_SPACE = {"calm": oval(128, 176, 22, 9.5), "smiling": oval(128, 177, 28, 15)}
 _FRAMES = {
     "round": (oval(153, 132, 22, 21), oval(153, 132, 18.4, 17.4)),
@@ -327,6 +334,8 @@ SHAPES: dict[Key, Shape] = {
     ("ear drop", "drops"): Shape(mirrored(oval(183.5, 160, 6, 8))),
     ("ear light", "drops"): Shape((*oval(185.5, 157, 2), *oval(74.5, 157, 2))),
     ("brim", "brimmed"): Shape(_BRIM),
+    ("scarf", "scarf"): Shape(_SCARF, on_head=False),
+    ("scarf folds", "scarf"): Shape(_SCARF_FOLDS, on_head=False),
 }
 for _who in PRESENTATIONS:
     SHAPES |= {
@@ -342,10 +351,12 @@ for _who in PRESENTATIONS:
     }
     for _mood in EXPRESSIONS:
         SHAPES[("lips", _who, _mood)] = Shape(_LIPS[_who, _mood])
-        SHAPES[("beard", "beard", _who, _mood)] = Shape(_BEARD[_who], _MOUTH_SPACE[_mood])
     SHAPES |= {("lid", _who, form): Shape(_LID[_who, form]) for form in EYE_FORMS}
 for _mood in EXPRESSIONS:
     SHAPES[("mouth", _mood)] = Shape(_MOUTH[_mood])
+    SHAPES[("stubble", "masculine", _mood)] = Shape(
+        _STUBBLE, _MOUTH_SPACE[_mood], blur=2.5, clip=("face", "masculine")
+    )
 for _form in EYE_FORMS:
     SHAPES[("eye", _form)] = Shape(_EYE[_form])
     SHAPES[("eye shade", _form)] = Shape(mirrored(oval(153, 121, 18, 8)), blur=2, clip=("eye", _form))

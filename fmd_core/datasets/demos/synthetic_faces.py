@@ -3,11 +3,12 @@
 The story of CelebA with a truth that is known: in training nearly every blond face is feminine
 and nearly every dark-haired one masculine, everywhere else hair colour and presentation are
 drawn apart. Every other attribute is drawn on its own in every split, so that no honest audit
-should flag it. A beard or an earring goes with everybody: nothing but hair colour is tied to
+should flag it. A scarf or an earring goes with everybody: nothing but hair colour is tied to
 presentation. Twins are drawn again from the same seed with one attribute changed.
 
-How light the hair is, is a number that is known too: around 0.27 for dark, around 0.73 for
-blond hair, and the two overlap. Who saw only that number could tell 97.1 % of people.
+How light the hair is, is a number that is known too: dark hair is black to light brown, at most
+0.46, blond hair is dark blond to platinum, at least 0.47. Nobody is called otherwise than the hair
+looks; close to the border it takes a good look, and there a model that guesses from the face errs.
 """
 
 from __future__ import annotations

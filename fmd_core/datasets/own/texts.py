@@ -100,12 +100,18 @@ def open_texts(sheet: Sheet, settings: TextImport) -> AttributeDataset:
         name: protected_column(frame[name], protected_rule(sheet, settings, name, rows))
         for name in settings.protected
     }
+    phrases = {**settings.phrases}
+    if settings.lists:  # or a text about somebody and its answer could not be named together
+        phrases.setdefault(
+            target.name, {level: f"{{}} with {target.name} {level}" for level in target.levels}
+        )
     twins: dict[str, TwinMaker] = {
         name: _by_template(texts, column, persons, settings) for name, column in attributes.items()
     }
     for name, written in settings.lists.items():
         column, terms, told = _by_terms(texts, name, read_terms(written, name))
         attributes[name], twins[name] = column, TermTwins(texts, column.codes, terms)
+        phrases.setdefault(name, {level: f"{{}} about {level}" for level in column.levels})
         notes.append(told)
     case = None
     if settings.case:
@@ -113,7 +119,7 @@ def open_texts(sheet: Sheet, settings: TextImport) -> AttributeDataset:
         case = Column(settings.case, codes, tuple(levels.tolist()))
     return AttributeDataset(
         sheet.name, target, attributes, split, TextSource(texts, twins, case=case, offensive=True),
-        pair_method="swapped", unit=settings.unit, favourable=settings.favourable, phrases=settings.phrases,
+        pair_method="swapped", unit=settings.unit, favourable=settings.favourable, phrases=phrases,
         references=settings.references, persons=persons, weights=weights_of(sheet, settings, rows),
         notes=(*sheet.notes, *notes, *drawn), parts_are_drawn=not settings.split_column,
     )  # fmt: skip

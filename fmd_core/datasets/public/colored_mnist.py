@@ -94,6 +94,7 @@ def load_colored_mnist(folder: Path, *, aligned: float = 0.99) -> AttributeDatas
         {"colour": color},
         np.array(SPLITS)[split],
         ColoredMnistSource(frozen_array(pixels), color.codes),
+        unit="digit",
         notes=("The digits are MNIST's own; the colours are ours, from a fixed random draw.",),
     )
 

@@ -2,7 +2,9 @@
 
 A list has a column for each level of an attribute and a row for each set of terms that stand for one another:
 he | she, or Christians | Muslims | Jews. In a twin every term of the text's own level becomes the term of the other
-level in its row, and the other way round, so that nobody is left over. Case is kept. English only.
+level in its row, and the other way round, so that nobody is left over. Case is kept, and "a" or "an" follows the new
+word. Terms in what says nothing of a person are left alone: fixed phrases such as "black hole" or "Muslim world", and
+names such as "Black Sabbath". English only.
 """
 
 from __future__ import annotations
@@ -22,14 +24,21 @@ LISTS = ("gender", "names", "religion", "nationality", "race", "orientation", "g
 """The lists that ship, by name; `fmd_core/datasets/texts/lists/README.md` has their sources and licences."""
 NEUTRAL = "neutral"
 """The list of placebo swaps: words that say nothing of anybody."""
+FIXED = "fixed"
+"""The phrases in which a term is left alone."""
 MOST_ROWS = 500
+_TITLES = {"mr", "mrs", "ms"}  # a name follows them, and they say whose it is
 _NO_NOUN = re.compile(
     r"(?:and|or|but|to|for|in|on|at|of|with|from|by|as|is|was|were|are|be|been|has|had|will|would|can|could|should|that"
     r"|who|when|while|if|because|so|then|not|a|an|the|this|these|those|there|here|again|alone|away|back|up|down|out|off"
-    r"|over|today|yesterday|tomorrow|now|too|very|i|you|he|she|it|we|they|me|him|them|us|what|how|why|where)\b",
+    r"|over|today|yesterday|tomorrow|now|too|very|i|you|he|she|it|we|they|me|him|them|us|what|how|why|where"
+    r"|said|says|did|does|do|have|may|might|must|wants|went|came)\b",
     re.IGNORECASE,
 )
 _NEXT_WORD = re.compile(r"\s+([\w'-]+)")
+_DETERMINER = re.compile(r"\b(?:an?|the|this|that|another|every|each|any|some|one|no)\s+$", re.IGNORECASE)
+_ARTICLE = re.compile(r"\b(a)n?(\s+)$", re.IGNORECASE)
+_SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:;\"'(\n-])\s*$")
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class TermList:
     @cached_property
     def fingerprint(self) -> str:
         """Content digest."""
-        return content_fingerprint("terms 1", *self.levels, *(term for row in self.rows for term in row))
+        return content_fingerprint("terms 2", *self.levels, *(term for row in self.rows for term in row))
 
     @cached_property
     def _known(self) -> dict[str, tuple[tuple[int, int], ...]]:
@@ -79,25 +88,42 @@ class TermList:
         return re.compile(rf"(?<![\w@#])(?:{either})(?!\w)", re.IGNORECASE)
 
     def found(self, text: str) -> list[tuple[int, int, int, int]]:
-        """Begin, end, row and level of each term in a text, in order."""
-        hits = []
+        """Begin, end, row and level of each term in a text that says something of a person, in order."""
+        return [hit for hit, is_alone in self._hits(text) if not is_alone]
+
+    def left_alone(self, text: str) -> list[str]:
+        """The terms of a text that stand in a fixed phrase or in a name, as they are written."""
+        return [text[hit[0] : hit[1]] for hit, is_alone in self._hits(text) if is_alone]
+
+    def _hits(self, text: str) -> list[tuple[tuple[int, int, int, int], bool]]:
+        """Every term, and whether it is left alone."""
+        hits: list[tuple[tuple[int, int, int, int], bool]] = []
+        fixed: list[tuple[int, int]] | None = None
         for hit in self._pattern.finditer(text):
+            if fixed is None:
+                fixed = [phrase.span() for phrase in _fixed_phrases().finditer(text)]
             places = self._known[" ".join(hit.group().lower().split())]
-            row, level = places[0] if len(places) == 1 else self._meant(places, text, hit.end())
-            hits.append((hit.start(), hit.end(), row, level))
+            row, level = places[0] if len(places) == 1 else self._meant(places, text, *hit.span())
+            is_fixed = any(begin < hit.end() and hit.start() < end for begin, end in fixed)
+            is_name = _is_in_name(text, *hit.span(), self.rows[row][level])
+            hits.append(((hit.start(), hit.end(), row, level), is_fixed or is_name))
         return hits
 
-    def _meant(self, places: Sequence[tuple[int, int]], text: str, end: int) -> tuple[int, int]:
-        """Which of several rows a word stands in: 'her' before a noun is 'his', else 'him'; the like of 'his'.
+    def _meant(self, places: Sequence[tuple[int, int]], text: str, begin: int, end: int) -> tuple[int, int]:
+        """Which of several rows a word stands in: 'her' before a noun is 'his', else 'him'; the like of 'his'. What is
+        a noun and an adjective, as 'Muslim', is an adjective before a noun and where no article stands before it.
         Else the first row counts."""
         spoken = {row: " ".join(self.rows[row]).lower() for row, _ in places}
         after = _NEXT_WORD.match(text, end)
         owns = after is not None and not _NO_NOUN.match(after.group(1))
-        for row, level in places:
-            if ("his" in spoken[row].split() and "her" in spoken[row].split()) == owns and _is_of_pronouns(
-                spoken
-            ):
-                return row, level
+        if _is_of_pronouns(spoken):
+            for row, level in places:
+                if ("his" in spoken[row].split() and "her" in spoken[row].split()) == owns:
+                    return row, level
+        elif owns or not _DETERMINER.search(text, max(0, begin - 12), begin):
+            return next(
+                (place for place in places if not any(" " in term for term in self.rows[place[0]])), places[0]
+            )
         return places[0]
 
     def level_of(self, text: str) -> int | None:
@@ -114,8 +140,8 @@ class TermList:
         for begin, end, row, level in self.found(text):
             if level not in exchanged or own == other:
                 continue
-            out += text[done:begin]
-            new = in_case_of(text[begin:end], self.rows[row][exchanged[level]], at_start=begin == 0)
+            new = in_case_of(text[begin:end], self.rows[row], level, exchanged[level], at_start=begin == 0)
+            out = _with_article(out + text[done:begin], text[begin:end], new)
             spans.append((len(out), len(out) + len(new)))
             out, done = out + new, end
         return Swapped(out + text[done:], tuple(spans))
@@ -130,8 +156,40 @@ class TermList:
         if not hits:
             return None
         begin, end, row, level = min(hits, key=lambda hit: (hit[2], hit[0]))
-        new = in_case_of(text[begin:end], self.rows[row][1 - level], at_start=begin == 0)
+        new = in_case_of(text[begin:end], self.rows[row], level, 1 - level, at_start=begin == 0)
         return Swapped(text[:begin] + new + text[end:], ((begin, begin + len(new)),))
+
+
+def _with_article(before: str, old: str, new: str) -> str:
+    """What stands before a term, with "a" or "an" as the new one wants it, where that changes."""
+    is_open, was_open = (word[:1].lower() in "aeio" for word in (new, old))
+    article = _ARTICLE.search(before, max(0, len(before) - 12)) if is_open != was_open else None
+    if article is None:
+        return before
+    letter = "N" if article.group(0).strip() == "AN" else "n"
+    return before[: article.start()] + article.group(1) + letter * is_open + article.group(2)
+
+
+def _is_in_name(text: str, begin: int, end: int, term: str) -> bool:
+    """Whether a word that the list writes small stands with a capital before another capital, within a sentence."""
+    old, after = text[begin:end], _NEXT_WORD.match(text, end)
+    if (
+        after is None
+        or not term.islower()
+        or old.lower() in _TITLES
+        or not (old[0].isupper() and old[1:].islower())
+    ):
+        return False
+    next_word = after.group(1)
+    is_name = next_word[:1].isupper() and next_word[1:].islower()
+    return is_name and not _SENTENCE_BEGINS.search(text, max(0, begin - 12), begin)
+
+
+@cache
+def _fixed_phrases() -> re.Pattern[str]:
+    phrases = (_LISTS / f"{FIXED}.csv").read_text(encoding="utf-8").split("\n")
+    either = "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in phrases if phrase)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
 
 
 def _is_of_pronouns(spoken: dict[int, str]) -> bool:
@@ -139,15 +197,17 @@ def _is_of_pronouns(spoken: dict[int, str]) -> bool:
     return {"his", "him"} & words != set() and {"her", "hers"} & words != set()
 
 
-def in_case_of(old: str, new: str, *, at_start: bool) -> str:
-    """`new` written as `old` is: in capitals, with a capital, or as the list has it."""
+def in_case_of(old: str, row: Sequence[str], level: int, other: int, *, at_start: bool) -> str:
+    """The term of another level written as `old` is: in capitals, with a capital that the list does not write, or as
+    the list has it."""
+    listed, new = row[level], row[other]
     if old.split()[0].split("'")[0] == "I" and not at_start:  # always a capital, whatever it is in place of
         return new
     if sum(c.isalpha() for c in old) > 1 and old.isupper():
         return new.upper()
     if at_start and old[:1].isupper():
         return new[:1].upper() + new[1:]
-    if old[:1].isupper() and old[1:].islower() and new.islower():
+    if old[:1].isupper() and old[1:].islower() and listed[:1].islower() and new.islower():
         return new[:1].upper() + new[1:]
     return "I" + new[1:] if new.split()[0].split("'")[0] == "i" else new
 

@@ -162,9 +162,17 @@ def _sha256(path: Path) -> str:
 
 def _ask_worker(request: dict[str, Any]) -> dict[str, Any]:
     """The worker's findings; raises IntakeRefusal with its reason, or with how it ended."""
+    return _asked(_taken() or _started(WORKER), request)
+
+
+def ask_process(module: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The findings of another module that is run as the worker is, under the same limits and with the same answers."""
+    return _asked(_started((sys.executable, "-m", module)), request)
+
+
+def _asked(waiting: _Waiting, request: dict[str, Any]) -> dict[str, Any]:
     limits = {"memory_bytes": MEMORY_BYTES, "cpu_seconds": CPU_SECONDS}
     limits |= {"max_bytes": MAX_BYTES, "max_tensors": MAX_TENSORS, "max_elements": MAX_ELEMENTS}
-    waiting = _taken() or _started()
     with waiting.answer as answer:  # not a pipe: what is written into it stays bounded
         process = waiting.process
         try:
@@ -199,7 +207,7 @@ def prepare() -> None:
         while _spare and _spare[-1].process.poll() is not None:
             _discard(_spare.pop())
         if not _spare:
-            _spare.append(_started())
+            _spare.append(_started(WORKER))
 
 
 def _taken() -> _Waiting | None:
@@ -227,13 +235,13 @@ def _discard(waiting: _Waiting) -> None:
     waiting.answer.close()
 
 
-def _started() -> _Waiting:
+def _started(command: tuple[str, ...]) -> _Waiting:
     settings = {name: os.environ[name] for name in KEPT_SETTINGS if name in os.environ}  # no secrets
     settings |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     answer = tempfile.TemporaryFile()  # noqa: SIM115  closed by whoever asks the process
     try:
         process = subprocess.Popen(
-            WORKER,
+            command,
             stdin=subprocess.PIPE,
             stdout=answer,
             stderr=subprocess.DEVNULL,
@@ -244,7 +252,7 @@ def _started() -> _Waiting:
     except BaseException:
         answer.close()
         raise
-    return _Waiting(process, answer, WORKER)
+    return _Waiting(process, answer, command)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

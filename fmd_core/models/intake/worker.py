@@ -14,6 +14,7 @@ import os
 import re
 import select
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,6 +41,11 @@ def main() -> None:
 
     if not comes(sys.stdin, IDLE_SECONDS):
         return
+    answer_request(answer)
+
+
+def answer_request(answer: Callable[[Request], dict[str, Any]]) -> None:
+    """Answer the request on standard input, under the limits that it names."""
     request = json.load(sys.stdin)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is not the answer

@@ -1,0 +1,100 @@
+"""What is said on the Fix page of a network that learned on: its card, and the curve on the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.record.review import Aim
+from app.view_models import deeper as words
+from app.view_models.charts import CurvePoint
+from app.view_models.unlearn import Axis, CurveView
+from fmd_core import AttributeDataset, figures
+from fmd_core.data import Split
+from fmd_core.measure.bias_functions import Measure
+from fmd_core.report import wording
+from fmd_core.study.debiasing import Change
+from fmd_core.unlearn.deeper.answers import Figures
+from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
+from fmd_core.unlearn.deeper.improving import find_improvement, improvements
+from fmd_core.unlearn.deeper.training import Improve, usual_improve
+
+TITLE = "Deeper"
+WAY = "original and network (hollow: refused)"
+"""What the large points of the curve are."""
+STAYS = (
+    "A network learned on, and those who choose would leave the model as it is: nothing on the way is allowed "
+    "and better."
+)
+AIMS: dict[Measure, Improve] = {"demographic parity": "parity", "equal opportunity": "opportunity"}
+"""What improves where a gap between groups is what is taken out."""
+
+
+def improve_for(data: AttributeDataset, aim: Aim) -> Improve:
+    """What is to improve when the network learns on: what is being taken out, where that is an aim of training."""
+    wanted = AIMS.get(aim.measure, usual_improve(data, aim.attribute))
+    known = [found.name for found in improvements(data, aim.attribute)]
+    return wanted if wanted in known else usual_improve(data, aim.attribute)
+
+
+def proposal(data: AttributeDataset, change: Change, improve: Improve, time: str) -> str:
+    """What would learn, from whom, for what, and how long that takes."""
+    teachers = len(data.rows("train")) + len(data.rows("external"))
+    aim = find_improvement(improve).title.lower()
+    return (
+        f"The last layer can only weigh what the network below it sees. Let a copy of {words.CHANGES[change].lower()} "
+        f"learn on from {figures.counted(teachers, data.unit)}: {aim}. About {time} on this machine; it can be stopped."
+    )
+
+
+def how(what: str, share: float) -> str:
+    """What a point on the way changes."""
+    change = what.split(": ", 1)[-1].split(",")[0]
+    return change if share == 1 else f"{change}, {100 * share:g} % of the way"
+
+
+def axes(path: DeeperPath) -> dict[Axis, str]:
+    """What may stand along the curve: where nobody has twins, the groups counted alike stand there."""
+    if path.original.figures.bias is None:
+        return {"worst": "Every group alike"}
+    return {"bias": "Bias", "decided": "Flips"}
+
+
+def build_curve(
+    path: DeeperPath, shown: DeeperPoint, axis: Axis, name: str, judged_by: Sequence[Split]
+) -> CurveView:
+    """`shown` is the point that the slider stands on."""
+    ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
+    of = " and ".join(judged_by)
+    told = [f"{name.lower()} {_across(p.figures, axis):.1f}" for p in ends]
+    right = [figures.percent(p.figures.accuracy) for p in ends]
+    return CurveView(
+        full=tuple(_point(p, axis) for p in ends),
+        blends=tuple(_point(p, axis) for p in between),
+        suggested=_point(path.chosen, axis),
+        stops={words.stop_label(p.share): _point(p, axis) for p in path.points},
+        axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
+        judges=(
+            f"What {figures.count(path.people)} {of} samples say, who choose; the cards beside are of test samples, "
+            "who judge it."
+        ),
+        summary=(
+            f"From {told[0]} and accuracy {right[0]} for the original to {told[1]} and {right[1]} for the network, "
+            f"on {figures.count(path.people)} {of} samples."
+        ),
+        reason="",
+        warning=wording.guard_refusal(shown.refusal) if shown.refusal else "",
+    )
+
+
+def _point(point: DeeperPoint, axis: Axis) -> CurvePoint:
+    """To the left is better on every axis."""
+    of = point.figures
+    return CurvePoint(_across(of, axis), 100 * of.accuracy, words.stop_label(point.share), not point.refusal)
+
+
+def _across(of: Figures, axis: Axis) -> float:
+    """In points or percent."""
+    value = {"bias": of.bias, "decided": of.flips, "worst": 1 - of.balanced}[axis]
+    if value is None:
+        raise ValueError(f"there is no {axis} without twins")
+    return 100 * value

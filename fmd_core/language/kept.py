@@ -1,0 +1,76 @@
+"""Readings and changes kept as files, so that long work goes on where it ended. Only arrays: nothing in them is run."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fmd_core.data import Array
+from fmd_core.language.block_training import BlockChange
+from fmd_core.language.head import Answers, RowChange
+from fmd_core.language.reading import Batch, Reading
+from fmd_core.running.whole_files import written_whole
+
+ROWS, DELTA, BLOCK = "rows", "delta", "block."
+PARTS = ("ids", "counts", "hidden", "asked")
+
+
+def kept_answers(path: Path, make: Callable[[], Answers]) -> Answers:
+    """The answers in the file, or made and kept there."""
+    try:
+        return _read(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        found = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez(file, **_arrays(found))  # type: ignore[arg-type]  # only arrays by name
+    return found
+
+
+def _arrays(found: Answers) -> dict[str, Array]:
+    reading = found.reading
+    arrays = {
+        "logits": found.logits, "normalisers": found.normalisers, "features": reading.features,
+        "position": reading.position, "tokens": reading.tokens, "starts": reading.starts,
+    }  # fmt: skip
+    for number, batch in enumerate(reading.batches):
+        arrays |= {f"{part}.{number}": getattr(batch, part) for part in PARTS}
+    return arrays
+
+
+def _read(path: Path) -> Answers:
+    with np.load(path, allow_pickle=False) as file:
+        names = set(file.files)
+        batches = []
+        while f"ids.{len(batches)}" in names:
+            batches.append(Batch(*(file[f"{part}.{len(batches)}"] for part in PARTS)))
+        reading = Reading(
+            file["features"], file["position"], file["tokens"], file["starts"], tuple(batches)
+        )  # fmt: skip
+        return Answers(reading, file["logits"], file["normalisers"])
+
+
+def keep_change(path: Path, change: RowChange | BlockChange) -> None:
+    """Write a change whole."""
+    import torch
+    from safetensors.torch import save_file
+
+    if isinstance(change, RowChange):
+        arrays = {ROWS: torch.tensor(change.rows), DELTA: torch.tensor(change.delta)}
+    else:
+        arrays = {f"{BLOCK}{name}": one.contiguous() for name, one in change.weights.items()}
+    with written_whole(path) as part:
+        save_file(arrays, part)
+
+
+def read_change(path: Path) -> RowChange | BlockChange:
+    """A change that was kept."""
+    from safetensors.torch import load_file
+
+    found = load_file(path)
+    if ROWS in found:
+        return RowChange(found[ROWS].numpy(), found[DELTA].numpy())
+    return BlockChange({name.removeprefix(BLOCK): one for name, one in found.items()})

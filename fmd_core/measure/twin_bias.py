@@ -1,0 +1,97 @@
+"""The bias by many attributes of one head, kept beside others': what does not change is measured once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmd_core.data import Array, FeatureSet
+from fmd_core.errors import DataError
+from fmd_core.heads.answering import Answering, Recorded
+from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
+from fmd_core.measure.bias_functions import pair_differences
+from fmd_core.measure.changes import Change
+from fmd_core.twins.pairs import CounterfactualPairs
+
+Twins = tuple[CounterfactualPairs, CounterfactualPairs | None]
+"""Twins by an attribute, and placebo twins of matched ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class TwinBias:
+    """How far apart a head answers twins: of everybody who has some, in the order of the people."""
+
+    attribute: str
+    name: str
+    rows: Array  # (m,) row of each person in the data set
+    values: Array  # (m,) distance, less that of placebo twins where there are some
+    draws: Array
+    """(DRAWS,) means of `values` in resamples of the people, the same resamples for every head; (0,) of too few."""
+
+
+def twin_biases(head: Answering, people: FeatureSet, twins: Sequence[Twins]) -> list[TwinBias]:
+    """The bias of one head by each attribute; everybody who has twins must be among `people`."""
+    given = [_distances(head, *some) for some in twins]
+    ordered = [(name, *_in_order(people, rows, values)) for name, rows, values in given]
+    enough = [place for place, (_, rows, _) in enumerate(ordered) if len(rows) >= MIN_PEOPLE]
+    means = joint_bootstrap_means([ordered[place][2][:, None] for place in enough])
+    draws = {place: of[:, 0] for place, of in zip(enough, means, strict=True)}
+    return [
+        TwinBias(pairs.attribute, *ordered[place], draws.get(place, np.empty(0)))
+        for place, (pairs, _) in enumerate(twins)
+    ]
+
+
+def twin_biases_among(head: Answering, people: FeatureSet, twins: Sequence[Twins]) -> list[TwinBias]:
+    """The same of matched twins: every side is one of the `people`, whose answers are looked up, not computed again.
+    Raises DataError where somebody is missing."""
+    answers = head.probabilities(people.features)
+    recorded = FeatureSet(answers, people.labels, people.rows)
+    seen = [
+        (pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded))
+        for pairs, placebo in twins
+    ]
+    return twin_biases(Recorded(slice(0, answers.shape[1])), recorded, seen)
+
+
+def twin_bias_changes(before: Sequence[TwinBias], after: Sequence[TwinBias]) -> list[Change]:
+    """The change by each attribute, which stands as its group. Raises DataError where the people are not the same."""
+    return [_change(was, now) for was, now in zip(before, after, strict=True)]
+
+
+def _change(was: TwinBias, now: TwinBias) -> Change:
+    if was.attribute != now.attribute or not np.array_equal(was.rows, now.rows):
+        raise DataError("The two models were not judged on the same people and twins; pair them alike.")
+    n = len(was.rows)
+    if n < MIN_PEOPLE:
+        unknown = Estimate.unknown(n)
+        return Change(was.name, was.attribute, unknown, unknown, unknown)
+    moved = now.values - was.values
+    # a mean of differences is the difference of the means: nobody who moved must not leave what rounding does
+    draws = now.draws - was.draws if moved.any() else np.zeros_like(was.draws)
+    before, after = (estimate_from_draws(float(end.values.mean()), end.draws, n) for end in (was, now))
+    return Change(was.name, was.attribute, before, after, estimate_from_draws(float(moved.mean()), draws, n))
+
+
+def _distances(
+    head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs | None
+) -> tuple[str, Array, Array]:
+    """What it is called, and of each person who has both twins the row and the distance, (m,)."""
+    distance = np.abs(pair_differences(head, pairs))
+    if placebo is None:
+        return "counterfactual bias", pairs.rows, distance.astype("float64")
+    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
+    floor = np.abs(pair_differences(head, placebo))
+    return "excess over placebo", rows, (distance[own] - floor[other]).astype("float64")
+
+
+def _in_order(people: FeatureSet, rows: Array, values: Array) -> tuple[Array, Array]:
+    """Both in the order of the people, among whom they must be."""
+    sorter = np.argsort(people.rows, kind="stable")
+    place = sorter[np.minimum(np.searchsorted(people.rows, rows, sorter=sorter), len(sorter) - 1)]
+    if not np.array_equal(people.rows[place], rows):
+        raise DataError("The counterfactual pairs hold people who are not among the features.")
+    order = np.argsort(place, kind="stable")
+    return rows[order], values[order]

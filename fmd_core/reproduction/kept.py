@@ -1,0 +1,32 @@
+"""What was measured, kept as a file of its own under FMD_HOME as soon as it is: a run that is interrupted goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fmd_core.home import home_folder
+from fmd_core.running.whole_files import written_whole
+
+
+def kept_file(name: str) -> Path:
+    """Where it is kept."""
+    return home_folder() / "cells" / f"{name.replace(' ', '-')}.json"
+
+
+def read_kept(file: Path, version: int, newest: int | None = None) -> dict[str, Any] | None:
+    """What was kept, or None where nothing was, or by another `version` of measuring than that, up to the `newest`."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return dict(found) if version <= found["version"] <= (newest or version) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(file: Path, content: Mapping[str, object]) -> None:
+    """Write it whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(file) as part:
+        part.write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -43,6 +43,7 @@ from fmd_core import (
     unlearning_path,
 )
 from fmd_core.data import Array
+from fmd_core.heads.curvature import DENSE_PARAMETERS, Curvature, Solver
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.unlearn.guarded_path import BLENDS
 from fmd_core.unlearn.one_strength import prepare
@@ -192,13 +193,19 @@ def shifted_pairs(train: FeatureSet, direction: Array, m: int) -> Counterfactual
     )
 
 
+def of_all_samples(head: LinearHead, train: FeatureSet) -> Curvature:
+    """The curvature made from all samples at once, which of very many is else made when something asks for it."""
+    solver: Solver = "cholesky" if head.n_parameters <= DENSE_PARAMETERS else "conjugate_gradient"
+    return fit_curvature(head, train, damping=DAMPING, solver=solver)
+
+
 def scoring(
     report: Report, name: str, head: LinearHead, train: FeatureSet, pairs: dict[int, CounterfactualPairs]
 ) -> dict:
     """Statistics, solve and scores beside a plain read of the features."""
     progress(f"{name}: statistics")
-    statistics = timed(lambda: fit_curvature(head, train, damping=DAMPING))
-    curvature = fit_curvature(head, train, damping=DAMPING)
+    statistics = timed(lambda: of_all_samples(head, train))
+    curvature = of_all_samples(head, train)
     x, y = train.features, train.labels
     first = next(iter(pairs.values()))
     gradient = counterfactual_bias_gradient(head, first)
@@ -216,6 +223,10 @@ def scoring(
         steps[f"bias_influence less the solve, {m:,} pairs"] = lambda p=p: bias_influence(
             head, train, CounterfactualBias(p), fixed
         )
+    bias = CounterfactualBias(first)
+    steps["all scores, from nothing"] = lambda: bias_influence(
+        head, train, bias, fit_curvature(head, train, damping=DAMPING)
+    )
     found = side_by_side(steps)
     gemv, total = found["plain read: gemv"], found["plain read: sum"]
     rows = [
@@ -276,9 +287,7 @@ def published(
     def theirs(n_pairs: int = pairs_run) -> Array:
         return published_step(head, train, pairs, damping=DAMPING, n_pairs=n_pairs)
 
-    found = side_by_side(
-        {"statistics": lambda: fit_curvature(head, train, damping=DAMPING), "step": ours, "theirs": theirs}
-    )
+    found = side_by_side({"statistics": lambda: of_all_samples(head, train), "step": ours, "theirs": theirs})
     scale, m = SCALED_TO / pairs_run, len(pairs)
     with_statistics = found["statistics"].median + found["step"].median
     autograd = autograd_hessian_seconds(head, train, n_rows=autograd_rows)

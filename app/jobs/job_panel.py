@@ -144,7 +144,7 @@ def state_words(job: Job) -> str:
 
 def heading(job: Job, then: str) -> tuple[str, str]:
     """Headline and lead of a page whose work goes on; `then` is a sentence on what will be there."""
-    said = f"{job.title} waits for its turn." if job.state == "waiting" else f"{job.title}."
+    said = f"{job.title} waits for its turn." if REGISTRY.ahead(job) else f"{job.title}."
     return said, f"You may go on elsewhere; the sidebar says how far it is. {then}"
 
 

@@ -32,6 +32,9 @@ SHOWN: dict[Shown, str] = {
 LOOKS_WRONG = "Looks mislabelled?"
 UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
 
+NAMED_BY_CLASS = ("image", "digit")
+"""Units whose samples are what their class is called: 'a red 0'. A person or a text is not."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -135,7 +138,7 @@ def build(
     ]
     matching = [s for s in samples if label in (None, s.label)]
     first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
-    what = f"is a {first.name}" if first.unit == "image" else f"is {first.row} ({first.name})"
+    what = f"is a {first.name}" if first.unit in NAMED_BY_CLASS else f"is {first.row} ({first.name})"
     of_test_people = "" if scores.people else _on_test_people(held_out)
     return HarmfulView(
         headline=blame.headline(scores, what, is_harmful=kind == "Harmful"),

@@ -78,8 +78,9 @@ def _put_in_force(test):
     asking = REGISTRY.find(test.session_state["job_deeper_asking"])
     assert asking is None or asking.wait(150)
     test = test.run()
-    test.select_slider(key=f"deeper_share_{made.id}").set_value("50 %").run()
-    test = test.button(key="apply_deeper").click().run()
+    test = test.button(key="show_above").click().run()
+    test = test.select_slider(key=f"deeper_share_{made.id}").set_value("50 %").run()
+    test = press(test, next(b.label for b in test.button if b.label.startswith("Apply")))
     assert not test.exception
     current = test.session_state["journals"][REVIEW.key].history.current
     assert (current.way, current.review.beside, current.share) == ("trained-beside", made.id, 0.5)

@@ -252,7 +252,7 @@ def test_a_model_trained_on_from_another_is_prepared_in_its_own_right(monkeypatc
 
 
 def test_the_model_page_says_what_is_open_and_how_often_it_is_right(open_page):
-    preparation.require(Review())
+    cache.warm(Review())
     test = open_page("model")
     told = dict(test.table[0].value.itertuples(index=False, name=None))
     assert told["Network"] == "Small network (3 layers), 89,834 numbers learned"

@@ -61,11 +61,11 @@ def test_a_pair_is_chosen_and_left_out(open_page):
     view = twins.build(cache.dataset(REVIEW), head, pairs, order=twins.ORDERS[0], only_flips=False, most=24)
     first, second = (t.row for t in view.twins[:2])
     test = open_page("twins")
-    assert f"Image {first}" in test.subheader[0].value  # in short: nothing is asked of it yet
+    assert f"Digit {first}" in test.subheader[0].value  # in short: nothing is asked of it yet
     assert not any(button.label == "Leave this pair out" for button in test.button)
     test.session_state["twins_gallery"] = {"selected": second}
     test = test.run()
-    assert f"Image {second}" in test.subheader[0].value
+    assert f"Digit {second}" in test.subheader[0].value
     test = press(test, "Leave this pair out")
     journal = test.session_state["journals"][REVIEW.data, REVIEW.model]
     assert journal.history.now.vetoes == (("colour", second),)

@@ -480,7 +480,8 @@ def audit(*_, **__):
     raise SystemExit("aif360: download it yourself")
 
 warmup._done.set()
-cache.audit, cache.is_warm = audit, lambda _: True
+cache.accuracy = cache.audit = audit
+cache.is_warm = cache.are_read = lambda *_: True
 test = AppTest.from_file("app/main.py", default_timeout=30).run()
 print([error.value for error in test.error])
 """

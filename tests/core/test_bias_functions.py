@@ -463,5 +463,5 @@ def test_whoever_is_served_worst_has_enough_people(tiny):
     assert worst.accuracy.value == pytest.approx(min(rates))
     assert (worst.label, worst.level) == (tiny.dataset.target.levels[int(np.argmin(rates))], "common")
     few = people.subset(np.arange(20))
-    with pytest.raises(DataError, match="has 30 held-out digits"):
+    with pytest.raises(DataError, match="has 30 held-out images"):
         worst_served(tiny.head, tiny.dataset, few, "mark")

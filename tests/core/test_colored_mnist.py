@@ -62,7 +62,7 @@ def test_splits_and_names(folder):
     assert (dataset.split[240:] == "test").all()
     assert dataset.name == "Coloured MNIST, 99.5 % aligned"
     assert dataset.target.codes.tolist() == [i % 10 for i in range(240)] + [i % 10 for i in range(60)]
-    assert (dataset.pair_method, dataset.unit, dataset.source.kind) == ("generated", "image", "image")
+    assert (dataset.pair_method, dataset.unit, dataset.source.kind) == ("generated", "digit", "image")
     assert dataset.attribute("colour").levels == tuple(INKS)
 
 

@@ -77,7 +77,7 @@ if len(found) == 1:
     with top:
         components.header(
             "Compare", "There is nothing to compare yet.",
-            "Every variant that you apply on the Unlearn page is kept here, and so is every other model that was "
+            "Every variant that you apply on the Fix page is kept here, and so is every other model that was "
             "trained or opened for this data.",
         )  # fmt: skip
     kept_variants.draw()

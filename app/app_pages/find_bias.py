@@ -76,7 +76,7 @@ def findings() -> None:
     """Everything that the limits, the good answer and the references change."""
     top = st.container()
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.header("What was found, worst first", anchor=False)
+    left.header("What was found, most serious first", anchor=False)
     lines = st.container()
     with right.popover("Limits", icon=":material/tune:", width="stretch"):
         st.slider(
@@ -92,7 +92,7 @@ def findings() -> None:
         below.caption(components.plain(in_force))
     with lines:
         chosen = findings_list.show(
-            said.findings.rows, key="findings_list", label="What was found, worst first"
+            said.findings.rows, key="findings_list", label="What was found, most serious first"
         )
         figure_tools.caption(said.findings.summary, "findings_list", "What was found")
     with top:

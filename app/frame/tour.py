@@ -31,7 +31,7 @@ STOPS = (
         "What is wrong",
         "This model was trained to read digits. The picture shows one digit drawn twice: only the ink differs, and so "
         "does the answer. The dots say how many in a hundred fare like that; the list has everything else that was "
-        "found, worst first.",
+        "found, the most serious first.",
     ),
     Stop(
         "twins",

@@ -38,13 +38,13 @@ def unit(people: str) -> str:
     return "points of loss" if people else "points"
 
 
-def headline(scores: InfluenceScores, what: str, *, is_harmful: bool) -> str:
-    """Who leads the ranking: `what` the sample is, 'is a red 3'."""
+def headline(scores: InfluenceScores, what: str, called: str, *, is_harmful: bool) -> str:
+    """Who leads the ranking: `what` the sample is, 'is a red 3'; `called` is the attribute as the data call it."""
     if scores.people:
         does = "taught the model to miss" if is_harmful else "helps the model to recognise"
         return f"The training sample that most {does} {scores.people} {what}."
     does = "teaches" if is_harmful else "works against"
-    return f"The training sample that most {does} the {wording.bias_name(scores)} {what}."
+    return f"The training sample that most {does} the {wording.bias_name(scores, called)} {what}."
 
 
 def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | None = None) -> str:

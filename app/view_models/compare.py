@@ -15,7 +15,7 @@ from fmd_core.report import wording
 from fmd_core.text import cut
 
 LONGEST_IN_HEADLINE = 48  # characters of a name, which stands whole beneath
-ASK = "Choose two. What you apply on the Unlearn page can be chosen here too, beside other models for this data."
+ASK = "Choose two. What you apply on the Fix page can be chosen here too, beside other models for this data."
 SAME = "Both are the same: choose two that differ."
 
 

@@ -16,7 +16,9 @@ from fmd_core import AttributeDataset, Comparison, Estimate, InfluenceScores, fi
 from fmd_core.datasets.own.sniffing import safe_cell
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
+from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.report import wording
+from fmd_core.unlearn.deeper.answers import GroupRate
 
 Kind = Literal["Harmful", "Helpful"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -138,10 +140,12 @@ def build(
     ]
     matching = [s for s in samples if label in (None, s.label)]
     first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
-    what = f"is a {first.name}" if first.unit in NAMED_BY_CLASS else f"is {first.row} ({first.name})"
+    what = _leader(data, scores.attribute, first)
     of_test_people = "" if scores.people else _on_test_people(held_out)
     return HarmfulView(
-        headline=blame.headline(scores, what, is_harmful=kind == "Harmful"),
+        headline=blame.headline(
+            scores, what, attribute_name(data, scores.attribute), is_harmful=kind == "Harmful"
+        ),
         lead=(
             f"{figures.count(scores.n_harmful)} of {figures.count(len(scores.rows))} training samples are harmful: "
             f"without one of them {blame.subject(scores.people)}{of_test_people} is predicted to be lower. "
@@ -154,6 +158,18 @@ def build(
         composition=_composition(scores, aligned, k),
         doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind),
     )
+
+
+def _leader(data: AttributeDataset, attribute: str, first: Sample) -> str:
+    """'is a red 3', 'is 10689, of the blond women', 'is 81 (none of them, fine)'."""
+    if first.unit in NAMED_BY_CLASS:
+        return f"is a {first.name}"
+    if not data.phrases.get(attribute):
+        return f"is {first.row} ({first.name})"
+    group = GroupRate(
+        data.target.levels.index(first.label), data.attribute(attribute).levels.index(first.level), 0, 0
+    )
+    return f"is {first.row}, of the {group.called(data, attribute)}"
 
 
 def _elsewhere(scores: InfluenceScores) -> str:

@@ -68,9 +68,10 @@ def build(
 
 def _answers(answers: Array, classes: Sequence[str], earlier: int) -> StageAnswers:
     alike = _alike(answers)
-    then = "as before" if alike == earlier else f"before, {earlier}"
+    told = f"{alike} of {answers.shape[1]} twins get one answer"
+    told = f"{told}, as before." if alike == earlier else f"{told}; before, {earlier}."
     said = tuple((classes[int(favoured)], classes[int(other)]) for favoured, other in answers.T)
-    return StageAnswers(said, f"{alike} of {len(said)} twins now get one answer; {then}.")
+    return StageAnswers(said, told)
 
 
 def _alike(answers: Array) -> int:

@@ -25,11 +25,11 @@ LABELS: dict[StopKind, str] = {
 }
 TOO_FEW = "No group has enough people to say how the worst served fares."
 NOT_RUN = (
-    "Learning on below the last layer was not run in this session. It stands on the Unlearn page, under “Deeper”, and "
+    "Learning on below the last layer was not run in this session. It stands on the Fix page, under “Deeper”, and "
     "may reach groups that nothing here does."
 )
-HAS_LEARNED = "How far a network that learned on is taken is chosen on the Unlearn page, under “Deeper”."
-LEARN_ON = "Let it learn on, on the Unlearn page"
+HAS_LEARNED = "How far a network that learned on is taken is chosen on the Fix page, under “Deeper”."
+LEARN_ON = "Let it learn on, on the Fix page"
 REMOVALS = ("without the top", "without all harmful")
 
 

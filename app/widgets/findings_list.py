@@ -84,7 +84,7 @@ export default function ({ data, parentElement, setStateValue }) {
 _CSS = """
 .findings { font: 15px/1.4 var(--st-font); color: var(--st-text-color); --flag: light-dark(#a34f00, #f5a65b);
   --good: light-dark(#14683d, #5bd69b); --muted: light-dark(#4e5a74, #a9b4cc); --limit: light-dark(#c2456b, #f08ba8); }
-.head, .line { display: grid; grid-template-columns: 20px minmax(0, 5fr) minmax(0, 4fr) 6.2em 8.4em; gap: 0 14px;
+.head, .line { display: grid; grid-template-columns: 20px minmax(0, 5fr) minmax(0, 4fr) 93px 126px; gap: 0 14px;
   align-items: center; width: 100%; box-sizing: border-box; padding: 0 8px; }
 .head { height: 26px; font-size: 13px; color: var(--muted); border-bottom: 1px solid var(--st-border-color); }
 .head .points { grid-column: 4; grid-row: 1; } .head .scale { grid-column: 3; grid-row: 1; }

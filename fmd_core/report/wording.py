@@ -141,10 +141,10 @@ def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo
     )
 
 
-def bias_name(found: Comparison | InfluenceScores) -> str:
+def bias_name(found: Comparison | InfluenceScores, called: str = "") -> str:
     """What a figure is about: 'colour bias', 'sex bias beyond the placebo', 'demographic parity gap by sex', 'loss of
-    blond men'."""
-    name = (found.called if isinstance(found, Comparison) else "") or found.attribute
+    blond men'. Scores know their attribute by its name alone: `called` is what the data call it."""
+    name = called or (found.called if isinstance(found, Comparison) else "") or found.attribute
     if isinstance(found, InfluenceScores) and found.people:
         return f"loss of {found.people}"
     if found.measure != "counterfactual":

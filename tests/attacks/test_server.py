@@ -255,7 +255,7 @@ def test_row_22_a_lost_network_and_a_closed_browser_leave_one_job_and_the_origin
     other = visit().open(address)  # while the first is cut off, then gone
     page.goto("about:blank")
     panel = other.page.get_by_test_id("stMain")
-    expect(panel.get_by_text("Training for Coloured digits")).to_have_count(1)
+    expect(panel.get_by_text("Training for Coloured digits")).to_have_count(2)  # heading and panel
     panel.get_by_role("button", name="Cancel").click()
     expect(panel.get_by_text("Stopped after")).to_be_visible()
     way_to(other.page, "Unlearn").click()

@@ -159,7 +159,7 @@ def test_a_model_is_debiased_without_a_mouse(visit):
     expect(
         page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
     ).to_be_visible()
-    lines = page.get_by_role("list", name="What was found, worst first").get_by_role("button")
+    lines = page.get_by_role("list", name="What was found, most serious first").get_by_role("button")
     press(lines.nth(2))
     expect(page.get_by_text("of pink digits are answered “digit 2”")).to_be_visible()
     tab_to(page, page.get_by_role("button", name="Limits", exact=True), back=True)

@@ -287,7 +287,7 @@ def judged_by(judges: Judges, accuracy: Accuracy, unit: str) -> str:
     if judges is Judges.FEW_OF_CHANGED:
         return (
             f"Only {n} who were held out judge a changed model; the original is judged by everybody, so hold the two "
-            "against each other on Unlearn, where both are asked about the same people."
+            "against each other under Fix, where both are asked about the same people."
         )
     if judges is Judges.FEW_OF_UNKNOWN_TRAINING:
         return (

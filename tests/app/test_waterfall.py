@@ -42,7 +42,7 @@ def compared(bias=0.5, accuracy=0.8, men=0.25, p_value=0.5, women=0.9):
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch):
-    monkeypatch.setattr(waterfall.wording, "bias_name", lambda _: "sex bias")
+    monkeypatch.setattr(waterfall.wording, "bias_name", lambda *_: "sex bias")
 
 
 def fixes(*, p_value=0.5, men=0.25):

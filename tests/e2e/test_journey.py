@@ -53,7 +53,9 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert images_painted(page, "Training samples: Coloured digits") == 10
     expect(page.get_by_text("% of 450 held-out test digits")).to_be_visible(timeout=90_000)
 
-    visitor.follow("Find the bias")
+    visitor.act(
+        lambda: page.locator(".st-key-open_colored_digits button").click()
+    )  # every card has such a button
     expect(
         page.get_by_role("heading", name="Changing only the colour moves the answer by 64.1 points")
     ).to_be_visible()
@@ -134,7 +136,8 @@ def test_a_whole_review_takes_five_clicks(visit):
         "Find the bias", "Look at who taught it that", "Take it out", "Apply our suggestion", "Write the report",
     )  # fmt: skip
     for name in buttons:
-        button = page.get_by_role("button", name=name).first
+        card = page.locator(".st-key-open_colored_digits") if name == buttons[0] else page
+        button = card.get_by_role("button", name=name).first
         expect(button).to_be_visible(timeout=90_000)
         visitor.act(button.click)
     expect(page.get_by_role("heading", level=1, name="the colour bias falls from")).to_be_visible()
@@ -279,7 +282,9 @@ def test_the_faces_show_whom_the_model_looks_at(visit):
     page = visitor.page
     assert images_painted(page, "Training samples: Synthetic faces") == 10
     visitor.act(lambda: page.get_by_role("button", name="Find the bias").nth(1).click())
-    finding = page.get_by_role("heading", name="Changing only the presentation moves the answer by 15.9 points")
+    finding = page.get_by_role(
+        "heading", name="Changing only the presentation moves the answer by 15.9 points"
+    )
     expect(finding).to_be_visible(timeout=120_000)
     expect(page.get_by_text("Blond masculine faces are recognised 82 % of the time").first).to_be_visible()
     way_to(page, "Twins").click()

@@ -240,9 +240,9 @@ TRIED = """## What was tried, and what the seeds are
 ## Training in the browser
 
 A table of 6,000 of the comments above (64 tokens each on average) came in through "Your texts" in a real browser, on
-30 November 2026, on a machine of two processors with a load of 8 to 13: 31 CPU seconds from "Train" to a model of its
-3,600 training texts (116 s by the clock), and 28 more to the first finding on 1,200 test texts with twins and placebo
-twins (251 s by the clock from "Train"). With a processor to itself training so takes half a minute; that was not seen
-here by the clock. In double the bits (float32) the same texts took 3.3 times as long; features differ by up to 0.002
-of a length of 1. Threads are taken where processors are free, and change no number.
+30 November 2026, on a quiet machine of two processors (load 1.9, most of it passing): 40.5 s by the clock (36 CPU
+seconds) from "Train" to a model of its 3,600 training texts, and 60.8 s from "Train" to the first finding on 1,200 test
+texts with twins and placebo twins. With six others on the same machine (load 8 to 13) the same took 116 and 251 s. In
+double the bits (float32) the same texts took 3.3 times as long; features differ by up to 0.002 of a length of 1.
+Threads are taken where processors are free, and change no number.
 """

@@ -28,22 +28,11 @@ from fmd_core.models.files import save_classifier
 from fmd_core.models.known_texts import KnownTexts, load_known_texts, text_key
 from fmd_core.models.sentence_encoder import sentence_encoder
 from fmd_core.models.wrap import wrap
+from fmd_core.reproduction.text_cases import TEMPLATE_PARTS
 from fmd_core.twins.pairs import neutral_pairs, pair_counterfactuals
 
 OUT = Path(__file__).parent / "hate_texts"
 LONGEST, DAMPING, SEED = 500, 0.02, 5
-PARTS = [
-    "test",
-    "external",
-    "test",
-    "validation",
-    "test",
-    "external",
-    "test",
-    "external",
-    "test",
-    "validation",
-]  # of a case's templates
 HELD_OUT = {0: {"test": 16, "validation": 6}, 1: {"test": 24, "validation": 9}}
 """Comments by rating: as many toxic ones as among the sentences, or groups could not be compared."""
 MOST_IN_TRAINING = 120  # comments of a rating: more fine ones would make nearly everything fine
@@ -161,7 +150,7 @@ def sentences(path: Path) -> list[dict]:
             found.append({
                 "text": " ".join(row["test_case"].split()), "toxic": int(row["label_gold"] == "hateful"),
                 "group": GROUPS.index(group), "case": cases.index(case), "template": number,
-                "split": SPLITS.index(PARTS[place % len(PARTS)]),
+                "split": SPLITS.index(TEMPLATE_PARTS[place % len(TEMPLATE_PARTS)]),
             })  # fmt: skip
     return found
 

@@ -74,7 +74,12 @@ def conversation() -> None:
         elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
         if is_original and not elsewhere:
             leads = path.suggested is not path.original
-            there = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute) if leads else None
+            suggested = chosen.recipe(path.suggested)
+            there = (
+                BeforeAfter(data, cache.comparison(review, suggested, aim.attribute)).headline
+                if leads
+                else ""
+            )
             elsewhere = unlearn.would_be(there)
         was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
         said = was_for or aiming.still_beyond(comparison, limit), result.who_pays

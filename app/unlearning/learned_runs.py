@@ -26,6 +26,8 @@ class Run:
     """What was to improve; the usual where nobody remembers."""
     judged_by: tuple[Split, ...] = VALIDATION
     """The parts of the data whose people choose."""
+    changed: str = ""
+    """What was changed and how, in short; '' where nobody remembers."""
 
 
 def runs(review: Review) -> list[Run]:
@@ -42,7 +44,7 @@ def runs(review: Review) -> list[Run]:
     for one in sorted(kept.values(), key=lambda one: not one.method):  # ours come last, and are shown first
         there = replace(review, beside=one.id)
         made = Retrained(there, state.aim(), words.way_of(one), words.named(one), one.tolerance)
-        add(Run(made, one.improve, one.judged_by))
+        add(Run(made, one.improve, one.judged_by, words.changed(one)))
     for past in state.history().kept:
         variant = past.variant
         if (
@@ -54,7 +56,14 @@ def runs(review: Review) -> list[Run]:
     for trained in state.trained_here():
         if trained.learnt is not None:
             known = kept.get(trained.variant.review.beside)
-            add(Run(trained.variant, trained.learnt.improve, known.judged_by if known else VALIDATION))
+            add(
+                Run(
+                    trained.variant,
+                    trained.learnt.improve,
+                    known.judged_by if known else VALIDATION,
+                    words.changed(known) if known else "",
+                )
+            )
     return [
         replace(run, variant=_today(run.variant, review))
         for run in found.values()

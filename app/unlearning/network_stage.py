@@ -124,7 +124,7 @@ def offer(review: Review, aim: Aim, tolerance: float, limit: float, shown: Run |
     elif not deeper_job.is_known(run.variant):
         with st.container(border=True, key="offer_deeper"):
             st.markdown(f"**{said.TITLE}**")
-            st.caption(components.plain(f"Kept on this machine: {run.variant.what}."))
+            st.caption(components.plain(f"Kept on this machine: {said.how(run.changed, 1.0)}."))
             st.button("Open it", key="show_deeper", on_click=_go(run), width="stretch")
     else:
         _judged(run, tolerance, limit, is_shown=shown is not None)
@@ -144,7 +144,7 @@ def _judged(run: Run, tolerance: float, limit: float, *, is_shown: bool) -> None
         return
     with st.spinner("Comparing before and after"):
         card = stage.judged(
-            offers.Offer(said.TITLE, stop, best.refusal), variant, said.how(run.variant.what, best.share)
+            offers.Offer(said.TITLE, stop, best.refusal), variant, said.how(run.changed, best.share)
         )
     chosen = is_shown and memory.value(key, stop) == stop
     stage.show(card, limit, chosen, _go(run, stop))

@@ -112,6 +112,13 @@ def named(found: Learned) -> str:
     return f"{found.attribute}: trained beside it, {method.title}, {how}"
 
 
+def changed(found: Learned) -> str:
+    """The same in short: 'last block learned on', 'trained anew by GroupDRO'."""
+    if found.method:
+        return f"trained anew by {METHODS[found.method].title}"
+    return "thresholds moved" if found.change == "threshold" else f"{found.change} learned on"
+
+
 def way_of(found: Learned) -> str:
     """The name of the method by which a network that is kept came about."""
     return TRAINED_BESIDE.name if found.method else LEARN_ON.name

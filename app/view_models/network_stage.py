@@ -46,10 +46,10 @@ def proposal(data: AttributeDataset, change: Change, improve: Improve, time: str
     )
 
 
-def how(what: str, share: float) -> str:
+def how(changed: str, share: float) -> str:
     """What a point on the way changes."""
-    change = what.split(": ", 1)[-1].split(",")[0]
-    return change if share == 1 else f"{change}, {100 * share:g} % of the way"
+    what = changed or "the network below the last layer"
+    return what if share == 1 else f"{what}, {100 * share:g} % of the way"
 
 
 def axes(path: DeeperPath) -> dict[Axis, str]:

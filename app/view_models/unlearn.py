@@ -11,7 +11,7 @@ from app.record.history import History
 from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
-from fmd_core import BiasReport, Comparison, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
+from fmd_core import BiasReport, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
 from fmd_core.measure.bias_functions import Measure
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report import wording
@@ -68,22 +68,14 @@ def standing_on_original(history: History) -> str:
     return f"The slider stands on the original; {name} is in force."
 
 
-def would_be(suggested: Comparison | None) -> str:
-    """What to say while nothing has changed: where our suggestion would lead; None: to leave the model as it is."""
-    if suggested is None:
+def would_be(judged: str) -> str:
+    """What to say while nothing has changed: how our suggestion is judged, in the sentence that would stand there;
+    '' where it is to leave the model as it is."""
+    if not judged:
         return (
             "Nothing has changed yet. Of what the last layer can do, our suggestion is to leave it as it is."
         )
-    judged, right = suggested.judged, suggested.accuracy
-    ends = [end.value for end in (judged.before, judged.after, right.before, right.after)]
-    if any(end is None for end in ends):
-        return "Nothing has changed yet: this is the original model."
-    bias = [figures.points(end) for end in ends[:2] if end is not None]
-    share = [figures.percent(end, 0) for end in ends[2:] if end is not None]
-    return (
-        f"Nothing has changed yet. Our suggestion takes the {wording.bias_name(suggested)} from {bias[0]} to {bias[1]} "
-        f"points; {share[1]} would be right instead of {share[0]}."
-    )
+    return f"Nothing has changed yet. Our suggestion is judged {judged[:1].lower()}{judged[1:]}"
 
 
 def axes(path: UnlearningPath, measure: Measure) -> dict[Axis, str]:

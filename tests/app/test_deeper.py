@@ -220,6 +220,22 @@ def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_p
     assert test.button(key="show_deeper").label == (
         "Shown now" if words.suggested_stop(path) == "75 %" else "Show “Deeper”"
     )
+    at = {"25 %": replace(network, share=0.25), "75 %": made}
+    said = cache.stage_answers(REVIEW, "colour", None, 24, (None, *at.values()), network.review.beside)
+    pairs = cache.stage(REVIEW, "colour", None, 24, network.review.beside)
+    for answers, variant in zip(
+        said[1:], at.values(), strict=True
+    ):  # what twins are said to get is what Apply gives
+        head = cache.head(REVIEW, variant)
+        for own, side in zip(answers, (pairs.favoured, pairs.other), strict=True):
+            assert own.tolist() == head.probabilities(side.features).argmax(axis=1).tolist()
+    plain = cache.stage(REVIEW, "colour", None, 24)
+    assert pairs.favoured.rows.tolist() == plain.favoured.rows.tolist()  # and they are the same twins
+    first = [
+        cache.head(REVIEW, None).probabilities(s.features).argmax(axis=1)
+        for s in (plain.favoured, plain.other)
+    ]
+    assert said[0].tolist() == [found.tolist() for found in first]
     back = test.button(key="show_recommended").click().run()
     assert back.select_slider(key=state_key(back)).value != "0 (original)"
     assert not [s for s in back.select_slider if s.key == key]

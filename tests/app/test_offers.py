@@ -5,8 +5,9 @@ from dataclasses import replace
 from app import cache
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.view_models import offers
+from app.view_models import offers, unlearn
 from fmd_core.intervals import Estimate
+from fmd_core.measure.verdict.values import Measure, Outcome
 
 REVIEW, AIM = Review(), Aim(("colour",))
 
@@ -39,3 +40,25 @@ def test_where_no_group_has_enough_people_it_cannot_be_said_who_pays():
     )
     rows = card(replace(found, groups=few, intersections=(), cells=()))
     assert rows["Pays"] == rows["Gains"] == "cannot be said: no group has enough people"
+
+
+def test_a_target_that_held_before_is_not_called_reached():
+    found = next(f for f in cache.verdict(REVIEW, None).findings if f.measure is Measure.BIAS)
+
+    def reach(before, after, refusal=""):
+        ends = [None if end is None else replace(found, outcome=end) for end in (before, after)]
+        return offers.card(offers.Offer("Deeper", "100 %", refusal), comparison(), *ends, "").reach
+
+    assert reach(Outcome.BEYOND, Outcome.WITHIN) == "reaches"
+    assert reach(Outcome.WITHIN, Outcome.WITHIN) == "stays within"
+    assert reach(Outcome.UNKNOWN, Outcome.WITHIN) == "reaches"
+    assert reach(Outcome.WITHIN, Outcome.BEYOND) == "misses"
+    assert reach(Outcome.BEYOND, Outcome.UNKNOWN) == reach(None, None) == "cannot be said"
+    assert reach(Outcome.WITHIN, Outcome.WITHIN, "accuracy falls") == "refused"
+
+
+def test_who_pays_for_our_suggestion_is_said_before_anything_is_applied():
+    assert unlearn.would_be("Mixed: the bias falls; 5 groups lose accuracy.") == (
+        "Nothing has changed yet. Our suggestion is judged mixed: the bias falls; 5 groups lose accuracy."
+    )
+    assert "leave it as it is" in unlearn.would_be("")

@@ -187,7 +187,7 @@ def in_force(test) -> str:
 def test_unlearn_starts_at_the_original(open_page):
     test = open_page("unlearn")
     assert titles(test).startswith(
-        "Nothing has changed yet. Our suggestion takes the colour bias from 64.1 to 15.8 points"
+        "Nothing has changed yet. Our suggestion is judged improved: the colour bias falls from 64.1 to 15.8"
     )
     assert in_force(test) == cache.classifier(REVIEW).head.fingerprint[:16]
 

@@ -11,6 +11,7 @@ work       jobs, networks that were trained on, files that were opened
 from app.session.state.choices import (
     DEFAULT_K,
     NETWORK,
+    ORIGINAL_STOP,
     RANKED,
     STOP,
     aim,
@@ -96,6 +97,7 @@ from app.session.state.written import (
 __all__ = [
     "DEFAULT_K",
     "NETWORK",
+    "ORIGINAL_STOP",
     "RANKED",
     "RATIO",
     "STOP",

@@ -9,6 +9,7 @@ from app.record.review import Aim, Asked, WorstGroup
 from app.record.variants import Sweep
 from app.session import memory
 from app.session.state.reviews import review
+from fmd_core.figures import strength_label
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ DEFAULT_K = 100  # harmful samples to unlearn
 NETWORK = "network_on_stage"  # which network that learned on the Fix page's slider leads to
 RANKED = 50  # harmful samples that are listed
 STOP = "stop_"  # the beginning of the key of every strength
+ORIGINAL_STOP = strength_label(0)  # where every slider of strengths begins; an address leaves it out
 
 
 def attribute() -> str:

@@ -100,7 +100,16 @@ def parse_reference(text: str) -> tuple[str, dict[str, str]]:
 
 
 def load_dataset(name: str, **options: str) -> AttributeDataset:
-    """A data set by reference, or by family and options: load_dataset("celeba", target="Smiling")."""
+    """A data set by reference, or by family and options: load_dataset("celeba", target="Smiling").
+
+    A reference is what `reference` writes: a name of FAMILIES, and options behind a question mark. Samples are read
+    when they are asked for.
+
+    Raises
+    ------
+    DataError
+        For an unknown name or option, and for files that are missing, broken or changed.
+    """
     family, chosen = parse_reference(reference(name, **options) if options else name)
     return FAMILIES[family].load(chosen)
 

@@ -133,6 +133,27 @@ def bias_changes(
     """`compare(...).judged` alone, by the attribute of each of the `twins` (with their placebo, if any),
     which stands as the change's group: from one bootstrap, and without the groups of people.
 
+    Parameters
+    ----------
+    before, after
+        Two heads on the same features.
+    dataset, features
+        Held-out people, n of them; everybody in `twins` must be among them.
+    twins
+        Pairs and their placebo (None: there is none), an attribute each.
+    measure
+        What counts as bias.
+
+    Returns
+    -------
+    list of Change
+        Shares in [0, 1] with 95 % intervals, in the order of `twins`; without a figure where too few can be asked.
+
+    Raises
+    ------
+    DataError
+        Where somebody in the twins is not among the features.
+
     Examples
     --------
     >>> after = path.suggested.result.head
@@ -155,6 +176,9 @@ def candidate_biases(
     measure: Measure = "counterfactual",
 ) -> list[Change]:
     """The same of two models that read different features: before and after by each attribute.
+
+    Raises DataError where people or twins are not the same on both sides, or somebody in the pairs is not among the
+    features.
 
     Examples
     --------

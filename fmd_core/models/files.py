@@ -104,8 +104,8 @@ def _stored(encoder: Encoder) -> tuple[dict[str, str], Mapping[str, Array]]:
 def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
     """Open a classifier written by `save_classifier`. Nothing in the file is ever executed.
 
-    `encoder` takes the place of one that is installed beside. Raises ModelError, which says how to install it, where
-    that is missing.
+    `encoder` takes the place of one that is installed beside. Raises ModelError for a file that is none or is damaged,
+    and, with how to install it, where what is installed beside is missing.
     """
     with _opened(path) as file:
         metadata, depth = _description(file, path.name)

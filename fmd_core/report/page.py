@@ -51,8 +51,8 @@ def render_page(
     """A report, as `build_report` or `read_report` give it, as one HTML page.
 
     `pictures` are data URIs by row, `twins` those of the pair on the first page; a report that was read from
-    JSON has none, and says so. `opened` is what to say at the top of one that was opened again. All texts of a report are
-    escaped: they may come from anybody.
+    JSON has none, and says so. `opened` is what to say at the top of one that was opened again. All texts of a report
+    are escaped: they may come from anybody.
     """
     method = _method(report.settings.strategy)
     forgets = report.forgetting is not None or (method is not None and method.forgets)

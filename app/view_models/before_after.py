@@ -15,7 +15,7 @@ from app.view_models import proof
 from fmd_core import AttributeDataset, Change, Comparison, figures
 from fmd_core.data import Array
 from fmd_core.intervals import MIN_PEOPLE, Estimate
-from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
 from fmd_core.report import wording
 
 EXAMPLES = 10

@@ -21,8 +21,10 @@ from fmd_core.forget.erasure import Erased
 from fmd_core.forget.probes import Kind, ProbeResult, probe
 from fmd_core.heads.linear import LinearHead
 from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.candidates import Candidate
 from fmd_core.measure.changes import Change, rate_changes
-from fmd_core.measure.comparison import Candidate, Comparison, compare_candidates
+from fmd_core.measure.comparing import compare_candidates
+from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, one_line, table

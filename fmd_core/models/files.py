@@ -36,8 +36,8 @@ OWN_FORMAT = "fmd-classifier-2"
 FORMATS = (FORMAT, OWN_FORMAT)
 RESTORERS: dict[str, str] = {
     "onnx": "fmd_core.models.onnx_door.encoder",
-    "hugging_face": "fmd_core.models.hugging_face",
-    "hugging_face_text": "fmd_core.models.hugging_face_text",
+    "hugging_face": "fmd_core.models.hugging_face.pictures",
+    "hugging_face_text": "fmd_core.models.hugging_face.texts",
     "skops": "fmd_core.models.skops_file",
 }
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""

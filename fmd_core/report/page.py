@@ -21,7 +21,11 @@ from fmd_core.report.differing import differing
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import DOUBTED, PICTURES, REMARKS
-from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
+from fmd_core.report.schema import Report
+from fmd_core.report.schema.held_out import ChangedAnswer, Measured
+from fmd_core.report.schema.steps import Current
+from fmd_core.report.schema.summary import FirstPage
+from fmd_core.report.schema.teaching import GroupCheck, ScoreCheck
 from fmd_core.report.sections import EFFECTS
 from fmd_core.report.typeface import embedded
 

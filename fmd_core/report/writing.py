@@ -23,7 +23,8 @@ from fmd_core.report.evidence import Decision, Evidence, Step
 from fmd_core.report.first_page import first_page
 from fmd_core.report.measured import PICTURES, REMARKS, forgetting, measured
 from fmd_core.report.page import render_page
-from fmd_core.report.schema import Report, Seeds
+from fmd_core.report.schema import Report
+from fmd_core.report.schema.subject import Seeds
 from fmd_core.report.twin import portraits
 from fmd_core.twins.pairs import PAIR_SEED
 from fmd_core.unlearn.rivals import RANDOM_SEED

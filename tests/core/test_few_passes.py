@@ -86,6 +86,50 @@ def test_where_the_passes_do_not_suffice_all_samples_are_solved_with(case, monke
 
 
 @pytest.mark.usefixtures("many")
+def test_other_samples_than_those_of_the_curvature_get_scores_of_their_own(case):
+    """The passes give the products of the samples that they read, in their order."""
+    head, train, bias = case
+    rhs, curvature = bias.gradient(head), fmd.fit_curvature(head, train, damping=DAMPING)
+    turned = np.random.default_rng(0).permutation(N)
+    for others in (train.subset(turned), train.subset(slice(0, 500)), train.subset(slice(0, N))):
+        found = curvature.gradient_products(head, others, rhs, ignore_progress)
+        expected = head.gradient_products(others.features, others.labels, curvature.solve(rhs))
+        assert np.abs(found - expected).max() < 5e-3 * np.abs(expected).max()
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("size", [1e-60, 1e-30, 1.0, 1e30])
+def test_however_small_the_gradient_is_scores_are_in_proportion_to_it(case, size):
+    """Products are taken in float32, which ends at 1e-45."""
+    head, train, bias = case
+    rhs, curvature = bias.gradient(head), fmd.fit_curvature(head, train, damping=DAMPING)
+    whole = curvature.gradient_products(head, train, rhs, ignore_progress)
+    found = curvature.gradient_products(head, train, size * rhs, ignore_progress)
+    np.testing.assert_allclose(found / size, whole, rtol=1e-6)
+    assert not curvature.gradient_products(head, train, 0 * rhs, ignore_progress).any()
+
+
+@pytest.mark.usefixtures("many")
+def test_two_who_ask_at_once_get_what_each_gets_alone(case):
+    """All visitors share a curvature: whoever comes in between changes nothing."""
+    head, train, bias = case
+    one = bias.gradient(head)
+    two = np.random.default_rng(1).standard_normal(head.n_parameters)
+    curvature = fmd.fit_curvature(head, train, damping=DAMPING)
+    alone = [curvature.gradient_products(head, train, rhs, ignore_progress) for rhs in (one, two)]
+    for asked in (curvature, fmd.fit_curvature(head, train, damping=DAMPING)):  # known before, and not
+        between = []
+
+        def comes_in(share, asked=asked, between=between):
+            if share > 0.2 and not between:
+                between.append(asked.gradient_products(head, train, two, ignore_progress))
+
+        found = asked.gradient_products(head, train, one, comes_in)
+        for told, expected in zip((found, *between), alone, strict=True):
+            assert np.abs(told - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.usefixtures("many")
 def test_a_stop_is_heard_between_the_passes(case):
     head, train, bias = case
     heard = []

@@ -42,7 +42,7 @@ def prepare(page: Page, name: str) -> None:
     if name == "start":
         page.get_by_text("% of 450 held-out").wait_for()
     if name == "harmful":
-        page.get_by_role("list", name="Harmful training samples").get_by_role("button").first.click()
+        page.get_by_role("list", name="Harmful training digits").get_by_role("button").first.click()
         page.get_by_text("Fitted again without it").wait_for()
     if name == "feature_unlearning":
         page.get_by_role("heading", name="What it does to the answers").wait_for()

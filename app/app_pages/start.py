@@ -61,6 +61,9 @@ def bring_your_own() -> None:
             width="stretch",
         )
         if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
+            from app.opening import data_forms  # for which the first page does not wait
+
+            data_forms.ask_for_other_data()
             st.switch_page("app_pages/data.py")
 
 

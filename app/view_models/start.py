@@ -9,6 +9,7 @@ import numpy as np
 from app.view_models.texts import Sentences
 from fmd_core import AttributeDataset, Classifier, Estimate, figures
 from fmd_core.data import SPLITS, Split
+from fmd_core.measure.verdict.sentences import attribute_name
 
 ROLES: dict[Split, str] = {
     "train": "taught the model",
@@ -98,6 +99,19 @@ def build_loaded(
         ],
         notes=data.notes_of_people if another_system else data.notes,
     )
+
+
+def about(data: AttributeDataset, *, another_system: bool = False) -> tuple[str, str]:
+    """What the data under review are, as a headline and a lead."""
+    attributes = figures.listed([attribute_name(data, name) for name in data.attributes])
+    headline = (
+        f"{data.name}: {figures.counted(len(data), data.unit)}. The answer is {data.target.name}; {attributes} should "
+        "not matter."
+    )
+    if another_system:
+        return headline, "What another system answered came with them."
+    parts = figures.listed([f"{figures.count(len(data.rows(split)))} {ROLES[split]}" for split in SPLITS])
+    return headline, f"Shared out in four, nobody twice: {parts}."
 
 
 def accuracy(data: AttributeDataset, measured: Estimate | None, model: Classifier | None = None) -> str:

@@ -109,7 +109,7 @@ PAINTED = """k => new Promise(done => {
   const begun = performance.now();
   const next = () => {
     const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);  // of components
-    const shown = 'ul.gallery[aria-label="Harmful training samples"] img';  // not those of the panel beside it
+    const shown = 'ul.gallery[aria-label="Harmful training digits"] img';  // not those of the panel beside it
     const pictures = roots.flatMap(root => [...root.querySelectorAll(shown)]);
     const all = pictures.length === k && pictures.every(p => p.complete && p.naturalWidth);
     all ? requestAnimationFrame(() => done(performance.now() - begun)) : requestAnimationFrame(next);
@@ -121,7 +121,7 @@ PAINTED = """k => new Promise(done => {
 def galleries(page: Page, k: int) -> list[float]:
     """Milliseconds from Enter in the field K to the frame in which every picture is decoded, three times
     from another K, by the browser's own clock."""
-    field, times = page.get_by_role("spinbutton", name="How many (K)"), []
+    field, times = page.get_by_role("spinbutton", name="How many", exact=True), []
     for _ in range(3):
         for size in (10, k):
             field.fill(str(size))

@@ -32,7 +32,7 @@ ALLOWED = (
     ),
 )
 
-HARMFUL, CHANGED = "Harmful training samples", "Whose answer changed"
+HARMFUL, CHANGED = "Harmful training digits", "Whose answer changed"
 LOOK = """async () => {
   const found = await axe.run(document, {resultTypes: ['violations'], elementRef: true});
   return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).flatMap(v => v.nodes.map(n => ({

@@ -1,8 +1,9 @@
 """How fast the dashboard feels: first paint, reruns, slider moves and page switches in Chromium.
 
-    python tests/benchmarks/app_speed.py [--loaded]
+    python tests/benchmarks/app_speed.py [--loaded] [--quick]
 
-With `--loaded`, what follows the first finding waits until the background loading is over.
+With `--loaded`, what follows the first finding waits until the background loading is over; `--quick` shows with few
+moves that everything works.
 Prints a Markdown table and keeps it in tests/benchmarks/results/. Nothing is asserted.
 """
 
@@ -31,11 +32,12 @@ sys.path.insert(0, str(ROOT))
 from app import cache  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.serving import warmup  # noqa: E402
-from tests.benchmarks.timing import blas  # noqa: E402
+from tests.benchmarks.timing import blas, results_folder  # noqa: E402
 from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
-MOVES = 30
+QUICK = "--quick" in sys.argv
+MOVES = 3 if QUICK else 30
 
 
 def start_server() -> tuple[subprocess.Popen[bytes], str, float]:
@@ -213,8 +215,8 @@ def main() -> None:
     lines.append(row("server time of a strength move, whole page", server_moves()))
     table = f"BLAS: {blas()}.\n\n" + "\n".join(lines) + "\n"
     print(table)
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
+    results = results_folder(quick=QUICK)
+    results.mkdir(parents=True, exist_ok=True)
     (results / "app_speed.md").write_text(table)
 
 

@@ -63,17 +63,17 @@ class FewPasses:
         """Each sample's loss gradient times x (p,), with (H + damping I) x = `rhs` up to `RELATIVE_RESIDUAL`, (n,).
         Raises NotSolved."""
         passes, rows, largest = count(1), self._rows, 0.0
+        walked = _Walked()  # of this request alone: several ask at once
 
         def product(direction: Array) -> Array:
             nonlocal largest
             progress(min(0.95, next(passes) / USUAL_PASSES))
-            bent = rows.product(direction)
+            bent = rows.product(direction, walked)
             largest = max(largest, float(direction @ bent) / float(direction @ direction))
             return bent
 
-        rows.forget()
         found = conjugate_gradients(
-            product, rhs, self._ease, RELATIVE_RESIDUAL, MOST_PRODUCTS, taken=rows.take
+            product, rhs, self._ease, RELATIVE_RESIDUAL, MOST_PRODUCTS, taken=walked.take
         )
         # How far rounding may have led the residual off (van der Vorst and Ye, SIAM J. Sci. Comput. 2000).
         drift = np.finfo(rows.features.dtype).eps * largest * np.linalg.norm(found) / np.linalg.norm(rhs)
@@ -81,7 +81,7 @@ class FewPasses:
             left = np.linalg.norm(rows.product(found) - rhs)
             if not left <= TRUSTED_RESIDUAL * np.linalg.norm(rhs):  # also where it is not a number
                 raise NotSolved
-        return rows.loss_slopes(labels)
+        return rows.loss_slopes(labels, walked)
 
     @cached_property
     def _ease(self) -> Product:
@@ -104,6 +104,23 @@ class FewPasses:
         )
 
 
+class _Walked:
+    """What the steps of one request do to each sample's logits, in contrasts."""
+
+    def __init__(self) -> None:
+        self.change: Array | None = None
+        """Along the direction that was multiplied last, (K - 1, n)."""
+        self.moved: Array | None = None
+        """All steps taken, (K - 1, n)."""
+
+    def take(self, step: float) -> None:
+        """Move along the direction that was multiplied last."""
+        if self.change is None:
+            raise ValueError("no product was made yet")
+        taken = self.change.dtype.type(step) * self.change
+        self.moved = taken if self.moved is None else self.moved + taken
+
+
 class _Rows:
     """Samples, and the product of their damped curvature with a direction. What is small for each sample lies (classes,
     samples): reductions over a handful of classes are fast along that axis."""
@@ -112,10 +129,6 @@ class _Rows:
         self.head, self.features, self.damping = head, features, damping
         self.weights = weights.astype(features.dtype)
         self._probabilities: Array | None = None
-        self._change: Array | None = None
-        """What the last product's direction does to each sample's logits, in contrasts, (K - 1, n)."""
-        self._moved: Array | None = None
-        """The same of all steps taken."""
 
     def some(self, n: int) -> _Rows:
         """Random ones, who weigh as much as all."""
@@ -125,19 +138,8 @@ class _Rows:
         raised = weights * (self.weights.sum(dtype="float64") / weights.sum(dtype="float64"))
         return _Rows(self.head, self.features[rows], raised, self.damping)
 
-    def forget(self) -> None:
-        """No step is taken yet."""
-        self._moved = None
-
-    def take(self, step: float) -> None:
-        """Move along the last product's direction."""
-        if self._change is None:
-            raise ValueError("no product was made yet")
-        taken = self._change.dtype.type(step) * self._change
-        self._moved = taken if self._moved is None else self._moved + taken
-
-    def product(self, direction: Array) -> Array:
-        """(H + damping I) times `direction` (p,)."""
+    def product(self, direction: Array, walked: _Walked | None = None) -> Array:
+        """(H + damping I) times `direction` (p,); `walked` is told what the direction does to each sample."""
         head, dtype, n = self.head, self.features.dtype, len(self.features)
         width, contrasts = head.n_classes - 1, head.contrasts.astype(dtype)
         own, turned = (v.reshape(width, -1).astype(dtype) for v in (head.theta, direction))
@@ -153,18 +155,20 @@ class _Rows:
             bent = self._bent(answers[:, part], change, self.weights[part], contrasts)
             total[:, :-1] += bent[0] @ x if width == 1 else bent @ x
             total[:, -1] += bent.sum(axis=1)
-        self._probabilities, self._change = answers, changes
+        self._probabilities = answers
+        if walked is not None:
+            walked.change = changes
         return total.ravel() + self.damping * direction
 
-    def loss_slopes(self, labels: Array) -> Array:
+    def loss_slopes(self, labels: Array, walked: _Walked) -> Array:
         """Slope of each sample's loss along all steps taken, (n,)."""
         found = np.zeros(len(labels))
-        if self._probabilities is None or self._moved is None:
+        if self._probabilities is None or walked.moved is None:
             return found
         expand = self.head.contrasts.T.astype(self.features.dtype)
         for start in range(0, len(labels), SLOPE_ROWS):
             part = slice(start, start + SLOPE_ROWS)
-            change = expand @ self._moved[:, part]
+            change = expand @ walked.moved[:, part]
             found[part] = _error_products(self._probabilities[:, part], labels[part], change)
         return found
 

@@ -153,9 +153,10 @@ def test_sure_samples_keep_their_order(case):
     sure, weights = head.rescaled(0.02), np.full(N, 1 / N)
     direction = np.random.default_rng(0).standard_normal(head.n_parameters)
     rows = few_passes._Rows(sure, train.features, weights, DAMPING)
-    rows.product(direction)
-    rows.take(1.0)
-    products = rows.loss_slopes(train.labels)
+    walked = few_passes._Walked()
+    rows.product(direction, walked)
+    walked.take(1.0)
+    products = rows.loss_slopes(train.labels, walked)
     exact = sure.gradient_products(train.features.astype("float64"), train.labels, direction)
     told = np.abs(exact) > 1e-9  # below it float64 has the same trouble
     assert np.median(np.abs(products[told] / exact[told] - 1)) < 1e-3
@@ -168,9 +169,9 @@ def test_an_answer_that_rounding_may_have_led_off_is_put_back_in(case, monkeypat
     head, train, bias = case
     passes, product = [], few_passes._Rows.product
 
-    def counted(self, direction):
+    def counted(self, direction, walked=None):
         passes.append(len(self.features))
-        return product(self, direction)
+        return product(self, direction, walked)
 
     monkeypatch.setattr(few_passes._Rows, "product", counted)
     usual = fmd.fit_curvature(head, train, damping=DAMPING).few_passes

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # below). What it cannot say stands here: nothing imports in a circle, what lies flat, who may import torch.
 MOST_FLAT = 12
 TORCH_USERS = {
-    "fmd_core.datasets.public.celeba",  # its download only
+    "fmd_core.datasets.public.celeba.download",
     "fmd_core.kinds.kind",
     "fmd_core.kinds.image",
     "fmd_core.models.preprocess",

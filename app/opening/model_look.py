@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.opening import uploads
+from app.opening.looks import Looks
 from app.view_models import models
 from app.widgets import components
 from fmd_core import ModelError
@@ -20,8 +19,6 @@ from fmd_core.models.intake import intake
 from fmd_core.models.intake.file_doors import FileDoor, find_door, other_kind
 from fmd_core.models.intake.refusals import with_file
 from fmd_core.models.preprocess import Preprocess
-
-MOST_LOOKS = 8
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,12 @@ class Look:
     says_preprocess: bool = False
 
 
-_looks: OrderedDict[str, Look | models.Refused] = OrderedDict()
-_lock = threading.Lock()
+_looks: Looks[Look | models.Refused] = Looks(most=8)
 
 
 def look(given: UploadedFile) -> Look | models.Refused:
     """What a file is, or why it is refused; looked at once."""
-    with _lock:
-        if given.file_id in _looks:
-            return _looks[given.file_id]
-    found = _look(given)
-    with _lock:
-        _looks[given.file_id] = found
-        while len(_looks) > MOST_LOOKS:
-            _looks.popitem(last=False)
-    return found
+    return _looks.of(given, _look)
 
 
 def _look(given: UploadedFile) -> Look | models.Refused:

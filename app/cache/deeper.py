@@ -11,7 +11,7 @@ from app.record.review import Review
 from app.record.variants import Retrained
 from fmd_core.data import SPLITS
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
-from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
+from fmd_core.study.deeper import asked, interrupted, learning_at_once, mixture, take_turns
 from fmd_core.study.learned import Learned, choosers_of, learned_from
 from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
@@ -35,9 +35,10 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
     everybody."""
     data, settings = dataset(review), DeeperSettings(reach, improve)
     everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
+    networks = 1 + take_turns(data, attribute, improve)
     return seconds_needed(
-        classifier(plain(review)), data, attribute, settings, besides=everybody,
-        halves=1 + take_turns(data, attribute, improve),
+        classifier(plain(review)), data, attribute, settings, besides=everybody, halves=networks,
+        at_once=learning_at_once(networks),
     )  # fmt: skip
 
 

@@ -187,7 +187,7 @@ class Learner:
         steps, standing = self.settings.steps, self.standing()
         means = {} if kept is None else kept.resume(standing)
         found = {step: self._frozen(mean, step) for step, mean in means.items()}
-        begin = self._reading
+        begin = self.reading
         losses = self.losses(lambda share: progress(begin * share))
         for step in range(1 + max(found, default=0), steps[-1] + 1):
             loss = next(losses)
@@ -220,11 +220,29 @@ class Learner:
         return answers
 
     @property
-    def _reading(self) -> float:
+    def reading(self) -> float:
         """Share of the work that reading is, before anything is learned."""
         if self.settings.improve == "twins":
             return 0.3 if self.material.pools_twins else 0.0
+        if self.material.is_read:
+            return 0.0
         return 0.1 if self.material.trunk is None else 0.3
+
+    def read(self, progress: Callable[[float], None] = ignore_progress) -> None:
+        """Read those who teach by their groups, and make of them what the trunk makes, unless another learner of the
+        material has. Twins are read as they are drawn."""
+        material = self.material
+        if self.settings.improve == "twins" or material.is_read:
+            return
+        held = 1.0 if material.trunk is None else 1 / 3
+        material.hold(lambda share: progress(held * share))
+        if material.trunk is not None:
+            self._pool(lambda share: progress(held + (1 - held) * share))
+        material.is_read = True
+
+    def _pool(self, progress: Callable[[float], None] = ignore_progress) -> tuple[Array, Array]:
+        everybody = group_weights(self.material.groups, self.settings.emphasis)
+        return self.material.pool(everybody, self.seed, progress)
 
     def losses(self, progress: Callable[[float], None] = ignore_progress) -> Iterator[torch.Tensor]:
         """A loss for each step; `progress` is told what share of the reading is done."""
@@ -272,8 +290,7 @@ class Learner:
         import torch
 
         material = self.material
-        trunk_share = 0.0 if material.trunk is None else 2 / 3
-        material.hold(lambda share: progress((1 - trunk_share) * share))
+        self.read(progress)
         if material.trunk is None:
 
             def fresh() -> tuple[torch.Tensor, Array]:
@@ -281,10 +298,7 @@ class Learner:
                 return material.lit_anew(material.read(places), self.generator), places
 
             return fresh
-        everybody = group_weights(material.groups, self.settings.emphasis)
-        pool, drawn = material.pool(
-            everybody, self.seed, lambda share: progress(1 - trunk_share + trunk_share * share)
-        )
+        pool, drawn = self._pool()
         ours = np.flatnonzero(weights[drawn] > 0)
 
         def made() -> tuple[torch.Tensor, Array]:

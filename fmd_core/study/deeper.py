@@ -274,7 +274,7 @@ def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings
     if len(np.unique(labels)) < len(data.target.levels):
         return None  # of a class that nobody shows nothing can be given back
     groups = labels * len(column.levels) + column.codes[rows]
-    return prior_correction(labels, groups, settings.emphasis)
+    return prior_correction(labels, groups, settings.drawn_by_group)
 
 
 def _parts(turns: Turns) -> tuple[Split, ...]:

@@ -32,12 +32,15 @@ Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins", "parity", "opportunity", "worst group"]
 REACHES: tuple[Reach, ...] = get_args(Reach)
 STEPS = {"groups": (100, 200, 400, 800), "twins": (700,)}
-WHOLE_STEPS = {"groups": (200, 400, 600), "twins": (400, 800, 1600)}
+WHOLE_STEPS = {"groups": (400, 800, 1200), "twins": (400, 800, 1600)}
 """Steps after which the running mean of the weights is kept; a whole network has others. All aims but twins take
-those of groups. Of twins the rate falls to 0, so that what is kept before the end is worth little: above the trunk,
-where all of it takes seconds, it is not kept."""
-EMPHASIS = 0.5
-LEARNING_RATE = {"groups": 5e-4, "twins": 1e-3}
+those of groups. Of twins what is kept before the end is worth little, since the rate falls: above the trunk, where all
+of it takes seconds, it is not kept."""
+EMPHASIS: dict[Improve, float] = {
+    "groups": 1.0, "worst group": 0.5, "parity": 0.5, "opportunity": 0.5, "twins": 0.0,
+}  # fmt: skip
+"""lambda, how much of the draws groups share evenly. `docs/deeper_tried.md` says who chose it."""
+LEARNING_RATE = 1e-3  # at the beginning; it falls to 0 as a cosine does
 DECAY = 0.98  # of the running mean of the weights
 
 
@@ -47,8 +50,8 @@ class DeeperSettings:
 
     reach: Reach = "whole network"
     improve: Improve = "groups"
-    emphasis: float = EMPHASIS
-    """lambda in [0, 1]: 0 draws every person alike, 1 every group."""
+    emphasis: float | None = None
+    """lambda in [0, 1]: 0 draws every person alike, 1 every group; None: what suits the aim."""
     kept: tuple[int, ...] | None = None
     """Steps whose weights are kept, ascending; None: what suits reach and aim."""
 
@@ -56,8 +59,8 @@ class DeeperSettings:
         for what, value, known in (("reach", self.reach, Reach), ("aim", self.improve, Improve)):
             if value not in get_args(known):
                 raise DataError(f"Unknown {what} '{value}'. Choose one of: {', '.join(get_args(known))}.")
-        if not 0 <= self.emphasis <= 1:
-            raise DataError(f"The emphasis on groups lies between 0 and 1, got {self.emphasis:g}.")
+        if not 0 <= self.drawn_by_group <= 1:
+            raise DataError(f"The emphasis on groups lies between 0 and 1, got {self.drawn_by_group:g}.")
         steps = self.steps
         if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
             raise DataError(f"The steps that are kept must ascend from 1 on, got {steps}.")
@@ -69,8 +72,13 @@ class DeeperSettings:
         return usual[self.recipe] if self.kept is None else self.kept
 
     @property
+    def drawn_by_group(self) -> float:
+        """lambda: how much of the draws groups share evenly."""
+        return EMPHASIS[self.improve] if self.emphasis is None else self.emphasis
+
+    @property
     def recipe(self) -> str:
-        """Whose steps and learning rate are used: 'twins' or 'groups'."""
+        """Whose steps are used: 'twins' or 'groups'."""
         return "twins" if self.improve == "twins" else "groups"
 
 
@@ -146,7 +154,8 @@ def checkpoints_of(
     read: Sequence[Split] = TEACHERS,
 ) -> Checkpoints:
     """Where the kept points of one request lie while it is under way; `read` are the parts of its `Material`."""
-    request = repr((attribute, settings, settings.steps, seed, tuple(teachers), tuple(read)))
+    chosen = settings, settings.steps, settings.drawn_by_group
+    request = repr((attribute, *chosen, seed, tuple(teachers), tuple(read)))
     return Checkpoints.of(classifier.fingerprint, dataset.fingerprint, request)
 
 
@@ -208,10 +217,8 @@ class Learner:
 
         whole = torch.nn.Sequential(self.learns, self.top)
         mean = AveragedModel(whole, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        last, recipe = self.settings.steps[-1], self.settings.recipe
-        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE[recipe], weight_decay=1e-4)
-        falls = recipe == "twins"
-        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, last) if falls else None
+        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.settings.steps[-1])
         return Standing(whole, mean, optimiser, falling, self.rng, self.generator, self.objective)
 
     def answers_of(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -241,7 +248,7 @@ class Learner:
         material.is_read = True
 
     def _pool(self, progress: Callable[[float], None] = ignore_progress) -> tuple[Array, Array]:
-        everybody = group_weights(self.material.groups, self.settings.emphasis)
+        everybody = group_weights(self.material.groups, self.settings.drawn_by_group)
         return self.material.pool(everybody, self.seed, progress)
 
     def losses(self, progress: Callable[[float], None] = ignore_progress) -> Iterator[torch.Tensor]:
@@ -251,7 +258,7 @@ class Learner:
             yield from twin_losses(material, self._twin_draws(progress), self.answers_of)
             return
         weights = np.zeros(len(material.rows))
-        weights[taught] = group_weights(material.groups[taught], self.settings.emphasis)
+        weights[taught] = group_weights(material.groups[taught], self.settings.drawn_by_group)
         draws = self._draws(weights, progress)
         drawn_by = weights * (len(taught) / len(weights))  # as if those who teach were everybody
         yield from group_losses(self.objective, material, draws, self.answers_of, drawn_by)

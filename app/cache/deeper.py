@@ -11,12 +11,12 @@ from app.record.review import Review
 from app.record.variants import Retrained
 from fmd_core.data import SPLITS
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
-from fmd_core.study.deeper import asked, interrupted, learning_at_once, mixture, take_turns
+from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
 from fmd_core.study.learned import Learned, choosers_of, learned_from
 from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, learning_at_once
 
 THE_NETWORK = 1  # stands for its steps: of several networks one is kept
 

@@ -23,7 +23,6 @@ from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
 from fmd_core.models.side_by_side import SideBySide, beside
-from fmd_core.running.free_cores import free_cores
 from fmd_core.showing import one_line
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import at_once, part
@@ -41,6 +40,7 @@ from fmd_core.unlearn.deeper.training import (
     averaged,
     check_aim,
     checkpoints_of,
+    learning_at_once,
     train_deeper,
 )
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -232,14 +232,6 @@ def interrupted(
         checkpoints_of(study.model, study.data, attribute, settings, seed + place, teachers, read)
         for place, (teachers, _) in enumerate(turns)
     )
-
-
-def learning_at_once(networks: int) -> int:
-    """How many of so many networks learn at the same time: each in a thread of its own, where processors are free that
-    torch does not use already. What they learn does not depend on it."""
-    import torch
-
-    return max(1, min(networks, free_cores() // torch.get_num_threads()))
 
 
 def _learned(

@@ -20,6 +20,7 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
 from fmd_core.models.training import feature_scale, with_feature_scale
+from fmd_core.running.free_cores import free_cores
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints, Standing
 from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material, two_levels
 from fmd_core.unlearn.deeper.objectives import GROUP_OBJECTIVES, group_losses, group_weights, twin_losses
@@ -157,6 +158,14 @@ def checkpoints_of(
     chosen = settings, settings.steps, settings.drawn_by_group
     request = repr((attribute, *chosen, seed, tuple(teachers), tuple(read)))
     return Checkpoints.of(classifier.fingerprint, dataset.fingerprint, request)
+
+
+def learning_at_once(networks: int) -> int:
+    """How many of so many networks learn at the same time: each in a thread of its own, where processors are free that
+    torch does not use already. What they learn does not depend on it."""
+    import torch
+
+    return max(1, min(networks, free_cores() // torch.get_num_threads()))
 
 
 class Learner:

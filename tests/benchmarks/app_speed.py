@@ -146,6 +146,7 @@ def server_moves() -> list[float]:
     threadpool_limits(1, user_api="blas")
     warmup._done.set()
     cache.warm(Review())
+    cache.warm_scores(Review())  # else the page prepares them in a job
     page = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=90).run()
     page = page.switch_page("app_pages/unlearn.py").run()
     gc.collect()
@@ -212,12 +213,18 @@ def main() -> None:
             process.send_signal(signal.SIGINT)
             process.wait(20)
             browser.close()
+    written(lines)  # whoever stops it keeps what there is
     lines.append(row("server time of a strength move, whole page", server_moves()))
+    print(written(lines))
+
+
+def written(lines: list[str]) -> str:
+    """The table so far, left in the results."""
     table = f"BLAS: {blas()}.\n\n" + "\n".join(lines) + "\n"
-    print(table)
     results = results_folder(quick=QUICK)
     results.mkdir(parents=True, exist_ok=True)
     (results / "app_speed.md").write_text(table)
+    return table
 
 
 if __name__ == "__main__":

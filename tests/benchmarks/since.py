@@ -22,6 +22,7 @@ from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a plain script
 
+from fmd_core.home import data_folder
 from tests.benchmarks import core_speed, field_speed
 from tests.benchmarks.timing import Aim, Report, duration, one_thread, progress, results_folder, times
 
@@ -140,7 +141,7 @@ def ran(asked: Asked, root: Path, arrays: Path, *, quick: bool) -> Side:
     script = str(Path(__file__).with_name("since_steps.py"))
     command = [sys.executable, "-P", script, asked.step, str(arrays), "small" if quick else "whole"]
     threads = {name: str(asked.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    env = os.environ | threads | {"PYTHONPATH": str(root)}
+    env = os.environ | threads | {"PYTHONPATH": str(root), "FMD_DATA_DIR": str(data_folder().resolve())}
     try:
         ended = subprocess.run(
             command, cwd=root, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False

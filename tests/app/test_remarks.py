@@ -152,9 +152,7 @@ def test_one_bias_has_one_figure_on_every_page(open_page):
     )
     assert f"{external:.1f}" != f"{bias:.1f}"
     said = [
-        html.value
-        for html in open_page("harmful").get("html")
-        if "training digits are harmful" in html.value
+        html.value for html in open_page("harmful").get("html") if "training digits are harmful" in html.value
     ]
     assert f"the bias, {bias:.1f} points on test digits, is predicted to be lower" in said[0]
     assert f"{external:.1f} points" not in said[0]

@@ -264,9 +264,9 @@ def test_back_leads_to_the_page_before_whatever_was_moved_meanwhile(visit):
 def test_the_attribute_that_is_blamed_can_be_reviewed_at_once(visit):
     visitor = visit().open("find_bias?attribute=paper")
     page = visitor.page
-    expect(page.get_by_text("The next steps look at paper. The worst finding is about colour.")).to_be_visible(
-        timeout=90_000
-    )
+    expect(
+        page.get_by_text("The next steps look at paper. The worst finding is about colour.")
+    ).to_be_visible(timeout=90_000)
     visitor.act(lambda: page.get_by_role("button", name="Review colour instead").click())
     expect(page.get_by_role("heading", name="Who is served how well, by colour")).to_be_visible()
     expect(page.get_by_role("combobox", name="Attribute under review")).to_have_value("Colour")

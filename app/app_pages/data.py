@@ -5,11 +5,14 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.opening import answers_form, data_forms, import_form, import_job, pictures_form
+from app.record.review import Review
 from app.session import state
 from app.view_models import glossary, start
-from app.widgets import components
+from app.widgets import components, gallery, portraits
 from fmd_core import FMDError
+from fmd_core.kinds import find_kind
 
+MOST_WIDE = 4  # records or texts, of which one fills the place of three pictures
 FORMS = {
     "celeba": ("CelebA", data_forms.celeba),
     "colored_mnist": ("Coloured MNIST", data_forms.colored_mnist),
@@ -32,6 +35,20 @@ def under_review() -> None:
         components.show_problem(error)
     else:
         components.header("Data · under review", *said, help=terms)
+        samples(review)
+
+
+def samples(review: Review) -> None:
+    """A few that teach a model, each class in turn."""
+    data = cache.dataset(review)
+    rows, names = start.samples(data)
+    wide = portraits.reads_words(review) or not find_kind(data.source.kind).has_pictures
+    tiles = [
+        gallery.Tile(row, (portraits.picture(review, row, f"{data.target.name} {name}", name),))
+        for row, name in list(zip(rows, names, strict=True))[: MOST_WIDE if wide else start.ON_CARD]
+    ]
+    gallery.show(tiles, key="data_samples", label="Some that teach a model", size="wide" if wide else "ten")
+    portraits.offer_to_show(review)
 
 
 importing = import_job.under_way()

@@ -103,8 +103,9 @@ def waiting() -> None:
         st.rerun()
 
 
-demos = zip(st.columns(3, gap="medium"), ("colored_digits", "synthetic_faces", "hate_texts"), strict=True)
-for place, reference in demos:
+with st.container(key="demos"):
+    places = st.columns(3, gap="medium")
+for place, reference in zip(places, ("colored_digits", "synthetic_faces", "hate_texts"), strict=True):
     with place:
         card(reference, first=reference == "colored_digits")
 bring_your_own()

@@ -56,8 +56,8 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """In words: 'red 3' for an image, 'masculine, dark' for a person."""
-        return f"{self.level} {self.label}" if self.unit == "image" else f"{self.level}, {self.label}"
+        """In words: 'red 3' for a digit, 'masculine, dark' for a person."""
+        return f"{self.level} {self.label}" if self.unit in NAMED_BY_CLASS else f"{self.level}, {self.label}"
 
     @property
     def effect_text(self) -> str:

@@ -145,6 +145,16 @@ def test_a_whole_review_takes_five_clicks(visit):
     assert len(buttons) == 5
 
 
+def test_no_demo_can_be_pressed_before_all_cards_stand(visit):
+    """A slow browser draws the parts of the cards in any order: the third card's button once stood alone and was taken
+    for the first."""
+    page = visit().open().page
+    buttons = page.get_by_role("button", name="Find the bias")
+    expect(buttons).to_have_count(3)
+    page.locator(".st-key-card_colored_digits").evaluate("(part) => part.dataset.testid = 'stSkeleton'")
+    expect(buttons).to_have_count(0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_page_fits_its_width(visit, width, theme):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.opening import language_job as jobs
 from app.session import access, memory
-from app.view_models.language_asked import Asked, Scored, TakenOut
+from app.view_models.language_asked import Asked, Scored, TakenOut, Weighed
 from app.widgets import components
 from fmd_core import FMDError
 from fmd_core.language.examples import SETS, SetName, read_examples
-from fmd_core.language.harmful import Influence
 from fmd_core.language.opening import NO_SMOLLM2, SMOLLM2, smollm2_file
 
 KICKER = "Language model · experimental"
@@ -66,7 +63,7 @@ def ask() -> Asked | None:
             return None
         if chosen is None:
             return None
-        asked = Asked(*chosen, name, None if amount == ALL else 300)
+        asked = Asked(*chosen, name, None if amount == ALL else 300, jobs.content_of(chosen[0], upload()))
         if st.button("Score it", type="primary", disabled=not access.may_change(), key="language_score"):
             jobs.score(asked, upload())
             st.rerun()
@@ -155,17 +152,17 @@ def corpus_section(found: Scored) -> None:
         if corpus is not None and st.button("Weigh them", key="language_weigh"):
             jobs.weigh(found.asked, upload(), corpus.getvalue().decode("utf-8", "replace"))
             st.rerun()
-    told = cast("tuple[Influence, ...] | None", jobs.result(jobs.CORPUS))
-    if told is None:
+    told = jobs.result(jobs.CORPUS)
+    if not isinstance(told, Weighed) or told.asked != found.asked:
         return
-    if not told:
+    if not told.teach:
         st.write("None of these sentences teaches these preferences.")
         return
     shown = st.toggle("Show the sentences", key="language_show", help="They may hurt.")
     st.caption("The strongest first. Order and sign mean something, the size does not.")
     st.html(BLUR)
     with st.container(key="corpus_shown" if shown else "corpus_blurred"):
-        for number, one in enumerate(told[:20], 1):
+        for number, one in enumerate(told.teach[:20], 1):
             words = one.sentence if shown else "".join(c if c.isspace() else "x" for c in one.sentence)
             st.markdown(components.plain(f"{number}. {words[:300]}"))
 

@@ -27,7 +27,7 @@ with left:
     decision = decision_form.draw(REVIEW, cache.head(REVIEW, state.current()).fingerprint)
 with top, st.spinner("Writing the report"):
     view = report.build(gathering.gather(REVIEW, decision))
-    components.header("Report", view.headline, view.lead)
+    components.header(f"Report · {report.decided(decision)}", view.headline, view.lead)
     if view.note:
         st.info(view.note)
 with right:

@@ -10,14 +10,16 @@ from app.cache.opened import classifier, dataset, open_beside, open_model, plain
 from app.record.review import Review
 from app.record.variants import Retrained
 from fmd_core.data import SPLITS
+from fmd_core.errors import ModelError
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
 from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
-from fmd_core.study.learned import Learned, choosers_of, learned_from
+from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, learned_from
 from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, learning_at_once
 
+NO_CHOOSERS = "what this network answered before those who judge it taught it cannot be read any more"
 THE_NETWORK = 1  # stands for its steps: of several networks one is kept
 
 
@@ -35,9 +37,10 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
     everybody."""
     data, settings = dataset(review), DeeperSettings(reach, improve)
     everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
+    networks = 1 + take_turns(data, attribute, improve)
     return seconds_needed(
-        classifier(plain(review)), data, attribute, settings, besides=everybody,
-        halves=1 + take_turns(data, attribute, improve),
+        classifier(plain(review)), data, attribute, settings, besides=everybody, halves=networks,
+        at_once=learning_at_once(networks),
     )  # fmt: skip
 
 
@@ -62,7 +65,12 @@ def learned(review: Review) -> tuple[Learned, ...]:
 def _choosers(review: Review, attribute: str) -> tuple[Asked, Logits, Logits]:
     """Who choose how far to go to the network beside the original, and what the two answered to them."""
     told = next((found for found in learned(review) if found.id == review.beside), None)
-    if told is not None and len(told.judged_by) > 1 and told.attribute == attribute:
+    took_turns = told is not None and len(told.judged_by) > 1
+    if (told is None and has_lost_its_choosers(review.beside)) or (
+        took_turns and told is not None and told.attribute != attribute
+    ):
+        raise ModelError(f"{NO_CHOOSERS[:1].upper()}{NO_CHOOSERS[1:]}; let it learn again.")
+    if took_turns:
         alone, network = study(plain(review)), open_model(review.data, review.beside)
         return choosers_of(alone, attribute, network, told)
     people, original = asked(study(review), "validation", attribute)
@@ -115,7 +123,14 @@ def deeper_baselines(
 def deeper_refusal(variant: Retrained) -> str:
     """Why the guard refuses a network that learned on, or a point on the way to it; '' where it does not. What was to
     improve has no part in it."""
-    path = deeper_path(variant.review, variant.aim.attribute, "groups", variant.tolerance, (variant.share,))
+    try:
+        path = deeper_path(
+            variant.review, variant.aim.attribute, "groups", variant.tolerance, (variant.share,)
+        )
+    except ModelError:
+        if has_lost_its_choosers(variant.review.beside):
+            return NO_CHOOSERS
+        raise
     return path.points[-1].refusal
 
 

@@ -14,13 +14,13 @@ from app.jobs import job_panel
 from app.jobs.registry import REGISTRY, Job, Progress
 from app.opening import uploads
 from app.session import access, state
-from app.view_models.language_asked import Asked, Scored, TakenOut
+from app.view_models.language_asked import Asked, Scored, TakenOut, Weighed
+from fmd_core.data import content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.home import data_folder
 from fmd_core.language import study, trial
 from fmd_core.language.document import preference_sentence, tried_sentence
 from fmd_core.language.examples import read_examples, some_of
-from fmd_core.language.harmful import Influence
 from fmd_core.language.opening import SMOLLM2, LanguageModel, open_language_model
 from fmd_core.language.unlearning import Form
 
@@ -39,11 +39,19 @@ def folders() -> dict[str, Path]:
     return {str(path.relative_to(place)): path for path in whole}
 
 
+def content_of(reference: str, upload: UploadedFile | None) -> str:
+    """What tells a model from another that had its name before: another zip, or another model saved in a folder. A
+    model that comes with a package stays."""
+    files = sorted(path for path in Path(reference).glob("*") if path.is_file())
+    told = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in files]
+    return upload.file_id if upload is not None else repr(told) if told else ""
+
+
 def score(asked: Asked, upload: UploadedFile | None) -> None:
     """Begin to score, and show the job."""
 
     def work(model: Callable[[], LanguageModel], progress: Progress) -> Scored:
-        found = _study(asked, upload, model, progress)
+        found = _study(asked, model, progress)
         scores = found.scores()
         return Scored(asked, preference_sentence(found, scores), scores, len(found.examples), found.seconds)
 
@@ -54,9 +62,9 @@ def take_out(asked: Asked, upload: UploadedFile | None, forms: tuple[Form, ...])
     """Begin to change its topmost layers, as deep as `forms` say."""
 
     def work(model: Callable[[], LanguageModel], progress: Progress) -> TakenOut:
-        found = _study(asked, upload, model, progress.part(0, 0.3))
+        found = _study(asked, model, progress.part(0, 0.3))
         if asked.set_name == "crows-pairs":  # it judges only
-            deciding = _study(replace(asked, set_name="stereoset"), upload, model, progress.part(0.3, 0.6))
+            deciding = _study(replace(asked, set_name="stereoset"), model, progress.part(0.3, 0.6))
             told = deciding.debias(model(), progress.part(0.6, 1), judge=found, forms=forms)
         else:
             told = found.debias(model(), progress.part(0.3, 1), forms=forms)
@@ -69,9 +77,9 @@ def weigh(asked: Asked, upload: UploadedFile | None, corpus: str) -> None:
     """Begin to look for the sentences of a corpus that teach these preferences."""
     sentences = study.corpus_lines(corpus)
 
-    def work(model: Callable[[], LanguageModel], progress: Progress) -> tuple[Influence, ...]:
-        found = _study(asked, upload, model, progress.part(0, 0.5))
-        return found.harmful(model(), sentences, progress.part(0.5, 1))
+    def work(model: Callable[[], LanguageModel], progress: Progress) -> Weighed:
+        found = _study(asked, model, progress.part(0, 0.5))
+        return Weighed(asked, found.harmful(model(), sentences, progress.part(0.5, 1)))
 
     digest = hashlib.sha256(corpus.encode()).hexdigest()
     _begin(CORPUS, asked, upload, f"Weighing {len(sentences):,} sentences", work, digest)
@@ -96,7 +104,9 @@ def _begin(
     extra: str = "",
 ) -> None:
     access.require_change()
-    key = f"{place} {uploads.content_key(asked.reference, asked.set_name, asked.most, upload, extra)}"
+    if content_of(asked.reference, upload) != asked.content:
+        raise ModelError("Another model lies there than the one that was scored; score it first.")
+    key = f"{place} {uploads.content_key(asked.reference, asked.content, asked.set_name, asked.most, extra)}"
 
     def start(paths: tuple[Path | None, ...]) -> Job:
         reference = paths[0] or asked.reference
@@ -130,17 +140,16 @@ def _opened(reference: str | Path) -> LanguageModel:
     return model
 
 
-def _study(
-    asked: Asked, upload: UploadedFile | None, model: Callable[[], LanguageModel], progress: Progress
-) -> study.LanguageStudy:
+def _study(asked: Asked, model: Callable[[], LanguageModel], progress: Progress) -> study.LanguageStudy:
     """The reading, held in the memory that all results share."""
     examples = some_of(read_examples(asked.set_name), asked.most)
     key = (
         "language",
         asked.reference,
-        "" if upload is None else upload.file_id,
-        asked.set_name,
-        asked.most,
+        asked.content,
+        content_fingerprint(
+            asked.set_name, *(text for one in examples for text in (one.context, *one.sentences))
+        ),
     )
     return bounded.SharedMemory().recall(
         key, lambda: study.LanguageStudy.read(model(), asked.set_name, examples, progress)

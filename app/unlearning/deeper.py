@@ -119,8 +119,8 @@ def _what_improves(review: Review, change: Change) -> Improve:
 def _choose(runs: list[Run]) -> Run:
     if len(runs) == 1:
         return runs[0]
-    names = {run.variant.what: run for run in runs}
-    memory.offer("deeper_run", tuple(names), runs[-1].variant.what)
+    names = learned_runs.by_name(runs)
+    memory.offer("deeper_run", tuple(names), list(names)[-1])
     return names[st.selectbox("Networks so far", list(names), key="deeper_run")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app import cache
@@ -12,6 +13,7 @@ from app.session import memory, state
 from app.view_models import deeper as words
 from fmd_core.data import Split
 from fmd_core.study.debiasing import VALIDATION
+from fmd_core.study.learned import has_lost_its_choosers
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath
 from fmd_core.unlearn.deeper.training import Improve, usual_improve
 
@@ -68,7 +70,18 @@ def runs(review: Review) -> list[Run]:
         replace(run, variant=_today(run.variant, review))
         for run in found.values()
         if run.variant.aim.attribute == attribute
+        and (run.variant.review.beside in kept or not has_lost_its_choosers(run.variant.review.beside))
     ]
+
+
+def by_name(found: Sequence[Run]) -> dict[str, Run]:
+    """Networks by what was done; of several by the same, as after another tolerance, the later ones are counted."""
+    names: dict[str, Run] = {}
+    for run in found:
+        what = run.variant.what
+        same = sum(other.variant.what == what for other in names.values())
+        names[f"{what} ({same + 1})" if same else what] = run
+    return names
 
 
 def _today(variant: Retrained, review: Review) -> Retrained:

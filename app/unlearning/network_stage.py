@@ -70,10 +70,10 @@ class Standing:
 
     def draw_curve(self) -> None:
         """What those who choose say of every point on the way."""
-        data, attribute = cache.dataset(self.run.variant.review), self.run.variant.aim.attribute
-        named = said.axes(self.path)
+        data, aim = cache.dataset(self.run.variant.review), self.run.variant.aim
+        attribute, named = aim.attribute, said.axes(self.path, aim.measure)
         axis = trade_off.choose_axis(named)
-        view = said.build_curve(self.path, self.point, axis, named[axis], self.run.judged_by)
+        view = said.build_curve(self.path, self.point, axis, named[axis], self.run.judged_by, aim.measure)
         trade_off.draw(
             view, lambda: words.points_table(self.path, data, attribute), slider=stage.SLIDER, large=said.WAY
         )

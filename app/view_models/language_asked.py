@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fmd_core.language.examples import SETS, SetName
+from fmd_core.language.harmful import Influence
 from fmd_core.language.judging import Debiased, Scores
 from fmd_core.language.unlearning import Form
 
@@ -18,6 +19,8 @@ class Asked:
     title: str
     set_name: SetName
     most: int | None
+    content: str = ""
+    """What tells it from another model of the same reference."""
 
     @property
     def words(self) -> str:
@@ -45,3 +48,12 @@ class TakenOut:
     told: Debiased
     sentences: tuple[str, ...]
     """One for each form, in the order of `told.tried`."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the sentences of a corpus do to a model."""
+
+    asked: Asked
+    teach: tuple[Influence, ...]
+    """Those that teach its preferences, the strongest first."""

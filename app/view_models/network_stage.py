@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.record.review import Aim
 from app.view_models import deeper as words
@@ -13,7 +13,7 @@ from fmd_core.data import Split
 from fmd_core.measure.bias_functions import Measure
 from fmd_core.report import wording
 from fmd_core.study.debiasing import Change
-from fmd_core.unlearn.deeper.answers import Figures
+from fmd_core.unlearn.deeper.answers import Figures, Gap
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement, improvements
 from fmd_core.unlearn.deeper.training import Improve, usual_improve
@@ -52,26 +52,45 @@ def how(changed: str, share: float) -> str:
     return what if share == 1 else f"{what}, {100 * share:g} % of the way"
 
 
-def axes(path: DeeperPath) -> dict[Axis, str]:
-    """What may stand along the curve: where nobody has twins, the groups counted alike stand there."""
+GAPS: dict[Measure, Callable[[Figures], Gap | None]] = {
+    "demographic parity": lambda of: of.parity,
+    "equal opportunity": lambda of: of.opportunity,
+}
+"""The gap between groups that those who choose see, where one is what is taken out."""
+
+
+def axes(path: DeeperPath, measure: Measure) -> dict[Axis, str]:
+    """What may stand along the curve, by what is taken out: twins only where it is theirs, and the groups counted alike
+    where nobody has twins."""
+    alike: dict[Axis, str] = {"worst": "Every group alike"}
+    if measure != "counterfactual":
+        gap = GAPS.get(measure)
+        known = gap is not None and gap(path.original.figures) is not None
+        return {"decided": "Gap in answers", **alike} if known else alike
     if path.original.figures.bias is None:
-        return {"worst": "Every group alike"}
+        return alike
     return {"bias": "Bias", "decided": "Flips"}
 
 
 def build_curve(
-    path: DeeperPath, shown: DeeperPoint, axis: Axis, name: str, judged_by: Sequence[Split]
+    path: DeeperPath,
+    shown: DeeperPoint,
+    axis: Axis,
+    name: str,
+    judged_by: Sequence[Split],
+    measure: Measure = "counterfactual",
 ) -> CurveView:
     """`shown` is the point that the slider stands on."""
     ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
     of = " and ".join(judged_by)
-    told = [f"{name.lower()} {_across(p.figures, axis):.1f}" for p in ends]
+    unit = " % wrong" if axis == "worst" else ""  # what lies across; tables have the share that is right
+    told = [f"{name.lower()} {_across(p.figures, axis, measure):.1f}{unit}" for p in ends]
     right = [figures.percent(p.figures.accuracy) for p in ends]
     return CurveView(
-        full=tuple(_point(p, axis) for p in ends),
-        blends=tuple(_point(p, axis) for p in between),
-        suggested=_point(path.chosen, axis),
-        stops={words.stop_label(p.share): _point(p, axis) for p in path.points},
+        full=tuple(_point(p, axis, measure) for p in ends),
+        blends=tuple(_point(p, axis, measure) for p in between),
+        suggested=_point(path.chosen, axis, measure),
+        stops={words.stop_label(p.share): _point(p, axis, measure) for p in path.points},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
             f"What {figures.count(path.people)} {of} samples say, who choose; the cards beside are of test samples, "
@@ -86,15 +105,19 @@ def build_curve(
     )
 
 
-def _point(point: DeeperPoint, axis: Axis) -> CurvePoint:
+def _point(point: DeeperPoint, axis: Axis, measure: Measure) -> CurvePoint:
     """To the left is better on every axis."""
     of = point.figures
-    return CurvePoint(_across(of, axis), 100 * of.accuracy, words.stop_label(point.share), not point.refusal)
+    return CurvePoint(
+        _across(of, axis, measure), 100 * of.accuracy, words.stop_label(point.share), not point.refusal
+    )
 
 
-def _across(of: Figures, axis: Axis) -> float:
+def _across(of: Figures, axis: Axis, measure: Measure) -> float:
     """In points or percent."""
-    value = {"bias": of.bias, "decided": of.flips, "worst": 1 - of.balanced}[axis]
+    gap = GAPS[measure](of) if measure in GAPS else None
+    decided = of.flips if measure == "counterfactual" else gap and gap.value
+    value = {"bias": of.bias, "decided": decided, "worst": 1 - of.balanced}[axis]
     if value is None:
-        raise ValueError(f"there is no {axis} without twins")
+        raise ValueError(f"there is no {axis} of these people")
     return 100 * value

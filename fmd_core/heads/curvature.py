@@ -50,9 +50,10 @@ class Curvature:
 
     def gradient_products(self, head: Head, train: FeatureSet, rhs: Array, progress: Progress) -> Array:
         """Each training sample's loss gradient times the solution for `rhs` (p,), (n,)."""
-        if self.few_passes is not None:
+        size = float(np.linalg.norm(rhs))  # products are taken in single precision, which small numbers leave
+        if self.few_passes is not None and 0 < size < np.inf and self.few_passes.are_these(train.features):
             with suppress(NotSolved):
-                return self.few_passes.gradient_products(rhs, train.labels, progress)
+                return size * self.few_passes.gradient_products(rhs / size, train.labels, progress)
         with distributed.watched(progress):
             product = partial(head.gradient_products, direction=self.solve(rhs))
         return distributed.map_rows(product, train.features, train.labels, progress=progress)

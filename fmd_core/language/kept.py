@@ -22,7 +22,7 @@ def kept_answers(path: Path, make: Callable[[], Answers]) -> Answers:
     """The answers in the file, or made and kept there."""
     try:
         return _read(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         found = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part, part.open("wb") as file:

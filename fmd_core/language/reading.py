@@ -140,10 +140,11 @@ def _asked(model: LanguageModel, sentence: str, context: str) -> Iterator[tuple[
         return
     found = model.tokenizer.encode(context, sentence) if context else model.tokenizer.encode(sentence)
     _check_length(model, found.ids, sentence)
+    own_part = 1 if context else 0  # not the type: RoBERTa has one type for both
     for number, (token, special, part) in enumerate(
-        zip(found.ids, found.special_tokens_mask, found.type_ids, strict=True)
+        zip(found.ids, found.special_tokens_mask, found.sequence_ids, strict=True)
     ):
-        if not special and (not context or part == 1):
+        if not special and part == own_part:
             hidden = (*found.ids[:number], model.special, *found.ids[number + 1 :])
             yield (hidden, number), token
 

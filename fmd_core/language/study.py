@@ -126,7 +126,7 @@ class LanguageStudy:
         self, model: LanguageModel, tell: Tell = silent, judge: LanguageStudy | None = None,
         forms: Collection[unlearning.Form] = ALL_FORMS,
     ) -> Debiased:  # fmt: skip
-        """Forms of unlearning, decided by half of the target terms, judged on the others or on all of another set.
+        """Forms of unlearning, decided by half of the target terms, judged on the others, or on those of another set.
 
         DataError where this set is one that is meant for evaluation only, or `judge` or `model` is another model.
         """
@@ -148,7 +148,8 @@ class LanguageStudy:
         return Debiased(judging.scores(), tuple(tried), tuple(left_out), *terms)
 
     def parts(self, judge: LanguageStudy | None = None) -> tuple[LanguageStudy, LanguageStudy]:
-        """What decides, and what judges: the other target terms, or all of another set. DataError as `debias`."""
+        """What decides, and what judges: the other target terms, of another set all that do not decide. DataError as
+        `debias`."""
         if self.set_name == "crows-pairs":
             raise DataError(
                 "CrowS-Pairs is meant for evaluation, so it does not decide; let StereoSet do so."
@@ -158,7 +159,15 @@ class LanguageStudy:
         deciding, others = halves(self.examples)
         if not len(deciding) or not len(others):
             raise DataError("There are too few target terms to keep some for judging; take more examples.")
-        return self.only(deciding), judge or self.only(others)
+        if judge is None:
+            return self.only(deciding), self.only(others)
+        decide = {
+            self.examples[int(i)].target for i in deciding
+        }  # both parts of StereoSet have the same terms
+        rows = np.array([i for i, one in enumerate(judge.examples) if one.target not in decide], int)
+        if not len(rows):
+            raise DataError("Every target term of the set that judges decides too; take another set.")
+        return self.only(deciding), judge if len(rows) == len(judge.examples) else judge.only(rows)
 
     def change(
         self, form: unlearning.Form, model: LanguageModel, tell: Callable[[float], object] = lambda _: None

@@ -9,14 +9,23 @@ from functools import partial
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, ignore_progress
+from fmd_core.data import Array, AttributeDataset, Split, ignore_progress
 from fmd_core.errors import DataError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.model_warnings import open_order
+from fmd_core.measure.verdict.model_warnings import model_warnings, open_order
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import AuditWarning, Judges, Limits, Verdict, WarningKind
+from fmd_core.measure.verdict.values import (
+    AuditWarning,
+    Finding,
+    Judges,
+    Limits,
+    Outcome,
+    Verdict,
+    WarningKind,
+)
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
 from fmd_core.models.classifier import Classifier
 from fmd_core.study.fixing import Fixing
@@ -69,6 +78,20 @@ class Answering(Fixing):
 
         chosen = favourable, self.data.favourable, tuple(sorted(compared.items())), limits
         return self.memory.recall(self._counted("verdict", of.name, *chosen), make)
+
+    def reached(self, goal: Goal, split: Split, head: Head | None = None) -> Finding | None:
+        """As for fixes; but a model that does not answer, or of which nobody knows what its answers mean, is within no
+        limit, as in the verdict."""
+        found = super().reached(goal, split, head)
+        if found is None or found.outcome is not Outcome.WITHIN:
+            return found
+        answered = self._answered(split, self.head if head is None else head)
+        said = (
+            *model_warnings(self.data, answered), *open_order(self.data, self.model.outputs),
+            *too_good(self.data, answered),
+        )  # fmt: skip
+        is_forbidden = any(warning.forbids_within for warning in said)
+        return replace(found, outcome=Outcome.UNKNOWN) if is_forbidden else found
 
     def _known_warnings(self) -> tuple[AuditWarning, ...]:
         """What is known of the file that the data came from, then what a look at them finds."""

@@ -167,6 +167,13 @@ def learned_from(data: AttributeDataset, model: Classifier) -> tuple[Learned, ..
     return tuple(found for file in files if (found := _told(file)) is not None)
 
 
+def has_lost_its_choosers(network: str) -> bool:
+    """Whether validation people may have taught the network of this id on the shelf, and what is known of it is damaged
+    or lies with other data: nobody is left who could judge it."""
+    files = (home_folder() / "learned").glob(f"*/{network}.safetensors")
+    return any((told := _told(file)) is None or len(told.judged_by) > 1 for file in files)
+
+
 def choosers_of(
     study: Judging, attribute: str, network: Classifier, learned: Learned | None
 ) -> tuple[Asked, Logits, Logits]:

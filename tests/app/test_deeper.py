@@ -18,7 +18,9 @@ from app.session import memory, state
 from app.unlearning import deeper_job, learned_runs
 from app.unlearning.model_files import network_file
 from app.view_models import deeper as words
+from app.view_models import network_stage
 from fmd_core import FeatureSet
+from fmd_core.errors import ModelError
 from fmd_core.models.files import load_classifier
 from fmd_core.report.aiming import FARTHER
 from fmd_core.study.debiasing import JudgedBaseline
@@ -170,6 +172,63 @@ class TestWords:
         )
         assert describe(made) == "colour: last block learned on, twins answered alike, 400 steps"
         assert describe(replace(made, share=0.75)) == f"{describe(made)}, 75 % of the way"
+
+
+class TestCurve:
+    """What lies across is what is taken out, under its own name."""
+
+    def curve(self, measure, improve="groups"):
+        _, path = TestWords().path(improve=improve)
+        (axis, name), *_ = network_stage.axes(path, measure).items()
+        return path, network_stage.build_curve(path, path.points[-1], axis, name, ("validation",), measure)
+
+    def test_a_gap_is_not_called_the_bias_between_twins(self):
+        path, curve = self.curve("demographic parity")
+        assert curve.axis == "gap in answers, points"
+        assert curve.full[0].bias == pytest.approx(100 * path.original.figures.parity.value)
+        path, curve = self.curve("equal opportunity")
+        assert curve.full[1].bias == pytest.approx(100 * path.points[-1].figures.opportunity.value)
+        twins = replace(path.original.figures, bias=0.4, flips=0.3)
+        with_twins = replace(path, points=(replace(path.original, figures=twins), *path.points[1:]))
+        assert list(network_stage.axes(with_twins, "counterfactual")) == ["bias", "decided"]
+        assert list(network_stage.axes(with_twins, "predictive equality")) == ["worst"]
+        assert "Bias" not in network_stage.axes(with_twins, "demographic parity").values()
+
+    def test_who_is_answered_wrong_is_said_to_be(self):
+        path, curve = self.curve("counterfactual")
+        wrong = 100 * (1 - path.original.figures.balanced)
+        assert f"From every group alike {wrong:.1f} % wrong and" in curve.summary
+
+
+def test_networks_that_came_about_alike_are_both_listed():
+    made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    runs = [
+        learned_runs.Run(replace(made, review=replace(REVIEW, beside=name), what=what), "twins")
+        for name, what in (("a", "x"), ("b", "y"), ("c", "x"))
+    ]
+    assert learned_runs.by_name(runs) == {"x": runs[0], "y": runs[1], "x (2)": runs[2]}
+
+
+def test_validation_people_do_not_judge_what_may_have_learned_from_them(monkeypatch, tmp_path):
+    """Of a network whose choosers took turns the record is damaged: it cannot be asked now how they fare."""
+    original = opened.open_model
+    monkeypatch.setenv("FMD_HOME", str(tmp_path))
+    monkeypatch.setattr(opened, "open_model", lambda data, _model: original(data, "bundled"))
+    made = Retrained(replace(REVIEW, beside="c" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
+    for name, value in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ())):
+        monkeypatch.setattr(learned_runs.state, name, lambda value=value: value)
+    past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr(learned_runs.state, "history", lambda: past)
+    assert len(learned_runs.runs(REVIEW)) == 1
+    file = tmp_path / "learned" / "of other data" / f"{'c' * 32}.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"damaged")
+    assert learned_runs.runs(REVIEW) == []
+    with pytest.raises(ModelError, match="let it learn again"):
+        cache.deeper_path(made.review, "colour", "groups", 0.01)
+    assert deeper.deeper_refusal(made) == deeper.NO_CHOOSERS
+    for kept in (opened.open_beside, fixes._guarded, deeper._choosers, deeper._judges, deeper._ladder):
+        kept.clear()
 
 
 def test_a_network_learns_on_is_chosen_applied_compared_reported_and_kept(open_page, monkeypatch, tmp_path):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.jobs.registry import REGISTRY
+from app.opening import language_job as jobs
+from app.view_models.language_asked import Asked
 from app.view_models.language_model import DEPTHS
+from fmd_core.errors import ModelError
 from fmd_core.language import study
 from tests import language_models as tiny
 
@@ -78,10 +81,32 @@ def test_a_model_is_scored_changed_and_its_corpus_weighed(models, open_page):
     assert "the monk was loud" not in covered
     test.toggle(key="language_show").set_value(True).run()
     assert "was" in words(test).split("Order and sign")[1]
+    test.selectbox(key="language_set").set_value("crows-pairs").run()
+    test = pressed(test, "language_score")  # the sentences were weighed by another set
+    assert "monk" not in words(test)
+    assert not any(toggle.key == "language_show" for toggle in test.toggle)
     test.selectbox(key="language_model").set_value(str(models / "evil")).run()
     test = pressed(test, "language_score")
     assert "auto" in words(test)
     assert not test.exception
+
+
+def test_another_model_in_the_same_place_is_read_anew(models, monkeypatch):
+    read = []
+    monkeypatch.setattr(jobs.study.LanguageStudy, "read", lambda model, *_: read.append(model) or model)
+    monkeypatch.setattr(jobs.access, "require_change", lambda: None)
+
+    def asked():
+        place = str(models / "tiny")
+        return Asked(place, "tiny", "stereoset", 300, jobs.content_of(place, None))
+
+    first = asked()
+    assert [jobs._study(asked(), lambda: "one", None) for _ in range(2)] == ["one", "one"]
+    assert read == ["one"]
+    tiny.folder(models / "tiny", "gpt2")
+    assert jobs._study(asked(), lambda: "two", None) == "two"
+    with pytest.raises(ModelError, match="Another model lies there"):
+        jobs.weigh(first, None, "the nurse was kind .")
 
 
 def test_missing_sets_are_one_sentence(tmp_path, monkeypatch, open_page):

@@ -32,6 +32,14 @@ def test_a_blend_is_the_blend_of_the_tables(three, monkeypatch):
     assert told.probabilities(x) is told.probabilities(x)
 
 
+def test_others_at_the_same_place_in_memory_get_answers_of_their_own(three):
+    """What was let go leaves its place to what is made next."""
+    first, _, _, x = three
+    told = Rays(first).told(first)
+    for step in range(20):
+        assert np.array_equal(told.probabilities(x + step), first.probabilities(x + step))
+
+
 def test_who_does_not_lie_on_the_line_is_asked_itself(three):
     first, last, blend, x = three
     rays = Rays(first)

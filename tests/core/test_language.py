@@ -13,6 +13,7 @@ from fmd_core.language import block_training, harmful, judging, opening, scores,
 from fmd_core.language.blocks import TopBlocks, head_of
 from fmd_core.language.examples import Example, choosing, halves, read_examples, some_of
 from fmd_core.language.head import AS_IS, SHARPNESS, Answers, RowChange, TokenHead, log_normalisers, with_rows
+from fmd_core.language.kept import kept_answers
 from fmd_core.language.reading import read
 from tests import language_models as tiny
 
@@ -174,6 +175,16 @@ def test_after_a_context_only_the_sentence_counts(models):
     assert read(models["bert"], ["the boss"], ["he was ."]).tokens.tolist() == [5, 19]
 
 
+def test_a_sentence_is_its_own_whether_or_not_the_tokenizer_gives_it_a_type(models):
+    """RoBERTa's gives both sentences of a pair the same type."""
+    from tokenizers import processors
+
+    words = tiny.tokenizer()
+    words.post_processor = processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2))
+    model = replace(models["bert"], tokenizer=words)
+    assert read(model, ["the boss"], ["he was ."]).tokens.tolist() == [5, 19]
+
+
 def test_reading_can_be_stopped_and_bad_sentences_are_said(models):
     def stop(_):
         raise KeyboardInterrupt
@@ -314,6 +325,19 @@ def test_crows_pairs_judge_and_never_decide(studied, models, data):
     other = study.LanguageStudy.read(models["gpt2"], "crows-pairs", judge.examples)
     with pytest.raises(DataError, match="another model"):
         studied.debias(models["llama"], judge=other)
+
+
+def test_terms_that_decide_do_not_judge_in_another_set_either(studied, models, data):
+    """Both parts of StereoSet are about the same terms."""
+    examples = read_examples("stereoset-next", data)
+    judge = study.LanguageStudy.read(models["llama"], "stereoset-next", examples)
+    deciding, judging = studied.parts(judge)
+    assert {one.target for one in judging.examples} == {
+        one.target for one in judge.examples if one.target not in {each.target for each in deciding.examples}
+    }
+    assert 0 < len(judging.examples) < len(judge.examples)
+    with pytest.raises(DataError, match="decides too"):
+        studied.parts(judge.only(np.flatnonzero([e.target == deciding.examples[0].target for e in examples])))
 
 
 def _figures(perplexity, difference, even=None):
@@ -556,3 +580,12 @@ def test_the_prose_is_ours_and_a_corpus_has_bounds():
     assert study.corpus_lines("a b\n\n c\n") == ["a b", "c"]
     with pytest.raises(DataError, match="sentences"):
         study.corpus_lines("\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY"])
+def test_a_damaged_reading_is_read_again(studied, tmp_path, content):
+    path = tmp_path / "stereoset.npz"
+    path.write_bytes(content)
+    assert kept_answers(path, lambda: studied.answers) is studied.answers
+    again = kept_answers(path, None)
+    np.testing.assert_array_equal(again.logits, studied.answers.logits)

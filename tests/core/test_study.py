@@ -336,5 +336,19 @@ def test_twins_whose_attribute_another_column_tells_never_reach_a_target(monkeyp
     assert study.reached(goal, "test").outcome is Outcome.UNKNOWN  # its twins show less than the whole bias
 
 
+def test_a_model_that_answers_everybody_alike_reaches_no_target():
+    """Its twins differ by next to nothing, as everybody does; the verdict calls that "cannot be said" too."""
+    study = fmd.Study(
+        fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits"), aim="colour"
+    )
+    weight, bias = study.head.weight / 100, np.zeros(study.head.n_classes)
+    bias[3] = 5.0
+    goal, head = Goal(Family.TWINS, ("colour",), 0.1), fmd.LinearHead(weight, bias)
+    found = study.reached(goal, "test", head)
+    assert 0 < found.high < 0.1
+    assert found.outcome is Outcome.UNKNOWN
+    assert study.verdict(head).outcome is Outcome.UNKNOWN
+
+
 def test_accuracy_is_known_before_the_audit_and_is_its_figure(study):
     assert study.accuracy() == study.audit().accuracy

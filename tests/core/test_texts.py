@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.data import NEUTRAL_WORD, FeatureSet
+from fmd_core.data import NEUTRAL_WORD, Column, FeatureSet
+from fmd_core.datasets.own import texts as own_texts
 from fmd_core.datasets.own.sniffing import read_table
 from fmd_core.datasets.own.texts import TextImport, open_texts, read_terms, suggest_texts, write_terms
 from fmd_core.datasets.texts.source import TemplateTwins, TermTwins, TextSource, difference
@@ -150,6 +152,17 @@ def test_one_side_of_every_twin_was_really_said_and_who_names_nobody_has_none(de
     levels = counterpart_levels(data, "train", "group")
     without = ~np.isin(data.rows("train"), study.pairs("train", "group").rows)
     assert (levels == data.attributes["group"].codes[data.rows("train")])[without].all()
+
+
+def test_a_twin_of_the_same_template_has_other_words_and_each_text_is_its_own():
+    """Two of one value in one template, and a text that does not mention the value at all."""
+    texts = ("he sings", "he hums", "she sings", "a song", "a song")
+    column = Column("sex", np.array([0, 0, 1, 0, 1]), ("m", "f"))
+    settings = SimpleNamespace(template="template")
+    made = own_texts._by_template(texts, column, np.array([0, 0, 0, 1, 1]), settings)
+    assert [made.shown(row, int(column.codes[row])).text for row in range(5)] == list(texts)
+    assert made.shown(0, 1).text == made.shown(1, 1).text == "she sings"
+    assert made.showable(np.arange(5)).tolist() == [[True, True]] * 3 + [[False, False]] * 2
 
 
 def test_sentences_of_one_template_are_in_one_part(demo):

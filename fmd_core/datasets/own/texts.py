@@ -134,12 +134,17 @@ def _persons(sheet: Sheet, settings: TextImport, rows: Array) -> Array | None:
 def _by_template(
     texts: tuple[str, ...], column: Column, templates: Array | None, settings: TextImport
 ) -> TemplateTwins:
-    """Twins of one protected column: of the same template with another value; none without templates."""
+    """Twins of one protected column: of the same template with another value and other words, since whoever reads the
+    same words twice cannot answer otherwise; none without templates."""
     places = np.full((len(texts), len(column.levels)), -1)
     if settings.template and templates is not None:
         for template in np.unique(templates):
             inside = np.flatnonzero(templates == template)
             places[np.ix_(inside, column.codes[inside])] = inside
+        own, words = np.arange(len(texts)), np.array(texts, dtype=object)
+        places[own, column.codes] = own  # of several with one value each is its own
+        same = (places >= 0) & (places != own[:, None]) & (words[places] == words[:, None])
+        places[same] = -1
     return TemplateTwins(texts, places)
 
 

@@ -62,6 +62,8 @@ class Learned:
     """How much of how often each class occurs was given back."""
     method: str = ""
     """The published method that trained it from the beginning, one of `METHODS`; '' of what learned on."""
+    of: int = 0
+    """How many networks the method made; 0 where nobody counted."""
     kept: datetime | None = None
 
 
@@ -102,7 +104,7 @@ def keep_trained(study: Judging, found: TrainedBeside) -> tuple[Learned, ...]:
     for steps, network in found.networks.items():
         told = Learned(
             keep_model(data, network), attribute, "whole network", improve, steps, TOLERANCE, found.seconds,
-            VALIDATION, method=found.method.name,
+            VALIDATION, method=found.method.name, of=len(found.networks),
         )  # fmt: skip
         answers = {
             f"{part}.{name}": array
@@ -119,13 +121,13 @@ def keep_trained(study: Judging, found: TrainedBeside) -> tuple[Learned, ...]:
 
 def trained_before(study: Judging, attribute: str, method: str) -> TrainedBeside | None:
     """What a method came to that was trained on this machine before, by the answers that were kept; None where it was
-    not. No network is asked, and none is in it."""
+    not, or not all of it was kept before the work was ended. No network is asked, and none is in it."""
     made = {
         found.steps: found
         for found in learned_from(study.data, study.model)
         if found.method == method and found.attribute == attribute
     }
-    if not made:
+    if not made or len(made) < max(found.of for found in made.values()):
         return None
     sides: dict[str, tuple[Asked, dict[int, Logits]]] = {}
     for split in SPLITS_BESIDE:

@@ -2,16 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.jobs.registry import REGISTRY
 from app.opening import language_job as jobs
-from app.view_models.language_asked import Asked
+from app.view_models.language_asked import Asked, Scored, Weighed
 from app.view_models.language_model import DEPTHS
 from fmd_core.errors import ModelError
+from fmd_core.intervals import Estimate
 from fmd_core.language import study
+from fmd_core.language.harmful import Influence
+from fmd_core.language.judging import Scores
+from fmd_core.language.scores import BiasScore
 from tests import language_models as tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,10 +86,6 @@ def test_a_model_is_scored_changed_and_its_corpus_weighed(models, open_page):
     assert "the monk was loud" not in covered
     test.toggle(key="language_show").set_value(True).run()
     assert "was" in words(test).split("Order and sign")[1]
-    test.selectbox(key="language_set").set_value("crows-pairs").run()
-    test = pressed(test, "language_score")  # the sentences were weighed by another set
-    assert "monk" not in words(test)
-    assert not any(toggle.key == "language_show" for toggle in test.toggle)
     test.selectbox(key="language_model").set_value(str(models / "evil")).run()
     test = pressed(test, "language_score")
     assert "auto" in words(test)
@@ -107,6 +108,20 @@ def test_another_model_in_the_same_place_is_read_anew(models, monkeypatch):
     assert jobs._study(asked(), lambda: "two", None) == "two"
     with pytest.raises(ModelError, match="Another model lies there"):
         jobs.weigh(first, None, "the nurse was kind .")
+
+
+def test_sentences_are_shown_under_the_model_that_they_teach(models, open_page, monkeypatch):  # noqa: ARG001
+    asked, one = Asked("x", "tiny", "stereoset", 300), Estimate(50.0, 40.0, 60.0, 8)
+    scores = Scores((BiasScore("all", 8, 8, one, one, one, one),), 10.0, one, 1.0, 10.0)
+    teach = (Influence("the monk was loud .", 1.0),)
+    told = {jobs.SCORED: Scored(asked, "A sentence.", scores, 8, 1.0), jobs.CORPUS: Weighed(asked, teach)}
+    monkeypatch.setattr(jobs, "result", told.get)
+    test = open_page("language_model")
+    assert [toggle.key for toggle in test.toggle] == ["language_show"]
+    told[jobs.CORPUS] = Weighed(replace(asked, content="another zip"), teach)
+    test = test.run()
+    assert not test.toggle
+    assert not test.exception
 
 
 def test_missing_sets_are_one_sentence(tmp_path, monkeypatch, open_page):

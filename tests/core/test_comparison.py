@@ -23,8 +23,8 @@ from fmd_core import (
 from fmd_core import counterfactual_bias as predicted_bias
 from fmd_core.intervals import paired_rate_differences, rate_estimate
 from fmd_core.measure import changes
-from fmd_core.measure.bias_functions import predictions
-from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases_among
+from fmd_core.measure.bias_functions import pair_differences, predictions
+from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases, twin_biases_among
 from fmd_core.report import wording
 from fmd_core.twins.pairs import placebo_pairs
 
@@ -467,6 +467,19 @@ def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monke
     for looked_up, computed in zip(found, expected, strict=True):
         assert looked_up.group == computed.group
         same_change(looked_up, computed)
+
+
+def test_in_whatever_order_twins_come_and_of_few_nothing_is_said(tiny):
+    pairs, people = tiny.pairs["test"], tiny.features["test"]
+    given = tiny.head, tiny.path.suggested.result.head, tiny.dataset, people
+    mixed = pairs.subset(np.random.default_rng(0).permutation(len(pairs)))
+    same_change(*(bias_changes(*given, [(some, None)])[0] for some in (mixed, pairs)))
+    (measured,) = twin_biases(tiny.head, people, [(mixed, None)])
+    distance = dict(zip(pairs.rows, np.abs(pair_differences(tiny.head, pairs)), strict=True))
+    assert measured.values.tolist() == [distance[row] for row in measured.rows]
+    few = bias_changes(*given, [(mixed.subset(slice(0, 29)), None)])[0]
+    assert (few.before.value, few.after.value, few.difference.value, few.difference.n) == (None,) * 3 + (29,)
+    assert bias_changes(*given, [(mixed.subset(slice(0, 30)), None)])[0].difference.value is not None
 
 
 def test_nobody_is_looked_up_who_is_not_there(tiny):

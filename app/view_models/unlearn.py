@@ -82,8 +82,8 @@ def chosen_by(path: UnlearningPath, unit: str) -> str:
     """On whose word one of the cards is recommended, and whose figures they all show: never the same people."""
     many = figures.many(unit)
     return (
-        f"“Recommended” rests on {figures.count(path.people)} validation {many}. The figures are of test {many}, who "
-        "had no say in it: on them another card may look better."
+        f"“Recommended” rests on {figures.count(path.people)} validation {many}; the figures are of test {many}, "
+        "where another card may look better."
     )
 
 

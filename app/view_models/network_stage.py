@@ -116,7 +116,7 @@ def _point(point: DeeperPoint, axis: Axis, measure: Measure) -> CurvePoint:
 def _across(of: Figures, axis: Axis, measure: Measure) -> float:
     """In points or percent."""
     gap = GAPS[measure](of) if measure in GAPS else None
-    decided = of.flips if measure == "counterfactual" else gap and gap.value
+    decided = of.flips if measure == "counterfactual" else None if gap is None else gap.value
     value = {"bias": of.bias, "decided": decided, "worst": 1 - of.balanced}[axis]
     if value is None:
         raise ValueError(f"there is no {axis} of these people")

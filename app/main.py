@@ -44,7 +44,7 @@ with warmup.drawing():
     st.sidebar.container()  # it takes its place before the page is drawn, which else would move aside for it
     stepper.draw(steps, more, page)
     tour.draw()
-    top = st.container()
+    top, below_attribute = st.container(), None
     try:
         permalink.adopt()
         permalink.notes(page.title)
@@ -57,7 +57,7 @@ with warmup.drawing():
         from app.opening import class_order_form
         from app.session import state
 
-        sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
+        below_attribute = sidebar.draw(with_steps=page not in (unlearn, features))  # they have their own
         is_of_model = not state.review().is_of_another_system
         if page in reviewing and is_of_model and class_order_form.ask(state.review()):
             pass  # no figure before it is known what the model's outputs mean
@@ -77,6 +77,8 @@ with warmup.drawing():
         from app.frame import behind, doubts
         from app.jobs import job_panel
 
+        if below_attribute is not None:
+            sidebar.name_the_worst(below_attribute)
         behind.draw(top)
         doubts.draw(top)
         permalink.write()

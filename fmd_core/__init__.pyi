@@ -24,15 +24,10 @@ from .measure.bias_functions import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
+from .measure.candidates import Candidate
 from .measure.changes import Change
-from .measure.comparison import (
-    Candidate,
-    Comparison,
-    bias_changes,
-    candidate_biases,
-    compare,
-    compare_candidates,
-)
+from .measure.comparing import bias_changes, candidate_biases, compare, compare_candidates
+from .measure.comparison import Comparison
 from .measure.red_flags import RedFlag, red_flags
 from .measure.scan import Finding, scan
 from .measure.verdict.answered import Answered

@@ -250,8 +250,9 @@ class AttributeDataset:
     def over_representation(self, attribute: str) -> Array:
         """P(level | class) - P(level) on the training split, (n_classes, n_levels)."""
         column, train = self.attribute(attribute), self.rows("train")
-        counts = np.zeros((len(self.target.levels), len(column.levels)))
-        np.add.at(counts, (self.target.codes[train], column.codes[train]), 1)
+        shape = len(self.target.levels), len(column.levels)
+        cells = self.target.codes[train] * shape[1] + column.codes[train]
+        counts = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype("float64")
         given_class = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         difference: Array = given_class - counts.sum(axis=0) / len(train)
         return difference

@@ -46,6 +46,16 @@ def clean_names(names: Iterable[str], blank: str = "column {}") -> tuple[str, ..
     return tuple(taken)
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """Names that are written with commas between them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def letters_alone(name: str) -> str:
+    """A name by its letters and digits alone, in small letters: 'Hours per-week' is 'hoursperweek'."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
 def cut(text: str, length: int = NAME_LENGTH) -> str:
     """At most `length` characters; an ellipsis says where some are missing."""
     return text if len(text) <= length else text[: length - 1] + "…"

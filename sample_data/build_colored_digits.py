@@ -1,4 +1,4 @@
-"""Rebuild `sample_data/colored_digits`: the data from scikit-learn's digits, and the model.
+"""Rebuild `sample_data/colored_digits`: the data from scikit-learn's digits, the model, and what it makes of them.
 
     python sample_data/build_colored_digits.py
 
@@ -9,6 +9,7 @@ so the digests in manifest.json are those of the files as shipped.
 from __future__ import annotations
 
 import json
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,8 +19,12 @@ from sklearn.model_selection import train_test_split
 
 from fmd_core.data import SPLITS
 from fmd_core.datasets.demos.colored_digits import INKS, PAPERS, load_colored_digits
-from fmd_core.models.files import save_classifier
+from fmd_core.models.encoding import extract_features
+from fmd_core.models.feature_store import SHIPPED, FeatureStore
+from fmd_core.models.files import load_classifier, save_classifier
 from fmd_core.models.training import train_classifier
+from fmd_core.study.people import changeable
+from fmd_core.twins.pairs import pair_counterfactuals
 
 FOLDER = Path(__file__).parent / "colored_digits"
 SEED = 7
@@ -79,6 +84,21 @@ def main() -> None:
     save_classifier(train_classifier(dataset, epochs=EPOCHS, seed=SEED), FOLDER / "model.safetensors")
     manifest["sha256"] |= {"model.safetensors": _digest("model.safetensors")}
     _write(manifest)
+    write_features()
+
+
+def write_features() -> None:
+    """Features of every image and of the test images' twins, which the first pages need: found by what they were made
+    from, so that they count for this model and these images alone."""
+    dataset, model = load_colored_digits(FOLDER), load_classifier(FOLDER / "model.safetensors")
+    shutil.rmtree(FOLDER / SHIPPED, ignore_errors=True)
+    store = FeatureStore(FOLDER / SHIPPED)
+    for split in SPLITS:
+        extract_features(model, dataset, split=split, store=store)
+    for attribute in changeable(dataset):
+        pair_counterfactuals(dataset, model, split="test", attribute=attribute, store=store)
+    for path in (FOLDER / SHIPPED).iterdir():
+        path.chmod(0o644)  # a home's features are their owner's alone
 
 
 def _digest(name: str) -> str:

@@ -63,7 +63,7 @@ def library_model(model_type, names=("no", "yes")):
     import torch
     import transformers
 
-    from fmd_core.models.hugging_face import FAMILIES
+    from fmd_core.models.hugging_face.config import FAMILIES
 
     torch.manual_seed(0)
     family = FAMILIES[model_type]

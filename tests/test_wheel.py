@@ -122,6 +122,9 @@ def test_it_holds_one_package_with_everything_that_the_library_reads(names):
         "fmd_core/report/report.html",
         "fmd_core/report/Inter.woff2",
     }
+    shipped = (ROOT / "sample_data/colored_digits/features").glob("*.npy")
+    wanted |= {f"fmd_core/_bundled/colored_digits/features/{path.name}" for path in shipped}
+    assert sum(name.endswith(".npy") for name in wanted) == 8
     assert wanted <= set(names)
     assert len(names) == len(set(names))
 

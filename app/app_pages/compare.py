@@ -14,7 +14,8 @@ from app.widgets import components, panels
 from fmd_core import figures
 
 REVIEW = state.review()
-KICKER = f"Compare · on held-out {figures.many(cache.dataset(REVIEW).unit)}"
+UNIT = cache.dataset(REVIEW).unit
+KICKER = f"Compare · on held-out {figures.many(UNIT)}"
 found = compare.sides(REVIEW.model, state.history(), model_forms.on_this_machine(REVIEW))
 # What each is called, by what it is in the address: so another browser opens the same comparison.
 names_of = {compare.address_of(side, REVIEW.model): name for name, side in found.items()}
@@ -52,13 +53,13 @@ def evidence(names: tuple[str, str]) -> None:
         if side.model != REVIEW.model:
             preparation.require(Review(REVIEW.data, side.model))
     aim = state.aim()
-    with st.spinner("Asking both about every held-out sample"):
+    with st.spinner(f"Asking both about every held-out {UNIT}"):
         comparison = cache.side_by_side(REVIEW, first, second, aim)
         others = cache.side_by_side_biases(REVIEW, first, second, aim)
     result = BeforeAfter(cache.dataset(REVIEW), comparison, others, names)
     with top:
         lead = compare.who_gained_and_lost(comparison, result)
-        components.header(KICKER, compare.headline(comparison, names), lead)
+        components.header(KICKER, compare.headline(comparison, names, UNIT), lead)
         if said := compare.refusals((first, second), names, state.history()):
             st.warning(components.plain(said))
     if comparison.verdict == "unchanged":

@@ -8,7 +8,7 @@ from app import cache
 from app.opening import permalink
 from app.record.review import Aim
 from app.samples import sentences
-from app.session import memory, state
+from app.session import memory, state, worst_finding
 from app.view_models import aiming, criteria, find_bias, glossary, opening_picture
 from app.view_models import verdict as verdicts
 from app.widgets import (
@@ -27,17 +27,6 @@ from fmd_core.measure.verdict.values import Judges
 REVIEW = state.review()
 IS_OF_MODEL = not REVIEW.is_of_another_system
 data, matched = cache.dataset(REVIEW), cache.dataset(REVIEW).pair_method == "matched"
-
-
-def offer_to_review(decisive: str) -> None:
-    """The headline blames one attribute; the other pages are about the one that the sidebar names."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        said = f"The sidebar, and with it every other page, is on {state.attribute()}."
-        st.caption(components.plain(said), width="content")
-        label = components.plain(f"Review {decisive} instead")
-        if st.button(label, key="review_decisive"):
-            memory.put_later("attribute", decisive)
-            st.rerun()
 
 
 def go_on_with(aim: Aim) -> None:
@@ -88,6 +77,8 @@ def findings() -> None:
         criteria_form.draw(data, cache.verdict(REVIEW, state.current()).favourable, twins=IS_OF_MODEL)
     verdict = cache.verdict(REVIEW, state.current(), state.criteria())
     said = verdicts.build(data, verdict)
+    if worst_finding.keep(said.decisive):
+        st.rerun()  # the whole page: the sidebar names it too
     if in_force := criteria.in_force(verdict, state.threshold()):
         below.caption(components.plain(in_force))
     with lines:
@@ -106,7 +97,7 @@ def findings() -> None:
             hide_index=True,
             alt=said.findings.summary,
         )
-    next_steps(aim, said.decisive)
+    next_steps(aim)
     if IS_OF_MODEL:
         sentences.draw(REVIEW, state.attribute(), state.current())
     st.header("Every group", anchor=False, help=glossary.tip(*find_bias.GROUP_TERMS))
@@ -139,7 +130,7 @@ def told(said: verdicts.VerdictView, aim: Aim | None) -> None:
         st.warning(components.plain(sentence))
 
 
-def next_steps(aim: Aim | None, decisive: str) -> None:
+def next_steps(aim: Aim | None) -> None:
     """On to those who taught it, or straight to the fix."""
     if not IS_OF_MODEL:
         return
@@ -151,8 +142,6 @@ def next_steps(aim: Aim | None, decisive: str) -> None:
         )
         if aim:
             go_on_with(aim)
-    if decisive not in ("", state.attribute()):
-        offer_to_review(decisive)
 
 
 def by_attribute(verdict: Verdict, audit: BiasReport) -> None:

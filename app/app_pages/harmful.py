@@ -9,7 +9,7 @@ from app.samples import blame, exclusions, sample_detail, score_check, waterfall
 from app.session import state
 from app.view_models import glossary, harmful
 from app.widgets import components, gallery, panels, portraits
-from fmd_core import DataError, FMDError, scan
+from fmd_core import DataError, FMDError, figures, scan
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
 
@@ -20,6 +20,7 @@ attribute = state.attribute()
 try:
     preparation.require_scores(REVIEW, ASKED)
     data, scores = cache.dataset(REVIEW), cache.scores(REVIEW, ASKED)
+    MANY = figures.many(data.unit)
     MEANT = blame.sentence(REVIEW, ASKED)
 except FMDError as error:  # another question can be asked
     components.header(KICKER, "This cannot be asked.")
@@ -41,7 +42,7 @@ def doubts() -> LabelDoubts | None:
 def tile(sample: harmful.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
     name = sample.name
-    picture = portraits.picture(REVIEW, sample.row, f"Training sample {sample.row}: {name}")
+    picture = portraits.picture(REVIEW, sample.row, f"Training {data.unit} {sample.row}: {name}")
     return gallery.Tile(sample.row, (picture,), f"#{sample.rank} {name}", sample.note, sample.badge)
 
 
@@ -63,7 +64,7 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
             persist_state="session", width=130,
         )  # fmt: skip
         k = st.number_input(
-            "How many (K)",
+            "How many",
             value=state.RANKED,
             step=10,
             key="harmful_k",
@@ -76,8 +77,8 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
             persist_state="session", width=190, help=glossary.tip("Looks mislabelled"),
         )  # fmt: skip
     if not 1 <= k <= most:
-        raise DataError(f"K = {k} is not possible: choose K between 1 and the {most:,} training samples.")
-    st.caption(f"K is a whole number from 1 to {most:,}, the training samples.")
+        raise DataError(f"{k:,} is not possible: choose between 1 and the {most:,} training {MANY}.")
+    st.caption(f"How many to list: from 1 to {most:,}, all training {MANY}.")
     return kind, label, k, shown
 
 
@@ -105,7 +106,7 @@ def ranking() -> None:
         kind, label, k, shown = choose(len(scores.rows))
     except DataError:  # the sentence stands below; the page keeps its question
         with top:
-            components.header(KICKER, "This many samples cannot be ranked.")
+            components.header(KICKER, f"This many {MANY} cannot be ranked.")
         raise
     checked = score_check.lead(REVIEW, ASKED, k)
     said = harmful.Said(state.journal().remarks, frozenset(state.history().now.excluded))
@@ -126,7 +127,7 @@ def ranking() -> None:
         chosen = gallery.show(
             [tile(s) for s in view.samples],
             key="harmful_gallery",
-            label=f"{kind} training samples",
+            label=f"{kind} training {MANY}",
             selectable=True,
             size="wide" if portraits.reads_words(REVIEW) else "",
         )

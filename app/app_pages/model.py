@@ -21,10 +21,9 @@ UNCHANGED = (
 
 making = model_forms.under_way(REVIEW)
 if making is None:
-    right = model_forms.right(REVIEW) if REVIEW.has_model else ""
-    components.header(
-        f"Model · for {data.name}", model_forms.name_of(REVIEW), f"{right} {ANSWERS}{UNCHANGED}".lstrip()
-    )
+    said, right, name = model_forms.found(REVIEW)
+    named = f"Model · {name}, for {data.name}" if name else f"Model · for {data.name}"
+    components.header(named, said, right or f"{ANSWERS}{UNCHANGED}")
 else:
     components.header(
         f"Model · for {data.name}", *job_panel.heading(making, "The model is opened once it is there.")

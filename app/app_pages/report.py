@@ -5,31 +5,17 @@ import streamlit as st
 from app import cache
 from app.record.variants import Retrained
 from app.reporting import audit_files, decision_form, gathering, report_reader
+from app.reporting.audit_files import save
 from app.session import state
 from app.unlearning.model_files import network_file, onnx_file, why_no_file
 from app.view_models import report
 from app.widgets import components
 from fmd_core.models.depth import LAST_LAYER, find_depth
 
-MIME = {
-    "html": "text/html",
-    "json": "application/json",
-    "safetensors": "application/octet-stream",
-    "onnx": "application/octet-stream",
-}
 REVIEW = state.review()
 if REVIEW.is_of_another_system:
     audit_files.draw(REVIEW)
     st.stop()
-
-
-def save(label: str, content: str | bytes, name: str, note: str, *, first: bool = False) -> None:
-    """A file to take away, and what it is for."""
-    st.download_button(
-        label, content, name, MIME[name.split(".")[1]], type="primary" if first else "secondary",
-        icon=":material/download:", on_click="ignore", width="stretch",
-    )  # fmt: skip
-    st.caption(note)
 
 
 top = st.container()
@@ -41,7 +27,7 @@ with left:
     decision = decision_form.draw(REVIEW, cache.head(REVIEW, state.current()).fingerprint)
 with top, st.spinner("Writing the report"):
     view = report.build(gathering.gather(REVIEW, decision))
-    components.header("Report", view.headline, view.lead)
+    components.header(f"Report · {report.decided(decision)}", view.headline, view.lead)
     if view.note:
         st.info(view.note)
 with right:

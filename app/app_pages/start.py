@@ -61,6 +61,9 @@ def bring_your_own() -> None:
             width="stretch",
         )
         if st.button("Choose data", icon=":material/arrow_forward:", icon_position="right", key="open_data"):
+            from app.opening import data_forms  # for which the first page does not wait
+
+            data_forms.ask_for_other_data()
             st.switch_page("app_pages/data.py")
 
 
@@ -100,8 +103,9 @@ def waiting() -> None:
         st.rerun()
 
 
-demos = zip(st.columns(3, gap="medium"), ("colored_digits", "synthetic_faces", "hate_texts"), strict=True)
-for place, reference in demos:
+with st.container(key="demos"):
+    places = st.columns(3, gap="medium")
+for place, reference in zip(places, ("colored_digits", "synthetic_faces", "hate_texts"), strict=True):
     with place:
         card(reference, first=reference == "colored_digits")
 bring_your_own()

@@ -99,7 +99,7 @@ from app.cache.patterns import (
     reliance,
 )
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
-from app.cache.warming import is_warm, right_so_far, warm, warm_scores
+from app.cache.warming import is_warm, least_right_so_far, right_so_far, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
@@ -150,6 +150,7 @@ __all__ = [
     "known_score_checks",
     "label_doubts",
     "learned",
+    "least_right_so_far",
     "measured_effect",
     "methods_beside",
     "n_inputs",

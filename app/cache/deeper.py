@@ -17,7 +17,7 @@ from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, 
 from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, learning_at_once
 
 NO_CHOOSERS = "what this network answered before those who judge it taught it cannot be read any more"
 THE_NETWORK = 1  # stands for its steps: of several networks one is kept
@@ -37,9 +37,10 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
     everybody."""
     data, settings = dataset(review), DeeperSettings(reach, improve)
     everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
+    networks = 1 + take_turns(data, attribute, improve)
     return seconds_needed(
-        classifier(plain(review)), data, attribute, settings, besides=everybody,
-        halves=1 + take_turns(data, attribute, improve),
+        classifier(plain(review)), data, attribute, settings, besides=everybody, halves=networks,
+        at_once=learning_at_once(networks),
     )  # fmt: skip
 
 

@@ -3,18 +3,22 @@
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache
 from app.record.variants import describe
-from app.session import memory, state
+from app.session import memory, state, worst_finding
 from app.view_models import glossary
 from app.view_models.blame import MEASURE_NAMES
 from app.widgets import components, copy_link
 from fmd_core.measure.bias_functions import MEASURES
 
 
-def draw(*, with_steps: bool = True) -> None:
-    """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`."""
+def draw(*, with_steps: bool = True) -> DeltaGenerator | None:
+    """Data, model in force, the attribute to look at and what counts as bias; undo and redo `with_steps`. Returns the
+    place of what `name_the_worst` says, once the page has been drawn."""
+    place = None
+    worst_finding.begin()
     data = cache.dataset(state.review())
     memory.settle("attribute")
     memory.settle("measure")
@@ -30,12 +34,30 @@ def draw(*, with_steps: bool = True) -> None:
             f"<div style='font-size:.87rem'>{escape(_who_answers())}</div>"
         )
         if not state.review().is_of_another_system:
-            _aim(tuple(data.attributes))
+            place = _aim(tuple(data.attributes))
         if state.current():
             st.caption(components.plain(describe(state.current())))
         if with_steps:
             _steps()
         copy_link.draw()
+    return place
+
+
+def name_the_worst(place: DeltaGenerator) -> None:
+    """Under the attribute that the next steps look at, the one that the worst finding is about, where that is another:
+    the headline and the sidebar would else seem to disagree."""
+    worst_finding.told()
+    worst, looked_at = worst_finding.said(), memory.value("attribute", "")
+    if worst in ("", looked_at):
+        return
+    with place:
+        said = f"The next steps look at {looked_at}. The worst finding is about {worst}."
+        st.caption(components.plain(said))
+        st.button(
+            components.plain(f"Review {worst} instead"),
+            key="review_decisive",
+            on_click=memory.setter("attribute", worst),
+        )
 
 
 def _who_answers() -> str:
@@ -44,8 +66,9 @@ def _who_answers() -> str:
     return f"In force: {components.model_in_force()}" if state.review().has_model else "No model yet"
 
 
-def _aim(attributes: tuple[str, ...]) -> None:
-    """The bias under review, which only a model can be asked about and only a model can unlearn."""
+def _aim(attributes: tuple[str, ...]) -> DeltaGenerator:
+    """The bias under review, which only a model can be asked about and only a model can unlearn. Returns a place under
+    the attribute."""
     st.selectbox(
         "Attribute under review",
         attributes,
@@ -54,6 +77,7 @@ def _aim(attributes: tuple[str, ...]) -> None:
         help=glossary.tip("Protected attribute"),
         persist_state="session",
     )
+    place = st.container(gap="small")
     st.selectbox(
         "What counts as bias",
         MEASURES,
@@ -65,6 +89,7 @@ def _aim(attributes: tuple[str, ...]) -> None:
         ),
         persist_state="session",
     )
+    return place
 
 
 def _steps() -> None:

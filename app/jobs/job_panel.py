@@ -24,7 +24,7 @@ from fmd_core import FMDError, figures
 
 MOST_NAMED = 3  # works before one's own that are named
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
-LISTED_FOR = timedelta(minutes=1)  # after its end; who is on another page sees that it is done
+LISTED_FOR = timedelta(seconds=20)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
 GOES_ON = "You stopped waiting for this work. It goes on for somebody else who needs the same."
 ELSEWHERE = (
@@ -85,7 +85,7 @@ def sidebar_list() -> None:
             leave(job)
     with st.sidebar:
         if state.jobs():
-            _follow(_list, state.jobs()[::-1], LIST_SECONDS)
+            _follow(_list, state.jobs()[::-1], LIST_SECONDS, _until_off_the_list())
         if named and REGISTRY.find(named) is None:
             _somewhere_else(named)
 
@@ -118,6 +118,16 @@ def _is_over(job: Job) -> bool:
         and job.finished is not None
         and datetime.now(UTC) - job.finished > LISTED_FOR
     )
+
+
+def _until_off_the_list() -> float | None:
+    """Seconds until the first job that ended leaves the list, a little more; None where none will."""
+    ended = [
+        job.finished for job in map(REGISTRY.find, state.jobs()) if job and job.finished and not _stays(job)
+    ]
+    if not ended:
+        return None
+    return max(0.0, (min(ended) + LISTED_FOR - datetime.now(UTC)).total_seconds()) + 1
 
 
 def _stays(job: Job) -> bool:
@@ -232,8 +242,11 @@ def _live(ids: tuple[str, ...]) -> set[str]:
     return {job.id for job in _known(ids) if job.live}
 
 
-def _follow(part: Callable[..., None], ids: tuple[str, ...], seconds: float) -> None:
-    """Draw a part, again and again while one of its jobs lives, and rerun the page when one ends."""
+def _follow(
+    part: Callable[..., None], ids: tuple[str, ...], seconds: float, after: float | None = None
+) -> None:
+    """Draw a part, again and again while one of its jobs lives, and rerun the page when one ends. `after` is when to
+    look once more though none lives, in seconds."""
     live = _live(ids)
 
     def poll() -> None:
@@ -241,7 +254,7 @@ def _follow(part: Callable[..., None], ids: tuple[str, ...], seconds: float) -> 
             st.rerun()
         part(ids)
 
-    st.fragment(poll, run_every=seconds if live else None)()
+    st.fragment(poll, run_every=seconds if live else after)()
 
 
 def _panel(ids: tuple[str, ...], also: Callable[[Job], None] | None = None) -> None:
@@ -298,9 +311,12 @@ def _cancel_button(job: Job) -> None:
 
 
 def _list(ids: tuple[str, ...]) -> None:
-    """Jobs in a few words each."""
+    """Jobs in a few words each; nothing once all of them have ended and been listed for long enough."""
+    shown = [job for job in _known(ids) if not _is_over(job)]
+    if not shown:
+        return
     st.html("<div style='font-size:.87rem;font-weight:600'>Work in the background</div>")
-    for job in _known(ids):
+    for job in shown:
         _line(f"{job.title}: {state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
         if job.live:
             st.progress(job.share)

@@ -10,7 +10,7 @@ from app import cache
 from app.jobs import job_panel
 from app.jobs.registry import Progress
 from app.record.review import ANOTHER_SYSTEM, NO_MODEL, Review
-from app.session import state
+from app.session import memory, state
 from app.widgets import components
 from fmd_core import DataError
 from fmd_core.datasets.families import reference
@@ -28,6 +28,12 @@ def open_data(chosen: str) -> None:
         review = latest_review(chosen)
         state.open_review(review)
     st.switch_page("app_pages/find_bias.py" if review.is_of_another_system else "app_pages/model.py")
+
+
+def ask_for_other_data() -> None:
+    """Whoever asks for other data finds the first form open, unless another was open before."""
+    if memory.value("family", None) is None:
+        memory.put("family", "celeba")
 
 
 def latest_review(chosen: str) -> Review:

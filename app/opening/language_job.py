@@ -24,7 +24,7 @@ from fmd_core.language.examples import read_examples, some_of
 from fmd_core.language.opening import SMOLLM2, LanguageModel, open_language_model
 from fmd_core.language.unlearning import Form
 
-PLACES = SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
+SCORED, TAKEN_OUT, CORPUS = "language", "language_change", "language_corpus"
 UPLOAD = "upload"
 MOST_FOLDERS = 50
 

@@ -100,6 +100,22 @@ def right(review: Review) -> str:
     return "" if known is None else training.right_sentence(known, cache.dataset(review).unit)
 
 
+def found(review: Review) -> tuple[str | tuple[tuple[str, str], ...], str, str]:
+    """Head and lead of the Model page, and the model's name: how often it is right and for whom least, once that is
+    known; before, or where nobody can say, the name is the head."""
+    name = name_of(review)
+    try:
+        known = cache.right_so_far(review) if review.has_model else None
+        least = cache.least_right_so_far(review) if known else None
+    except ModelError:  # `name_of` has said so
+        known = least = None
+    if known is None:
+        return name, "", ""
+    unit = cache.dataset(review).unit
+    lead = f"{training.right_sentence(known, unit)} {training.least_sentence(least)}"
+    return training.right_headline(known, least, unit), lead, name.rstrip(".")
+
+
 def _use(review: Review, model: str) -> None:
     state.open_review(Review(review.data, model))
     st.rerun()

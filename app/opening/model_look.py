@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.opening import uploads
+from app.opening.looks import Looks
 from app.view_models import models
 from app.widgets import components
 from fmd_core import ModelError
-from fmd_core.models.hugging_face import as_preprocess, read_config, read_preprocessor
-from fmd_core.models.intake import hugging_face_files, intake
+from fmd_core.models.hugging_face import files
+from fmd_core.models.hugging_face.config import read_config
+from fmd_core.models.hugging_face.preprocessing import read_preprocessor
+from fmd_core.models.intake import intake
 from fmd_core.models.intake.file_doors import FileDoor, find_door, other_kind
 from fmd_core.models.intake.refusals import with_file
 from fmd_core.models.preprocess import Preprocess
-
-MOST_LOOKS = 8
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,12 @@ class Look:
     says_preprocess: bool = False
 
 
-_looks: OrderedDict[str, Look | models.Refused] = OrderedDict()
-_lock = threading.Lock()
+_looks: Looks[Look | models.Refused] = Looks(most=8)
 
 
 def look(given: UploadedFile) -> Look | models.Refused:
     """What a file is, or why it is refused; looked at once."""
-    with _lock:
-        if given.file_id in _looks:
-            return _looks[given.file_id]
-    found = _look(given)
-    with _lock:
-        _looks[given.file_id] = found
-        while len(_looks) > MOST_LOOKS:
-            _looks.popitem(last=False)
-    return found
+    return _looks.of(given, _look)
 
 
 def _look(given: UploadedFile) -> Look | models.Refused:
@@ -56,12 +46,12 @@ def _look(given: UploadedFile) -> Look | models.Refused:
             door = find_door(intake.inspect_file(path)[0])
             if door.name != "hugging_face":
                 return Look(door, "table" if door.name == "skops" else "")
-            described = read_config(hugging_face_files.peek(path, hugging_face_files.CONFIG))
-            told = hugging_face_files.peek(path, hugging_face_files.PICTURES)
+            described = read_config(files.peek(path, files.CONFIG))
+            told = files.peek(path, files.PICTURES)
             if told is None:
                 usual = Preprocess("imagenet", described.settings.get("image_size", 224))
                 return Look(door, described.family.kind, usual)
-            preprocess = as_preprocess(read_preprocessor(told, described))
+            preprocess = Preprocess(**read_preprocessor(told, described))
             return Look(door, described.family.kind, preprocess, says_preprocess=True)
         except intake.IntakeRefusal as refusal:
             return models.Refused(str(refusal), with_file(refusal.converter, given.name))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import cache
 from app.opening import preparation_card
+from app.opening.looks import Looks
 from app.record.review import Review
 from app.widgets import components
 from fmd_core import ModelError
@@ -19,13 +18,11 @@ from fmd_core.models.intake import intake
 from fmd_core.models.onnx_door.opening import Described, describe
 from fmd_core.models.preprocess import Preprocess
 
-MOST_LOOKS = 4
 LAYOUTS = {
     "NCHW": "channels first, as PyTorch has them",
     "NHWC": "channels last, as TensorFlow and Keras have them",
 }
-_looks: OrderedDict[str, Described | str] = OrderedDict()
-_lock = threading.Lock()
+_looks: Looks[Described | str] = Looks(most=4)
 
 
 def is_onnx(given: UploadedFile) -> bool:
@@ -35,7 +32,7 @@ def is_onnx(given: UploadedFile) -> bool:
 
 def draw(review: Review, given: UploadedFile) -> partial[intake.Passport] | None:
     """What opens the file once it is asked; None where it is refused, or cannot be read like this."""
-    found = _look(given)
+    found = _looks.of(given, _look)
     if isinstance(found, str):
         st.error(components.plain(found))
         return None
@@ -51,20 +48,12 @@ def draw(review: Review, given: UploadedFile) -> partial[intake.Passport] | None
 
 
 def _look(given: UploadedFile) -> Described | str:
-    """What the file says, or why it is refused; asked once."""
-    with _lock:
-        if given.file_id in _looks:
-            return _looks[given.file_id]
+    """What the file says, or why it is refused."""
     try:
         with st.spinner("Looking at the file in a process of its own"):
-            found: Described | str = describe(given.getvalue())
+            return describe(given.getvalue())
     except ModelError as problem:
-        found = str(problem)
-    with _lock:
-        _looks[given.file_id] = found
-        while len(_looks) > MOST_LOOKS:
-            _looks.popitem(last=False)
-    return found
+        return str(problem)
 
 
 def _pictures(review: Review, given: UploadedFile, found: Described) -> tuple[Preprocess | None, str]:

@@ -72,9 +72,10 @@ def write() -> None:
         value = memory.value(setting.key, setting.default)
         if value != (_attributes()[0] if name == "attribute" and value else setting.default):
             chosen[name] = _joined(value) if isinstance(value, list | tuple) else str(value)
-    stop = memory.value(state.stop_key(), "") if memory.has("attribute") else ""
-    if stop and not str(stop).startswith("0 "):
-        chosen["strength"] = str(stop)
+    if memory.has("attribute"):
+        stop = str(memory.value(state.stop_key(), state.ORIGINAL_STOP))
+        if stop not in ("", state.ORIGINAL_STOP):
+            chosen["strength"] = stop
     memory.put("address", dict(chosen))
     if place := state.place():
         chosen = {KEPT: place.id, **chosen}

@@ -14,6 +14,7 @@ from app.view_models import models, training
 from app.view_models.training import Asked
 from app.widgets import components, gallery, portraits
 from fmd_core import AttributeDataset
+from fmd_core.figures import with_capital
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
 from fmd_core.models.training import suggested_preprocess, time_training
@@ -66,7 +67,7 @@ def _time(review: Review, asked: Asked, size: Size, may_time: bool) -> None:
     drawn and while no other work runs, which would slow them down."""
     known = DURATIONS.expect(size)
     if known is not None:
-        st.markdown(f"**{_sentence(job_panel.about_words(known))} on this machine**, by its pace so far.")
+        st.markdown(f"**{with_capital(job_panel.about_words(known))} on this machine**, by its pace so far.")
         return
     if not may_time:
         st.write("This machine has trained nothing like it yet: how long it takes is said once it runs.")
@@ -98,10 +99,6 @@ def _is_drawn() -> bool:
     """Whether this is a rerun of the fragment alone: the page is on screen already."""
     context = get_script_run_ctx()
     return bool(context and context.fragment_ids_this_run)
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def draw_running(review: Review, job: Job) -> None:

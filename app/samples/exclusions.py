@@ -43,7 +43,7 @@ def _told(variant: Exclusion) -> bool:
     except FMDError as error:  # too many of a class: the list stays, and some can be taken back
         components.show_problem(error)
         return False
-    st.write(components.plain(harmful.exclusion_sentence(comparison, variant.k)))
+    st.write(components.plain(harmful.exclusion_sentence(comparison, variant.k, cache.dataset(review).unit)))
     if point.refusal:
         st.warning(components.plain(wording.guard_refusal(point.refusal)))
     return True

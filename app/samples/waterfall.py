@@ -27,7 +27,7 @@ def draw(review: Review, asked: Asked, k: int) -> None:
         return
     if fixes is not None:
         learned = _learned(review, asked)
-        _result([*fixes, *learned], has_learned=bool(learned))
+        _result([*fixes, *learned], cache.dataset(review).unit, has_learned=bool(learned))
 
 
 def _fixes(review: Review, asked: Asked, k: int) -> list[waterfall.Fix] | None:
@@ -79,7 +79,7 @@ def _learned(review: Review, asked: Asked) -> list[waterfall.Fix]:
     return fixes
 
 
-def _result(fixes: list[waterfall.Fix], *, has_learned: bool) -> None:
+def _result(fixes: list[waterfall.Fix], unit: str, *, has_learned: bool) -> None:
     if all(fix.comparison is None for fix in fixes):
         for fix in fixes:
             st.info(components.plain(f"{fix.label}: {fix.why_not}"))
@@ -88,7 +88,7 @@ def _result(fixes: list[waterfall.Fix], *, has_learned: bool) -> None:
         "Figure", list(waterfall.FIGURES), format_func=waterfall.FIGURES.__getitem__, default="bias", required=True,
         key="waterfall_figure", persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
-    view = waterfall.build(fixes, shown)
+    view = waterfall.build(fixes, shown, unit)
     if view.lesson:
         st.write(f"**{components.plain(view.lesson)}**")
     if view.steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ _pages = threading.Condition()
 
 def start() -> None:
     """Begin loading in a daemon thread."""
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # torch asks when it is loaded, which a page may do before us
     threading.Thread(target=_load, name="warmup", daemon=True).start()
 
 
@@ -84,18 +88,16 @@ def is_measured() -> bool:
 
 def _load() -> None:
     try:
-        if _first_page.wait(NOBODY_CAME_SECONDS):
-            time.sleep(PAINT_SECONDS)
+        somebody_came = _first_page.wait(NOBODY_CAME_SECONDS)
         _sweep()
-        import torch
-
         from app import cache
         from app.record.review import Review
 
-        torch.set_num_threads(1)
         demo = Review()
-        cache.features(demo, "test", give_way)
+        cache.features(demo, "test", give_way)  # they come with the demo: no network is asked
         _measured.set()
+        if somebody_came:
+            time.sleep(PAINT_SECONDS)
         give_way(0.0)  # the page that shows it
         from app.widgets import panels  # noqa: F401  plotly and pandas
         from fmd_core.measure.group_metrics import import_aif360
@@ -108,6 +110,10 @@ def _load() -> None:
         _freeze()
         cache.warm(demo, give_way)
         _done.set()
+        import torch  # seconds, for which nobody has to wait so far
+
+        torch.set_num_threads(1)
+        threadpool_limits(1)
         cache.warm_scores(demo, give_way)
         import captum.attr  # noqa: F401  a second, when somebody first asks where the model looks
 

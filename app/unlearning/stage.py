@@ -66,6 +66,8 @@ def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float, *, is_shown: 
         st.caption(
             "Recommended: leave it as it is. No setting here that the guard admits serves people better."
         )
+    else:
+        st.caption(components.plain(unlearn.chosen_by(path, cache.dataset(review).unit)))
     reaches = False
     for offer in offers.offers(path):
         made = offer.point.result

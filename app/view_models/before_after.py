@@ -15,7 +15,7 @@ from app.view_models import proof
 from fmd_core import AttributeDataset, Change, Comparison, figures
 from fmd_core.data import Array
 from fmd_core.intervals import MIN_PEOPLE, Estimate
-from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
 from fmd_core.report import wording
 
 EXAMPLES = 10
@@ -284,12 +284,12 @@ def _changes_table(rows: list[tuple[str, Change]], title: str, names: tuple[str,
             )
             for label, change in rows
         ],
-        columns=[title, *(name[:1].upper() + name[1:] for name in names), "Difference", "n"],
+        columns=[title, *(figures.with_capital(name) for name in names), "Difference", "n"],
     )
 
 
 def _confusion_summary(name: str, counts: Array, classes: Sequence[str]) -> str:
-    wrong, when = counts - np.diag(np.diag(counts)), name[:1].upper() + name[1:]
+    wrong, when = counts - np.diag(np.diag(counts)), figures.with_capital(name)
     if wrong.sum() == 0:
         return f"{when}: no mistakes."
     truth, answer = np.unravel_index(wrong.argmax(), wrong.shape)

@@ -19,6 +19,7 @@ MEASURE_NAMES: dict[Measure, str] = {
 }
 WORST = "Whoever is served worst"
 AS_CHOSEN = "What counts as bias"
+SET_ASIDE = "set aside to decide the fix"
 MOST_LEVELS = 4  # groups that a sentence names
 
 
@@ -38,13 +39,15 @@ def unit(people: str) -> str:
     return "points of loss" if people else "points"
 
 
-def headline(scores: InfluenceScores, what: str, called: str, *, is_harmful: bool) -> str:
-    """Who leads the ranking: `what` the sample is, 'is a red 3'; `called` is the attribute as the data call it."""
+def headline(scores: InfluenceScores, what: str, called: str, unit: str, *, is_harmful: bool) -> str:
+    """Who leads the ranking: `what` the sample is, 'is a red 3'; `called` is the attribute as the data call it, `unit`
+    a sample."""
+    leads = f"The training {unit} {'who' if unit == 'person' else 'that'} most"
     if scores.people:
         does = "taught the model to miss" if is_harmful else "helps the model to recognise"
-        return f"The training sample that most {does} {scores.people} {what}."
+        return f"{leads} {does} {scores.people} {what}."
     does = "teaches" if is_harmful else "works against"
-    return f"The training sample that most {does} the {wording.bias_name(scores, called)} {what}."
+    return f"{leads} {does} the {wording.bias_name(scores, called)} {what}."
 
 
 def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | None = None) -> str:
@@ -52,12 +55,9 @@ def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | 
     served worst, where they are asked about."""
     if isinstance(asked, WorstGroup):
         assert group is not None, "the question is about them"
-        return _worst(group, n)
+        return _worst(group, n, data.unit)
     who, classes = _groups(data, asked.attribute), data.target.levels
-    name, people = (
-        attribute_name(data, asked.attribute),
-        f"{figures.count(n)} external {figures.many(data.unit)}",
-    )
+    name, people = attribute_name(data, asked.attribute), f"{figures.count(n)} {figures.many(data.unit)}"
     two = len(classes) == 2
     teaches = {
         "counterfactual": f"to answer twins by {name} differently",
@@ -68,16 +68,16 @@ def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | 
         "predictive equality": f"to give {f'“{classes[1]}”' if two else 'a class'} falsely to some of {who} more often "
         "than to others",
     }[asked.measure]
-    by = f"{figures.count(n)} external pairs" if asked.measure == "counterfactual" else people
-    return f"Harmful means here: it teaches the model {teaches}. Scored by {by}."
+    by = f"{figures.counted(n, 'pair')} of twins" if asked.measure == "counterfactual" else people
+    return f"Harmful means here: it teaches the model {teaches}. Scored by {by} {SET_ASIDE}."
 
 
-def _worst(group: ServedGroup, n: int) -> str:
+def _worst(group: ServedGroup, n: int, unit: str) -> str:
     rate = group.accuracy
     told = (
         f"Harmful means here: it teaches the model to miss {group.who}, who are served worst: it is right for "
-        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} test samples "
-        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} external {group.who}."
+        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} test {figures.many(unit)} "
+        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} other {group.who}, {SET_ASIDE}."
     )
     few = " They are few: check these scores, below, before you rely on them."
     return told + (few if n < MIN_PEOPLE else "")

@@ -73,10 +73,11 @@ def who_gained_and_lost(comparison: Comparison, result: BeforeAfter) -> str:
     )
 
 
-def headline(comparison: Comparison, names: tuple[str, str]) -> str:
-    """What the second does to the first's bias and accuracy."""
+def headline(comparison: Comparison, names: tuple[str, str], unit: str) -> str:
+    """What the second does to the first's bias and accuracy, asked of so many of a `unit`."""
     first, second = (cut(name, LONGEST_IN_HEADLINE) for name in names)
     if comparison.verdict == "unchanged":
-        return f"{first} and {second} give all {figures.count(len(comparison.rows))} held-out samples the same answers."
+        asked = f"{figures.count(len(comparison.rows))} held-out {figures.many(unit)}"
+        return f"{first} and {second} give all {asked} the same answers."
     found = wording.comparison_headline(comparison)
     return f"{second} against {spoken(first)}. {found}"

@@ -316,7 +316,7 @@ def _fixes(
     attribute: str,
 ) -> pd.DataFrame:
     way = _way(share)
-    point = [(f"{way[:1].upper()}{way[1:]}", *_row(tests[1], data, attribute))] if share else []
+    point = [(figures.with_capital(way), *_row(tests[1], data, attribute))] if share else []
     return fixes_table(tests[0], simpler, data, attribute, point)
 
 

@@ -21,7 +21,7 @@ from fmd_core import (
     scan,
 )
 from fmd_core.measure.bias_functions import Measure
-from fmd_core.measure.comparison import USUAL
+from fmd_core.measure.compared_groups import USUAL
 from fmd_core.measure.verdict.values import Judges
 from fmd_core.report import wording
 

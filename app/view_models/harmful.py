@@ -25,14 +25,14 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_TILES = 500
 Shown = Literal["top", "doubted", "marked", "noted", "excluded"]
 SHOWN: dict[Shown, str] = {
-    "top": "All of the top K",
+    "top": "All that are listed",
     "doubted": "Looks mislabelled?",
     "marked": "Marked",
     "noted": "With a note",
     "excluded": "Excluded",
 }
 LOOKS_WRONG = "Looks mislabelled?"
-UNCHECKED = "Predicted for the model's last layer; effects of many samples do not simply add up."
+UNCHECKED = "Predicted for the model's last layer; what many of them do does not simply add up."
 
 NAMED_BY_CLASS = ("image", "digit")
 """Units whose samples are what their class is called: 'a red 0'. A person or a text is not."""
@@ -56,8 +56,8 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """In words: 'red 3' for an image, 'masculine, dark' for a person."""
-        return f"{self.level} {self.label}" if self.unit == "image" else f"{self.level}, {self.label}"
+        """In words: 'red 3' for a digit, 'masculine, dark' for a person."""
+        return f"{self.level} {self.label}" if self.unit in NAMED_BY_CLASS else f"{self.level}, {self.label}"
 
     @property
     def effect_text(self) -> str:
@@ -141,22 +141,22 @@ def build(
     matching = [s for s in samples if label in (None, s.label)]
     first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
     what = _leader(data, scores.attribute, first)
-    of_test_people = "" if scores.people else _on_test_people(held_out)
+    of_test_people = "" if scores.people else _on_test_people(held_out, data.unit)
     return HarmfulView(
         headline=blame.headline(
-            scores, what, attribute_name(data, scores.attribute), is_harmful=kind == "Harmful"
+            scores, what, attribute_name(data, scores.attribute), data.unit, is_harmful=kind == "Harmful"
         ),
         lead=(
-            f"{figures.count(scores.n_harmful)} of {figures.count(len(scores.rows))} training samples are harmful: "
+            f"{figures.count(scores.n_harmful)} of {_training(data, len(scores.rows))} are harmful: "
             f"without one of them {blame.subject(scores.people)}{of_test_people} is predicted to be lower. "
             f"{checked or UNCHECKED}"
         ),
-        elsewhere=_elsewhere(scores),
+        elsewhere=_elsewhere(scores, data.unit),
         samples=tuple(matching[:MOST_TILES]),
-        caution=_caution(scores, k, kind),
+        caution=_caution(scores, k, kind, data.unit),
         hidden=max(0, len(matching) - MOST_TILES),
-        composition=_composition(scores, aligned, k),
-        doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind),
+        composition=_composition(scores, aligned, k, data.unit),
+        doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind, data.unit),
     )
 
 
@@ -172,14 +172,22 @@ def _leader(data: AttributeDataset, attribute: str, first: Sample) -> str:
     return f"is {first.row}, of the {group.called(data, attribute)}"
 
 
-def _elsewhere(scores: InfluenceScores) -> str:
+def _training(data: AttributeDataset, n: int) -> str:
+    """'900 training digits'."""
+    return f"{figures.count(n)} training {figures.many(data.unit)}"
+
+
+def _elsewhere(scores: InfluenceScores, unit: str) -> str:
     """What the people by whom samples are scored say themselves."""
-    external = "External samples, by which training samples are scored, put the"
+    many = figures.many(unit)
+    external = (
+        f"The {many} set aside to decide the fix, by which those that taught the model are scored, put the"
+    )
     if scores.people:
         loss = figures.points(scores.bias)
         return f"{external} loss of {scores.people} at {loss} points (0 is to be sure of every truth)."
     return (
-        f"The bias is that of test samples. {external} {wording.bias_name(scores)} at {figures.points(scores.bias)} "
+        f"The bias is that of test {many}. {external} {wording.bias_name(scores)} at {figures.points(scores.bias)} "
         "points."
     )
 
@@ -188,38 +196,40 @@ def _rows_of(doubts: LabelDoubts | None) -> frozenset[int]:
     return frozenset() if doubts is None else frozenset(doubts.rows[doubts.doubted].tolist())
 
 
-def _doubts(doubts: LabelDoubts, aligned: np.ndarray, shown: np.ndarray, kind: Kind) -> str:
+def _doubts(doubts: LabelDoubts, aligned: np.ndarray, shown: np.ndarray, kind: Kind, unit: str) -> str:
     """How many labels look wrong: in all, among those ranked first, and against the pattern."""
-    n, total = figures.count(doubts.n), figures.count(len(doubts.rows))
+    n, total = figures.count(doubts.n), f"{figures.count(len(doubts.rows))} training {figures.many(unit)}"
     if not doubts.n:
-        return f"None of {total} training samples looks mislabelled."
+        return f"None of {total} looks mislabelled."
     here, against = int(doubts.doubted[shown].sum()), int((doubts.doubted & ~aligned).sum())
     look = "looks" if doubts.n == 1 else "look"
     return (
-        f"{n} of {total} training samples {look} mislabelled; among these {figures.count(len(shown))} most "
+        f"{n} of {total} {look} mislabelled; among these {figures.count(len(shown))} most "
         f"{kind.lower()}: {figures.count(here)}; against the pattern: {figures.count(against)}. A rare but right "
-        "sample looks the same, so look before you decide."
+        "one looks the same, so look before you decide."
     )
 
 
-def _on_test_people(found: Finding | None) -> str:
+def _on_test_people(found: Finding | None, unit: str) -> str:
     if found is None or found.estimate.value is None:
         return ""
     beyond = (
         " beyond the placebo" if found.audit.excess is not None and found.measure == "counterfactual" else ""
     )
-    return f"{beyond}, {figures.points(found.estimate.value)} points on test samples,"
+    return f"{beyond}, {figures.points(found.estimate.value)} points on test {figures.many(unit)},"
 
 
 def nobody(data: AttributeDataset, label: str | None, k: int, shown: Shown) -> str:
     """Why the gallery is empty, and what to do."""
     of_class = "" if label is None else f" of {data.target.name} {label}"
     if shown == "doubted":
-        return f"No training sample{of_class} looks mislabelled."
+        return f"No training {data.unit}{of_class} looks mislabelled."
     if shown != "top":
-        return f"You have {shown} no sample{of_class} yet: select one in the gallery and say so beside it."
+        return (
+            f"You have {shown} no {data.unit}{of_class} yet: select one in the gallery and say so beside it."
+        )
     return (
-        f"No {data.target.name} {label} among the top {k}; choose another {data.target.name} or a larger K."
+        f"No {data.target.name} {label} among the first {k}; choose another {data.target.name}, or list more."
     )
 
 
@@ -229,10 +239,10 @@ def _ranking(scores: InfluenceScores, kind: Kind) -> np.ndarray:
     return scores.most_harmful(n) if kind == "Harmful" else scores.most_helpful(n)
 
 
-def _caution(scores: InfluenceScores, k: int, kind: Kind) -> str:
+def _caution(scores: InfluenceScores, k: int, kind: Kind, unit: str) -> str:
     n = scores.n_harmful if kind == "Harmful" else len(scores.rows) - scores.n_harmful
     return (
-        f"Only {figures.count(n)} samples are {kind.lower()}; the list goes on with the other kind."
+        f"Only {figures.count(n)} {figures.many(unit)} are {kind.lower()}; the list goes on with the other kind."
         if k > n
         else ""
     )
@@ -273,13 +283,13 @@ def _doubt(data: AttributeDataset, doubts: LabelDoubts, p: int) -> str:
         figures.percent(float(share)) for share in (doubts.own[p], doubts.usual[own], doubts.other[p])
     )
     return (
-        f"{LOOKS_WRONG} A fit that never saw it gives its label “{names[own]}” {given}, where samples labelled so get "
-        f"{usual} on average, and “{instead}” {other}. It may as well be a rare sample with the right label."
+        f"{LOOKS_WRONG} A fit that never saw it gives its label “{names[own]}” {given}, where others labelled so get "
+        f"{usual} on average, and “{instead}” {other}. It may as well be a rare {data.unit} with the right label."
     )
 
 
-def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarChart:
-    everyone = f"{figures.count(len(aligned))} training samples"
+def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int, unit: str) -> BarChart:
+    everyone = f"{figures.count(len(aligned))} training {figures.many(unit)}"
     parts = [
         (f"{figures.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
         (f"{figures.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
@@ -294,7 +304,12 @@ def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int) -> BarCha
         summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",
         table=pd.DataFrame(
             [(name, figures.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
-            columns=["Samples", f"{scores.attribute.capitalize()} with the pattern, %", "Count", "of"],
+            columns=[
+                figures.many(unit).capitalize(),
+                f"{scores.attribute.capitalize()} with the pattern, %",
+                "Count",
+                "of",
+            ],
         ),
     )
 
@@ -360,14 +375,18 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
     else:
         why = f"{link}, and it is {way} all the same, by the rest of the {sample.unit}."
     sentences = (effect, *(() if sample.people else (why,)), *((sample.doubt,) if sample.doubt else ()))
-    return Detail(title=f"#{sample.rank} · Training sample {sample.row}: {sample.name}", sentences=sentences)
+    return Detail(
+        title=f"#{sample.rank} · Training {sample.unit} {sample.row}: {sample.name}", sentences=sentences
+    )
 
 
-def exclusion_sentence(comparison: Comparison, n: int) -> str:
+def exclusion_sentence(comparison: Comparison, n: int, unit: str) -> str:
     """What fitting again without `n` excluded samples does to held-out people."""
-    left_out = "this training sample" if n == 1 else f"these {figures.count(n)} training samples"
+    left_out = (
+        f"this training {unit}" if n == 1 else f"these {figures.count(n)} training {figures.many(unit)}"
+    )
     said = wording.comparison_headline(comparison)
     return (
-        f"Fitted again without {left_out}, on {figures.count(len(comparison.rows))} test samples: "
+        f"Fitted again without {left_out}, on {figures.count(len(comparison.rows))} test {figures.many(unit)}: "
         f"{said[:1].lower()}{said[1:]}"
     )

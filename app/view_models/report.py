@@ -104,6 +104,11 @@ def apart(text: str) -> str:
     return text if text.isascii() else f"\u2068{clean_text(text)}\u2069"
 
 
+def decided(decision: fmd.Decision) -> str:
+    """What was decided about the head in force, for the line above the headline."""
+    return "not decided yet" if decision.verdict is None else f"decided: {VERDICTS[decision.verdict].lower()}"
+
+
 def decision_in_force(saved: tuple[fmd.Decision, str] | None, head: str) -> tuple[fmd.Decision, str]:
     """What was decided about the `head` in force, by fingerprint, and a sentence about it.
 

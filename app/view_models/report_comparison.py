@@ -18,7 +18,8 @@ from fmd_core.forget.forgetting import READERS
 from fmd_core.forget.probes import Kind
 from fmd_core.kinds import find_kind
 from fmd_core.report.fields import Figure
-from fmd_core.report.schema import Attribute, Report
+from fmd_core.report.schema import Report
+from fmd_core.report.schema.biases import Attribute
 
 NONE = "–"
 MISSING_PICTURES = "Pictures are not in it: they are in the HTML page that was saved with it."

@@ -171,7 +171,7 @@ def _silent(way: Way, why: str) -> tuple[str, ...]:
 
 def _named(way: Way) -> tuple[str, str, str]:
     depth = find_depth(way.depth).title.removeprefix("The ")
-    return find_strategy(way.strategy).title, f"{depth[:1].upper()}{depth[1:]}", AIMS[way.aim.measure]
+    return find_strategy(way.strategy).title, figures.with_capital(depth), AIMS[way.aim.measure]
 
 
 def _destination(road: Road) -> Destination | None:

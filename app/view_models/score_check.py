@@ -119,7 +119,7 @@ def _reason(check: ScoreCheck, unit: str) -> str:
             "random ones does."
         )
     if not check.planted.beats_chance:
-        moves = f"{what[:1].upper()}{what[1:]} does not move"
+        moves = f"{figures.with_capital(what)} does not move"
         return f"{moves} the way the scores of planted samples say more often than by guessing."
     if check.verdict == "can be relied on":
         return "Leaving out the samples ranked first does what was predicted, in kind and in size."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.view_models.texts import Sentences
 from fmd_core import AttributeDataset, Classifier, Estimate, figures
 from fmd_core.data import SPLITS, Split
+from fmd_core.measure.verdict.sentences import attribute_name
 
 ROLES: dict[Split, str] = {
     "train": "taught the model",
@@ -16,6 +15,13 @@ ROLES: dict[Split, str] = {
     "validation": "guards the fix",
     "test": "judges the fix",
 }
+DO: dict[Split, str] = {
+    "train": "taught the model",
+    "external": "decide the fix",
+    "validation": "guard it",
+    "test": "judge it",
+}
+"""The same of many."""
 STORIES = {
     "colored_digits": "Real handwriting. In training nearly every digit wore its own ink: nearly all 0s red, "
     "nearly all 1s orange. Did the model learn to read, or just to see colours?",
@@ -44,13 +50,17 @@ def build_card(reference: str, data: AttributeDataset, said: Sentences | None = 
     """One sample of each class in turn, from training; of texts the sentence that is `said` of every group."""
     if said and said.rows:
         return Card(data.name, STORIES[reference], (), (), said.rows, said.answer)
+    return Card(data.name, STORIES[reference], *samples(data))
+
+
+def samples(data: AttributeDataset) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Rows of a few training samples, the classes in turn, and what class each is of; at most `ON_CARD`."""
     train = data.rows("train")
     codes = data.target.codes[train]
     of_class = [train[codes == k] for k in range(len(data.target.levels))]
-    each = ON_CARD // len(of_class)
-    rows = np.stack([rows[:each] for rows in of_class], axis=1).ravel()
-    names = tuple(data.target.levels[code] for code in data.target.codes[rows])
-    return Card(data.name, STORIES[reference], tuple(rows.tolist()), names)
+    each = max(1, ON_CARD // len(of_class))
+    rows = [own[turn] for turn in range(each) for own in of_class if turn < len(own)][:ON_CARD]
+    return tuple(map(int, rows)), tuple(data.target.levels[code] for code in data.target.codes[rows])
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,18 @@ def build_loaded(
         ],
         notes=data.notes_of_people if another_system else data.notes,
     )
+
+
+def about(data: AttributeDataset, *, another_system: bool = False) -> tuple[str, str]:
+    """What the data under review are, as a headline and a lead."""
+    attributes = figures.listed([attribute_name(data, name) for name in data.attributes])
+    people = figures.counted(len(data), data.unit)
+    if another_system:
+        headline = f"{data.name}: another system answered {data.target.name}; {attributes} should not matter."
+        return headline, f"{people}, each with what it was answered."
+    headline = f"{data.name}: a model predicts {data.target.name}; {attributes} should not matter."
+    parts = figures.listed([f"{figures.count(len(data.rows(split)))} {DO[split]}" for split in SPLITS])
+    return headline, f"{people}, shared out in four, nobody twice: {parts}."
 
 
 def accuracy(data: AttributeDataset, measured: Estimate | None, model: Classifier | None = None) -> str:

@@ -8,7 +8,8 @@ from html import escape
 
 import numpy as np
 
-from fmd_core import AttributeDataset, figures
+from fmd_core import AttributeDataset, Estimate, figures
+from fmd_core.measure.verdict.sentences import Role
 from fmd_core.measure.verdict.values import Accuracy
 
 ON_CARD = 10  # sample pictures, as many of each class
@@ -75,6 +76,32 @@ def right_sentence(right: Accuracy, unit: str) -> str:
         f"Right for {figures.percent(right.value)} of {figures.count(right.n)} held-out {figures.many(unit)}; always "
         f"answering “{right.majority_class}” would be right for {figures.percent(right.majority)}."
     )
+
+
+def right_headline(
+    right: Accuracy, least: tuple[str, Estimate] | None, unit: str
+) -> tuple[tuple[str, Role], ...]:
+    """The same as a page's head, in pieces: overall, and for whomever the model is `least` often right about."""
+    overall: tuple[tuple[str, Role], ...] = (
+        ("Right for ", "words"), (figures.percent(right.value), "better"),
+        (f" of {figures.count(right.n)} held-out {figures.many(unit)}", "words"),
+    )  # fmt: skip
+    if least is None or least[1].value is None:
+        return *overall, (".", "words")
+    who, rate = least
+    of_whom: tuple[tuple[str, Role], ...] = (
+        (", but for ", "words"), (figures.percent(rate.value or 0.0), "worse"), (f" of {who}.", "words"),
+    )  # fmt: skip
+    return *overall, *of_whom
+
+
+def least_sentence(least: tuple[str, Estimate] | None) -> str:
+    """How sure the lower figure is; '' where there is none."""
+    if least is None:
+        return ""
+    who, rate = least
+    people = f"n = {figures.count(rate.n)}"
+    return f"That is the lowest of all groups with enough to tell: {who} {figures.figure(rate)}, {people}."
 
 
 def rounds_html(shares: Sequence[float], epochs: int, unit: str) -> str:

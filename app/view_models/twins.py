@@ -109,7 +109,7 @@ def build(
                 + (t.other.level, t.other.answer, figures.percent(t.other.confidence), f"{t.distance:.2f}")
                 for t in twins
             ],
-            columns=["Sample", "Truth", "Left", "Answer left", "Probability of truth, left"]
+            columns=[data.unit.capitalize(), "Truth", "Left", "Answer left", "Probability of truth, left"]
             + ["Right", "Answer right", "Probability of truth, right", "Match distance"],
         ),
     )

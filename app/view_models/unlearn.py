@@ -78,6 +78,15 @@ def would_be(judged: str) -> str:
     return f"Nothing has changed yet. Our suggestion is judged {judged[:1].lower()}{judged[1:]}"
 
 
+def chosen_by(path: UnlearningPath, unit: str) -> str:
+    """On whose word one of the cards is recommended, and whose figures they all show: never the same people."""
+    many = figures.many(unit)
+    return (
+        f"“Recommended” rests on {figures.count(path.people)} validation {many}; the figures are of test {many}, "
+        "where another card may look better."
+    )
+
+
 def axes(path: UnlearningPath, measure: Measure) -> dict[Axis, str]:
     """What may stand along the curve, and what it is called; the worst group where any has enough people."""
     is_gap = measure != "counterfactual"

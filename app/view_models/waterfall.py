@@ -70,8 +70,8 @@ def learned(what: str, share: float, found: Comparison) -> Fix:
     return Fix(f"Deeper: {what}{far}", found)
 
 
-def build(fixes: Sequence[Fix], shown: Figure) -> WaterfallView:
-    """The picture of one figure, and the rest in words. At least one fix was made."""
+def build(fixes: Sequence[Fix], shown: Figure, unit: str) -> WaterfallView:
+    """The picture of one figure, and the rest in words, of a `unit` each. At least one fix was made."""
     made = [(fix.label, fix.comparison) for fix in fixes if fix.comparison is not None]
     first = made[0][1]
     changes = [(label, _change(found, shown)) for label, found in made]
@@ -84,9 +84,9 @@ def build(fixes: Sequence[Fix], shown: Figure) -> WaterfallView:
             "accuracy": "right, %",
         }[shown],
         unit="" if shown == "bias" else " %",
-        summary=_summary(made),
+        summary=_summary(made, unit),
         table=_table(made),
-        lesson=_lesson(fixes),
+        lesson=_lesson(fixes, unit),
         missing=tuple(
             f"{fix.label} cannot be made: {fix.why_not}" for fix in fixes if fix.comparison is None
         ),
@@ -147,12 +147,12 @@ def _table(made: Sequence[tuple[str, Comparison]]) -> pd.DataFrame:
     return table.loc[:, (table != "").any()]  # where no group has enough people none is served worst
 
 
-def _summary(made: Sequence[tuple[str, Comparison]]) -> str:
+def _summary(made: Sequence[tuple[str, Comparison]], unit: str) -> str:
     first = made[0][1]
     was = first.worst_before
     if first.judged.before.value is None:
         return f"{wording.bias_name(first).capitalize()}: {first.judged.before.problem}."
-    start = f"On {figures.count(len(first.rows))} held-out samples the {wording.bias_name(first)} is "
+    start = f"On {figures.count(len(first.rows))} held-out {figures.many(unit)} the {wording.bias_name(first)} is "
     start += f"{figures.points(first.judged.before.value)} points, the model right for "
     start += f"{figures.percent(first.accuracy.before.value or 0)}"
     if was is not None:
@@ -169,7 +169,7 @@ def _part(label: str, found: Comparison) -> str:
     return said if own is None else f"{said}, {figures.percent(own.after.value or 0)}"
 
 
-def _lesson(fixes: Sequence[Fix]) -> str:
+def _lesson(fixes: Sequence[Fix], unit: str) -> str:
     """Said of whoever was served worst, by the largest removal that could be made; of the bias where no group has
     enough people."""
     removals = [fix for fix in fixes if fix.is_removal and fix.comparison is not None]
@@ -181,8 +181,8 @@ def _lesson(fixes: Sequence[Fix]) -> str:
     own = found.worst_before
     if own is None:
         return (
-            "No group has enough people to say whether removing samples helps whoever is served worst; only the bias "
-            "and accuracy can be told."
+            f"No group has enough people to say whether removing {figures.many(unit)} helps whoever is served worst; "
+            "only the bias and accuracy can be told."
         )
     ends = f"{figures.percent(own.before.value or 0)} to {figures.percent(own.after.value or 0)}"
     who = f"{own.who} ({ends}, n = {figures.count(own.before.n)})"

@@ -11,6 +11,7 @@ import pandas as pd
 from fmd_core import AttributeDataset, Explanation, figures
 from fmd_core.data import Array
 from fmd_core.explain.attributions import Method
+from fmd_core.figures import with_capital
 from fmd_core.kinds import find_kind
 from fmd_core.text import cut
 
@@ -144,7 +145,7 @@ def build_maps(
             ),
         )
     return tuple(
-        MapRow(_capital(s.name), tuple(_map(data, s, m, f, m) for m, f in zip(models, own, strict=True)))
+        MapRow(with_capital(s.name), tuple(_map(data, s, m, f, m) for m, f in zip(models, own, strict=True)))
         for s, own in zip(shown, found, strict=True)
     )
 
@@ -156,10 +157,6 @@ def _map(data: AttributeDataset, shown: Shown, model: str, found: Explanation, c
         f"Where the model looks ({model}; {shown.name}): most {_place(found.contributions)}; {sure} of "
         f"'{data.target.levels[found.target]}'",
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _place(values: Array) -> str:
@@ -199,10 +196,10 @@ def build_bars(
         )
         table = pd.DataFrame(
             {"Column": labels, "Value": texts}
-            | {_capital(model): [_signed(v) for v in figures] for model, figures in series}
+            | {with_capital(model): [_signed(v) for v in figures] for model, figures in series}
         )
         summary = _summary(models, own, data, values)
-        charts.append(Bars(_capital(who.name), tuple(labels), series, summary, table))
+        charts.append(Bars(with_capital(who.name), tuple(labels), series, summary, table))
     return tuple(charts)
 
 
@@ -232,11 +229,11 @@ def build_texts(
         table = pd.DataFrame(
             {"Word": own[0].columns}
             | {
-                _capital(m): [_signed(float(v)) for v in f.contributions]
+                with_capital(m): [_signed(float(v)) for v in f.contributions]
                 for m, f in zip(models, own, strict=True)
             }
         )
-        texts.append(Text(_capital(who.name), coloured, _summary(models, own, data, {}), table))
+        texts.append(Text(with_capital(who.name), coloured, _summary(models, own, data, {}), table))
     return tuple(texts)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fmd_core.commands.audit_data import DataRequest, open_data
 from fmd_core.commands.audit_model import HELP, Brought, add_model_options, open_model, store_for
-from fmd_core.commands.common import check_place, listed, own_version, say
+from fmd_core.commands.common import check_place, own_version, say
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.measure.verdict.sentences import criteria_sentences
@@ -19,6 +19,7 @@ from fmd_core.report.audit_page import SHORT, audit_page
 from fmd_core.running.whole_files import write_text_whole
 from fmd_core.study.answering import verdict_of_another_system
 from fmd_core.study.study import Study
+from fmd_core.text import split_names
 
 EXIT = {Outcome.WITHIN: 0, Outcome.BEYOND: 1, Outcome.UNKNOWN: 2}
 SHOWN = 5  # findings in the text
@@ -122,16 +123,16 @@ def _request(arguments: argparse.Namespace) -> DataRequest:
     return DataRequest(
         data=arguments.data,
         target=arguments.target,
-        protected=listed(arguments.protected),
+        protected=split_names(arguments.protected),
         id=arguments.id,
         weights=arguments.weights,
         predictions=arguments.predictions,
         scores=arguments.scores,
         list=arguments.list,
         split=arguments.split,
-        classes=listed(arguments.classes),
-        keep=listed(arguments.keep),
-        along=listed(arguments.along),
+        classes=split_names(arguments.classes),
+        keep=split_names(arguments.keep),
+        along=split_names(arguments.along),
         reads_all=arguments.model is not None,
         seed=arguments.seed,
     )

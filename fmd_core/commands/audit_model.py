@@ -12,6 +12,7 @@ from fmd_core.commands.audit_data import AuditData
 from fmd_core.commands.common import positive_int, say
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError, ModelError
+from fmd_core.figures import with_capital
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
@@ -154,7 +155,7 @@ def _preparation(file: Path, brought: Brought) -> Preprocess | None:
         if door.name == "hugging_face" and brought.size is None:
             return None
         raise DataError(
-            f"{door.title[0].upper()}{door.title[1:]} does not say how pictures were made ready in its training; say "
+            f"{with_capital(door.title)} does not say how pictures were made ready in its training; say "
             f"it with --colours {', '.join(COLOURS[:-1])} or {COLOURS[-1]}, and --size where that matters."
         )
     size = brought.size

@@ -74,11 +74,6 @@ def limit_threads(number: int) -> None:
     threadpool_limits(number)
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """Names that are written with commas between them."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 # --- what is written
 
 
@@ -144,6 +139,11 @@ class ProgressLine:
             self.stream.write("\r" + step_in_words(step)[:width].ljust(width))
             self.stream.flush()
             self.shown = True
+
+    def say(self, sentence: str) -> None:
+        """A sentence that stays, on standard output."""
+        self.end()
+        print(sentence, flush=True)
 
     def end(self) -> None:
         """Leave the line."""

@@ -12,10 +12,11 @@ from fmd_core import figures
 from fmd_core.commands.audit import EXIT
 from fmd_core.commands.audit_data import DataRequest, open_data
 from fmd_core.commands.audit_model import HELP, Brought, add_model_options, open_model, store_for
-from fmd_core.commands.common import add_json, add_threads, check_place, for_people, listed, write_document
+from fmd_core.commands.common import add_json, add_threads, check_place, for_people, write_document
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.intervals import MIN_PEOPLE
+from fmd_core.text import split_names
 
 if TYPE_CHECKING:
     from fmd_core.study.debiasing import Change, Debiased
@@ -118,7 +119,7 @@ def _debiased(arguments: argparse.Namespace, kept: ExitStack) -> tuple[Debiased,
     request = DataRequest(
         data=arguments.data,
         target=arguments.target,
-        protected=listed(arguments.protected) or given,
+        protected=split_names(arguments.protected) or given,
         list=arguments.list,
         reads_all=arguments.model is not None,
         seed=arguments.seed,

@@ -25,12 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, forget, probe, write."""
     with progress_line() as line:
-
-        def say(sentence: str) -> None:
-            line.end()
-            print(sentence, flush=True)
-
-        rows = study_forgetting(seeds=arguments.seeds, say=say, progress=line.show)
+        rows = study_forgetting(seeds=arguments.seeds, say=line.say, progress=line.show)
     text, numbers = write_forgetting(rows, arguments.folder or published_folder())
     print(f"Written: {text} and {numbers}.")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fmd_core import figures
-from fmd_core.commands.common import add_json, check_place, for_people, listed, write_document
+from fmd_core.commands.common import add_json, check_place, for_people, write_document
 from fmd_core.data import SPLITS
 from fmd_core.datasets.data_warnings import WarningKind
 from fmd_core.datasets.families import reference
@@ -24,6 +24,7 @@ from fmd_core.datasets.own.sniffing import DELIMITERS, Correction
 from fmd_core.datasets.own.table import TableImport
 from fmd_core.datasets.table_dataset import MAX_CLASSES, natural
 from fmd_core.errors import DataError
+from fmd_core.text import split_names
 
 SCHEMA = "fmd-import-1"
 _MARKS = {**{words.replace(" ", "-"): sign for sign, words in DELIMITERS.items()}, "": ""}
@@ -117,7 +118,7 @@ def _answers(brought: Brought, arguments: argparse.Namespace) -> tuple[Answers, 
     """What is suggested, but for what was asked for; and what there is to know of the columns."""
     answers, sheet = brought.answers, brought.sheet
     target = arguments.target or answers.target
-    asked = listed(arguments.protected)
+    asked = split_names(arguments.protected)
     for name in (*asked, *([arguments.target] if arguments.target else [])):
         sheet.column(name)
     protected = {name: suggest_grouping(sheet.column(name)) for name in asked} if asked else answers.protected

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmd_core.commands.common import BAD_INPUT, add_json, check_place, for_people, listed, say, write_document
+from fmd_core.commands.common import BAD_INPUT, add_json, check_place, for_people, say, write_document
 from fmd_core.data import Array
 from fmd_core.errors import DataError, ModelError
 from fmd_core.kinds import find_kind
+from fmd_core.text import split_names
 
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--classes",
-        type=listed,
+        type=split_names,
         default=(),
         help="what its outputs mean, in their order, with commas between",
     )

@@ -66,13 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     skipped: list[str] = []
     if not arguments.write_only:
         with progress_line() as line:
-
-            def say(sentence: str) -> None:
-                line.end()
-                print(sentence, flush=True)
-
             skipped = measure(
-                cases, seeds=arguments.seeds, parts=arguments.parts, say=say, progress=line.show
+                cases, seeds=arguments.seeds, parts=arguments.parts, say=line.say, progress=line.show
             )
     content = results(cases, arguments.seeds, skipped)
     whole = (
@@ -102,12 +97,7 @@ def _language(arguments: argparse.Namespace) -> int:
 
     limit_threads(arguments.threads)
     with progress_line() as line:
-
-        def say(sentence: str) -> None:
-            line.end()
-            print(sentence, flush=True)
-
-        told = study_language(arguments.language, say, measure=not arguments.write_only)
+        told = study_language(arguments.language, line.say, measure=not arguments.write_only)
         page, numbers = write_language(told, arguments.folder or published_folder())
-        say(f"Written: {page} and {numbers}.")
+        line.say(f"Written: {page} and {numbers}.")
     return 0

@@ -23,6 +23,7 @@ from fmd_core.datasets.public.celeba import load_celeba
 from fmd_core.datasets.public.colored_mnist import load_colored_mnist
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder, demo_folder
+from fmd_core.text import split_names
 
 LONGEST_REFERENCE = 2_000
 Options = Mapping[str, str]
@@ -47,7 +48,7 @@ def _celeba(options: Options) -> AttributeDataset:
     return load_celeba(
         data_folder() / "celeba",
         target=options["target"],
-        protected=_listed(options["protected"]),
+        protected=split_names(options["protected"]),
         size=int(_number("size", options["size"])),
     )
 
@@ -71,7 +72,7 @@ FAMILIES: dict[str, Family] = {
     "adult": Family(
         "Adult",
         {"protected": "sex,race,age group"},
-        lambda o: load_adult(data_folder() / "adult", protected=_listed(o["protected"])),
+        lambda o: load_adult(data_folder() / "adult", protected=split_names(o["protected"])),
     ),
     "import": Family("Your own data", {"id": ""}, lambda o: open_import(o["id"])),
 }
@@ -99,7 +100,16 @@ def parse_reference(text: str) -> tuple[str, dict[str, str]]:
 
 
 def load_dataset(name: str, **options: str) -> AttributeDataset:
-    """A data set by reference, or by family and options: load_dataset("celeba", target="Smiling")."""
+    """A data set by reference, or by family and options: load_dataset("celeba", target="Smiling").
+
+    A reference is what `reference` writes: a name of FAMILIES, and options behind a question mark. Samples are read
+    when they are asked for.
+
+    Raises
+    ------
+    DataError
+        For an unknown name or option, and for files that are missing, broken or changed.
+    """
     family, chosen = parse_reference(reference(name, **options) if options else name)
     return FAMILIES[family].load(chosen)
 
@@ -108,10 +118,6 @@ def _known(name: str) -> Family:
     if name not in FAMILIES:
         raise DataError(f"Unknown data set {name[:80]!r}. Known are: {', '.join(FAMILIES)}.")
     return FAMILIES[name]
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _number(option: str, text: str) -> float:

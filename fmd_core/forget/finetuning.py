@@ -22,6 +22,7 @@ from fmd_core.models.deepening import deepened
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import check_fit, encode_rows
+from fmd_core.models.kept_pictures import KeptPictures
 from fmd_core.models.training import refit_head, with_feature_scale
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class TrainableCopy:
         torch.manual_seed(seed)
         self.original, self.dataset, self.rng = classifier, dataset, np.random.default_rng(seed)
         self.rows = dataset.rows("train")
+        self.kept = KeptPictures(dataset.source.read, self.rows)
         self.labels = torch.tensor(dataset.target.codes[self.rows])
         self.below: Array | None = None  # (n, h) what the last hidden layer reads
         self.prefix = ""
@@ -107,7 +109,7 @@ class TrainableCopy:
 
         if self.below is not None:
             return torch.from_numpy(self.below[positions])
-        inputs = self.dataset.source.read(self.rows[positions])
+        inputs = self.kept(self.rows[positions])
         return self.original.preprocess.apply(inputs, self.original.kind)
 
     def run(

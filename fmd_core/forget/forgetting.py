@@ -16,13 +16,15 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError, ModelError
-from fmd_core.figures import count, in_points, interval, listed, percent, points
+from fmd_core.figures import count, in_points, interval, listed, percent, points, with_capital
 from fmd_core.forget.erasure import Erased
 from fmd_core.forget.probes import Kind, ProbeResult, probe
 from fmd_core.heads.linear import LinearHead
 from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.candidates import Candidate
 from fmd_core.measure.changes import Change, rate_changes
-from fmd_core.measure.comparison import Candidate, Comparison, compare_candidates
+from fmd_core.measure.comparing import compare_candidates
+from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, one_line, table
@@ -270,7 +272,7 @@ def _attribute_sentence(linear: Reading, mlp: Reading) -> str:
     was = percent(linear.before.accuracy, 0), percent(mlp.before.accuracy, 0)
     if is_read(linear.after):
         return (
-            f"{_capital(name)} can still be read: {READERS['linear']} tells it for {now[0]} (before {was[0]}), "
+            f"{with_capital(name)} can still be read: {READERS['linear']} tells it for {now[0]} (before {was[0]}), "
             f"{READERS['mlp']} for {now[1]} (before {was[1]}), chance {chance}."
         )
     if is_read(mlp.after):
@@ -283,7 +285,7 @@ def _attribute_sentence(linear: Reading, mlp: Reading) -> str:
     ends = f"{percent(best.accuracy)} ({interval(best.estimate)}"
     if not (is_read(linear.before) or is_read(mlp.before)):
         hardly = "barely" if is_above_chance(_most_read(linear.before, mlp.before)) else "not"
-        return f"{_capital(name)} could {hardly} be read to begin with: {ends}), chance {chance}."
+        return f"{with_capital(name)} could {hardly} be read to begin with: {ends}), chance {chance}."
     before = percent(max(linear.before.accuracy, mlp.before.accuracy), 0)
     if is_above_chance(best):
         return (
@@ -351,7 +353,3 @@ def _hit_rates(change: Change) -> str:
         return f"{change.who}, too few people to say (n = {count(change.before.n)})"
     ends = f"from {percent(change.before.value)} to {percent(change.after.value)}"
     return f"{change.who} {ends} (n = {count(change.before.n)})"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

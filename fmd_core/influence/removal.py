@@ -93,6 +93,26 @@ def predict_removal(
     parameters from k = p / K on.) Heads too large for a dense factor are solved by conjugate gradients
     on products with the kept samples' curvature.
 
+    Parameters
+    ----------
+    head
+        Fitted to the mean loss over `train`; p parameters.
+    train
+        The n training samples it was fitted on.
+    members
+        Positions among them, (k,), each once.
+    damping
+        Weight decay in units of the mean loss, as the head was fitted with.
+    whole
+        (p, p), or None: not at hand, or too large.
+
+    Raises
+    ------
+    DataError
+        For positions that do not exist or come twice, and where a class would have no sample left.
+    SolverError
+        Where the curvature cannot be solved.
+
     Examples
     --------
     >>> worst = scores.most_harmful(50)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from fmd_core.errors import ModelError
 from fmd_core.language.descriptions import ALLOWED, Described, Kind, read_config
-from fmd_core.models.hugging_face import library, size_of
-from fmd_core.models.hugging_face_text import check_words
-from fmd_core.models.intake import hugging_face_files as files
+from fmd_core.models.hugging_face import files
+from fmd_core.models.hugging_face.network import library, load, size_of
+from fmd_core.models.hugging_face.tokenizer import FILE as WORDS
+from fmd_core.models.hugging_face.tokenizer import check_words, open_tokenizer
 from fmd_core.models.intake.weight_files import look
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ NO_SMOLLM2 = (
 )
 TEXT_STARTS = "<|endoftext|>"
 MASKS = ("[MASK]", "<mask>")
-WORDS = "tokenizer.json"
 LONGEST = 1024  # tokens that are read at once
 
 
@@ -86,7 +86,7 @@ def limit_threads(number: int) -> None:
 
 def _opened(title: str, described: Described, weights: Path, words: Path) -> LanguageModel:
     content = words.read_bytes() if words.stat().st_size <= files.LARGEST[WORDS] else b""
-    tokenizer = _tokenizer(check_words(content))
+    tokenizer = open_tokenizer(check_words(content))
     network = _network(described, weights)
     kind = described.family.kind
     places = getattr(network.config, "max_position_embeddings", LONGEST)
@@ -98,7 +98,6 @@ def _opened(title: str, described: Described, weights: Path, words: Path) -> Lan
 def _network(described: Described, weights: Path) -> nn.Module:
     """The library's own class with these weights. ModelError for weights that are missing or misshapen."""
     transformers = library()
-    import torch
     from safetensors.torch import load_file
 
     family = described.family
@@ -110,13 +109,7 @@ def _network(described: Described, weights: Path) -> nn.Module:
             f"config.json describes a far larger network than the {given:,} numbers that the weights hold; bring the "
             "config.json and the weights that were saved together."
         )
-    try:
-        network, told = cls.from_pretrained(
-            None, config=config, state_dict=state, output_loading_info=True, use_safetensors=True,
-            local_files_only=True, trust_remote_code=False, dtype=torch.float32, ignore_mismatched_sizes=True,
-        )  # fmt: skip
-    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(MISFIT) from error
+    network, told = load(cls, config, state, MISFIT)
     lacking = sorted(
         str(one[0] if isinstance(one, tuple) else one)
         for one in [*told["missing_keys"], *told["mismatched_keys"]]
@@ -134,19 +127,6 @@ def _config(transformers: Any, described: Described) -> Any:  # noqa: ANN401  th
         )
     except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise ModelError(MISFIT) from error
-
-
-def _tokenizer(words: str) -> Any:  # noqa: ANN401  the library has no types
-    from tokenizers import Tokenizer
-
-    try:
-        return Tokenizer.from_str(words)
-    except BaseException as error:  # the library's own panics are no Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        raise ModelError(
-            "tokenizer.json cannot be read; save the tokenizer again with save_pretrained()."
-        ) from error
 
 
 def _special(kind: Kind, tokenizer: Any, settings: Any) -> int:  # noqa: ANN401

@@ -225,7 +225,8 @@ def audit_bias(
         _audit_attribute(told, dataset, features, p, placebos.get(p.attribute), predicted) for p in pairs
     )
     found: list[AttributeBias] = []
-    while some := list(islice(begun, AT_ONCE)):
+    at_once = max(AT_ONCE, AT_ONCE_PEOPLE // max(len(features), 1))
+    while some := list(islice(begun, at_once)):
         found += _resampled(some)
     return BiasReport(
         accuracy=measured_accuracy(told, features),
@@ -239,8 +240,9 @@ def measured_accuracy(head: Answering, people: FeatureSet) -> Estimate:
     return rate_estimate(right.sum(), len(right))
 
 
-AT_ONCE = 8
-"""Attributes whose figures are resampled in one product: all are as fast, but take more memory."""
+AT_ONCE, AT_ONCE_PEOPLE = 8, 400_000
+"""Attributes whose figures are resampled in one product, at least, and as many as there are so many people of all
+together: more are a little faster, but take about 300 bytes of memory for a person and attribute."""
 Tables = dict[str, Array]
 Measuring = Generator[Tables, Tables, AttributeBias]
 """Gives what is to be resampled, (n, m) by name, is sent the means in resamples, (DRAWS, m), and returns what it
@@ -357,8 +359,9 @@ def served_groups(
     few people last; `right` (n,) says whose answer is right."""
     column, target = dataset.attribute(attribute), dataset.target
     codes = column.codes[features.rows]
-    found = []
-    for label, level in np.unique(np.stack([features.labels, codes]), axis=1).T:
+    found, n_levels = [], len(column.levels)
+    there = np.flatnonzero(np.bincount(features.labels * n_levels + codes))
+    for label, level in zip(*np.divmod(there, n_levels), strict=True):
         members = (features.labels == label) & (codes == level)
         accuracy = rate_estimate(right[members].sum(), int(members.sum()))
         of = Member(target.name, target.levels[label]), Member(attribute, column.levels[level])

@@ -101,6 +101,8 @@ def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:
 def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
     """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it.
 
+    The mean over the m `pairs` of how far the probabilities of the true class lie apart between both twins.
+
     Examples
     --------
     >>> round(fmd.counterfactual_bias(model.head, twins["test"]), 2)
@@ -110,7 +112,7 @@ def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
 
 
 def counterfactual_bias_gradient(head: Head, pairs: CounterfactualPairs) -> Array:
-    """Gradient of B, (p,), in the head's coordinates. At a pair without any difference the
+    """Gradient of B, (p,), in the head's p coordinates (see `Head.moved`). At a pair without any difference the
     absolute value has no slope; such a pair adds nothing.
 
     Examples

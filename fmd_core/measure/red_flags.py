@@ -76,6 +76,9 @@ def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> Resu
     """Every level of every attribute, and every pair of levels of two: flags first, then by the gap, and
     those with too few people (but somebody) last.
 
+    Accuracies are shares of `people` (n of them) with 95 % intervals; gaps are those to all others, and p-values are
+    adjusted for looking at all groups.
+
     Examples
     --------
     >>> flags = fmd.red_flags(model.head, data, people["test"])

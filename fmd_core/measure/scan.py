@@ -69,6 +69,9 @@ class Finding:
 def scan(report: BiasReport, threshold: float, measure: Measure = "counterfactual") -> Results[Finding]:
     """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last.
 
+    p-values are adjusted for looking at all attributes (Benjamini and Hochberg 1995); a finding of too few people
+    cannot be said, and is within no limit.
+
     Examples
     --------
     >>> findings = fmd.scan(fmd.audit_bias(model.head, data, people["test"], [twins["test"]]), 0.05)

@@ -33,6 +33,7 @@ from fmd_core.running import distributed
 if TYPE_CHECKING:
     from fmd_core.models.feature_store import FeatureStore
 
+Read = Callable[[Array], Array]
 BATCH_PIXELS = 128 * 64 * 64  # of one batch: bounds memory, and the time until a stop takes effect
 BATCH_ROWS = 512
 
@@ -54,10 +55,12 @@ def read_inputs(
     rows: Array,
     attribute: str = "",
     codes: Array | None = None,
+    read: Read | None = None,
 ) -> Array:
     """What the classifier reads of `rows`, with `attribute` set to `codes` (m,) if they are given: the source's
-    inputs, or the columns of its frame that the encoder names, where the source has one (see `FrameSource`), or whole
-    pictures as the classifier cuts them, where the source has them (see `WholePictures`)."""
+    inputs, or what `read` gives in their place, or the columns of its frame that the encoder names, where the source
+    has one (see `FrameSource`), or whole pictures as the classifier cuts them, where the source has them (see
+    `WholePictures`)."""
     source, encoder = dataset.source, classifier.encoder
     columns = list(getattr(encoder, "wanted", ()) or getattr(encoder, "columns", ()))
     if (
@@ -71,7 +74,7 @@ def read_inputs(
         return cast(Array, frame[columns])
     if codes is None and classifier.preprocess.is_read_whole and isinstance(source, WholePictures):
         return source.read_fitted(rows, classifier.preprocess.fitted)
-    return source.read(rows) if codes is None else source.counterfactual(rows, attribute, codes)
+    return (read or source.read)(rows) if codes is None else source.counterfactual(rows, attribute, codes)
 
 
 def encode_rows(
@@ -83,13 +86,15 @@ def encode_rows(
     codes: Array | None = None,
     store: FeatureStore | None = None,
     progress: Callable[[float], None] = ignore_progress,
+    read: Read | None = None,
 ) -> Array:
     """Features (n, d) of `rows`, with `attribute` set to `codes` (n,) if one is named.
 
     Read and encoded a batch at a time, and `progress` told before each. With a `store` the
     features are kept on disk and found there the next time. On a cluster (see `fmd_core.running.distributed`)
     the workers encode what is read here: the files of a data set may lie on this machine alone. An encoder
-    that knows the rows is asked for them. Raises ModelError where it cannot change the attribute.
+    that knows the rows is asked for them. `read` gives what the source reads of some rows, for who keeps it. Raises
+    ModelError where it cannot change the attribute.
     """
     if isinstance(classifier.encoder, KnowsRows):
         return _given(classifier, classifier.encoder, dataset, rows, attribute)
@@ -103,12 +108,13 @@ def encode_rows(
     def parts() -> list[slice]:
         return list(row_batches(len(rows), batch_side(dataset, rows, classifier.preprocess)))
 
-    def read(part: slice) -> Array:
-        return read_inputs(classifier, dataset, rows[part], attribute, None if codes is None else codes[part])
+    def inputs_of(part: slice) -> Array:
+        changed = None if codes is None else codes[part]
+        return read_inputs(classifier, dataset, rows[part], attribute, changed, read)
 
     def batches(told: Callable[[float], None]) -> Iterator[Array]:
         known = parts()
-        with closing(read_ahead(read, known)) as inputs:  # a stop ends the readers as well
+        with closing(read_ahead(inputs_of, known)) as inputs:  # a stop ends the readers as well
             for part, batch in zip(known, inputs, strict=True):
                 told(part.start / len(rows))
                 yield batch
@@ -186,9 +192,10 @@ def extract_features(
     split: Split,
     store: FeatureStore | None = None,
     progress: Callable[[float], None] = ignore_progress,
+    read: Read | None = None,
 ) -> FeatureSet:
-    """Encode every sample of one split."""
+    """Encode every sample of one split; `read` as for `encode_rows`."""
     check_fit(classifier, dataset)
     rows = dataset.rows(split)
-    features = encode_rows(classifier, dataset, rows, store=store, progress=progress)
+    features = encode_rows(classifier, dataset, rows, store=store, progress=progress, read=read)
     return FeatureSet(features, dataset.target.codes[rows], rows)

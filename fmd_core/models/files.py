@@ -36,8 +36,8 @@ OWN_FORMAT = "fmd-classifier-2"
 FORMATS = (FORMAT, OWN_FORMAT)
 RESTORERS: dict[str, str] = {
     "onnx": "fmd_core.models.onnx_door.encoder",
-    "hugging_face": "fmd_core.models.hugging_face",
-    "hugging_face_text": "fmd_core.models.hugging_face_text",
+    "hugging_face": "fmd_core.models.hugging_face.pictures",
+    "hugging_face_text": "fmd_core.models.hugging_face.texts",
     "skops": "fmd_core.models.skops_file",
 }
 """Module with `restore(settings, arrays, preprocess) -> Encoder`, by what `Stored.stored_as` calls it."""
@@ -104,8 +104,8 @@ def _stored(encoder: Encoder) -> tuple[dict[str, str], Mapping[str, Array]]:
 def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
     """Open a classifier written by `save_classifier`. Nothing in the file is ever executed.
 
-    `encoder` takes the place of one that is installed beside. Raises ModelError, which says how to install it, where
-    that is missing.
+    `encoder` takes the place of one that is installed beside. Raises ModelError for a file that is none or is damaged,
+    and, with how to install it, where what is installed beside is missing.
     """
     with _opened(path) as file:
         metadata, depth = _description(file, path.name)

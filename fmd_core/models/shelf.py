@@ -172,7 +172,10 @@ MODEL = "model.safetensors"
 
 
 def load_demo_classifier(name: str) -> Classifier:
-    """The model that comes with a bundled data set, checked against its manifest."""
+    """The model that comes with a bundled data set, checked against its manifest.
+
+    Raises DataError for an unknown data set, one without a model, or files that are missing or were changed.
+    """
     family, _ = parse_reference(name)
     if not FAMILIES[family].has_model:
         raise DataError(f"No model ships with '{family}'; train one or open weights.")

@@ -23,6 +23,7 @@ from fmd_core.models.door import Asked, Opened
 from fmd_core.models.intake.skops_files import MOST_BYTES, SCHEMA
 from fmd_core.models.preprocess import Preprocess
 from fmd_core.models.sklearn_encoder import SklearnEncoder
+from fmd_core.text import letters_alone
 
 STORED_AS = "skops"
 LIBRARY = "skops files need the library skops; install it with pip install 'fmd-studio[skops]'."
@@ -242,9 +243,11 @@ def fitted_to(classifier: Classifier, data: AttributeDataset) -> tuple[Classifie
         raise ModelError(f"The model reads columns by their names, but '{data.name}' has none.")
     there = [str(name) for name in source.read_frame(data.rows("train")[:1]).columns]
     alike = {
-        _letters(name): name for name in there if [_letters(n) for n in there].count(_letters(name)) == 1
+        letters_alone(name): name
+        for name in there
+        if [letters_alone(n) for n in there].count(letters_alone(name)) == 1
     }
-    found = [name if name in there else alike.get(_letters(name), "") for name in encoder.columns]
+    found = [name if name in there else alike.get(letters_alone(name), "") for name in encoder.columns]
     lacking = [name for name, column in zip(encoder.columns, found, strict=True) if not column]
     if lacking:
         named = ", ".join(repr(name[:40]) for name in lacking[:6]) + " and others" * (len(lacking) > 6)
@@ -254,10 +257,6 @@ def fitted_to(classifier: Classifier, data: AttributeDataset) -> tuple[Classifie
         )
     told = "All columns that it reads were found by their names."
     return replace(classifier, own_encoder=replace(encoder, wanted=tuple(found))), (told,)
-
-
-def _letters(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def opened(content: bytes) -> Opened:

@@ -1,5 +1,5 @@
 """Train a classifier of the registry here: encoder and head together by Adam, in batches that
-are read as they are needed, then the head alone to convergence."""
+are read as they are needed and kept as far as they fit, then the head alone to convergence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES, build_encoder, find_architecture, load_published
 from fmd_core.models.classifier import Classifier, TrainingRecipe
-from fmd_core.models.encoding import batch_side, encode_rows, extract_features, row_batches
+from fmd_core.models.encoding import Read, batch_side, encode_rows, extract_features, row_batches
+from fmd_core.models.kept_pictures import KeptPictures
 from fmd_core.models.preprocess import Preprocess
 from fmd_core.models.reading_ahead import read_ahead
 from fmd_core.showing import one_line
@@ -104,9 +105,9 @@ def train_classifier(
         load_published(architecture, run.encoder)
     run.train(progress)
     classifier = run.finish(damping)
-    return replace(
-        refit_head(classifier, dataset), recipe=TrainingRecipe(run.epochs, seed, pretrained=pretrained)
-    )
+    learned = extract_features(classifier, dataset, split="train", read=run.read)
+    recipe = TrainingRecipe(run.epochs, seed, pretrained=pretrained)
+    return replace(refit_head(classifier, dataset, learned), recipe=recipe)
 
 
 def trained_again(
@@ -157,7 +158,8 @@ class _Run:
         torch.manual_seed(seed)
         self.dataset, self.architecture, self.preprocess = dataset, architecture, preprocess
         self.rows, self.rng, self.epochs = dataset.rows("train"), np.random.default_rng(seed), epochs
-        self.kind, first = find_kind(dataset.source.kind), dataset.source.read(self.rows[:2])
+        self.read = KeptPictures(dataset.source.read, np.concatenate([self.rows, dataset.rows("validation")]))
+        self.kind, first = find_kind(dataset.source.kind), self.read(self.rows[:2])
         self.encoder = build_encoder(architecture, self.kind.width(first))
         with torch.no_grad():
             width = self.encoder.eval()(preprocess.apply(first, self.kind.name)).shape[1]
@@ -186,7 +188,7 @@ class _Run:
     def batches(self) -> Generator[tuple[Array, Array], None, None]:
         """Shuffled training batches, the next one read while the last one is learned from."""
         parts = np.array_split(self.rng.permutation(self.rows), self.steps_per_epoch)
-        with closing(read_ahead(self.dataset.source.read, parts)) as batches:
+        with closing(read_ahead(self.read, parts)) as batches:
             for part, inputs in zip(parts, batches, strict=True):
                 yield inputs, self.dataset.target.codes[part]
 
@@ -214,7 +216,7 @@ class _Run:
 
         self.encoder.eval()
         with torch.inference_mode():
-            inputs = self.preprocess.apply(self.dataset.source.read(rows), self.kind.name)
+            inputs = self.preprocess.apply(self.read(rows), self.kind.name)
             answers = self.top(self.encoder(inputs))
         return cast(Array, answers.argmax(dim=1).numpy())
 
@@ -227,15 +229,15 @@ class _Run:
             self.architecture, state, LinearHead(weight, bias), damping, self.preprocess,
             trained_on=self.dataset.fingerprint,
         )  # fmt: skip
-        return with_feature_scale(raw, feature_scale(raw, self.dataset))
+        return with_feature_scale(raw, feature_scale(raw, self.dataset, self.read))
 
 
-def feature_scale(classifier: Classifier, dataset: AttributeDataset) -> float:
-    """The factor that gives the features of training samples a mean square of 1."""
+def feature_scale(classifier: Classifier, dataset: AttributeDataset, read: Read | None = None) -> float:
+    """The factor that gives the features of training samples a mean square of 1; `read` as for `encode_rows`."""
     rows = dataset.rows("train")
     side = batch_side(dataset, rows, classifier.preprocess)
     rows = rows[: min(SCALE_ROWS, SCALE_PIXELS // max(side, 1) ** 2)]
-    features = encode_rows(classifier, dataset, rows)
+    features = encode_rows(classifier, dataset, rows, read=read)
     square = np.square(features, dtype="float64").mean()
     if not 0 < square < np.inf:
         raise ModelError(

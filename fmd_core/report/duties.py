@@ -13,7 +13,7 @@ from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.method import Method, find_method
 from fmd_core.models.depth import find_depth
 from fmd_core.report.evidence import Evidence
-from fmd_core.report.schema import Heading
+from fmd_core.report.schema.subject import Heading
 
 NO_CERTIFICATE = (
     "This report is evidence for these duties. It is no certificate that they are met: that is for the people who "

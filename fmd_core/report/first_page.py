@@ -11,9 +11,10 @@ from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.slopes import Slope, choose_slopes
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
-from fmd_core.report import schema, wording
+from fmd_core.report import wording
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.fields import Change
+from fmd_core.report.schema import summary
 from fmd_core.report.sections import as_declared
 from fmd_core.report.twin import Answer, TwinExample, shown_values
 
@@ -28,13 +29,13 @@ SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
 MOST_NAMED = 3  # groups that gained, that lost, and reasons for not testing
 
 
-def first_page(evidence: Evidence) -> schema.FirstPage:
+def first_page(evidence: Evidence) -> summary.FirstPage:
     """What the first page says beside the headline, the verdict and the decision."""
     comparison = evidence.comparison
     changed = comparison is not None and comparison.verdict != "unchanged"
     warnings = () if evidence.verdict is None else evidence.verdict.warnings
     slopes = choose_slopes(comparison) if comparison and changed else None
-    return schema.FirstPage(
+    return summary.FirstPage(
         warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
         people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
         calibrated=wording.calibrated_sentence(comparison) if comparison else "",
@@ -49,8 +50,8 @@ def first_page(evidence: Evidence) -> schema.FirstPage:
     )
 
 
-def _slope(line: Slope) -> schema.Slope:
-    return schema.Slope(as_declared(Change, line.change), line.role)
+def _slope(line: Slope) -> summary.Slope:
+    return summary.Slope(as_declared(Change, line.change), line.role)
 
 
 def _moved(comparison: Comparison, groups: Sequence[changes.Change]) -> list[str]:
@@ -95,24 +96,24 @@ def _refusals(evidence: Evidence) -> list[str]:
     return told
 
 
-def _twin(dataset: AttributeDataset, example: TwinExample) -> schema.Twin:
+def _twin(dataset: AttributeDataset, example: TwinExample) -> summary.Twin:
     levels = dataset.attribute(example.attribute).levels
 
     def who(code: int) -> str:
         phrase = dataset.phrases.get(example.attribute, {}).get(levels[code], "")
         return phrase if phrase and "{}" not in phrase else levels[code]
 
-    def answer(said: Answer) -> schema.TwinAnswer:
-        return schema.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
+    def answer(said: Answer) -> summary.TwinAnswer:
+        return summary.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
 
-    return schema.Twin(
+    return summary.Twin(
         attribute=example.attribute,
         called=attribute_name(dataset, example.attribute),
         truth=example.truth,
         is_matched=example.is_matched,
         pairs=example.pairs,
         sides=[
-            schema.TwinSide(
+            summary.TwinSide(
                 row=side.row,
                 level=who(side.code),
                 before=answer(side.before),

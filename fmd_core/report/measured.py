@@ -10,11 +10,13 @@ from fmd_core.data import AttributeDataset
 from fmd_core.forget.forgetting import Forgetting, forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
 from fmd_core.measure.audit import BiasReport
-from fmd_core.measure.comparison import OUTCOMES, Comparison, changed_examples, outcome
+from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
+from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.scan import Finding
-from fmd_core.report import schema, wording
+from fmd_core.report import wording
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.fields import Change, Figure
+from fmd_core.report.schema import held_out
 from fmd_core.report.sections import as_declared, attribute, findings_of
 from fmd_core.unlearn.rivals import Rival
 
@@ -23,13 +25,13 @@ DOUBTED = 20  # labels that look wrong that the page shows
 REMARKS = 100  # samples with something said of them that the page shows
 
 
-def measured(evidence: Evidence, comparison: Comparison) -> schema.Measured:
+def measured(evidence: Evidence, comparison: Comparison) -> held_out.Measured:
     """Before and after, who pays, what simpler fixes did, and whose answer changed."""
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     labels = evidence.dataset.target.codes[comparison.rows]
     was, now = _before_and_after(evidence, comparison)
     still = wording.still_beyond(comparison.judged, evidence.threshold)
-    return schema.Measured(
+    return held_out.Measured(
         attribute=comparison.attribute,
         headline=wording.comparison_headline(comparison),
         sentence_before=wording.attribute_sentence(was, comparison.called),
@@ -59,14 +61,14 @@ def measured(evidence: Evidence, comparison: Comparison) -> schema.Measured:
     )
 
 
-def forgetting(found: Forgetting) -> schema.Forgetting:
+def forgetting(found: Forgetting) -> held_out.Forgetting:
     """What fresh readers tell before and after, and what it cost the task."""
     headline, *others = forgetting_sentences(found)
-    return schema.Forgetting(
+    return held_out.Forgetting(
         headline=headline,
         sentence=" ".join(others),
         readings=[
-            schema.Reading(r.attribute, r.kind, _probe(r.before), _probe(r.after)) for r in found.readings
+            held_out.Reading(r.attribute, r.kind, _probe(r.before), _probe(r.after)) for r in found.readings
         ],
         accuracy=as_declared(Change, found.accuracy),
         seconds=found.seconds,
@@ -77,8 +79,8 @@ def forgetting(found: Forgetting) -> schema.Forgetting:
     )
 
 
-def _probe(result: ProbeResult) -> schema.Probe:
-    return schema.Probe(
+def _probe(result: ProbeResult) -> held_out.Probe:
+    return held_out.Probe(
         accuracy=as_declared(Figure, result.estimate),
         chance=_share(result.chance),
         majority=_share(result.majority),
@@ -105,8 +107,8 @@ def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Findi
     return was, replace(was, audit=short)
 
 
-def _rival(rival: Rival, comparison: Comparison) -> schema.Rival:
-    return schema.Rival(
+def _rival(rival: Rival, comparison: Comparison) -> held_out.Rival:
+    return held_out.Rival(
         name=rival.name,
         title=rival.title,
         k=rival.k,
@@ -119,7 +121,7 @@ def _rival(rival: Rival, comparison: Comparison) -> schema.Rival:
     )
 
 
-def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[schema.ChangedAnswer]:
+def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[held_out.ChangedAnswer]:
     """Every held-out sample whose answer changed; classes by index."""
     columns = (
         comparison.rows,
@@ -128,6 +130,6 @@ def _changed(dataset: AttributeDataset, comparison: Comparison) -> list[schema.C
         comparison.predicted_after,
     )
     return [
-        schema.ChangedAnswer(row, truth, before, after, outcome(truth, before, after))
+        held_out.ChangedAnswer(row, truth, before, after, outcome(truth, before, after))
         for row, truth, before, after in np.stack(columns, axis=1)[comparison.changed].tolist()
     ]

@@ -21,7 +21,11 @@ from fmd_core.report.differing import differing
 from fmd_core.report.duties import ARTICLES, CARD, NO_CERTIFICATE, SECTIONS, sections_of
 from fmd_core.report.fields import Figure
 from fmd_core.report.measured import DOUBTED, PICTURES, REMARKS
-from fmd_core.report.schema import ChangedAnswer, Current, FirstPage, GroupCheck, Measured, Report, ScoreCheck
+from fmd_core.report.schema import Report
+from fmd_core.report.schema.held_out import ChangedAnswer, Measured
+from fmd_core.report.schema.steps import Current
+from fmd_core.report.schema.summary import FirstPage
+from fmd_core.report.schema.teaching import GroupCheck, ScoreCheck
 from fmd_core.report.sections import EFFECTS
 from fmd_core.report.typeface import embedded
 
@@ -47,7 +51,8 @@ def render_page(
     """A report, as `build_report` or `read_report` give it, as one HTML page.
 
     `pictures` are data URIs by row, `twins` those of the pair on the first page; a report that was read from
-    JSON has none, and says so. `opened` is what to say at the top of one that was opened again.
+    JSON has none, and says so. `opened` is what to say at the top of one that was opened again. All texts of a report
+    are escaped: they may come from anybody.
     """
     method = _method(report.settings.strategy)
     forgets = report.forgetting is not None or (method is not None and method.forgets)

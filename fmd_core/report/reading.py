@@ -23,7 +23,6 @@ from fmd_core.report.faults import fault, refusal
 from fmd_core.report.fields import MAX_PARTS, Part
 from fmd_core.report.log_chain import LogEntry, first_fault
 from fmd_core.report.schema import Report
-from fmd_core.report.wording import broken_seal
 from fmd_core.report.writing import FORMAT, seal
 from fmd_core.showing import one_line
 from fmd_core.text import clean_text, short_name
@@ -48,7 +47,7 @@ class OpenedReport:
 
     def cautions(self, file: str) -> str:
         """What speaks against believing it, '' where nothing does; `file` begins each sentence, such as 'This file'."""
-        said = [] if self.is_intact else [broken_seal(file)]
+        said = [] if self.is_intact else [f"{file} was changed after it was written: its seal does not fit."]
         if self.log_fault:
             said.append(self.log_fault)
         if self.outside:

@@ -18,15 +18,16 @@ from fmd_core.measure.verdict.values import Finding as VerdictFinding
 from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import RETRAINED
-from fmd_core.report import schema, wording
+from fmd_core.report import wording
 from fmd_core.report.evidence import AuditTrail, Evidence, Remedy
 from fmd_core.report.fields import Change, Figure, Part
+from fmd_core.report.schema import biases, steps, subject, teaching
 from fmd_core.unlearn.guarded_path import PathPoint
 from fmd_core.unlearn.strategies import UnlearningResult
 
 EFFECTS = ("added_up", "predicted", "measured", "predicted_held_out", "measured_held_out")
 MOST_FINDINGS = 20
-FINDING_FIELDS = tuple(schema.Finding.__struct_fields__)
+FINDING_FIELDS = tuple(biases.Finding.__struct_fields__)
 P = TypeVar("P", bound=Part)
 
 
@@ -42,10 +43,10 @@ def plain_scalar(value: object) -> object:
     raise NotImplementedError(f"a report holds no {type(value).__name__}")
 
 
-def data(dataset: AttributeDataset) -> schema.Data:
+def data(dataset: AttributeDataset) -> subject.Data:
     """The data set: its digest, its parts, and who is in them."""
     columns = (dataset.target, *dataset.attributes.values())
-    return schema.Data(
+    return subject.Data(
         name=dataset.name,
         sha256=dataset.fingerprint,
         target=dataset.target.name,
@@ -56,28 +57,28 @@ def data(dataset: AttributeDataset) -> schema.Data:
         unit=dataset.unit,
         kind=dataset.source.kind,
         shareable=dataset.shareable,
-        samples=schema.Samples(**{split: int((dataset.split == split).sum()) for split in SPLITS}),
+        samples=subject.Samples(**{split: int((dataset.split == split).sum()) for split in SPLITS}),
         composition=[row for column in columns for row in _composition(dataset, column)],
     )
 
 
-def _composition(dataset: AttributeDataset, column: Column) -> list[schema.Composition]:
+def _composition(dataset: AttributeDataset, column: Column) -> list[subject.Composition]:
     """How many samples of each part show each level."""
     counts = {
         split: np.bincount(column.codes[dataset.split == split], minlength=len(column.levels)).tolist()
         for split in SPLITS
     }
     return [
-        schema.Composition(
+        subject.Composition(
             column=column.name, level=level, **{split: counts[split][code] for split in SPLITS}
         )
         for code, level in enumerate(column.levels)
     ]
 
 
-def model(classifier: Classifier) -> schema.Model:
+def model(classifier: Classifier) -> subject.Model:
     """The original model and its digests."""
-    return schema.Model(
+    return subject.Model(
         architecture=classifier.architecture,
         parameters=classifier.n_parameters,
         sha256=classifier.fingerprint,
@@ -86,23 +87,23 @@ def model(classifier: Classifier) -> schema.Model:
     )
 
 
-def decision(evidence: Evidence) -> schema.Decision:
+def decision(evidence: Evidence) -> subject.Decision:
     """What the reviewer decided, and about which last layer."""
     head = evidence.classifier.head
     in_force = head if evidence.point is None else evidence.point.result.head
-    return schema.Decision(**vars(evidence.decision), head_sha256=in_force.fingerprint)
+    return subject.Decision(**vars(evidence.decision), head_sha256=in_force.fingerprint)
 
 
-def settings(evidence: Evidence) -> schema.Settings:
+def settings(evidence: Evidence) -> subject.Settings:
     """Everything that was chosen; what belongs to a variant is None with the original in force."""
     result = None if evidence.point is None else evidence.point.result
     # a network that was trained on is open at its last layer, but other layers are what changed
-    return schema.Settings(
+    return subject.Settings(
         measure=evidence.measure,
         attributes=list(evidence.attributes or (evidence.scores.attribute,)),
         limit=evidence.threshold,
         most_unlike=evidence.most_unlike,
-        left_out=[schema.LeftOut(attribute, row) for attribute, row in evidence.left_out],
+        left_out=[subject.LeftOut(attribute, row) for attribute, row in evidence.left_out],
         strategy=None if result is None else result.strategy,
         strength=None if result is None else result.strength,
         k=None if result is None else _k(result),
@@ -112,10 +113,10 @@ def settings(evidence: Evidence) -> schema.Settings:
     )
 
 
-def found(evidence: Evidence) -> schema.Found:
+def found(evidence: Evidence) -> biases.Found:
     """Every attribute of the original model against the limit, worst first."""
     findings, verdict = findings_of(evidence, evidence.audit), evidence.verdict
-    return schema.Found(
+    return biases.Found(
         threshold=evidence.threshold,
         criteria=criteria_sentences(evidence.dataset, evidence.verdict) if evidence.verdict else [],
         accuracy=as_declared(Figure, evidence.audit.accuracy),
@@ -129,13 +130,13 @@ def found(evidence: Evidence) -> schema.Found:
         warnings=[] if verdict is None else [warning.sentence for warning in verdict.warnings],
         not_tested=[]
         if verdict is None
-        else [as_declared(schema.NotTested, one) for one in verdict.not_tested],
+        else [as_declared(biases.NotTested, one) for one in verdict.not_tested],
         not_read=[] if verdict is None else [name for name in verdict.not_read if name],
     )
 
 
-def _finding(found: VerdictFinding) -> schema.Finding:
-    return as_declared(schema.Finding, {name: getattr(found, name) for name in FINDING_FIELDS})
+def _finding(found: VerdictFinding) -> biases.Finding:
+    return as_declared(biases.Finding, {name: getattr(found, name) for name in FINDING_FIELDS})
 
 
 def findings_of(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
@@ -143,7 +144,7 @@ def findings_of(evidence: Evidence, audit: BiasReport) -> tuple[Finding, ...]:
     return scan(audit, evidence.threshold, evidence.measure)
 
 
-def attribute(finding: Finding) -> schema.Attribute:
+def attribute(finding: Finding) -> biases.Attribute:
     """One attribute: figures, verdict and sentences."""
     told = vars(finding.audit) | {
         "judged": finding.estimate,
@@ -152,7 +153,7 @@ def attribute(finding: Finding) -> schema.Attribute:
         "headline": wording.attribute_headline(finding),
         "sentence": wording.attribute_sentence(finding),
     }
-    return as_declared(schema.Attribute, told)
+    return as_declared(biases.Attribute, told)
 
 
 def describe_row(dataset: AttributeDataset, row: int) -> dict[str, str]:
@@ -161,14 +162,14 @@ def describe_row(dataset: AttributeDataset, row: int) -> dict[str, str]:
     return {c.name: c.levels[c.codes[row]] for c in columns}
 
 
-def harmful(evidence: Evidence) -> schema.TaughtBy:
+def harmful(evidence: Evidence) -> teaching.TaughtBy:
     """The training samples ranked first and last."""
     scores, dataset = evidence.scores, evidence.dataset
     aligned = dataset.bias_aligned(scores.attribute)
 
-    def entries(positions: Array) -> list[schema.Sample]:
+    def entries(positions: Array) -> list[teaching.Sample]:
         return [
-            schema.Sample(
+            teaching.Sample(
                 rank=rank,
                 row=int(scores.rows[p]),
                 removal_effect=float(scores.removal_effect[p]),
@@ -178,14 +179,14 @@ def harmful(evidence: Evidence) -> schema.TaughtBy:
             for rank, p in enumerate(positions, start=1)
         ]
 
-    return schema.TaughtBy(
+    return teaching.TaughtBy(
         attribute=scores.attribute,
         bias=wording.bias_name(scores),
         top_k=evidence.top_k,
         most_harmful=entries(scores.most_harmful(evidence.top_k)),
         most_helpful=entries(scores.most_helpful(evidence.top_k)),
         remarks=[
-            schema.Remark(**asdict(remark), shows=describe_row(dataset, remark.row))
+            teaching.Remark(**asdict(remark), shows=describe_row(dataset, remark.row))
             for remark in evidence.remarks
         ],
         doubted=None if evidence.doubted is None else _doubted(evidence.doubted),
@@ -196,15 +197,15 @@ def harmful(evidence: Evidence) -> schema.TaughtBy:
 MOST_DOUBTED = 50  # labels that a report lists
 
 
-def _doubted(found: LabelDoubts) -> schema.DoubtedLabels:
+def _doubted(found: LabelDoubts) -> teaching.DoubtedLabels:
     """Labels that look wrong, the least likely first."""
     where = np.flatnonzero(found.doubted)
     first = where[np.argsort(found.own[where], kind="stable")][:MOST_DOUBTED]
-    return schema.DoubtedLabels(
+    return teaching.DoubtedLabels(
         n=found.n,
         samples=len(found.rows),
         first=[
-            schema.DoubtedLabel(
+            teaching.DoubtedLabel(
                 int(found.rows[p]), int(found.labels[p]), int(found.likelier[p]), float(found.own[p]),
                 float(found.other[p]),
             )
@@ -213,9 +214,9 @@ def _doubted(found: LabelDoubts) -> schema.DoubtedLabels:
     )  # fmt: skip
 
 
-def _remedy(tried: Remedy) -> schema.Remedy:
+def _remedy(tried: Remedy) -> teaching.Remedy:
     found = tried.comparison
-    return schema.Remedy(
+    return teaching.Remedy(
         tried.title,
         None if found is None else as_declared(Change, found.judged),
         None if found is None else as_declared(Change, found.accuracy),
@@ -223,38 +224,38 @@ def _remedy(tried: Remedy) -> schema.Remedy:
     )
 
 
-def audit_log(trail: AuditTrail | None) -> schema.AuditLog | None:
+def audit_log(trail: AuditTrail | None) -> steps.AuditLog | None:
     """The log as it was kept, with its hashes."""
     if trail is None:
         return None
     lines = [
-        schema.LogLine(line.at.isoformat(), line.action, line.detail, line.hash, line.content, line.previous)
+        steps.LogLine(line.at.isoformat(), line.action, line.detail, line.hash, line.content, line.previous)
         for line in trail.lines
     ]
-    return schema.AuditLog(trail.is_intact, trail.sentence, lines, trail.review)
+    return steps.AuditLog(trail.is_intact, trail.sentence, lines, trail.review)
 
 
-def score_check(check: ScoreCheck) -> schema.ScoreCheck:
+def score_check(check: ScoreCheck) -> teaching.ScoreCheck:
     """Predicted beside measured: what leaving K samples out does to the bias."""
-    return schema.ScoreCheck(
+    return teaching.ScoreCheck(
         attribute=check.attribute,
         k=check.k,
         verdict=check.verdict,
         converged=check.converged,
         groups=[_group(group) for group in check.groups],
-        planted=as_declared(schema.Planted, check.planted),
+        planted=as_declared(teaching.Planted, check.planted),
     )
 
 
-def _group(group: GroupCheck) -> schema.GroupCheck:
-    effects = {name: schema.Effect(group.mean(name), *group.ends(name)) for name in EFFECTS}
-    return schema.GroupCheck(kind=group.kind, draws=len(group.draws), **effects)
+def _group(group: GroupCheck) -> teaching.GroupCheck:
+    effects = {name: teaching.Effect(group.mean(name), *group.ends(name)) for name in EFFECTS}
+    return teaching.GroupCheck(kind=group.kind, draws=len(group.draws), **effects)
 
 
-def done(evidence: Evidence) -> schema.Done:
+def done(evidence: Evidence) -> steps.Done:
     """The visible history, and the variant in force."""
     history = [
-        schema.Step(
+        steps.Step(
             at=step.at.isoformat(timespec="seconds"),
             action=step.action,
             attribute=step.attribute,
@@ -264,12 +265,12 @@ def done(evidence: Evidence) -> schema.Done:
         )
         for step in evidence.history
     ]
-    return schema.Done(history, None if evidence.point is None else _current(evidence, evidence.point))
+    return steps.Done(history, None if evidence.point is None else _current(evidence, evidence.point))
 
 
-def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
+def _current(evidence: Evidence, point: PathPoint) -> steps.Current:
     result = point.result
-    return schema.Current(
+    return steps.Current(
         strategy=result.strategy,
         strength=result.strength,
         k=_k(result),
@@ -277,7 +278,7 @@ def _current(evidence: Evidence, point: PathPoint) -> schema.Current:
         step_share=result.step_share,
         setting=wording.made(result),
         head_sha256=result.head.fingerprint,
-        guard=schema.Guard(
+        guard=steps.Guard(
             admitted=not point.refusal,
             refusal=point.refusal,
             validation_bias=point.bias,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from fmd_core import figures
 from fmd_core.measure.slopes import WORDS
-from fmd_core.report.schema import Slope
+from fmd_core.report.schema.summary import Slope
 
 HIGH, TOP, FOOT = 200, 12, 174  # of the whole, and where the lines begin and end
 GAP = 17  # between two lines of text

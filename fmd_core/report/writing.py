@@ -23,7 +23,8 @@ from fmd_core.report.evidence import Decision, Evidence, Step
 from fmd_core.report.first_page import first_page
 from fmd_core.report.measured import PICTURES, REMARKS, forgetting, measured
 from fmd_core.report.page import render_page
-from fmd_core.report.schema import Report, Seeds
+from fmd_core.report.schema import Report
+from fmd_core.report.schema.subject import Seeds
 from fmd_core.report.twin import portraits
 from fmd_core.twins.pairs import PAIR_SEED
 from fmd_core.unlearn.rivals import RANDOM_SEED
@@ -47,7 +48,20 @@ PACKAGES = ("fmd-studio", "numpy", "scipy", "torch", "torchvision", "captum", "a
 
 
 def build_report(evidence: Evidence, *, created: datetime | None = None) -> Report:
-    """The report with its seal. Shares are in [0, 1]; intervals are 95 %."""
+    """Everything that was found, done and measured as one value, with its seal; nothing is computed but sentences.
+
+    Parameters
+    ----------
+    evidence
+        The model, the people, what was measured and what was decided.
+    created
+        When it was written, with its time zone; None: now.
+
+    Returns
+    -------
+    Report
+        Declared in `fmd_core.report.schema`: shares in [0, 1], intervals of 95 %.
+    """
     comparison = evidence.comparison
     strategy = None if evidence.point is None else evidence.point.result.strategy
     forgets = evidence.forgetting is not None or (strategy is not None and find_method(strategy).forgets)
@@ -102,12 +116,15 @@ def seal(report: dict[str, Any]) -> str:
 
 
 def report_json(report: Report) -> str:
-    """The report as JSON text; a value that is not a number would be an error, never NaN."""
+    """The report as JSON text, which `read_report` opens again. ValueError for NaN or infinity: there is never one."""
     return json.dumps(json_values(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def render_report(evidence: Evidence, *, report: Report | None = None) -> str:
-    """The report as one HTML page with pictures inside; `report` if it was built already."""
+    """The report as one HTML page that needs no network: pictures inside, of data that may be handed on.
+
+    `report` if it was built already. Raises DataError where a picture that is to be shown cannot be read.
+    """
     report = report or build_report(evidence)
     rows = [sample.row for sample in report.taught_by.most_harmful[:PICTURES]]
     rows += report.measured.shown if report.measured else []

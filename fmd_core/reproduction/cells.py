@@ -34,14 +34,17 @@ from fmd_core.study.table_answers import averaged_answers_of
 from fmd_core.unlearn.baselines import baselines
 from fmd_core.unlearn.deeper.answers import Figures
 from fmd_core.unlearn.deeper.choosing import DeeperPoint
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Reach, why_only_groups
+from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, why_only_groups
 from fmd_core.unlearn.retraining.methods import METHODS
 
 VERSION = 1  # of what is measured: cells of an earlier one are measured again
-SHOWN_TWICE = (
-    "twins were shown with two levels drawn independently, often the same one, and their agreement counted a tenth; "
-    "`debias` shows two different levels since and may come to other figures"
-)
+EARLIER: dict[str, str] = {
+    "twins": "twins were shown with two levels drawn independently, often the same one, and their agreement counted a "
+    "tenth; `debias` shows two different levels since and may come to other figures",
+    "groups": "learned at a constant rate, the whole network for 600 steps; `debias` lets the rate fall to 0 since, "
+    "and the whole network learns for 1,200 steps, so that it may come to other figures",
+}
+"""How cells of an earlier recipe were measured, by what was to improve."""
 TOLERANCES = (0.001, 0.015)
 ORIGINAL, SIMPLE, PUBLISHED, TABLE = "the original", "simple", "published steps", "table"
 Say = Callable[[str], None]
@@ -97,9 +100,14 @@ def cell_file(case: str, run: int, part: str) -> Path:
 
 
 def version_of(case: str, part: str) -> int:
-    """Of what is measured there now: twins learn by a second recipe, and a table has a treatment more."""
-    by_twins = case in {known.name for known in CASES if known.improve == "twins"}
-    return VERSION + 1 if part == TABLE or (by_twins and part in REACHES) else VERSION
+    """Of what is measured there now: networks learn on by a second recipe, and a table has a treatment more."""
+    learns_on = part in REACHES and case in _improving()
+    return VERSION + 1 if part == TABLE or learns_on else VERSION
+
+
+def _improving() -> dict[str, Improve]:
+    """What is to improve, by case."""
+    return {known.name: known.improve for known in CASES}
 
 
 def read_cell(case: str, run: int, part: str) -> Cell | None:
@@ -110,7 +118,7 @@ def read_cell(case: str, run: int, part: str) -> Cell | None:
     if found is None:
         return None
     if part in REACHES and found["version"] < newest:
-        found["note"] = found.get("note") or SHOWN_TWICE
+        found["note"] = found.get("note") or EARLIER[_improving()[case]]
     try:
         return Cell(**{**found, "rows": tuple(map(_row, found["rows"]))})
     except (KeyError, TypeError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ from fmd_core.models.encoding import check_fit
 from fmd_core.models.side_by_side import SideBySide, beside
 from fmd_core.showing import one_line
 from fmd_core.study.judging import Judging
-from fmd_core.study.steps import part
+from fmd_core.study.steps import at_once, part
 from fmd_core.study.study import Study
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
@@ -36,9 +36,11 @@ from fmd_core.unlearn.deeper.objectives import SHIFTS_CLASSES, prior_correction
 from fmd_core.unlearn.deeper.training import (
     DeeperSettings,
     Improve,
+    Learner,
     averaged,
     check_aim,
     checkpoints_of,
+    learning_at_once,
     train_deeper,
 )
 from fmd_core.unlearn.guarded_path import TOLERANCE
@@ -51,8 +53,9 @@ TRAINING = 0.85  # share of the work; the rest is asking validation people
 
 SMALL_GROUP = 60
 """Validation people of one class and level: of fewer the choice is shared out."""
-ALONE: tuple[tuple[tuple[Split, ...], Split], ...] = ((TEACHERS, "validation"),)
-IN_TURNS: tuple[tuple[tuple[Split, ...], Split], ...] = (*ALONE, (("train", "validation"), "external"))
+Turns = tuple[tuple[tuple[Split, ...], Split], ...]
+ALONE: Turns = ((TEACHERS, "validation"),)
+IN_TURNS: Turns = (*ALONE, (("train", "validation"), "external"))
 """Who teaches a network, and who judges it."""
 
 
@@ -231,6 +234,30 @@ def interrupted(
     )
 
 
+def _learned(
+    material: Material,
+    settings: DeeperSettings,
+    turns: Turns,
+    kept: Sequence[Checkpoints],
+    seed: int,
+    progress: Callable[[float], None],
+) -> list[dict[int, Classifier]]:
+    """The networks of each turn, by steps; at the same time where there are processors."""
+    read, begin = Learner(material, settings, seed, turns[0][0]), 0.0
+    if len(turns) > 1:  # before they go their ways, so that nobody is read twice
+        begin = read.reading
+        read.read(part(progress, 0.0, begin))
+
+    def learn(place: int, told: Callable[[float], None]) -> dict[int, Classifier]:
+        return train_deeper(
+            material.original, material.dataset, material.attribute, settings, seed=seed + place,
+            teachers=turns[place][0], material=material, kept=kept[place], progress=told,
+        )  # fmt: skip
+
+    works = [partial(learn, place) for place in range(len(turns))]
+    return at_once(works, part(progress, begin, 1.0), learning_at_once(len(turns)))
+
+
 def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings) -> Array | None:
     if settings.improve not in SHIFTS_CLASSES:
         return None
@@ -239,10 +266,10 @@ def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings
     if len(np.unique(labels)) < len(data.target.levels):
         return None  # of a class that nobody shows nothing can be given back
     groups = labels * len(column.levels) + column.codes[rows]
-    return prior_correction(labels, groups, settings.emphasis)
+    return prior_correction(labels, groups, settings.drawn_by_group)
 
 
-def _parts(turns: Sequence[tuple[tuple[Split, ...], Split]]) -> tuple[Split, ...]:
+def _parts(turns: Turns) -> tuple[Split, ...]:
     return tuple(dict.fromkeys(part for teachers, _ in turns for part in teachers))
 
 
@@ -267,20 +294,15 @@ def deepen(
     check_fit(study.model, study.data)
     check_aim(study.data, attribute, chosen)
     material = Material(study.model, study.data, attribute, chosen.reach, _parts(turns))
-    halves, answers, people = [], [], []
-    for place, ((teachers, judges), points) in enumerate(zip(turns, kept, strict=True)):
-        told = part(progress, place / len(turns), (place + 1) / len(turns))
-        networks = train_deeper(
-            study.model, study.data, attribute, chosen, seed=seed + place, teachers=teachers, material=material,
-            kept=points, progress=part(told, 0.0, TRAINING),
-        )  # fmt: skip
+    halves = _learned(material, chosen, turns, kept, seed, part(progress, 0.0, TRAINING))
+    answers, people = [], []
+    for place, (networks, (_, judges)) in enumerate(zip(halves, turns, strict=True)):
         who, original = asked(study, judges, attribute)
         found = {0: original}
-        asking = part(told, TRAINING, 1.0)
         for done, (steps, network) in enumerate(networks.items()):
-            asking(done / len(networks))
+            share = (place + done / len(networks)) / len(turns)
+            progress(TRAINING + (1 - TRAINING) * share)
             found[steps] = asked(study, judges, attribute, network)[1]
-        halves.append(networks)
         answers.append(found)
         people.append(who)
     for points in kept:

@@ -17,8 +17,10 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import Estimate
 from fmd_core.measure.audit import BiasReport, audit_bias, measured_accuracy
+from fmd_core.measure.candidates import Candidate
 from fmd_core.measure.changes import Change as Difference
-from fmd_core.measure.comparison import Candidate, Comparison, bias_changes, compare
+from fmd_core.measure.comparing import bias_changes, compare
+from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.red_flags import RedFlag, red_flags
 from fmd_core.measure.twin_bias import TwinBias, twin_bias_changes, twin_biases, twin_biases_among
 from fmd_core.study.answering import Answering

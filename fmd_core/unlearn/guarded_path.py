@@ -172,6 +172,9 @@ def solve_path(
     """The dear part: the original, then every strength, each searched from the one before, and blends
     between the original and each solution if the strategy searches those.
 
+    `progress` is told the share that is done, 0 to 1, and may raise to stop. Raises DataError and SolverError as
+    `unlearn` does.
+
     Examples
     --------
     >>> results = fmd.solve_path(model.head, inputs, strategy="paper-external")

@@ -44,6 +44,26 @@ def unlearn(
     """One unlearning at one strength; `k` counts harmful samples where the strategy uses them.
 
     `head` itself is never changed. Without a guard: see `unlearning_path` for that.
+
+    Parameters
+    ----------
+    head
+        The head to change.
+    inputs
+        Pairs, curvature, scores: what the strategy needs of them is checked.
+    strategy
+        A name of `strategies`, or a value.
+    strength
+        0 (the head as it is) or more; what 1 means depends on the strategy.
+    k
+        How many of the most harmful training samples, 0 to all.
+
+    Raises
+    ------
+    DataError
+        For an unknown strategy, a strength or K that makes no sense, an input that is missing or of another head.
+    SolverError
+        Where the head cannot be found.
     """
     chosen = check_request(inputs, strategy, strength, k)
     mover = prepare(head, inputs, strategy=chosen, k=k)

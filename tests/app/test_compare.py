@@ -162,8 +162,8 @@ def test_another_model_is_judged_on_the_same_people(monkeypatch):
     monkeypatch.setattr(opened, "open_model", lambda data, model: original(data, BUNDLED))  # noqa: ARG005
     found = cache.side_by_side(REVIEW, Side(BUNDLED), Side("e" * 32), AIM)
     assert found.verdict == "unchanged"
-    assert compare.headline(found, ("The original model", "Model: x")) == (
-        "The original model and Model: x give all 450 held-out samples the same answers."
+    assert compare.headline(found, ("The original model", "Model: x"), "digit") == (
+        "The original model and Model: x give all 450 held-out digits the same answers."
     )
 
 
@@ -174,7 +174,7 @@ def test_before_anything_is_kept_no_other_model_is_asked_unasked():
 
 def test_a_long_name_does_not_fill_the_headline():
     said = compare.headline(
-        cache.comparison(REVIEW, recipe(3.0), "colour"), ("The original model", "Model: " + 90 * "x")
+        cache.comparison(REVIEW, recipe(3.0), "colour"), ("The original model", "Model: " + 90 * "x"), "digit"
     )
     assert said.startswith(f"Model: {40 * 'x'}… against the original model. Mixed: the colour bias falls")
 

@@ -266,6 +266,25 @@ def test_a_job_that_ended_well_leaves_list_and_address_after_a_while(monkeypatch
     assert ("job" in test.query_params) == stays
 
 
+def test_the_line_of_a_job_that_ended_goes_by_itself(monkeypatch, count_timers):
+    """Nobody need press anything: the list looks once more when its time is up, and is gone."""
+    job = REGISTRY.start("goes by itself", "Reading", lambda _progress: "read")
+    assert job.wait(5)
+    test = visit(sidebar)
+    test.query_params["job"] = job.id
+    test.run()
+    assert "Reading: Finished" in sidebar_html(test)
+    assert 0 < count_timers[-1] <= job_panel.LISTED_FOR.total_seconds() + 1
+
+    def listed(job_id):
+        from app.jobs import job_panel
+
+        job_panel._list((job_id,))
+
+    monkeypatch.setattr(job_panel, "LISTED_FOR", timedelta(0))
+    assert not html(visit(listed, args=(job.id,)).run())
+
+
 def test_a_job_that_failed_stays_listed_until_it_is_dismissed(monkeypatch):
     monkeypatch.setattr(job_panel, "LISTED_FOR", timedelta(0))
 

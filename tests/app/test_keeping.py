@@ -12,6 +12,7 @@ from app.opening import your_reviews
 from app.record.journal import Remark
 from app.record.review import Review
 from app.session import keeping, memory, state
+from app.session.state import steps, written
 from app.storage import ReviewStore, StorageError
 from app.view_models import unlearn
 from tests.app.test_pages import press, titles
@@ -217,7 +218,7 @@ def test_the_first_step_and_its_review_are_kept_together_or_not_at_all(monkeypat
 
 @pytest.mark.usefixtures("alone")
 def test_a_detail_of_any_length_is_logged():
-    state._write(state.journal().remarked(5, Remark(True)), "said", "x" * 20_000)
+    written.write(state.journal().remarked(5, Remark(True)), "said", "x" * 20_000)
     assert state.unsaved() == 0
     assert len(keeping.trail(state.place()).lines[1].detail) == keeping.LONGEST_DETAIL
 
@@ -349,7 +350,7 @@ def test_the_report_carries_the_log(monkeypatch):
     from fmd_core import Decision
 
     monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
-    state._do("excluded", "training sample 3", Decided(excluded=(3,)))
+    steps._do("excluded", "training sample 3", Decided(excluded=(3,)))
     found = gather(REVIEW, Decision())
     assert [(line.action, line.detail) for line in found.trail.lines[1:]] == [
         ("excluded", "training sample 3")

@@ -39,9 +39,9 @@ def test_page_opens_without_an_error(open_page, page):
 
 
 def test_start_names_splits_model_and_measured_accuracy(open_page):
+    audit = cache.audit(REVIEW, None)  # the page does not wait for it: what is known already is told
     test = open_page("start")
     loaded = dict(test.table[0].value.to_numpy().tolist())
-    audit = cache.audit(REVIEW, None)
     assert f"{100 * audit.accuracy.value:.1f}" in loaded["Accuracy"]
     assert "89,834 parameters" in loaded["Model"]
     assert test.table[1].value["Digits"].tolist() == [900, 200, 247, 450]
@@ -96,9 +96,9 @@ def test_k_beyond_the_training_set_is_one_sentence_and_the_app_goes_on(open_page
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(5000).run()
     assert [e.value for e in test.error] == [
-        "K = 5000 is not possible\\: choose K between 1 and the 900 training samples."
+        "5,000 is not possible\\: choose between 1 and the 900 training digits."
     ]
-    assert titles(test) == "This many samples cannot be ranked."
+    assert titles(test) == "This many digits cannot be ranked."
     test.number_input(key="harmful_k").set_value(20).run()
     assert not test.error
     assert test.table[0].value["of"].tolist() == [20, 20, 900]
@@ -109,9 +109,9 @@ def test_k_below_one_is_one_sentence(open_page, k):
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(k).run()
     assert [e.value for e in test.error] == [
-        f"K = {k} is not possible\\: choose K between 1 and the 900 training samples."
+        f"{k:,} is not possible\\: choose between 1 and the 900 training digits."
     ]
-    assert titles(test) == "This many samples cannot be ranked."
+    assert titles(test) == "This many digits cannot be ranked."
 
 
 def test_what_a_model_may_become_is_said_truly(open_page):
@@ -158,7 +158,7 @@ def test_class_filter_without_a_match_says_so(open_page):
     test = open_page("harmful")
     test.number_input(key="harmful_k").set_value(1).run()
     test.selectbox(key="harmful_class").set_value("5").run()
-    assert "No digit 5 among the top 1" in test.info[0].value
+    assert "No digit 5 among the first 1" in test.info[0].value
 
 
 def go_to_suggestion(test):
@@ -254,7 +254,7 @@ def test_k_of_unlearning_beyond_the_training_set_is_one_sentence(open_page):
     test = open_page("unlearn")
     test.selectbox(key="strategy").set_value("paper-remove").run()
     test.number_input(key="unlearn_k").set_value(901).run()
-    assert "K = 901 is not possible" in test.error[0].value
+    assert "901 is not possible" in test.error[0].value
     assert titles(test) == "This cannot be tried."
 
 

@@ -46,20 +46,20 @@ def test_before_one_is_chosen_the_worst_is_shown_in_short(open_page, monkeypatch
             cache, "measured_effect", refuse
         )  # nobody asked yet: the page does not wait for a refit
         test = open_page("harmful")
-    assert large(test).startswith(f"#1 · Training sample {first}: ")
+    assert large(test).startswith(f"#1 · Training digit {first}: ")
     assert not any(button.label == "Mark" for button in test.button)
     assert not any("Fitted again" in m.value for m in test.markdown)
     test = select(test, second)
-    assert large(test).startswith(f"#2 · Training sample {second}: ")
+    assert large(test).startswith(f"#2 · Training digit {second}: ")
     assert any("Fitted again without it" in m.value for m in test.markdown)
     test = test.number_input(key="harmful_k").set_value(1).run()  # the chosen one is no longer shown
-    assert large(test).startswith(f"#1 · Training sample {first}: ")
+    assert large(test).startswith(f"#1 · Training digit {first}: ")
     assert large(test.selectbox(key="harmful_class").set_value("5").run()) == ""
 
 
 def large(test) -> str:
     """What the panel beside the gallery is about."""
-    return next((s.value.replace("\\", "") for s in test.subheader if "Training sample" in s.value), "")
+    return next((s.value.replace("\\", "") for s in test.subheader if "Training digit" in s.value), "")
 
 
 def test_excluded_samples_are_fitted_without_applied_and_taken_back(open_page):
@@ -72,7 +72,7 @@ def test_excluded_samples_are_fitted_without_applied_and_taken_back(open_page):
     sentence = next(m.value for m in test.markdown if m.value.startswith("Fitted again without these 2"))
     variant = Exclusion(REVIEW, AIM, tuple(sorted((first, second))), 0.01)
     judged = cache.comparison(REVIEW, variant, "colour").judged
-    assert "on 450 test samples" in sentence
+    assert "on 450 test digits" in sentence
     assert f"{100 * judged.before.value:.1f} to {100 * judged.after.value:.1f} points" in sentence
     test = press(test, "Apply this fit")
     assert journal(test).history.current == variant
@@ -141,7 +141,7 @@ def test_marked_samples_are_found_beyond_the_top_k():
 def test_an_empty_choice_says_what_to_do(open_page):
     test = open_page("harmful")
     test.selectbox(key="harmful_shown").set_value("noted").run()
-    assert "You have noted no sample yet" in test.info[0].value
+    assert "You have noted no digit yet" in test.info[0].value
 
 
 def test_one_bias_has_one_figure_on_every_page(open_page):
@@ -152,9 +152,7 @@ def test_one_bias_has_one_figure_on_every_page(open_page):
     )
     assert f"{external:.1f}" != f"{bias:.1f}"
     said = [
-        html.value
-        for html in open_page("harmful").get("html")
-        if "training samples are harmful" in html.value
+        html.value for html in open_page("harmful").get("html") if "training digits are harmful" in html.value
     ]
-    assert f"the bias, {bias:.1f} points on test samples, is predicted to be lower" in said[0]
+    assert f"the bias, {bias:.1f} points on test digits, is predicted to be lower" in said[0]
     assert f"{external:.1f} points" not in said[0]

@@ -148,7 +148,7 @@ def button(test):
 
 
 def lead(test) -> str:
-    return next(h.body for h in test.get("html") if "training samples are harmful" in h.body)
+    return next(h.body for h in test.get("html") if "training digits are harmful" in h.body)
 
 
 @pytest.mark.usefixtures("fresh_caches")

@@ -38,7 +38,7 @@ from app.record.review import Review
 from app.serving import warmup
 class Measured:
     def set(self):
-        heavy = [name for name in ("aif360", "plotly", "captum") if name in sys.modules]
+        heavy = [name for name in ("torch", "aif360", "plotly", "captum") if name in sys.modules]
         print(heavy, cache.accuracy(Review()).n)
         raise SystemExit
 warmup._first_page.set()

@@ -54,7 +54,7 @@ def fixes(*, p_value=0.5, men=0.25):
 
 
 def test_every_bar_ends_where_the_refit_does():
-    steps = waterfall.build(fixes(), "bias").steps
+    steps = waterfall.build(fixes(), "bias", "person").steps
     assert [step.level for step in steps] == [0.641, 0.6, 0.45, 0.2]
     figure = charts.waterfall(steps, axis="points", unit="")
     bar = figure.data[0]
@@ -67,37 +67,46 @@ def test_worse_is_marked_whichever_way_is_good():
         waterfall.Fix("Without the 5 most harmful", compared(0.7, men=0.1, accuracy=0.6), is_removal=True)
     ]
     for shown in waterfall.FIGURES:
-        assert waterfall.build(worse, shown).steps[1].color == charts.FLAG
-        assert waterfall.build(fixes(), shown).steps[-1].color == charts.ACCENT
+        assert waterfall.build(worse, shown, "person").steps[1].color == charts.FLAG
+        assert waterfall.build(fixes(), shown, "person").steps[-1].color == charts.ACCENT
 
 
 def test_the_worst_group_is_whoever_is_served_worst_after_each_fix():
     turned = [waterfall.Fix("Refit", compared(0.2, men=0.6, women=0.5))]
-    assert [step.level for step in waterfall.build(turned, "worst").steps] == [0.2, 0.5]
-    assert waterfall.build(turned, "bias").table["Served worst: right, %"].tolist()[1].endswith("blond women")
+    assert [step.level for step in waterfall.build(turned, "worst", "person").steps] == [0.2, 0.5]
+    assert (
+        waterfall.build(turned, "bias", "person")
+        .table["Served worst: right, %"]
+        .tolist()[1]
+        .endswith("blond women")
+    )
 
 
 def test_that_removing_cures_nobody_is_said_where_the_figures_say_so():
-    assert waterfall.build(fixes(), "bias").lesson == (
+    assert waterfall.build(fixes(), "bias", "person").lesson == (
         "Removing explains, it does not cure groups: without all 400 harmful, there is no evidence that more of blond "
         "men (20.0 % to 25.0 %, n = 100) are answered right. Last layer refitted on twins: 60.0 %."
     )
     robbed = [waterfall.Fix("Without all 400 harmful", compared(0.1, women=0.04), is_removal=True)]
-    assert waterfall.build(robbed, "bias").lesson.endswith("Served worst then: blond women, 4.0 % right.")
-    assert "fewer of blond men" in waterfall.build(fixes(p_value=0.001, men=0.1), "bias").lesson
-    assert waterfall.build(fixes(p_value=0.001, men=0.5), "bias").lesson.startswith("Here removing helps:")
+    assert waterfall.build(robbed, "bias", "person").lesson.endswith(
+        "Served worst then: blond women, 4.0 % right."
+    )
+    assert "fewer of blond men" in waterfall.build(fixes(p_value=0.001, men=0.1), "bias", "person").lesson
+    assert waterfall.build(fixes(p_value=0.001, men=0.5), "bias", "person").lesson.startswith(
+        "Here removing helps:"
+    )
     dear = fixes(p_value=0.001, men=0.5)
     dear[1].comparison.accuracy = change("accuracy", 0.9, 0.8, 0.001)
-    assert waterfall.build(dear, "bias").lesson.startswith(
+    assert waterfall.build(dear, "bias", "person").lesson.startswith(
         "Removing has its price: without all 400 harmful, more of blond men (20.0 % to 50.0 %, n = 100) are answered "
         "right, and overall accuracy falls from 90.0 % to 80.0 %."
     )
 
 
 def test_summary_and_table_have_every_fix():
-    view = waterfall.build(fixes(), "bias")
+    view = waterfall.build(fixes(), "bias", "person")
     assert view.summary == (
-        "On 450 held-out samples the sex bias is 64.1 points, the model right for 70.0 % and for 20.0 % of blond men; "
+        "On 450 held-out people the sex bias is 64.1 points, the model right for 70.0 % and for 20.0 % of blond men; "
         "without the 50 most harmful: 60.0 points, 80.0 %, 25.0 %; without all 400 harmful: 45.0 points, 80.0 %, "
         "25.0 %; last layer refitted on twins: 20.0 points, 80.0 %, 60.0 %. Every fix starts from the original model."
     )
@@ -109,7 +118,7 @@ def test_what_cannot_be_made_is_named_and_the_rest_shown():
     stop = Stop(
         "without all harmful", 900, None, "Leaving out these 900 would leave no example of 1 of 2 classes."
     )
-    view = waterfall.build([*fixes()[:1], waterfall.fix_of(stop)], "bias")
+    view = waterfall.build([*fixes()[:1], waterfall.fix_of(stop)], "bias", "person")
     assert view.missing == (f"Without all 900 harmful cannot be made: {stop.why_not}",)
     assert len(view.steps) == 2
 
@@ -117,7 +126,9 @@ def test_what_cannot_be_made_is_named_and_the_rest_shown():
 def test_groups_of_a_few_are_no_groups():
     nobody = compared()
     nobody.worst_before = nobody.worst_after = None
-    view = waterfall.build([waterfall.Fix("Without the 5 most harmful", nobody, is_removal=True)], "worst")
+    view = waterfall.build(
+        [waterfall.Fix("Without the 5 most harmful", nobody, is_removal=True)], "worst", "person"
+    )
     assert view.steps == ()
     assert "No group has enough people" in view.lesson
     assert "Served worst: right, %" not in view.table
@@ -139,14 +150,15 @@ def test_every_question_names_its_people():
     for measure in blame.MEASURE_NAMES:
         said = blame.sentence(data, Aim(("paper",), measure), 200)
         assert said.startswith("Harmful means here: it teaches the model to ")
-        assert "200 external" in said
+        assert "Scored by 200 " in said
+        assert "set aside to decide the fix" in said
         assert measure == "counterfactual" or data.attribute("paper").levels[0] in said
     group = SimpleNamespace(who="blond men", accuracy=Estimate(0.19, 0.1, 0.35, 36))
     said = blame.sentence(data, WorstGroup("male"), 13, group)
     assert said == (
         "Harmful means here: it teaches the model to miss blond men, who are served worst: it is right for 19.0 % of "
-        "36 test samples (10.0 to 35.0). Scored by the loss of 13 external blond men. They are few: check these "
-        "scores, below, before you rely on them."
+        "36 test digits (10.0 to 35.0). Scored by the loss of 13 other blond men, set aside to decide the fix. They "
+        "are few: check these scores, below, before you rely on them."
     )
     assert "They are few" not in blame.sentence(data, WorstGroup("male"), 30, group)
 
@@ -169,7 +181,7 @@ def text(test):
 def test_the_page_asks_marks_and_leads_on(open_page):
     test = open_page("harmful")
     assert not test.exception
-    assert "Scored by 200 external pairs" in text(test)
+    assert "Scored by 200 pairs of twins set aside to decide the fix" in text(test)
     table = next(t.value for t in test.table if "Fix" in t.value)
     assert table["Fix"].tolist()[1] == "Without the 50 most harmful"
     stops = cache.bridge(REVIEW, Aim(("colour",)), 50)
@@ -179,7 +191,7 @@ def test_the_page_asks_marks_and_leads_on(open_page):
     assert "was not run in this session" in text(test)
 
     doubts = cache.label_doubts(REVIEW)
-    assert f"{doubts.n} of 900 training samples look" in text(test)
+    assert f"{doubts.n} of 900 training digits look" in text(test)
     test.selectbox(key="harmful_shown").set_value("doubted").run()
     assert not test.exception
 
@@ -191,7 +203,7 @@ def test_the_page_asks_marks_and_leads_on(open_page):
     test.selectbox(key="harmful_for").set_value("worst group").run()
     assert "No group of digit and colour has 30 held-out digits" in text(test)
     test.selectbox(key="harmful_for").set_value("").run()
-    assert "Scored by 200 external pairs" in text(test)
+    assert "Scored by 200 pairs of twins set aside to decide the fix" in text(test)
 
 
 def test_a_sample_that_looks_mislabelled_says_why_on_its_card_and_in_the_file():
@@ -208,7 +220,7 @@ def test_a_sample_that_looks_mislabelled_says_why_on_its_card_and_in_the_file():
     assert harmful.csv(data, scores, doubts).count(b"True") >= doubts.n > 0
     nobody = replace(doubts, likelier=doubts.likelier * 0 - 1)
     assert harmful.build(data, scores, k=5, kind="Harmful", doubts=nobody).doubts == (
-        "None of 900 training samples looks mislabelled."
+        "None of 900 training digits looks mislabelled."
     )
 
 

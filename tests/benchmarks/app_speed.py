@@ -1,8 +1,9 @@
 """How fast the dashboard feels: first paint, reruns, slider moves and page switches in Chromium.
 
-    python tests/benchmarks/app_speed.py [--loaded]
+    python tests/benchmarks/app_speed.py [--loaded] [--quick]
 
-With `--loaded`, what follows the first finding waits until the background loading is over.
+With `--loaded`, what follows the first finding waits until the background loading is over; `--quick` shows with few
+moves that everything works.
 Prints a Markdown table and keeps it in tests/benchmarks/results/. Nothing is asserted.
 """
 
@@ -31,11 +32,12 @@ sys.path.insert(0, str(ROOT))
 from app import cache  # noqa: E402
 from app.record.review import Review  # noqa: E402
 from app.serving import warmup  # noqa: E402
-from tests.benchmarks.timing import blas  # noqa: E402
+from tests.benchmarks.timing import blas, results_folder  # noqa: E402
 from tests.browser import FLAGS, Visitor, way_to  # noqa: E402
 from tests.ensure_browser import find  # noqa: E402
 
-MOVES = 30
+QUICK = "--quick" in sys.argv
+MOVES = 3 if QUICK else 30
 
 
 def start_server() -> tuple[subprocess.Popen[bytes], str, float]:
@@ -109,7 +111,7 @@ PAINTED = """k => new Promise(done => {
   const begun = performance.now();
   const next = () => {
     const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);  // of components
-    const shown = 'ul.gallery[aria-label="Harmful training samples"] img';  // not those of the panel beside it
+    const shown = 'ul.gallery[aria-label="Harmful training digits"] img';  // not those of the panel beside it
     const pictures = roots.flatMap(root => [...root.querySelectorAll(shown)]);
     const all = pictures.length === k && pictures.every(p => p.complete && p.naturalWidth);
     all ? requestAnimationFrame(() => done(performance.now() - begun)) : requestAnimationFrame(next);
@@ -121,7 +123,7 @@ PAINTED = """k => new Promise(done => {
 def galleries(page: Page, k: int) -> list[float]:
     """Milliseconds from Enter in the field K to the frame in which every picture is decoded, three times
     from another K, by the browser's own clock."""
-    field, times = page.get_by_role("spinbutton", name="How many (K)"), []
+    field, times = page.get_by_role("spinbutton", name="How many", exact=True), []
     for _ in range(3):
         for size in (10, k):
             field.fill(str(size))
@@ -144,6 +146,7 @@ def server_moves() -> list[float]:
     threadpool_limits(1, user_api="blas")
     warmup._done.set()
     cache.warm(Review())
+    cache.warm_scores(Review())  # else the page prepares them in a job
     page = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=90).run()
     page = page.switch_page("app_pages/unlearn.py").run()
     gc.collect()
@@ -210,12 +213,18 @@ def main() -> None:
             process.send_signal(signal.SIGINT)
             process.wait(20)
             browser.close()
+    written(lines)  # whoever stops it keeps what there is
     lines.append(row("server time of a strength move, whole page", server_moves()))
+    print(written(lines))
+
+
+def written(lines: list[str]) -> str:
+    """The table so far, left in the results."""
     table = f"BLAS: {blas()}.\n\n" + "\n".join(lines) + "\n"
-    print(table)
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
+    results = results_folder(quick=QUICK)
+    results.mkdir(parents=True, exist_ok=True)
     (results / "app_speed.md").write_text(table)
+    return table
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """How fast the core is, beside what others do, in one run: `make bench`.
 
+    python tests/benchmarks/core_speed.py [--quick]
+
 Prints Markdown tables and leaves them in tests/benchmarks/results/. Nothing is asserted:
 the machine is shared, so read the ratios, which are measured in turns, before the times. Where
 other work holds the CPUs, BLAS threads wait for each other: OPENBLAS_NUM_THREADS=1 is then steadier.
@@ -49,13 +51,12 @@ from fmd_core.unlearn.guarded_path import BLENDS
 from fmd_core.unlearn.one_strength import prepare
 from tests.benchmarks.baselines import GradientSimilarity, autograd_hessian_seconds, published_step
 from tests.benchmarks.timing import (
-    RESULTS,
     Report,
     Timing,
     duration,
-    machine_facts,
     peak_rss,
     progress,
+    results_folder,
     side_by_side,
     timed,
     times,
@@ -69,30 +70,33 @@ MANY, FEW = 5_000, 500
 PEOPLE, NARROW, ATTRIBUTES = 20_000, 128, 40
 
 
-def main() -> None:
+def main(*, quick: bool = False, folder: Path | None = None) -> None:
     """Measure everything."""
     logging.disable(logging.WARNING)
-    report = Report("Speed of the core")
-    progress("machine")
-    report.table("Machine", ["what", "measured"], machine_facts())
-    features = np.random.default_rng(0).standard_normal((N, D), dtype="float32")
+    report, folder = Report("Speed of the core"), folder or results_folder(quick=quick)
+    report.machine(quick=quick)
+    shape = (6_000, 32) if quick else (N, D)
+    features = np.random.default_rng(0).standard_normal(shape, dtype="float32")
     features.flags.writeable = False
     for n_classes in (2, 10):
         large(report, features, n_classes)
+        report.write(folder, "core_speed")  # whoever stops it keeps what there is
     measuring(report, features)
+    report.write(folder, "core_speed")
     demo(report)
     report.table(
         "Memory", ["what", "measured"], [("peak of the whole run, torch and captum included", peak_rss())]
     )
-    report.write(RESULTS, "core_speed")
+    report.write(folder, "core_speed")
 
 
 def large(report: Report, features: Array, n_classes: int) -> None:
     """Synthetic features as many as CelebA has."""
-    progress(f"{N:,} x {D}, {n_classes} classes: fitting a head")
+    n, d = features.shape
+    progress(f"{n:,} x {d}, {n_classes} classes: fitting a head")
     head, train, direction = planted(features, n_classes)
     pairs = {m: shifted_pairs(train, direction, m) for m in (FEW, MANY)}
-    scored = scoring(report, f"{N:,} x {D} float32, {n_classes} classes", head, train, pairs)
+    scored = scoring(report, f"{n:,} x {d} float32, {n_classes} classes", head, train, pairs)
     progress("one re-solve")
     inputs = {
         m: UnlearningInputs(train, CounterfactualBias(p), scored["curvature"], scored["scores"], (p,))
@@ -101,12 +105,12 @@ def large(report: Report, features: Array, n_classes: int) -> None:
     solves = {f"{m:,} pairs": lambda m=m: unlearn(head, inputs[m], strength=0.1) for m in pairs}
     rows = [(name, timing) for name, timing in side_by_side(solves).items()]
     report.table(
-        f"One re-solve of `iterated`, {n_classes} classes, d = {D}", ["external pairs", "from cold"], rows
+        f"One re-solve of `iterated`, {n_classes} classes, d = {d}", ["external pairs", "from cold"], rows
     )
     if n_classes == 2:
         published(report, head, train, pairs[FEW], scored, pairs_run=1, autograd_rows=4)
-        quarter = train.subset(slice(0, N // 4))
-        similarity(report, f"{N:,} x {D}, 2 classes", head, train, pairs[FEW], scored, quarter)
+        quarter = train.subset(slice(0, n // 4))
+        similarity(report, f"{n:,} x {d}, 2 classes", head, train, pairs[FEW], scored, quarter)
 
 
 def measuring(report: Report, features: Array) -> None:
@@ -124,7 +128,9 @@ def measuring(report: Report, features: Array) -> None:
             blends = ((share, head.moved(share * number * step)) for share in BLENDS)
             results += [UnlearningResult(one, "iterated", number / 10, 0, share) for share, one in blends]
         took = timed(lambda results=results, guard=guard: judge_path(tuple(results), guard))
-        rows.append((f"`judge_path`, {len(results)} points, {n_classes} classes, d = {D}", took))
+        rows.append(
+            (f"`judge_path`, {len(results)} points, {n_classes} classes, d = {head.n_features}", took)
+        )
     progress("auditing many attributes")
     dataset, people, twins = many_attributes(features[:PEOPLE, :NARROW])
     head, _, _ = planted(people.features, 2)
@@ -411,4 +417,4 @@ def demo(report: Report) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(quick="--quick" in sys.argv)

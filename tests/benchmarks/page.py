@@ -1,4 +1,4 @@
-"""One page of what the benchmarks beside the field have left in their results: docs/benchmarks.md and .json.
+"""One page of what the benchmarks have left in their results so far: docs/benchmarks.md and .json.
 
 python tests/benchmarks/page.py
 """
@@ -9,21 +9,24 @@ import json
 import re
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # also run as a plain script
 
 from tests.benchmarks.timing import RESULTS
 
 DOCS = Path(__file__).parents[2] / "docs"
-REPORTS = ("field_agreement", "field_speed", "unlearning_quality", "scaling", "growth")
+REPORTS = ("since", "field_agreement", "field_speed", "unlearning_quality", "scaling", "growth")
 PACKAGES = ("numpy", "scipy", "torch", "captum", "dattri", "kronfluence", "traker")
 GUIDE = """\
-**How to read this.** Measured by `make bench` on a shared machine, whose load stands in each part: read
-ratios before times. Agreement, speed and growth are measured with one thread for every library, ours and
-theirs: threads that wait for each other on shared CPUs make times that say little. Their times are by the clock or
-by the CPU, whichever is less, so that neighbours are not counted in. Fine-tuning of the whole network uses all CPUs. A
+**How to read this.** Measured by `make bench` on a shared machine, whose load and BLAS kernel stand in each part: read
+ratios before times. Agreement, speed, growth and comparisons with older code are measured with one thread for every
+library, ours and theirs, unless two are named: threads that wait for each other on shared CPUs make times that say
+little. Their times are by the clock or by the CPU, whichever is less, so that neighbours are not counted in.
+Fine-tuning of the whole network uses all CPUs. A
 figure with **~** is scaled from fewer rows; all others were measured as they stand. The peers are needed
 by the benchmark alone (`requirements-bench.txt`), never by FMD Studio.
 """
@@ -33,8 +36,11 @@ CHANGES = "## Changes\n"
 """The last part of the page, which is written by hand: what each change of speed was measured at, once."""
 
 
-def main(results: Path = RESULTS, docs: Path = DOCS) -> None:
-    """Write both files."""
+NONE_FAILED: Mapping[str, str] = MappingProxyType({})
+
+
+def main(results: Path = RESULTS, docs: Path = DOCS, failed: Mapping[str, str] = NONE_FAILED) -> None:
+    """Write both files; `failed` says of a part how it ended where it did not finish."""
     tables = {name: json.loads(read(results / f"{name}.json") or "{}") for name in REPORTS}
     aims = [row for found in tables.values() for row in found.get("Aims", [])]
     missing = [name for name in REPORTS if not tables[name]]
@@ -46,9 +52,11 @@ def main(results: Path = RESULTS, docs: Path = DOCS) -> None:
         GUIDE.rstrip(),
         "",
     ]
-    lines += [f"- Not run: {name}." for name in missing]
+    said = [f"- Not run: {name}." for name in missing if name not in failed]
+    said += [f"- Not finished: {name}; {how}." for name, how in failed.items()]
     lines += [
-        *([""] if missing else []),
+        *said,
+        *([""] if said else []),
         "## Aims",
         "",
         "| aim | measured | met or missed |",

@@ -108,6 +108,7 @@ def main(*, quick: bool = False, folder: Path | None = None) -> list[Aim]:
           f"Up to {DENSE_PARAMETERS:,} parameters, (classes - 1)(d + 1), the curvature is a dense matrix: the slope is "
           "theirs (expected: 2, 2 and 1). Beyond, it is never built and the solve takes over its cost.")  # fmt: skip
     left_out(report, Size.of(n, d, 2))
+    report.write(folder, "scaling")  # whoever stops it keeps what there is
     aims = [*click(report, Size.of(n, d, 2), quick=quick), *roofline(report, ns[-1], d)]
     report.aims(aims)
     report.write(folder, "scaling")

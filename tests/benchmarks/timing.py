@@ -196,9 +196,8 @@ class Report:
         """Leave the report in a folder, with the load that it ended under."""
         folder.mkdir(parents=True, exist_ok=True)
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-        ending = (
-            f"Finished at {time.strftime('%H:%M')}, load average then (1, 5, 15 min) {load}. BLAS: {blas()}."
-        )
+        now = time.strftime("%Y-%m-%d at %H:%M")
+        ending = f"Finished on {now}, load average then (1, 5, 15 min) {load}. BLAS: {blas()}."
         text = "\n\n".join([f"# {self.title}", ending, *self.parts]) + "\n"
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
         content = json.dumps(self.tables, indent=1, ensure_ascii=False)

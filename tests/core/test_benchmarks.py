@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction.experiments import VANILLA, Experiment
 from tests.benchmarks import (
     digits,
+    every_part,
     field_agreement,
     field_speed,
     growth,
@@ -20,6 +23,7 @@ from tests.benchmarks import (
     peer_methods,
     peers,
     scaling,
+    since,
     timing,
     unlearning_quality,
 )
@@ -171,6 +175,74 @@ def test_the_page_holds_the_aims_once(tmp_path):
     assert "### Some table" in text
     assert "- Not run: scaling." in text
     assert json.loads((tmp_path / "benchmarks.json").read_text())["scaling"] == {}
+
+
+def test_a_part_that_fails_loses_nothing_of_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(every_part, "results_folder", lambda **_: tmp_path)
+    (tmp_path / "scaling.json").write_text('{"Old": [{"a": "b"}]}')
+    pages = []
+
+    def run(command):
+        name = Path(command[1]).stem
+        if name == "growth":
+            return 1
+        report = timing.Report(name)
+        report.table(f"Of {name}", ["a"], [["b"]])
+        report.write(tmp_path, name)
+        pages.append((tmp_path / "benchmarks.md").exists())
+        return 0
+
+    parts = ("field_speed", "growth", "scaling")
+    monkeypatch.setattr(every_part.page, "RESULTS", tmp_path)
+    assert every_part.main(parts, run=run, docs=tmp_path) == 1
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert pages == [False, True]  # it stood there before the last part began
+    assert "### Of field_speed" in text
+    assert "### Of scaling" in text
+    assert "- Not finished: growth; it ended with 1 after 0 minutes." in text
+    assert "Not run: growth" not in text
+    assert "Old" not in text
+
+
+def test_every_part_is_a_script_that_is_there():
+    assert all((every_part.HERE / f"{part}.py").exists() for part in every_part.PARTS)
+    assert set(page.REPORTS) <= set(every_part.PARTS)
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_started(monkeypatch):
+    monkeypatch.setattr(every_part, "LIMIT_S", 0.5)
+    assert every_part.to_its_end([sys.executable, "-c", "import time; time.sleep(60)"]) == 124
+    assert every_part.to_its_end([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
+def test_older_code_is_compared_with_todays_or_it_is_said_why_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(since, "BEFORE", "no such commit")
+    assert since.main(quick=True, folder=tmp_path) == []
+    assert "could not be had from git" in table(tmp_path, "since", "Not compared")[0]["why"]
+    same = np.arange(2_000.0)
+    assert since.likeness(same, same) == "to the bit"
+    assert "1 - Spearman" in since.likeness(same, same + np.sin(same))
+    assert since.likeness(same, same[1:]).startswith("other figures")
+
+
+def test_a_step_of_a_comparison_runs_by_itself(tmp_path):
+    field_speed.write_arrays(_made(tmp_path / "2"), 2_000, 128, 2)
+    for step in (
+        "scores, 2 classes",
+        "judging, 2 classes",
+        "ladder, d = 128",
+        "audit",
+        "gaps",
+        "preconditioner",
+    ):
+        side = since.ran(since.Asked(step, step), since.ROOT, tmp_path, quick=True)
+        assert side.seconds > 0
+        assert np.isfinite(side.figures).all()
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
 
 
 def test_what_is_written_by_hand_stays_on_the_page(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.public import celeba
 from fmd_core.datasets.public.celeba import (
     ATTRIBUTES,
     IDENTITIES,
@@ -19,6 +18,7 @@ from fmd_core.datasets.public.celeba import (
     celeba_attributes,
     download_celeba,
     load_celeba,
+    pictures,
 )
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
@@ -327,7 +327,7 @@ def test_a_broken_picture_is_named_when_it_is_read(folder, monkeypatch):
             source.read(np.array([0, row]))
         with pytest.raises(DataError, match=words):
             source.display(row)
-    monkeypatch.setattr(celeba, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
     with pytest.raises(DataError, match=r"000001.jpg' has more than .* pixels"):
         source.read(np.array([0]))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow's own alarm, an error from twice that

@@ -19,7 +19,7 @@ from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.models.side_by_side import beside
 from fmd_core.models.training import suggested_architecture, train_classifier
 from fmd_core.study.deeper import asked, deepen, mixture
-from fmd_core.unlearn.deeper import planning
+from fmd_core.unlearn.deeper import planning, training
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.augmentation import augmented
 from fmd_core.unlearn.deeper.choosing import SHARES, choose
@@ -278,6 +278,15 @@ def test_what_it_costs_is_told_before(study, monkeypatch):
     pool = DeeperSettings("last block", "groups", kept=FEW)
     taught = len(study.data.rows("train")) + len(study.data.rows("external"))
     assert needed(pool) == taught + 2 * POOL + 120 * 128 + 3 * asked
+    in_turn, together = (needed(pool, halves=2, at_once=networks) for networks in (1, 2))
+    assert in_turn - together == 120 * 128  # the second learns while the first does
+
+
+@pytest.mark.parametrize(("free", "threads", "at_once"), [(4, 1, 2), (1, 1, 1), (2, 2, 1), (4, 2, 2)])
+def test_networks_learn_at_once_where_processors_are_free(monkeypatch, free, threads, at_once):
+    monkeypatch.setattr(training, "free_cores", lambda: free)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert training.learning_at_once(2) == at_once
 
 
 def test_measuring_the_cost_changes_nothing(study):

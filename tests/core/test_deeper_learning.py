@@ -102,3 +102,13 @@ def test_means_of_batch_normalisation_stay_and_what_is_drawn_is_not_mirrored(mon
         assert not any(module.training for part in (read.trunk, taught.learns) for module in part.modules())
         read.lit_anew(torch.zeros(1, 3, 32, 32), torch.Generator())
     assert mirrored == [False, True]
+
+
+@pytest.mark.parametrize("improve", ["groups", "twins"])
+def test_the_rate_falls_to_nothing(hired, improve):
+    taught = learner(hired, improve=improve, kept=(6,))
+    standing, stood = taught.standing, []
+    taught.standing = lambda: stood.append(standing()) or stood[0]
+    taught.run()
+    (group,) = stood[0].optimiser.param_groups
+    assert group["lr"] == pytest.approx(0, abs=1e-9)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import fmd_core as fmd
+from fmd_core.study import deeper
 from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
 from fmd_core.unlearn.deeper import checkpoints
 from fmd_core.unlearn.deeper.material import Material, scratch
@@ -99,14 +100,33 @@ def test_what_nobody_came_back_for_goes(hired):
     assert request(hired, other).steps == (2,)
 
 
-def test_a_study_goes_on_too_and_leaves_nothing(hired):
+def test_two_that_learn_at_once_learn_what_they_learn_one_after_the_other(hired, monkeypatch):
+    """Stopped half-way, too: what is asked to stop stops in both threads, and both go on where they were."""
+    data, model = hired
+    settings, found = DeeperSettings("last block", "worst group", kept=KEPT), {}
+    for threads in (1, 2):
+        monkeypatch.setattr(deeper, "learning_at_once", lambda _networks, threads=threads: threads)
+        found[threads] = deepen(fmd.Study(data, model), "sex", settings)
+    with pytest.raises(Killed):
+        deepen(fmd.Study(data, model), "sex", settings, progress=killed_after(0.6))
+    assert any(points.steps for points in interrupted(fmd.Study(data, model), "sex", settings))
+    found[3] = deepen(fmd.Study(data, model), "sex", settings)
+    one, *others = found.values()
+    for other in others:
+        for steps, network in one.networks.items():
+            assert other.networks[steps].fingerprint == network.fingerprint
+            np.testing.assert_array_equal(other.answers[steps].people, one.answers[steps].people)
+
+
+def test_a_study_goes_on_too_and_leaves_nothing(hired, monkeypatch):
     """A small group: two networks learn in turns, and the first is not learned again."""
+    monkeypatch.setattr(deeper, "learning_at_once", lambda _networks: 1)
     data, model = hired
     study, settings = fmd.Study(data, model), DeeperSettings("whole network", "groups", kept=KEPT)
     assert take_turns(data, "sex", "groups")
     assert not take_turns(data, "sex", "twins")
     with pytest.raises(Killed):
-        deepen(study, "sex", settings, progress=killed_after(0.85))
+        deepen(study, "sex", settings, progress=killed_after(0.8))
     points = interrupted(study, "sex", settings)
     assert [found.steps for found in points] == [KEPT, (4, 8)]
     found = deepen(study, "sex", settings)

@@ -413,3 +413,42 @@ def test_files_of_others_in_the_folder_are_left_alone(tmp_path):
     store = FeatureStore(tmp_path, limit_bytes=10)
     store.get_or_compute(KEY, 10, batches)
     assert (tmp_path / "notes.txt").exists()
+
+
+# --- what comes with a demo
+
+
+def test_the_first_demos_features_come_with_it_and_are_what_its_model_makes(store, demo, monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("computed again")
+
+    exact = demo.features["test"].features
+    with monkeypatch.context() as patch:
+        patch.setattr(fmd.Classifier, "encode_batches", refused)
+        found = fmd.extract_features(demo.classifier, demo.dataset, split="test", store=store)
+        twins = fmd.pair_counterfactuals(
+            demo.dataset, demo.classifier, split="test", attribute="colour", store=store
+        )
+    np.testing.assert_allclose(found.features, exact, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(twins.other.features, demo.pairs["test"].other.features, rtol=1e-5, atol=1e-5)
+    assert not store.folder.exists()  # nothing was written
+
+
+def test_shipped_entries_count_for_their_key_alone_and_stay_as_they_are(store, tmp_path, monkeypatch):
+    demos = tmp_path / "demos"
+    shipped = FeatureStore(demos / "digits" / feature_store.SHIPPED)
+    shipped.get_or_compute(KEY, 10, batches)
+    monkeypatch.setattr(feature_store, "demo_folder", lambda: demos)
+    before = entry(shipped).stat()
+    np.testing.assert_array_equal(store.get_or_compute(KEY, 10, refuse), FEATURES)
+    assert entry(shipped).stat().st_mtime_ns == before.st_mtime_ns
+    other = store.get_or_compute(OTHER, 10, lambda: batches(2 * FEATURES))  # another model, or other data
+    np.testing.assert_array_equal(other, 2 * FEATURES)
+    content = bytearray(entry(shipped).read_bytes())
+    content[200] ^= 1
+    entry(shipped).write_bytes(content)
+    np.testing.assert_array_equal(store.get_or_compute(KEY, 10, batches), FEATURES)
+    assert entry(shipped).read_bytes() == bytes(
+        content
+    )  # of a damaged one nothing is used, and nothing removed
+    assert files(store) == [f"{KEY}.npy", f"{OTHER}.npy"]

@@ -11,9 +11,13 @@ import torch
 
 from fmd_core import ModelError, save_classifier
 from fmd_core.__main__ import main
-from fmd_core.models import hugging_face, hugging_face_text, skops_file
+from fmd_core.models import skops_file
 from fmd_core.models.encoding import encode_rows
 from fmd_core.models.files import load_classifier
+from fmd_core.models.hugging_face import config, preprocessing, tokenizer
+from fmd_core.models.hugging_face import network as networks
+from fmd_core.models.hugging_face import pictures as picture_encoders
+from fmd_core.models.hugging_face import texts as text_encoders
 from fmd_core.models.intake import intake, layer_names, refusals
 from fmd_core.models.intake import worker as intake_worker
 from fmd_core.models.preprocess import Preprocess
@@ -59,9 +63,7 @@ def probabilities(classifier, inputs):
 # --- Hugging Face
 
 
-@pytest.mark.parametrize(
-    "model_type", [name for name, one in hugging_face.FAMILIES.items() if one.kind == "image"]
-)
+@pytest.mark.parametrize("model_type", [name for name, one in config.FAMILIES.items() if one.kind == "image"])
 def test_a_hugging_face_classifier_answers_as_the_library_does(opened, model_type):
     side = TINY[model_type].get("image_size", 32)
     network = library_model(model_type)
@@ -124,16 +126,20 @@ def test_its_preprocessor_says_how_pictures_are_made_ready_unless_somebody_says_
     ],
 )
 def test_every_form_of_a_preprocessor_is_followed(told, found):
-    described = hugging_face.Described("convnext", {}, ())
-    read = hugging_face.read_preprocessor(told, described)
+    described = config.Described("convnext", {}, ())
+    read = preprocessing.read_preprocessor(told, described)
     assert found.items() <= read.items()
 
 
 def test_a_preprocessor_that_leaves_pictures_of_many_sizes_is_refused():
     with pytest.raises(ModelError, match="cuts nothing out"):
-        hugging_face.read_preprocessor(
-            {"size": {"shortest_edge": 224}}, hugging_face.Described("vit", {}, ())
-        )
+        preprocessing.read_preprocessor({"size": {"shortest_edge": 224}}, config.Described("vit", {}, ()))
+
+
+@pytest.mark.parametrize("told", [{"size": {"longest_edge": 5}}, {"image_mean": "x"}, {"resample": True}])
+def test_a_preprocessor_with_a_value_that_cannot_be_followed_is_refused(told):
+    with pytest.raises(ModelError, match="cannot be followed"):
+        preprocessing.read_preprocessor({"size": 32} | told, config.Described("vit", {}, ()))
 
 
 def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_layer(opened, tmp_path):
@@ -145,9 +151,9 @@ def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_la
     passport, _ = opened((tmp_path / "ours.safetensors").read_bytes(), "ours.safetensors")
     assert passport.is_ours
     with pytest.raises(ModelError, match="damaged"):
-        hugging_face.restore({"config": "{", "features": "3"}, {}, classifier.preprocess)
+        picture_encoders.restore({"config": "{", "features": "3"}, {}, classifier.preprocess)
     with pytest.raises(ModelError, match="auto_map"):
-        hugging_face.restore(
+        picture_encoders.restore(
             {"config": '{"auto_map": {"a": "b"}}', "features": "3"}, {}, classifier.preprocess
         )
 
@@ -156,9 +162,9 @@ def test_a_model_of_the_library_is_written_and_opened_again_with_another_last_la
 def test_the_encoder_of_a_text_model_answers_as_the_library_does(model_type):
     network, words = library_model(model_type), tokenizer_json()
     layers = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    described = hugging_face.read_config(json.loads(folder_files(model_type)["config.json"]))
-    below, weight, bias = hugging_face.with_last_layer(described, layers)
-    encoder = hugging_face_text.HuggingFaceTextEncoder(described, below, weight.shape[1], words)
+    described = config.read_config(json.loads(folder_files(model_type)["config.json"]))
+    below, weight, bias = networks.with_last_layer(described, layers)
+    encoder = text_encoders.HuggingFaceTextEncoder(described, below, weight.shape[1], words)
     texts = np.array(["a b c", "b", "c c a " * 300, ""], object)
     own = []
     for text in texts:
@@ -167,16 +173,16 @@ def test_the_encoder_of_a_text_model_answers_as_the_library_does(model_type):
             own.append(network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.numpy()[0])
     ours = next(encoder.encode_batches([texts])) @ weight.T + bias
     np.testing.assert_allclose(ours, np.array(own), atol=1e-5)
-    again = hugging_face_text.restore(*encoder.stored(), Preprocess())
+    again = text_encoders.restore(*encoder.stored(), Preprocess())
     assert again.fingerprint == encoder.fingerprint
 
 
 def test_words_with_patterns_of_their_owners_are_refused():
     told = json.loads(tokenizer_json()) | {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$"}}}
     with pytest.raises(ModelError, match="pre_tokenizer 'Split', which is not followed"):
-        hugging_face_text.check_words(json.dumps(told).encode())
+        tokenizer.check_words(json.dumps(told).encode())
     with pytest.raises(ModelError, match="cannot be read"):
-        hugging_face_text.check_words(b"[]")
+        tokenizer.check_words(b"[]")
 
 
 # --- scikit-learn

@@ -8,7 +8,7 @@ from torchvision import transforms
 
 from fmd_core.errors import ModelError
 from fmd_core.models.files import load_classifier, save_classifier
-from fmd_core.models.preprocess import NORMALISATIONS, Preprocess, from_processor
+from fmd_core.models.preprocess import NORMALISATIONS, Preprocess
 from fmd_core.models.shelf import load_demo_classifier
 
 MEAN, SPREAD = NORMALISATIONS["imagenet"]
@@ -90,36 +90,6 @@ def test_a_file_says_how_its_pictures_are_made_ready(tmp_path):
         replace(load_demo_classifier("colored_digits"), preprocess=own), tmp_path / "m.safetensors"
     )
     assert load_classifier(tmp_path / "m.safetensors").preprocess == own
-
-
-def test_hugging_faces_processor_is_read():
-    vit = {
-        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5], "resample": 2, "rescale_factor": 1 / 255, "size": {"height": 64, "width": 64},
-    }  # fmt: skip
-    found = from_processor(vit)
-    assert (found.size, found.resize, found.resample, found.mean, found.white) == (
-        64,
-        "squash",
-        "bilinear",
-        (0.5,) * 3,
-        1,
-    )
-    crop = from_processor(
-        {
-            "size": {"shortest_edge": 256},
-            "crop_size": {"height": 224, "width": 224},
-            "do_center_crop": True,
-            "resample": 3,
-        }
-    )
-    assert (crop.size, crop.resize, crop.scaled_to, crop.resample) == (224, "shorter side", 256, "bicubic")
-    raw = from_processor({"size": 32, "do_rescale": False, "do_normalize": False})
-    assert (raw.white, raw.mean, raw.spread) == (255, (0, 0, 0), (1, 1, 1))
-    with pytest.raises(ModelError, match="cannot be read"):
-        from_processor({"size": {"longest_edge": 5}})
-    with pytest.raises(ModelError, match="not three numbers"):
-        from_processor({"size": 32, "image_mean": "x"})
 
 
 @pytest.mark.parametrize(

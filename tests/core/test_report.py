@@ -28,7 +28,7 @@ from fmd_core import (
     scan,
 )
 from fmd_core.intervals import Estimate
-from fmd_core.measure.comparison import OUTCOMES, changed_examples, outcome
+from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
 from fmd_core.report import wording, writing
 from fmd_core.report.sections import describe_row
 from fmd_core.report.writing import Step, json_values, report_json

@@ -153,12 +153,9 @@ def test_a_moment_is_told_in_utc():
     assert figures.moment("2025-03-01T23:30:00-02:00") == "2 Mar 2025, 01:30 UTC"
 
 
-def test_a_refusal_and_a_broken_seal_are_one_sentence_each():
+def test_a_refusal_is_one_sentence():
     assert wording.guard_refusal("accuracy falls") == (
         "The guard refuses this: accuracy falls, on validation samples."
-    )
-    assert wording.broken_seal("The second file") == (
-        "The second file was changed after it was written: its seal does not fit."
     )
 
 

@@ -10,6 +10,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
+import fmd_core as fmd
+from app import cache
+from app.record.review import Review
 from app.view_models import glossary
 from tests.browser import way_to
 
@@ -18,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]  # every page in both theme
 WITH_CHARTS = ("find_bias", "harmful", "unlearn", "feature_unlearning", "compare")
 PATHS = (
     "", "data", "model", "find_bias", "twins", "harmful", "unlearn", "feature_unlearning", "compare", "report",
-    "method",
+    "language_model", "method",
 )  # fmt: skip
 LOOKS = (("light", 1440), ("dark", 1440), ("light", 390))
 
@@ -32,7 +35,7 @@ ALLOWED = (
     ),
 )
 
-HARMFUL, CHANGED = "Harmful training samples", "Whose answer changed"
+HARMFUL, CHANGED = "Harmful training digits", "Whose answer changed"
 LOOK = """async () => {
   const found = await axe.run(document, {resultTypes: ['violations'], elementRef: true});
   return found.violations.filter(v => ['serious', 'critical'].includes(v.impact)).flatMap(v => v.nodes.map(n => ({
@@ -135,6 +138,97 @@ def test_no_page_has_a_serious_barrier(visit, path):
         assert len(chart["told"]) > 20, chart
         is_table = chart["next"] in ("stTable", "stDataFrame")
         assert is_table or "The same as a table" in chart["text"][:50], chart
+
+
+def test_what_opens_on_demand_has_no_serious_barrier(visit):
+    """The limits, the controls, the history, and the tour beside them."""
+    visitor = visit().open()
+    page, found = visitor.page, {}
+    page.evaluate(AXE_SCRIPT)  # pages of the dashboard are one document
+    page.get_by_role("button", name="Take the tour").click()
+    expect(page.get_by_text("1 of 6")).to_be_visible()
+    settled(page)
+    found["tour"] = looked_at(page)
+    page.get_by_role("button", name="Leave", exact=True).click()
+    page.get_by_role("button", name="Limits", exact=True).click()
+    expect(page.get_by_role("slider", name="Limit")).to_be_visible()
+    found["limits"] = looked_at(page)
+    page.keyboard.press("Escape")
+    visitor.go("Unlearn")
+    visitor.act(page.get_by_role("button", name="Apply our suggestion").click)
+    page.get_by_text("Choose by hand").click()
+    page.get_by_role("button", name="History", exact=True).click()
+    expect(page.get_by_role("cell", name="apply", exact=True)).to_be_visible()
+    found["history"] = looked_at(page)
+    assert not any(these for looks in found.values() for these in looks.values()), json.dumps(found, indent=1)
+
+
+def test_a_network_that_learned_on_stands_on_the_stage_without_a_barrier_or_a_mouse(visit):
+    visitor = visit().open("unlearn")
+    page = visitor.page
+    settled(page)
+    begin = page.get_by_role("button", name="Let it learn on").last
+    begin.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Keep as a file")).to_be_visible(timeout=240_000)
+    slider = page.get_by_role("slider").first
+    before = page.locator(".told").text_content()
+    tab_to(page, slider)
+    for key in ("Home", "ArrowRight"):
+        visitor.act(lambda key=key: page.keyboard.press(key))
+    expect(page.locator(".told")).not_to_have_text(before)
+    settled(page)
+    page.evaluate(AXE_SCRIPT)
+    found = looked_at(page)
+    assert not any(found.values()), json.dumps(found, indent=1)
+
+
+@pytest.mark.parametrize("fix", [False, True], ids=["found", "repaired"])
+def test_the_report_itself_has_no_serious_barrier(chromium, tmp_path, fix):
+    study = cache.study(Review())
+    html = fmd.render_report(study.evidence(study.path().suggested if fix else None))
+    (tmp_path / "report.html").write_text(html)
+    page, found = chromium.new_page(viewport={"width": 1440, "height": 900}), {}
+    page.goto((tmp_path / "report.html").as_uri())
+    page.evaluate(AXE_SCRIPT)
+    for theme, width in LOOKS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        found[f"{theme} {width}"] = barriers(page)
+    page.close()
+    assert not any(found.values()), json.dumps(found, indent=1)
+
+
+def test_who_asks_for_less_motion_gets_none(visit):
+    """Nothing of ours moves by itself or glides: what loads is gray, and twins change their frame at once."""
+    visitor = visit()
+    visitor.page.emulate_media(reduced_motion="reduce")
+    page = visitor.open("unlearn").page
+    settled(page)
+    glides = page.locator(".twin").first.evaluate("twin => getComputedStyle(twin).transitionDuration")
+    assert glides == "0s"
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', \"<div class='fmd-skeleton'><i></i></div>\")"
+    )
+    assert page.locator(".fmd-skeleton i").evaluate("bar => getComputedStyle(bar).animationName") == "none"
+
+
+def test_the_tour_is_walked_without_a_mouse(visit):
+    visitor = visit().open()
+    page = visitor.page
+
+    def press(name):
+        button = page.get_by_role("button", name=name)
+        tab_to(page, button)
+        page.keyboard.press("Enter")
+
+    press("Take the tour: a whole review in two minutes")
+    for number in range(1, 6):
+        expect(page.get_by_text(f"{number} of 6", exact=True)).to_be_visible()
+        press("Next")
+    expect(page.get_by_text("6 of 6", exact=True)).to_be_visible()
+    press("End the tour")
+    expect(page.get_by_text("6 of 6", exact=True)).to_have_count(0)
 
 
 def tab_to(page, target, *, back=False):

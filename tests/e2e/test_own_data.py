@@ -1,7 +1,5 @@
 """A reviewer's own table in a real browser: bring it, train on it, read the figure."""
 
-import re
-
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -55,7 +53,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     _train(page, "0")
     _train(page, "1")
     visitor.act(lambda: page.get_by_role("radio", name="Open a model file").click())
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("seed 1$"))  # not the one before
+    expect(page.get_by_text("seed 1, for")).to_be_visible()  # not the one before
 
     page.get_by_role("button", name="Find the bias").click()
     data = reference("import", id=imported[0])
@@ -81,7 +79,7 @@ def _train(page, seed):
     page.get_by_role("spinbutton", name="Seed").fill(seed)
     page.get_by_role("spinbutton", name="Seed").press("Enter")
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(f"seed {seed}$"))
+    expect(page.get_by_text(f"seed {seed}, for")).to_be_visible()
 
 
 def test_a_training_is_found_again_and_can_be_stopped(visit):
@@ -96,4 +94,6 @@ def test_a_training_is_found_again_and_can_be_stopped(visit):
     expect(panel.get_by_text("Training for Coloured digits")).to_be_visible()
     panel.get_by_role("button", name="Cancel").click()
     expect(panel.get_by_text("Stopped after")).to_be_visible()
-    expect(page.get_by_role("heading", level=1)).to_have_text("The model that ships with Coloured digits.")
+    expect(
+        page.get_by_role("heading", level=1, name="Right for 37.3 % of 450 held-out digits")
+    ).to_be_visible()

@@ -153,7 +153,7 @@ def _served(dataset: AttributeDataset, finding: Finding, worse: Rate, better: Ra
     first, second = names
     verb = "are recognised" if recognised else "get a right answer"
     low = f"{share_words(worse)} of the time ({ends_words(worse)})"
-    return f"{_capital(first)} {verb} {low}, {second} {share_words(better)}."
+    return f"{figures.with_capital(first)} {verb} {low}, {second} {share_words(better)}."
 
 
 def _names(dataset: AttributeDataset, finding: Finding) -> tuple[str, str]:
@@ -183,10 +183,6 @@ def ends_words(rate: Rate) -> str:
     digits = 1 if rate.high < 0.02 or rate.low > 0.98 else 0
     ends = f"{figures.points(rate.low, digits)} to {figures.points(rate.high, digits)}"
     return f"{ends}, n = {figures.count(rate.n)}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def figures_in_sentence(finding: Finding) -> tuple[tuple[str, Role], ...]:
@@ -220,7 +216,7 @@ def short_sentence(dataset: AttributeDataset, finding: Finding) -> str:
         first, second = _names(dataset, finding)
         return f"'{answer_name(dataset, finding.answer)}' is the answer less often for {first} than for {second}."
     verb = "are recognised" if finding.answer else "get a right answer"
-    return f"{_capital(first)} {verb} less often than {second}."
+    return f"{figures.with_capital(first)} {verb} less often than {second}."
 
 
 def limit_words(finding: Finding) -> str:

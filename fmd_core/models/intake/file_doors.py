@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmd_core.errors import ModelError
-from fmd_core.models.intake import hugging_face_files, skops_files, weight_files
+from fmd_core.models.hugging_face import files as hugging_face_files
+from fmd_core.models.intake import skops_files, weight_files
 from fmd_core.models.intake.refusals import ELSEWHERE, IntakeRefusal, kind_of_archive, kind_of_start
 from fmd_core.models.intake.weight_files import Seen
 
@@ -43,7 +44,7 @@ _STATE_DICTS = "fmd_core.models.intake.state_dicts"
 FILE_DOORS: tuple[FileDoor, ...] = (
     FileDoor(
         "hugging_face", "a Hugging Face folder", hugging_face_files.is_folder, hugging_face_files.check_folder,
-        "fmd_core.models.intake.hugging_face_reader", "hugging_face",
+        "fmd_core.models.hugging_face.opening", "hugging_face",
     ),
     FileDoor(
         "skops", "a skops file of scikit-learn", skops_files.is_skops, skops_files.check_skops,

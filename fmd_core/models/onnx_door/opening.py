@@ -24,7 +24,7 @@ from fmd_core.models.intake.state_dicts import make_head
 from fmd_core.models.onnx_door.encoder import Feed, Layout, OnnxEncoder, Spec
 from fmd_core.models.onnx_door.session import runner_of
 from fmd_core.models.preprocess import Preprocess
-from fmd_core.text import short_name
+from fmd_core.text import letters_alone, short_name
 
 DAMPING = 1e-3
 USUAL_SIDE = 224  # of pictures, where the file reads any size and nobody said one
@@ -224,10 +224,10 @@ def match_columns(spec: Spec, data: AttributeDataset) -> tuple[tuple[Feed, ...],
     known = _plain_names(read)
     for feed in spec.feeds:
         name = feed.columns[0]
-        found = name if name in read else known.get(_plain(name), "")
+        found = name if name in read else known.get(letters_alone(name), "")
         if not found:
-            left = name in {c.name for c in source.columns} or _plain(name) in {
-                _plain(c.name) for c in source.columns
+            left = name in {c.name for c in source.columns} or letters_alone(name) in {
+                letters_alone(c.name) for c in source.columns
             }
             raise ModelError(
                 f"The network reads the column '{short_name(name)}', which "
@@ -243,13 +243,9 @@ def match_columns(spec: Spec, data: AttributeDataset) -> tuple[tuple[Feed, ...],
     return tuple(feeds), tuple(told)
 
 
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
 def _plain_names(read: Mapping[str, object]) -> dict[str, str]:
     """Columns by their letters and digits alone, where that is one column's."""
-    plain = [_plain(name) for name in read]
+    plain = [letters_alone(name) for name in read]
     return {p: name for p, name in zip(plain, read, strict=True) if plain.count(p) == 1}
 
 
@@ -264,11 +260,11 @@ def _with_column(feed: Feed, column: Categories | Numbers, told: list[str]) -> F
         return msgspec.structs.replace(feed, columns=(column.name,))
     if not feed.known or isinstance(column, Numbers):
         return msgspec.structs.replace(feed, columns=(column.name,))
-    by_letters = {_plain(word): word for word in feed.known}
+    by_letters = {letters_alone(word): word for word in feed.known}
     words = {
-        level: by_letters[_plain(level)]
+        level: by_letters[letters_alone(level)]
         for level in column.levels
-        if level not in feed.known and _plain(level) in by_letters
+        if level not in feed.known and letters_alone(level) in by_letters
     }
     strange = [
         level

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from fmd_core.unlearn.deeper.objectives import GroupObjective
 
-FORMAT = "fmd-learning-2"  # another recipe does not go on where one began
+FORMAT = "fmd-learning-3"  # another recipe does not go on where one began
 ABANDONED_SECONDS = 7 * 86_400.0
 WEIGHTS, MEAN, MOMENTS, REST = "weights.", "mean.", "moments.", "rest."
 State = Mapping[str, Array]
@@ -45,7 +45,7 @@ class Standing:
     whole: nn.Module
     mean: nn.Module
     optimiser: torch.optim.Optimizer
-    falling: torch.optim.lr_scheduler.LRScheduler | None
+    falling: torch.optim.lr_scheduler.LRScheduler
     rng: np.random.Generator
     generator: torch.Generator
     objective: GroupObjective
@@ -56,8 +56,7 @@ class Standing:
         loss.backward()
         self.optimiser.step()
         self.mean.update_parameters(self.whole)  # type: ignore[operator]
-        if self.falling is not None:
-            self.falling.step()
+        self.falling.step()
 
     def arrays(self) -> dict[str, Array]:
         """All of it as arrays by name."""
@@ -99,8 +98,7 @@ class Standing:
         self.rng.bit_generator.state = told["drawn"]
         for group, rate in zip(self.optimiser.param_groups, told["rates"], strict=True):
             group["lr"] = rate
-        if self.falling is not None:
-            self.falling.last_epoch = step
+        self.falling.last_epoch = step
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ IMPROVEMENTS: dict[Improve, Improvement] = {
     for found in (
         Improvement(
             "groups", "Every group counted alike",
-            "Training shows the groups of each class and attribute value more evenly than they occur.",
+            "Training shows the groups of each class and attribute value equally often.",
             "the share that is right with every group counted alike", _groups, lambda of: points(of.balanced),
         ),
         Improvement(

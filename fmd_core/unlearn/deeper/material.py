@@ -68,6 +68,8 @@ class Material:
         if reach != "whole network":
             self.trunk = split_at(reach, classifier.as_module(), classifier.title)[0]
             self.trunk.eval().requires_grad_(False)
+        self.is_read = False
+        """Whether everybody was read, by one of those who learn."""
         self._held: Array | None = None
         self._pool: tuple[Array, Array] | None = None
 

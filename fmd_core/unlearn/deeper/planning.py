@@ -53,10 +53,11 @@ def seconds_needed(
     *,
     besides: int = 0,
     halves: int = 1,
+    at_once: int = 1,
 ) -> float:
     """About how many seconds `train_deeper`, and asking those who choose and judge, take on this machine, as busy as
     it is now; `besides` counts people whom a network is asked about beyond that, and `halves` is 2 where two networks
-    learn so that people choose of whom neither taught the one they judge.
+    learn so that people choose of whom neither taught the one they judge; `at_once` of them learn at the same time.
 
     Each kind of work is done with one batch and timed; how much there is of each is known. Takes about as long as
     twenty batches. Raises what `train_deeper` raises before it begins.
@@ -93,7 +94,7 @@ def seconds_needed(
     pictures = read()
     inputs = below()
     seconds = {work.__name__: _timed(work) / len(places) for work in (read, lit, below, step, above)}
-    n = _counts(material, settings, inputs[0], halves)
+    n = _counts(material, settings, inputs[0], halves, at_once)
     for work in ("read", "below", "above"):
         n[work] += besides
     return sum(n[name] * spent for name, spent in seconds.items())
@@ -109,10 +110,12 @@ def _timed(work: Callable[[], object]) -> float:
     return median(spent[1:])
 
 
-def _counts(material: Material, settings: DeeperSettings, one: torch.Tensor, halves: int) -> dict[str, int]:
-    """How many people each kind of work is done with; `one` is what learns on reads of each."""
+def _counts(
+    material: Material, settings: DeeperSettings, one: torch.Tensor, halves: int, at_once: int
+) -> dict[str, int]:
+    """How many people each kind of work is done with, one after the other; `one` is what learns on reads of each."""
     dataset = material.dataset
-    learned = halves * settings.steps[-1] * BATCH
+    learned = halves * settings.steps[-1] * BATCH // at_once
     choosers = sum(
         len(dataset.rows(part)) for part in (("validation", "external") if halves > 1 else ("validation",))
     )

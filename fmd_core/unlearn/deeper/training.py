@@ -20,6 +20,7 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
 from fmd_core.models.training import feature_scale, with_feature_scale
+from fmd_core.running.free_cores import free_cores
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints, Standing
 from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material, two_levels
 from fmd_core.unlearn.deeper.objectives import GROUP_OBJECTIVES, group_losses, group_weights, twin_losses
@@ -32,12 +33,15 @@ Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins", "parity", "opportunity", "worst group"]
 REACHES: tuple[Reach, ...] = get_args(Reach)
 STEPS = {"groups": (100, 200, 400, 800), "twins": (700,)}
-WHOLE_STEPS = {"groups": (200, 400, 600), "twins": (400, 800, 1600)}
+WHOLE_STEPS = {"groups": (400, 800, 1200), "twins": (400, 800, 1600)}
 """Steps after which the running mean of the weights is kept; a whole network has others. All aims but twins take
-those of groups. Of twins the rate falls to 0, so that what is kept before the end is worth little: above the trunk,
-where all of it takes seconds, it is not kept."""
-EMPHASIS = 0.5
-LEARNING_RATE = {"groups": 5e-4, "twins": 1e-3}
+those of groups. Of twins what is kept before the end is worth little, since the rate falls: above the trunk, where all
+of it takes seconds, it is not kept."""
+EMPHASIS: dict[Improve, float] = {
+    "groups": 1.0, "worst group": 0.5, "parity": 0.5, "opportunity": 0.5, "twins": 0.0,
+}  # fmt: skip
+"""lambda, how much of the draws groups share evenly. `docs/deeper_tried.md` says who chose it."""
+LEARNING_RATE = 1e-3  # at the beginning; it falls to 0 as a cosine does
 DECAY = 0.98  # of the running mean of the weights
 
 
@@ -47,8 +51,8 @@ class DeeperSettings:
 
     reach: Reach = "whole network"
     improve: Improve = "groups"
-    emphasis: float = EMPHASIS
-    """lambda in [0, 1]: 0 draws every person alike, 1 every group."""
+    emphasis: float | None = None
+    """lambda in [0, 1]: 0 draws every person alike, 1 every group; None: what suits the aim."""
     kept: tuple[int, ...] | None = None
     """Steps whose weights are kept, ascending; None: what suits reach and aim."""
 
@@ -56,8 +60,8 @@ class DeeperSettings:
         for what, value, known in (("reach", self.reach, Reach), ("aim", self.improve, Improve)):
             if value not in get_args(known):
                 raise DataError(f"Unknown {what} '{value}'. Choose one of: {', '.join(get_args(known))}.")
-        if not 0 <= self.emphasis <= 1:
-            raise DataError(f"The emphasis on groups lies between 0 and 1, got {self.emphasis:g}.")
+        if not 0 <= self.drawn_by_group <= 1:
+            raise DataError(f"The emphasis on groups lies between 0 and 1, got {self.drawn_by_group:g}.")
         steps = self.steps
         if not steps or steps[0] < 1 or list(steps) != sorted(set(steps)):
             raise DataError(f"The steps that are kept must ascend from 1 on, got {steps}.")
@@ -69,8 +73,13 @@ class DeeperSettings:
         return usual[self.recipe] if self.kept is None else self.kept
 
     @property
+    def drawn_by_group(self) -> float:
+        """lambda: how much of the draws groups share evenly."""
+        return EMPHASIS[self.improve] if self.emphasis is None else self.emphasis
+
+    @property
     def recipe(self) -> str:
-        """Whose steps and learning rate are used: 'twins' or 'groups'."""
+        """Whose steps are used: 'twins' or 'groups'."""
         return "twins" if self.improve == "twins" else "groups"
 
 
@@ -146,8 +155,17 @@ def checkpoints_of(
     read: Sequence[Split] = TEACHERS,
 ) -> Checkpoints:
     """Where the kept points of one request lie while it is under way; `read` are the parts of its `Material`."""
-    request = repr((attribute, settings, settings.steps, seed, tuple(teachers), tuple(read)))
+    chosen = settings, settings.steps, settings.drawn_by_group
+    request = repr((attribute, *chosen, seed, tuple(teachers), tuple(read)))
     return Checkpoints.of(classifier.fingerprint, dataset.fingerprint, request)
+
+
+def learning_at_once(networks: int) -> int:
+    """How many of so many networks learn at the same time: each in a thread of its own, where processors are free that
+    torch does not use already. What they learn does not depend on it."""
+    import torch
+
+    return max(1, min(networks, free_cores() // torch.get_num_threads()))
 
 
 class Learner:
@@ -187,7 +205,7 @@ class Learner:
         steps, standing = self.settings.steps, self.standing()
         means = {} if kept is None else kept.resume(standing)
         found = {step: self._frozen(mean, step) for step, mean in means.items()}
-        begin = self._reading
+        begin = self.reading
         losses = self.losses(lambda share: progress(begin * share))
         for step in range(1 + max(found, default=0), steps[-1] + 1):
             loss = next(losses)
@@ -208,10 +226,8 @@ class Learner:
 
         whole = torch.nn.Sequential(self.learns, self.top)
         mean = AveragedModel(whole, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        last, recipe = self.settings.steps[-1], self.settings.recipe
-        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE[recipe], weight_decay=1e-4)
-        falls = recipe == "twins"
-        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, last) if falls else None
+        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.settings.steps[-1])
         return Standing(whole, mean, optimiser, falling, self.rng, self.generator, self.objective)
 
     def answers_of(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -220,11 +236,29 @@ class Learner:
         return answers
 
     @property
-    def _reading(self) -> float:
+    def reading(self) -> float:
         """Share of the work that reading is, before anything is learned."""
         if self.settings.improve == "twins":
             return 0.3 if self.material.pools_twins else 0.0
+        if self.material.is_read:
+            return 0.0
         return 0.1 if self.material.trunk is None else 0.3
+
+    def read(self, progress: Callable[[float], None] = ignore_progress) -> None:
+        """Read those who teach by their groups, and make of them what the trunk makes, unless another learner of the
+        material has. Twins are read as they are drawn."""
+        material = self.material
+        if self.settings.improve == "twins" or material.is_read:
+            return
+        held = 1.0 if material.trunk is None else 1 / 3
+        material.hold(lambda share: progress(held * share))
+        if material.trunk is not None:
+            self._pool(lambda share: progress(held + (1 - held) * share))
+        material.is_read = True
+
+    def _pool(self, progress: Callable[[float], None] = ignore_progress) -> tuple[Array, Array]:
+        everybody = group_weights(self.material.groups, self.settings.drawn_by_group)
+        return self.material.pool(everybody, self.seed, progress)
 
     def losses(self, progress: Callable[[float], None] = ignore_progress) -> Iterator[torch.Tensor]:
         """A loss for each step; `progress` is told what share of the reading is done."""
@@ -233,7 +267,7 @@ class Learner:
             yield from twin_losses(material, self._twin_draws(progress), self.answers_of)
             return
         weights = np.zeros(len(material.rows))
-        weights[taught] = group_weights(material.groups[taught], self.settings.emphasis)
+        weights[taught] = group_weights(material.groups[taught], self.settings.drawn_by_group)
         draws = self._draws(weights, progress)
         drawn_by = weights * (len(taught) / len(weights))  # as if those who teach were everybody
         yield from group_losses(self.objective, material, draws, self.answers_of, drawn_by)
@@ -272,8 +306,7 @@ class Learner:
         import torch
 
         material = self.material
-        trunk_share = 0.0 if material.trunk is None else 2 / 3
-        material.hold(lambda share: progress((1 - trunk_share) * share))
+        self.read(progress)
         if material.trunk is None:
 
             def fresh() -> tuple[torch.Tensor, Array]:
@@ -281,10 +314,7 @@ class Learner:
                 return material.lit_anew(material.read(places), self.generator), places
 
             return fresh
-        everybody = group_weights(material.groups, self.settings.emphasis)
-        pool, drawn = material.pool(
-            everybody, self.seed, lambda share: progress(1 - trunk_share + trunk_share * share)
-        )
+        pool, drawn = self._pool()
         ours = np.flatnonzero(weights[drawn] > 0)
 
         def made() -> tuple[torch.Tensor, Array]:

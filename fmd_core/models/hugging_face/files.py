@@ -1,4 +1,4 @@
-"""Folders that Hugging Face's `save_pretrained` wrote, and zips of them: looked at by names and sizes alone."""
+"""Folders that `save_pretrained` wrote, and zips of them: by names and sizes alone; their descriptions as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hugging Face folders and zips of them, opened in the limited process."""
+"""A folder to a classifier and its passport, in the limited process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from fmd_core.data import Array
 from fmd_core.errors import ModelError
 from fmd_core.kinds import kind_names
-from fmd_core.models import hugging_face
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.hugging_face import Described, HuggingFaceEncoder
-from fmd_core.models.hugging_face_text import WORDS as TOKENIZER
-from fmd_core.models.hugging_face_text import HuggingFaceTextEncoder, check_words
-from fmd_core.models.intake import hugging_face_files as files
+from fmd_core.models.hugging_face import files, network, tokenizer
+from fmd_core.models.hugging_face.config import TEXT, Described, read_config
+from fmd_core.models.hugging_face.pictures import HuggingFaceEncoder
+from fmd_core.models.hugging_face.preprocessing import read_preprocessor
+from fmd_core.models.hugging_face.texts import HuggingFaceTextEncoder
 from fmd_core.models.intake.found import Found, Refused, Request, refuse_other_kind
 from fmd_core.models.intake.state_dicts import (
     DAMPING,
@@ -34,12 +34,12 @@ def read(request: Request) -> Found:
     path = Path(request["path"])
     with tempfile.TemporaryDirectory(dir=Path(request["out"]).parent) as folder:
         there = files.unpacked(path, Path(folder))
-        described = hugging_face.read_config(files.read_json(there[files.CONFIG]))
+        described = read_config(files.read_json(there[files.CONFIG]))
         refuse_other_kind(described.family.kind, request)
-        words = _words(there) if described.family.kind == hugging_face.TEXT else ""
+        words = _words(there) if described.family.kind == TEXT else ""
         layers = _layers(there, request)
         told = (
-            hugging_face.read_preprocessor(files.read_json(there[files.PICTURES]), described)
+            read_preprocessor(files.read_json(there[files.PICTURES]), described)
             if (files.PICTURES in there)
             else {}
         )
@@ -48,14 +48,14 @@ def read(request: Request) -> Found:
 
 def _layers(there: dict[str, Path], request: Request) -> dict[str, Array]:
     tensors, _ = read_safetensors(files.checked_weights(there[files.WEIGHTS]))
-    counted = {name: tensor for name, tensor in tensors.items() if not name.endswith(hugging_face.COUNTERS)}
+    counted = {name: tensor for name, tensor in tensors.items() if not name.endswith(network.COUNTERS)}
     return dense_arrays(counted, request["max_tensors"], request["max_elements"])
 
 
 def _found(
     described: Described, layers: dict[str, Array], told: dict[str, Any], words: str, request: Request
 ) -> Found:
-    below, weight, bias = hugging_face.with_last_layer(described, layers)
+    below, weight, bias = network.with_last_layer(described, layers)
     n_classes = request["n_classes"] or max(2, len(weight))
     if described.is_multi_label and request["output"] is None and len(weight) > 1:
         raise Refused(
@@ -92,14 +92,14 @@ def _found(
 
 def _words(there: dict[str, Path]) -> str:
     """Its tokenizer.json, of a known make."""
-    if hugging_face.TEXT not in kind_names():
+    if TEXT not in kind_names():
         raise Refused("This model reads texts, which this version does not; open it in one that does.", "")
-    if TOKENIZER not in there:
+    if tokenizer.FILE not in there:
         raise Refused(
-            f"A model for texts needs its {TOKENIZER}, which makes tokens of them; save it with the tokenizer's "
+            f"A model for texts needs its {tokenizer.FILE}, which makes tokens of them; save it with the tokenizer's "
             "save_pretrained().", "hugging_face",
         )  # fmt: skip
-    return check_words(there[TOKENIZER].read_bytes())
+    return tokenizer.check_words(there[tokenizer.FILE].read_bytes())
 
 
 def _prepared(described: Described, told: dict[str, Any], request: Request) -> tuple[Preprocess, str]:
@@ -108,9 +108,7 @@ def _prepared(described: Described, told: dict[str, Any], request: Request) -> t
         said = Preprocess(request["normalisation"], request["size"], **request["preparation"])
         return said, "Size and colours of pictures are as you said."
     if told:
-        return hugging_face.as_preprocess(
-            told
-        ), "Size and colours of pictures are those of its preprocessor_config.json."
+        return Preprocess(**told), "Size and colours of pictures are those of its preprocessor_config.json."
     usual = Preprocess(request["normalisation"], described.settings.get("image_size", USUAL_SIZE))
     return usual, (
         "It has no preprocessor_config.json and nobody said how pictures are made ready; taken are "

@@ -10,6 +10,7 @@ from app.unlearning import stage as drawing
 from app.unlearning import trade_off
 from app.view_models import stage, unlearn
 from app.widgets import gallery, portraits, twin_stage
+from fmd_core import CounterfactualPairs, FeatureSet
 from fmd_core.measure.bias_functions import predictions
 
 SWEEP = Review(), Aim(("colour",)), "iterated", 0
@@ -62,6 +63,24 @@ def test_answers_of_every_stop_are_sent_apart_from_the_pictures(sent):
     assert {stop: now["said"] for stop, now in said["stops"].items()} == answers
     assert said["truths"] == ["round", "round"]
     assert "data:" not in repr(said)
+
+
+def test_a_twin_s_sides_are_who_they_are_and_what_was_before_is_counted():
+    people = [FeatureSet(np.zeros((2, 1)), np.array([3, 7]), np.array(rows)) for rows in ([10, 11], [20, 21])]
+    codes = np.array([0, 1]), np.array([2, 4]), np.array([0, 1])
+    pairs = CounterfactualPairs("colour", "matched", *people, *codes)
+    before, after = np.array([[3, 7], [3, 5]]), np.array([[3, 7], [3, 7]])
+    data = cache.dataset(Review())
+    view = stage.build(data, pairs, before, {"0": before, "1": after})
+    levels = data.attribute("colour").levels
+    assert [[(side.row, side.level) for side in twin.sides] for twin in view.twins] == [
+        [(10, levels[0]), (20, levels[2])], [(11, levels[1]), (21, levels[4])],
+    ]  # fmt: skip
+    assert [twin.truth for twin in view.twins] == ["3", "7"]
+    assert view.stops["0"].said == (("3", "3"), ("7", "5"))
+    assert view.stops["0"].summary == "1 of 2 twins get one answer, as before."
+    assert view.stops["1"].summary == "2 of 2 twins get one answer; before, 1."
+    assert not view.redrawn
 
 
 def test_answers_find_the_pictures_that_they_belong_to(sent):

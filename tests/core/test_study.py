@@ -11,6 +11,7 @@ import fmd_core as fmd
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Measure, Outcome
 from fmd_core.study import fixing, judging, people, teaching
 from fmd_core.study.memory import DictMemory
@@ -334,6 +335,18 @@ def test_twins_whose_attribute_another_column_tells_never_reach_a_target(monkeyp
     assert study.reached(goal, "test").outcome is Outcome.WITHIN
     monkeypatch.setattr(type(study), "told_twice", lambda _self: {"colour": ("ink",)})
     assert study.reached(goal, "test").outcome is Outcome.UNKNOWN  # its twins show less than the whole bias
+
+
+def test_twins_who_are_the_same_person_reach_no_target():
+    study = fmd.Study(
+        fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits"), aim="colour"
+    )
+    pairs, answered = study.pairs("test", "colour"), study._answered("test", study.head)
+    goal, twice = Goal(Family.TWINS, ("colour",), 0.99), replace(pairs, other=pairs.favoured)
+    outcomes = [
+        goal.measured(study.data, answered, TwinAnswers.of(study.head, some)).outcome for some in (pairs, twice)
+    ]
+    assert outcomes == [Outcome.WITHIN, Outcome.UNKNOWN]
 
 
 def test_a_model_that_answers_everybody_alike_reaches_no_target():

@@ -32,6 +32,8 @@ from tests.ensure_browser import find  # noqa: E402
 from tests.raw_session import Server  # noqa: E402
 
 AT_REST_MS = 400  # without a change in the page: the move is over
+AT_REST_S = 0.3
+"""CPU that a server takes in four seconds when it loads nothing."""
 WATCH = """() => {
   const painted = window.painted = {};
   const soon = new Set();
@@ -128,8 +130,10 @@ def moves(
 
 
 @contextmanager
-def fix_page(url: str, query: str) -> Iterator[tuple[Page, Visitor, Wire]]:
-    """The Fix page in a browser of its own, at rest."""
+def fix_page(
+    url: str, query: str, server: psutil.Process, *, loading: bool
+) -> Iterator[tuple[Page, Visitor, Wire]]:
+    """The Fix page in a browser of its own, at rest; `loading` does not wait for what the server loads ahead."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=FLAGS, timeout=90_000)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -139,11 +143,20 @@ def fix_page(url: str, query: str) -> Iterator[tuple[Page, Visitor, Wire]]:
         page.locator(".fmd-ring").wait_for(state="attached")
         page.locator(".stage .twin").first.wait_for()
         page.wait_for_timeout(6_000)
+        while not loading and worked_in(server, page, 4_000) > AT_REST_S:
+            pass
         page.evaluate(WATCH)
         try:
             yield page, visitor, wire
         finally:
             browser.close()
+
+
+def worked_in(server: psutil.Process, page: Page, milliseconds: int) -> float:
+    """Seconds of CPU that a server takes in that time."""
+    before = sum(server.cpu_times()[:2])
+    page.wait_for_timeout(milliseconds)
+    return sum(server.cpu_times()[:2]) - before
 
 
 def there_and_back(page: Page, wanted: int) -> list[str]:
@@ -198,6 +211,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", type=Path)
+    parser.add_argument("--loading", action="store_true", help="begin while the server still loads ahead")
     asked = parser.parse_args()
     query = f"data={asked.data}" + (f"&model={asked.model}" if asked.model else "")
     lines = [HEAD]
@@ -205,7 +219,11 @@ def main() -> None:
         server = Server(asked.home or Path(scratch))
         process = psutil.Process(server.process.pid)
         try:
-            with fix_page(f"http://127.0.0.1:{server.port}", query) as (page, visitor, wire):
+            with fix_page(f"http://127.0.0.1:{server.port}", query, process, loading=asked.loading) as (
+                page,
+                visitor,
+                wire,
+            ):
                 for number in range(asked.rounds):
                     done = list(moves(page, visitor, wire, process, there_and_back(page, asked.moves)))
                     lines.append(row(f"{asked.data}, round {number + 1}", done, os.getloadavg()[0]))

@@ -7,8 +7,14 @@ only names that stood there before are used.
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
+import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +37,8 @@ def main(name: str, folder: Path, *, small: bool) -> None:
     figures = step()
     wall, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
     np.save(folder / "figures.npy", np.asarray(figures, dtype="float64"))
-    print(json.dumps([wall, cpu]))
+    print(json.dumps([wall, cpu]), flush=True)
+    os._exit(0)  # a browser's driver would be waited for
 
 
 def loaded(folder: Path, classes: int, most: int | None = None) -> tuple[Any, Any, Array]:
@@ -54,14 +61,15 @@ def scores(classes: int) -> Callable[[Path, int], Step]:
     """From nothing to all scores."""
 
     def made(folder: Path, _scale: int) -> Step:
-        head, train, direction = loaded(folder, classes)
-        bias = fmd.CounterfactualBias(shifted(train, direction, 500))
+        head, everybody, direction = loaded(folder, classes)
+        bias = fmd.CounterfactualBias(shifted(everybody, direction, 500))
 
-        def step() -> Array:
+        def scored(train: Any) -> Array:
             curvature = fmd.fit_curvature(head, train, damping=DAMPING)
             return fmd.bias_influence(head, train, bias, curvature).removal_effect
 
-        return step
+        scored(everybody.subset(slice(0, 500)))  # loads the libraries
+        return lambda: scored(everybody)
 
     return made
 
@@ -176,6 +184,64 @@ def features(_folder: Path, scale: int) -> Step:
     return lambda: fmd.extract_features(classifier, few, split="train").features
 
 
+def training(_folder: Path, scale: int) -> Step:
+    """CelebA's faces, five times over, to the head fitted at last."""
+    few = scale > 1
+    data = fmd.load_dataset("colored_digits" if few else "celeba")
+    network = {"architecture": "small_cnn", "epochs": 1} if few else {"architecture": "face_cnn", "epochs": 5}
+    import torch
+
+    torch.nn.Conv2d(3, 8, 3)(torch.zeros(2, 3, 16, 16)).sum().backward()  # loads the libraries
+    return lambda: fmd.train_classifier(data, seed=0, **network).head.weight
+
+
+def first_start(_folder: Path, _scale: int) -> Step:
+    """The dashboard of the current folder in a home of its own, from its start until a browser shows how often the
+    demo's model is right; the browser is there already."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = sync_playwright().start().chromium
+    path = next(
+        found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))
+    )
+    browser = chromium.launch(executable_path=path, args=["--disable-gpu", "--no-first-run"])
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(120_000)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tempfile.mkdtemp(prefix="fmd-first-")
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
+
+    def step() -> Array:
+        server = subprocess.Popen(
+            command, env=os.environ | {"FMD_HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            while not answers(f"http://127.0.0.1:{port}/_stcore/health"):
+                time.sleep(0.02)
+            page.goto(f"http://127.0.0.1:{port}", wait_until="commit")
+            said = page.get_by_text("% of 450 held-out").first
+            said.wait_for()
+            return [float(said.inner_text().split()[0])]
+        finally:
+            server.kill()
+            server.wait()
+            browser.close()
+            shutil.rmtree(home, ignore_errors=True)
+
+    return step
+
+
+def answers(url: str) -> bool:
+    """Whether a server is there."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 def face_network() -> Any:
     """A network of the kind that FMD Studio trains on faces, with random weights."""
     import torch
@@ -203,6 +269,8 @@ STEPS: dict[str, Callable[[Path, int], Step]] = {
     "audit": audit,
     "gaps": gaps,
     "features": features,
+    "training": training,
+    "first start": first_start,
 }
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def main() -> None:
                 if "--whole" in sys.argv:
                     page.set_viewport_size({"width": width, "height": min(tall, 6_000)})
                     page.wait_for_timeout(SETTLED_MS)
+                page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
                 page.screenshot(path=folder / f"{name}_{theme}_{width}.png")
             page.close()
         browser.close()

@@ -19,11 +19,12 @@ UNCHANGED = (
 )
 
 
-making = model_forms.under_way(REVIEW)
+making, known = model_forms.under_way(REVIEW), False
 if making is None:
     said, right, name = model_forms.found(REVIEW)
     named = f"Model · {name}, for {data.name}" if name else f"Model · for {data.name}"
     components.header(named, said, right or f"{ANSWERS}{UNCHANGED}")
+    known = bool(right)
 else:
     components.header(
         f"Model · for {data.name}", *job_panel.heading(making, "The model is opened once it is there.")
@@ -40,6 +41,8 @@ else:
     model_forms.another_system(REVIEW)
 if REVIEW.has_model:
     model_forms.facts(REVIEW)
+    if known:
+        st.caption(components.plain(UNCHANGED))
     class_order_form.draw(REVIEW)
     components.next_step("app_pages/find_bias.py", "Find the bias")
     weights_form.passport(REVIEW)

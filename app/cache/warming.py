@@ -44,8 +44,8 @@ def least_right_so_far(review: Review) -> tuple[str, Estimate] | None:
     known: list[tuple[Estimate, list[Member]]] = []
     for code, level in enumerate(data.target.levels):
         of_class = whose == code
-        whole: tuple[list[Member], Array] = ([], of_class)
-        groups = [whole] + [
+        groups: list[tuple[list[Member], Array]] = [([], of_class)]
+        groups += [
             ([Member(name, of)], of_class & (column.codes[test.rows] == at))
             for name, column in data.attributes.items()
             for at, of in enumerate(column.levels)

@@ -111,9 +111,8 @@ def found(review: Review) -> tuple[str | tuple[tuple[str, str], ...], str, str]:
         known = least = None
     if known is None:
         return name, "", ""
-    unit = cache.dataset(review).unit
-    lead = f"{training.right_sentence(known, unit)} {training.least_sentence(least)}"
-    return training.right_headline(known, least, unit), lead, name.rstrip(".")
+    lead = f"{training.majority_sentence(known)} {training.least_sentence(least)}"
+    return training.right_headline(known, least, cache.dataset(review).unit), lead.rstrip(), name.rstrip(".")
 
 
 def _use(review: Review, model: str) -> None:

@@ -32,7 +32,7 @@ SHOWN: dict[Shown, str] = {
     "excluded": "Excluded",
 }
 LOOKS_WRONG = "Looks mislabelled?"
-UNCHECKED = "Predicted for the model's last layer; what many of them do does not simply add up."
+UNCHECKED = "Predicted for the model's last layer; effects of many of them do not simply add up."
 
 NAMED_BY_CLASS = ("image", "digit")
 """Units whose samples are what their class is called: 'a red 0'. A person or a text is not."""

@@ -78,6 +78,13 @@ def right_sentence(right: Accuracy, unit: str) -> str:
     )
 
 
+def majority_sentence(right: Accuracy) -> str:
+    """How sure the figure of the head is, and what it has to be held against."""
+    sure = f"{figures.points(right.low)} to {figures.points(right.high)} %"
+    always = f"always answering “{right.majority_class}” would be right for {figures.percent(right.majority)}"
+    return f"Overall {sure}; {always}."
+
+
 def right_headline(
     right: Accuracy, least: tuple[str, Estimate] | None, unit: str
 ) -> tuple[tuple[str, Role], ...]:

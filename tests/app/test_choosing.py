@@ -72,7 +72,7 @@ def test_own_table_from_upload_to_model_page(open_page):
     job = end_of("import ")
     test.run()
     assert job.state == "finished"
-    assert [s.value for s in test.subheader] == ["What came in from staff"]
+    assert [s.value for s in test.subheader] == ["Other data, or your own", "What came in from staff"]
     assert any("Drawn by chance" in text.value for text in test.markdown)
     cure = next(radio for radio in test.radio if "role tells sex" in radio.label)
     assert cure.value is None  # nothing that moves a verdict is chosen for the reviewer

@@ -115,7 +115,8 @@ def test_k_below_one_is_one_sentence(open_page, k):
 
 
 def test_what_a_model_may_become_is_said_truly(open_page):
-    told = " ".join(html.proto.body for html in open_page("model").get("html"))
+    page = open_page("model")
+    told = " ".join([*(html.proto.body for html in page.get("html")), *(said.value for said in page.caption)])
     assert "Only its last layer" not in told
     assert "last layer or two in a copy" in told
 

@@ -211,7 +211,7 @@ class TestHarmful:
             (2, 2, "dog", "brown"),
         ]
         assert view.samples[0].effect_text == "−2.000 points"
-        assert view.headline == "The training sample that most teaches the colour bias is a grey cat."
+        assert view.headline == "The training image that most teaches the colour bias is a grey cat."
 
     def test_filter_keeps_the_rank(self, data, scores):
         view = harmful.build(data, scores, k=2, kind="Harmful", label="dog")
@@ -232,7 +232,7 @@ class TestHarmful:
 
     def test_of_a_person_the_record_is_named_and_the_pattern(self, data, scores):
         view = harmful.build(replace(data, unit="person"), scores, k=2, kind="Harmful")
-        assert view.headline == "The training sample that most teaches the colour bias is 0 (grey, cat)."
+        assert view.headline == "The training person who most teaches the colour bias is 0 (grey, cat)."
         why = harmful.explain(view.samples[0], "colour", 0.0).sentences[1]
         assert why == "Its colour goes with the pattern of its class, so it repeats the shortcut."
         against = harmful.explain(replace(view.samples[0], aligned=False), "colour", 0.0).sentences[1]

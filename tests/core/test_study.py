@@ -344,7 +344,8 @@ def test_twins_who_are_the_same_person_reach_no_target():
     pairs, answered = study.pairs("test", "colour"), study._answered("test", study.head)
     goal, twice = Goal(Family.TWINS, ("colour",), 0.99), replace(pairs, other=pairs.favoured)
     outcomes = [
-        goal.measured(study.data, answered, TwinAnswers.of(study.head, some)).outcome for some in (pairs, twice)
+        goal.measured(study.data, answered, TwinAnswers.of(study.head, some)).outcome
+        for some in (pairs, twice)
     ]
     assert outcomes == [Outcome.WITHIN, Outcome.UNKNOWN]
 

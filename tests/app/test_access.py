@@ -79,7 +79,7 @@ def test_without_a_login_all_is_as_it_was():
     assert not access.is_required()
     assert access.is_admitted("any session")
     test = come({}, "data")
-    assert "Which people" in titles(test)
+    assert "Coloured digits" in titles(test)
     assert not test.exception
     assert "Log out" not in labels(test)
     assert access.signed("done") == "done"
@@ -164,7 +164,7 @@ def test_a_reviewer_works_as_ever_and_the_log_says_who(kept):
     lines = keeping.trail(keeping.Place(kept, 2)).lines
     assert [line.action for line in lines] == ["created", "apply"]
     assert lines[-1].detail.endswith("(by anna@example.org)")
-    assert "Which people" in titles(come(REVIEWER, "data"))
+    assert "Coloured digits" in titles(come(REVIEWER, "data"))
 
 
 def test_the_other_reviewer_goes_on_with_it_under_their_own_name(kept):
@@ -176,7 +176,7 @@ def test_the_other_reviewer_goes_on_with_it_under_their_own_name(kept):
 @pytest.mark.usefixtures("lists")
 def test_a_proxy_s_header_is_as_good_as_a_login():
     test = come({"email": "anna@example.org"}, "data")
-    assert "Which people" in titles(test)
+    assert "Coloured digits" in titles(test)
     assert "Log out" not in labels(test)  # the proxy knows how
 
 

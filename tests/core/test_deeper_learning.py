@@ -70,6 +70,23 @@ def test_twins_who_are_answered_differently_cost_more(hired, monkeypatch):
     assert counted > first()
 
 
+@pytest.mark.parametrize("n_levels", [2, 3, 10])
+def test_nobody_is_shown_one_level_twice(n_levels):
+    one, two = material.two_levels(np.random.default_rng(0), 2_000, n_levels)
+    assert (one != two).all()
+    assert set(one) == set(two) == set(range(n_levels))
+
+
+def test_a_pool_of_twins_has_both_levels_of_those_who_teach(hired):
+    read = Material(hired[1], hired[0], "sex", "last block")
+    read.with_level = lambda _places, levels: torch.from_numpy(levels[:, None].astype("float32"))
+    taught = np.arange(5, 25)
+    made, drawn = read.twin_pool(taught, 300, 0, lambda _: None)
+    assert made.shape == (300, 2, 1)
+    assert (made[:, 0] != made[:, 1]).all()
+    assert set(drawn) == set(taught)
+
+
 def test_the_running_mean_of_the_weights_is_kept(hired):
     taught, seen = learner(hired, improve="twins", kept=(6,)), []
     standing = taught.standing

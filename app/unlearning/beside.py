@@ -94,7 +94,7 @@ def _start(review: Review, attribute: str, methods: tuple[str, ...]) -> None:
         return tuple(problems)
 
     title = f"Training beside the model, about {attribute}: {', '.join(map(words.titled, methods))}"
-    key = f"beside {review.data} {review.model} {attribute} {methods}"
+    key = f"beside {review} {attribute} {methods}"
     state.show_job(PLACE, job_panel.start_job(key, title, work, about=(PLACE, review.key)).id)
     st.rerun()
 

@@ -33,7 +33,7 @@ def begin(change: Change, improve: Improve, tolerance: float) -> None:
     access.require_change()
     review, aim = state.review(), state.aim()
     attribute = aim.attribute
-    key = f"deeper {review.data} {review.model} {attribute} {change} {improve} {tolerance}"
+    key = f"deeper {review} {attribute} {change} {improve} {tolerance}"  # also whose pairs are left out
 
     def work(progress: Progress) -> Trained:
         told = progress.part(0.0, 0.77)
@@ -72,7 +72,7 @@ def _learned(
 
 def follow() -> bool:
     """The panel of the work that goes on; whether there is any. What came of it is kept."""
-    job = REGISTRY.find(state.shown_job(PLACE)) or _named_in_address()
+    job = _of_this_review()
     if job is None:
         return False
     if isinstance(job.result, Trained):
@@ -88,8 +88,16 @@ def follow() -> bool:
 
 def is_live() -> bool:
     """Whether work goes on."""
-    job = REGISTRY.find(state.shown_job(PLACE)) or _named_in_address()
+    job = _of_this_review()
     return job is not None and job.live
+
+
+def _of_this_review() -> Job | None:
+    """The work that was begun here, where it is about what is under review now."""
+    job = REGISTRY.find(state.shown_job(PLACE))
+    if job is not None and job.about == (PLACE, state.review().key):
+        return job
+    return _named_in_address()
 
 
 def _named_in_address() -> Job | None:

@@ -89,7 +89,8 @@ def _summary(told: Debiased) -> str:
         return "No depth is kept: each is refused, for the reasons below."
     best = min(kept, key=lambda one: one.moved.value or 0.0)
     return (
-        f"{DEPTHS[best.form]} brings the two sentences closest: {moved_share(told.before, best)}, at perplexity "
+        f"{DEPTHS[best.form]} brings the two sentences closest of {len(kept)} that are kept: "
+        f"{moved_share(told.before, best)}, at perplexity "
         f"{told.before.perplexity:.1f} before and {best.after.perplexity:.1f} after. Grey bars are refused."
     )
 

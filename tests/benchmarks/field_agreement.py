@@ -39,7 +39,7 @@ class Sizes:
     halves: int
 
 
-FULL, QUICK = Sizes(200, 60, 40), Sizes(6, 5, 4)
+FULL, QUICK = Sizes(150, 40, 30), Sizes(6, 5, 4)
 
 
 def main(*, quick: bool = False, folder: Path | None = None, peers: Sequence = PEERS) -> list[Aim]:

@@ -23,7 +23,7 @@ REPORTS = ("since", "field_agreement", "field_speed", "unlearning_quality", "sca
 PACKAGES = ("numpy", "scipy", "torch", "captum", "dattri", "kronfluence", "traker")
 GUIDE = """\
 **How to read this.** Measured by `make bench` on a shared machine, whose load and BLAS kernel stand in each part: read
-ratios before times. Agreement, speed, growth and comparisons with older code are measured with one thread for every
+ratios before times. Agreement, speed, growth and comparisons with earlier code are measured with one thread for every
 library, ours and theirs, unless two are named: threads that wait for each other on shared CPUs make times that say
 little. Their times are by the clock or by the CPU, whichever is less, so that neighbours are not counted in.
 Fine-tuning of the whole network uses all CPUs. A

@@ -29,7 +29,7 @@ from tests.benchmarks.timing import Aim, Report, duration, one_thread, progress,
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "79d59c1"
 ROUNDS = 2
-DEAR_S = 15.0  # a step that took longer is not repeated
+DEAR_S = 8.0  # a step that took longer is not repeated
 LIMIT_S = 300
 Figures = np.ndarray
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
 T = TypeVar("T")
-BUDGET_S = 4.0
+BUDGET_S = 2.5
 """About how long one group of measurements may take beyond three repetitions."""
 
 

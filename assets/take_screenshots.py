@@ -43,6 +43,11 @@ def prepare(page: Page, name: str) -> None:
     expect(page.get_by_text("Getting the demo ready.")).to_have_count(0, timeout=90_000)
     if name == "start":
         page.get_by_text("% of 450 held-out").wait_for()
+    if name == "model":
+        while not page.get_by_role("heading", level=1, name="Right for").count():  # it is being read still
+            page.wait_for_timeout(2_000)
+            page.reload()
+            page.get_by_role("heading", level=1).first.wait_for()
     if name == "harmful":
         page.get_by_role("list", name="Harmful training digits").get_by_role("button").first.click()
         page.get_by_text("Fitted again without it").wait_for()

@@ -47,6 +47,11 @@ def play(page: Page, url: str) -> list[Image.Image]:
             "data-test-script-state", "notRunning", timeout=60_000
         )
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        if stop.page == "harmful":
+            expect(
+                page.get_by_role("list", name="Harmful training digits").get_by_role("button")
+            ).to_have_count(50)
+            expect(page.get_by_text("% done")).to_have_count(0, timeout=120_000)  # the whole page is there
         seen.append(shot(page))
         if number < len(tour.STOPS):
             page.get_by_role("button", name="Next", exact=True).click()

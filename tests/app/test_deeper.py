@@ -392,7 +392,9 @@ def test_after_a_refresh_the_address_leads_to_what_came_of_it(monkeypatch):
     monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
     monkeypatch.setattr(deeper_job.job_panel, "draw", lambda _: None)
     assert not deeper_job.follow()
-    state.show_job(deeper_job.PLACE, ended[0].id)  # even where it was begun here, before the data were changed
+    state.show_job(
+        deeper_job.PLACE, ended[0].id
+    )  # even where it was begun here, before the data were changed
     assert not deeper_job.follow()
     assert not deeper_job.is_live()
     assert state.trained_here() == ()  # that one was of another review

@@ -14,8 +14,8 @@ data = cache.dataset(REVIEW)
 WAYS = {"train": "Train one here", "open": "Open a model file"}
 ANSWERS = f"A model for this data answers {data.target.name}: {', '.join(data.target.levels[:10])}. "
 UNCHANGED = (
-    "It is never changed itself: unlearning changes the last layer or two in a copy, and training against an "
-    "attribute makes a new network from a copy of it."
+    "It is never changed itself: unlearning changes the last layer, or deeper ones where you ask for it, in a copy, "
+    "and training against an attribute makes a new network from a copy of it."
 )
 
 

@@ -118,7 +118,7 @@ def test_what_a_model_may_become_is_said_truly(open_page):
     page = open_page("model")
     told = " ".join([*(html.proto.body for html in page.get("html")), *(said.value for said in page.caption)])
     assert "Only its last layer" not in told
-    assert "last layer or two in a copy" in told
+    assert "deeper ones where you ask for it, in a copy" in told
 
 
 def test_the_slider_on_the_original_says_what_is_in_force(open_page):

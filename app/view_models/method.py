@@ -157,8 +157,8 @@ LIMITS = (
     "**It needs the model's weights.** A model that can only be asked, not opened, can be measured by its answers "
     "elsewhere, but not unlearned here.",
     "**Unlearning changes only the last layer or two unless the network is let learn on.** What the layers below have "
-    "learned to see is still there. Deeper on the Fix page and training against an attribute change those too: the guard "
-    "judges both, on people who did not teach, and fresh readers the second.",
+    "learned to see is still there. Deeper on the Fix page and training against an attribute change those too: the "
+    "guard judges both, on people who did not teach, and fresh readers the second.",
     "**The figures hold for people like those in the data.** Elsewhere they may be different.",
     "**It is evidence, not a verdict in law.** Which difference matters is for people to decide.",
 )

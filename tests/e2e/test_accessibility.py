@@ -170,7 +170,8 @@ def test_a_network_that_learned_on_stands_on_the_stage_without_a_barrier_or_a_mo
     begin = page.get_by_role("button", name="Let it learn on").last
     begin.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Keep as a file")).to_be_visible(timeout=240_000)
+    expect(page.get_by_text("last block learned on")).to_be_visible(timeout=240_000)
+    settled(page)
     slider = page.get_by_role("slider").first
     before = page.locator(".told").text_content()
     tab_to(page, slider)
@@ -219,6 +220,7 @@ def test_the_tour_is_walked_without_a_mouse(visit):
 
     def press(name):
         button = page.get_by_role("button", name=name)
+        expect(button).to_have_count(1)  # that of the page before goes a moment later
         tab_to(page, button)
         page.keyboard.press("Enter")
 

@@ -53,7 +53,7 @@ def test_own_table_from_the_file_to_the_figure(visit):
     _train(page, "0")
     _train(page, "1")
     visitor.act(lambda: page.get_by_role("radio", name="Open a model file").click())
-    expect(page.get_by_text("seed 1, for")).to_be_visible()  # not the one before
+    expect(page.get_by_role("heading", name="rounds, seed 1")).to_be_visible()  # not the one before
 
     page.get_by_role("button", name="Find the bias").click()
     data = reference("import", id=imported[0])
@@ -79,7 +79,9 @@ def _train(page, seed):
     page.get_by_role("spinbutton", name="Seed").fill(seed)
     page.get_by_role("spinbutton", name="Seed").press("Enter")
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text(f"seed {seed}, for")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name=f"rounds, seed {seed}")
+    ).to_be_visible()  # nobody has asked it yet
 
 
 def test_a_training_is_found_again_and_can_be_stopped(visit):

@@ -22,7 +22,7 @@ ON_FACES = (
 )
 ON_SECONDS = (
     "tried: two networks at once; others kept both processors busy while this was measured, which makes a step cost "
-    "up to three times as much"
+    "up to three times as much (docs/deeper_tried.md has a quiet machine's seconds by the clock)"
 )
 ON_TWINS = (
     "tried: three depths, up to 3,200 steps, agreement of 0.1 to 10, batches of 64 to 256 pairs, and both levels shown "

@@ -95,6 +95,10 @@ WATCH = """selector => {
   }, {once: true, capture: true}));
 }"""
 
+MOVED = """() => Promise.race([
+  window.moved, new Promise((_, no) => setTimeout(() => no('nothing looked different for 20 s'), 20000)),
+])"""
+
 
 def moves(visitor: Visitor, page: Page, slider: Locator, keys: list[str], selector: str) -> list[float]:
     """Milliseconds from each key press on a slider to the frame in which the last element of
@@ -103,7 +107,7 @@ def moves(visitor: Visitor, page: Page, slider: Locator, keys: list[str], select
     for key in keys:
         page.evaluate(WATCH, selector)
         visitor.act(lambda key=key: slider.press(key))
-        times.append(page.evaluate("() => window.moved"))
+        times.append(page.evaluate(MOVED))
     return times
 
 

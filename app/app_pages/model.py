@@ -23,8 +23,10 @@ making, known = model_forms.under_way(REVIEW), False
 if making is None:
     said, right, name = model_forms.found(REVIEW)
     named = f"Model · {name}, for {data.name}" if name else f"Model · for {data.name}"
-    components.header(named, said, right or f"{ANSWERS}{UNCHANGED}")
     known = bool(right)
+    if known and state.current():
+        right += f" That is the original; Find and Compare tell of {components.model_in_force()}, which is in force."
+    components.header(named, said, right or f"{ANSWERS}{UNCHANGED}")
 else:
     components.header(
         f"Model · for {data.name}", *job_panel.heading(making, "The model is opened once it is there.")

@@ -5,7 +5,7 @@ import numpy as np
 from app import cache
 from app.record.review import Aim, Review
 from app.view_models import unlearn
-from tests.app.test_pages import titles
+from tests.app.test_pages import lead, press, titles
 
 REVIEW = Review()
 
@@ -50,6 +50,10 @@ def test_the_model_is_headed_by_whom_it_is_least_often_right_about(open_page):
         == f"Right for 37.3 % of 450 held-out digits, but for {100 * rate.value:.1f} % of {name}."
     )
     assert "ships with Coloured digits" in kicker(page)
+    assert "That is the original" not in lead(page)
+    applied = press(open_page("unlearn"), "Apply our suggestion").switch_page("app_pages/model.py").run()
+    assert titles(applied) == titles(page)
+    assert "That is the original; Find and Compare tell of Variant 1, which is in force." in lead(applied)
 
 
 def test_the_report_says_above_its_finding_that_nothing_is_decided(open_page):

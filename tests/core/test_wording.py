@@ -361,6 +361,16 @@ def test_a_class_and_level_that_fell_among_few_is_not_hidden_by_the_many_other_p
     assert len(twice.losers) == 1
 
 
+def test_the_headline_counts_the_groups_that_lost_as_the_sentence_below_it_does():
+    little = change(share(0.9), share(0.895), share(-0.005, -0.009, -0.002), "digit: 4")
+    found = comparison(FELL, HELD, (LOSS, little))
+    assert wording.comparison_headline(found).endswith(
+        "; 2 groups lose accuracy, 1 of them more than 1 point."
+    )
+    assert wording.losers_sentence(found).startswith("2 of 2 groups lost accuracy: ")
+    assert wording.comparison_headline(comparison(FELL, HELD, (LOSS,))).endswith("; 1 group loses accuracy.")
+
+
 def test_nobody_is_said_to_lose_nothing_where_no_group_has_enough_people():
     few = change(UNKNOWN, UNKNOWN, UNKNOWN, "animal: dog")
     said = wording.losers_sentence(comparison(FELL, RAISED, (few,)))

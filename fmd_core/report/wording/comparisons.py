@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fmd_core.figures import counted, listed, percent, points, with_capital
+from fmd_core.figures import count, counted, listed, percent, points, with_capital
 from fmd_core.influence.scores import InfluenceScores
 from fmd_core.measure.changes import Change
-from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.comparison import LOSS_TOLERANCE, Comparison
 from fmd_core.report.wording.findings import problem_sentence
 
 
@@ -50,8 +50,8 @@ def doubts(comparison: Comparison) -> tuple[str, ...]:
     if comparison.died:
         named = listed([comparison.classes[c] for c in comparison.died])
         found.append(f"{named} {'is' if len(comparison.died) == 1 else 'are'} never answered any more")
-    if n := len(comparison.payers):
-        found.append(f"{counted(n, 'group')} {'loses' if n == 1 else 'lose'} accuracy")
+    if comparison.payers:
+        found.append(_payers_clause(len(comparison.losers), len(comparison.payers)))
     if comparison.is_worst_group_worse:
         found.append("whoever is served worst is served worse than before")
     if comparison.measure == "counterfactual" and comparison.judged.fell and not comparison.flips.fell:
@@ -59,6 +59,13 @@ def doubts(comparison: Comparison) -> tuple[str, ...]:
     if not comparison.can_say_who_pays:
         found.append("there are not enough people to say who pays")
     return tuple(found)
+
+
+def _payers_clause(lost: int, paid: int) -> str:
+    """How many groups lost, the number that `losers_sentence` gives too, and how many of them what counts."""
+    said = f"{counted(lost, 'group')} {'loses' if lost == 1 else 'lose'} accuracy"
+    least = counted(round(100 * LOSS_TOLERANCE), "point")
+    return said if lost == paid else f"{said}, {count(paid)} of them more than {least}"
 
 
 def _flatter_clause(comparison: Comparison) -> str:

@@ -99,10 +99,11 @@ from app.cache.patterns import (
     reliance,
 )
 from app.cache.pictures import counterparts, explainers, explanation, heat, portrait
-from app.cache.warming import is_warm, least_right_so_far, right_so_far, warm, warm_scores
+from app.cache.warming import SoFar, is_warm, so_far, warm, warm_scores
 from fmd_core.study.people import changeable
 
 __all__ = [
+    "SoFar",
     "accuracy",
     "answered",
     "are_answered",
@@ -150,7 +151,6 @@ __all__ = [
     "known_score_checks",
     "label_doubts",
     "learned",
-    "least_right_so_far",
     "measured_effect",
     "methods_beside",
     "n_inputs",
@@ -168,7 +168,6 @@ __all__ = [
     "red_flags",
     "reliance",
     "result",
-    "right_so_far",
     "rivals",
     "rivals_of",
     "score_check",
@@ -177,6 +176,7 @@ __all__ = [
     "served_worst",
     "side_by_side",
     "side_by_side_biases",
+    "so_far",
     "stage",
     "stage_answers",
     "standing",

@@ -2,77 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from app.cache import fixes, influences, judgements, opened
+from app.cache.bounded import kept
 from app.record.review import Aim, Review
-from fmd_core.data import SPLITS, Array, FeatureSet, ignore_progress
-from fmd_core.intervals import Estimate, rate_estimate
-from fmd_core.measure.verdict.sentences import group_name
-from fmd_core.measure.verdict.values import Accuracy, Member
+from fmd_core.data import SPLITS, ignore_progress
+from fmd_core.measure.verdict.groups import least_right
+from fmd_core.measure.verdict.model_warnings import accuracy_of, model_warnings
+from fmd_core.measure.verdict.sentences import judged_by
+from fmd_core.measure.verdict.values import Accuracy, Group
 from fmd_core.method import default_strategy
 from fmd_core.study.people import changeable
 from fmd_core.study.steps import Progress, Step, in_turn
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 
-def right_so_far(review: Review) -> Accuracy | None:
-    """How often the model is right about held-out samples, as soon as it has read them: long before their twins are
-    read. None before that, and where nobody knows what its outputs mean or who judges a small table is not ready."""
-    found = _answered_so_far(review)
-    if found is None:
-        return None
-    (test, answers), data = found, opened.dataset(review)
-    known, n = rate_estimate(int((answers == test.labels).sum()), len(test.labels)), len(test.labels)
-    if known.value is None or known.low is None or known.high is None:
-        return None
-    counts = np.bincount(test.labels, minlength=len(data.target.levels))
-    most = int(counts.argmax())
-    return Accuracy(known.value, known.low, known.high, n, float(counts[most] / n), data.target.levels[most])
+@dataclass(frozen=True)
+class SoFar:
+    """What those who judge say of the original before their twins are read, as the verdict will say it."""
+
+    right: Accuracy
+    least: Group | None
+    """Of every class, group, and class of a group, with enough people the one that it is least often right about."""
+    too_few: int
+    """How many of these have too few people to be told."""
+    doubt: str
+    """Why nothing can be said of a model that answers so, or ''."""
+    judged_by: str
+    """Who judges, where that is not to be expected; else ''."""
 
 
-def least_right_so_far(review: Review) -> tuple[str, Estimate] | None:
-    """Whom the same samples say the model is least often right about: of every class, and every class x level of an
-    attribute, with enough people the lowest, in the data's own words. None where `right_so_far` is."""
-    found = _answered_so_far(review)
-    if found is None:
-        return None
-    (test, answers), data = found, opened.dataset(review)
-    right, whose = answers == test.labels, test.labels
-    known: list[tuple[Estimate, list[Member]]] = []
-    for code, level in enumerate(data.target.levels):
-        of_class = whose == code
-        groups: list[tuple[list[Member], Array]] = [([], of_class)]
-        groups += [
-            ([Member(name, of)], of_class & (column.codes[test.rows] == at))
-            for name, column in data.attributes.items()
-            for at, of in enumerate(column.levels)
-        ]
-        known += [
-            (
-                rate_estimate(int(right[who].sum()), int(who.sum())),
-                [Member(data.target.name, level), *members],
-            )
-            for members, who in groups
-        ]
-    tested = [(rate, members) for rate, members in known if rate.value is not None]
-    if not tested:
-        return None
-    rate, members = min(tested, key=lambda one: one[0].value or 0.0)
-    return group_name(data, members), rate
-
-
-def _answered_so_far(review: Review) -> tuple[FeatureSet, Array] | None:
-    """The held-out samples and the class that each is given, (n,)."""
+def so_far(review: Review) -> SoFar | None:
+    """How often the model is right and about whom least, as soon as it has read those who judge. None before that, and
+    where nobody knows what its outputs mean, who judges a small table is not ready, or they are too few."""
     if not opened.are_read(review, "test") or not judgements.are_answered(opened.plain(review)):
         return None
-    model = opened.classifier(review)
-    if model.outputs is not None and model.outputs.is_open:
+    outputs = opened.classifier(review).outputs
+    return None if outputs is not None and outputs.is_open else _so_far(review)
+
+
+@kept()
+def _so_far(review: Review) -> SoFar | None:
+    data, asked = opened.dataset(review), opened.study(review)
+    answered = asked.answered()
+    right = answered.rate(answered.right, np.ones(len(answered), bool))
+    known = accuracy_of(data, answered)
+    if known is None or right is None or not right.is_enough:
         return None
-    test = opened.features(review, "test")
-    return test, model.head.probabilities(test.features).argmax(axis=1)
+    doubts = [warning.sentence for warning in model_warnings(data, answered) if warning.forbids_verdict]
+    said = judged_by(asked.judges(), known, data.unit)
+    return SoFar(known, *least_right(data, answered), doubts[0] if doubts else "", said)
 
 
 def warm(review: Review, progress: Progress = ignore_progress) -> None:

@@ -62,9 +62,9 @@ def _n_read(review: Review) -> int:
 
 def _early(review: Review) -> None:
     """What is known before the rest: how often the model is right; and that it is not yet known for whom."""
-    known = cache.right_so_far(review)
+    known = cache.so_far(review)
     if known is not None:
-        said = training.right_sentence(known, cache.dataset(review).unit)
+        said = training.right_sentence(known.right, cache.dataset(review).unit)
         st.write(components.plain(f"Known so far: {said} For whom it is wrong is measured next."))
 
 

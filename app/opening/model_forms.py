@@ -86,33 +86,37 @@ def facts(review: Review) -> None:
         model = cache.classifier(review)
     except ModelError:  # `name_of` has said so
         return
-    audit = cache.audit(review, None) if cache.is_warm(review) else None
-    rows = models.fact_rows(cache.dataset(review), model, audit, right(review))
+    rows = models.fact_rows(cache.dataset(review), model, right(review))
     st.table(rows, border="horizontal", hide_header=True, hide_index=True, alt="The model under review")
 
 
 def right(review: Review) -> str:
     """How often the model under review is right, in a sentence, once it has read those who judge; else ''."""
-    try:
-        known = cache.right_so_far(review)
-    except ModelError:  # `name_of` says so
-        return ""
-    return "" if known is None else training.right_sentence(known, cache.dataset(review).unit)
+    known = _so_far(review)
+    return "" if known is None else training.right_sentence(known.right, cache.dataset(review).unit)
 
 
 def found(review: Review) -> tuple[str | tuple[tuple[str, str], ...], str, str]:
     """Head and lead of the Model page, and the model's name: how often it is right and for whom least, once that is
     known; before, or where nobody can say, the name is the head."""
-    name = name_of(review)
-    try:
-        known = cache.right_so_far(review) if review.has_model else None
-        least = cache.least_right_so_far(review) if known else None
-    except ModelError:  # `name_of` has said so
-        known = least = None
+    name, known = name_of(review), _so_far(review)
     if known is None:
         return name, "", ""
-    lead = f"{training.majority_sentence(known)} {training.least_sentence(least)}"
-    return training.right_headline(known, least, cache.dataset(review).unit), lead.rstrip(), name.rstrip(".")
+    head = training.right_headline(
+        known.right, known.least, cache.dataset(review).unit, is_doubted=bool(known.doubt)
+    )
+    said = (
+        known.doubt, training.majority_sentence(known.right),
+        training.least_sentence(known.right, known.least, known.too_few), known.judged_by,
+    )  # fmt: skip
+    return head, " ".join(filter(None, said)), name.rstrip(".")
+
+
+def _so_far(review: Review) -> cache.SoFar | None:
+    try:
+        return cache.so_far(review) if review.has_model else None
+    except ModelError:  # `name_of` has said so
+        return None
 
 
 def _use(review: Review, model: str) -> None:

@@ -16,7 +16,7 @@ def keep(attribute: str) -> bool:
 
 
 def said() -> str:
-    """The attribute, or "" where none is beyond its limit or Find was not seen."""
+    """The attribute, or "" where none is beyond its limit or Find has not said it of what is under review now."""
     about, attribute = memory.value(SAID, (None, ""))
     return str(attribute) if about == _about() else ""
 
@@ -32,4 +32,5 @@ def told() -> None:
 
 
 def _about() -> object:
-    return state.review().key, state.current()
+    """All that the finding hangs on: also the pairs that are left out, and by what is judged."""
+    return state.review(), state.current(), state.criteria()

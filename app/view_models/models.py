@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.view_models.start import accuracy
 from app.view_models.training import Asked
-from fmd_core import AttributeDataset, BiasReport, Classifier, TrainingStep, figures
+from fmd_core import AttributeDataset, Classifier, TrainingStep, figures
 from fmd_core.datasets.own.sniffing import listed
 from fmd_core.models.architectures import ARCHITECTURES, find_architecture
 from fmd_core.models.intake.file_doors import find_door
@@ -88,15 +88,12 @@ def step_words(step: TrainingStep) -> str:
     return f"Round {step.epoch + 1} of {step.epochs}, loss {step.loss:.3f}{accuracy}"
 
 
-def fact_rows(
-    data: AttributeDataset, model: Classifier, audit: BiasReport | None, right: str = ""
-) -> list[dict[str, str]]:
-    """What is open, as a table; `audit` is None while nothing was measured yet but, maybe, how often it is `right`."""
+def fact_rows(data: AttributeDataset, model: Classifier, right: str) -> list[dict[str, str]]:
+    """What is open, as a table, and how often it is `right`, '' while that is not known."""
     rows = {
         "Network": f"{model.title}, {model.n_parameters:,} numbers learned",
         "Last layer": f"from {model.head.n_features:,} features to {model.head.n_classes:,} answers",
-        "Accuracy": (right if audit is None else "")
-        or accuracy(data, None if audit is None else audit.accuracy, model),
+        "Accuracy": right or accuracy(data, None, model),
         "Fingerprint": model.fingerprint[:16],
     }
     return [{"": name, "Model": value} for name, value in rows.items()]

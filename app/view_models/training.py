@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TypeGuard
 
 import numpy as np
 
-from fmd_core import AttributeDataset, Estimate, figures
+from app.view_models.verdict import rate_figure
+from fmd_core import AttributeDataset, figures
 from fmd_core.measure.verdict.sentences import Role
-from fmd_core.measure.verdict.values import Accuracy
+from fmd_core.measure.verdict.values import Accuracy, Group
 
 ON_CARD = 10  # sample pictures, as many of each class
 MOST_CLASSES = 4  # whose numbers are named
@@ -86,29 +88,39 @@ def majority_sentence(right: Accuracy) -> str:
 
 
 def right_headline(
-    right: Accuracy, least: tuple[str, Estimate] | None, unit: str
+    right: Accuracy, least: Group | None, unit: str, *, is_doubted: bool
 ) -> tuple[tuple[str, Role], ...]:
-    """The same as a page's head, in pieces: overall, and for whomever the model is `least` often right about."""
+    """The same as a page's head, in pieces: overall, and for whomever the model is `least` often right about, where
+    that is less often. Of a model that does not answer (`is_doubted`) no figure is called better."""
     overall: tuple[tuple[str, Role], ...] = (
-        ("Right for ", "words"), (figures.percent(right.value), "better"),
+        ("Right for ", "words"), (figures.percent(right.value), "worse" if is_doubted else "better"),
         (f" of {figures.count(right.n)} held-out {figures.many(unit)}", "words"),
     )  # fmt: skip
-    if least is None or least[1].value is None:
+    if not _is_lower(least, right):
         return *overall, (".", "words")
-    who, rate = least
     of_whom: tuple[tuple[str, Role], ...] = (
-        (", but for ", "words"), (figures.percent(rate.value or 0.0), "worse"), (f" of {who}.", "words"),
+        (", but for ", "words"), (figures.percent(least.accuracy.value), "worse"), (f" of {least.name}.", "words"),
     )  # fmt: skip
     return *overall, *of_whom
 
 
-def least_sentence(least: tuple[str, Estimate] | None) -> str:
-    """How sure the lower figure is; '' where there is none."""
+def least_sentence(right: Accuracy, least: Group | None, too_few: int) -> str:
+    """How sure the lower figure is, and whether there are groups of which nothing is known."""
+    few = f"{figures.counted(too_few, 'other')} with too few people could be lower" if too_few else ""
     if least is None:
-        return ""
-    who, rate = least
-    people = f"n = {figures.count(rate.n)}"
-    return f"That is the lowest of all groups with enough to tell: {who} {figures.figure(rate)}, {people}."
+        return "No class and no group has enough people to tell for whom it is right less often."
+    if not _is_lower(least, right):
+        said = "No class and no group with enough people to tell is lower"
+        return f"{said}; {few}." if few else f"{said}."
+    low = f"{least.name} {rate_figure(least.accuracy)}, n = {figures.count(least.n)}"
+    told = f"Of all classes and groups with enough people the lowest: {low}"
+    return f"{told}; {few}." if few else f"{told}."
+
+
+def _is_lower(least: Group | None, right: Accuracy) -> TypeGuard[Group]:
+    if least is None or least.accuracy.value >= right.value:
+        return False
+    return figures.percent(least.accuracy.value) != figures.percent(right.value)  # as they are read
 
 
 def rounds_html(shares: Sequence[float], epochs: int, unit: str) -> str:

@@ -189,17 +189,22 @@ def _ratio(ratio: Ratio) -> str:
 def _groups(groups: Sequence[Group], verdict: Verdict) -> pd.DataFrame:
     rows = []
     for group in groups:
-        row: dict[str, str | int] = {"Group": group.name, "n": group.n, "Right, %": _rate(group.accuracy)}
+        row: dict[str, str | int] = {
+            "Group": group.name,
+            "n": group.n,
+            "Right, %": rate_figure(group.accuracy),
+        }
         if verdict.favourable is not None:
-            row[f"Answered “{verdict.favourable.level}”, %"] = _rate(group.selection_rate)
-            row[f"Hit rate of “{verdict.favourable.level}”, %"] = _rate(group.true_positive_rate)
-            row["False alarms, %"] = _rate(group.false_positive_rate)
-            row["Precision, %"] = _rate(group.precision)
+            row[f"Answered “{verdict.favourable.level}”, %"] = rate_figure(group.selection_rate)
+            row[f"Hit rate of “{verdict.favourable.level}”, %"] = rate_figure(group.true_positive_rate)
+            row["False alarms, %"] = rate_figure(group.false_positive_rate)
+            row["Precision, %"] = rate_figure(group.precision)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _rate(rate: Rate | None) -> str:
+def rate_figure(rate: Rate | None) -> str:
+    """A rate in percent with its interval, why there is none, or "" of nobody."""
     if rate is None:
         return ""
     if not rate.is_enough:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -124,6 +125,14 @@ class Answering(Fixing):
         """Whether no other model has to be trained for the answers of the original."""
         return self.judges() is not Judges.EVERYBODY or self.memory.holds(self.original._key("folds"))
 
+    def answered(self) -> Answered:
+        """Those who judge the original, with what it answers them, before their twins are read; of a small table other
+        models are trained first, unless they `are_answered`."""
+        if self.judges() is not Judges.EVERYBODY:
+            return self._answered("test", self.head)
+        folds = self._by_fold(self._folds(ignore_progress))
+        return Answered.joined([fold._answered("test", fold.head) for fold in folds])
+
     def _answers(self, of: Named[Head]) -> Asked:
         """Of held-out test people."""
         data, head = self.data, of.make()
@@ -142,19 +151,21 @@ class Answering(Fixing):
 
     def _joined(self, folds: tuple[tuple[Array, Classifier], ...]) -> Asked:
         """Of everybody, each as the fold says in whose test they are."""
-        found = []
-        for split, model in folds:
-            subject = Subject.given(replace(self.data, split=split), model)
-            fold = type(self).of(
-                subject, memory=self.memory, most_unlike=self.most_unlike, left_out=self.left_out
-            )
-            found.append(fold._answers(fold._named(None)))
+        found = [fold._answers(fold._named(None)) for fold in self._by_fold(folds)]
         twins = [
             TwinAnswers.joined(parts)
             for name in self.data.attributes
             if (parts := [one for _, theirs in found for one in theirs if one.attribute == name])
         ]
         return Answered.joined([people for people, _ in found]), tuple(twins)
+
+    def _by_fold(self, folds: tuple[tuple[Array, Classifier], ...]) -> list[Self]:
+        """The same questions to each other model, about those whom it never saw."""
+        subjects = [Subject.given(replace(self.data, split=split), model) for split, model in folds]
+        return [
+            type(self).of(s, memory=self.memory, most_unlike=self.most_unlike, left_out=self.left_out)
+            for s in subjects
+        ]
 
 
 def verdict_of_answers(

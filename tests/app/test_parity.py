@@ -136,6 +136,25 @@ def test_find_bias_says_who_judges_and_a_limit_asks_no_model(review, open_page, 
     )
 
 
+def test_the_model_page_says_the_figure_and_a_group_of_find_bias(review, open_page):
+    """By weights, persons and everybody of a small table, not by the rows of the test part."""
+    verdict = cache.verdict(review, None)
+    cache.features(review, "test")
+    known = cache.so_far(review)
+    assert known.right == verdict.accuracy
+    assert known.least in verdict.groups
+    enough = [group for group in verdict.groups if group.accuracy.is_enough]
+    assert known.least.accuracy.value == min(group.accuracy.value for group in enough)
+    assert known.too_few == len(verdict.groups) - len(enough)
+    test = open_page("start")
+    test.session_state["review"] = review
+    page = test.switch_page("app_pages/model.py").run()
+    assert titles(page).startswith(
+        f"Right for {100 * verdict.accuracy.value:.1f} % of 350 held-out people, but for "
+    )
+    assert any(verdict.judged_by in html.body for html in page.main.get("html"))
+
+
 def test_a_model_from_elsewhere_and_a_changed_one_are_judged_by_those_who_were_held_out(review):
     data, model = cache.dataset(review), cache.classifier(review)
     elsewhere = fmd.Study(data, replace(model, trained_on="", recipe=None)).verdict()

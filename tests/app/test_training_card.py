@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import fmd_core as fmd
 from app import cache
 from app.jobs.durations import DURATIONS, Size
 from app.jobs.registry import REGISTRY
@@ -12,6 +13,8 @@ from app.opening import training_card
 from app.record.review import Review
 from app.view_models import training
 from app.view_models.training import Asked
+from fmd_core.measure.verdict.groups import least_right
+from fmd_core.measure.verdict.model_warnings import accuracy_of
 from fmd_core.measure.verdict.values import Accuracy
 
 REVIEW = Review()
@@ -55,6 +58,52 @@ def test_how_often_it_is_right_stands_beside_always_saying_the_same():
     )
 
 
+def headed(cells, classes=("other", "blond")):
+    """What the Model page says of answers, from (level, truth, answer) -> count."""
+    rows = np.array([key for key, count in cells.items() for _ in range(count)])
+    group, truth, said = rows.T
+
+    class Rows:
+        kind, fingerprint = "table", "rows"
+
+    data = fmd.AttributeDataset(
+        "Hair", fmd.Column("hair", truth, classes), {"sex": fmd.Column("sex", group, ("men", "women"))},
+        np.repeat("test", len(rows)), Rows(), phrases={"sex": {"men": "men", "women": "women"}},
+    )  # fmt: skip
+    answered = fmd.Answered(np.arange(len(rows)), truth, said)
+    right, (least, few) = accuracy_of(data, answered), least_right(data, answered)
+    head = training.right_headline(right, least, "face", is_doubted=False)
+    return "".join(piece for piece, _ in head), training.least_sentence(right, least, few)
+
+
+def test_who_is_too_few_to_tell_is_said_beside_who_is_least_often_right():
+    head, lead = headed({(0, 0, 0): 90, (0, 0, 1): 10, (0, 1, 0): 20, (1, 0, 0): 100})
+    assert head == "Right for 86.4 % of 220 held-out faces, but for 75.0 % of men."
+    assert lead.startswith(
+        "Of all classes and groups with enough people the lowest: men 75.0 (66.6 to 81.9), n = 120"
+    )
+    assert lead.endswith(
+        "; 2 others with too few people could be lower."
+    )  # nobody of the 20 blond is recognised
+
+
+def test_where_only_few_are_served_worse_nobody_is_named_and_nothing_is_called_fine():
+    head, lead = headed({(0, 0, 0): 100, (0, 1, 0): 5})
+    assert head == "Right for 95.2 % of 105 held-out faces."
+    assert lead == (
+        "No class and no group with enough people to tell is lower; 2 others with too few people could be lower."
+    )
+    head, lead = headed({(0, 0, 0): 12, (0, 1, 1): 12, (1, 0, 1): 12})
+    assert head.endswith("of 36 held-out faces.")
+    assert lead == "No class and no group has enough people to tell for whom it is right less often."
+
+
+def test_a_model_that_does_not_answer_is_not_called_better_at_it():
+    known = Accuracy(0.977, 0.97, 0.98, 4000, 0.977, "no")
+    assert ("97.7 %", "worse") in training.right_headline(known, None, "face", is_doubted=True)
+    assert ("97.7 %", "better") in training.right_headline(known, None, "face", is_doubted=False)
+
+
 def test_rounds_are_told_in_words_too():
     html = training.rounds_html((0.86, 0.91), 4, "face")
     assert "after each round: 86.0 %, 91.0 %" in html
@@ -86,7 +135,7 @@ def test_the_model_page_says_before_training_what_and_how_long(open_page):
 
 def test_what_the_model_got_right_is_known_before_the_twins_are_read():
     cache.features(REVIEW, "test")
-    known = cache.right_so_far(REVIEW)
+    known = cache.so_far(REVIEW).right
     assert (known.n, round(known.value, 3)) == (450, 0.373)
     assert known.majority < 0.12
 

@@ -24,6 +24,16 @@ def group_table(
     return tuple(group for group in (*singles, *cells) if group is not None)
 
 
+def least_right(dataset: AttributeDataset, answered: Answered) -> tuple[Group | None, int]:
+    """Of every class and all of `group_table` the one whose answers are least often right, and how many have too few
+    people to be among them; None where all have."""
+    _, *groups = group_table(dataset, answered, None)
+    classes = [_group(dataset, answered, people, None) for people in classes_of(dataset, answered)]
+    known = [group for group in (*classes, *groups) if group is not None]
+    tested = [group for group in known if group.accuracy.is_enough]
+    return min(tested, key=lambda group: group.accuracy.value, default=None), len(known) - len(tested)
+
+
 def _group(
     dataset: AttributeDataset, answered: Answered, group: People, favourable: Favourable | None
 ) -> Group | None:

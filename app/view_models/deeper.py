@@ -246,7 +246,7 @@ def _fixes_summary(
     share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline], unit: str
 ) -> str:
     rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
-    rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
+    rows += [(figures.without_capital(baseline.title), baseline.after) for baseline in simpler]
     told = "; ".join(
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
@@ -265,7 +265,7 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or aim.loss(of) is None or loss(best.after) > loss(of):
         return ""
-    name, found = f"{best.title[:1].lower()}{best.title[1:]}", f"{aim.figure(best.after)} {aim.unit}"
+    name, found = figures.without_capital(best.title), f"{aim.figure(best.after)} {aim.unit}"
     return f"On these people a simpler fix does no worse: {name}. There {aim.what} is {found}."
 
 

@@ -388,5 +388,5 @@ def exclusion_sentence(comparison: Comparison, n: int, unit: str) -> str:
     said = wording.comparison_headline(comparison)
     return (
         f"Fitted again without {left_out}, on {figures.count(len(comparison.rows))} test {figures.many(unit)}: "
-        f"{said[:1].lower()}{said[1:]}"
+        f"{figures.without_capital(said)}"
     )

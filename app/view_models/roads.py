@@ -101,7 +101,7 @@ def _road_name(way: Way, data: AttributeDataset, point: PathPoint) -> str:
     found = find_strategy(way.strategy)
     depth = find_depth(way.depth).title
     return (
-        f"“{found.title}” of {depth[:1].lower()}{depth[1:]}, so that {aim_words(data, way.aim)}, at "
+        f"“{found.title}” of {figures.without_capital(depth)}, so that {aim_words(data, way.aim)}, at "
         f"{found.strength_name} {stop_name(point)}"
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from app.record.variants import Recipe
 from app.view_models.aiming import aim_words
-from app.view_models.deeper import TITLE as DEEPER
+from app.view_models.learning_on import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
 from fmd_core.measure.bias_functions import Measure

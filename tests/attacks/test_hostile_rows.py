@@ -88,7 +88,7 @@ def test_row_01_the_copy_of_a_refused_pickle_is_deleted(open_page, tmp_path):  #
 
 
 def test_row_19_formulas_from_a_table_are_quoted_in_the_exported_scores():
-    from app.view_models import harmful
+    from app.view_models import scores_file
 
     formula = '=HYPERLINK("http://evil.example")'
     data = load_dataset("colored_digits")
@@ -98,7 +98,7 @@ def test_row_19_formulas_from_a_table_are_quoted_in_the_exported_scores():
         target=SimpleNamespace(name=formula, codes=data.target.codes, levels=names), attributes={},
         bias_aligned=lambda _: np.zeros(len(data.target.codes), bool),
     )  # fmt: skip
-    content = harmful.csv(spoilt, cache.scores(REVIEW, aim))
+    content = scores_file.csv(spoilt, cache.scores(REVIEW, aim))
     header, *rows = csv.reader(io.StringIO(content.decode()))
     assert f"'{formula}" in header
     cells = {cell for row in rows for cell in row}

@@ -21,7 +21,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import cache, server
 from app.jobs import job_panel, preparation
-from app.jobs.registry import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
+from app.jobs.job import ENDED_EARLY, NO_MEMORY, UNEXPECTED
+from app.jobs.registry import REGISTRY, JobRegistry
 from app.opening import uploads
 from app.record.review import Aim, Review
 from app.widgets import components
@@ -423,7 +424,7 @@ def test_row_23_a_job_that_fails_is_marked_and_the_app_goes_on(error, sentence, 
 def test_row_23_a_clock_that_jumps_stops_nothing(monkeypatch, jump):
     now = datetime.now(UTC)
     times = iter([now, now + jump])
-    monkeypatch.setattr("app.jobs.registry.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
+    monkeypatch.setattr("app.jobs.job.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
     registry = JobRegistry()
     job = registry.start("a", "A", lambda progress: progress(0.5) or 1)
     assert job.wait(5)

@@ -11,7 +11,7 @@ import numpy as np
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import GroupCheck, ScoreCheck
-from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.scan import Finding, scan
 from fmd_core.measure.verdict.sentences import criteria_sentences
 from fmd_core.measure.verdict.values import Finding as VerdictFinding

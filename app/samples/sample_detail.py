@@ -14,6 +14,7 @@ from app.view_models import training_sample, twins
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, gallery, portraits
 from fmd_core.data import Split
+from fmd_core.measure.verdict.sentences import attribute_name
 
 LARGE = 256
 
@@ -23,18 +24,17 @@ def draw(review: Review, asked: Asked, samples: Sequence[training_sample.Sample]
     if not samples:
         return
     sample, attribute = next((s for s in samples if s.row == chosen), None), asked.attribute
+    called = attribute_name(cache.dataset(review), attribute)
     with st.container(border=True, key="detail"):
         if sample is None:
-            _introduce(review, attribute, samples[0], training_sample.explain(samples[0], attribute))
+            _introduce(review, attribute, samples[0], training_sample.explain(samples[0], called))
             st.caption(
                 "Select any sample to see where the model looks in it, and to mark, note or exclude it."
             )
             return
         with st.spinner("Fitting again without it"):
             measured = cache.measured_effect(review, asked, sample.position)
-        own, twin = _introduce(
-            review, attribute, sample, training_sample.explain(sample, attribute, measured)
-        )
+        own, twin = _introduce(review, attribute, sample, training_sample.explain(sample, called, measured))
         remarks.draw(sample.row)
         label = cache.dataset(review).target.levels.index(sample.label)
         where_it_looks.draw(review, [own, twin] if twin else [own], label)

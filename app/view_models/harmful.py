@@ -103,25 +103,22 @@ def build(
     ]
     matching = [s for s in samples if label in (None, s.label)]
     first = sample_at(data, scores, aligned, int(_ranking(scores, kind)[0]), rank=1)
+    called = attribute_name(data, scores.attribute)
     of_test_people = "" if scores.people else _on_test_people(held_out, data.unit)
     return HarmfulView(
         headline=blame.headline(
-            scores,
-            leader(data, scores.attribute, first),
-            attribute_name(data, scores.attribute),
-            data.unit,
-            is_harmful=kind == "Harmful",
+            scores, leader(data, scores.attribute, first), called, data.unit, is_harmful=kind == "Harmful"
         ),
         lead=(
             f"{figures.count(scores.n_harmful)} of {_training(len(scores.rows), data.unit)} are harmful: "
             f"without one of them {blame.subject(scores.people)}{of_test_people} is predicted to be lower. "
             f"{checked or UNCHECKED}"
         ),
-        elsewhere=_elsewhere(scores, data.unit),
+        elsewhere=_elsewhere(scores, called, data.unit),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind, data.unit),
         hidden=max(0, len(matching) - MOST_TILES),
-        composition=_composition(scores, aligned, k, data.unit),
+        composition=_composition(scores, called, aligned, k, data.unit),
         doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind, data.unit),
     )
 
@@ -131,7 +128,7 @@ def _training(n: int, unit: str) -> str:
     return f"{figures.count(n)} training {figures.many(unit)}"
 
 
-def _elsewhere(scores: InfluenceScores, unit: str) -> str:
+def _elsewhere(scores: InfluenceScores, called: str, unit: str) -> str:
     """What the people by whom samples are scored say themselves."""
     many = figures.many(unit)
     external = (
@@ -140,10 +137,8 @@ def _elsewhere(scores: InfluenceScores, unit: str) -> str:
     if scores.people:
         loss = figures.points(scores.bias)
         return f"{external} loss of {scores.people} at {loss} points (0 is to be sure of every truth)."
-    return (
-        f"The bias is that of test {many}. {external} {wording.bias_name(scores)} at {figures.points(scores.bias)} "
-        "points."
-    )
+    name = wording.bias_name(scores, called)
+    return f"The bias is that of test {many}. {external} {name} at {figures.points(scores.bias)} points."
 
 
 def _rows_of(doubts: LabelDoubts | None) -> frozenset[int]:
@@ -202,8 +197,8 @@ def _caution(scores: InfluenceScores, k: int, kind: Kind, unit: str) -> str:
     )
 
 
-def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int, unit: str) -> BarChart:
-    everyone = _training(len(aligned), unit)
+def _composition(scores: InfluenceScores, called: str, aligned: np.ndarray, k: int, unit: str) -> BarChart:
+    everyone, with_pattern = _training(len(aligned), unit), f"{figures.with_capital(called)} with the pattern"
     parts = [
         (f"{figures.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
         (f"{figures.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
@@ -215,12 +210,12 @@ def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int, unit: str
     ]
     return BarChart(
         bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
-        summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",
+        summary=f"{with_pattern}: {', '.join(shares)}.",
         table=pd.DataFrame(
             [(name, figures.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
             columns=[
                 figures.many(unit).capitalize(),
-                f"{scores.attribute.capitalize()} with the pattern, %",
+                f"{with_pattern}, %",
                 "Count",
                 "of",
             ],

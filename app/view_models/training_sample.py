@@ -108,9 +108,9 @@ class Detail:
     sentences: tuple[str, ...]
 
 
-def explain(sample: Sample, attribute: str, measured: float | None = None) -> Detail:
-    """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias, where one
-    was made."""
+def explain(sample: Sample, called: str, measured: float | None = None) -> Detail:
+    """Why this sample counts as it does. The data call the attribute `called`; `measured` is what an exact refit
+    without it does to the bias, where one was made."""
     verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
     what, unit = blame.subject(sample.people), blame.unit(sample.people)
     effect = (
@@ -119,7 +119,7 @@ def explain(sample: Sample, attribute: str, measured: float | None = None) -> De
     if measured is not None:
         change = figures.signed(f"{100 * measured:+.3f}")
         effect += f" Fitted again without it, {what} changes by {change} {unit}."
-    link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
+    link = f"Its {called} goes {'with' if sample.aligned else 'against'} the pattern of its class"
     teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
     if sample.aligned == (way == "harmful"):
         why = f"{link}, {teaches}."

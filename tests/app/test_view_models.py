@@ -223,6 +223,15 @@ class TestHarmful:
         assert view.samples[0].effect_text == "−2.000 points"
         assert view.headline == "The training image that most teaches the colour bias is a grey cat."
 
+    def test_an_attribute_is_called_as_the_data_call_it_everywhere(self, data, scores):
+        """CelebA's 'male' is sex: in the headline, in what other people say, and in the chart."""
+        called = replace(data, phrases={"colour": {"": "coat"}})
+        view = harmful.build(called, scores, k=2, kind="Harmful")
+        chart = view.composition
+        for said in (view.headline, view.elsewhere, chart.summary, " ".join(chart.table.columns)):
+            assert "coat" in said.lower()
+            assert "colour" not in said.lower()
+
     def test_filter_keeps_the_rank(self, data, scores):
         view = harmful.build(data, scores, k=2, kind="Harmful", label="dog")
         assert [(s.rank, s.row) for s in view.samples] == [(2, 2)]

@@ -252,6 +252,7 @@ def test_row_21_another_visitor_s_job_is_found_by_its_whole_id_only():
 def slow_unlearning(monkeypatch):
     """Unlearning that takes until it is let go; counts how often it was begun."""
     let_go, begun = threading.Event(), []
+    cache.warm(REVIEW)  # else the page first prepares, when this test is run alone
 
     def slow(_review, _aim, _strategy, k, progress):
         if k == 77:

@@ -66,12 +66,12 @@ def learned(review: Review) -> tuple[Learned, ...]:
 def _choosers(review: Review, attribute: str) -> tuple[Asked, Logits, Logits]:
     """Who choose how far to go to the network beside the original, and what the two answered to them."""
     told = next((found for found in learned(review) if found.id == review.beside), None)
-    took_turns = told is not None and len(told.judged_by) > 1
-    if (told is None and has_lost_its_choosers(review.beside)) or (
-        took_turns and told is not None and told.attribute != attribute
-    ):
-        raise ModelError(f"{with_capital(NO_CHOOSERS)}; let it learn again.")
-    if took_turns:
+    nobody = ModelError(f"{with_capital(NO_CHOOSERS)}; let it learn again.")
+    if told is None and has_lost_its_choosers(review.beside):
+        raise nobody
+    if told is not None and len(told.judged_by) > 1:
+        if told.attribute != attribute:
+            raise nobody
         alone, network = study(plain(review)), open_model(review.data, review.beside)
         return choosers_of(alone, attribute, network, told)
     people, original = asked(study(review), "validation", attribute)

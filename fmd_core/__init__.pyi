@@ -15,7 +15,7 @@ from .influence.score_check import ScoreCheck, check_scores
 from .influence.scores import InfluenceScores, bias_influence
 from .intervals import Estimate
 from .kinds import Kind, find_kind, register_kind
-from .measure.audit import AttributeBias, BiasReport, audit_bias
+from .measure.audit import audit_bias
 from .measure.bias_functions import (
     BiasFunction,
     CounterfactualBias,
@@ -24,6 +24,7 @@ from .measure.bias_functions import (
     counterfactual_bias,
     counterfactual_bias_gradient,
 )
+from .measure.bias_report import AttributeBias, BiasReport
 from .measure.candidates import Candidate
 from .measure.changes import Change
 from .measure.comparing import bias_changes, candidate_biases, compare, compare_candidates

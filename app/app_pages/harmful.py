@@ -7,7 +7,7 @@ from app.jobs import preparation
 from app.opening import permalink
 from app.samples import blame, exclusions, sample_detail, score_check, waterfall
 from app.session import state
-from app.view_models import glossary, harmful
+from app.view_models import glossary, harmful, scores_file, training_sample
 from app.widgets import components, gallery, panels, portraits
 from fmd_core import DataError, FMDError, figures, scan
 from fmd_core.influence.label_doubts import LabelDoubts
@@ -39,7 +39,7 @@ def doubts() -> LabelDoubts | None:
         return None
 
 
-def tile(sample: harmful.Sample) -> gallery.Tile:
+def tile(sample: training_sample.Sample) -> gallery.Tile:
     """One sample with rank, label, level and effect."""
     name = sample.name
     picture = portraits.picture(REVIEW, sample.row, f"Training {data.unit} {sample.row}: {name}")
@@ -142,7 +142,7 @@ def ranking() -> None:
     st.header("What they are made of", anchor=False, help=glossary.tip("The pattern"))
     panels.bar_chart(view.composition, key="composition", axis=f"{attribute} with the pattern, %")
     st.download_button(
-        "Download all scores as CSV", lambda: harmful.csv(data, scores, DOUBTS), "influence.csv", "text/csv",
+        "Download all scores as CSV", lambda: scores_file.csv(data, scores, DOUBTS), "influence.csv", "text/csv",
         icon=":material/download:",
     )  # fmt: skip
     waterfall.draw(REVIEW, ASKED, k)

@@ -5,7 +5,7 @@ import streamlit as st
 from app import cache
 from app.record.variants import Retrained
 from app.reporting import audit_files, decision_form, gathering, report_reader
-from app.reporting.audit_files import save
+from app.reporting.downloads import save
 from app.session import state
 from app.unlearning.model_files import network_file, onnx_file, why_no_file
 from app.view_models import report

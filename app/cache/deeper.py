@@ -11,6 +11,7 @@ from app.record.review import Review
 from app.record.variants import Retrained
 from fmd_core.data import SPLITS
 from fmd_core.errors import ModelError
+from fmd_core.figures import with_capital
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
 from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
 from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, learned_from
@@ -65,12 +66,12 @@ def learned(review: Review) -> tuple[Learned, ...]:
 def _choosers(review: Review, attribute: str) -> tuple[Asked, Logits, Logits]:
     """Who choose how far to go to the network beside the original, and what the two answered to them."""
     told = next((found for found in learned(review) if found.id == review.beside), None)
-    took_turns = told is not None and len(told.judged_by) > 1
-    if (told is None and has_lost_its_choosers(review.beside)) or (
-        took_turns and told is not None and told.attribute != attribute
-    ):
-        raise ModelError(f"{NO_CHOOSERS[:1].upper()}{NO_CHOOSERS[1:]}; let it learn again.")
-    if took_turns:
+    nobody = ModelError(f"{with_capital(NO_CHOOSERS)}; let it learn again.")
+    if told is None and has_lost_its_choosers(review.beside):
+        raise nobody
+    if told is not None and len(told.judged_by) > 1:
+        if told.attribute != attribute:
+            raise nobody
         alone, network = study(plain(review)), open_model(review.data, review.beside)
         return choosers_of(alone, attribute, network, told)
     people, original = asked(study(review), "validation", attribute)

@@ -7,8 +7,8 @@ from app.cache.opened import study
 from app.record.review import Asked, Review
 from fmd_core.data import ignore_progress
 from fmd_core.influence.label_doubts import LabelDoubts
-from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import Taught
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.study.bridging import Stop
 from fmd_core.study.steps import Progress
 

@@ -17,7 +17,8 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.jobs.durations import Size
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.session import access, state
 from app.widgets import components
 from fmd_core import FMDError, figures

@@ -10,7 +10,8 @@ import streamlit as st
 from app import cache
 from app.jobs import job_panel
 from app.jobs.durations import Size
-from app.jobs.registry import REGISTRY, Progress
+from app.jobs.job import Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Asked, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup

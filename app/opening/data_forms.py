@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import Progress
+from app.jobs.job import Progress
 from app.record.review import ANOTHER_SYSTEM, NO_MODEL, Review
 from app.session import memory, state
 from app.widgets import components

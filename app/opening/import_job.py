@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.opening import data_forms, import_questions, uploads
 from app.session import state
 from app.view_models import import_data, import_doubts

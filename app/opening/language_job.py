@@ -11,7 +11,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.cache import bounded
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.opening import uploads
 from app.session import access, state
 from app.view_models.language_asked import Asked, Scored, TakenOut, Weighed

@@ -10,7 +10,8 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.opening import data_forms, model_look, training_card
 from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state

@@ -49,7 +49,7 @@ def _look(given: UploadedFile) -> Look | models.Refused:
             described = read_config(files.peek(path, files.CONFIG))
             told = files.peek(path, files.PICTURES)
             if told is None:
-                usual = Preprocess("imagenet", described.settings.get("image_size", 224))
+                usual = Preprocess("imagenet", described.side)
                 return Look(door, described.family.kind, usual)
             preprocess = Preprocess(**read_preprocessor(told, described))
             return Look(door, described.family.kind, preprocess, says_preprocess=True)

@@ -8,7 +8,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app import cache
 from app.jobs import job_panel
 from app.jobs.durations import DURATIONS, Size
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Review
 from app.view_models import models, training
 from app.view_models.training import Asked

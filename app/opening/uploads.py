@@ -17,7 +17,8 @@ from typing import Any, TypeVar, cast
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app.jobs.registry import REGISTRY, Job
+from app.jobs.job import Job
+from app.jobs.registry import REGISTRY
 from fmd_core import DataError
 from fmd_core.datasets.own.archives import names_in_zip
 from fmd_core.datasets.own.bringing import ListFile

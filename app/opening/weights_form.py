@@ -14,7 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import Job, Progress
+from app.jobs.job import Job, Progress
 from app.opening import model_forms, model_look, onnx_form, own_answers_form, preparation_card, uploads
 from app.record.review import NO_MODEL, Review
 from app.session import state

@@ -10,6 +10,7 @@ import streamlit as st
 from app import cache
 from app.record.criteria import Criteria
 from app.record.review import Review
+from app.reporting import downloads
 from app.session import state
 from app.view_models import report
 from app.widgets import components, without_model
@@ -17,13 +18,6 @@ from fmd_core import Verdict
 from fmd_core.commands.common import own_version
 from fmd_core.report.audit_document import document
 from fmd_core.report.audit_page import audit_page
-
-MIME = {
-    "html": "text/html",
-    "json": "application/json",
-    "safetensors": "application/octet-stream",
-    "onnx": "application/octet-stream",
-}
 
 
 @dataclass(frozen=True)
@@ -54,20 +48,11 @@ def draw(review: Review) -> None:
     left, right = st.columns(2)
     with left:
         note = "Reads in any browser and prints well."
-        save("Audit (HTML)", made.html, "fairness-audit.html", note, first=True)
+        downloads.save("Audit (HTML)", made.html, "fairness-audit.html", note, first=True)
     with right:
         note = "For programs, as fmd audit --json writes it."
-        save("Figures (JSON)", made.json, "fairness-audit.json", note)
+        downloads.save("Figures (JSON)", made.json, "fairness-audit.json", note)
     st.header("Preview", anchor=False)
     with st.container(border=True):
         st.iframe(report.in_frame(made.html), height=900)
     without_model.way_on()
-
-
-def save(label: str, content: str | bytes, name: str, note: str, *, first: bool = False) -> None:
-    """A file to take away, and what it is for."""
-    st.download_button(
-        label, content, name, MIME[name.split(".")[1]], type="primary" if first else "secondary",
-        icon=":material/download:", on_click="ignore", width="stretch",
-    )  # fmt: skip
-    st.caption(note)

@@ -10,36 +10,38 @@ import streamlit as st
 from app import cache
 from app.record.review import Asked, Review
 from app.samples import remarks, vetoes, where_it_looks
-from app.view_models import harmful, twins
+from app.view_models import training_sample, twins
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, gallery, portraits
 from fmd_core.data import Split
+from fmd_core.measure.verdict.sentences import attribute_name
 
 LARGE = 256
 
 
-def draw(review: Review, asked: Asked, samples: Sequence[harmful.Sample], chosen: int | None) -> None:
+def draw(review: Review, asked: Asked, samples: Sequence[training_sample.Sample], chosen: int | None) -> None:
     """The training sample in row `chosen` beside its twin; before one is chosen the first of them, in short."""
     if not samples:
         return
     sample, attribute = next((s for s in samples if s.row == chosen), None), asked.attribute
+    called = attribute_name(cache.dataset(review), attribute)
     with st.container(border=True, key="detail"):
         if sample is None:
-            _introduce(review, attribute, samples[0], harmful.explain(samples[0], attribute))
+            _introduce(review, attribute, samples[0], training_sample.explain(samples[0], called))
             st.caption(
                 "Select any sample to see where the model looks in it, and to mark, note or exclude it."
             )
             return
         with st.spinner("Fitting again without it"):
             measured = cache.measured_effect(review, asked, sample.position)
-        own, twin = _introduce(review, attribute, sample, harmful.explain(sample, attribute, measured))
+        own, twin = _introduce(review, attribute, sample, training_sample.explain(sample, called, measured))
         remarks.draw(sample.row)
         label = cache.dataset(review).target.levels.index(sample.label)
         where_it_looks.draw(review, [own, twin] if twin else [own], label)
 
 
 def _introduce(
-    review: Review, attribute: str, sample: harmful.Sample, words: harmful.Detail
+    review: Review, attribute: str, sample: training_sample.Sample, words: training_sample.Detail
 ) -> tuple[Shown, Shown | None]:
     """A training sample and its twin, if it has one, large and in words."""
     st.subheader(components.plain(words.title), anchor=False)
@@ -106,7 +108,7 @@ def _pair(key: int, pictures: list[gallery.Picture]) -> None:
     )
 
 
-def _twin(review: Review, attribute: str, sample: harmful.Sample) -> tuple[Shown, str] | None:
+def _twin(review: Review, attribute: str, sample: training_sample.Sample) -> tuple[Shown, str] | None:
     """The same sample with another level, or the real person who is most like it, and a line under it."""
     data = cache.dataset(review)
     levels = data.attribute(attribute).levels

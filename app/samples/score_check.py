@@ -7,7 +7,8 @@ import streamlit as st
 import fmd_core as fmd
 from app import cache
 from app.jobs import job_panel, preparation
-from app.jobs.registry import REGISTRY, Progress
+from app.jobs.job import Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Asked, Review
 from app.session import state
 from app.view_models import charts, glossary, score_check

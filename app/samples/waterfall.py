@@ -6,7 +6,8 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel, preparation
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Asked, Review
 from app.record.variants import Retrained
 from app.session import state

@@ -10,11 +10,12 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Progress
+from app.jobs.job import Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Review
 from app.session import access, state
 from app.view_models import beside as words
-from app.view_models import charts, glossary
+from app.view_models import charts, glossary, learning_on
 from app.widgets import components, panels
 from fmd_core import FMDError
 from fmd_core.study.debiasing import JudgedBaseline
@@ -37,9 +38,9 @@ def draw(tolerance: float, improve: Improve, learned: Review | None = None) -> N
     methods = cache.methods_beside(review, attribute)
     options = words.available(methods)
     if not options:
-        st.info(components.plain(words.closed(methods)))
+        st.info(components.plain(learning_on.closed(methods)))
         return
-    _begin(review, attribute, options, words.closed(methods))
+    _begin(review, attribute, options, learning_on.closed(methods))
     found = cache.known_beside(review, attribute)
     if found:
         _results(review, attribute, improve, tolerance, learned)

@@ -14,7 +14,7 @@ from app.session import memory, state
 from app.unlearning import beside, deeper_job, learned_runs, network_stage
 from app.unlearning.learned_runs import Run
 from app.unlearning.model_files import network_file, network_onnx, why_no_file
-from app.view_models import charts, glossary
+from app.view_models import charts, glossary, learning_on
 from app.view_models import deeper as words
 from app.widgets import components, panels
 from fmd_core.study.debiasing import Change
@@ -29,7 +29,7 @@ ROUNDED_TO = 5  # seconds
 
 def draw(tolerance: float) -> None:
     """The section, which costs nothing until somebody opens it."""
-    fold = st.expander(words.TITLE, key="deeper", on_change="rerun")
+    fold = st.expander(learning_on.TITLE, key="deeper", on_change="rerun")
     if not fold.open:
         return
 
@@ -45,8 +45,8 @@ def _panel(tolerance: float) -> None:
     review = state.review()
     with st.spinner("Looking at the network"):
         changes = cache.changes(review)
-    st.markdown(components.plain(words.LEAD), help=glossary.tip("Learning on"))
-    if why := words.why_cannot(changes):
+    st.markdown(components.plain(learning_on.LEAD), help=glossary.tip("Learning on"))
+    if why := learning_on.why_cannot(changes):
         st.info(components.plain(why))
         return
     runs = learned_runs.runs(review)
@@ -67,14 +67,14 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
     data, attribute = cache.dataset(review), state.attribute()
     left, right = st.columns(2, gap="large")
     with left:
-        options = words.can_change(changes)
+        options = learning_on.can_change(changes)
         if memory.value("deeper_reach", None) not in options:
             memory.put("deeper_reach", USUAL if USUAL in options else options[0])
         change = st.radio(
-            "What may change", options, format_func=words.CHANGES.__getitem__, key="deeper_reach",
+            "What may change", options, format_func=learning_on.CHANGES.__getitem__, key="deeper_reach",
             persist_state="session",
         )  # fmt: skip
-        if closed := words.closed(changes):
+        if closed := learning_on.closed(changes):
             st.caption(components.plain(closed))
     with right:
         improve = _what_improves(review, change)
@@ -86,7 +86,7 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
             time = network_stage.time_words(cache.deeper_seconds(review, attribute, change, improve))
         done = cache.deeper_done(review, attribute, deeper_job.SETTINGS(change, improve))
     in_turns = take_turns(data, attribute, improve)
-    said = words.cost(data, change, improve, time, in_turns=in_turns), words.goes_on(done)
+    said = learning_on.cost(data, change, improve, time, in_turns=in_turns), learning_on.goes_on(done)
     st.caption(components.plain(" ".join(filter(None, said))))
     kind: Literal["primary", "secondary"] = "primary" if is_first else "secondary"
     label = "Go on" if done[0] else "Move the thresholds" if change == "threshold" else "Let it learn on"
@@ -109,7 +109,7 @@ def _what_improves(review: Review, change: Change) -> Improve:
     if said:
         st.caption(components.plain(said))
     if why := why_only_groups(data, attribute):
-        st.caption(components.plain(words.only_groups(data, attribute, why)))
+        st.caption(components.plain(learning_on.only_groups(data, attribute, why)))
     return improve
 
 

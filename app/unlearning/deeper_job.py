@@ -9,13 +9,14 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Review
 from app.record.trained import Learnt, Trained
 from app.record.variants import Retrained
 from app.session import access, state
 from app.unlearning import learned_runs
-from app.view_models import deeper as words
+from app.view_models import learning_on
 from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import deepen
 from fmd_core.study.learned import Learned, keep_learned, keep_thresholds
@@ -39,12 +40,16 @@ def begin(change: Change, improve: Improve, tolerance: float) -> None:
         told = progress.part(0.0, 0.77)
         found = _learned(review, attribute, change, improve, tolerance, told)
         variant = Retrained(
-            replace(review, beside=found.id), aim, words.way_of(found), words.named(found), tolerance
+            replace(review, beside=found.id),
+            aim,
+            learning_on.way_of(found),
+            learning_on.named(found),
+            tolerance,
         )
         ask_everybody(variant, progress.part(0.77, 1.0))
         return Trained(variant, (), found.seconds, learnt=Learnt(found.change, found.improve, found.steps))
 
-    title = f"Letting the network learn on: {words.CHANGES[change].lower()}, about {attribute}"
+    title = f"Letting the network learn on: {learning_on.CHANGES[change].lower()}, about {attribute}"
     state.show_job(PLACE, job_panel.start_job(key, title, work, about=(PLACE, review.key)).id)
     st.rerun()
 
@@ -56,7 +61,7 @@ def _learned(
     begun, study = time.perf_counter(), cache.study(review)
 
     def name(steps: int) -> str:
-        made = words.made(attribute, change, improve, steps)
+        made = learning_on.made(attribute, change, improve, steps)
         return f"{study.model.name or study.model.architecture}, {made}"
 
     if change == "threshold":

@@ -9,7 +9,8 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Job, Progress
+from app.jobs.job import Job, Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.record.trained import Pattern, Trained
 from app.record.variants import Retrained

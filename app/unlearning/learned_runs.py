@@ -11,6 +11,7 @@ from app.record.review import Review
 from app.record.variants import Retrained
 from app.session import memory, state
 from app.view_models import deeper as words
+from app.view_models import learning_on
 from fmd_core.data import Split
 from fmd_core.study.debiasing import VALIDATION
 from fmd_core.study.learned import has_lost_its_choosers
@@ -45,8 +46,8 @@ def runs(review: Review) -> list[Run]:
     kept = {one.id: one for one in cache.learned(review) if one.attribute == attribute}
     for one in sorted(kept.values(), key=lambda one: not one.method):  # ours come last, and are shown first
         there = replace(review, beside=one.id)
-        made = Retrained(there, state.aim(), words.way_of(one), words.named(one), one.tolerance)
-        add(Run(made, one.improve, one.judged_by, words.changed(one)))
+        made = Retrained(there, state.aim(), learning_on.way_of(one), learning_on.named(one), one.tolerance)
+        add(Run(made, one.improve, one.judged_by, learning_on.changed(one)))
     for past in state.history().kept:
         variant = past.variant
         if (
@@ -63,7 +64,7 @@ def runs(review: Review) -> list[Run]:
                     trained.variant,
                     trained.learnt.improve,
                     known.judged_by if known else VALIDATION,
-                    words.changed(known) if known else "",
+                    learning_on.changed(known) if known else "",
                 )
             )
     return [

@@ -16,7 +16,7 @@ from app.session import memory
 from app.unlearning import deeper_job, learned_runs, stage, trade_off
 from app.unlearning.learned_runs import Run
 from app.view_models import deeper as words
-from app.view_models import glossary, offers
+from app.view_models import glossary, learning_on, offers
 from app.view_models import network_stage as said
 from app.widgets import components
 from fmd_core.report import wording
@@ -164,7 +164,7 @@ def _go(run: Run, stop: str = "") -> Callable[[], None]:
 def _propose(review: Review, aim: Aim, tolerance: float) -> None:
     """That the network below the last layer can learn on, how long that takes here, and the button."""
     changes = cache.changes(review)
-    if words.why_cannot(changes):
+    if learning_on.why_cannot(changes):
         return  # the section below says why
     data, improve = cache.dataset(review), said.improve_for(cache.dataset(review), aim)
     with st.container(border=True, key="offer_deeper"):

@@ -6,7 +6,8 @@ import streamlit as st
 
 from app import cache
 from app.jobs import job_panel
-from app.jobs.registry import REGISTRY, Progress
+from app.jobs.job import Progress
+from app.jobs.registry import REGISTRY
 from app.record.review import Review
 from app.record.variants import Recipe
 from app.session import memory, state

@@ -32,11 +32,6 @@ def available(methods: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name, why in methods.items() if not why)
 
 
-def closed(methods: Mapping[str, str]) -> str:
-    """Why some cannot, a sentence each; '' where all can."""
-    return " ".join(dict.fromkeys(why for why in methods.values() if why))
-
-
 def titled(name: str) -> str:
     """A method as it is offered."""
     return METHODS[name].title

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fmd_core import AttributeDataset, InfluenceScores, figures
 from fmd_core.intervals import MIN_PEOPLE
-from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import MEASURES, Measure
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.report import wording

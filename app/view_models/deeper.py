@@ -1,8 +1,8 @@
-"""Deeper: a network that learned on, and the points between it and the original."""
+"""A network that learned on, and the points between it and the original: who chooses how far, and what it did."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,31 +10,12 @@ import pandas as pd
 from fmd_core import AttributeDataset, Estimate, figures
 from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE, wilson_interval
-from fmd_core.measure.verdict.sentences import attribute_name
-from fmd_core.study.debiasing import Change, JudgedBaseline
-from fmd_core.study.learned import Learned
+from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement
-from fmd_core.unlearn.deeper.material import BATCH
-from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
-from fmd_core.unlearn.retraining.methods import METHODS
+from fmd_core.unlearn.deeper.training import Improve
 
-TITLE = "Deeper: let the network learn on"
-LEAD = (
-    "The last layer can only weigh what the network below it sees. Here a copy of the network is trained a little "
-    "further, and people who did not teach it choose how far; the original is never changed."
-)
-CHANGES: dict[Change, str] = {
-    "threshold": "The thresholds only",
-    "last layer": "The last layer",
-    "last two layers": "The last two layers",
-    "last block": "The last block",
-    "whole network": "The whole network",
-}
-"""What may change, the cheapest first."""
-ONLY_GROUPS = "Nobody here can be shown with another {}: {}, so twins are not what can improve."
 SURENESS = (
     "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "
     "probabilities, and answers people no more alike."
@@ -43,85 +24,6 @@ NOBODY_LARGE = (
     f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
 )
 ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
-
-
-def why_cannot(changes: Mapping[Change, str]) -> str:
-    """Why a model cannot learn on at all, in a sentence; '' where some of it can."""
-    return "" if can_change(changes) else f"This model cannot learn on. {changes['whole network']}"
-
-
-def can_change(changes: Mapping[Change, str]) -> tuple[Change, ...]:
-    """What may be chosen, the cheapest first."""
-    return tuple(change for change in CHANGES if not changes[change])
-
-
-def closed(changes: Mapping[Change, str]) -> str:
-    """Why some of it cannot, where the rest can; else ''."""
-    return " ".join(dict.fromkeys(why for why in changes.values() if why))
-
-
-def cost(data: AttributeDataset, change: Change, improve: Improve, time: str, *, in_turns: bool) -> str:
-    """What it reads and about how long that takes, `time` in words."""
-    if change == "threshold":
-        return "Nothing learns: one number for each answer is moved, which takes a moment."
-    teachers = len(data.rows("train")) + len(data.rows("external"))
-    steps = DeeperSettings(change, improve).steps[-1]
-    turns = f" {IN_TURNS}" if in_turns else ""
-    return (
-        f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
-        f"{figures.count(steps)} steps of {BATCH} each. About {time}, by a few steps that were measured on this "
-        f"machine. It can be stopped.{turns}"
-    )
-
-
-IN_TURNS = (
-    "Some group is small among validation people, so two networks learn: external people choose too, for one that did "
-    "not learn from them, and what is kept is the mean of both."
-)
-
-
-def goes_on(done: tuple[int, int]) -> str:
-    """That work which was interrupted goes on; '' where none was."""
-    if not done[0]:
-        return ""
-    steps = [figures.count(number) for number in done]
-    return f"It was interrupted after {steps[0]} of {steps[1]} steps and goes on from there."
-
-
-def only_groups(data: AttributeDataset, attribute: str, why: str) -> str:
-    """Why twins cannot be what improves."""
-    return ONLY_GROUPS.format(attribute_name(data, attribute), why)
-
-
-def made(attribute: str, change: Change, improve: Improve, steps: int) -> str:
-    """How a network came about, as history, Compare and report say it."""
-    title = find_improvement(improve).title.lower()
-    if change == "threshold":
-        return f"{attribute}: thresholds moved, {title}"
-    return f"{attribute}: {change} learned on, {title}, {figures.counted(steps, 'step')}"
-
-
-def named(found: Learned) -> str:
-    """The same of a network that is kept, whether it learned on or a published method trained it."""
-    if not found.method:
-        return made(found.attribute, found.change, found.improve, found.steps)
-    method = METHODS[found.method]
-    how = f"after {figures.counted(found.steps, 'epoch')}"
-    if not method.cost:
-        how = f"without {figures.counted(found.steps, 'training sample')}"
-    return f"{found.attribute}: trained beside it, {method.title}, {how}"
-
-
-def changed(found: Learned) -> str:
-    """The same in short: 'last block learned on', 'trained anew by GroupDRO'."""
-    if found.method:
-        return f"trained anew by {METHODS[found.method].title}"
-    return "thresholds moved" if found.change == "threshold" else f"{found.change} learned on"
-
-
-def way_of(found: Learned) -> str:
-    """The name of the method by which a network that is kept came about."""
-    return TRAINED_BESIDE.name if found.method else LEARN_ON.name
 
 
 def stop_label(share: float) -> str:
@@ -246,7 +148,7 @@ def _fixes_summary(
     share: float, tests: tuple[Figures, Figures], simpler: Collection[JudgedBaseline], unit: str
 ) -> str:
     rows = [("the original", tests[0]), *([(_way(share), tests[1])] if share else [])]
-    rows += [(f"{baseline.title[:1].lower()}{baseline.title[1:]}", baseline.after) for baseline in simpler]
+    rows += [(figures.without_capital(baseline.title), baseline.after) for baseline in simpler]
     told = "; ".join(
         f"{name} {figures.percent(of.balanced)} (overall {figures.percent(of.accuracy)})" for name, of in rows
     )
@@ -265,7 +167,7 @@ def _simpler_is_enough(of: Figures, simpler: Collection[JudgedBaseline], improve
     best = min(moved, key=lambda baseline: loss(baseline.after), default=None)
     if best is None or aim.loss(of) is None or loss(best.after) > loss(of):
         return ""
-    name, found = f"{best.title[:1].lower()}{best.title[1:]}", f"{aim.figure(best.after)} {aim.unit}"
+    name, found = figures.without_capital(best.title), f"{aim.figure(best.after)} {aim.unit}"
     return f"On these people a simpler fix does no worse: {name}. There {aim.what} is {found}."
 
 

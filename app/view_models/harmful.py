@@ -12,13 +12,12 @@ import pandas as pd
 from app.record.journal import Remark
 from app.view_models import blame
 from app.view_models.charts import ACCENT, FLAG, NEUTRAL, Bar, BarChart
+from app.view_models.training_sample import LOOKS_WRONG, Sample, leader, sample_at
 from fmd_core import AttributeDataset, Comparison, Estimate, InfluenceScores, figures
-from fmd_core.datasets.own.sniffing import safe_cell
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.report import wording
-from fmd_core.unlearn.deeper.answers import GroupRate
 
 Kind = Literal["Harmful", "Helpful"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,48 +25,12 @@ MOST_TILES = 500
 Shown = Literal["top", "doubted", "marked", "noted", "excluded"]
 SHOWN: dict[Shown, str] = {
     "top": "All that are listed",
-    "doubted": "Looks mislabelled?",
+    "doubted": LOOKS_WRONG,
     "marked": "Marked",
     "noted": "With a note",
     "excluded": "Excluded",
 }
-LOOKS_WRONG = "Looks mislabelled?"
 UNCHECKED = "Predicted for the model's last layer; effects of many of them do not simply add up."
-
-NAMED_BY_CLASS = ("image", "digit")
-"""Units whose samples are what their class is called: 'a red 0'. A person or a text is not."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One training sample with its score."""
-
-    rank: int
-    position: int  # in the training set
-    row: int  # in the data set
-    label: str
-    level: str
-    aligned: bool  # its level goes with the pattern of its class
-    effect: float  # predicted change of B on removal, share
-    unit: str = "image"  # what a sample is called
-    badge: str = ""  # what the reviewer said of it, in a word
-    people: str = ""  # whose loss the effect is a change of; '' where it is a bias
-    doubt: str = ""  # why its label looks wrong, a sentence; '' where it does not
-
-    @property
-    def name(self) -> str:
-        """In words: 'red 3' for a digit, 'masculine, dark' for a person."""
-        return f"{self.level} {self.label}" if self.unit in NAMED_BY_CLASS else f"{self.level}, {self.label}"
-
-    @property
-    def effect_text(self) -> str:
-        """Effect in points, three decimals: single samples move little."""
-        return figures.signed(f"{100 * self.effect:+.3f} {blame.unit(self.people)}")
-
-    @property
-    def note(self) -> str:
-        """What stands under its picture: the effect, and whether the label looks wrong."""
-        return self.effect_text + (f"\n{LOOKS_WRONG}" if self.doubt else "")
 
 
 @dataclass(frozen=True)
@@ -134,50 +97,38 @@ def build(
     wanted = _rows_of(doubts) if shown == "doubted" else said.of(shown)
     aligned = data.bias_aligned(scores.attribute)[scores.rows]
     samples = [
-        _sample(data, scores, aligned, int(p), rank, said, doubts)
-        for rank, p in enumerate(everybody, start=1)
+        sample_at(data, scores, aligned, p, rank, said.badge(int(scores.rows[p])), doubts)
+        for rank, p in enumerate(everybody.tolist(), start=1)
         if wanted is None or int(scores.rows[p]) in wanted
     ]
     matching = [s for s in samples if label in (None, s.label)]
-    first = _sample(data, scores, aligned, int(_ranking(scores, kind)[0]), 1, said)
-    what = _leader(data, scores.attribute, first)
+    first = sample_at(data, scores, aligned, int(_ranking(scores, kind)[0]), rank=1)
+    called = attribute_name(data, scores.attribute)
     of_test_people = "" if scores.people else _on_test_people(held_out, data.unit)
     return HarmfulView(
         headline=blame.headline(
-            scores, what, attribute_name(data, scores.attribute), data.unit, is_harmful=kind == "Harmful"
+            scores, leader(data, scores.attribute, first), called, data.unit, is_harmful=kind == "Harmful"
         ),
         lead=(
-            f"{figures.count(scores.n_harmful)} of {_training(data, len(scores.rows))} are harmful: "
+            f"{figures.count(scores.n_harmful)} of {_training(len(scores.rows), data.unit)} are harmful: "
             f"without one of them {blame.subject(scores.people)}{of_test_people} is predicted to be lower. "
             f"{checked or UNCHECKED}"
         ),
-        elsewhere=_elsewhere(scores, data.unit),
+        elsewhere=_elsewhere(scores, called, data.unit),
         samples=tuple(matching[:MOST_TILES]),
         caution=_caution(scores, k, kind, data.unit),
         hidden=max(0, len(matching) - MOST_TILES),
-        composition=_composition(scores, aligned, k, data.unit),
+        composition=_composition(scores, called, aligned, k, data.unit),
         doubts="" if doubts is None else _doubts(doubts, aligned, first_ones, kind, data.unit),
     )
 
 
-def _leader(data: AttributeDataset, attribute: str, first: Sample) -> str:
-    """'is a red 3', 'is 10689, of the blond women', 'is 81 (none of them, fine)'."""
-    if first.unit in NAMED_BY_CLASS:
-        return f"is a {first.name}"
-    if not data.phrases.get(attribute):
-        return f"is {first.row} ({first.name})"
-    group = GroupRate(
-        data.target.levels.index(first.label), data.attribute(attribute).levels.index(first.level), 0, 0
-    )
-    return f"is {first.row}, of the {group.called(data, attribute)}"
-
-
-def _training(data: AttributeDataset, n: int) -> str:
+def _training(n: int, unit: str) -> str:
     """'900 training digits'."""
-    return f"{figures.count(n)} training {figures.many(data.unit)}"
+    return f"{figures.count(n)} training {figures.many(unit)}"
 
 
-def _elsewhere(scores: InfluenceScores, unit: str) -> str:
+def _elsewhere(scores: InfluenceScores, called: str, unit: str) -> str:
     """What the people by whom samples are scored say themselves."""
     many = figures.many(unit)
     external = (
@@ -186,10 +137,8 @@ def _elsewhere(scores: InfluenceScores, unit: str) -> str:
     if scores.people:
         loss = figures.points(scores.bias)
         return f"{external} loss of {scores.people} at {loss} points (0 is to be sure of every truth)."
-    return (
-        f"The bias is that of test {many}. {external} {wording.bias_name(scores)} at {figures.points(scores.bias)} "
-        "points."
-    )
+    name = wording.bias_name(scores, called)
+    return f"The bias is that of test {many}. {external} {name} at {figures.points(scores.bias)} points."
 
 
 def _rows_of(doubts: LabelDoubts | None) -> frozenset[int]:
@@ -198,7 +147,7 @@ def _rows_of(doubts: LabelDoubts | None) -> frozenset[int]:
 
 def _doubts(doubts: LabelDoubts, aligned: np.ndarray, shown: np.ndarray, kind: Kind, unit: str) -> str:
     """How many labels look wrong: in all, among those ranked first, and against the pattern."""
-    n, total = figures.count(doubts.n), f"{figures.count(len(doubts.rows))} training {figures.many(unit)}"
+    n, total = figures.count(doubts.n), _training(len(doubts.rows), unit)
     if not doubts.n:
         return f"None of {total} looks mislabelled."
     here, against = int(doubts.doubted[shown].sum()), int((doubts.doubted & ~aligned).sum())
@@ -248,48 +197,8 @@ def _caution(scores: InfluenceScores, k: int, kind: Kind, unit: str) -> str:
     )
 
 
-def _sample(
-    data: AttributeDataset,
-    scores: InfluenceScores,
-    aligned: np.ndarray,
-    p: int,
-    rank: int,
-    said: Said,
-    doubts: LabelDoubts | None = None,
-) -> Sample:
-    row, column = int(scores.rows[p]), data.attribute(scores.attribute)
-    return Sample(
-        rank=rank,
-        position=p,
-        row=row,
-        label=data.target.levels[data.target.codes[row]],
-        level=column.levels[column.codes[row]],
-        aligned=bool(aligned[p]),
-        effect=float(scores.removal_effect[p]),
-        unit=data.unit,
-        badge=said.badge(row),
-        people=scores.people,
-        doubt="" if doubts is None else _doubt(data, doubts, p),
-    )
-
-
-def _doubt(data: AttributeDataset, doubts: LabelDoubts, p: int) -> str:
-    """Why the label of the sample at position `p` looks wrong; '' where it does not."""
-    if not doubts.doubted[p]:
-        return ""
-    names, own = data.target.levels, int(doubts.labels[p])
-    instead = names[int(doubts.likelier[p])]
-    given, usual, other = (
-        figures.percent(float(share)) for share in (doubts.own[p], doubts.usual[own], doubts.other[p])
-    )
-    return (
-        f"{LOOKS_WRONG} A fit that never saw it gives its label “{names[own]}” {given}, where others labelled so get "
-        f"{usual} on average, and “{instead}” {other}. It may as well be a rare {data.unit} with the right label."
-    )
-
-
-def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int, unit: str) -> BarChart:
-    everyone = f"{figures.count(len(aligned))} training {figures.many(unit)}"
+def _composition(scores: InfluenceScores, called: str, aligned: np.ndarray, k: int, unit: str) -> BarChart:
+    everyone, with_pattern = _training(len(aligned), unit), f"{figures.with_capital(called)} with the pattern"
     parts = [
         (f"{figures.count(k)} most harmful", aligned[scores.most_harmful(k)], FLAG),
         (f"{figures.count(k)} most helpful", aligned[scores.most_helpful(k)], ACCENT),
@@ -301,12 +210,12 @@ def _composition(scores: InfluenceScores, aligned: np.ndarray, k: int, unit: str
     ]
     return BarChart(
         bars=tuple(Bar(name, _exact(a), color) for name, a, color in parts),
-        summary=f"{scores.attribute.capitalize()} with the pattern: {', '.join(shares)}.",
+        summary=f"{with_pattern}: {', '.join(shares)}.",
         table=pd.DataFrame(
             [(name, figures.points(float(a.mean())), int(a.sum()), len(a)) for name, a, _ in parts],
             columns=[
                 figures.many(unit).capitalize(),
-                f"{scores.attribute.capitalize()} with the pattern, %",
+                f"{with_pattern}, %",
                 "Count",
                 "of",
             ],
@@ -320,73 +229,11 @@ def _exact(flags: np.ndarray) -> Estimate:
     return Estimate(share, share, share, len(flags))
 
 
-def csv(data: AttributeDataset, scores: InfluenceScores, doubts: LabelDoubts | None = None) -> bytes:
-    """Every training sample, the most harmful first, as a file."""
-    aligned = data.bias_aligned(scores.attribute)[scores.rows]
-    columns = (data.target, *data.attributes.values())
-    order = scores.most_harmful(len(scores.rows))
-    frame = pd.DataFrame(
-        {"rank": np.arange(1, len(order) + 1), "sample": scores.rows[order]}
-        | {
-            safe_cell(c.name): [safe_cell(c.levels[code]) for code in c.codes[scores.rows[order]]]
-            for c in columns
-        }
-        | {"bias_aligned": aligned[order], "removal_effect_points": 100 * scores.removal_effect[order]}
-        | ({} if doubts is None else _doubt_columns(data, doubts, order))
-    )
-    return frame.to_csv(index=False).encode()
-
-
-def _doubt_columns(data: AttributeDataset, doubts: LabelDoubts, order: np.ndarray) -> dict[str, object]:
-    """Whose label looks wrong, what a fit without the sample gives it, and the class that looks right instead."""
-    instead = [
-        safe_cell(data.target.levels[code]) if code >= 0 else "" for code in doubts.likelier[order].tolist()
-    ]
-    return {
-        "looks_mislabelled": doubts.doubted[order],
-        "label_probability_without_it": doubts.own[order],
-        "likelier_label": instead,
-    }
-
-
-@dataclass(frozen=True)
-class Detail:
-    """One sample in words."""
-
-    title: str
-    sentences: tuple[str, ...]
-
-
-def explain(sample: Sample, attribute: str, measured: float | None = None) -> Detail:
-    """Why this sample counts as it does; `measured` is what an exact refit without it does to the bias, where one
-    was made."""
-    verb, way = ("lower", "harmful") if sample.effect < 0 else ("raise", "helpful")
-    what, unit = blame.subject(sample.people), blame.unit(sample.people)
-    effect = (
-        f"Removing it is predicted to {verb} {what} by {abs(100 * sample.effect):.3f} {unit}: it is {way}."
-    )
-    if measured is not None:
-        change = figures.signed(f"{100 * measured:+.3f}")
-        effect += f" Fitted again without it, {what} changes by {change} {unit}."
-    link = f"Its {attribute} goes {'with' if sample.aligned else 'against'} the pattern of its class"
-    teaches = "so it repeats the shortcut" if sample.aligned else "so it contradicts the shortcut"
-    if sample.aligned == (way == "harmful"):
-        why = f"{link}, {teaches}."
-    else:
-        why = f"{link}, and it is {way} all the same, by the rest of the {sample.unit}."
-    sentences = (effect, *(() if sample.people else (why,)), *((sample.doubt,) if sample.doubt else ()))
-    return Detail(
-        title=f"#{sample.rank} · Training {sample.unit} {sample.row}: {sample.name}", sentences=sentences
-    )
-
-
 def exclusion_sentence(comparison: Comparison, n: int, unit: str) -> str:
     """What fitting again without `n` excluded samples does to held-out people."""
-    left_out = (
-        f"this training {unit}" if n == 1 else f"these {figures.count(n)} training {figures.many(unit)}"
-    )
+    left_out = f"this training {unit}" if n == 1 else f"these {_training(n, unit)}"
     said = wording.comparison_headline(comparison)
     return (
         f"Fitted again without {left_out}, on {figures.count(len(comparison.rows))} test {figures.many(unit)}: "
-        f"{said[:1].lower()}{said[1:]}"
+        f"{figures.without_capital(said)}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from app.record.review import Aim
 from app.view_models import deeper as words
+from app.view_models import learning_on
 from app.view_models.charts import CurvePoint
 from app.view_models.unlearn import Axis, CurveView
 from fmd_core import AttributeDataset, figures
@@ -39,9 +40,9 @@ def improve_for(data: AttributeDataset, aim: Aim) -> Improve:
 def proposal(data: AttributeDataset, change: Change, improve: Improve, time: str) -> str:
     """What would learn, from whom, for what, and how long that takes."""
     teachers = len(data.rows("train")) + len(data.rows("external"))
-    aim = find_improvement(improve).title.lower()
+    aim, what = find_improvement(improve).title.lower(), learning_on.CHANGES[change].lower()
     return (
-        f"The last layer can only weigh what the network below it sees. Let a copy of {words.CHANGES[change].lower()} "
+        f"The last layer can only weigh what the network below it sees. Let a copy of {what} "
         f"learn on from {figures.counted(teachers, data.unit)}: {aim}. About {time} on this machine; it can be stopped."
     )
 

@@ -101,5 +101,5 @@ def _summary(rows: Sequence[tuple[str, Comparison]]) -> str:
         moved = found.judged.difference
         problem = moved.problem.removesuffix(".")
         said = problem if moved.value is None else f"{figures.points(moved.value)} points"
-        parts.append(f"{name[0].lower()}{name[1:]} {said}")
+        parts.append(f"{figures.without_capital(name)} {said}")
     return f"Change of the bias: {'; '.join(parts)}."

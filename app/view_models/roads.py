@@ -9,7 +9,7 @@ import pandas as pd
 
 from app.record.variants import Recipe
 from app.view_models.aiming import aim_words
-from app.view_models.deeper import TITLE as DEEPER
+from app.view_models.learning_on import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
 from fmd_core.measure.bias_functions import Measure
@@ -101,7 +101,7 @@ def _road_name(way: Way, data: AttributeDataset, point: PathPoint) -> str:
     found = find_strategy(way.strategy)
     depth = find_depth(way.depth).title
     return (
-        f"“{found.title}” of {depth[:1].lower()}{depth[1:]}, so that {aim_words(data, way.aim)}, at "
+        f"“{found.title}” of {figures.without_capital(depth)}, so that {aim_words(data, way.aim)}, at "
         f"{found.strength_name} {stop_name(point)}"
     )
 

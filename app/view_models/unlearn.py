@@ -75,7 +75,7 @@ def would_be(judged: str) -> str:
         return (
             "Nothing has changed yet. Of what the last layer can do, our suggestion is to leave it as it is."
         )
-    return f"Nothing has changed yet. Our suggestion is judged {judged[:1].lower()}{judged[1:]}"
+    return f"Nothing has changed yet. Our suggestion is judged {figures.without_capital(judged)}"
 
 
 def chosen_by(path: UnlearningPath, unit: str) -> str:

@@ -163,7 +163,7 @@ def _summary(made: Sequence[tuple[str, Comparison]], unit: str) -> str:
 
 def _part(label: str, found: Comparison) -> str:
     bias, accuracy, own = found.judged.after.value, found.accuracy.after.value, found.worst_before
-    said = f"{label[:1].lower()}{label[1:]}: "
+    said = f"{figures.without_capital(label)}: "
     said += "bias unknown" if bias is None else f"{figures.points(bias)} points"
     said += f", {figures.percent(accuracy or 0)}"
     return said if own is None else f"{said}, {figures.percent(own.after.value or 0)}"
@@ -186,7 +186,7 @@ def _lesson(fixes: Sequence[Fix], unit: str) -> str:
         )
     ends = f"{figures.percent(own.before.value or 0)} to {figures.percent(own.after.value or 0)}"
     who = f"{own.who} ({ends}, n = {figures.count(own.before.n)})"
-    label = f"{most.label[:1].lower()}{most.label[1:]}"
+    label = figures.without_capital(most.label)
     then = f"{_now_worst(found, own)} {_refit(fixes, own.group)}".strip()
     if own.rose:
         more, price = f"{label}, more of {who} are answered right", _price(found)

@@ -12,12 +12,12 @@ from fmd_core.errors import DataError
 from fmd_core.heads.answering import Told
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
-from fmd_core.measure.audit import gap_people, gap_table, gaps_drawn
 from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
 from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.gap_draws import gap_drawn, gap_or_why, gap_table
 from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -237,7 +237,7 @@ def _gap_changes(
     name, asked = f"{measure} gap", [_gaps_or_why(ends, dataset, measure) for ends in both]
     known = [gaps if isinstance(gaps, Estimate) else list(zip(ends, gaps, strict=True))
              for ends, gaps in zip(both, asked, strict=True)]  # fmt: skip
-    tables = [gap_table((end.head,), gap) for sides in known if isinstance(sides, list) for end, gap in sides]
+    tables = [gap_table(end.head, gap) for sides in known if isinstance(sides, list) for end, gap in sides]
     draws = iter(joint_bootstrap_means(tables))
 
     def change(sides: list[tuple[Judged, GroupGap]] | Estimate) -> Change:
@@ -245,7 +245,7 @@ def _gap_changes(
             return Change(name, "", sides, sides, sides)
         signed = [gap.signed(end.head) for end, gap in sides]
         # the same people are drawn for both: the difference is a paired one
-        raw = [gaps_drawn(next(draws))[0] for _ in sides]
+        raw = [gap_drawn(next(draws)) for _ in sides]
         own = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
         n = sides[0][1].n_counted
         was, now = (estimate_from_draws(abs(s), d, n) for s, d in zip(signed, own, strict=True))
@@ -259,13 +259,10 @@ def _gaps_or_why(
     ends: tuple[Judged, Judged], dataset: AttributeDataset, measure: Measure
 ) -> tuple[GroupGap, GroupGap] | Estimate:
     """The gap of either end, or an estimate that says why there is none."""
-    attribute = ends[0].pairs.attribute
-    try:
-        was, now = (GroupGap.of(dataset, end.features, attribute, measure) for end in ends)
-    except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
-        return Estimate.refused(str(error))
-    people = min(gap_people(was))
-    return Estimate.unknown(people) if people < MIN_PEOPLE else (was, now)
+    was, now = (gap_or_why(dataset, end.features, ends[0].pairs.attribute, measure) for end in ends)
+    if isinstance(was, Estimate):
+        return was
+    return now if isinstance(now, Estimate) else (was, now)
 
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:

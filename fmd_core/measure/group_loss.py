@@ -16,8 +16,8 @@ from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.figures import count, many
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.audit import ServedGroup, served_groups
 from fmd_core.measure.bias_functions import predictions
+from fmd_core.measure.served_groups import ServedGroup, served_groups
 from fmd_core.showing import one_line
 
 

@@ -17,8 +17,8 @@ from scipy.special import ndtr
 from fmd_core.data import Array
 from fmd_core.figures import points
 from fmd_core.intervals import NORMAL_95, Estimate
-from fmd_core.measure.audit import AttributeBias, BiasReport
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_report import AttributeBias, BiasReport
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
 ScanVerdict = Literal["biased", "within the limit", "too close to call", "cannot be said"]

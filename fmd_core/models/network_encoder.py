@@ -83,12 +83,7 @@ class NetworkEncoder:
 
     def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Features (m, d) float32 of each batch."""
-        import torch
-
-        for batch in batches:
-            with torch.inference_mode():
-                features = self.module(self.preprocess.apply(batch, self.kind)).numpy()
-            yield features
+        return read_by(self.module, self.preprocess, self.kind, batches)
 
     def as_module(self) -> nn.Module:
         """A copy of the network. The shared one may have been built for inference only."""
@@ -130,3 +125,15 @@ class NetworkEncoder:
 def content_of(state: Mapping[str, Array]) -> list[str | Array]:
     """Names and arrays of a state dict in order of the names, for a fingerprint."""
     return [part for name in sorted(state) for part in (name, state[name])]
+
+
+def read_by(
+    module: nn.Module, preprocess: Preprocess, kind: InputKind, batches: Iterable[Array]
+) -> Iterator[Array]:
+    """What a network makes of each batch of inputs, (m, d) float32."""
+    import torch
+
+    for batch in batches:
+        with torch.inference_mode():
+            features = module(preprocess.apply(batch, kind)).numpy()
+        yield features

@@ -13,8 +13,8 @@ from fmd_core.forget.forgetting import Forgetting
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import ScoreCheck
 from fmd_core.influence.scores import InfluenceScores
-from fmd_core.measure.audit import BiasReport
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Verdict
 from fmd_core.models.classifier import Classifier

@@ -9,7 +9,7 @@ import numpy as np
 from fmd_core.data import AttributeDataset
 from fmd_core.forget.forgetting import Forgetting, forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
-from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.scan import Finding

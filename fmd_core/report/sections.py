@@ -11,9 +11,9 @@ import numpy as np
 from fmd_core.data import SPLITS, Array, AttributeDataset, Column
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import GroupCheck, ScoreCheck
-from fmd_core.measure.audit import BiasReport
+from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.scan import Finding, scan
-from fmd_core.measure.verdict.sentences import criteria_sentences
+from fmd_core.measure.verdict.sentences import attribute_name, criteria_sentences
 from fmd_core.measure.verdict.values import Finding as VerdictFinding
 from fmd_core.method import Strategy, find_method
 from fmd_core.models.classifier import Classifier
@@ -181,7 +181,7 @@ def harmful(evidence: Evidence) -> teaching.TaughtBy:
 
     return teaching.TaughtBy(
         attribute=scores.attribute,
-        bias=wording.bias_name(scores),
+        bias=wording.bias_name(scores, attribute_name(dataset, scores.attribute)),
         top_k=evidence.top_k,
         most_harmful=entries(scores.most_harmful(evidence.top_k)),
         most_helpful=entries(scores.most_helpful(evidence.top_k)),

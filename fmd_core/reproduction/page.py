@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fmd_core.errors import DataError
+from fmd_core.figures import with_capital
 from fmd_core.reproduction.aims import outcomes
 from fmd_core.reproduction.cases import Case
 from fmd_core.reproduction.cells import PARTS, Cell
@@ -154,7 +155,7 @@ def _aim(case: Mapping[str, Any], aim: Mapping[str, Any]) -> str:
     said = f"- **{aim['state']}**: {case['title']}: {aim['promise']}."
     if aim["measured"]:
         said += f" Measured: {aim['measured']}."
-    return said + (f" {aim['tried'][0].upper()}{aim['tried'][1:]}." if aim["tried"] else "")
+    return said + (f" {with_capital(aim['tried'])}." if aim["tried"] else "")
 
 
 def _table(case: Mapping[str, Any]) -> Iterator[str]:

@@ -243,10 +243,10 @@ def _learned(
     progress: Callable[[float], None],
 ) -> list[dict[int, Classifier]]:
     """The networks of each turn, by steps; at the same time where there are processors."""
-    read, begin = Learner(material, settings, seed, turns[0][0]), 0.0
+    first, begin = Learner(material, settings, seed, turns[0][0]), 0.0
     if len(turns) > 1:  # before they go their ways, so that nobody is read twice
-        begin = read.reading
-        read.read(part(progress, 0.0, begin))
+        begin = first.reading
+        first.read(part(progress, 0.0, begin))
 
     def learn(place: int, told: Callable[[float], None]) -> dict[int, Classifier]:
         return train_deeper(

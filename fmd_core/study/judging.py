@@ -16,7 +16,8 @@ from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import Estimate
-from fmd_core.measure.audit import BiasReport, audit_bias, measured_accuracy
+from fmd_core.measure.audit import audit_bias, measured_accuracy
+from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.candidates import Candidate
 from fmd_core.measure.changes import Change as Difference
 from fmd_core.measure.comparing import bias_changes, compare

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, Taught, joint
 from fmd_core.measure.group_loss import GroupLoss, worst_served
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of

@@ -11,7 +11,7 @@ from app.record.review import Review
 from app.session import memory, state
 from app.unlearning import beside as section
 from app.view_models import beside as words
-from app.view_models import deeper
+from app.view_models import learning_on
 from fmd_core.home import home_folder
 from fmd_core.study.retraining import retrain
 from fmd_core.unlearn.retraining.methods import METHODS
@@ -74,7 +74,7 @@ def test_methods_are_trained_and_stand_beside_the_simpler_fixes(open_page, monke
 def _put_in_force(test):
     """What a method trained stands on the slider as what learned on does."""
     made = next(one for one in cache.learned(REVIEW) if one.method == "group-dro")
-    test.selectbox(key="deeper_run").set_value(deeper.named(made)).run()
+    test.selectbox(key="deeper_run").set_value(learning_on.named(made)).run()
     asking = REGISTRY.find(test.session_state["job_deeper_asking"])
     assert asking is None or asking.wait(150)
     test = test.run()
@@ -103,9 +103,9 @@ class TestWords:
     def test_what_cannot_be_trained_here_says_why(self):
         methods = dict.fromkeys(METHODS, "")
         assert words.available(methods) == tuple(METHODS)
-        assert words.closed(methods) == ""
+        assert learning_on.closed(methods) == ""
         shut = {**methods, "rebias": "There are no pictures.", "ldr": "There are no pictures."}
-        assert words.closed(shut) == "There are no pictures."
+        assert learning_on.closed(shut) == "There are no pictures."
         assert "rebias" not in words.available(shut)
 
     def test_the_notes_name_the_publication(self):

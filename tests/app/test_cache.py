@@ -11,7 +11,8 @@ import fmd_core as fmd
 from app import cache
 from app.cache import bounded, judgements, opened
 from app.jobs import preparation
-from app.jobs.registry import REGISTRY, JobStopped
+from app.jobs.job import JobStopped
+from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
 from fmd_core import Column, DataError, unlearn

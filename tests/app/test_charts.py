@@ -5,6 +5,7 @@ import pytest
 
 from app.view_models import charts
 from app.view_models.charts import Bar, CurvePoint
+from app.view_models.charts.curves import CURVE_HEIGHT
 from fmd_core import Estimate
 
 KNOWN = Estimate(0.5, 0.4, 0.7, 100)
@@ -85,7 +86,7 @@ def test_the_curve_marks_suggestion_choice_and_refused_strengths():
 def test_a_point_s_place_over_the_curve():
     low, high = CurvePoint(50, 40, "0", admitted=True), CurvePoint(0, 75, "1", admitted=True)
     scene = charts.trade_off([low, high], [], high)
-    inner = charts.CURVE_HEIGHT - charts.CURVE_MARGIN["t"] - charts.CURVE_MARGIN["b"]
+    inner = CURVE_HEIGHT - charts.CURVE_MARGIN["t"] - charts.CURVE_MARGIN["b"]
     right, down = scene.place(low)
     assert right == pytest.approx(1 / 1.06)
     assert down == pytest.approx(charts.CURVE_MARGIN["t"] + inner * 1.08 / 1.16)

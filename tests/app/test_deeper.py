@@ -18,7 +18,7 @@ from app.session import memory, state
 from app.unlearning import deeper_job, learned_runs
 from app.unlearning.model_files import network_file
 from app.view_models import deeper as words
-from app.view_models import network_stage
+from app.view_models import learning_on, network_stage
 from fmd_core import FeatureSet
 from fmd_core.errors import ModelError
 from fmd_core.models.files import load_classifier
@@ -121,19 +121,20 @@ class TestWords:
         assert words.suggested_stop(stays) == "0 % (original)"
 
     def test_a_model_that_cannot_learn_on_says_why_once(self):
-        shut = dict.fromkeys(words.CHANGES, "A forest cannot be trained further here.")
+        shut = dict.fromkeys(learning_on.CHANGES, "A forest cannot be trained further here.")
         assert (
-            words.why_cannot(shut) == "This model cannot learn on. A forest cannot be trained further here."
+            learning_on.why_cannot(shut)
+            == "This model cannot learn on. A forest cannot be trained further here."
         )
-        assert words.can_change(shut) == ()
+        assert learning_on.can_change(shut) == ()
         some = {**shut, "whole network": ""}
-        assert words.why_cannot(some) == ""
-        assert words.can_change(some) == ("whole network",)
-        assert words.closed(some) == "A forest cannot be trained further here."
+        assert learning_on.why_cannot(some) == ""
+        assert learning_on.can_change(some) == ("whole network",)
+        assert learning_on.closed(some) == "A forest cannot be trained further here."
 
     def test_the_cost_names_people_steps_and_time(self):
         data = cache.dataset(REVIEW)
-        told = words.cost(data, "last block", "twins", "25 seconds", in_turns=False)
+        told = learning_on.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
             "1,100 digits of the training and external samples teach it, in 700 steps of 128 each."
         )
@@ -141,12 +142,14 @@ class TestWords:
 
     def test_thresholds_cost_nothing_and_turns_are_said(self):
         data = cache.dataset(REVIEW)
-        told = words.cost(data, "threshold", "groups", "", in_turns=True)
+        told = learning_on.cost(data, "threshold", "groups", "", in_turns=True)
         assert told == "Nothing learns: one number for each answer is moved, which takes a moment."
-        assert words.cost(data, "last block", "groups", "a minute", in_turns=True).endswith(words.IN_TURNS)
-        assert words.goes_on((0, 1600)) == ""
+        assert learning_on.cost(data, "last block", "groups", "a minute", in_turns=True).endswith(
+            learning_on.IN_TURNS
+        )
+        assert learning_on.goes_on((0, 1600)) == ""
         assert (
-            words.goes_on((1200, 1600))
+            learning_on.goes_on((1200, 1600))
             == "It was interrupted after 1,200 of 1,600 steps and goes on from there."
         )
         view, _ = self.path()
@@ -164,11 +167,11 @@ class TestWords:
         )
 
     def test_the_name_by_which_other_places_point_here(self):
-        assert f"“{words.TITLE}”" in FARTHER
+        assert f"“{learning_on.TITLE}”" in FARTHER
 
     def test_a_share_of_the_way_is_said_and_the_whole_way_is_not(self):
         made = Retrained(
-            REVIEW, Aim(("colour",)), "learn-on", words.made("colour", "last block", "twins", 400), 0.01
+            REVIEW, Aim(("colour",)), "learn-on", learning_on.made("colour", "last block", "twins", 400), 0.01
         )
         assert describe(made) == "colour: last block learned on, twins answered alike, 400 steps"
         assert describe(replace(made, share=0.75)) == f"{describe(made)}, 75 % of the way"

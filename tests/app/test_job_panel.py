@@ -11,8 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.jobs import job_panel
+from app.jobs.job import Job
 from app.jobs.notes import JobNotes
-from app.jobs.registry import REGISTRY, Job
+from app.jobs.registry import REGISTRY
 from fmd_core.errors import DataError
 
 

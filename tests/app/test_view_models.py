@@ -11,7 +11,17 @@ import pytest
 from app.record.history import History
 from app.record.review import Aim, Review
 from app.record.variants import Recipe
-from app.view_models import find_bias, harmful, proof, report, start, twins, unlearn
+from app.view_models import (
+    find_bias,
+    harmful,
+    proof,
+    report,
+    scores_file,
+    start,
+    training_sample,
+    twins,
+    unlearn,
+)
 from app.view_models.before_after import BeforeAfter
 from fmd_core import (
     AttributeBias,
@@ -213,6 +223,15 @@ class TestHarmful:
         assert view.samples[0].effect_text == "−2.000 points"
         assert view.headline == "The training image that most teaches the colour bias is a grey cat."
 
+    def test_an_attribute_is_called_as_the_data_call_it_everywhere(self, data, scores):
+        """CelebA's 'male' is sex: in the headline, in what other people say, and in the chart."""
+        called = replace(data, phrases={"colour": {"": "coat"}})
+        view = harmful.build(called, scores, k=2, kind="Harmful")
+        chart = view.composition
+        for said in (view.headline, view.elsewhere, chart.summary, " ".join(chart.table.columns)):
+            assert "coat" in said.lower()
+            assert "colour" not in said.lower()
+
     def test_filter_keeps_the_rank(self, data, scores):
         view = harmful.build(data, scores, k=2, kind="Harmful", label="dog")
         assert [(s.rank, s.row) for s in view.samples] == [(2, 2)]
@@ -220,10 +239,10 @@ class TestHarmful:
     def test_helpful_samples_raise_the_bias_when_removed(self, data, scores):
         view = harmful.build(data, scores, k=1, kind="Helpful")
         assert [s.row for s in view.samples] == [3]
-        measured = harmful.explain(view.samples[0], "colour", 0.0123).sentences[0]
+        measured = training_sample.explain(view.samples[0], "colour", 0.0123).sentences[0]
         assert "it is helpful" in measured
         assert measured.endswith("Fitted again without it, the bias changes by +1.230 points.")
-        assert harmful.explain(view.samples[0], "colour").sentences[0].endswith("it is helpful.")
+        assert training_sample.explain(view.samples[0], "colour").sentences[0].endswith("it is helpful.")
 
     def test_composition_counts_who_goes_with_the_pattern(self, data, scores):
         table = harmful.build(data, scores, k=2, kind="Harmful").composition.table
@@ -233,15 +252,15 @@ class TestHarmful:
     def test_of_a_person_the_record_is_named_and_the_pattern(self, data, scores):
         view = harmful.build(replace(data, unit="person"), scores, k=2, kind="Harmful")
         assert view.headline == "The training person who most teaches the colour bias is 0 (grey, cat)."
-        why = harmful.explain(view.samples[0], "colour", 0.0).sentences[1]
+        why = training_sample.explain(view.samples[0], "colour", 0.0).sentences[1]
         assert why == "Its colour goes with the pattern of its class, so it repeats the shortcut."
-        against = harmful.explain(replace(view.samples[0], aligned=False), "colour", 0.0).sentences[1]
+        against = training_sample.explain(replace(view.samples[0], aligned=False), "colour", 0.0).sentences[1]
         assert against.startswith(
             "Its colour goes against the pattern of its class, and it is harmful all the same"
         )
 
     def test_csv_has_every_sample_worst_first(self, data, scores):
-        frame = pd.read_csv(io.BytesIO(harmful.csv(data, scores)))
+        frame = pd.read_csv(io.BytesIO(scores_file.csv(data, scores)))
         assert frame["sample"].tolist() == [0, 2, 1, 3]
         assert frame["removal_effect_points"].tolist() == pytest.approx([-2, -1, 1, 3])
         assert frame["animal"].tolist() == ["cat", "dog", "cat", "dog"]

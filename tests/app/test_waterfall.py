@@ -207,17 +207,17 @@ def test_the_page_asks_marks_and_leads_on(open_page):
 
 
 def test_a_sample_that_looks_mislabelled_says_why_on_its_card_and_in_the_file():
-    from app.view_models import harmful
+    from app.view_models import harmful, scores_file, training_sample
 
     scores, doubts = cache.scores(REVIEW, Aim(("colour",))), cache.label_doubts(REVIEW)
     data = cache.dataset(REVIEW)
     view = harmful.build(data, scores, k=50, kind="Harmful", shown="doubted", doubts=doubts)
     assert {sample.row for sample in view.samples} == set(doubts.rows[doubts.doubted].tolist())
     assert all(sample.note.endswith("\nLooks mislabelled?") for sample in view.samples)
-    told = harmful.explain(view.samples[0], "colour").sentences[-1]
+    told = training_sample.explain(view.samples[0], "colour").sentences[-1]
     assert told.startswith("Looks mislabelled? A fit that never saw it gives its label")
     assert "is mislabelled" not in told
-    assert harmful.csv(data, scores, doubts).count(b"True") >= doubts.n > 0
+    assert scores_file.csv(data, scores, doubts).count(b"True") >= doubts.n > 0
     nobody = replace(doubts, likelier=doubts.likelier * 0 - 1)
     assert harmful.build(data, scores, k=5, kind="Harmful", doubts=nobody).doubts == (
         "None of 900 training digits looks mislabelled."

@@ -9,7 +9,7 @@ import pytest
 from app import cache
 from app.cache import opened, pictures
 from app.record.review import Aim, Review
-from app.view_models import charts, harmful, where_it_looks
+from app.view_models import charts, training_sample, where_it_looks
 from app.view_models.where_it_looks import Shown
 from fmd_core import Column, Explanation, ModelError
 from fmd_core.explain import heat_map
@@ -241,9 +241,9 @@ def test_names_from_files_are_not_read_as_markup(open_page, monkeypatch):
 
 
 def test_why_a_sample_counts_names_its_unit():
-    sample = harmful.Sample(1, 0, 5, "high", "f", aligned=False, effect=-0.01, unit="person")
+    sample = training_sample.Sample(1, 0, 5, "high", "f", aligned=False, effect=-0.01, unit="person")
     assert (
-        harmful.explain(sample, "sex", 0.0)
+        training_sample.explain(sample, "sex", 0.0)
         .sentences[1]
         .endswith("harmful all the same, by the rest of the person.")
     )

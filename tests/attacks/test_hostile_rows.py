@@ -21,7 +21,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import cache, server
 from app.jobs import job_panel, preparation
-from app.jobs.registry import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry
+from app.jobs.job import ENDED_EARLY, NO_MEMORY, UNEXPECTED
+from app.jobs.registry import REGISTRY, JobRegistry
 from app.opening import uploads
 from app.record.review import Aim, Review
 from app.widgets import components
@@ -88,7 +89,7 @@ def test_row_01_the_copy_of_a_refused_pickle_is_deleted(open_page, tmp_path):  #
 
 
 def test_row_19_formulas_from_a_table_are_quoted_in_the_exported_scores():
-    from app.view_models import harmful
+    from app.view_models import scores_file
 
     formula = '=HYPERLINK("http://evil.example")'
     data = load_dataset("colored_digits")
@@ -98,7 +99,7 @@ def test_row_19_formulas_from_a_table_are_quoted_in_the_exported_scores():
         target=SimpleNamespace(name=formula, codes=data.target.codes, levels=names), attributes={},
         bias_aligned=lambda _: np.zeros(len(data.target.codes), bool),
     )  # fmt: skip
-    content = harmful.csv(spoilt, cache.scores(REVIEW, aim))
+    content = scores_file.csv(spoilt, cache.scores(REVIEW, aim))
     header, *rows = csv.reader(io.StringIO(content.decode()))
     assert f"'{formula}" in header
     cells = {cell for row in rows for cell in row}
@@ -251,6 +252,7 @@ def test_row_21_another_visitor_s_job_is_found_by_its_whole_id_only():
 def slow_unlearning(monkeypatch):
     """Unlearning that takes until it is let go; counts how often it was begun."""
     let_go, begun = threading.Event(), []
+    cache.warm(REVIEW)  # else the page first prepares, when this test is run alone
 
     def slow(_review, _aim, _strategy, k, progress):
         if k == 77:
@@ -423,7 +425,7 @@ def test_row_23_a_job_that_fails_is_marked_and_the_app_goes_on(error, sentence, 
 def test_row_23_a_clock_that_jumps_stops_nothing(monkeypatch, jump):
     now = datetime.now(UTC)
     times = iter([now, now + jump])
-    monkeypatch.setattr("app.jobs.registry.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
+    monkeypatch.setattr("app.jobs.job.datetime", SimpleNamespace(now=lambda _: next(times, now + jump)))
     registry = JobRegistry()
     job = registry.start("a", "A", lambda progress: progress(0.5) or 1)
     assert job.wait(5)

@@ -27,9 +27,9 @@ from fmd_core import (
 )
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import Estimate
-from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import MEASURES, joint
 from fmd_core.measure.group_loss import GroupLoss, worst_served
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.method import strategies
 from fmd_core.twins.pairs import placebo_pairs
 from fmd_core.unlearn import guarded_path

@@ -10,16 +10,8 @@ import pytest
 from PIL import Image
 
 from fmd_core.data import SPLITS
-from fmd_core.datasets.public.celeba import (
-    ATTRIBUTES,
-    IDENTITIES,
-    PARTITION,
-    PICTURES,
-    celeba_attributes,
-    download_celeba,
-    load_celeba,
-    pictures,
-)
+from fmd_core.datasets.public.celeba import celeba_attributes, download_celeba, load_celeba, pictures
+from fmd_core.datasets.public.celeba.lists import ATTRIBUTES, IDENTITIES, PARTITION, PICTURES
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
 

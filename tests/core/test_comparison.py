@@ -26,6 +26,7 @@ from fmd_core.measure import changes
 from fmd_core.measure.bias_functions import pair_differences, predictions
 from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases, twin_biases_among
 from fmd_core.report import wording
+from fmd_core.report.wording.people import worst_group_sentence
 from fmd_core.twins.pairs import placebo_pairs
 
 
@@ -382,7 +383,7 @@ def test_whoever_is_served_worst_must_not_be_served_worse(improved):
     found = replace(improved, cells=worse)
     assert found.verdict == "mixed"
     assert (found.worst_before.group, found.worst_after.group) == ("square, dot", "star, dash")
-    assert wording.worst_group_sentence(found) == (
+    assert worst_group_sentence(found) == (
         "Served worst within one class before: square, dot, right 20.0 % to 40.0 % (n = 100). "
         "And now: star, dash, right 90.0 % to 10.0 % (n = 100)."
     )

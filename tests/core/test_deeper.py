@@ -263,7 +263,7 @@ def test_a_group_that_nobody_stands_for_is_the_smallest(study):
 
 def test_what_it_costs_is_told_before(study, monkeypatch):
     """Every kind of work takes a second for a batch: what is left is how much there is of each."""
-    monkeypatch.setattr(planning, "_timed", lambda _work: 128.0)
+    monkeypatch.setattr(planning, "usual_seconds", lambda _work, _tries: 128.0)
     n_val, n_test = len(study.data.rows("validation")), len(study.data.rows("test"))
 
     def needed(settings, **more):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from app.jobs.registry import JobStopped
+from app.jobs.job import JobStopped
 from fmd_core.data import frozen_array
 from fmd_core.errors import DataError
 from fmd_core.models import feature_store

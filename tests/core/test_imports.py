@@ -230,7 +230,7 @@ def test_an_import_is_listed_only_after_it_was_looked_at(pictures, root):
 
 
 def test_a_job_killed_while_it_looks_leaves_no_import(table, root, monkeypatch):
-    from app.jobs.registry import Job, Progress
+    from app.jobs.job import Job, Progress
     from app.opening import import_job
 
     monkeypatch.setattr(import_job.import_data, "describe_import", killed)

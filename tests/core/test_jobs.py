@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from app.jobs.registry import ENDED_EARLY, NO_MEMORY, REGISTRY, UNEXPECTED, JobRegistry, JobStopped
+from app.jobs.job import ENDED_EARLY, NO_MEMORY, UNEXPECTED, JobStopped
+from app.jobs.registry import REGISTRY, JobRegistry
 from fmd_core.errors import DataError
 
 

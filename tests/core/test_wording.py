@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fmd_core import AttributeBias, BiasReport, Change, Comparison, Estimate, LinearHead, figures, scan
-from fmd_core.measure.audit import ServedGroup
 from fmd_core.measure.bias_functions import MEASURES
 from fmd_core.measure.group_metrics import GroupMetrics
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.method import find_strategy, strategies
 from fmd_core.report import wording
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath

@@ -28,11 +28,9 @@ from app.session.state.choices import (
     settle_sweep,
     slider_goes,
     stop_key,
-    strategy,
     sweep,
 )
 from app.session.state.reviews import (
-    address,
     changed_since_begun,
     current,
     history,
@@ -41,7 +39,6 @@ from app.session.state.reviews import (
     open_review,
     place,
     review,
-    title,
 )
 from app.session.state.standards import (
     RATIO,
@@ -101,7 +98,6 @@ __all__ = [
     "RANKED",
     "RATIO",
     "STOP",
-    "address",
     "adopt",
     "aim",
     "aim_at",
@@ -159,11 +155,9 @@ __all__ = [
     "slider_goes",
     "start_anew",
     "stop_key",
-    "strategy",
     "sweep",
     "take_back",
     "threshold",
-    "title",
     "trained_here",
     "undo",
     "unsaved",

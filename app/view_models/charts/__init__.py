@@ -14,10 +14,8 @@ them by `add_` and `update_` calls checks at every call and takes ten times as l
 from app.view_models.charts.amounts import Step, contributions, waterfall
 from app.view_models.charts.cells import confusion, heat_table
 from app.view_models.charts.curves import (
-    CURVE_HEIGHT,
     CURVE_MARGIN,
     CurvePoint,
-    Scene,
     along_the_way,
     frontier,
     losses,
@@ -30,7 +28,6 @@ from app.view_models.charts.estimates import Bar, BarChart, bars, predicted_meas
 __all__ = [
     "ACCENT",
     "CONFIG",
-    "CURVE_HEIGHT",
     "CURVE_MARGIN",
     "FLAG",
     "LIMIT",
@@ -38,7 +35,6 @@ __all__ = [
     "Bar",
     "BarChart",
     "CurvePoint",
-    "Scene",
     "Step",
     "along_the_way",
     "bars",

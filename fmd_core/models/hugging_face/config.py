@@ -23,6 +23,7 @@ from fmd_core.models.hugging_face.allowed import (
 )
 
 TEXT = "text"
+USUAL_SIDE = 224  # pixels of a picture, where a description names none
 MOST_CLASSES = 22_000  # ImageNet-21k has 21,841
 
 
@@ -127,6 +128,11 @@ class Described:
     def family(self) -> Family:
         """The library's classes for it."""
         return FAMILIES[self.model_type]
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the pictures that it reads."""
+        return int(self.settings.get("image_size", USUAL_SIDE))
 
     @property
     def is_multi_label(self) -> bool:

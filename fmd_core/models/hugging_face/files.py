@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from fmd_core.models.hugging_face import tokenizer
 from fmd_core.models.intake.refusals import IntakeRefusal
 from fmd_core.models.intake.weight_files import MAX_BYTES, Seen, check_safetensors
 from fmd_core.text import short_name
@@ -19,7 +20,7 @@ LARGEST: dict[str, int] = {
     CONFIG: 4 << 20,  # ImageNet-21k names its classes in 1.3 MB
     PICTURES: 1 << 20,
     WEIGHTS: MAX_BYTES,
-    "tokenizer.json": 40 << 20,
+    tokenizer.FILE: tokenizer.MOST_BYTES,
     "tokenizer_config.json": 4 << 20,
     "vocab.txt": 16 << 20,
     "vocab.json": 16 << 20,

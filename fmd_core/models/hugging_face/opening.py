@@ -26,8 +26,6 @@ from fmd_core.models.intake.state_dicts import (
 )
 from fmd_core.models.preprocess import AsTheyAre, Preprocess
 
-USUAL_SIZE = 224
-
 
 def read(request: Request) -> Found:
     """The model in the folder."""
@@ -109,7 +107,7 @@ def _prepared(described: Described, told: dict[str, Any], request: Request) -> t
         return said, "Size and colours of pictures are as you said."
     if told:
         return Preprocess(**told), "Size and colours of pictures are those of its preprocessor_config.json."
-    usual = Preprocess(request["normalisation"], described.settings.get("image_size", USUAL_SIZE))
+    usual = Preprocess(request["normalisation"], described.side)
     return usual, (
         "It has no preprocessor_config.json and nobody said how pictures are made ready; taken are "
         f"{usual.size} pixels a side and colours called '{usual.normalisation}'."

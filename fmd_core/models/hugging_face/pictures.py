@@ -12,7 +12,7 @@ from fmd_core.data import Array, InputKind, content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.models.hugging_face.encoder import WithoutLastLayer, described_by
 from fmd_core.models.hugging_face.network import INNER
-from fmd_core.models.network_encoder import content_of
+from fmd_core.models.network_encoder import content_of, read_by
 from fmd_core.models.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -46,12 +46,7 @@ class HuggingFaceEncoder(WithoutLastLayer):
 
     def encode_batches(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Features (m, d) float32 of each batch of pictures."""
-        import torch
-
-        for batch in batches:
-            with torch.inference_mode():
-                features = self.module(self.preprocess.apply(batch, self.kind)).numpy()
-            yield features
+        return read_by(self.module, self.preprocess, self.kind, batches)
 
     def as_module(self) -> nn.Module:
         """A copy of the network, from prepared pictures to features."""

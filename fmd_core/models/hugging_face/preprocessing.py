@@ -102,7 +102,7 @@ def _resizing(told: Mapping[str, Any], described: Described) -> dict[str, Any]:
 def _sides(value: object, key: str, described: Described, square: bool = False) -> tuple[int, int, int]:
     """Shorter side (0 where both are told), height and width."""
     if value is None:
-        value = int(described.settings.get("image_size", 224))
+        value = described.side
     shorter: Any
     height: Any
     width: Any

@@ -35,9 +35,9 @@ KNOWN = {
         "Sequence",
     ),
     "post_processor": ("BertProcessing", "RobertaProcessing", "TemplateProcessing", "ByteLevel", "Sequence"),
-    "decoder": None,  # not asked: nothing is written
 }
-"""Parts of a tokenizer.json and the types that they may have. Patterns of its owner's can take for ever, so none is."""
+"""Parts of a tokenizer.json and the types that they may have, but for its decoder: nothing is written. Patterns of its
+owner's can take for ever, so none is."""
 PARTS = ("normalizers", "pretokenizers", "processors")
 
 
@@ -49,7 +49,7 @@ def check_words(content: bytes) -> str:
         text = content.decode("utf-8")
         told = json.loads(text)
         for part, known in KNOWN.items():
-            if known is not None and told.get(part) is not None:
+            if told.get(part) is not None:
                 _check_part(part, told[part], known, 0)
         if not isinstance(told.get("model"), dict):
             raise ValueError

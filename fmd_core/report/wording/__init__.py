@@ -21,7 +21,6 @@ from fmd_core.report.wording.people import (
     moved_groups,
     people_sentence,
     who_pays,
-    worst_group_sentence,
 )
 from fmd_core.report.wording.settings import (
     guard_refusal,
@@ -52,6 +51,5 @@ __all__ = [
     "strategy_note",
     "suggestion_reason",
     "who_pays",
-    "worst_group_sentence",
     "worst_served_sentence",
 ]

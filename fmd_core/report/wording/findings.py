@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fmd_core.figures import count, counted, in_hundred, percent, points, with_capital
 from fmd_core.intervals import Estimate
-from fmd_core.measure.audit import AttributeBias
 from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_report import AttributeBias
 from fmd_core.measure.scan import Finding
 
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer

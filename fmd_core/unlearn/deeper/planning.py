@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +15,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import read_inputs
+from fmd_core.running.timing import usual_seconds
 from fmd_core.unlearn.deeper.material import BATCH, Material, pool_size
 from fmd_core.unlearn.deeper.training import DeeperSettings, Learner, Reach
 
@@ -30,7 +28,7 @@ TRAINED_BESIDE = Method(
 )
 register(LEARN_ON)
 register(TRAINED_BESIDE)
-TRIES = 4  # the first wakes the libraries up and does not count
+TRIES = 3  # of each kind of work
 
 
 def why_not(classifier: Classifier, reach: Reach) -> str:
@@ -93,21 +91,13 @@ def seconds_needed(
     standing = learner.standing()
     pictures = read()
     inputs = below()
-    seconds = {work.__name__: _timed(work) / len(places) for work in (read, lit, below, step, above)}
+    seconds = {
+        work.__name__: usual_seconds(work, TRIES) / len(places) for work in (read, lit, below, step, above)
+    }
     n = _counts(material, settings, inputs[0], halves, at_once)
     for work in ("read", "below", "above"):
         n[work] += besides
     return sum(n[name] * spent for name, spent in seconds.items())
-
-
-def _timed(work: Callable[[], object]) -> float:
-    """Seconds, by the middle one of a few tries: others use the machine as well."""
-    spent = []
-    for _ in range(TRIES):
-        begun = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - begun)
-    return median(spent[1:])
 
 
 def _counts(

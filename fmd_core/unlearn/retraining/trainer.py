@@ -4,11 +4,9 @@ same people as learning on (training and external). A method says only what the 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +21,7 @@ from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import batch_side, check_fit, read_inputs, row_batches
 from fmd_core.models.training import LARGE_SIDE, feature_scale, suggested_epochs, with_feature_scale
+from fmd_core.running.timing import usual_seconds
 from fmd_core.unlearn.deeper.augmentation import augmented
 from fmd_core.unlearn.deeper.material import HELD_BYTES
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from fmd_core.models.feature_store import FeatureStore
 
 READING = 0.1  # share of the work in which people are read
-TRIES = 3  # the first wakes the libraries up and does not count
+TRIES = 2  # of a batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +224,7 @@ class Trainer:
             optimiser.step()
 
         learned = self.epochs * self.steps_per_epoch * self.batch_size
-        reading, learning = _timed(lambda: self.read_once(places)), _timed(step)
+        reading, learning = (usual_seconds(work, TRIES) for work in (lambda: self.read_once(places), step))
         return (reading * len(self.rows) + learning * learned) / len(places)
 
     # --- people
@@ -279,16 +278,6 @@ class Trainer:
         import torch
 
         return torch.Generator().manual_seed(self.seed)
-
-
-def _timed(work: Callable[[], object]) -> float:
-    """Seconds, by the middle one of a few tries: others use the machine as well."""
-    spent = []
-    for _ in range(TRIES):
-        begun = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - begun)
-    return median(spent[1:])
 
 
 def why_not(classifier: Classifier) -> str:

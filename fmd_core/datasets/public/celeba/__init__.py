@@ -19,10 +19,6 @@ The terms of CelebA allow non-commercial research only and no passing on of the 
 
 from fmd_core.datasets.public.celeba.download import download_celeba
 from fmd_core.datasets.public.celeba.lists import (
-    ATTRIBUTES,
-    IDENTITIES,
-    PARTITION,
-    PICTURES,
     celeba_attributes,
     persons_of,
 )
@@ -30,10 +26,6 @@ from fmd_core.datasets.public.celeba.loading import load_celeba
 from fmd_core.datasets.public.celeba.pictures import CelebaSource
 
 __all__ = [
-    "ATTRIBUTES",
-    "IDENTITIES",
-    "PARTITION",
-    "PICTURES",
     "CelebaSource",
     "celeba_attributes",
     "download_celeba",

@@ -1,0 +1,40 @@
+"""The gap between two groups of people in resamples of them: what is drawn, and the gaps that come of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.errors import DataError
+from fmd_core.heads.answering import Answering
+from fmd_core.intervals import MIN_PEOPLE, Estimate
+from fmd_core.measure.bias_functions import GroupGap, Measure
+
+
+def gap_or_why(
+    dataset: AttributeDataset, features: FeatureSet, attribute: str, measure: Measure
+) -> GroupGap | Estimate:
+    """The gap between the groups of an attribute, or an estimate that says why there is none."""
+    try:
+        gap = GroupGap.of(dataset, features, attribute, measure)
+    except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
+        return Estimate.refused(str(error))
+    people = min(int(side.any(axis=1).sum()) for side in gap.sides)
+    return Estimate.unknown(people) if people < MIN_PEOPLE else gap
+
+
+def gap_table(head: Answering, gap: GroupGap) -> Array:
+    """Whose means make the signed gap, (n, 4): how many of each person's answers count on the usual and on the other
+    side, and their probabilities on either."""
+    given = head.probabilities(gap.features.features)
+    sizes = [side.sum(axis=1) for side in gap.sides]
+    sums = [(given * side).sum(axis=1) for side in gap.sides]
+    return np.stack([*sizes, *sums], axis=1).astype("float64")
+
+
+def gap_drawn(draws: Array) -> Array:
+    """The signed gap, (m,), from m means of a `gap_table`, (m, 4)."""
+    size = np.maximum(draws[:, :2], np.finfo("float64").tiny)  # a group that a resample misses says 0
+    shares = draws[:, 2:] / size
+    gap: Array = shares[:, 0] - shares[:, 1]
+    return gap

@@ -127,10 +127,14 @@ def test_above_another_is_above_in_both(monkeypatch):
     monkeypatch.setattr(aims, "AIMS", (Aim("hats", "a promise", ("ours",), above=("theirs",)),))
 
     def state(theirs):
-        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), row("theirs", theirs)) for run in (0, 1)]
+        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), theirs) for run in (0, 1)]
         return next(outcomes(FOLDED, found, 3)).state
 
-    assert (state(0.7), state(0.9)) == ("met", "missed")
+    below = row("theirs", 0.7)  # right .85, every group alike .85; ours .9 and .9
+    assert (state(below), state(row("theirs", 0.9))) == ("met", "missed")
+    surer = replace(below, groups=(("yes, f", 0.6, 20), ("no, m", 1.0, 180)))  # right .96, alike .80
+    fairer = replace(below, groups=(("yes, f", 1.0, 20), ("no, m", 0.85, 180)))  # right .865, alike .925
+    assert (state(surer), state(fairer)) == ("missed", "missed")
 
 
 def test_fairer_than_another_is_better_for_the_worst_group_whatever_the_accuracy(monkeypatch):
@@ -140,8 +144,16 @@ def test_fairer_than_another_is_better_for_the_worst_group_whatever_the_accuracy
         found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), theirs) for run in (0, 1)]
         return next(outcomes(FOLDED, found, 3)).state
 
-    surer = replace(row("theirs", 0.7), accuracy=0.99)
-    assert (state(row("theirs", 0.7)), state(surer), state(row("theirs", 0.9))) == ("met", "met", "missed")
+    worse = row("theirs", 0.7)
+    surer = replace(worse, groups=(("yes, f", 0.7, 20), ("no, m", 1.0, 180)))
+    assert (state(worse), state(surer), state(row("theirs", 0.9))) == ("met", "met", "missed")
+    level = replace(
+        worse, groups=(("yes, f", 0.85, 100), ("no, m", 0.85, 100))
+    )  # the worst better, all alike worse
+    uneven = replace(
+        worse, groups=(*worse.groups, ("no, f", 1.0, 100), ("yes, m", 1.0, 100))
+    )  # the other way round
+    assert (state(level), state(uneven)) == ("missed", "missed")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +179,10 @@ def test_what_an_earlier_recipe_came_to_is_no_word_about_todays(monkeypatch, rig
         cell(0, row("ours", right), case="digits", part="last block"),
     )
     today = replace(parts[1], version=cells.version_of("digits", "last block"))
-    told = [next(outcomes(DIGITS, found, 3)).state for found in (parts, (parts[0], today))]
+    beside = replace(
+        parts[1], part="last layer", rows=(row("theirs", 0.9),)
+    )  # earlier too, and no word about ours
+    told = [next(outcomes(DIGITS, found, 3)).state for found in (parts, (parts[0], today, beside))]
     expected = "met" if right > 0.7 else "missed"
     assert told == [f"{expected} by an earlier recipe", expected]
 

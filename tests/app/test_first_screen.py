@@ -1,10 +1,15 @@
 """What each page says when only its first screen is seen: the finding, of what is under review."""
 
 import numpy as np
+from streamlit.testing.v1 import AppTest
 
 from app import cache
+from app.cache import warming
 from app.record.review import Aim, Review
 from app.view_models import unlearn
+from fmd_core import FeatureSet
+from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.values import Member
 from tests.app.test_pages import titles
 
 REVIEW = Review()
@@ -52,6 +57,22 @@ def test_the_model_is_headed_by_whom_it_is_least_often_right_about(open_page):
     assert "ships with Coloured digits" in kicker(page)
 
 
+def test_whom_the_model_fails_may_be_one_level_of_a_class(monkeypatch):
+    review = Review("synthetic_faces")
+    data = cache.dataset(review)
+    rows, presented = data.rows("test"), data.attribute("presentation")
+    labels, codes = data.target.codes[rows], presented.codes[rows]
+    failed = np.flatnonzero((labels == 1) & (codes == 0))
+    answers = labels.copy()
+    answers[failed[::2]] = 0
+    people = FeatureSet(np.zeros((len(rows), 1)), labels, rows)
+    monkeypatch.setattr(warming, "_answered_so_far", lambda _review: (people, answers))
+    name, rate = cache.least_right_so_far(review)
+    members = [Member(data.target.name, data.target.levels[1]), Member("presentation", presented.levels[0])]
+    assert name == group_name(data, members)
+    assert (rate.n, rate.value) == (len(failed), len(failed[1::2]) / len(failed))
+
+
 def test_the_report_says_above_its_finding_that_nothing_is_decided(open_page):
     assert "not decided yet" in kicker(open_page("report"))
 
@@ -75,3 +96,32 @@ def test_the_sidebar_says_what_the_worst_finding_is_about_where_that_is_another(
     twins.button(key="review_decisive").click().run()
     assert twins.selectbox(key="attribute").value == "colour"
     assert told not in [caption.value for caption in twins.sidebar.caption]
+
+
+def test_the_worst_finding_is_that_of_the_review_at_hand_and_goes_when_there_is_none():
+    """Limits are moved in a part of the page: the sidebar, drawn already, is drawn again where it says something
+    else."""
+
+    def script():
+        import streamlit as st
+
+        from app.record.review import Review
+        from app.session import state
+        from app.session import worst_finding as worst
+
+        def drawn(attribute):
+            again = worst.keep(attribute)
+            worst.told()
+            return again, worst.said()
+
+        worst.begin()
+        found = [worst.keep("paper"), *map(drawn, ("paper", "paper", "colour", ""))]
+        drawn("paper")
+        state.open_review(Review("synthetic_faces"))
+        st.session_state["found"] = [*found, worst.said()]
+
+    test = AppTest.from_function(script, default_timeout=60).run()
+    assert not test.exception
+    assert test.session_state["found"] == [
+        False, (False, "paper"), (False, "paper"), (True, "colour"), (True, ""), "",
+    ]  # fmt: skip

@@ -34,6 +34,9 @@ def test_who_asks_for_other_data_finds_the_first_form_open(open_page):
     start = open_page("start")
     start.button(key="open_data").click().run()
     assert start.segmented_control(key="family").value == "celeba"
+    start.segmented_control(key="family").set_value("demos").run()
+    start.switch_page("app_pages/start.py").run().button(key="open_data").click().run()
+    assert start.segmented_control(key="family").value == "demos"  # where they were
 
 
 def test_the_model_is_headed_by_whom_it_is_least_often_right_about(open_page):

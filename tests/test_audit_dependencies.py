@@ -39,7 +39,17 @@ UNAUDITED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", UNAUDITED)
+def too_late():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_dependencies.subprocess, "run", never)
+        return audit_dependencies._asked([])
+
+
+def never(command, *, timeout, **_):
+    raise audit_dependencies.subprocess.TimeoutExpired(command, timeout)
+
+
+@pytest.mark.parametrize("answer", [*UNAUDITED, too_late])
 def test_what_was_not_audited_is_not_called_clean_and_is_said_loudly(answer):
     code, words = answer()
     assert code == 0

@@ -60,7 +60,7 @@ class Outcome:
     case: str
     promise: str
     state: str
-    """'met', 'missed' or 'not run'."""
+    """'met', 'missed', either of them 'by an earlier recipe', or 'not run'."""
     measured: str
     tried: str
 
@@ -152,14 +152,18 @@ def _outcome(aim: Aim, case: Case, cells: Sequence[Cell], seeds: int) -> Outcome
     common = set.intersection(*(runs[name] for name in (*ours, ORIGINAL, *aim.above, *aim.fairer)))
     if not ours or not common or (case.folds > 1 and len(common) < case.folds):
         return Outcome(aim.case, aim.promise, "not run", "", "")
-    known = {of.treatment: of for of in summarise(case, [cell for cell in cells if cell.run in common])}
+    used = [cell for cell in cells if cell.run in common]
+    known = {of.treatment: of for of in summarise(case, used)}
     found = [known[name] for name in ours]
     compared = [known[name] for name in (ORIGINAL, *aim.above, *aim.fairer)]
     met = any(_holds(aim, one, known) for one in found)
     measured = "; ".join(_told(one) for one in [*found, *compared])
     if len(common) < len(case.runs(seeds)):
         measured += f" (seed{'s' * (len(common) > 1)} {', '.join(map(str, sorted(common)))} alone)"
-    return Outcome(aim.case, aim.promise, "met" if met else "missed", measured, "" if met else aim.tried)
+    state, tried = ("met", "") if met else ("missed", aim.tried)
+    if any(cell.is_earlier and not _treatments(cell).isdisjoint(ours) for cell in used):
+        state += " by an earlier recipe"  # what is shipped today was not asked
+    return Outcome(aim.case, aim.promise, state, measured, tried)
 
 
 def _treatments(cell: Cell) -> set[str]:

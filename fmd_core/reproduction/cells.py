@@ -39,10 +39,10 @@ from fmd_core.unlearn.retraining.methods import METHODS
 
 VERSION = 1  # of what is measured: cells of an earlier one are measured again
 EARLIER: dict[str, str] = {
-    "twins": "twins were shown with two levels drawn independently, often the same one, and their agreement counted a "
-    "tenth; `debias` shows two different levels since and may come to other figures",
-    "groups": "learned at a constant rate, the whole network for 600 steps; `debias` lets the rate fall to 0 since, "
-    "and the whole network learns for 1,200 steps, so that it may come to other figures",
+    "twins": "Twins were shown with two levels drawn independently, often the same one, and their agreement counted a "
+    "tenth; `debias` shows two different levels since and may come to other figures.",
+    "groups": "Learned at a constant rate, the whole network for 600 steps; `debias` lets the rate fall to 0 since, "
+    "and the whole network learns for 1,200 steps, so that it may come to other figures.",
 }
 """How cells of an earlier recipe were measured, by what was to improve."""
 TOLERANCES = (0.001, 0.015)
@@ -90,6 +90,11 @@ class Cell:
     def file(self) -> Path:
         return cell_file(self.case, self.run, self.part)
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it was measured by an earlier recipe than today's."""
+        return self.version < version_of(self.case, self.part)
+
 
 PARTS: tuple[str, ...] = (SIMPLE, PUBLISHED, TABLE, *REACHES, *METHODS)
 
@@ -118,7 +123,7 @@ def read_cell(case: str, run: int, part: str) -> Cell | None:
     if found is None:
         return None
     if part in REACHES and found["version"] < newest:
-        found["note"] = found.get("note") or EARLIER[_improving()[case]]
+        found["note"] = f"{found.get('note', '')} {EARLIER[_improving()[case]]}".lstrip()
     try:
         return Cell(**{**found, "rows": tuple(map(_row, found["rows"]))})
     except (KeyError, TypeError):

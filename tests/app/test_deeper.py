@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -195,7 +196,13 @@ class TestCurve:
         with_twins = replace(path, points=(replace(path.original, figures=twins), *path.points[1:]))
         assert list(network_stage.axes(with_twins, "counterfactual")) == ["bias", "decided"]
         assert list(network_stage.axes(with_twins, "predictive equality")) == ["worst"]
-        assert "Bias" not in network_stage.axes(with_twins, "demographic parity").values()
+        for measure, gap in (("demographic parity", twins.parity), ("equal opportunity", twins.opportunity)):
+            (axis, name), *_ = network_stage.axes(with_twins, measure).items()
+            assert (axis, name) == ("decided", "Gap in answers")
+            across = network_stage.build_curve(
+                with_twins, path.points[-1], axis, name, ("validation",), measure
+            )
+            assert across.full[0].bias == pytest.approx(100 * gap.value)  # not the flips of their twins
 
     def test_who_is_answered_wrong_is_said_to_be(self):
         path, curve = self.curve("counterfactual")
@@ -381,6 +388,27 @@ def test_learning_on_that_is_stopped_leaves_nothing(monkeypatch):
     assert job.wait(60)
     assert (job.state, job.result) == ("stopped", None)
     assert state.trained_here() == ()
+
+
+def test_work_about_other_pairs_is_other_work(monkeypatch):
+    """Else who leaves a pair out is shown what came of all of them."""
+    keys = []
+    monkeypatch.setattr(memory.st, "session_state", {"attribute": "colour"})
+    monkeypatch.setattr(deeper_job.st, "rerun", lambda: None)
+    monkeypatch.setattr(
+        deeper_job.job_panel,
+        "start_job",
+        lambda key, *_, **__: keys.append(key) or SimpleNamespace(id="a" * 22),
+    )
+    others = replace(REVIEW, vetoes=(("colour", 3),)), replace(REVIEW, most_unlike=0.5)
+    for review in (REVIEW, REVIEW, *others):
+        monkeypatch.setattr(deeper_job.state, "review", lambda review=review: review)
+        deeper_job.begin("last block", "twins", 0.01)
+    deeper_job.begin("last block", "groups", 0.01)
+    deeper_job.begin("whole network", "groups", 0.01)
+    deeper_job.begin("whole network", "groups", 0.02)
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == len(keys) - 1
 
 
 def test_after_a_refresh_the_address_leads_to_what_came_of_it(monkeypatch):

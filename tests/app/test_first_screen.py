@@ -1,6 +1,7 @@
 """What each page says when only its first screen is seen: the finding, of what is under review."""
 
 import numpy as np
+from streamlit.testing.v1 import AppTest
 
 from app import cache
 from app.record.review import Aim, Review
@@ -29,6 +30,9 @@ def test_who_asks_for_other_data_finds_the_first_form_open(open_page):
     start = open_page("start")
     start.button(key="open_data").click().run()
     assert start.segmented_control(key="family").value == "celeba"
+    start.segmented_control(key="family").set_value("demos").run()
+    start.switch_page("app_pages/start.py").run().button(key="open_data").click().run()
+    assert start.segmented_control(key="family").value == "demos"  # where they were
 
 
 def test_the_model_is_headed_by_whom_it_is_least_often_right_about(open_page):
@@ -78,3 +82,32 @@ def test_the_sidebar_says_what_the_worst_finding_is_about_where_that_is_another(
     twins.button(key="review_decisive").click().run()
     assert twins.selectbox(key="attribute").value == "colour"
     assert told not in [caption.value for caption in twins.sidebar.caption]
+
+
+def test_the_worst_finding_is_that_of_the_review_at_hand_and_goes_when_there_is_none():
+    """Limits are moved in a part of the page: the sidebar, drawn already, is drawn again where it says something
+    else."""
+
+    def script():
+        import streamlit as st
+
+        from app.record.review import Review
+        from app.session import state
+        from app.session import worst_finding as worst
+
+        def drawn(attribute):
+            again = worst.keep(attribute)
+            worst.told()
+            return again, worst.said()
+
+        worst.begin()
+        found = [worst.keep("paper"), *map(drawn, ("paper", "paper", "colour", ""))]
+        drawn("paper")
+        state.open_review(Review("synthetic_faces"))
+        st.session_state["found"] = [*found, worst.said()]
+
+    test = AppTest.from_function(script, default_timeout=60).run()
+    assert not test.exception
+    assert test.session_state["found"] == [
+        False, (False, "paper"), (False, "paper"), (True, "colour"), (True, ""), "",
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,6 +105,12 @@ def test_another_model_in_the_same_place_is_read_anew(models, monkeypatch):
     first = asked()
     assert [jobs._study(asked(), lambda: "one", None) for _ in range(2)] == ["one", "one"]
     assert read == ["one"]
+    every = jobs.read_examples("stereoset")
+    with monkeypatch.context() as other_sentences:
+        other_sentences.setattr(jobs, "read_examples", lambda _name: every[1:])
+        assert jobs._study(asked(), lambda: "of others", None) == "of others"
+    one, other = (jobs.content_of("model.zip", SimpleNamespace(file_id=name)) for name in "ab")
+    assert len({one, other, jobs.content_of("model.zip", None)}) == 3  # zips of one name
     tiny.folder(models / "tiny", "gpt2")
     assert jobs._study(asked(), lambda: "two", None) == "two"
     with pytest.raises(ModelError, match="Another model lies there"):

@@ -23,6 +23,11 @@ def shown(test) -> dict:
     return test.get("iframe")[0].proto.srcdoc
 
 
+def kicker(test) -> str:
+    """The line above the headline."""
+    return next(h.proto.body for h in test.main.get("html") if "fmd-kicker" in h.proto.body)
+
+
 def press(test, label):
     return next(b for b in test.button if b.label == label).click().run()
 
@@ -46,6 +51,7 @@ def test_the_form_may_stay_empty(open_page):
     assert not test.exception
     assert "No decision yet. All of this may stay empty." in [c.value for c in test.caption]
     assert "No decision yet." in shown(test)
+    assert "not decided yet" in kicker(test)
 
 
 def test_what_is_saved_is_in_the_report_and_survives_a_page_switch(open_page):
@@ -56,6 +62,7 @@ def test_what_is_saved_is_in_the_report_and_survives_a_page_switch(open_page):
     test.text_area(key=f"notes_{key}").set_value("One.\n<script>alert(1)</script>")
     test = press(test, "Save to the report")
     assert "Needs work" in shown(test)
+    assert "Report · decided: needs work" in kicker(test)
     assert "&lt;script&gt;alert(1)" in shown(test)
     assert "<script" not in shown(test)
     saved = next(c.value for c in test.caption if c.value.startswith("Saved"))
@@ -113,6 +120,7 @@ def test_another_variant_has_no_decision_yet(open_page):
     test = press(press(test.switch_page("app_pages/unlearn.py").run(), "Go to our suggestion"), "Apply this")
     test = test.switch_page("app_pages/report.py").run()
     assert "No decision yet." in shown(test)
+    assert "not decided yet" in kicker(test)
     assert any("was decided about another variant" in c.value for c in test.caption)
     assert "What simpler fixes did to the same people" in shown(test)
     assert "Plain refit on 200 twins" in shown(test)

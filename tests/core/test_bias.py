@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import fmd_core as fmd
 from fmd_core import (
     CounterfactualPairs,
     FeatureSet,
@@ -17,6 +19,7 @@ from fmd_core import (
     counterfactual_bias_gradient,
     intervals,
 )
+from fmd_core.measure import audit
 from fmd_core.measure.bias_functions import pair_differences, pair_flips, predictions
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
@@ -161,3 +164,37 @@ def test_all_attributes_are_resampled_in_one_product(tiny, monkeypatch):
             ends = [getattr(of, name) for of in (joint, one)]
             assert ends[0].n == ends[1].n
             assert (ends[0].value, ends[0].low) == pytest.approx((ends[1].value, ends[1].low), abs=1e-12)
+
+
+def test_every_class_and_level_that_occurs_is_served_and_no_other():
+    rng, n, levels = np.random.default_rng(0), 400, ("a", "b", "c", "d")
+    labels, codes = rng.integers(3, size=n), rng.integers(4, size=n)
+    codes[labels == 1] = np.minimum(codes[labels == 1], 2)  # nobody of the second class is a d
+    codes[rng.choice(np.flatnonzero((labels == 2) & (codes == 3)), 20, replace=False)] = 0
+    frame = pd.DataFrame(
+        {"y": np.array(["x", "y", "z"])[labels], "who": np.array(levels)[codes], "v": rng.normal(size=n)}
+    )
+    data = fmd.table(frame, target="y", protected=["who"])
+    rows = rng.permutation(n)[:350]
+    right = rng.random(350) < 0.7
+    people = FeatureSet(np.zeros((350, 1)), data.target.codes[rows], rows)
+    found = audit.served_groups(data, "who", people, right)
+    expected = {}
+    for label, level in {*zip(frame.y[rows], frame.who[rows], strict=True)}:
+        these = right[(frame.y[rows] == label).to_numpy() & (frame.who[rows] == level).to_numpy()]
+        expected[label, level] = len(these), float(these.mean()) if len(these) >= 30 else None
+    assert {(g.label, g.level): (g.accuracy.n, g.accuracy.value) for g in found} == expected
+    known = [g.accuracy.value for g in found]
+    tested = [value for value in known if value is not None]
+    assert known == [*sorted(tested), *[None] * (len(known) - len(tested))]
+    assert 0 < len(tested) < len(known) == 11
+
+
+def test_however_many_attributes_are_resampled_at_once_all_are_measured_and_alike(tiny, monkeypatch):
+    pairs = [replace(tiny.pairs_of("test", name), attribute=name) for name in tiny.dataset.attributes] * 5
+    given = tiny.head, tiny.dataset, tiny.features["test"], pairs
+    together = audit_bias(*given).attributes
+    monkeypatch.setattr(audit, "AT_ONCE", 3)
+    monkeypatch.setattr(audit, "AT_ONCE_PEOPLE", 0)
+    assert audit_bias(*given).attributes == together
+    assert len(together) == len(pairs) > 8

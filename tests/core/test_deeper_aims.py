@@ -8,7 +8,7 @@ import torch
 
 import fmd_core as fmd
 from fmd_core import DataError, FeatureSet
-from fmd_core.study import learned
+from fmd_core.study import deeper, learned
 from fmd_core.study.deeper import deepen
 from fmd_core.study.learned import choosers_of, keep_learned, learned_from
 from fmd_core.unlearn.deeper import material
@@ -94,6 +94,17 @@ def test_what_was_shown_too_often_is_given_back():
     np.testing.assert_allclose(np.exp(found) * shown, [0.9, 0.1])
     assert found[1] < 0 < found[0]
     np.testing.assert_allclose(prior_correction(labels, groups, 0.0), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("improve", ["groups", "worst group"])
+def test_as_much_is_given_back_as_the_recipe_showed_too_often(demo, improve):
+    """By the emphasis that the aim has where nobody says otherwise."""
+    data, settings = demo.dataset, DeeperSettings("last block", improve)
+    rows = np.concatenate([data.rows("train"), data.rows("external")])
+    labels, column = data.target.codes[rows], data.attribute("colour")
+    groups = labels * len(column.levels) + column.codes[rows]
+    expected = prior_correction(labels, groups, {"groups": 1.0, "worst group": 0.5}[improve])
+    np.testing.assert_array_equal(deeper._correction(data, "colour", settings), expected)
 
 
 def test_a_single_person_refuses_nothing_and_is_counted():

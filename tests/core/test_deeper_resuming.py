@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ import pytest
 import fmd_core as fmd
 from fmd_core.study import deeper
 from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
-from fmd_core.unlearn.deeper import checkpoints
-from fmd_core.unlearn.deeper.material import Material, scratch
+from fmd_core.unlearn.deeper import checkpoints, training
+from fmd_core.unlearn.deeper.material import BATCH, Material, scratch
 from fmd_core.unlearn.deeper.training import DeeperSettings, averaged, checkpoints_of, train_deeper
 
 KEPT = (4, 8, 12)
@@ -86,6 +87,31 @@ def test_another_request_has_points_of_its_own(hired):
     one = request(hired, DeeperSettings("whole network", "twins", kept=KEPT))
     assert one != request(hired, DeeperSettings("whole network", "groups", kept=KEPT))
     assert one == request(hired, DeeperSettings("whole network", "twins", kept=KEPT))
+
+
+def test_the_recipe_is_the_one_that_the_page_tells_and_no_other_ones_points_are_taken(hired, monkeypatch):
+    """Whoever changes it gives its points another name too: half of one recipe and half of another is neither."""
+    page = (Path(__file__).parents[2] / "docs" / "deeper_tried.md").read_text(encoding="utf-8")
+    whole, twins = DeeperSettings(), DeeperSettings(improve="twins")
+    told = (
+        f"The rate begins at 1e-3 and falls to 0 as a cosine does, for every aim; the whole network takes "
+        f"{whole.steps[-1]:,} steps of {BATCH} people\nfor all aims but twins ({twins.steps[-1]:,})"
+    )
+    assert told in page
+    assert (training.LEARNING_RATE, whole.drawn_by_group) == (1e-3, 1.0)
+    assert DeeperSettings(improve="worst group").drawn_by_group == 0.5
+    data, model = hired
+    settings = DeeperSettings("whole network", "groups", kept=KEPT)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "FORMAT", "fmd-learning-2")  # half by group, at a constant rate
+        before = request(hired, settings)
+        train_deeper(model, data, "sex", settings, kept=before)
+    now = request(hired, settings)
+    assert now.steps == ()
+    before.folder.rename(now.folder)  # were it found, it would not be believed
+    taken = []
+    train_deeper(model, data, "sex", settings, kept=now, progress=taken.append)
+    assert len(taken) >= KEPT[-1]
 
 
 def test_what_nobody_came_back_for_goes(hired):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.models import training
+from fmd_core.errors import DataError
+from fmd_core.models import kept_pictures, training
 from fmd_core.models.kept_pictures import KeptPictures
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 3), "uint8")
@@ -42,6 +43,31 @@ def test_what_does_not_fit_is_read_again(source):
     nothing = KeptPictures(source.read, ROWS, limit_bytes=0)
     np.testing.assert_array_equal(nothing(ROWS), PICTURES[ROWS])
     np.testing.assert_array_equal(nothing(ROWS), PICTURES[ROWS])
+
+
+def test_pictures_may_hold_half_of_what_all_results_may(source, monkeypatch):
+    monkeypatch.setattr(kept_pictures, "budget", lambda: 20 * PICTURES[0].nbytes)
+    kept = KeptPictures(source.read, ROWS)
+    for _ in range(2):
+        kept(ROWS)
+    assert sorted(source.asked[len(ROWS) :]) == ROWS[10:].tolist()
+
+
+def test_what_cannot_be_read_is_said_every_time_and_spoils_nobody_else(source):
+    """As a picture that does not decode: a batch of zeros would teach something."""
+
+    def read(rows):
+        if 12 in rows:
+            raise DataError("Picture 12 cannot be read.")
+        return source.read(rows)
+
+    kept = KeptPictures(read, ROWS)
+    np.testing.assert_array_equal(kept(ROWS[5:]), PICTURES[ROWS[5:]])
+    for _ in range(2):
+        with pytest.raises(DataError, match="Picture 12"):
+            kept(ROWS)
+    np.testing.assert_array_equal(kept(ROWS[5:]), PICTURES[ROWS[5:]])
+    np.testing.assert_array_equal(kept(ROWS[:2]), PICTURES[ROWS[:2]])
 
 
 def test_what_is_no_picture_is_not_kept():

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fmd_core import ModelError, save_classifier
 from fmd_core.__main__ import main
+from fmd_core.language import descriptions
 from fmd_core.models import skops_file
 from fmd_core.models.encoding import encode_rows
 from fmd_core.models.files import load_classifier
@@ -129,6 +131,82 @@ def test_every_form_of_a_preprocessor_is_followed(told, found):
     described = config.Described("convnext", {}, ())
     read = preprocessing.read_preprocessor(told, described)
     assert found.items() <= read.items()
+
+
+PLAIN = {"mean": (0.5,) * 3, "spread": (0.5,) * 3, "white": 1.0, "resample": "bilinear"}
+COLOURS = {"mean": (0.485, 0.456, 0.406), "spread": (0.229, 0.224, 0.225)}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "told", "found"),
+    [
+        ("vit", {"size": 32}, PLAIN | {"resize": "squash", "size": 32}),
+        ("resnet", {"size": 32}, PLAIN | COLOURS | {"resize": "squash", "size": 32}),
+        ("vit", {"size": 32, "do_normalize": False}, PLAIN | {
+            "mean": (0.0,) * 3, "spread": (1.0,) * 3, "resize": "squash", "size": 32,
+        }),
+        ("vit", {"size": 32, "do_resize": False}, {key: PLAIN[key] for key in ("mean", "spread", "white")}),
+        ("vit", {"size": {"shortest_edge": 40}, "do_center_crop": True, "crop_size": 32, "resample": 3}, PLAIN | {
+            "resize": "shorter side", "size": 32, "scaled_to": 40, "resample": "bicubic",
+        }),
+        ("convnext", {"size": {"shortest_edge": 224}, "crop_pct": None}, PLAIN | COLOURS | {
+            "resize": "shorter side", "size": 224, "scaled_to": 256,
+        }),
+        ("vit", {
+            "size": {"height": 32, "width": 48}, "resample": 3, "rescale_factor": 1 / 127.5,
+            "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6],
+        }, {
+            "mean": (0.1, 0.2, 0.3), "spread": (0.4, 0.5, 0.6), "white": pytest.approx(2.0), "resample": "bicubic",
+            "resize": "squash", "size": 32, "width": 48,
+        }),
+    ],
+)  # fmt: skip
+def test_nothing_that_a_preprocessor_says_is_lost(model_type, told, found):
+    assert preprocessing.read_preprocessor(told, config.Described(model_type, {}, ())) == found
+
+
+def test_pictures_are_made_ready_as_the_library_makes_them():
+    from transformers import ViTImageProcessor
+
+    told = {
+        "do_resize": True, "size": {"height": 32, "width": 48}, "resample": 3, "do_rescale": True,
+        "rescale_factor": 1 / 127.5, "do_normalize": True, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6],
+    }  # fmt: skip
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 131, 3), "uint8"))
+    theirs = np.asarray(ViTImageProcessor(**told)(picture, return_tensors="np")["pixel_values"])[0]
+    ours = Preprocess(**preprocessing.read_preprocessor(told, config.Described("vit", {}, ())))
+    difference = np.abs(ours.prepared(ours.fitted(picture)[None])[0] - theirs)
+    assert difference.max() < 1.1 / 127.5 / 0.4  # a step of one, where their filter rounds otherwise
+    assert difference.mean() < 1e-3
+
+
+@pytest.mark.parametrize("told", [
+    {"size": {"shortest_edge": 40}, "do_center_crop": True, "crop_size": {"height": 32, "width": 24}},
+    {"size": {"height": 40, "width": 40}, "do_center_crop": True, "crop_size": 32},
+])  # fmt: skip
+def test_a_cut_that_cannot_be_followed_is_refused(told):
+    with pytest.raises(ModelError, match="cannot be followed"):
+        preprocessing.read_preprocessor(told, config.Described("vit", {}, ()))
+
+
+@pytest.mark.parametrize(("read", "known"), [(config.read_config, "vit"), (descriptions.read_config, "gpt2")])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "auto_map",
+        "quantization_config",
+        "custom_pipelines",
+        "trust_remote_code",
+        "adapter_config",
+        "peft_type",
+    ],
+)
+def test_code_and_weights_of_another_form_are_never_asked_for(read, known, asked):
+    for value in ({"a": "b"}, "x", True, []):
+        with pytest.raises(ModelError, match=f"asks for '{asked}'"):
+            read({"model_type": known, asked: value})
+    for nothing in (None, False):
+        assert read({"model_type": known, asked: nothing}).model_type == known
 
 
 def test_a_preprocessor_that_leaves_pictures_of_many_sizes_is_refused():

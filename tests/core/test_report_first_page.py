@@ -52,6 +52,22 @@ def test_it_says_everything_in_its_order(after):
     assert after.verdict_after.headline in text
 
 
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        (fmd.Decision(), "Finding · not decided yet"),
+        (fmd.Decision(None, "Ann", notes="Later."), "Finding · not decided yet"),
+        (fmd.Decision("needs work", "Ann"), "Finding · decided: needs work"),
+        (fmd.Decision("reject"), "Finding · decided: reject"),
+        (fmd.Decision("accept"), "Finding · decided: accept"),
+    ],
+)
+def test_above_the_finding_stands_whether_it_was_decided(before, decision, told):
+    text = opening(fmd.render_report(replace(before, decision=decision)))
+    assert told in text
+    assert text.count("not decided yet") == text.count("Finding · not decided yet") == ("not" in told)
+
+
 def test_nothing_changed_is_told_by_what_is_next_worst(before):
     text = opening(fmd.render_report(before))
     assert text.count(before.verdict.headline) == 1

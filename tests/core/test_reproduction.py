@@ -1,6 +1,7 @@
 """`fmd reproduce`: folds, cells that are kept, what is pooled, aims, and the page that is made of the numbers."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -126,10 +127,14 @@ def test_above_another_is_above_in_both(monkeypatch):
     monkeypatch.setattr(aims, "AIMS", (Aim("hats", "a promise", ("ours",), above=("theirs",)),))
 
     def state(theirs):
-        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), row("theirs", theirs)) for run in (0, 1)]
+        found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), theirs) for run in (0, 1)]
         return next(outcomes(FOLDED, found, 3)).state
 
-    assert (state(0.7), state(0.9)) == ("met", "missed")
+    below = row("theirs", 0.7)  # right .85, every group alike .85; ours .9 and .9
+    assert (state(below), state(row("theirs", 0.9))) == ("met", "missed")
+    surer = replace(below, groups=(("yes, f", 0.6, 20), ("no, m", 1.0, 180)))  # right .96, alike .80
+    fairer = replace(below, groups=(("yes, f", 1.0, 20), ("no, m", 0.85, 180)))  # right .865, alike .925
+    assert (state(surer), state(fairer)) == ("missed", "missed")
 
 
 def test_fairer_than_another_is_better_for_the_worst_group_whatever_the_accuracy(monkeypatch):
@@ -139,8 +144,68 @@ def test_fairer_than_another_is_better_for_the_worst_group_whatever_the_accuracy
         found = [cell(run, row(ORIGINAL, 0.5), row("ours", 0.8), theirs) for run in (0, 1)]
         return next(outcomes(FOLDED, found, 3)).state
 
-    surer = replace(row("theirs", 0.7), accuracy=0.99)
-    assert (state(row("theirs", 0.7)), state(surer), state(row("theirs", 0.9))) == ("met", "met", "missed")
+    worse = row("theirs", 0.7)
+    surer = replace(worse, groups=(("yes, f", 0.7, 20), ("no, m", 1.0, 180)))
+    assert (state(worse), state(surer), state(row("theirs", 0.9))) == ("met", "met", "missed")
+    level = replace(
+        worse, groups=(("yes, f", 0.85, 100), ("no, m", 0.85, 100))
+    )  # the worst better, all alike worse
+    uneven = replace(
+        worse, groups=(*worse.groups, ("no, f", 1.0, 100), ("yes, m", 1.0, 100))
+    )  # the other way round
+    assert (state(level), state(uneven)) == ("missed", "missed")
+
+
+@pytest.mark.parametrize(
+    "bound", [{"balanced": 0.9}, {"worst": 0.75}, {"accuracy": 0.9}, {"bias": 0.05}, {"cost": 0.0}, {"seconds": 1.0}]
+)  # fmt: skip
+def test_one_bound_that_does_not_hold_is_enough(monkeypatch, bound):
+    generous = {"balanced": 0.8, "worst": 0.6, "accuracy": 0.8, "bias": 0.1, "cost": 0.1, "seconds": 2.0}
+    ours, original = replace(row("ours", 0.7), accuracy=0.84), replace(row(ORIGINAL, 0.9), accuracy=0.85)
+    found = [cell(run, original, ours) for run in (0, 1)]
+
+    def state(of):
+        monkeypatch.setattr(aims, "AIMS", (Aim("hats", "a promise", ("ours",), **of),))
+        return next(outcomes(FOLDED, found, 3)).state
+
+    assert (state(generous), state(generous | bound)) == ("met", "missed")
+
+
+@pytest.mark.parametrize("right", [0.8, 0.4])
+def test_what_an_earlier_recipe_came_to_is_no_word_about_todays(monkeypatch, right):
+    monkeypatch.setattr(aims, "AIMS", (Aim("digits", "a promise", ("ours",), worst=0.7),))
+    parts = (
+        cell(0, row(ORIGINAL, 0.5), case="digits"),
+        cell(0, row("ours", right), case="digits", part="last block"),
+    )
+    today = replace(parts[1], version=cells.version_of("digits", "last block"))
+    beside = replace(
+        parts[1], part="last layer", rows=(row("theirs", 0.9),)
+    )  # earlier too, and no word about ours
+    told = [next(outcomes(DIGITS, found, 3)).state for found in (parts, (parts[0], today, beside))]
+    expected = "met" if right > 0.7 else "missed"
+    assert told == [f"{expected} by an earlier recipe", expected]
+
+
+def test_an_aim_holds_what_it_promises_against_rivals_at_the_same_price():
+    """What a promise says in figures is what is compared."""
+    for aim in aims.AIMS:
+        said = {
+            "seconds": re.search(r"([\d.]+) CPU seconds", aim.promise),
+            "accuracy": re.search(
+                r"(?:network|block|^)(?: at)? ?(?:at )?least ([\d.]+) at a bias", aim.promise
+            ),
+            "bias": re.search(r"bias of at most ([\d.]+)", aim.promise),
+            "worst": re.search(r"worst group at least ([\d.]+)", aim.promise),
+            "balanced": re.search(r"every group alike at least ([\d.]+)", aim.promise),
+        }
+        usual = {"seconds": float("inf"), "accuracy": 0.0, "bias": 1.0, "worst": 0.0, "balanced": 0.0}
+        for name, found in said.items():
+            assert getattr(aim, name) == (float(found[1]) if found else usual[name]), (aim.promise, name)
+        if price := re.search(r"at ([\d.]+) points of accuracy", aim.promise):
+            at = f", at most {price[1]} points"
+            assert all(name.endswith(at) for name in (*aim.treatments, *aim.fairer)), aim
+            assert aim.fairer or aim.cost == pytest.approx(float(price[1]) / 100)
 
 
 # --- cells and the page
@@ -150,14 +215,17 @@ def test_what_was_measured_by_an_earlier_recipe_says_so_and_is_measured_again():
     """Networks learn on by another recipe since, twins and groups by one each."""
     for name, note in (
         ("digits", "two levels drawn independently"),
-        ("celeba-blond", "learned at a constant"),
+        ("celeba-blond", "at a constant rate"),
     ):
         kept = replace(cell(0, row("last block, at most 1.5 points", 0.5), part="last block"), case=name)
         keep_cell(kept)
         found = read_cell(name, 0, "last block")
         assert note in found.note
+        assert found.is_earlier
         assert (found.rows, found.version) == (kept.rows, kept.version)
         assert not cells._is_measured(name, 0, "last block")
+        keep_cell(replace(kept, note="Chosen among four points."))
+        assert read_cell(name, 0, "last block").note == f"Chosen among four points. {found.note}"
         keep_cell(replace(kept, version=cells.version_of(name, "last block")))
         assert read_cell(name, 0, "last block").note == ""
         assert cells._is_measured(name, 0, "last block")

@@ -29,6 +29,23 @@ def test_each_gives_its_own_and_the_caller_is_told_where(threads):
     assert {thread for _, thread in told} == {threading.get_ident()}
 
 
+def test_what_is_told_of_two_is_their_mean_share():
+    """Where one is done and the other has not begun, half of it is done."""
+    told, done = [], threading.Event()
+
+    def waits(share):
+        assert done.wait(5)
+        share(1.0)
+
+    def heard(share):
+        told.append(share)
+        if share == 0.5:
+            done.set()
+
+    at_once([lambda share: share(1.0), waits], heard, 2)
+    assert sorted({0.5, 1.0}) == [share for share in dict.fromkeys(told) if share]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_who_is_told_may_stop_all_of_it(threads):
     class Enough(BaseException):

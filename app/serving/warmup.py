@@ -88,6 +88,7 @@ def is_measured() -> bool:
 
 def _load() -> None:
     try:
+        _tell_scipy()
         somebody_came = _first_page.wait(NOBODY_CAME_SECONDS)
         _sweep()
         from app import cache
@@ -127,6 +128,20 @@ def _load() -> None:
             logging.getLogger(__name__).exception("warm-up failed")
     finally:
         _done.set()
+
+
+def _tell_scipy() -> None:
+    """Let scipy find out that our numbers are not torch's while torch is not there.
+
+    It asks that of every class of numbers that it meets for the first time, and remembers the answer. Asked while
+    another thread is in the middle of loading torch it raises an AttributeError (scipy 1.17), which ended a job.
+    """
+    import numpy as np
+    from scipy.special import logsumexp
+
+    array = np.zeros(1)
+    for numbers in (array, array.view(np.memmap), array[0], 0.0, 0, [0.0]):
+        logsumexp(numbers)
 
 
 def _sweep() -> None:

@@ -48,6 +48,38 @@ warmup._load()
 """
 
 
+HALF_LOADED = """
+import sys, types
+import numpy as np
+from app.serving import warmup
+from fmd_core.heads.fitting import ConvexProblem, fit_head
+from fmd_core.heads.linear import LinearHead
+if sys.argv[1] == "told":
+    warmup._tell_scipy()
+sys.modules["torch"] = types.ModuleType("torch")  # as it is while another thread loads it
+labels = np.arange(60) % 3
+features = np.random.default_rng(0).normal(size=(60, 2)).view(np.memmap)
+head = LinearHead(np.zeros((3, 2)), np.zeros(3))
+try:
+    fitted = fit_head(head, ConvexProblem(features, labels, np.full(60, 1 / 60), 1e-2))
+    print(fitted.probabilities(features).shape)
+except AttributeError as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("told", "said"), [("told", "(60, 3)"), ("not told", "module 'torch' has no attribute 'Tensor'")]
+)
+def test_what_is_computed_while_another_thread_loads_torch_does_not_fail(told, said):
+    """The second shows that the first can fail: without our call scipy meets the half of torch."""
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_LOADED, told], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.stdout.strip() == said, done.stderr
+
+
 @pytest.mark.slow
 def test_the_accuracy_is_known_before_what_only_later_pages_need_is_loaded():
     done = subprocess.run(

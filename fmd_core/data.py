@@ -220,6 +220,11 @@ class AttributeDataset:
         parts += ["answered", self.answered] if self.answered is not None else []
         return content_fingerprint(self.name, self.split, self.source.fingerprint, *parts)
 
+    @cached_property
+    def parts_fingerprint(self) -> str:
+        """Who is in which part, whatever is asked about them."""
+        return content_fingerprint("parts", self.split, self.source.fingerprint)
+
     @property
     def notes_of_people(self) -> tuple[str, ...]:
         """What a reader left out or changed, whoever answers these people."""

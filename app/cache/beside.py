@@ -8,6 +8,7 @@ from app.cache.bounded import kept
 from app.cache.opened import classifier, dataset, plain, study
 from app.record.review import Review
 from fmd_core.data import ignore_progress
+from fmd_core.models.taught import why_no_choice
 from fmd_core.study.learned import keep_trained, learned_from, trained_before
 from fmd_core.study.retraining import TrainedBeside, retrain, seconds_beside
 from fmd_core.study.steps import Progress
@@ -18,7 +19,8 @@ from fmd_core.unlearn.retraining.methods import METHODS
 def methods_beside(review: Review, attribute: str) -> dict[str, str]:
     """The methods there are, and why each cannot be done here, in a sentence; '' where it can."""
     model, data = classifier(plain(review)), dataset(review)
-    return {name: method.why_not(model, data, attribute) for name, method in METHODS.items()}
+    nobody = why_no_choice(model, data)
+    return {name: nobody or method.why_not(model, data, attribute) for name, method in METHODS.items()}
 
 
 @kept()

@@ -12,6 +12,7 @@ from app.record.variants import Retrained
 from fmd_core.data import SPLITS
 from fmd_core.errors import ModelError
 from fmd_core.figures import with_capital
+from fmd_core.models.taught import why_no_choice
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
 from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
 from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, learned_from
@@ -28,7 +29,9 @@ THE_NETWORK = 1  # stands for its steps: of several networks one is kept
 def changes(review: Review) -> dict[Change, str]:
     """What of a model may change, and why it cannot, in a sentence; '' where it can. Thresholds can where a last layer
     can."""
-    learns: dict[Change, str] = {reach: why_not(classifier(plain(review)), reach) for reach in REACHES}
+    model = classifier(plain(review))
+    nobody = why_no_choice(model, dataset(review))
+    learns: dict[Change, str] = {reach: nobody or why_not(model, reach) for reach in REACHES}
     return {"threshold": learns["last layer"], **learns}
 
 
@@ -38,7 +41,7 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
     everybody."""
     data, settings = dataset(review), DeeperSettings(reach, improve)
     everybody = 2 * sum(len(data.rows(split)) for split in SPLITS)
-    networks = 1 + take_turns(data, attribute, improve)
+    networks = 1 + take_turns(study(plain(review)), attribute, improve)
     return seconds_needed(
         classifier(plain(review)), data, attribute, settings, besides=everybody, halves=networks,
         at_once=learning_at_once(networks),

@@ -14,6 +14,7 @@ from fmd_core.models.deepening import deepened_to_scale, depths_of
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.models.side_by_side import beside
+from fmd_core.study.learned import knowing_its_teachers
 from fmd_core.study.steps import Progress
 from fmd_core.study.study import Study
 from fmd_core.study.subject import Subject
@@ -43,7 +44,7 @@ def open_model(data: str, model: str) -> fmd.Classifier:
     """A model for a data set by its id, open at its last layer."""
     if model == BUNDLED:
         return shelf.load_demo_classifier(data)
-    return shelf.open_model(open_data(data), model)
+    return knowing_its_teachers(shelf.open_model(open_data(data), model), model)
 
 
 _DATA, _MODELS = open_data, open_model  # which know what is open

@@ -85,7 +85,7 @@ def _begin(review: Review, changes: dict[Change, str], tolerance: float, *, is_f
         with st.spinner("Measuring how long a few steps take"):
             time = network_stage.time_words(cache.deeper_seconds(review, attribute, change, improve))
         done = cache.deeper_done(review, attribute, deeper_job.SETTINGS(change, improve))
-    in_turns = take_turns(data, attribute, improve)
+    in_turns = take_turns(cache.study(review), attribute, improve)
     said = learning_on.cost(data, change, improve, time, in_turns=in_turns), learning_on.goes_on(done)
     st.caption(components.plain(" ".join(filter(None, said))))
     kind: Literal["primary", "secondary"] = "primary" if is_first else "secondary"

@@ -68,7 +68,7 @@ def _learned(
         told(0.0, "Moving the thresholds, then asking validation people")
         return keep_thresholds(study, attribute, improve, tolerance, name(0))
     found = deepen(
-        study, attribute, SETTINGS(change, improve), tolerance=tolerance,
+        study, attribute, SETTINGS(change, improve), tolerance=tolerance, holds_points=True,
         progress=lambda share: told(0.97 * share, "Learning on, then asking those who did not teach it"),
     )  # fmt: skip
     told(0.97, "Keeping the network")

@@ -43,6 +43,7 @@ class WarningKind(StrEnum):
     CLASS_ORDER = "class_order"
     NOT_READ = "not_read"
     TOO_FEW = "too_few"
+    TAUGHT = "taught"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.models.encoder import Encoder, network_of, trainable
 from fmd_core.models.network_encoder import NetworkEncoder, content_of
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.taught import Taught
 from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Classifier:
     """How encoder and head came to be what they are; None where that is not known, or one of them was changed."""
     outputs: Outputs | None = field(default=None, kw_only=True)
     """What the outputs mean that it had where it came from; None where it was trained for the classes at hand."""
+    taught_by: Taught = field(default_factory=dict, kw_only=True)
+    """Who taught it on since; see `fmd_core.models.taught`."""
 
     @cached_property
     def encoder(self) -> Encoder:

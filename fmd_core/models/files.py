@@ -28,9 +28,10 @@ from fmd_core.models.classifier import Classifier, TrainingRecipe
 from fmd_core.models.depth import DEPTHS, LAST_LAYER
 from fmd_core.models.encoder import Encoder, Stored
 from fmd_core.models.preprocess import Channels, Order, Preprocess, Resample, Resize
+from fmd_core.models.taught import as_text, known_taught
 
 FORMAT, RECIPE = "fmd-classifier-1", "recipe"
-PREPARATION, OUTPUTS = "preparation", "outputs"
+PREPARATION, OUTPUTS, TAUGHT_BY = "preparation", "outputs", "taught_by"
 OWN_FORMAT = "fmd-classifier-2"
 """Of a classifier whose encoder is no network of our list; otherwise as the first."""
 FORMATS = (FORMAT, OWN_FORMAT)
@@ -84,6 +85,8 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
         metadata[OUTPUTS] = msgspec.json.encode(classifier.outputs).decode()
     if classifier.recipe is not None:
         metadata[RECIPE] = json.dumps(asdict(classifier.recipe))
+    if classifier.taught_by:
+        metadata[TAUGHT_BY] = as_text(classifier.taught_by)
     # not ascontiguousarray: it makes a list of one out of a counter, and that is another fingerprint
     save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, metadata)
     path.chmod(0o644)  # safetensors writes for the owner alone, and an image is served by another user
@@ -134,6 +137,7 @@ def load_classifier(path: Path, encoder: Encoder | None = None) -> Classifier:
         own_encoder=own,
         recipe=known_recipe(metadata.get(RECIPE, "")),
         outputs=known_outputs(metadata.get(OUTPUTS, ""), int(tensors["head.bias"].shape[0])),
+        taught_by=known_taught(metadata.get(TAUGHT_BY, "")),
     )
 
 

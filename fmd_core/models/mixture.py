@@ -11,6 +11,7 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.models.architectures import TWICE
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
+from fmd_core.models.taught import together
 
 
 def why_not_mixed(original: Classifier) -> str:
@@ -51,13 +52,14 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
     heads = [head.rescaled(1 / part.feature_scale) for part, head, _ in parts]  # on what the encoders give
     bias = sum((weight * head.bias for head, (_, _, weight) in zip(heads, parts, strict=True)), np.zeros(1))
     name = f"{repaired.name}, {100 * share:g} % of the way"
+    taught_by = together(original.taught_by, repaired.taught_by)
     if all(
         np.array_equal(original.encoder_state[key], repaired.encoder_state[key])
         for key in original.encoder_state
     ):
         weight = (1 - share) * heads[0].weight + share * heads[1].weight
         head = LinearHead(weight, bias).rescaled(original.feature_scale)
-        return replace(original, head=head, name=name, recipe=None)
+        return replace(original, head=head, name=name, recipe=None, taught_by=taught_by)
     if why := why_not_mixed(original):
         raise ModelError(why)
     weight = np.concatenate([(1 - share) * heads[0].weight, share * heads[1].weight], axis=1)
@@ -65,5 +67,5 @@ def mixed_network(original: Classifier, repaired: Classifier, share: float) -> C
     state |= {f"repaired.{key}": array for key, array in repaired.encoder_state.items()}
     return replace(
         original, architecture=f"{original.architecture}{TWICE}", encoder_state=state,
-        head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None,
+        head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None, taught_by=taught_by,
     )  # fmt: skip

@@ -26,6 +26,7 @@ from fmd_core.models.class_order import Outputs, Reason
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.files import (
     RECIPE,
+    TAUGHT_BY,
     known_digest,
     known_recipe,
     load_classifier,
@@ -34,6 +35,7 @@ from fmd_core.models.files import (
 )
 from fmd_core.models.known_texts import FEATURES, load_known_texts
 from fmd_core.models.own_answers import Agreement
+from fmd_core.models.taught import known_taught, together
 from fmd_core.running.whole_files import written_whole
 from fmd_core.text import short_name
 
@@ -64,8 +66,9 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     _sweep()
     path = folder / f"{model_id}.safetensors"
-    if not classifier.trained_on:  # the same weights, brought as a file after they were trained here
-        classifier = _as_known(classifier, path)
+    classifier = _as_known(
+        classifier, path
+    )  # the same weights, brought as a file after they were trained here
     with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
         save_classifier(classifier, part)
     return model_id
@@ -142,6 +145,10 @@ def _as_known(classifier: Classifier, path: Path) -> Classifier:
     try:
         told = read_description(path)
     except ModelError:
+        return classifier
+    taught_by = together(classifier.taught_by, known_taught(told.get(TAUGHT_BY, "")))
+    classifier = replace(classifier, taught_by=taught_by)
+    if classifier.trained_on:
         return classifier
     recipe = known_recipe(told.get(RECIPE, ""))
     return replace(classifier, trained_on=known_digest(told.get("trained_on", "")), recipe=recipe)

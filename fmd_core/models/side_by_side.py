@@ -136,6 +136,7 @@ def beside(original: Classifier, changed: Classifier) -> tuple[SideBySide, Head]
     both = SideBySide(
         original.architecture, state, _padded(original.head, 0, there), original.damping,
         original.preprocess, 1.0, original.name, original.depth, original=original, changed=changed,
+        taught_by=original.taught_by,
     )  # fmt: skip
     return both, _padded(changed.head, here, 0)
 

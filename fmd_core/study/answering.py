@@ -16,7 +16,7 @@ from fmd_core.heads.protocol import Head
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.model_warnings import model_warnings, open_order
+from fmd_core.measure.verdict.model_warnings import model_warnings, open_order, taught_on
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import (
     AuditWarning,
@@ -29,6 +29,7 @@ from fmd_core.measure.verdict.values import (
 )
 from fmd_core.measure.verdict.warnings import dataset_warnings, too_good, unread_columns
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.taught import teachers_among
 from fmd_core.study.fixing import Fixing
 from fmd_core.study.folds import can_train_again, fold_models, is_small
 from fmd_core.study.steps import Progress
@@ -72,7 +73,8 @@ class Answering(Fixing):
             return give_verdict(
                 self.data, answered, twins, favourable=favourable, references=compared, limits=limits,
                 warnings=(
-                    *open_order(self.data, self.model.outputs), *too_good(self.data, answered), *self._known_warnings(),
+                    *open_order(self.data, self.model.outputs), *too_good(self.data, answered),
+                    *taught_on(teachers_among(self.original.model, self.data)), *self._known_warnings(),
                 ),
                 not_read=unread_columns(self.data), judges=judges, model=self._digest(of),
             )  # fmt: skip

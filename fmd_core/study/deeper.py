@@ -17,12 +17,13 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, Split, ignore_progress
 from fmd_core.datasets.data_warnings import unread_columns
-from fmd_core.errors import NoTwinsError, SolverError
+from fmd_core.errors import ModelError, NoTwinsError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
 from fmd_core.models.side_by_side import SideBySide, beside
+from fmd_core.models.taught import teachers_among, why_no_choice, why_no_judge
 from fmd_core.showing import one_line
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import at_once, part
@@ -79,6 +80,8 @@ class Deepened:
     """Share of accuracy that may be lost."""
     correction: Array | None = None
     """What puts logits (C,) back to how often each class occurs; None where it was not shifted."""
+    unfinished: tuple[Checkpoints, ...] = ()
+    """Kept points of this work that are still on disk: who keeps what came of it sweeps them then."""
 
     @cached_property
     def path(self) -> DeeperPath:
@@ -201,7 +204,10 @@ def asked(
             pairs = own
     everybody = np.unique(np.column_stack([study.data.target.codes, levels]), axis=0)
     here = np.unique(np.column_stack([people.labels, levels[people.rows]]), axis=0)
-    seen = Asked(people, levels[people.rows], pairs, placebo, lacks_group=len(here) < len(everybody))
+    seen = Asked(
+        people, levels[people.rows], pairs, placebo, lacks_group=len(here) < len(everybody),
+        why_not=why_no_judge(study.model, study.data, split),
+    )  # fmt: skip
     return seen, seen.answers(of.head)
 
 
@@ -210,10 +216,18 @@ def _study_of(study: Judging, network: Classifier, store: FeatureStore | None) -
     return Study(study.data, network, most_unlike=study.most_unlike, left_out=study.left_out, store=store)
 
 
-def take_turns(data: AttributeDataset, attribute: str, improve: Improve) -> bool:
+def check_choosers(study: Judging) -> None:
+    """ModelError where validation people taught the model of a study, so that nobody could choose."""
+    if why := why_no_choice(study.model, study.data):
+        raise ModelError(why)
+
+
+def take_turns(study: Judging, attribute: str, improve: Improve) -> bool:
     """Whether external people choose as well, since some group of class and level has fewer than 60 people among
-    validation people. Twins do not need it: every person has one."""
-    if improve == "twins" or not len(data.rows("external")):
+    validation people. Twins do not need it: every person has one. Nor may they where they taught the model that is
+    under review."""
+    data = study.data
+    if improve == "twins" or "external" in teachers_among(study.model, data):
         return False
     target, column = data.target, data.attribute(attribute)
     groups = target.codes * len(column.levels) + column.codes
@@ -226,7 +240,7 @@ def interrupted(
 ) -> tuple[Checkpoints, ...]:
     """Where the points of a request lie that was not finished, one for each network that learns; those without `steps`
     had not begun."""
-    turns = IN_TURNS if take_turns(study.data, attribute, settings.improve) else ALONE
+    turns = IN_TURNS if take_turns(study, attribute, settings.improve) else ALONE
     read = _parts(turns)
     return tuple(
         checkpoints_of(study.model, study.data, attribute, settings, seed + place, teachers, read)
@@ -280,18 +294,21 @@ def deepen(
     *,
     tolerance: float = TOLERANCE,
     seed: int = 0,
+    holds_points: bool = False,
     progress: Callable[[float], None] = ignore_progress,
 ) -> Deepened:
     """Let the model of a study learn on, and let people who did not teach it choose how far.
 
     `tolerance` is the share of accuracy that may be lost. `progress` is told the share that is done and may raise
     to stop; the original stays as it was in any case. Work that was interrupted goes on from the last point that was
-    kept. Raises what `train_deeper` raises.
+    kept. With `holds_points` those stay until `keep_learned` has put what came of it on the shelf, so that a full disk
+    loses nothing. Raises what `train_deeper` raises.
     """
     chosen = settings or DeeperSettings()
-    turns = IN_TURNS if take_turns(study.data, attribute, chosen.improve) else ALONE
+    turns = IN_TURNS if take_turns(study, attribute, chosen.improve) else ALONE
     kept = interrupted(study, attribute, chosen, seed=seed)
     check_fit(study.model, study.data)
+    check_choosers(study)
     check_aim(study.data, attribute, chosen)
     material = Material(study.model, study.data, attribute, chosen.reach, _parts(turns))
     halves = _learned(material, chosen, turns, kept, seed, part(progress, 0.0, TRAINING))
@@ -305,8 +322,9 @@ def deepen(
             found[steps] = asked(study, judges, attribute, network)[1]
         answers.append(found)
         people.append(who)
-    for points in kept:
-        points.sweep()
+    if not holds_points:
+        for points in kept:
+            points.sweep()
     networks = {
         steps: averaged([half[steps] for half in halves], study.data) if len(halves) > 1 else network
         for steps, network in halves[0].items()
@@ -315,5 +333,5 @@ def deepen(
     judges_of = tuple(judges for _, judges in turns)
     return Deepened(
         study, attribute, chosen, networks, together, Asked.together(people), judges_of, tolerance,
-        _correction(study.data, attribute, chosen),
+        _correction(study.data, attribute, chosen), kept if holds_points else (),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Finding
 from fmd_core.method import DEFAULT_STRATEGY, Strategy, find_strategy
 from fmd_core.method import strategies as every_strategy
+from fmd_core.models.taught import why_no_judge
 from fmd_core.running import distributed
 from fmd_core.study.aim import Aim, aim_of
 from fmd_core.study.memory import Key
@@ -74,7 +75,8 @@ class Fixing(Teaching):
         """Who guards the fix: validation people, each class of each group of theirs watched."""
         measured, people = self.bias("validation", about, beyond_placebo=True), self.features("validation")
         groups = watched_groups(self.data, people, self.aim(about).attributes)
-        return Guard(people, measured, tolerance, self.data.target.levels, groups)
+        why_not = why_no_judge(self.original.model, self.data, "validation")
+        return Guard(people, measured, tolerance, self.data.target.levels, groups, why_not)
 
     def _count(self, strategy: str | Strategy) -> int:
         """How many harmful samples a strategy uses where nobody says: none if it uses none."""

@@ -10,23 +10,22 @@ kept so that its rows stand in the table at once.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from fmd_core.data import Array, AttributeDataset, Split, content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.home import home_folder, room_needed
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.shelf import keep_model
-from fmd_core.running.whole_files import written_whole
+from fmd_core.models.taught import SOMEBODY
+from fmd_core.running.whole_arrays import DamagedError, keep_arrays, read_arrays
 from fmd_core.study.debiasing import VALIDATION, Change, simpler_fixes
 from fmd_core.study.deeper import Deepened, asked
 from fmd_core.study.judging import Judging
@@ -37,7 +36,8 @@ from fmd_core.unlearn.deeper.training import Improve, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 from fmd_core.unlearn.retraining.methods import find_retraining
 
-FORMAT = "fmd-learned-1"
+FORMAT, UNDIGESTED = "fmd-learned-2", "fmd-learned-1"
+"""Of what is written, and of what was written before files had a digest: both are read."""
 SPLITS_BESIDE: tuple[Split, Split] = ("validation", "test")
 """Whose answers are kept of what a method trained: who chooses, who judges."""
 
@@ -79,6 +79,8 @@ def keep_learned(found: Deepened, name: str, seconds: float) -> Learned:
     )  # fmt: skip
     arrays = {} if len(found.judged_by) == 1 else _arrays(found.asked, found.answered(steps, restored))
     _write(data, model, told, arrays)
+    for points in found.unfinished:
+        points.sweep()  # not before: on a full disk they are all that there is
     return told
 
 
@@ -158,8 +160,7 @@ def _write(data: AttributeDataset, model: Classifier, told: Learned, arrays: Map
     with room_needed(ModelError):
         folder.mkdir(parents=True, exist_ok=True)
         metadata = {"format": FORMAT, "told": msgspec.json.encode(asdict(told)).decode()}
-        with written_whole(folder / f"{told.id}.safetensors") as part:
-            save_file(dict(arrays) or {"none": np.zeros(0)}, part, metadata)
+        keep_arrays(folder / f"{told.id}.safetensors", dict(arrays) or {"none": np.zeros(0)}, metadata)
 
 
 def learned_from(data: AttributeDataset, model: Classifier) -> tuple[Learned, ...]:
@@ -174,6 +175,13 @@ def has_lost_its_choosers(network: str) -> bool:
     or lies with other data: nobody is left who could judge it."""
     files = (home_folder() / "learned").glob(f"*/{network}.safetensors")
     return any((told := _told(file)) is None or len(told.judged_by) > 1 for file in files)
+
+
+def knowing_its_teachers(network: Classifier, name: str) -> Classifier:
+    """The network of this id on the shelf; one whose file is older than `taught_by` is asked of what was kept of it."""
+    if network.taught_by or not has_lost_its_choosers(name):
+        return network
+    return replace(network, taught_by={SOMEBODY: ("external", "validation")})
 
 
 def choosers_of(
@@ -229,29 +237,32 @@ def _folder(data: AttributeDataset, model: Classifier) -> Path:
     return home_folder() / "learned" / content_fingerprint(data.fingerprint, model.fingerprint)[:32]
 
 
-@contextlib.contextmanager
-def _opened(file: Path) -> Iterator[safe_open]:
-    try:
-        with safe_open(file, framework="numpy") as found:
-            yield found
-    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(
-            "What this network answered when it learned is not on this machine any more; let it learn again."
-        ) from error
-
-
 def _told(file: Path) -> Learned | None:
+    """What is known of a network; None where the file is damaged, what it answered among it."""
     try:
-        with _opened(file) as found:
-            metadata = found.metadata() or {}
-        told = msgspec.json.decode(metadata.get("told", ""), type=Learned)
-        kept = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    except (ModelError, msgspec.MsgspecError, OSError):
+        at = file.stat()
+        told = _checked(file, at.st_size, at.st_mtime_ns)
+    except (DamagedError, OSError):
         return None
-    whole = metadata.get("format") == FORMAT and told.id == file.stem
-    return replace(told, kept=kept) if whole else None
+    return replace(told, kept=datetime.fromtimestamp(at.st_mtime, UTC))
+
+
+@lru_cache(maxsize=256)  # a page asks dozens of times; what the disk says of a file tells it from another
+def _checked(file: Path, _size: int, _changed: int) -> Learned:
+    _, metadata = read_arrays(file, UNDIGESTED)
+    try:
+        told = msgspec.json.decode(metadata.get("told", ""), type=Learned)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(str(file)) from error
+    if metadata.get("format") not in (FORMAT, UNDIGESTED) or told.id != file.stem:
+        raise DamagedError(str(file))
+    return told
 
 
 def _kept(file: Path) -> dict[str, Array]:
-    with _opened(file) as found:
-        return {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+    try:
+        return read_arrays(file, UNDIGESTED)[0]
+    except DamagedError as error:
+        raise ModelError(
+            "What this network answered when it learned is not on this machine any more; let it learn again."
+        ) from error

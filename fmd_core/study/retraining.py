@@ -12,7 +12,7 @@ from fmd_core.data import ignore_progress
 from fmd_core.errors import DataError
 from fmd_core.models.classifier import Classifier
 from fmd_core.showing import one_line
-from fmd_core.study.deeper import asked
+from fmd_core.study.deeper import asked, check_choosers
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
@@ -97,6 +97,7 @@ def retrain(
     nothing.
     """
     chosen = find_retraining(method)
+    check_choosers(study)
     if why := chosen.why_not(study.model, study.data, attribute):
         raise DataError(why)
     begun = time.perf_counter()

@@ -47,6 +47,7 @@ class Guard:
     tolerance: float = TOLERANCE  # accuracy that may be lost, as a share
     classes: tuple[str, ...] = ()  # their names, for refusals; their numbers when not given
     groups: tuple[Watched, ...] = ()  # the worst served of them is told of every try
+    why_not: str = ""  # why these people admit no change, whatever it does to them, in a clause
 
     def __repr__(self) -> str:
         lose = f"{counted(round(100 * self.tolerance, 6), 'point')} of accuracy may be lost"
@@ -287,7 +288,8 @@ class _Judge:
             accuracy=float(right.mean()),
             bias=float(biases.mean()),
             decided=self.guard.bias.decided(told),
-            refusal=self._refusal(lost, by_class, biases, died),
+            refusal=(self.guard.why_not if result.strength else "")
+            or self._refusal(lost, by_class, biases, died),
             changed=float((answers != self.answers).mean()),
             worst=worst_served(self.guard.groups, right),
         )

@@ -149,8 +149,8 @@ def test_a_study_goes_on_too_and_leaves_nothing(hired, monkeypatch):
     monkeypatch.setattr(deeper, "learning_at_once", lambda _networks: 1)
     data, model = hired
     study, settings = fmd.Study(data, model), DeeperSettings("whole network", "groups", kept=KEPT)
-    assert take_turns(data, "sex", "groups")
-    assert not take_turns(data, "sex", "twins")
+    assert take_turns(study, "sex", "groups")
+    assert not take_turns(study, "sex", "twins")
     with pytest.raises(Killed):
         deepen(study, "sex", settings, progress=killed_after(0.8))
     points = interrupted(study, "sex", settings)

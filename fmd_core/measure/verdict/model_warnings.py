@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fmd_core import figures
-from fmd_core.data import Array, AttributeDataset
+from fmd_core.data import Array, AttributeDataset, Split
 from fmd_core.measure.verdict.answered import Answered, classes_of
 from fmd_core.measure.verdict.values import Accuracy, AuditWarning, WarningKind
 from fmd_core.models.class_order import Outputs, better_order, is_far_better
@@ -104,6 +106,22 @@ def open_order(dataset: AttributeDataset, outputs: Outputs | None) -> tuple[Audi
             WarningKind.CLASS_ORDER,
             f"Nobody has confirmed yet that {named}, and {why}: say on the Model page which order is meant.",
         ),
+    )
+
+
+def taught_on(parts: Sequence[Split]) -> tuple[AuditWarning, ...]:
+    """That other people than those for training taught the model on: what is measured on them would be too good."""
+    others = [part for part in parts if part != "train"]
+    if not others:
+        return ()
+    so = (
+        "nobody is left to guard a change of it, so none is admitted"
+        if "validation" in others
+        else "a fix that they decide may do less to others than to them; validation people guard it"
+    )
+    who = figures.with_capital(figures.listed(others))
+    return (
+        AuditWarning(WarningKind.TAUGHT, "", f"{who} people taught this model when it learned on: {so}."),
     )
 
 

@@ -37,6 +37,8 @@ class Asked:
     placebo: CounterfactualPairs | None
     lacks_group: bool = False
     """Whether nobody is here of some class and level that the data have."""
+    why_not: str = ""
+    """Why these people admit no change, whatever it does to them, in a clause; '' where they may."""
 
     @cached_property
     def groups(self) -> Array:
@@ -64,7 +66,7 @@ class Asked:
         return cls(
             people, levels, joined_pairs(pairs) if len(pairs) == len(parts) else None,
             joined_pairs(placebo) if len(placebo) == len(parts) else None,
-            all(part.lacks_group for part in parts),
+            all(part.lacks_group for part in parts), next((part.why_not for part in parts if part.why_not), ""),
         )  # fmt: skip
 
     def temperature(self, logits: Logits) -> float:

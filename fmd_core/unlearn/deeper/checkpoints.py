@@ -12,19 +12,17 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from fmd_core.data import Array, content_fingerprint
 from fmd_core.errors import SolverError
 from fmd_core.home import home_folder, room_needed
-from fmd_core.running.whole_files import written_whole
+from fmd_core.running.whole_arrays import DamagedError, keep_arrays, read_arrays
 
 if TYPE_CHECKING:
     import torch
@@ -121,13 +119,11 @@ class Checkpoints:
 
     def write(self, step: int, standing: Standing) -> None:
         """Keep where the work stands. SolverError where the disk is full."""
-        arrays, numbers = standing.arrays(), standing.numbers()
-        told = {"format": FORMAT, "numbers": numbers, "digest": _digest(arrays, numbers)}
+        told = {"format": FORMAT, "numbers": standing.numbers()}
         with room_needed(SolverError):
             self.folder.mkdir(parents=True, exist_ok=True)
             _sweep(self.folder.parent)
-            with written_whole(self.folder / f"{step}.safetensors") as part:
-                save_file(arrays, part, told)
+            keep_arrays(self._file(step), standing.arrays(), told)
 
     def resume(self, standing: Standing) -> dict[int, dict[str, Array]]:
         """Let the work stand where it was interrupted. Gives the running means by steps; nothing where it begins."""
@@ -148,28 +144,17 @@ class Checkpoints:
     def _read(self, step: int) -> tuple[dict[str, Array], str] | None:
         """What was written at a step; None for what is damaged."""
         try:
-            with safe_open(self.folder / f"{step}.safetensors", framework="numpy") as file:
-                told = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, TypeError, AttributeError):
+            arrays, told = read_arrays(self._file(step))
+        except DamagedError:
             return None
-        numbers = told.get("numbers", "")
-        whole = told.get("format") == FORMAT and told.get("digest") == _digest(arrays, numbers)
-        return (arrays, numbers) if whole else None
+        return (arrays, told.get("numbers", "")) if told.get("format") == FORMAT else None
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"{step}.safetensors"
 
     def sweep(self) -> None:
         """The work is done: nothing is kept of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _digest(arrays: State, numbers: str) -> str:
-    return content_fingerprint(numbers, *_parts(arrays))
-
-
-def _parts(arrays: State) -> Iterator[str | Array]:
-    for name in sorted(arrays):
-        yield name
-        yield arrays[name]
 
 
 def _sweep(folder: Path) -> None:

@@ -96,6 +96,8 @@ class Ladder:
     """Steps, share of the way, how much was restored, figures."""
     people: int
     least: int
+    why_not: str = ""
+    """Why nothing but the original is admitted, in a clause; '' where the guard is asked."""
 
     @classmethod
     def of(
@@ -117,7 +119,7 @@ class Ladder:
             for share in shares
         )
         least = 0 if asked.lacks_group else min(group.n for group in before.groups)
-        return cls(before, tried, len(asked.people), least)
+        return cls(before, tried, len(asked.people), least, asked.why_not)
 
     def choose(
         self, improve: Improve, tolerance: float = TOLERANCE, classes: Sequence[str] = ()
@@ -125,7 +127,13 @@ class Ladder:
         """The path of those who let so much be lost; see `choose`."""
         start = DeeperPoint(0, 0.0, self.original, "")
         points = [start] + [
-            DeeperPoint(steps, share, found, _refusal(self.original, found, tolerance, classes), restored)
+            DeeperPoint(
+                steps,
+                share,
+                found,
+                self.why_not or _refusal(self.original, found, tolerance, classes),
+                restored,
+            )
             for steps, share, restored, found in self.tried
         ]
         admitted = [point for point in points if not point.refusal]

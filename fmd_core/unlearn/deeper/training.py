@@ -19,6 +19,7 @@ from fmd_core.errors import DataError, SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
+from fmd_core.models.taught import by, together
 from fmd_core.models.training import feature_scale, with_feature_scale
 from fmd_core.running.free_cores import free_cores
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints, Standing
@@ -186,6 +187,7 @@ class Learner:
         self.generator = torch.Generator().manual_seed(seed)
         self.taught = np.flatnonzero(np.isin(material.part_of, list(teachers)))
         """Places of those who teach."""
+        self.taught_by = together(material.original.taught_by, by(material.dataset, teachers))
         self.learns = material.learner()
         head = self.original.head
         assert isinstance(head, LinearHead)
@@ -333,7 +335,7 @@ class Learner:
         name = f"{self.original.name or self.original.architecture}, {self.settings.reach} learned on, {step} steps"
         raw = replace(
             self.original.with_weights(state), head=LinearHead(mean["1.weight"], mean["1.bias"]),
-            feature_scale=1.0, name=name,
+            feature_scale=1.0, name=name, taught_by=self.taught_by,
         )  # fmt: skip
         return with_feature_scale(raw, feature_scale(raw, self.material.dataset))
 
@@ -356,5 +358,6 @@ def averaged(networks: Sequence[Classifier], dataset: AttributeDataset) -> Class
     }
     heads = [network.head.last.rescaled(1 / network.feature_scale) for network in networks]
     head = LinearHead(np.mean([h.weight for h in heads], axis=0), np.mean([h.bias for h in heads], axis=0))
-    raw = replace(first.with_weights(state), head=head, feature_scale=1.0)
+    taught_by = together(*(network.taught_by for network in networks))
+    raw = replace(first.with_weights(state), head=head, feature_scale=1.0, taught_by=taught_by)
     return with_feature_scale(raw, feature_scale(raw, dataset))

@@ -20,10 +20,11 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import batch_side, check_fit, read_inputs, row_batches
+from fmd_core.models.taught import by
 from fmd_core.models.training import LARGE_SIDE, feature_scale, suggested_epochs, with_feature_scale
 from fmd_core.running.timing import usual_seconds
 from fmd_core.unlearn.deeper.augmentation import augmented
-from fmd_core.unlearn.deeper.material import HELD_BYTES
+from fmd_core.unlearn.deeper.material import HELD_BYTES, TEACHERS
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +84,7 @@ class Trainer:
         self.seed, self.progress, self.rng = seed, progress, np.random.default_rng(seed)
         self._networks = 0
         self.kind = find_kind(classifier.kind)
-        self.rows = np.concatenate([dataset.rows("train"), dataset.rows("external")])
+        self.rows = np.concatenate([dataset.rows(part) for part in TEACHERS])
         self.codes = dataset.attribute(attribute).codes[self.rows]
         self.labels = dataset.target.codes[self.rows]
         self.n_levels = len(dataset.attribute(attribute).levels)
@@ -139,7 +140,10 @@ class Trainer:
         """An encoder under a last layer, features scaled to a mean square of 1."""
         weight, bias = (top.get_parameter(name).detach().numpy() for name in ("weight", "bias"))
         name = f"{self.original.name or self.original.architecture}, {made}"
-        raw = replace(encoder, head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None)
+        raw = replace(
+            encoder, head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None,
+            taught_by=by(self.dataset, TEACHERS),
+        )  # fmt: skip
         return with_feature_scale(raw, feature_scale(raw, self.dataset))
 
     # --- steps

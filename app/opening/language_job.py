@@ -134,9 +134,9 @@ def _opened(reference: str | Path) -> LanguageModel:
     """A model; one that somebody brought only after it opened in a process with limits."""
     if reference == SMOLLM2:
         return open_language_model(reference)
-    digest = trial.try_model(Path(reference))
+    tried = trial.try_model(Path(reference))
     model = open_language_model(reference)
-    if model.digest != digest:
+    if model.fingerprint != tried:
         raise ModelError("The model was changed while it was opened; try again.")
     return model
 

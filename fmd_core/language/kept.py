@@ -12,6 +12,7 @@ from fmd_core.data import Array
 from fmd_core.language.block_training import BlockChange
 from fmd_core.language.head import Answers, RowChange
 from fmd_core.language.reading import Batch, Reading
+from fmd_core.running.whole_arrays import keep_arrays, read_arrays
 from fmd_core.running.whole_files import written_whole
 
 ROWS, DELTA, BLOCK = "rows", "delta", "block."
@@ -22,7 +23,13 @@ def kept_answers(path: Path, make: Callable[[], Answers]) -> Answers:
     """The answers in the file, or made and kept there."""
     try:
         return _read(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+    ):  # a zip has a checksum of each array
         found = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part, part.open("wb") as file:
@@ -50,27 +57,27 @@ def _read(path: Path) -> Answers:
         reading = Reading(
             file["features"], file["position"], file["tokens"], file["starts"], tuple(batches)
         )  # fmt: skip
-        return Answers(reading, file["logits"], file["normalisers"])
+        found = Answers(reading, file["logits"], file["normalisers"])
+    numbers = found.logits, found.normalisers, reading.features, *(batch.hidden for batch in batches)
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise ValueError("values that are not numbers")
+    return found
 
 
 def keep_change(path: Path, change: RowChange | BlockChange) -> None:
     """Write a change whole."""
-    import torch
-    from safetensors.torch import save_file
-
     if isinstance(change, RowChange):
-        arrays = {ROWS: torch.tensor(change.rows), DELTA: torch.tensor(change.delta)}
+        arrays = {ROWS: change.rows, DELTA: change.delta}
     else:
-        arrays = {f"{BLOCK}{name}": one.contiguous() for name, one in change.weights.items()}
-    with written_whole(path) as part:
-        save_file(arrays, part)
+        arrays = {f"{BLOCK}{name}": one.detach().numpy() for name, one in change.weights.items()}
+    keep_arrays(path, arrays, {})
 
 
 def read_change(path: Path) -> RowChange | BlockChange:
-    """A change that was kept."""
-    from safetensors.torch import load_file
+    """A change that was kept. DamagedError where it is not as it was."""
+    import torch
 
-    found = load_file(path)
+    found, _ = read_arrays(path)
     if ROWS in found:
-        return RowChange(found[ROWS].numpy(), found[DELTA].numpy())
-    return BlockChange({name.removeprefix(BLOCK): one for name, one in found.items()})
+        return RowChange(found[ROWS], found[DELTA])
+    return BlockChange({name.removeprefix(BLOCK): torch.from_numpy(one) for name, one in found.items()})

@@ -8,12 +8,15 @@ hand (`trust_remote_code=False`, `local_files_only=True`). All numbers are float
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmd_core.data import content_fingerprint
 from fmd_core.errors import ModelError
 from fmd_core.language.descriptions import ALLOWED, Described, Kind, read_config
 from fmd_core.models.hugging_face import files
@@ -37,6 +40,10 @@ NO_SMOLLM2 = (
 TEXT_STARTS = "<|endoftext|>"
 MASKS = ("[MASK]", "<mask>")
 LONGEST = 1024  # tokens that are read at once
+TOLD_APART = ("bert",)
+"""Types whose tokenizers say which text a token is of (`model_input_names` of the library); others are told nothing."""
+OF_THE_LIBRARY = ("transformers_version", "_name_or_path")
+"""Words of a description that decide no answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +60,24 @@ class LanguageModel:
     longest: int
     digest: str
     """sha256 of the weights' file."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content digest of all that decides the answers: weights, description and words."""
+        told = {
+            name: value for name, value in self.network.config.to_dict().items() if name not in OF_THE_LIBRARY
+        }
+        settings = json.dumps(told, sort_keys=True, default=str)
+        words = self.tokenizer.to_str()
+        return content_fingerprint(
+            self.digest, self.kind, settings, words, str(self.special), str(self.longest)
+        )
+
+    @property
+    def tells_texts_apart(self) -> bool:
+        """Whether the network is told which of two texts each token is of, as BERT is."""
+        kinds = getattr(self.network.config, "type_vocab_size", 1)
+        return self.kind == "masked" and self.network.config.model_type in TOLD_APART and kinds > 1
 
 
 def open_language_model(reference: str | Path) -> LanguageModel:

@@ -30,8 +30,10 @@ MOST_BYTES = 3 << 29
 MOST_KEPT_BYTES = 1 << 30
 """Of what the topmost blocks were given; nothing is kept of a reading that needs more."""
 Tell = Callable[[float], object]
-Place = tuple[tuple[int, ...], int]
-"""Tokens as the network is given them, and the position whose answer is asked."""
+Given = tuple[tuple[int, ...], tuple[int, ...]]
+"""Tokens as the network is given them, and which text each is of, where the network tells two texts apart; else ()."""
+Place = tuple[Given, int]
+"""What the network is given, and the position whose answer is asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,17 +138,18 @@ def _asked(model: LanguageModel, sentence: str, context: str) -> Iterator[tuple[
         given = (model.special, *first, *own)
         _check_length(model, given, sentence)
         for number in range(len(first), len(first) + len(own)):
-            yield (given[: number + 1], number), given[number + 1]
+            yield ((given[: number + 1], ()), number), given[number + 1]
         return
     found = model.tokenizer.encode(context, sentence) if context else model.tokenizer.encode(sentence)
     _check_length(model, found.ids, sentence)
     own_part = 1 if context else 0  # not the type: RoBERTa has one type for both
+    types = tuple(found.type_ids) if model.tells_texts_apart else ()
     for number, (token, special, part) in enumerate(
         zip(found.ids, found.special_tokens_mask, found.sequence_ids, strict=True)
     ):
         if not special and part == own_part:
             hidden = (*found.ids[:number], model.special, *found.ids[number + 1 :])
-            yield (hidden, number), token
+            yield ((hidden, types), number), token
 
 
 def _check_length(model: LanguageModel, ids: Sequence[int], sentence: str) -> None:
@@ -165,7 +168,7 @@ def _features(
     import torch
 
     width, runs = head_of(model).weight.shape[1], _runs(model, places)
-    total = max(1, sum(len(given) for given, _ in runs))
+    total = max(1, sum(len(tokens) for (tokens, _), _ in runs))
     if 4 * width * len(places) > MOST_BYTES:
         raise DataError(
             f"{len(places):,} positions of {width:,} features do not fit in memory; take fewer examples."
@@ -176,9 +179,10 @@ def _features(
     with _heard(model, keep) as heard:
         for group in _batches(runs):
             ids, counts, asked = _padded(group)
+            inputs = {"input_ids": ids, "attention_mask": counts, **_types(group, ids.shape)}
             heard.clear()
             with torch.inference_mode(), suppress(Enough):
-                model.network(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(counts))
+                model.network(**{name: torch.from_numpy(array) for name, array in inputs.items()})
             found[asked[:, 2]] = heard[-1].numpy()[asked[:, 0], asked[:, 1]]
             if keep:
                 batches.append(Batch(ids, counts, heard[0].numpy(), asked))
@@ -212,40 +216,48 @@ def _heard(model: LanguageModel, keep: int) -> Iterator[list[torch.Tensor]]:
 
 def _padded(group: list[Run]) -> tuple[Array, Array, Array]:
     """Tokens, where there are any, and what is asked of them: `ids`, `counts` and `asked` of a Batch."""
-    ids = np.zeros((len(group), max(len(given) for given, _ in group)), np.int64)
+    ids = np.zeros((len(group), max(len(tokens) for (tokens, _), _ in group)), np.int64)
     counts = np.zeros_like(ids)
-    for row, (given, _) in enumerate(group):
-        ids[row, : len(given)], counts[row, : len(given)] = given, 1
+    for row, ((tokens, _), _) in enumerate(group):
+        ids[row, : len(tokens)], counts[row, : len(tokens)] = tokens, 1
     asked = [(row, at, where) for row, (_, wanted) in enumerate(group) for at, where in wanted]
     return ids, counts, np.array(asked)
+
+
+def _types(group: list[Run], shape: tuple[int, ...]) -> dict[str, Array]:
+    """Which text each token is of, as the network's own tokenizer says it; nothing where it does not ask."""
+    found = np.zeros(shape, np.int64)
+    for row, ((_, types), _) in enumerate(group):
+        found[row, : len(types)] = types
+    return {"token_type_ids": found} if any(types for (_, types), _ in group) else {}
 
 
 def _silent(_share: float) -> None:
     """Tell nobody."""
 
 
-Run = tuple[tuple[int, ...], list[tuple[int, int]]]
-"""Tokens for the network; positions of its answer with their place in the features."""
+Run = tuple[Given, list[tuple[int, int]]]
+"""What the network is given; positions of its answer with their place in the features."""
 
 
 def _runs(model: LanguageModel, places: dict[Place, int]) -> list[Run]:
     """What the network has to read: of a causal model the longest beginnings give all shorter ones too."""
     if model.kind == "masked":
         return [(given, [(at, where)]) for (given, at), where in places.items()]
-    left = {given: where for (given, _), where in places.items()}
+    left = {tokens: where for ((tokens, _), _), where in places.items()}
     runs: list[Run] = []
-    for given in sorted(left, key=len, reverse=True):
-        if given in left:
-            wanted = [(n - 1, left.pop(given[:n])) for n in range(len(given), 0, -1) if given[:n] in left]
-            runs.append((given, wanted))
+    for tokens in sorted(left, key=len, reverse=True):
+        if tokens in left:
+            wanted = [(n - 1, left.pop(tokens[:n])) for n in range(len(tokens), 0, -1) if tokens[:n] in left]
+            runs.append(((tokens, ()), wanted))
     return runs
 
 
 def _batches(runs: list[Run]) -> Iterator[list[Run]]:
     """Runs of like length together, so that little is padded."""
     group: list[Run] = []
-    for run in sorted(runs, key=lambda one: len(one[0])):
-        if group and (len(group) + 1) * len(run[0]) > BATCH_TOKENS:
+    for run in sorted(runs, key=lambda one: len(one[0][0])):
+        if group and (len(group) + 1) * len(run[0][0]) > BATCH_TOKENS:
             yield group
             group = []
         group.append(run)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fmd_core.data import Array
+from fmd_core.data import Array, content_fingerprint
 from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count
 from fmd_core.language import block_training, harmful, unlearning
 from fmd_core.language.block_training import BlockChange
 from fmd_core.language.blocks import TOP
 from fmd_core.language.examples import Example, SetName, halves
-from fmd_core.language.head import Answers, RowChange, TokenHead, with_rows
-from fmd_core.language.judging import Debiased, Scores, Tried, refusal
+from fmd_core.language.head import SHARPNESS, Answers, RowChange, TokenHead, with_rows
+from fmd_core.language.judging import MOST_PERPLEXITY, Debiased, Scores, Tried, refusal
 from fmd_core.language.opening import LanguageModel
 from fmd_core.language.reading import read
 from fmd_core.language.scores import (
@@ -27,14 +27,17 @@ from fmd_core.language.scores import (
     sentence_scores,
     token_weights,
 )
+from fmd_core.language.second_order import MOST_COVARIANCE
 from fmd_core.language.unlearning import CHOSEN_PERPLEXITY
 
 PROSE = Path(__file__).with_name("own_prose.txt")
 """Prose of FMD Studio's own documents, written in November 2026: nobody can have trained on it before."""
+VERSION = 2
+"""Of the steps themselves: whoever changes what comes of them counts it up, and what was kept is made anew."""
 MASKED_EVERY = 4  # a masked model reads a paragraph once for each of its words, so it reads every fourth
 Tell = Callable[[float, str], object]
 Recall = Callable[[str, Callable[[], Answers]], Answers]
-"""Remembers what was read under a name, or has it read."""
+"""Remembers what was read under a name, which is another for other texts, or has it read."""
 Change = RowChange | BlockChange
 ALL_FORMS: tuple[unlearning.Form, ...] = tuple(unlearning.FORMS)
 
@@ -54,6 +57,9 @@ class LanguageStudy:
 
     title: str
     digest: str
+    """sha256 of the model's weights."""
+    fingerprint: str
+    """Of the model, its words among it."""
     set_name: SetName
     examples: tuple[Example, ...]
     head: TokenHead
@@ -85,15 +91,17 @@ class LanguageStudy:
             reading = read(model, texts, before, lambda share: part(0.7 * share, "Reading"), TOP)
             return Answers.of(head, reading, lambda share: part(0.7 + 0.3 * share, "Weighing every word"))
 
-        answers = recall(set_name, lambda: answered(sentences, contexts, 0, 0.9))
         lines = prose_lines()[:: MASKED_EVERY if is_masked else 1]
-        prose = recall("prose", lambda: answered(lines, None, 0.9, 1))
+        names = f"{set_name}.{_key(*sentences, *contexts)}", f"prose.{_key(*lines)}"
+        answers = recall(names[0], lambda: answered(sentences, contexts, 0, 0.9))
+        prose = recall(names[1], lambda: answered(lines, None, 0.9, 1))
         crows = set_name == "crows-pairs"
         weights = token_weights(answers.reading, is_mean=not crows, shared=crows and is_masked)
         took = time.monotonic() - begun
         return cls(
             model.title,
             model.digest,
+            model.fingerprint,
             set_name,
             tuple(examples),
             head,
@@ -154,7 +162,7 @@ class LanguageStudy:
             raise DataError(
                 "CrowS-Pairs is meant for evaluation, so it does not decide; let StereoSet do so."
             )
-        if judge is not None and judge.digest != self.digest:
+        if judge is not None and judge.fingerprint != self.fingerprint:
             raise DataError("The set that judges was read by another model; read it by the same.")
         deciding, others = halves(self.examples)
         if not len(deciding) or not len(others):
@@ -245,8 +253,22 @@ class LanguageStudy:
         return found
 
     def _check(self, model: LanguageModel) -> None:
-        if model.digest != self.digest:
+        if model.fingerprint != self.fingerprint:
             raise DataError("The model is not the one that read this set; take the same.")
+
+
+def _key(*texts: str) -> str:
+    return content_fingerprint(*texts)[:16]
+
+
+def recipe() -> str:
+    """Digest of what decides what comes of a model and a set: how it is read, what is chosen, on which prose."""
+    chosen = (
+        VERSION, TOP, MASKED_EVERY, SHARPNESS.tolist(), block_training.PLANS, block_training.PAIRS_AT_ONCE,
+        unlearning.LADDER, unlearning.RIDGE, unlearning.MOST_RETAINED, unlearning.MIN_PAIRS, CHOSEN_PERPLEXITY,
+        MOST_PERPLEXITY, MOST_COVARIANCE,
+    )  # fmt: skip
+    return content_fingerprint(repr(chosen), *prose_lines())
 
 
 def prose_lines() -> list[str]:

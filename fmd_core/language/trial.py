@@ -21,8 +21,8 @@ NO_NUMBERS = "The model answers with values that are not numbers (NaN or infinit
 
 
 def try_model(path: Path) -> str:
-    """Open a model in a process of its own; the digest of its weights. IntakeRefusal where it does not open."""
-    return str(ask_process("fmd_core.language.trial", {"path": str(path.resolve())})["sha256"])
+    """Open a model in a process of its own; its fingerprint. IntakeRefusal where it does not open."""
+    return str(ask_process("fmd_core.language.trial", {"path": str(path.resolve())})["fingerprint"])
 
 
 def main() -> None:
@@ -33,9 +33,9 @@ def main() -> None:
 
 
 def answer(request: Request) -> dict[str, Any]:
-    """What came of opening it: a digest, or a refusal in a sentence."""
+    """What came of opening it: a fingerprint, or a refusal in a sentence."""
     try:
-        return {"passport": {"sha256": _tried(Path(request["path"]))}}
+        return {"passport": {"fingerprint": _tried(Path(request["path"]))}}
     except ModelError as error:
         return {"refusal": str(error), "converter": ""}
     except Exception as error:
@@ -51,7 +51,7 @@ def _tried(path: Path) -> str:
     model = open_language_model(path)
     if not np.isfinite(read(model, SENTENCES).features).all():
         raise ModelError(NO_NUMBERS)
-    return model.digest
+    return model.fingerprint
 
 
 if __name__ == "__main__":

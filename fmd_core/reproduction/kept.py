@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fmd_core.data import content_fingerprint
 from fmd_core.home import home_folder
 from fmd_core.running.whole_files import written_whole
 
@@ -16,17 +17,25 @@ def kept_file(name: str) -> Path:
     return home_folder() / "cells" / f"{name.replace(' ', '-')}.json"
 
 
+DIGEST = "digest"
+
+
 def read_kept(file: Path, version: int, newest: int | None = None) -> dict[str, Any] | None:
-    """What was kept, or None where nothing was, or by another `version` of measuring than that, up to the `newest`."""
+    """What was kept, or None where nothing was, it is not as it was written, or it is by another `version` of measuring
+    than that, up to the `newest`. What is older than digests has none, and is read all the same."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return dict(found) if version <= found["version"] <= (newest or version) else None
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+        digest = found.pop(DIGEST, None)
+        is_whole = digest is None or digest == content_fingerprint(json.dumps(found))
+        return found if is_whole and version <= found["version"] <= (newest or version) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def keep(file: Path, content: Mapping[str, object]) -> None:
-    """Write it whole."""
+    """Write it whole, with a digest."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    written = json.loads(json.dumps(content))  # as it will be read
+    digest = content_fingerprint(json.dumps(written))
     with written_whole(file) as part:
-        part.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        part.write_text(json.dumps({**written, DIGEST: digest}) + "\n", encoding="utf-8")

@@ -8,7 +8,6 @@ judge.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,17 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from fmd_core.data import content_fingerprint
 from fmd_core.errors import DataError, SolverError
 from fmd_core.home import home_folder
 from fmd_core.language.document import scores_document, tried_document
-from fmd_core.language.examples import SetName, read_examples
+from fmd_core.language.examples import Example, SetName, read_examples
 from fmd_core.language.head import Answers
 from fmd_core.language.kept import keep_change, kept_answers, read_change
 from fmd_core.language.opening import LanguageModel, open_language_model
-from fmd_core.language.study import Change, LanguageStudy
+from fmd_core.language.study import Change, LanguageStudy, recipe
 from fmd_core.language.unlearning import FORMS, Form
+from fmd_core.reproduction.kept import keep, read_kept
 from fmd_core.reproduction.trained_models import this_machine
-from fmd_core.running.whole_files import written_whole
+from fmd_core.running.whole_arrays import DamagedError
 
 VERSION = 1  # of what is measured: cells of another one are measured again
 DECIDES: SetName = "stereoset"
@@ -73,9 +74,11 @@ class _Bench:
 
     def __init__(self, model: LanguageModel, say: Say, may_measure: bool) -> None:
         self.model, self.say, self.may_measure = model, say, may_measure
-        self.folder = home_folder() / "language" / model.digest[:16]
+        key = content_fingerprint(model.fingerprint, recipe(), str(VERSION))[:32]
+        self.folder = home_folder() / "language" / key
         self.folder.mkdir(parents=True, exist_ok=True)
         self._studies: dict[SetName, LanguageStudy] = {}
+        self._examples: dict[SetName, tuple[Example, ...]] = {}
 
     def scores(self, name: SetName) -> Cell:
         """A set, all of it, and the part that judges as the model is."""
@@ -88,7 +91,7 @@ class _Bench:
                 "terms": [len({one.target for one in each.examples}) for each in (self.deciding, self.judging(name))],
             }  # fmt: skip
 
-        return self._cell(f"scores.{name}", f"{name}: read and scored", measure)
+        return self._cell(self._key("scores", name), f"{name}: read and scored", measure)
 
     def change(self, form: Form) -> Cell:
         """What the deciding terms choose of one form."""
@@ -101,7 +104,15 @@ class _Bench:
             keep_change(self._change_file(form), change)
             return {"strength": strength, "why_not": ""}
 
-        return self._cell(f"change.{form}", f"{FORMS[form]}: chosen by the deciding terms", measure)
+        def is_whole(cell: Cell) -> bool:
+            try:
+                return bool(cell["why_not"]) or self._changed(form) is not None
+            except DamagedError:
+                return False
+
+        return self._cell(
+            self._key(f"change.{form}"), f"{FORMS[form]}: chosen by the deciding terms", measure, is_whole
+        )
 
     def tried(self, form: Form, name: SetName) -> Cell:
         """One change on one set."""
@@ -110,7 +121,7 @@ class _Bench:
             strength = float(self.change(form)["strength"])
             return tried_document(self.judging(name).tried(form, strength, self._changed(form), self.model))
 
-        return self._cell(f"tried.{form}.{name}", f"{FORMS[form]}, judged on {name}", measure)
+        return self._cell(self._key(f"tried.{form}", name), f"{FORMS[form]}, judged on {name}", measure)
 
     @cached_property
     def deciding(self) -> LanguageStudy:
@@ -130,30 +141,43 @@ class _Bench:
             def recall(what: str, make: Callable[[], Answers]) -> Answers:
                 return kept_answers(self.folder / f"{what}.npz", make)
 
-            self._studies[name] = LanguageStudy.read(self.model, name, read_examples(name), recall=recall)
+            self._studies[name] = LanguageStudy.read(self.model, name, self.examples(name), recall=recall)
         return self._studies[name]
 
+    def examples(self, name: SetName) -> tuple[Example, ...]:
+        """Those of a set. DataError where it is not on this machine."""
+        if name not in self._examples:
+            self._examples[name] = read_examples(name)
+        return self._examples[name]
+
+    def _key(self, what: str, name: SetName = DECIDES) -> str:
+        """A name for what comes of one set under those who decide: another one for other sentences."""
+        told = [repr(one) for each in (DECIDES, name) for one in self.examples(each)]
+        return f"{what}.{name}.{content_fingerprint(*told)[:16]}"
+
     def _change_file(self, form: Form) -> Path:
-        return self.folder / f"change.{form}.safetensors"
+        return self.folder / f"{self._key(f'change.{form}')}.safetensors"
 
     def _changed(self, form: Form) -> Change:
         return read_change(self._change_file(form))
 
-    def _cell(self, name: str, what: str, measure: Callable[[], Cell]) -> Cell:
+    def _cell(
+        self,
+        name: str,
+        what: str,
+        measure: Callable[[], Cell],
+        is_whole: Callable[[Cell], bool] = lambda _: True,
+    ) -> Cell:
         """One cell, as it was kept, or measured and kept."""
         file = self.folder / f"{name}.json"
-        try:
-            found: Cell = json.loads(file.read_text(encoding="utf-8"))
-            if found["version"] == VERSION:
-                return found
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not measured yet
+        known = read_kept(file, VERSION)
+        if known is not None and is_whole(known):
+            return known
         if not self.may_measure:
             raise NotMeasuredError("it is not measured yet.")
         self.say(what)
         begun = time.process_time()
         cell = {**measure(), "version": VERSION}
         cell["cpu_seconds"] = round(time.process_time() - begun, 1)
-        with written_whole(file) as part:
-            part.write_text(json.dumps(cell) + "\n", encoding="utf-8")
+        keep(file, cell)
         return cell

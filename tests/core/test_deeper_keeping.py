@@ -168,7 +168,9 @@ def test_nobody_guards_a_model_that_they_taught(study, in_turns):
     path = taught.path()
     before = replace(in_turns.network(8), taught_by={})
     as_if = fmd.Study(study.data, before, aim="sex").path()
-    assert any(not point.refusal for point in (*as_if.points[1:], *as_if.blends))  # else nothing is to be seen
+    assert any(
+        not point.refusal for point in (*as_if.points[1:], *as_if.blends)
+    )  # else nothing is to be seen
     assert path.suggested is path.original
     said = {point.refusal for point in (*path.points, *path.blends) if point.result.strength}
     assert said == {"validation people taught this model, so they cannot judge a change of it"}

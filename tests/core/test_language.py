@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_a_missing_package_or_model_is_a_sentence(monkeypatch, tmp_path):
 def test_a_model_that_is_brought_is_opened_in_a_process_with_limits_first(folders, models, tmp_path):
     from fmd_core.language import trial
 
-    assert trial.try_model(folders["llama"]) == models["llama"].digest
+    assert trial.try_model(folders["llama"]) == models["llama"].fingerprint
     with pytest.raises(ModelError, match="'evil', which is not opened"):
         trial.try_model(tiny.folder(tmp_path / "evil", model_type="evil"))
 
@@ -167,6 +168,60 @@ def test_a_masked_reading_hides_one_word_at_a_time(models):
         with torch.inference_mode():
             logits = model.network(input_ids=torch.tensor([hidden])).logits[0, at].log_softmax(-1)
         assert found[at - 1] == pytest.approx(float(logits[ids[at]]), abs=1e-5)
+
+
+def test_two_texts_are_told_apart_as_the_library_tells_them(models):
+    """BERT was taught with a type for each of two texts; what its own tokenizer gives is what it must be given."""
+    import torch
+    from transformers import BertTokenizer
+
+    model, context, sentence = models["bert"], "they is loud .", "the nurse was kind ."
+    reading = read(model, [sentence, "the boss was rude"], [context, ""])
+    found = Answers.of(TokenHead.of(model), reading).log_probabilities()
+    marks = {f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "mask", "pad", "unk")}
+    words = BertTokenizer(tokenizer_object=model.tokenizer, **marks)
+    given = words(context, sentence, return_tensors="pt")
+    assert set(given["token_type_ids"][0].tolist()) == {0, 1}
+    own = [at for at, text in enumerate(given.sequence_ids(0)) if text == 1]
+    for place, at in enumerate(own):
+        hidden = given["input_ids"].clone()
+        hidden[0, at] = model.special
+        with torch.inference_mode():
+            logits = model.network(**(dict(given) | {"input_ids": hidden})).logits[0, at].log_softmax(-1)
+        assert found[place] == pytest.approx(float(logits[given["input_ids"][0, at]]), abs=1e-5)
+    from transformers import FillMaskPipeline
+
+    (best,) = FillMaskPipeline(model.network, words)("the boss was [MASK]", targets=["rude"])
+    assert np.exp(found[reading.span(1)][3]) == pytest.approx(best["score"], abs=1e-6)
+
+
+def test_a_network_that_knows_no_two_texts_is_told_of_none(models):
+    model = models["bert"]
+    assert model.tells_texts_apart
+    assert not models["llama"].tells_texts_apart
+    one = replace(
+        model, network=SimpleNamespace(config=SimpleNamespace(model_type="bert", type_vocab_size=1))
+    )
+    assert not one.tells_texts_apart
+    roberta = replace(
+        model, network=SimpleNamespace(config=SimpleNamespace(model_type="roberta", type_vocab_size=2))
+    )
+    assert not roberta.tells_texts_apart
+
+
+def test_the_same_weights_with_other_words_are_another_model(models, folders, tmp_path):
+    model = models["llama"]
+    other = tiny.folder(tmp_path / "other")
+    told = json.loads((other / "tokenizer.json").read_text())
+    ids = told["model"]["vocab"]
+    ids["kind"], ids["rude"] = ids["rude"], ids["kind"]
+    (other / "tokenizer.json").write_text(json.dumps(told))
+    opened = opening.open_language_model(other)
+    assert opened.digest == model.digest
+    assert opened.fingerprint != model.fingerprint
+    assert opening.open_language_model(folders["llama"]).fingerprint == model.fingerprint
+    described = tiny.folder(tmp_path / "described", rms_norm_eps=0.5)
+    assert opening.open_language_model(described).fingerprint != model.fingerprint
 
 
 def test_after_a_context_only_the_sentence_counts(models):
@@ -589,3 +644,12 @@ def test_a_damaged_reading_is_read_again(studied, tmp_path, content):
     assert kept_answers(path, lambda: studied.answers) is studied.answers
     again = kept_answers(path, None)
     np.testing.assert_array_equal(again.logits, studied.answers.logits)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 3 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 3)
+    path.write_bytes(bytes(whole))
+    assert kept_answers(path, lambda: studied.answers) is studied.answers
+    odd = replace(
+        studied.answers, logits=np.where(studied.answers.logits < -2, np.nan, studied.answers.logits)
+    )
+    kept_answers(tmp_path / "odd.npz", lambda: odd)
+    assert kept_answers(tmp_path / "odd.npz", lambda: studied.answers) is studied.answers

@@ -46,7 +46,7 @@ def test_what_is_kept_is_not_measured_again_and_what_is_lost_is(made):
     again = language_study.study_language(model, said.append)
     assert said == []
     assert {**again, "date": ""} == {**first, "date": ""}
-    next((place / "home/language").rglob("tried.block.stereoset.json")).write_text("half")
+    next((place / "home/language").rglob("tried.block.stereoset.*.json")).write_text("half")
     without = language_study.study_language(model, said.append, measure=False)
     assert "block.stereoset" not in without["tried"]
     assert said.pop() == "the last block, trained on stereoset was skipped: it is not measured yet."
@@ -55,6 +55,54 @@ def test_what_is_kept_is_not_measured_again_and_what_is_lost_is(made):
         back = language_study.study_language(model, said.append)
     assert len(said) == 1
     assert back["tried"]["block.stereoset"]["moved"] == first["tried"]["block.stereoset"]["moved"]
+
+
+def test_a_cell_or_a_change_that_is_not_as_it_was_is_made_again(made):
+    model, place, first, _, patch = made
+    file = next((place / "home/language").rglob("scores.crows-pairs.*.json"))
+    whole = file.read_text()
+    figure = json.dumps(first["scores"]["crows-pairs"]["all"]["perplexity"])
+    assert figure in whole
+    file.write_text(whole.replace(figure, "1.0"))
+    said = []
+    again = language_study.study_language(model, said.append)
+    assert said == ["crows-pairs: read and scored"]
+    assert again["scores"]["crows-pairs"]["all"] == first["scores"]["crows-pairs"]["all"]
+    change = next((place / "home/language").rglob("change.rows.*.safetensors"))
+    content = bytearray(change.read_bytes())
+    content[-4:] = bytes(4)
+    change.write_bytes(bytes(content))
+    with patch.context() as inner:
+        inner.setattr("fmd_core.reproduction.language_study.LanguageStudy.tried", None)  # they are kept
+        language_study.study_language(model, said.append)
+    assert said[1:] == ["rows of the last layer, solved: chosen by the deciding terms"]
+
+
+@pytest.mark.parametrize("other", ["words", "sentences", "recipe", "prose"])
+def test_other_words_sentences_or_steps_have_cells_of_their_own(made, tmp_path, other):
+    """With the same weights: what they came to would else be told of these."""
+    patch = made[-1]
+    model = tiny.folder(tmp_path / "model")
+    with patch.context() as inner:
+        if other == "words":
+            file = model / "tokenizer.json"
+            file.write_text(
+                file.read_text().replace('"kind": 8', '"Kind": 8').replace('"kind":8', '"Kind":8')
+            )
+        elif other == "sentences":
+            inner.setenv("FMD_DATA_DIR", str(tiny.data_folder(tmp_path / "data")))
+            crows = tmp_path / "data/text/crows_pairs/crows_pairs_anonymized.csv"
+            crows.write_text(crows.read_text().replace("was rude", "was loud"))
+        elif other == "recipe":
+            inner.setattr(study, "VERSION", study.VERSION + 1)
+        else:
+            inner.setattr(study, "prose_lines", lambda: ["the monk was calm ."])
+        found = language_study.study_language(str(model), measure=False)
+    kept = set(found["scores"])
+    assert kept == ({"stereoset", "stereoset-next"} if other == "sentences" else set())
+    assert set(
+        language_study.study_language(str(tiny.folder(tmp_path / "same")), measure=False)["scores"]
+    ) == set(language_study.SETS)
 
 
 def test_the_tables_take_their_place_in_the_page_and_leave_its_words(made, tmp_path):

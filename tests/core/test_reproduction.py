@@ -235,7 +235,11 @@ def test_cells_are_kept_and_read_again():
     kept = cell(0, row(ORIGINAL, 0.5))
     keep_cell(kept)
     assert read_cell("hats", 0, "simple") == kept
-    kept.file.write_text(json.dumps({**json.loads(kept.file.read_text()), "version": cells.VERSION + 1}))
+    told = json.loads(kept.file.read_text())
+    digest = told.pop("digest")
+    kept.file.write_text(json.dumps({**told, "seconds": -1.0, "digest": digest}))
+    assert read_cell("hats", 0, "simple") is None  # somebody else's figure
+    kept.file.write_text(json.dumps({**told, "version": cells.VERSION + 1}))
     assert read_cell("hats", 0, "simple") is None  # measured in another way
     kept.file.write_text('{"version"')
     assert read_cell("hats", 0, "simple") is None

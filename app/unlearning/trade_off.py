@@ -43,7 +43,7 @@ _RING_JS = (
     + """
 export default function ({ data, parentElement }) {
   const ring = parentElement.querySelector('.fmd-ring');
-  return follow(data.slider, (stop) => {
+  return follow(parentElement, data.slider, (stop) => {
     const place = data.places[stop];
     if (!place) return false;
     [ring.style.left, ring.style.top] = place;

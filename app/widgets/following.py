@@ -6,7 +6,8 @@ dragged. It is a function of the stop alone, so that both ways show the same.
 """
 
 FOLLOW_JS = """
-const follow = (key, tell) => {  // key of the container with the slider; the returned function ends it
+const follow = (root, key, tell) => {  // key of the container with the slider; the returned function ends it
+  root.fmdEndsFollowing?.();
   let told;
   const look = () => {
     const thumb = document.querySelector(`.st-key-${key} input[type=range]`);
@@ -16,7 +17,9 @@ const follow = (key, tell) => {  // key of the container with the slider; the re
   const watcher = new MutationObserver(look);
   watcher.observe(document.body, { subtree: true, attributes: true, attributeFilter: ['aria-valuetext'] });
   look();
-  return () => watcher.disconnect();
+  return root.fmdEndsFollowing = () => watcher.disconnect();  // of this call: a later one may follow by then
 };
 """
-"""`tell` is given the slider's stop in its own words, and answers whether it knows that one."""
+"""`tell` is given the slider's stop in its own words, and answers whether it knows that one. `root` is the element that
+follows: Streamlit calls a component again whenever its data change, and calls what that returned only when it is taken
+off the page, so that one element would follow twice, once with what was known before."""

@@ -79,7 +79,8 @@ const draw = (root, data, wide) => {
 };
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector('.pairs');
-  const seen = new ResizeObserver(([{ contentRect }]) => {
+  root.seen?.disconnect();  // with what was drawn before: Streamlit ends nothing when the data change
+  const seen = root.seen = new ResizeObserver(([{ contentRect }]) => {
     const wide = Math.floor(contentRect.width);
     if (wide && wide !== root.wide) draw(root, data, root.wide = wide);
   });

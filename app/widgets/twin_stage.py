@@ -76,7 +76,7 @@ export default function ({ data, parentElement }) {
   const [summary, kind] = parentElement.querySelectorAll('.told *');
   kind.textContent = data.kind;
   stage.truths = data.truths;
-  return follow(data.slider, (stop) => {
+  return follow(parentElement, data.slider, (stop) => {
     const now = data.stops[stop];
     if (!now) return false;
     stage.said = now.said;

@@ -41,9 +41,11 @@ class KeptPictures:
         if not isinstance(read, np.ndarray) or read.dtype != np.uint8 or read.ndim != 4 or not len(read):
             return read
         with self._lock:
-            if self._held.shape[1:] != read.shape[1:]:
+            if not self._held.shape[1]:  # the first ones say how large they are
                 room = min(len(self._rows), self._limit // read[0].nbytes)
                 self._held = np.empty((room, *read.shape[1:]), "uint8")  # taken page by page, as it is filled
+        if self._held.shape[1:] != read.shape[1:]:
+            return read
         fits = places < len(self._held)
         self._held[places[fits]] = read[fits]
         self._known[places[fits]] = True  # after the pictures: another thread may look

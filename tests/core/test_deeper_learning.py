@@ -11,7 +11,7 @@ import fmd_core as fmd
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.unlearn.deeper import material, objectives
 from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material
-from fmd_core.unlearn.deeper.training import DECAY, DeeperSettings, Learner
+from fmd_core.unlearn.deeper.training import DECAY, LEARNING_RATE, DeeperSettings, Learner
 
 DRAWS = 40  # batches: of a share the error is below one point
 
@@ -122,10 +122,18 @@ def test_means_of_batch_normalisation_stay_and_what_is_drawn_is_not_mirrored(mon
 
 
 @pytest.mark.parametrize("improve", ["groups", "twins"])
-def test_the_rate_falls_to_nothing(hired, improve):
-    taught = learner(hired, improve=improve, kept=(6,))
-    standing, stood = taught.standing, []
-    taught.standing = lambda: stood.append(standing()) or stood[0]
+def test_the_rate_falls_to_nothing_as_a_cosine_does(hired, improve):
+    taught, rates = learner(hired, improve=improve, kept=(3, 6)), []
+    standing = taught.standing
+
+    def noted():
+        found = standing()
+        (group,), take = found.optimiser.param_groups, found.take
+        found.take = lambda loss: (rates.append(group["lr"]), take(loss), rates.append(group["lr"]))
+        return found
+
+    taught.standing = noted
     taught.run()
-    (group,) = stood[0].optimiser.param_groups
-    assert group["lr"] == pytest.approx(0, abs=1e-9)
+    expected = LEARNING_RATE * (1 + np.cos(np.pi * np.arange(7) / 6)) / 2
+    np.testing.assert_allclose(rates[::2], expected[:-1])
+    np.testing.assert_allclose(rates[1::2], expected[1:], atol=1e-12)

@@ -11,7 +11,7 @@ import pytest
 import fmd_core as fmd
 from fmd_core.study import deeper
 from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
-from fmd_core.unlearn.deeper import checkpoints, training
+from fmd_core.unlearn.deeper import checkpoints, objectives, training
 from fmd_core.unlearn.deeper.material import BATCH, Material, scratch
 from fmd_core.unlearn.deeper.training import DeeperSettings, averaged, checkpoints_of, train_deeper
 
@@ -100,6 +100,11 @@ def test_the_recipe_is_the_one_that_the_page_tells_and_no_other_ones_points_are_
     assert told in page
     assert (training.LEARNING_RATE, whole.drawn_by_group) == (1e-3, 1.0)
     assert DeeperSettings(improve="worst group").drawn_by_group == 0.5
+    assert f"about the last {round(1 / (1 - training.DECAY))} steps" in page
+    assert (objectives.CLOSENESS, "ten times the squared distance" in page) == (10.0, True)
+    above = DeeperSettings("last block", "twins").steps, objectives.AGREEMENT
+    assert f"**pool, {above[0][0]} steps, one kept point, agreement {above[1]:g}**" in page
+    assert f"| last block, {DeeperSettings('last block').steps[-1]} steps, blond" in page
     data, model = hired
     settings = DeeperSettings("whole network", "groups", kept=KEPT)
     with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 """Pictures that are decoded once for all epochs: the same ones, as many as fit."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,35 @@ def test_what_is_no_picture_is_not_kept():
     kept = KeptPictures(read, ROWS)
     assert kept(ROWS).shape == kept(ROWS).shape == (30, 3)
     assert asked == [30, 30]
+
+
+def test_pictures_of_another_size_take_nobody_elses_place():
+    """As where a reader gives pictures as large as they are."""
+
+    def read(rows):
+        side = 4 if rows.max() < 25 else 6
+        return np.full((len(rows), side, side, 3), rows[:, None, None, None], "uint8")
+
+    kept, small, large = KeptPictures(read, ROWS), ROWS[:15], ROWS[15:]
+    for _ in range(2):
+        for rows in (small, large):
+            np.testing.assert_array_equal(kept(rows), read(rows))
+
+
+def test_several_read_at_once(source):
+    """Whoever comes first keeps: nobody is given a picture that another one has not finished keeping."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        kept, meet = KeptPictures(source.read, ROWS), threading.Barrier(4, timeout=10)
+
+        def read(rows, kept=kept, meet=meet):
+            meet.wait()
+            return np.array_equal(kept(rows), PICTURES[rows])
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(read, [rng.permutation(ROWS) for _ in range(4)]))
 
 
 def test_a_picture_is_the_callers_own(source):

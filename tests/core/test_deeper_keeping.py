@@ -207,3 +207,49 @@ def test_who_taught_the_model_under_review_takes_no_turn_as_a_judge(study):
     assert not take_turns(again, "sex", "groups")
     assert asked(again, "external", "sex")[0].why_not
     assert not asked(again, "validation", "sex")[0].why_not
+
+
+# --- groups of one or two people
+
+
+@pytest.fixture(scope="module")
+def with_few(study):
+    """The same with one hired woman in each of two parts, and none in the others."""
+    data = study.data
+    women = np.flatnonzero((data.target.codes == 1) & (data.attribute("sex").codes == 0))
+    keep = np.setdiff1d(np.arange(len(data)), women[2:])
+    frame = pd.DataFrame(
+        {
+            "sex": np.array(data.attribute("sex").levels)[data.attribute("sex").codes[keep]],
+            "x": data.source.read(keep)[:, -1].astype(float).round(3),
+            "hired": np.array(data.target.levels)[data.target.codes[keep]],
+        }
+    )
+    few = fmd.table(frame, target="hired", protected=["sex"])
+    return (
+        few,
+        np.flatnonzero(np.isin(keep, women[:2])),
+        fmd.train_classifier(few, architecture="mlp", epochs=1),
+    )
+
+
+@pytest.mark.parametrize(
+    "where", [("train", "validation"), ("external", "test"), ("validation", "validation")]
+)
+@pytest.mark.parametrize("improve", ["groups", "worst group", "opportunity", "parity"])
+def test_of_groups_of_one_or_two_nothing_is_said_however_far_it_goes(with_few, where, improve):
+    """All draws by group, and the end of the way."""
+    data, rows, model = with_few
+    split = data.split.copy()
+    split[rows] = where
+    few = fmd.Study(replace(data, split=split), model, aim="sex")
+    found = deepen(few, "sex", DeeperSettings("last layer", improve, emphasis=1.0, kept=(3,)), tolerance=1.0)
+    assert found.path.least <= 2
+    end = found.path.points[-1]
+    for of in (end.figures, found.judged(end), found.judged()):
+        assert all(np.isfinite(of.balanced) and 0 <= group.value <= 1 for group in of.groups)
+        assert of.worst.n >= 30
+        assert of.decisive is not None
+        assert of.decisive.n >= 10
+        for gap in (of.opportunity, of.parity):
+            assert gap is None or gap.people >= 10

@@ -125,6 +125,7 @@ class TinyClassifier:
     fingerprint: str = "tiny"
     n_parameters: int = 18
     outputs: None = None
+    taught_by: dict = field(default_factory=dict)
 
     @property
     def encoder(self) -> TinyClassifier:

@@ -236,7 +236,7 @@ def with_few(study):
 @pytest.mark.parametrize(
     "where", [("train", "validation"), ("external", "test"), ("validation", "validation")]
 )
-@pytest.mark.parametrize("improve", ["groups", "worst group", "opportunity", "parity"])
+@pytest.mark.parametrize("improve", ["groups", "opportunity"])
 def test_of_groups_of_one_or_two_nothing_is_said_however_far_it_goes(with_few, where, improve):
     """All draws by group, and the end of the way."""
     data, rows, model = with_few

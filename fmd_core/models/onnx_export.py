@@ -17,6 +17,7 @@ from fmd_core.heads.linear import LinearHead
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import find_architecture
 from fmd_core.models.classifier import Classifier
+from fmd_core.models.taught import IN_ONNX, as_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,6 +50,17 @@ def save_onnx(classifier: Classifier, path: Path) -> None:
             whole_network(classifier), (inputs,), str(path), dynamo=False, opset_version=OPSET,
             input_names=["inputs"], output_names=["logits"], dynamic_axes=names,
         )  # fmt: skip
+    if classifier.taught_by:
+        _say_who_taught(classifier, path)
+
+
+def _say_who_taught(classifier: Classifier, path: Path) -> None:
+    """Into the file's properties, where programs that do not know them leave them alone."""
+    import onnx
+
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {IN_ONNX: as_text(classifier.taught_by)})
+    onnx.save(model, str(path))
 
 
 def whole_network(classifier: Classifier) -> nn.Module:

@@ -21,6 +21,10 @@ Taught = Mapping[str, tuple[Split, ...]]
 """Parts of data whose people taught, by `AttributeDataset.parts_fingerprint`."""
 SOMEBODY = ""
 """In place of that fingerprint, where nobody knows any more whose parts they are."""
+IN_ONNX = "fmd.taught_by"
+"""Its name among the properties of an ONNX file."""
+LONGEST = 10_000
+"""Letters that a file may take to say it."""
 _KEY = re.compile(r"(?:[0-9a-f]{64})?")
 _DAMAGED: Taught = {SOMEBODY: ("external", "validation")}
 
@@ -54,6 +58,8 @@ def known_taught(text: str) -> Taught:
     """What a file says. What cannot be read is taken for everybody who decides: somebody has taught."""
     if not text:
         return {}
+    if len(text) > LONGEST:
+        return _DAMAGED
     try:
         found = msgspec.json.decode(text, type=dict[str, tuple[Split, ...]])
     except msgspec.MsgspecError:

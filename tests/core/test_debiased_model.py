@@ -1,6 +1,7 @@
 """A debiased model outside FMD Studio: the lines of docs/debiased_model.md, and ONNX."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import fmd_core as fmd
 from fmd_core import ModelError
 from fmd_core.models.architectures import build_encoder
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.files import save_classifier
+from fmd_core.models.files import load_classifier, save_classifier
+from fmd_core.models.intake.intake import open_weights
 from fmd_core.models.mixture import mixed_network, why_not_mixed
 from fmd_core.models.onnx_export import save_onnx, whole_network, why_no_onnx
 from fmd_core.models.preprocess import Preprocess
@@ -73,6 +75,16 @@ def test_onnx_answers_as_the_network_does(name, tmp_path):
     np.testing.assert_allclose(
         chances(logits), network.head.probabilities(network.encode([inputs])), atol=1e-5
     )
+
+
+def test_an_onnx_file_says_who_taught_it(tmp_path):
+    pytest.importorskip("onnxruntime")
+    said = {"a" * 64: ("train", "validation")}
+    for taught_by in (said, {}):
+        network = replace(mixed("mlp")[0], taught_by=taught_by)
+        save_onnx(network, tmp_path / "model.onnx")
+        open_weights(tmp_path / "model.onnx", n_inputs=COLUMNS, out=tmp_path / "brought.safetensors")
+        assert load_classifier(tmp_path / "brought.safetensors").taught_by == taught_by
 
 
 def test_what_cannot_become_one_file_is_refused_before_anything_is_trained(monkeypatch):

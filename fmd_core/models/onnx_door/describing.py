@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmd_core.models.taught import IN_ONNX
+from fmd_core.models.taught import LONGEST as MOST_TAUGHT
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
@@ -29,6 +32,7 @@ def description(model: ModelProto, cut: Cut, inputs: list[dict[str, Any]]) -> di
         "n_nodes": len(model.graph.node),
         "opset": opset,
         "producer": "".join(c for c in model.producer_name if c.isprintable())[:40],
+        "taught_by": next((p.value[: 1 + MOST_TAUGHT] for p in model.metadata_props if p.key == IN_ONNX), ""),
         "quantised": any(
             "Quantize" in n.op_type or n.op_type.startswith("QLinear") for n in model.graph.node
         ),

@@ -24,6 +24,7 @@ from fmd_core.models.intake.state_dicts import make_head
 from fmd_core.models.onnx_door.encoder import Feed, Layout, OnnxEncoder, Spec
 from fmd_core.models.onnx_door.session import runner_of
 from fmd_core.models.preprocess import Preprocess
+from fmd_core.models.taught import known_taught
 from fmd_core.text import letters_alone, short_name
 
 DAMPING = 1e-3
@@ -53,7 +54,10 @@ def read(request: Request) -> Found:
         raise Refused(_unreadable(feeds), "")
     head, how = _head(weight, bias, told, request)
     encoder = OnnxEncoder(data, spec, preprocess)
-    classifier = Classifier(spec.title, {}, head, DAMPING, preprocess, own_encoder=encoder)
+    taught_by = known_taught(told["taught_by"])
+    classifier = Classifier(
+        spec.title, {}, head, DAMPING, preprocess, own_encoder=encoder, taught_by=taught_by
+    )
     checks = [
         f"{told['n_nodes']:,} steps of ONNX (version {told['opset']} of its operators), none of which repeats itself "
         "or reads another file.",

@@ -52,7 +52,8 @@ class LanguageModel:
 
     title: str
     kind: Kind
-    network: nn.Module
+    network: Any
+    """Of the library transformers, a torch module."""
     tokenizer: Any
     """Of the library tokenizers."""
     special: int

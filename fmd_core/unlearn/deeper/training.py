@@ -43,7 +43,8 @@ EMPHASIS: dict[Improve, float] = {
 """lambda, how much of the draws groups share evenly. `docs/deeper_tried.md` says who chose it."""
 RATES = {"groups": 1e-3, "twins": 5e-3}
 WHOLE_RATES = {"groups": 1e-3, "twins": 1e-3}
-"""Learning rates at the beginning; they fall to 0 as a cosine does. Few layers take larger steps than a whole network."""
+"""Learning rates at the beginning; they fall to 0 as a cosine does. Few layers take larger steps than a whole network
+does."""
 DECAY = 0.98  # of the running mean of the weights
 
 

@@ -11,7 +11,7 @@ import fmd_core as fmd
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.unlearn.deeper import material, objectives
 from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material
-from fmd_core.unlearn.deeper.training import DECAY, LEARNING_RATE, DeeperSettings, Learner
+from fmd_core.unlearn.deeper.training import DECAY, DeeperSettings, Learner
 
 DRAWS = 40  # batches: of a share the error is below one point
 
@@ -134,6 +134,6 @@ def test_the_rate_falls_to_nothing_as_a_cosine_does(hired, improve):
 
     taught.standing = noted
     taught.run()
-    expected = LEARNING_RATE * (1 + np.cos(np.pi * np.arange(7) / 6)) / 2
+    expected = taught.settings.rate * (1 + np.cos(np.pi * np.arange(7) / 6)) / 2
     np.testing.assert_allclose(rates[::2], expected[:-1])
     np.testing.assert_allclose(rates[1::2], expected[1:], atol=1e-12)

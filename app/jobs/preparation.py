@@ -12,7 +12,7 @@ from app.jobs import job_panel
 from app.jobs.durations import Size
 from app.jobs.job import Progress
 from app.jobs.registry import REGISTRY
-from app.record.review import Aim, Asked, Review
+from app.record.review import Aim, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
 from app.session import memory, state
@@ -89,7 +89,7 @@ def require_in_force(variant: Variant | None) -> None:
         require_path(*variant.sweep)
 
 
-def require_scores(review: Review, asked: Asked) -> None:
+def require_scores(review: Review, asked: Aim) -> None:
     """The same for the influence of every training sample."""
     if cache.are_scored(review, asked):
         return

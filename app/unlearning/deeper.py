@@ -102,7 +102,7 @@ def _what_improves(review: Review, change: Change) -> Improve:
         "What should improve", tuple(aims), format_func=lambda name: aims[name].title, key="deeper_improve",
         persist_state="session", help=glossary.tip("Every group counted alike", "Twin"),
     )  # fmt: skip
-    worst = cache.served_worst(review, attribute) if improve == "worst group" else None
+    worst = cache.worst_served(review, attribute) if improve == "worst group" else None
     whom = in_the_data_s_words(improve, data, attribute, worst)
     note = "" if change == "threshold" else aims[improve].note
     said = " ".join(filter(None, (note, f"Here: {whom}." if whom else "")))

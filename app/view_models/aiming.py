@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
@@ -13,11 +13,12 @@ from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
 from fmd_core.study.aim import Aim, aim_of, includes
 
-AIMED: dict[Measure, str] = {
+AIMED: dict[Blame, str] = {
     "counterfactual": "twins by {} are answered alike",
     "demographic parity": "an answer is given equally often, by {}",
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
     "predictive equality": "a false answer is given equally often, by {}",
+    "worst group": "whoever is served worst, by {}, is answered right more often",
 }
 REACHED = {
     Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",

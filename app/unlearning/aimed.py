@@ -54,7 +54,7 @@ def propose(aim: Aim) -> None:
     """A sentence and a button where something else is worst than what is aimed at."""
     found = verdict()
     better = aiming.better_aim(found, aim)
-    if better is None:
+    if better is None or aiming.is_of_same_people(found.worst, goal(aim)):
         return
     with st.container(border=True):
         st.write(components.plain(aiming.proposal(found, cache.dataset(state.review()), aim)))

@@ -41,6 +41,17 @@ def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
     return None if better is None or includes(aim, better) else better
 
 
+def is_of_same_people(worst: Finding | None, goal: Goal | None) -> bool:
+    """Whether the worst finding is that people of one true class fare worse in one group, and what is aimed at is that
+    very group: then nothing else is worst."""
+    if worst is None or goal is None or not (worst.members and goal.members and worst.answer):
+        return False
+    group = {member.level for member in goal.members[0] if member.column not in goal.attributes}
+    shared = {member.level for member in goal.members[0] if member.column in goal.attributes}
+    is_truth = worst.family in (Family.EQUAL_TRUTH, Family.SERVICE) and goal.family is Family.SERVICE
+    return is_truth and group == {worst.answer} and shared == {member.level for member in worst.members[0]}
+
+
 def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
     """Why to aim at something else; '' where `aim` is what the worst finding asks for."""
     better = better_aim(verdict, aim)

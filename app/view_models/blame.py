@@ -96,9 +96,9 @@ def served_worst(data: AttributeDataset, attribute: str, group: ServedGroup | No
     rate = group.accuracy
     few = figures.counted(unsaid, "group")
     told = (
-        f"By {attribute_name(data, attribute)} that is {group.who}: right for {figures.percent(rate.value or 0)} of "
-        f"{figures.count(rate.n)} external and validation {figures.many(data.unit)}, who choose "
-        f"({figures.interval(rate)}). Test {figures.many(data.unit)} have no say in it."
+        f"By {attribute_name(data, attribute)} that is {group.who}: right for {figures.percent(rate.value or 0)} "
+        f"({figures.interval(rate)}) of {figures.count(rate.n)} external and validation {figures.many(data.unit)}, who "
+        f"choose. Test {figures.many(data.unit)} have no say in it."
     )
     more = (
         f" {few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said."

@@ -86,8 +86,8 @@ def debias(
     limits : from where on a difference counts in the verdict on what was chosen.
     progress : is told the share that is done, 0 to 1, and may raise to stop.
 
-    Raises DataError for an unknown change or aim, and where all groups are too small to say which is served worst, which
-    is what "worst group" is judged by; ModelError for a network that could not be mixed with its original,
+    Raises DataError for an unknown change or aim, and where all groups are too small to say which is served worst,
+    which "worst group" is judged by; ModelError for a network that could not be mixed with its original,
     both before anything is trained, and what `train_deeper` raises. The original is never changed.
     """
     begun = time.perf_counter()

@@ -157,8 +157,8 @@ def test_every_question_names_its_people():
     said = blame.sentence(data, Aim(("male",), "worst group"), 13, group)
     assert said == (
         "Harmful means here: it teaches the model to miss blond men, who are served worst: it is right for 19.0 % of "
-        "36 external and validation digits (10.0 to 35.0). Scored by the loss of 13 of them, set aside to decide the fix. "
-        "They are few: check these scores, below, before you rely on them."
+        "36 external and validation digits (10.0 to 35.0). Scored by the loss of 13 of them, set aside to decide the "
+        "fix. They are few: check these scores, below, before you rely on them."
     )
     assert "They are few" not in blame.sentence(data, Aim(("male",), "worst group"), 30, group)
 

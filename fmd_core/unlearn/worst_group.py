@@ -22,7 +22,7 @@ from fmd_core.unlearn.objective import ANCHOR
 
 TILT = 2.0  # t at strength 1; validation people of CelebA are served best, at a point of accuracy, by t = 6
 MOST_STEPS = 2_000
-ENOUGH = 1e-6  # share of the loss by which a step must gain: a smaller one moved no suggestion, and costs three times more
+ENOUGH = 1e-6  # share of the loss that a step must gain: smaller ones moved no suggestion, and cost three times as much
 
 
 def is_worst_group(bias: BiasFunction) -> bool:

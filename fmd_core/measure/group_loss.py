@@ -20,7 +20,6 @@ from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.served_groups import ServedGroup, served_groups
 from fmd_core.showing import one_line
 
-
 FEWEST_GROUPS = 2  # that are large enough, so that one of them can be the worst
 
 

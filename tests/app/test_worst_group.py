@@ -20,7 +20,9 @@ REVIEW, AIM = Review(), Aim(("paper",), "worst group")
 
 def text(test):
     parts = (*test.caption, *test.markdown, *test.info, *test.error)
-    return " ".join([*(str(part.value) for part in parts), *(e.proto.body for e in test.get("html"))]).replace("\\", "")
+    return " ".join(
+        [*(str(part.value) for part in parts), *(e.proto.body for e in test.get("html"))]
+    ).replace("\\", "")
 
 
 def test_it_is_chosen_on_the_page_and_said_everywhere(open_page):

@@ -135,7 +135,7 @@ def require_path(review: Review, aim: Aim, strategy: str, k: int) -> None:
 
     _have_done(
         f"solve {review} {aim} {strategy} {k}",
-        f"Trying every strength against {aim.words}",
+        f"Trying every strength {aim.purpose}",
         "Trying every strength",
         lambda told: cache.warm_path(review, aim, strategy, k, told),
         "Every strength is solved once; then the slider moves at once.",

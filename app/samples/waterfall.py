@@ -47,7 +47,7 @@ def _made(review: Review, asked: Aim, k: int) -> bool:
 
     job = REGISTRY.find(state.shown_job(place))
     if job is None:
-        job = REGISTRY.start(place, f"Trying what helps against {asked.topic}", work, brief=True)
+        job = REGISTRY.start(place, f"Trying what helps {asked.purpose}", work, brief=True)
         state.show_job(place, job.id)
         if not job.wait(preparation.PATIENCE_SECONDS):
             job_panel.follow(job)

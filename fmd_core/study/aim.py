@@ -40,6 +40,11 @@ class Aim:
         """'the sex bias': what training samples are asked about."""
         return self.words if self.measure == "worst group" else f"the {self.words} bias"
 
+    @property
+    def purpose(self) -> str:
+        """'against sex', 'for whoever is served worst by sex': what work is done for."""
+        return f"for {self.words}" if self.measure == "worst group" else f"against {self.words}"
+
     def __repr__(self) -> str:
         return one_line(self, self.words)
 

@@ -15,7 +15,7 @@ from fmd_core.unlearn.strategies import UnlearningInputs, UnlearningResult
 LACKS: dict[Need, tuple[Callable[[UnlearningInputs], bool], str]] = {
     "pairs": (
         lambda inputs: not all(isinstance(part, CounterfactualBias) for part in inputs.bias.parts),
-        "a bias between twins, and this is one between groups; choose another strategy",
+        "a bias between twins, and this is a gap between groups; choose another strategy",
     ),
     "curvature": (
         lambda inputs: inputs.curvature is None,

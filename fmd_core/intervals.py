@@ -72,26 +72,26 @@ class Estimate:
         )
 
 
-def rate_estimate(successes: int, n: int) -> Estimate:
-    """Share of successes with Wilson's 95 % score interval.
+def rate_estimate(successes: int, n: int, least: int = MIN_PEOPLE) -> Estimate:
+    """Share of successes with Wilson's 95 % score interval; without a value below `least` people.
 
     scipy's `binomtest` gives the same, but works out a p-value first: 2 ms for every rate.
     """
-    if n < MIN_PEOPLE:
+    if n < least:
         return Estimate.unknown(n)
     share = int(successes) / n
     low, high = wilson_interval(share, n)
     return Estimate(share, float(low), float(high), n)
 
 
-def wilson_interval(share: Array | float, n: Array | float) -> tuple[Array, Array]:
-    """Wilson's 95 % score interval of shares of `n` people (1927): low and high, in [0, 1].
+def wilson_interval(share: Array | float, n: Array | float, z: float = NORMAL_95) -> tuple[Array, Array]:
+    """Wilson's score interval of shares of `n` people (1927): low and high, in [0, 1]; of 95 % unless `z` says another.
 
     For weighted shares `n` is the effective number of people.
     """
-    share, weight = np.asarray(share, "float64"), NORMAL_95**2 / np.asarray(n, "float64")
+    share, weight = np.asarray(share, "float64"), z**2 / np.asarray(n, "float64")
     middle = (share + weight / 2) / (1 + weight)
-    reach = NORMAL_95 * np.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
+    reach = z * np.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
     return np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach)
 
 

@@ -101,6 +101,8 @@ class Strategy(Method):
     strengths are those already."""
     group_note: str = ""
     """What it does where the bias is a gap between groups; the `note` if that says it."""
+    worst_note: str = ""
+    """What it does where whoever is served worst is to be served better; the `note` if that says it."""
     strength_name: str = "strength"
     """What a strength of it is called."""
     formula: str = ""

@@ -52,10 +52,10 @@ def evidence(names: tuple[str, str]) -> None:
     for side in (first, second):
         if side.model != REVIEW.model:
             preparation.require(Review(REVIEW.data, side.model))
-    aim = state.aim()
+    about = state.attribute(), state.measure()
     with st.spinner(f"Asking both about every held-out {UNIT}"):
-        comparison = cache.side_by_side(REVIEW, first, second, aim)
-        others = cache.side_by_side_biases(REVIEW, first, second, aim)
+        comparison = cache.side_by_side(REVIEW, first, second, *about)
+        others = cache.side_by_side_biases(REVIEW, first, second, *about)
     result = BeforeAfter(cache.dataset(REVIEW), comparison, others, names)
     with top:
         lead = compare.who_gained_and_lost(comparison, result)

@@ -84,10 +84,9 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
 
 def on_test_people() -> Finding | None:
     """The bias that is scored, of those who judge it: one figure on every page."""
-    measure = ASKED.measure
-    if measure == "worst group":
+    if ASKED.measure == "worst group":
         return None
-    scanned = scan(cache.audit(REVIEW, None), state.threshold(), measure)
+    scanned = scan(cache.audit(REVIEW, None), state.threshold(), ASKED.measure)
     return next((found for found in scanned if found.attribute == attribute), None)
 
 

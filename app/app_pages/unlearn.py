@@ -17,13 +17,27 @@ from app.unlearning import (
     stage,
     trade_off,
 )
-from app.unlearning.unlearn_controls import choose_strength, choose_way, require_sweep, suggestion
+from app.unlearning.unlearn_controls import (
+    choose_strength,
+    choose_way,
+    choose_what_improves,
+    require_sweep,
+    suggestion,
+)
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError, PathPoint, UnlearningPath
 
-require_sweep()
+try:
+    require_sweep()
+except FMDError as error:  # something else can improve
+    if state.improves() != "worst group":
+        raise
+    components.header("Unlearn · against the original model", "This cannot be tried.")
+    choose_what_improves(state.review())
+    components.show_problem(error)
+    st.stop()
 
 
 @components.fragment
@@ -36,7 +50,8 @@ def conversation() -> None:
     run = learned_runs.on_stage(state.review())
     try:
         with left, st.spinner("Trying every strength"):
-            offered = st.container()
+            with (offered := st.container()):
+                choose_what_improves(state.review())
             with st.expander("Choose by hand"):
                 chosen = choose_way()
         with right, st.container(border=True, key=stage.SLIDER):

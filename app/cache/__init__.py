@@ -20,7 +20,6 @@ from app.cache.deeper import (
     deeper_seconds,
     is_deeper_known,
     learned,
-    served_worst,
 )
 from app.cache.fixes import (
     are_tried,
@@ -38,11 +37,13 @@ from app.cache.fixes import (
     try_roads,
     warm_path,
     ways,
+    worst_group_goal,
 )
 from app.cache.influences import (
     are_labels_doubted,
     are_scored,
     bridge,
+    groups_unsaid,
     is_bridged,
     known_score_check,
     known_score_checks,
@@ -133,6 +134,7 @@ __all__ = [
     "explanation",
     "features",
     "forgetting",
+    "groups_unsaid",
     "guard",
     "head",
     "heat",
@@ -173,7 +175,6 @@ __all__ = [
     "score_check",
     "scores",
     "seconds_of_methods",
-    "served_worst",
     "side_by_side",
     "side_by_side_biases",
     "so_far",
@@ -193,5 +194,6 @@ __all__ = [
     "warm_path",
     "warm_scores",
     "ways",
+    "worst_group_goal",
     "worst_served",
 ]

@@ -16,7 +16,7 @@ from fmd_core.models.taught import why_no_choice
 from fmd_core.study.debiasing import Change, JudgedBaseline, judged_baselines
 from fmd_core.study.deeper import asked, interrupted, mixture, take_turns
 from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, learned_from
-from fmd_core.unlearn.deeper.answers import Asked, Figures, GroupRate, Logits, figures_of
+from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
 from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, learning_at_once
@@ -46,12 +46,6 @@ def deeper_seconds(review: Review, attribute: str, reach: Reach, improve: Improv
         classifier(plain(review)), data, attribute, settings, besides=everybody, halves=networks,
         at_once=learning_at_once(networks),
     )  # fmt: skip
-
-
-@kept()
-def served_worst(review: Review, attribute: str) -> GroupRate | None:
-    """The group that the original answers right least often, as validation people say; None where all are small."""
-    return figures_of(*asked(study(plain(review)), "validation", attribute)).decisive
 
 
 def deeper_done(review: Review, attribute: str, settings: DeeperSettings) -> tuple[int, int]:

@@ -51,6 +51,15 @@ def path(
     return study(review).path(aim, strategy, k, tolerance, goal)
 
 
+def worst_group_goal(review: Review, attribute: str, limit: float) -> Goal | None:
+    """That whoever is served worst lags behind everybody else by no more than a limit, a share; None where nobody can
+    say who that is."""
+    try:
+        return study(review).worst_group_goal(attribute, limit)
+    except fmd.DataError:
+        return None
+
+
 def ways(review: Review, goal: Goal) -> tuple[Way, ...]:
     """Every way that might bring a finding within its limit, the cheapest first."""
     return study(review).ways(goal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fmd_core as fmd
 from app.cache.opened import study
-from app.record.review import Asked, Review
+from app.record.review import Aim, Review
 from fmd_core.data import ignore_progress
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.bias_functions import Taught
@@ -13,32 +13,32 @@ from fmd_core.study.bridging import Stop
 from fmd_core.study.steps import Progress
 
 
-def scores(review: Review, asked: Asked, progress: Progress = ignore_progress) -> fmd.InfluenceScores:
+def scores(review: Review, asked: Aim, progress: Progress = ignore_progress) -> fmd.InfluenceScores:
     """Influence of every training sample on the bias of the original model."""
     return study(review).scores(asked, progress)
 
 
-def are_scored(review: Review, asked: Asked) -> bool:
+def are_scored(review: Review, asked: Aim) -> bool:
     """Whether `scores` cost nothing."""
     return study(review).are_scored(asked)
 
 
-def score_check(review: Review, asked: Asked, k: int, progress: Progress = ignore_progress) -> fmd.ScoreCheck:
+def score_check(review: Review, asked: Aim, k: int, progress: Progress = ignore_progress) -> fmd.ScoreCheck:
     """What leaving out the top `k` really does, beside the scores; `progress` may raise to stop."""
     return study(review).score_check(asked, k=k, progress=progress)
 
 
-def known_score_check(review: Review, asked: Asked, k: int) -> fmd.ScoreCheck | None:
+def known_score_check(review: Review, asked: Aim, k: int) -> fmd.ScoreCheck | None:
     """The same where somebody has asked for it before, else None."""
     return study(review).known_score_check(asked, k=k)
 
 
-def known_score_checks(review: Review, asked: Asked) -> tuple[fmd.ScoreCheck, ...]:
+def known_score_checks(review: Review, asked: Aim) -> tuple[fmd.ScoreCheck, ...]:
     """Every check of these scores that somebody has asked for, the smallest K first."""
     return study(review).known_score_checks(asked)
 
 
-def measured_effect(review: Review, asked: Asked, position: int) -> float:
+def measured_effect(review: Review, asked: Aim, position: int) -> float:
     """Change of the bias on external samples when one training sample is left out of an exact refit."""
     return study(review).measured_effect(asked, position=position)
 
@@ -53,21 +53,30 @@ def are_labels_doubted(review: Review) -> bool:
     return study(review).are_labels_doubted()
 
 
-def taught(review: Review, asked: Asked) -> Taught:
+def taught(review: Review, asked: Aim) -> Taught:
     """What training samples are scored by, on external people."""
     return study(review).taught("external", asked)
 
 
-def worst_served(review: Review, attribute: str) -> ServedGroup:
-    """Whom the original model serves worst of all groups of class and level, as test people say."""
-    return study(review).worst_served(attribute)
+def worst_served(review: Review, attribute: str) -> ServedGroup | None:
+    """Whom the original model serves worst of all groups of class and level, as those who choose say; None where all
+    are small."""
+    try:
+        return study(review).worst_served(attribute)
+    except fmd.DataError:
+        return None
 
 
-def bridge(review: Review, asked: Asked, k: int, progress: Progress = ignore_progress) -> tuple[Stop, ...]:
+def groups_unsaid(review: Review, attribute: str) -> int:
+    """Of how many groups nobody can say whether they are served worse: too few of those who choose belong to them."""
+    return study(review).groups_unsaid(attribute)
+
+
+def bridge(review: Review, asked: Aim, k: int, progress: Progress = ignore_progress) -> tuple[Stop, ...]:
     """What leaving harmful samples out, and a refit on twins, do to held-out people."""
     return study(review).bridge(asked, k=k, progress=progress)
 
 
-def is_bridged(review: Review, asked: Asked, k: int) -> bool:
+def is_bridged(review: Review, asked: Aim, k: int) -> bool:
     """Whether `bridge` costs nothing."""
     return study(review).is_bridged(asked, k=k)

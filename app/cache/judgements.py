@@ -15,7 +15,7 @@ from app.record.criteria import Criteria
 from app.record.review import Aim, Review
 from app.record.variants import Erasure, Retrained, Side, Variant
 from fmd_core.data import Array, ignore_progress
-from fmd_core.measure.bias_functions import pair_flips, predictions
+from fmd_core.measure.bias_functions import Measure, pair_flips, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Finding, Judges
@@ -151,18 +151,22 @@ def _candidate(review: Review, side: Side, attribute: str) -> fmd.Candidate:
 
 
 @kept()
-def side_by_side(review: Review, first: Side, second: Side, aim: Aim) -> fmd.Comparison:
+def side_by_side(
+    review: Review, first: Side, second: Side, attribute: str, measure: Measure = "counterfactual"
+) -> fmd.Comparison:
     """Two models or variants on the same held-out test samples."""
-    ends = [_candidate(review, side, aim.attribute) for side in (first, second)]
-    return fmd.compare_candidates(ends[0], ends[1], study(review).data, aim.measure)
+    ends = [_candidate(review, side, attribute) for side in (first, second)]
+    return fmd.compare_candidates(ends[0], ends[1], study(review).data, measure)
 
 
 @kept()
-def side_by_side_biases(review: Review, first: Side, second: Side, aim: Aim) -> list[fmd.Change]:
+def side_by_side_biases(
+    review: Review, first: Side, second: Side, attribute: str, measure: Measure = "counterfactual"
+) -> list[fmd.Change]:
     """The bias of both by every attribute but the one under review."""
-    names = [name for name in testable(review) if name != aim.attribute]
+    names = [name for name in testable(review) if name != attribute]
     both = [(_candidate(review, first, name), _candidate(review, second, name)) for name in names]
-    return fmd.candidate_biases(both, study(review).data, aim.measure)
+    return fmd.candidate_biases(both, study(review).data, measure)
 
 
 def rivals_of(review: Review, variant: Variant) -> tuple[tuple[fmd.Rival, fmd.Comparison], ...]:

@@ -22,6 +22,7 @@ def draw(*, with_steps: bool = True) -> DeltaGenerator | None:
     data = cache.dataset(state.review())
     memory.settle("attribute")
     memory.settle("measure")
+    memory.settle(state.IMPROVES)
     memory.keep_within("attribute", tuple(data.attributes))
     state.keep_criteria_within(
         data.target.levels, {name: column.levels for name, column in data.attributes.items()}

@@ -12,7 +12,7 @@ from app.jobs import job_panel
 from app.jobs.durations import Size
 from app.jobs.job import Progress
 from app.jobs.registry import REGISTRY
-from app.record.review import Aim, Asked, Review
+from app.record.review import Aim, Review
 from app.record.variants import Erasure, Recipe, Retrained, Variant
 from app.serving import warmup
 from app.session import memory, state
@@ -89,7 +89,7 @@ def require_in_force(variant: Variant | None) -> None:
         require_path(*variant.sweep)
 
 
-def require_scores(review: Review, asked: Asked) -> None:
+def require_scores(review: Review, asked: Aim) -> None:
     """The same for the influence of every training sample."""
     if cache.are_scored(review, asked):
         return
@@ -135,7 +135,7 @@ def require_path(review: Review, aim: Aim, strategy: str, k: int) -> None:
 
     _have_done(
         f"solve {review} {aim} {strategy} {k}",
-        f"Trying every strength against {aim.words}",
+        f"Trying every strength {aim.purpose}",
         "Trying every strength",
         lambda told: cache.warm_path(review, aim, strategy, k, told),
         "Every strength is solved once; then the slider moves at once.",

@@ -274,9 +274,7 @@ def _strategies() -> tuple[str, ...]:
 
 
 def _blames() -> tuple[str, ...]:
-    from app.record.review import WorstGroup
-
-    return (*_measures(), WorstGroup.measure)
+    return (*_measures(), "worst group")
 
 
 def _depths() -> tuple[str, ...]:
@@ -322,6 +320,7 @@ SETTINGS: dict[str, Setting] = {
     "for": Setting("harmful_for", "", _one_of(_blames)),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
+    "improve": Setting(state.IMPROVES, "", _one_of(lambda: ("worst group",))),
     "also": Setting("also", [], _several),
     "how": Setting("strategy", DEFAULT_STRATEGY, _one_of(_strategies)),
     "depth": Setting("depth", "last layer", _one_of(_depths)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmd_core.study.aim import Aim, Asked, WorstGroup
+from fmd_core.study.aim import Aim
 
-__all__ = ["ANOTHER_SYSTEM", "BUNDLED", "NO_MODEL", "Aim", "Asked", "Review", "WorstGroup"]
+__all__ = ["ANOTHER_SYSTEM", "BUNDLED", "NO_MODEL", "Aim", "Review"]
 
 if TYPE_CHECKING:
     pass

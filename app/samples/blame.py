@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import cache
-from app.record.review import Asked, Review, WorstGroup
+from app.record.review import Aim, Review
 from app.session import memory, state
 from app.view_models import blame, glossary
 
@@ -27,7 +27,7 @@ def choose() -> None:
     )
 
 
-def sentence(review: Review, asked: Asked) -> str:
+def sentence(review: Review, asked: Aim) -> str:
     """Who is meant, and by whom samples are scored."""
-    group = cache.worst_served(review, asked.attribute) if isinstance(asked, WorstGroup) else None
+    group = cache.worst_served(review, asked.attribute) if asked.measure == "worst group" else None
     return blame.sentence(cache.dataset(review), asked, len(cache.taught(review, asked)), group)

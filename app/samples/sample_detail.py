@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import cache
-from app.record.review import Asked, Review
+from app.record.review import Aim, Review
 from app.samples import remarks, vetoes, where_it_looks
 from app.view_models import training_sample, twins
 from app.view_models.where_it_looks import Shown
@@ -19,7 +19,7 @@ from fmd_core.measure.verdict.sentences import attribute_name
 LARGE = 256
 
 
-def draw(review: Review, asked: Asked, samples: Sequence[training_sample.Sample], chosen: int | None) -> None:
+def draw(review: Review, asked: Aim, samples: Sequence[training_sample.Sample], chosen: int | None) -> None:
     """The training sample in row `chosen` beside its twin; before one is chosen the first of them, in short."""
     if not samples:
         return

@@ -9,7 +9,7 @@ from app import cache
 from app.jobs import job_panel, preparation
 from app.jobs.job import Progress
 from app.jobs.registry import REGISTRY
-from app.record.review import Asked, Review
+from app.record.review import Aim, Review
 from app.session import state
 from app.view_models import charts, glossary, score_check
 from app.widgets import components, panels
@@ -17,7 +17,7 @@ from app.widgets import components, panels
 TITLE = "Check these scores"
 
 
-def draw(review: Review, asked: Asked, k: int) -> None:
+def draw(review: Review, asked: Aim, k: int) -> None:
     """A button until it is pressed for this K; then the work; then what came of it."""
     st.header(TITLE, anchor=False, help=glossary.tip("Refit", "Planted samples"))
     found = cache.known_score_check(review, asked, k)
@@ -34,17 +34,17 @@ def draw(review: Review, asked: Asked, k: int) -> None:
     st.button(TITLE, icon=":material/fact_check:", on_click=_begin, args=(review, asked, k))
 
 
-def lead(review: Review, asked: Asked, k: int) -> str:
+def lead(review: Review, asked: Aim, k: int) -> str:
     """What was measured at this K; empty before it was."""
     found = cache.known_score_check(review, asked, k)
     return "" if found is None else score_check.lead(found)
 
 
-def _place(review: Review, asked: Asked, k: int) -> str:
+def _place(review: Review, asked: Aim, k: int) -> str:
     return f"score check {k} {asked} {review}"
 
 
-def _begin(review: Review, asked: Asked, k: int) -> None:
+def _begin(review: Review, asked: Aim, k: int) -> None:
     """Start the refits as a job; a small data set is done with them before the page is drawn."""
 
     def work(progress: Progress) -> None:

@@ -8,7 +8,7 @@ from app import cache
 from app.jobs import job_panel, preparation
 from app.jobs.job import Job, Progress
 from app.jobs.registry import REGISTRY
-from app.record.review import Asked, Review
+from app.record.review import Aim, Review
 from app.record.variants import Retrained
 from app.session import state
 from app.view_models import charts, glossary, waterfall
@@ -18,7 +18,7 @@ from fmd_core import FMDError
 PLACE = "waterfall"
 
 
-def draw(review: Review, asked: Asked, k: int) -> None:
+def draw(review: Review, asked: Aim, k: int) -> None:
     """Begins by itself: each fix is a refit that is made once."""
     st.header(waterfall.TITLE, anchor=False, help=glossary.tip("Refit", "Calibrated bias", "Held-out people"))
     try:
@@ -31,14 +31,14 @@ def draw(review: Review, asked: Asked, k: int) -> None:
         _result([*fixes, *learned], cache.dataset(review).unit, has_learned=bool(learned))
 
 
-def _fixes(review: Review, asked: Asked, k: int) -> list[waterfall.Fix] | None:
+def _fixes(review: Review, asked: Aim, k: int) -> list[waterfall.Fix] | None:
     """Every fix that was made; None while they are being made."""
     if not cache.is_bridged(review, asked, k) and not _made(review, asked, k):
         return None
     return [waterfall.fix_of(stop) for stop in cache.bridge(review, asked, k)]
 
 
-def _made(review: Review, asked: Asked, k: int) -> bool:
+def _made(review: Review, asked: Aim, k: int) -> bool:
     """Make them as a job that is waited for a moment; else show how far it is."""
     place = f"{PLACE} {k} {asked} {review}"
 
@@ -47,7 +47,7 @@ def _made(review: Review, asked: Asked, k: int) -> bool:
 
     job = REGISTRY.find(state.shown_job(place))
     if job is None:
-        job = REGISTRY.start(place, f"Trying what helps against {asked.topic}", work, brief=True)
+        job = REGISTRY.start(place, f"Trying what helps {asked.purpose}", work, brief=True)
         state.show_job(place, job.id)
         if not job.wait(preparation.PATIENCE_SECONDS):
             job_panel.follow(job)
@@ -65,7 +65,7 @@ def _is_over(job: Job, place: str) -> bool:
     return True  # what failed fails again where the page can word it
 
 
-def _learned(review: Review, asked: Asked) -> list[waterfall.Fix]:
+def _learned(review: Review, asked: Aim) -> list[waterfall.Fix]:
     """Networks that learned on in this session, as far on the way as they were applied."""
     kept = [one.variant for one in state.history().kept if isinstance(one.variant, Retrained)]
     applied = {variant.review.beside: variant for variant in kept}

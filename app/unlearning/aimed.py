@@ -21,7 +21,11 @@ def verdict() -> Verdict:
 
 
 def finding(aim: Aim) -> Finding | None:
-    """What an aim has to bring within its limit: the worst finding that it takes out."""
+    """What an aim has to bring within its limit: the worst finding that it takes out; of the worst group what held-out
+    people say of the one that those who choose have named."""
+    if aim.measure == "worst group":
+        asked = goal(aim)
+        return None if asked is None else cache.reached(state.review(), None, asked)
     found = verdict()
     return finding_of(found.findings, aim, found.classes)
 
@@ -34,6 +38,9 @@ def sentence(aim: Aim) -> str:
 
 def goal(aim: Aim) -> Goal | None:
     """The same as a question for validation people."""
+    if aim.measure == "worst group":
+        limit = state.limits().of_aim(aim.measure)
+        return cache.worst_group_goal(state.review(), aim.attribute, limit)
     found = finding(aim)
     return None if found is None else goal_of(found)
 
@@ -47,7 +54,7 @@ def propose(aim: Aim) -> None:
     """A sentence and a button where something else is worst than what is aimed at."""
     found = verdict()
     better = aiming.better_aim(found, aim)
-    if better is None:
+    if better is None or aiming.is_of_same_people(found.worst, goal(aim)):
         return
     with st.container(border=True):
         st.write(components.plain(aiming.proposal(found, cache.dataset(state.review()), aim)))

@@ -17,8 +17,10 @@ from app.unlearning.model_files import network_file, network_onnx, why_no_file
 from app.view_models import charts, glossary, learning_on
 from app.view_models import deeper as words
 from app.widgets import components, panels
+from fmd_core.measure.group_loss import nobody_large
 from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import take_turns
+from fmd_core.unlearn.aiming import FEWEST
 from fmd_core.unlearn.deeper.choosing import DeeperPath
 from fmd_core.unlearn.deeper.improving import improvements, in_the_data_s_words
 from fmd_core.unlearn.deeper.training import Improve, usual_improve, why_only_groups
@@ -102,10 +104,11 @@ def _what_improves(review: Review, change: Change) -> Improve:
         "What should improve", tuple(aims), format_func=lambda name: aims[name].title, key="deeper_improve",
         persist_state="session", help=glossary.tip("Every group counted alike", "Twin"),
     )  # fmt: skip
-    worst = cache.served_worst(review, attribute) if improve == "worst group" else None
+    worst = cache.worst_served(review, attribute) if improve == "worst group" else None
     whom = in_the_data_s_words(improve, data, attribute, worst)
     note = "" if change == "threshold" else aims[improve].note
-    said = " ".join(filter(None, (note, f"Here: {whom}." if whom else "")))
+    unsaid = nobody_large(data, attribute, FEWEST) if improve == "worst group" and worst is None else ""
+    said = " ".join(filter(None, (note, f"Here: {whom}." if whom else "", unsaid)))
     if said:
         st.caption(components.plain(said))
     if why := why_only_groups(data, attribute):

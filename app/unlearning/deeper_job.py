@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 def begin(change: Change, improve: Improve, tolerance: float) -> None:
     """Begin to let the network under review learn on, against the attribute under review."""
     access.require_change()
-    review, aim = state.review(), state.aim()
+    review, aim = state.review(), state.fix_aim()
     attribute = aim.attribute
     key = f"deeper {review} {attribute} {change} {improve} {tolerance}"  # also whose pairs are left out
 

@@ -46,7 +46,9 @@ def runs(review: Review) -> list[Run]:
     kept = {one.id: one for one in cache.learned(review) if one.attribute == attribute}
     for one in sorted(kept.values(), key=lambda one: not one.method):  # ours come last, and are shown first
         there = replace(review, beside=one.id)
-        made = Retrained(there, state.aim(), learning_on.way_of(one), learning_on.named(one), one.tolerance)
+        made = Retrained(
+            there, state.fix_aim(), learning_on.way_of(one), learning_on.named(one), one.tolerance
+        )
         add(Run(made, one.improve, one.judged_by, learning_on.changed(one)))
     for past in state.history().kept:
         variant = past.variant
@@ -87,7 +89,7 @@ def by_name(found: Sequence[Run]) -> dict[str, Run]:
 
 def _today(variant: Retrained, review: Review) -> Retrained:
     """The same with the twins that count today, against the bias that is meant today."""
-    return replace(variant, review=replace(review, beside=variant.review.beside), aim=state.aim())
+    return replace(variant, review=replace(review, beside=variant.review.beside), aim=state.fix_aim())
 
 
 def in_force(run: Run, tolerance: float) -> float | None:

@@ -73,7 +73,7 @@ def _is_under_way(review: Review, goal: Goal, k: int, tolerance: float) -> bool:
     )
     if st.button("Try every road", key="try_roads"):
         begun = job_panel.start_job(
-            key, f"Trying every road against {aim_of(goal, cache.dataset(review).target.levels).words}", work
+            key, f"Trying every road {aim_of(goal, cache.dataset(review).target.levels).purpose}", work
         )
         state.show_job(PLACE, begun.id)
         st.rerun()

@@ -45,7 +45,7 @@ STYLE = """<style>
 
 def target(limit: float) -> None:
     """Under how many points the bias is to be brought: the limit of its kind, which holds on every page."""
-    key = state.limit_key(family_of_aim(state.measure()).name.lower())
+    key = state.limit_key(family_of_aim(state.improves()).name.lower())
     memory.put("target", 100 * limit)
 
     def keep() -> None:

@@ -14,7 +14,7 @@ from app.record.variants import Recipe, Sweep
 from app.session import memory, state
 from app.unlearning import aimed
 from app.unlearning.history_panel import Shortcut
-from app.view_models import glossary, unlearn
+from app.view_models import blame, glossary, unlearn
 from app.widgets import components
 from fmd_core.data import PairMethod
 from fmd_core.method import Strategy, default_strategy, find_strategy, strategies
@@ -43,6 +43,22 @@ class Chosen:
     def recipe(self, choice: fmd.PathPoint) -> Recipe:
         """A point of the path as a variant."""
         return Recipe(*self.sweep, choice.result.strength, choice.result.blend, self.tolerance)
+
+
+def choose_what_improves(review: Review) -> None:
+    """What a fix is for: what counts as bias, or whoever is served worst, with who that is."""
+    named = blame.improvements(state.measure())
+    memory.keep_within(state.IMPROVES, tuple(named))
+    st.selectbox(
+        "What should improve", tuple(named), format_func=named.__getitem__, key=state.IMPROVES,
+        persist_state="session", help=glossary.tip("Worst group"),
+    )  # fmt: skip
+    if state.improves() == "worst group":
+        told = blame.served_worst(
+            cache.dataset(review), state.attribute(), cache.worst_served(review, state.attribute()),
+            cache.groups_unsaid(review, state.attribute()),
+        )  # fmt: skip
+        st.caption(components.plain(told))
 
 
 def choose_way() -> Chosen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
@@ -13,11 +13,12 @@ from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
 from fmd_core.study.aim import Aim, aim_of, includes
 
-AIMED: dict[Measure, str] = {
+AIMED: dict[Blame, str] = {
     "counterfactual": "twins by {} are answered alike",
     "demographic parity": "an answer is given equally often, by {}",
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
     "predictive equality": "a false answer is given equally often, by {}",
+    "worst group": "whoever is served worst, by {}, is answered right more often",
 }
 REACHED = {
     Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",
@@ -38,6 +39,17 @@ def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
     """What to aim at instead of `aim`; None where that takes out the worst finding too."""
     better = aim_behind(verdict)
     return None if better is None or includes(aim, better) else better
+
+
+def is_of_same_people(worst: Finding | None, goal: Goal | None) -> bool:
+    """Whether the worst finding is that people of one true class fare worse in one group, and what is aimed at is that
+    very group: then nothing else is worst."""
+    if worst is None or goal is None or not (worst.members and goal.members and worst.answer):
+        return False
+    group = {member.level for member in goal.members[0] if member.column not in goal.attributes}
+    shared = {member.level for member in goal.members[0] if member.column in goal.attributes}
+    is_truth = worst.family in (Family.EQUAL_TRUTH, Family.SERVICE) and goal.family is Family.SERVICE
+    return is_truth and group == {worst.answer} and shared == {member.level for member in worst.members[0]}
 
 
 def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:

@@ -9,7 +9,7 @@ from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.report import wording
-from fmd_core.study.aim import Asked, WorstGroup
+from fmd_core.study.aim import Aim
 
 MEASURE_NAMES: dict[Measure, str] = {
     "counterfactual": "Twins answered differently",
@@ -26,7 +26,12 @@ MOST_LEVELS = 4  # groups that a sentence names
 def options(under_review: Measure) -> dict[str, str]:
     """What can be asked, by its name in the session: '' is the bias under review, which comes first."""
     others: dict[str, str] = {name: MEASURE_NAMES[name] for name in MEASURES if name != under_review}
-    return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", **others, WorstGroup.measure: WORST}
+    return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", **others, "worst group": WORST}
+
+
+def improvements(under_review: Measure) -> dict[str, str]:
+    """What a fix can be for, by its name in the session: '' is the bias under review."""
+    return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", "worst group": WORST}
 
 
 def subject(people: str) -> str:
@@ -50,10 +55,10 @@ def headline(scores: InfluenceScores, what: str, called: str, unit: str, *, is_h
     return f"{leads} {does} the {wording.bias_name(scores, called)} {what}."
 
 
-def sentence(data: AttributeDataset, asked: Asked, n: int, group: ServedGroup | None = None) -> str:
+def sentence(data: AttributeDataset, asked: Aim, n: int, group: ServedGroup | None = None) -> str:
     """What harmful means here and by whom samples are scored, `n` external people or pairs; `group` are those who are
     served worst, where they are asked about."""
-    if isinstance(asked, WorstGroup):
+    if asked.measure == "worst group":
         assert group is not None, "the question is about them"
         return _worst(group, n, data.unit)
     who, classes = _groups(data, asked.attribute), data.target.levels
@@ -76,11 +81,31 @@ def _worst(group: ServedGroup, n: int, unit: str) -> str:
     rate = group.accuracy
     told = (
         f"Harmful means here: it teaches the model to miss {group.who}, who are served worst: it is right for "
-        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} test {figures.many(unit)} "
-        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} other {group.who}, {SET_ASIDE}."
+        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} external and validation {figures.many(unit)} "
+        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} of them, {SET_ASIDE}."
     )
     few = " They are few: check these scores, below, before you rely on them."
     return told + (few if n < MIN_PEOPLE else "")
+
+
+def served_worst(data: AttributeDataset, attribute: str, group: ServedGroup | None, unsaid: int) -> str:
+    """Who is meant by whoever is served worst, by whose word, and of how many groups nobody can say; '' where nobody
+    can be named."""
+    if group is None:
+        return ""
+    rate = group.accuracy
+    few = figures.counted(unsaid, "group")
+    told = (
+        f"By {attribute_name(data, attribute)} that is {group.who}: right for {figures.percent(rate.value or 0)} "
+        f"({figures.interval(rate)}) of {figures.count(rate.n)} external and validation {figures.many(data.unit)}, who "
+        f"choose. Test {figures.many(data.unit)} have no say in it."
+    )
+    more = (
+        f" {few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said."
+        if unsaid
+        else ""
+    )
+    return told + more
 
 
 def _groups(data: AttributeDataset, attribute: str) -> str:

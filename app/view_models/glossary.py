@@ -282,7 +282,7 @@ TERMS: tuple[Term, ...] = (
         "How surprised the model is, on average, by the true class of the people of one group: 0 if it is sure of "
         "every truth. It is shown in hundredths, called points.",
         "It is not a share of people: a loss of 100 points does not mean that everybody is answered wrong.",
-        ("cross-entropy", "worst group", "whoever is served worst"),
+        ("cross-entropy",),
     ),
     Term(
         "Match distance",
@@ -462,6 +462,15 @@ TERMS: tuple[Term, ...] = (
         "accuracy by more than chance are named.",
         "Nobody named does not mean that nobody lost: in small groups a loss cannot be told from chance.",
         ("losers", "side effects", "groups"),
+    ),
+    Term(
+        "Worst group",
+        "Of all groups of one class and one attribute value, the one that the model is right about least often, as "
+        "external and validation samples say, of those with at least 10 of them. Its lag is how many points less often "
+        "it is answered right than everybody else.",
+        "It is not chosen by test samples, who judge. Of a group with fewer samples nobody can say whether it is "
+        "served worse still.",
+        ("whoever is served worst", "lag", "served worst"),
     ),
 )
 

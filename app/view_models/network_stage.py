@@ -11,7 +11,7 @@ from app.view_models.charts import CurvePoint
 from app.view_models.unlearn import Axis, CurveView
 from fmd_core import AttributeDataset, figures
 from fmd_core.data import Split
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.report import wording
 from fmd_core.study.debiasing import Change
 from fmd_core.unlearn.deeper.answers import Figures, Gap
@@ -26,8 +26,10 @@ STAYS = (
     "A network learned on, and those who choose would leave the model as it is: nothing on the way is allowed "
     "and better."
 )
-AIMS: dict[Measure, Improve] = {"demographic parity": "parity", "equal opportunity": "opportunity"}
-"""What improves where a gap between groups is what is taken out."""
+AIMS: dict[Blame, Improve] = {
+    "demographic parity": "parity", "equal opportunity": "opportunity", "worst group": "worst group",
+}  # fmt: skip
+"""What improves where twins are not what it is about."""
 
 
 def improve_for(data: AttributeDataset, aim: Aim) -> Improve:
@@ -53,16 +55,18 @@ def how(changed: str, share: float) -> str:
     return what if share == 1 else f"{what}, {100 * share:g} % of the way"
 
 
-GAPS: dict[Measure, Callable[[Figures], Gap | None]] = {
+GAPS: dict[Blame, Callable[[Figures], Gap | None]] = {
     "demographic parity": lambda of: of.parity,
     "equal opportunity": lambda of: of.opportunity,
 }
 """The gap between groups that those who choose see, where one is what is taken out."""
 
 
-def axes(path: DeeperPath, measure: Measure) -> dict[Axis, str]:
+def axes(path: DeeperPath, measure: Blame) -> dict[Axis, str]:
     """What may stand along the curve, by what is taken out: twins only where it is theirs, and the groups counted alike
     where nobody has twins."""
+    if measure == "worst group" and path.original.figures.decisive is not None:
+        return {"worst": "Worst group"}
     alike: dict[Axis, str] = {"worst": "Every group alike"}
     if measure != "counterfactual":
         gap = GAPS.get(measure)
@@ -79,7 +83,7 @@ def build_curve(
     axis: Axis,
     name: str,
     judged_by: Sequence[Split],
-    measure: Measure = "counterfactual",
+    measure: Blame = "counterfactual",
 ) -> CurveView:
     """`shown` is the point that the slider stands on."""
     ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
@@ -106,7 +110,7 @@ def build_curve(
     )
 
 
-def _point(point: DeeperPoint, axis: Axis, measure: Measure) -> CurvePoint:
+def _point(point: DeeperPoint, axis: Axis, measure: Blame) -> CurvePoint:
     """To the left is better on every axis."""
     of = point.figures
     return CurvePoint(
@@ -114,11 +118,13 @@ def _point(point: DeeperPoint, axis: Axis, measure: Measure) -> CurvePoint:
     )
 
 
-def _across(of: Figures, axis: Axis, measure: Measure) -> float:
+def _across(of: Figures, axis: Axis, measure: Blame) -> float:
     """In points or percent."""
     gap = GAPS[measure](of) if measure in GAPS else None
     decided = of.flips if measure == "counterfactual" else None if gap is None else gap.value
-    value = {"bias": of.bias, "decided": decided, "worst": 1 - of.balanced}[axis]
+    is_worst, worst = measure == "worst group", of.decisive
+    served = worst.value if is_worst and worst is not None else of.balanced
+    value = {"bias": of.bias, "decided": decided, "worst": 1 - served}[axis]
     if value is None:
         raise ValueError(f"there is no {axis} of these people")
     return 100 * value

@@ -85,6 +85,7 @@ def card(
     known = [figures.points(end, 0) for end in ends if end is not None]
     found = slopes.choose_slopes(comparison)
     rows = [
+        *_named(comparison),
         ("Right", f"{slopes.moved(accuracy)} %"),
         ("Flips", f"{slopes.moved(flips)} %"),
         ("Gains", _who(found, "gains")),
@@ -95,6 +96,22 @@ def card(
     return Card(
         offer.title, offer.stop, " → ".join(known), _reach(offer, before, after), by_ratio, tuple(rows)
     )
+
+
+def _named(comparison: Comparison) -> list[tuple[str, str]]:
+    """Whom it is for and how many of them are right, where it is for the group that is served worst."""
+    if comparison.measure != "worst group":
+        return []
+    group = set(comparison.judged.properties)
+    cell = next((cell for cell in comparison.cells if set(cell.properties) == group), None)
+    if cell is None or cell.after.value is None:
+        return [
+            (
+                "For",
+                f"{comparison.judged.who}: cannot be said, n = {figures.count(comparison.judged.after.n)}",
+            )
+        ]
+    return [("For", f"{cell.who} {slopes.moved(cell)} % right, n = {figures.count(cell.after.n)}")]
 
 
 def _who(found: slopes.Slopes, role: slopes.Role) -> str:

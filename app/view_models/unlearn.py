@@ -12,7 +12,7 @@ from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
 from fmd_core import BiasReport, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report import wording
 from fmd_core.report.aiming import suggestion_reason
@@ -87,8 +87,10 @@ def chosen_by(path: UnlearningPath, unit: str) -> str:
     )
 
 
-def axes(path: UnlearningPath, measure: Measure) -> dict[Axis, str]:
+def axes(path: UnlearningPath, measure: Blame) -> dict[Axis, str]:
     """What may stand along the curve, and what it is called; the worst group where any has enough people."""
+    if measure == "worst group":
+        return {"worst": "Worst group", "decided": "Lag in answers", "bias": "Lag"}
     is_gap = measure != "counterfactual"
     found: dict[Axis, str] = {
         "bias": "Gap" if is_gap else "Bias",
@@ -136,7 +138,7 @@ def _told(point: PathPoint, axis: Axis, name: str = "") -> str:
     return f"{lead}{figures.percent(1 - worst.accuracy)} wrong ({worst.name}, n = {figures.count(worst.n)})"
 
 
-def curve_table(path: UnlearningPath, measure: Measure = "counterfactual") -> pd.DataFrame:
+def curve_table(path: UnlearningPath, measure: Blame = "counterfactual") -> pd.DataFrame:
     """The curve as a table."""
     points = [*path.points, *([path.suggested] if path.suggested in path.blends else [])]
     rows = [_row(point, path) for point in points]
@@ -186,7 +188,10 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, ...]:
 
 def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float) -> str:
     """What to say of an attribute that the original model does not decide by; else empty. Where anything else is not
-    within its limit, a small figure of one kind is no all-clear, and the verdict is said with it."""
+    within its limit, a small figure of one kind is no all-clear, and the verdict is said with it. Of the worst group
+    held-out people say it at the top of the page, of the group that was named."""
+    if aim.measure == "worst group":
+        return ""
     scanned = scan(audit, threshold, aim.measure)
     found = next((f for f in scanned if f.attribute == aim.attribute), None)
     if found is None or found.verdict != "within the limit":

@@ -27,6 +27,7 @@ def content(found: Debiased, data: AttributeDataset) -> dict[str, Any]:
         "chosen": {
             "change": found.change,
             "improve": found.improve,
+            "group": comparison.judged.who if comparison.measure == "worst group" else None,
             "judged_by": list(found.judged_by),
             "strength": chosen.steps,
             "mix": chosen.share,

@@ -33,7 +33,7 @@ from fmd_core.measure.bias_functions import (
 from fmd_core.measure.bias_report import AttributeBias, BiasReport
 from fmd_core.measure.gap_draws import gap_drawn, gap_or_why, gap_table
 from fmd_core.measure.group_metrics import GroupCells
-from fmd_core.measure.served_groups import served_groups
+from fmd_core.measure.served_groups import served_groups, worst_lag
 from fmd_core.twins.pairs import CounterfactualPairs
 
 NO_PLACEBOS: Mapping[str, CounterfactualPairs] = MappingProxyType({})
@@ -147,6 +147,7 @@ def _audit_attribute(
     draws = yield tables
     parity, opportunity, predictive = (_gap_estimate(head, gap, draws) for gap in gaps)
     means = {name: mean_estimates(values, draws.get(name)) for name, values in figures.items()}
+    served = served_groups(dataset, pairs.attribute, features, right)
     return AttributeBias(
         attribute=pairs.attribute,
         bias=means["bias"][0],
@@ -154,7 +155,8 @@ def _audit_attribute(
         aligned_accuracy=rate_estimate(right[aligned].sum(), int(aligned.sum())),
         conflicting_accuracy=rate_estimate(right[~aligned].sum(), int((~aligned).sum())),
         metrics=cells.metrics(draws.get("cells")),
-        groups=served_groups(dataset, pairs.attribute, features, right),
+        groups=served,
+        worst_lag=worst_lag(served, right),
         placebo=None if placebo is None else means["placebo"][0],
         excess=None if placebo is None else means["placebo"][1],
         distance=float(np.median(pairs.distance)),

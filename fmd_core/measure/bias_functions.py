@@ -33,7 +33,8 @@ from fmd_core.twins.pairs import CounterfactualPairs
 Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 Blame = Measure | Literal["worst group"]
-"""What training samples can be blamed for: a bias, or that one group is served badly."""
+"""What training samples can be blamed for and a fix can aim at: a bias between twins or groups, or that one group is
+served worst (`fmd_core.measure.worst_group`)."""
 
 
 class Taught(Protocol):
@@ -63,9 +64,7 @@ class BiasFunction(Taught, Protocol):
     """A bias of a head with p parameters, measured on fixed people."""
 
     @property
-    def measure(self) -> Measure: ...
-    @property
-    def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
+    def parts(self) -> tuple[BiasFunction, ...]:
         """The biases that this one is the mean of: itself, or one for each attribute."""
 
     def __len__(self) -> int:
@@ -142,7 +141,7 @@ class CounterfactualBias:
         return self.pairs.attribute
 
     @property
-    def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
+    def parts(self) -> tuple[BiasFunction, ...]:
         return (self,)
 
     @property
@@ -202,7 +201,7 @@ class GroupGap:
         return cls(attribute, measure, features, codes[:, None] == dataset.usual_level(attribute))
 
     @property
-    def parts(self) -> tuple[CounterfactualBias | GroupGap, ...]:
+    def parts(self) -> tuple[BiasFunction, ...]:
         return (self,)
 
     @property
@@ -266,7 +265,7 @@ class GroupGap:
 class JointBias:
     """The mean of several biases, to be taken out at once."""
 
-    parts: tuple[CounterfactualBias | GroupGap, ...]
+    parts: tuple[BiasFunction, ...]
 
     def __post_init__(self) -> None:
         if len({part.attribute for part in self.parts}) < len(self.parts) or not self.parts:
@@ -278,7 +277,7 @@ class JointBias:
         return " and ".join(part.attribute for part in self.parts)
 
     @property
-    def measure(self) -> Measure:
+    def measure(self) -> Blame:
         return self.parts[0].measure
 
     @property
@@ -304,6 +303,6 @@ class JointBias:
         )
 
 
-def joint(parts: Sequence[CounterfactualBias | GroupGap]) -> BiasFunction:
+def joint(parts: Sequence[BiasFunction]) -> BiasFunction:
     """One bias as it is, several as their mean."""
     return parts[0] if len(parts) == 1 else JointBias(tuple(parts))

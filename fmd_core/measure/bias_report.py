@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fmd_core.figures import count
 from fmd_core.intervals import Estimate
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.group_metrics import GroupMetrics
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line, table
@@ -55,8 +55,10 @@ class AttributeBias:
     """The same among those whose true class it is not: false alarms (predictive equality)."""
     predictive_favours: bool = True
     """The same of `predictive_gap`."""
+    worst_lag: Estimate | None = None
+    """How much less often the worst of the `groups` is right than everybody else."""
 
-    def by(self, measure: Measure) -> Estimate:
+    def by(self, measure: Blame) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
         if measure == "counterfactual":
             return self.bias if self.excess is None else self.excess
@@ -64,10 +66,11 @@ class AttributeBias:
             "demographic parity": self.parity_gap,
             "equal opportunity": self.opportunity_gap,
             "predictive equality": self.predictive_gap,
+            "worst group": self.worst_lag,
         }
         return gaps[measure] or Estimate.unknown(0, "not measured")
 
-    def favours(self, measure: Measure) -> bool:
+    def favours(self, measure: Blame) -> bool:
         """Whether a gap between groups favours those who go with the pattern."""
         favours = {
             "demographic parity": self.parity_favours,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.figures import count, points
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.changes import Change, losers_first
 from fmd_core.showing import figure_in_points, one_line, table
 
@@ -45,12 +45,12 @@ class Comparison:
     excess: Change | None = None
     """Bias minus that of placebo twins, for matched twins only."""
     gap: Change | None = None
-    """The gap between groups, where that is the measure."""
+    """The gap between groups, or of one group behind everybody else, where that is the measure."""
     intersections: tuple[Change, ...] = ()
     """The same as `groups` for those who share two properties, where there are enough people."""
     cells: tuple[Change, ...] = ()
     """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
-    measure: Measure = "counterfactual"
+    measure: Blame = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
     calibrated: Change | None = None

@@ -20,6 +20,8 @@ from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.served_groups import ServedGroup, served_groups
 from fmd_core.showing import one_line
 
+FEWEST_GROUPS = 2  # that are large enough, so that one of them can be the worst
+
 
 @dataclass(frozen=True, eq=False)
 class GroupLoss:
@@ -70,14 +72,23 @@ class GroupLoss:
         return one_line(self, self.called, f"{count(len(self))} people")
 
 
-def worst_served(head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str) -> ServedGroup:
-    """The group of class and level that `head` answers right least often, of those with at least 30 people. Raises
-    DataError where no group has as many."""
+def worst_served(
+    head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str, least: int
+) -> ServedGroup:
+    """The group of class and level that `head` answers right least often, of those with at least `least` people.
+    Raises DataError where no two groups have as many: of one group nobody can say that it is the worst."""
     right = predictions(head, features.features) == features.labels
-    worst = next(iter(served_groups(dataset, attribute, features, right)), None)
-    if worst is None or worst.accuracy.value is None:
-        raise DataError(
-            f"No group of {dataset.target.name} and {attribute} has 30 held-out {many(dataset.unit)}, so who is served "
-            f"worst cannot be said; choose another question, or bring more {many(dataset.unit)}."
-        )
-    return worst
+    groups = served_groups(dataset, attribute, features, right, least)
+    large = [group for group in groups if group.accuracy.value is not None]
+    if len(large) < FEWEST_GROUPS:
+        raise DataError(nobody_large(dataset, attribute, least))
+    return large[0]
+
+
+def nobody_large(dataset: AttributeDataset, attribute: str, least: int) -> str:
+    """Why nobody can be called served worst, and what to do."""
+    unit = many(dataset.unit)
+    return (
+        f"No two groups of {dataset.target.name} and {attribute} have {least} {unit} each of those who choose, so who "
+        f"is served worst cannot be said; choose something else, or bring more {unit}."
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet
-from fmd_core.intervals import Estimate, rate_estimate
+from fmd_core.intervals import MIN_PEOPLE, Estimate, rate_difference, rate_estimate, wilson_interval
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
@@ -38,18 +40,37 @@ class ServedGroup:
         )
 
 
+def worst_lag(groups: Sequence[ServedGroup], right: Array) -> Estimate:
+    """How much less often the worst of the groups that are large enough is right than everybody else, with a 95 %
+    interval by Newcombe's method that is widened for looking at all of them (Bonferroni); `groups` come worst first,
+    and `right` (n,) is of all people."""
+    known = [group.accuracy for group in groups if group.accuracy.value is not None]
+    n = known[0].n if known else 0
+    others = len(right) - n
+    if min(n, others) < MIN_PEOPLE:
+        return Estimate.unknown(
+            max((group.accuracy.n for group in groups), default=0) if not known else min(n, others)
+        )
+    share = known[0].value or 0.0
+    rest = (float(right.sum()) - share * n) / others
+    z = float(ndtri(1 - 0.025 / len(known)))
+    (rest_low, rest_high), (low, high) = wilson_interval(rest, others, z), wilson_interval(share, n, z)
+    ends = (rest, float(rest_low), float(rest_high)), (share, float(low), float(high))
+    return Estimate(*rate_difference(*ends), n)
+
+
 def served_groups(
-    dataset: AttributeDataset, attribute: str, features: FeatureSet, right: Array
+    dataset: AttributeDataset, attribute: str, features: FeatureSet, right: Array, least: int = MIN_PEOPLE
 ) -> tuple[ServedGroup, ...]:
-    """Accuracy of every class and attribute level that occurs among the people, the worst first and those with too
-    few people last; `right` (n,) says whose answer is right."""
+    """Accuracy of every class and attribute level that occurs among the people, the worst first and those with fewer
+    than `least` people last; `right` (n,) says whose answer is right."""
     column, target = dataset.attribute(attribute), dataset.target
     codes = column.codes[features.rows]
     found, n_levels = [], len(column.levels)
     there = np.flatnonzero(np.bincount(features.labels * n_levels + codes))
     for label, level in zip(*np.divmod(there, n_levels), strict=True):
         members = (features.labels == label) & (codes == level)
-        accuracy = rate_estimate(right[members].sum(), int(members.sum()))
+        accuracy = rate_estimate(right[members].sum(), int(members.sum()), least)
         of = Member(target.name, target.levels[label]), Member(attribute, column.levels[level])
         found.append(ServedGroup(of[0].level, of[1].level, accuracy, group_name(dataset, of)))
     return tuple(sorted(found, key=lambda g: (g.accuracy.value is None, g.accuracy.value or 0.0)))

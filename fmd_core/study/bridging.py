@@ -18,10 +18,10 @@ from fmd_core.influence.removal import refit_without
 from fmd_core.influence.score_check import CONVERGED
 from fmd_core.measure.comparison import Comparison
 from fmd_core.showing import one_line
-from fmd_core.study.aim import Aim, Asked
+from fmd_core.study.aim import Aim
 from fmd_core.study.judging import Judging
 from fmd_core.study.memory import Key
-from fmd_core.study.people import Question
+from fmd_core.study.people import About
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
 from fmd_core.unlearn.baselines import BaselineInputs, find_baseline, group_codes, most_even
@@ -52,7 +52,7 @@ class Bridging(Judging):
     """Fixes on the way from harmful samples to unlearning, each of the original model."""
 
     def bridge(
-        self, about: Question = None, *, k: int, progress: Progress = ignore_progress
+        self, about: About = None, *, k: int, progress: Progress = ignore_progress
     ) -> tuple[Stop, ...]:
         """What becomes of test people without the `k` most harmful training samples, without all harmful ones, and
         with the last layer fitted afresh to external twins, by the scores of one question. A model that was not fitted
@@ -63,21 +63,21 @@ class Bridging(Judging):
         """
         if not isinstance(self.head, LinearHead):
             raise ModelError(TWO_LAYERS)
-        asked, found = self.question(about), []
+        asked, found = self.aim(about), []
         kinds = self._stops(asked, k)
         for place, (kind, n) in enumerate(kinds):
             progress(place / len(kinds))
             found.append(self._stop(asked, kind, n))
         return tuple(found)
 
-    def is_bridged(self, about: Question = None, *, k: int) -> bool:
+    def is_bridged(self, about: About = None, *, k: int) -> bool:
         """Whether `bridge` costs nothing."""
-        asked = self.question(about)
+        asked = self.aim(about)
         if not self.are_scored(asked) or not self.memory.holds(self._key("refitted")):
             return False
         return all(self.memory.holds(self._stop_key(asked, kind, n)) for kind, n in self._stops(asked, k))
 
-    def _stops(self, asked: Asked, k: int) -> list[tuple[StopKind, int]]:
+    def _stops(self, asked: Aim, k: int) -> list[tuple[StopKind, int]]:
         harmful = self.scores(asked).n_harmful
         moved = np.linalg.norm(self.refitted().theta - self.head.theta)
         again: list[tuple[StopKind, int]] = [("everybody again", 0)]
@@ -88,11 +88,13 @@ class Bridging(Judging):
             ("refit on twins", 0),
         ]
 
-    def _stop_key(self, asked: Asked, kind: StopKind, n: int) -> Key:
+    def _stop_key(self, asked: Aim, kind: StopKind, n: int) -> Key:
         return self._counted("bridge", asked, kind, n)
 
-    def _stop(self, asked: Asked, kind: StopKind, n: int) -> Stop:
-        aim = asked if isinstance(asked, Aim) else Aim((asked.attribute,))
+    def _stop(self, asked: Aim, kind: StopKind, n: int) -> Stop:
+        aim = (
+            Aim(asked.attributes) if asked.measure == "worst group" else asked
+        )  # twins are refitted and compared
         makes: dict[StopKind, Callable[[], tuple[Head, int]]] = {
             "everybody again": lambda: (self.refitted(), 0),
             "without the top": lambda: (self._without_worst(asked, n), n),
@@ -109,7 +111,7 @@ class Bridging(Judging):
 
         return self.memory.recall(self._stop_key(asked, kind, n), make)
 
-    def _without_worst(self, asked: Asked, k: int) -> Head:
+    def _without_worst(self, asked: Aim, k: int) -> Head:
         worst = self.scores(asked).most_harmful(k)
         return refit_without(self.refitted(), self.features("train"), worst, damping=self.model.damping)
 

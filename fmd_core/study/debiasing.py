@@ -16,6 +16,7 @@ from fmd_core.measure.verdict.values import Limits, Verdict
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.mixture import mixed_network, why_not_mixed
 from fmd_core.showing import one_line
+from fmd_core.study.aim import Aim
 from fmd_core.study.deeper import asked, deepen
 from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
@@ -85,13 +86,16 @@ def debias(
     limits : from where on a difference counts in the verdict on what was chosen.
     progress : is told the share that is done, 0 to 1, and may raise to stop.
 
-    Raises DataError for an unknown change or aim, ModelError for a network that could not be mixed with its original,
+    Raises DataError for an unknown change or aim, and where all groups are too small to say which is served worst,
+    which "worst group" is judged by; ModelError for a network that could not be mixed with its original,
     both before anything is trained, and what `train_deeper` raises. The original is never changed.
     """
     begun = time.perf_counter()
     if change not in CHANGES:
         raise DataError(f"Unknown change '{change}'. Choose one of: {', '.join(CHANGES)}.")
     aim = find_improvement(improve or usual_improve(study.data, attribute)).name
+    if aim == "worst group":
+        study.worst_served(attribute)
     if change not in ("threshold", "last layer") and (why := why_not_mixed(study.model)):
         raise ModelError(why)
     solving = part(progress, 0.0, 0.8)
@@ -115,9 +119,14 @@ def debias(
     others = judged_baselines(study, attribute, aim, tolerance)
     return Debiased(
         attribute, change, aim, chosen_by, path, network, figures_of_head(study, attribute, study.head), after,
-        judge.comparison(named, attribute), judge.verdict(named, limits=limits), others,
+        judge.comparison(named, judged_aim(aim, attribute)), judge.verdict(named, limits=limits), others,
         time.perf_counter() - begun,
     )  # fmt: skip
+
+
+def judged_aim(improve: Improve, attribute: str) -> Aim:
+    """What test people are compared by: how far the worst group lags where it is to improve, else twins."""
+    return Aim((attribute,), "worst group" if improve == "worst group" else "counterfactual")
 
 
 def figures_of_head(study: Judging, attribute: str, head: Head) -> Figures:

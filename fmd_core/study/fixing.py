@@ -13,11 +13,11 @@ from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.answering import Answering, Rays
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import MEASURES, Measure, predictions
+from fmd_core.measure.bias_functions import MEASURES, Blame, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Family, Finding
+from fmd_core.measure.verdict.values import Family, Finding, Member
 from fmd_core.method import DEFAULT_STRATEGY, Strategy, find_strategy
 from fmd_core.method import strategies as every_strategy
 from fmd_core.models.taught import why_no_judge
@@ -164,6 +164,13 @@ class Fixing(Teaching):
         head is named."""
         return self._asked(goal, split)(self.head if head is None else head)
 
+    def worst_group_goal(self, attribute: str, limit: float) -> Goal:
+        """That whoever is served worst, as those who choose say, is right no more than `limit` less often than
+        everybody else. Raises DataError where nobody can say."""
+        group, target = self.worst_served(attribute), self.data.target.name
+        members = (Member(target, group.label), Member(attribute, group.level))
+        return Goal(Family.SERVICE, (attribute,), limit, members=(members, ()))
+
     def _asked(self, goal: Goal, split: Split) -> Callable[[Answering], Finding | None]:
         """The question of a goal about one part of the data, to be asked of heads."""
         twins_of = self._twins_asked(goal, split)
@@ -191,14 +198,14 @@ class Fixing(Teaching):
         depths: Sequence[str] | None = None,
     ) -> tuple[Way, ...]:
         """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
-        (the finding itself, and between groups also twins and the other gap) and by strategy."""
+        (the finding itself, and between groups also twins, the other gap and the worst group) and by strategy."""
         own = aim_of(goal, self.data.target.levels)
-        others: tuple[Measure, ...] = ()
+        others: tuple[Blame, ...] = ()
         if (
             goal.family is not Family.TWINS
         ):  # only one of both gaps among people of one truth is about the finding
             either = "equal opportunity" if own.measure == "predictive equality" else "predictive equality"
-            others = tuple(measure for measure in MEASURES if measure != either)
+            others = (*(measure for measure in MEASURES if measure != either), "worst group")
         aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]

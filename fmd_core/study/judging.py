@@ -4,13 +4,11 @@ an attribute that was to be forgotten."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
-import numpy as np
-
-from fmd_core.data import FeatureSet
-from fmd_core.errors import FMDError, ModelError
+from fmd_core.errors import DataError, FMDError, ModelError
 from fmd_core.forget.erasure import Erased
 from fmd_core.forget.forgetting import Forgetting, Seen, judge_forgetting
 from fmd_core.heads.linear import LinearHead
@@ -24,12 +22,13 @@ from fmd_core.measure.comparing import bias_changes, compare
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.red_flags import RedFlag, red_flags
 from fmd_core.measure.twin_bias import TwinBias, twin_bias_changes, twin_biases, twin_biases_among
+from fmd_core.measure.worst_group import judged_by_group, lag_change
+from fmd_core.study.aim import Aim
 from fmd_core.study.answering import Answering
 from fmd_core.study.people import About
 from fmd_core.study.subject import Change
+from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.rivals import Rival, default_k, rival_heads
-
-PER_PERSON = ("features", "labels", "rows")
 
 
 class Judging(Answering):
@@ -65,10 +64,19 @@ class Judging(Answering):
 
         def make() -> Comparison:
             pairs, floor = self.pairs("test", aim.attribute), self.placebo("test", aim.attribute)
-            people, guards = self.features("test"), self.features("validation")
-            return compare(self.head, of.make(), self.data, people, pairs, floor, aim.measure, guards)
+            return self._compared(of.make(), aim, pairs, floor)
 
         return self.memory.recall(self._counted("comparison", of.name, aim.attribute, aim.measure), make)
+
+    def _compared(
+        self, head: Head, aim: Aim, pairs: CounterfactualPairs, floor: CounterfactualPairs | None
+    ) -> Comparison:
+        """The original against a head, by what an aim is about; of the worst group that whom those who choose name."""
+        people, guards, data = self.features("test"), self.features("validation"), self.data
+        if aim.measure != "worst group":
+            return compare(self.head, head, data, people, pairs, floor, aim.measure, guards)
+        found = compare(self.head, head, data, people, pairs, floor)
+        return judged_by_group(found, data, self.worst_served(aim.attribute))
 
     def other_biases(self, change: Change, about: About = None) -> list[Difference]:
         """What a change does to the bias by every attribute but that of the aim, on the same people."""
@@ -76,6 +84,8 @@ class Judging(Answering):
 
         def make() -> list[Difference]:
             names = [name for name in self.testable() if name != aim.attribute]
+            if aim.measure == "worst group":
+                return [self._other_lag(change, aim, name) for name in names]
             if aim.measure == "counterfactual":
                 known = self._biases_before()
                 return twin_bias_changes([known[name] for name in names], self._biases(of.make(), names))
@@ -83,6 +93,16 @@ class Judging(Answering):
             return bias_changes(self.head, of.make(), self.data, self.features("test"), twins, aim.measure)
 
         return self.memory.recall(self._counted("other biases", of.name, aim.attribute, aim.measure), make)
+
+    def _other_lag(self, change: Change, aim: Aim, name: str) -> Difference:
+        """What a change does to how far the worst group by another attribute lags."""
+        try:
+            group = self.worst_served(name)
+        except DataError as problem:
+            unknown = Estimate.refused(str(problem))
+            return Difference("lag", name, unknown, unknown, unknown)
+        found = lag_change(self.comparison(change, aim), self.data, name, group)
+        return replace(found, group=name)
 
     def _biases_before(self) -> dict[str, TwinBias]:
         """The original's bias by every attribute, which is the same whatever it is compared with."""
@@ -125,12 +145,8 @@ class Judging(Answering):
                 guards, self.data.attribute(aim.attribute).codes[guards.rows],
                 k=count, damping=self.model.damping,
             )  # fmt: skip
-            people, twins = self.features("test"), self.pairs("test", aim.attribute)
-            floor = self.placebo("test", aim.attribute)
-            return tuple(
-                (rival, compare(self.head, rival.head, self.data, people, twins, floor, aim.measure, guards))
-                for rival in heads
-            )
+            twins, floor = self.pairs("test", aim.attribute), self.placebo("test", aim.attribute)
+            return tuple((rival, self._compared(rival.head, aim, twins, floor)) for rival in heads)
 
         return self.memory.recall(self._counted("rivals", aim, count), make)
 
@@ -162,6 +178,4 @@ class Judging(Answering):
         last = self.head
         if not isinstance(last, LinearHead):
             raise ModelError("Forgetting is judged at the last layer; open the model there.")
-        parts = [self.features(split) for split in ("external", "validation")]
-        teachers = FeatureSet(*(np.concatenate([getattr(p, what) for p in parts]) for what in PER_PERSON))
-        return Seen(last, teachers, self.features("test"))
+        return Seen(last, self.choosers(), self.features("test"))

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
@@ -13,15 +15,18 @@ from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, Gr
 from fmd_core.measure.group_loss import GroupLoss, worst_served
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.told_twice import told_twice
+from fmd_core.measure.worst_group import WorstGroup
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import LAST_LAYER, Depth
 from fmd_core.models.encoding import extract_features
-from fmd_core.study.aim import Aim, Asked, WorstGroup, as_aim
+from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
 from fmd_core.twins.pairs import CounterfactualPairs, neutral_pairs, pair_counterfactuals, placebo_pairs
+from fmd_core.unlearn.aiming import FEWEST
+from fmd_core.unlearn.deeper.answers import joined
 
 if TYPE_CHECKING:
     from fmd_core.influence.scores import InfluenceMethod
@@ -30,8 +35,8 @@ if TYPE_CHECKING:
 GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
 About = str | Sequence[str] | Aim | None
 """An attribute, several, or an aim; None is the aim of the study."""
-Question = About | WorstGroup
-"""What training samples can be asked about: a bias, or whoever is served worst."""
+CHOOSERS: tuple[Split, ...] = ("external", "validation")
+"""Who say which group is served worst: the original learned from neither, and test people decide nothing."""
 
 
 class People:
@@ -223,7 +228,9 @@ class People:
         """What is to be taken out, measured on one part of the data; only who guards takes the placebo off."""
         aim = self.aim(about)
 
-        def part(attribute: str) -> CounterfactualBias | GroupGap:
+        def part(attribute: str) -> BiasFunction:
+            if aim.measure == "worst group":
+                return WorstGroup.of(self.data, self.features(split), attribute, least=FEWEST)
             if aim.measure != "counterfactual":
                 return GroupGap.of(self.data, self.features(split), attribute, aim.measure)
             floor = self.placebo(split, attribute) if beyond_placebo else None
@@ -238,33 +245,47 @@ class People:
             return [partial(self.features, split)]
         return [partial(self.pairs, split, attribute) for attribute in aim.attributes]
 
-    # --- what training samples are blamed for
+    # --- whoever is served worst
+
+    def choosers(self) -> FeatureSet:
+        """External and validation people together: they may choose, and did not teach the original."""
+        return joined([self.features(split) for split in CHOOSERS])
 
     def worst_served(self, attribute: str) -> ServedGroup:
-        """The group of class and level whom the original serves worst, as held-out test people say: whom a question is
-        about is no choice of a fix. Raises DataError where no group has enough people."""
+        """The group of class and level whom the original serves worst, as those who choose say; test people are not
+        asked. Raises DataError where no group has 10 of them."""
         was = self.original
         return self.memory.recall(
             was._key("worst served", attribute),
-            lambda: worst_served(was.head, was.data, was.features("test"), attribute),
+            lambda: worst_served(was.head, was.data, was.choosers(), attribute, FEWEST),
         )
 
-    def question(self, about: Question = None) -> Asked:
-        """The same for a question about whoever is served worst, which stays as it is."""
-        return about if isinstance(about, WorstGroup) else self.aim(about)
+    def groups_unsaid(self, attribute: str) -> int:
+        """How many groups have too few of those who choose, so that whether they are served worse cannot be said: also
+        such as only learn or are judged."""
+        codes, labels = self.data.attribute(attribute).codes, self.data.target.codes
+        everybody = labels * len(self.data.attribute(attribute).levels) + codes
+        rows = np.concatenate([self.data.rows(split) for split in CHOOSERS])
+        sizes = np.bincount(everybody[rows], minlength=int(everybody.max()) + 1)
+        return int((sizes[np.unique(everybody)] < FEWEST).sum())
 
-    def taught(self, split: Split, about: Question = None) -> Taught:
-        """What the training samples are blamed for, measured on one part of the data."""
-        if isinstance(about, WorstGroup):
-            group = self.worst_served(about.attribute)
-            return GroupLoss.of(self.data, self.features(split), about.attribute, group)
-        return self.bias(split, about)
+    # --- what training samples are blamed for
 
-    def taught_on(self, split: Split, about: Question = None) -> list[Step]:
+    def taught(self, split: Split, about: About = None) -> Taught:
+        """What the training samples are blamed for, measured on one part of the data. Of the worst group it is its
+        loss: a slope of a smooth figure, where the lag changes sides."""
+        aim = self.aim(about)
+        if aim.measure == "worst group":
+            group = self.worst_served(aim.attribute)
+            return GroupLoss.of(self.data, self.features(split), aim.attribute, group)
+        return self.bias(split, aim)
+
+    def taught_on(self, split: Split, about: About = None) -> list[Step]:
         """What `taught` reads, in steps."""
-        if isinstance(about, WorstGroup):
-            return [partial(self.features, "test"), partial(self.features, split)]
-        return self.measured_on(split, about)
+        aim = self.aim(about)
+        if aim.measure == "worst group":
+            return [partial(self.features, part) for part in dict.fromkeys((*CHOOSERS, split))]
+        return self.measured_on(split, aim)
 
 
 def changeable(data: AttributeDataset) -> list[str]:

@@ -9,7 +9,7 @@ from fmd_core.influence.label_doubts import LabelDoubts, label_doubts
 from fmd_core.influence.removal import refit_without
 from fmd_core.influence.score_check import ScoreCheck, check_scores
 from fmd_core.influence.scores import InfluenceMethod, InfluenceScores, bias_influence
-from fmd_core.study.people import People, Question
+from fmd_core.study.people import About, People
 from fmd_core.study.steps import Progress, Step, in_turn, part
 
 LEAVE_ONE_OUT_COST = 2e9  # operations, about a second: beyond, scores are first-order
@@ -27,9 +27,9 @@ class Teaching(People):
 
         return self.memory.recall(self._key("curvature"), make)
 
-    def scores(self, about: Question = None, progress: Progress = ignore_progress) -> InfluenceScores:
+    def scores(self, about: About = None, progress: Progress = ignore_progress) -> InfluenceScores:
         """Influence of every training sample on the bias of the original model."""
-        asked = self.question(about)
+        asked = self.aim(about)
 
         def make() -> InfluenceScores:
             needed: list[Step] = [*self.taught_on("external", asked), self.curvature]
@@ -49,16 +49,14 @@ class Teaching(People):
         pays = self.curvature().solver == "cholesky" and cost < LEAVE_ONE_OUT_COST
         return "leave-one-out" if pays else "first-order"
 
-    def are_scored(self, about: Question = None) -> bool:
+    def are_scored(self, about: About = None) -> bool:
         """Whether `scores` cost nothing."""
-        return self.memory.holds(self._counted("scores", self.question(about), self.influence_method))
+        return self.memory.holds(self._counted("scores", self.aim(about), self.influence_method))
 
-    def score_check(
-        self, about: Question = None, *, k: int, progress: Progress = ignore_progress
-    ) -> ScoreCheck:
+    def score_check(self, about: About = None, *, k: int, progress: Progress = ignore_progress) -> ScoreCheck:
         """What leaving out the top `k` really does, beside the scores: test samples judge. `progress` may raise
         to stop."""
-        asked = self.question(about)
+        asked = self.aim(about)
 
         def make() -> ScoreCheck:
             return check_scores(
@@ -68,15 +66,15 @@ class Teaching(People):
 
         return self.memory.recall(self._counted("score check", asked, k), make)
 
-    def known_score_check(self, about: Question = None, *, k: int) -> ScoreCheck | None:
+    def known_score_check(self, about: About = None, *, k: int) -> ScoreCheck | None:
         """The same where it costs nothing, else None."""
-        asked = self.question(about)
+        asked = self.aim(about)
         known = self.memory.holds(self._counted("score check", asked, k))
         return self.score_check(asked, k=k) if known else None
 
-    def known_score_checks(self, about: Question = None) -> tuple[ScoreCheck, ...]:
+    def known_score_checks(self, about: About = None) -> tuple[ScoreCheck, ...]:
         """Every check of these scores that costs nothing, the smallest K first."""
-        place = self._counted("score check", self.question(about))
+        place = self._counted("score check", self.aim(about))
         ks = [key[-1] for key in self.memory.held() if key[:-1] == place]
         return tuple(self.score_check(about, k=k) for k in sorted(k for k in ks if isinstance(k, int)))
 
@@ -105,9 +103,9 @@ class Teaching(People):
 
         return self.memory.recall(self._key("refitted"), make)
 
-    def measured_effect(self, about: Question = None, *, position: int) -> float:
+    def measured_effect(self, about: About = None, *, position: int) -> float:
         """Change of the bias on external samples when one training sample is left out of an exact refit."""
-        asked = self.question(about)
+        asked = self.aim(about)
 
         def make() -> float:
             everybody, measured = self.refitted(), self.taught("external", asked)

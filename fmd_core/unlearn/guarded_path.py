@@ -309,5 +309,6 @@ class _Judge:
         rises = biases - self.biases
         if rises.max() > BIAS_SLACK:
             which = self.guard.bias.parts[int(rises.argmax())].attribute if len(rises) > 1 else ""
-            return f"the {which} bias rises by {100 * rises.max():.1f} points".replace("  ", " ")
+            what = "lag of whoever is served worst" if self.guard.bias.measure == "worst group" else "bias"
+            return f"the {which} {what} rises by {100 * rises.max():.1f} points".replace("  ", " ")
         return ""

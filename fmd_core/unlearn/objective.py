@@ -29,7 +29,7 @@ def unlearning_problem(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
     """The convex problem on the external people behind `bias`; its damping is the anchor."""
     from scipy.sparse import block_diag  # slow to import
 
-    parts = [_twins(p, train) if isinstance(p, CounterfactualBias) else _groups(p, train) for p in bias.parts]
+    parts = [_part(part, train) for part in bias.parts]
     share = 1 / len(parts)
     return ConvexProblem(
         features=np.concatenate([part.features for part in parts]),
@@ -39,6 +39,14 @@ def unlearning_problem(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
         contrasts=block_diag([part.contrasts for part in parts], format="csr"),
         contrast_weights=share * np.concatenate([part.contrast_weights for part in parts]),
     )
+
+
+def _part(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
+    if isinstance(bias, CounterfactualBias):
+        return _twins(bias, train)
+    if isinstance(bias, GroupGap):
+        return _groups(bias, train)
+    raise DataError(f"A bias of the kind '{bias.measure}' compares neither twins nor two groups.")
 
 
 def _twins(bias: CounterfactualBias, train: FeatureSet) -> ConvexProblem:

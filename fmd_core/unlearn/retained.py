@@ -21,8 +21,9 @@ from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction
 from fmd_core.method import Mover, Strategy, register
-from fmd_core.unlearn.objective import unlearning_problem
+from fmd_core.unlearn.objective import ANCHOR, unlearning_problem
 from fmd_core.unlearn.strategies import UnlearningInputs
+from fmd_core.unlearn.worst_group import is_worst_group, worst_group_mover
 
 NAME = "retained"
 DAMPING_FACTOR = (
@@ -47,9 +48,15 @@ def retained_problem(bias: BiasFunction, train: FeatureSet) -> ConvexProblem:
 
 
 def _retained(head: Head, inputs: UnlearningInputs, _k: int) -> Mover:
-    problem, anchor = retained_problem(inputs.bias, inputs.train), head.theta
+    damping, anchor = None, head.theta
     if inputs.damping is not None:
-        problem, anchor = replace(problem, damping=DAMPING_FACTOR * inputs.damping), np.zeros_like(head.theta)
+        damping, anchor = DAMPING_FACTOR * inputs.damping, np.zeros_like(head.theta)
+    if is_worst_group(inputs.bias):  # keeps the training samples anyway
+        held = ANCHOR if damping is None else damping
+        return worst_group_mover(head, inputs.bias, inputs.train, anchor=anchor, damping=held)
+    problem = retained_problem(inputs.bias, inputs.train)
+    if damping is not None:
+        problem = replace(problem, damping=damping)
 
     def refit(strength: float, start: Head) -> Head:
         return fit_head(start, problem, anchor=anchor, consistency=strength) if strength else head
@@ -65,6 +72,8 @@ register(
         "cover only part of the samples. More strength makes it answer both twins alike.",
         group_note="Refits the layers that may change on the training samples and external samples together. More "
         "strength makes it answer both groups alike on average.",
+        worst_note="Refits the layers that may change on training and external samples, with the damping of the "
+        "training. More strength lets the groups that are answered worst count more.",
         prepare=_retained,
         strengths=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
         searches_blends=True,

@@ -11,10 +11,10 @@ and strength is the share of that step, itself shortened to the trust radius (`s
 
     mean_i w_a L(c_i) + w_b L(c̄_i) + strength/2 |W (c_i - c̄_i)|^2 + anchor/2 |theta - theta0|^2
 
-over the external pairs; `fmd_core.unlearn.objective` says how much each counts. Where the bias is a gap between
-groups, `paper-external` steps along the gap's own slope, as far as takes it to 0 at first order; of
-several attributes every strategy takes the mean. Strength 0 (or K = 0 for the two that use K) returns
-the very same head.
+over the external pairs; `fmd_core.unlearn.objective` says how much each counts, and `fmd_core.unlearn.worst_group`
+what is asked for where the worst group is to be served better. Where the bias is no bias between twins,
+`paper-external` steps along its own slope, as far as takes it to 0 at first order; of several attributes every
+strategy takes the mean. Strength 0 (or K = 0 for the two that use K) returns the very same head.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from fmd_core.heads.curvature import Curvature
 from fmd_core.heads.fitting import fit_head
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.scores import InfluenceScores
-from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap
+from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias
 from fmd_core.method import Mover, Strategy, register
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.objective import unlearning_problem
+from fmd_core.unlearn.worst_group import is_worst_group, worst_group_mover
 
 TRUST_RADIUS = 1.0  # a single step never moves the head by more than its own length
 
@@ -89,6 +90,8 @@ class UnlearningResult:
 
 
 def _iterated(head: Head, inputs: UnlearningInputs, _k: int) -> Mover:
+    if is_worst_group(inputs.bias):
+        return worst_group_mover(head, inputs.bias, inputs.train)
     problem = unlearning_problem(inputs.bias, inputs.train)
 
     def refit(strength: float, start: Head) -> Head:
@@ -151,7 +154,7 @@ def _swap_gradient(head: Head, train: FeatureSet, worst: Array, twins: Counterfa
     return _mean_gradient(head, own, len(train)) - _mean_gradient(head, twin, len(train))
 
 
-def _external_gradient(head: Head, curvature: Curvature, bias: CounterfactualBias | GroupGap) -> Array:
+def _external_gradient(head: Head, curvature: Curvature, bias: BiasFunction) -> Array:
     if isinstance(bias, CounterfactualBias):
         m = len(bias.pairs)
         return _mean_gradient(head, bias.pairs.favoured, m) - _mean_gradient(head, bias.pairs.other, m)
@@ -172,6 +175,8 @@ register(
         "makes it answer both twins alike.",
         group_note="Refits the layers that may change on external samples. Even the smallest strength refits; more "
         "strength makes it answer both groups alike on average.",
+        worst_note="Refits the layers that may change on training and external samples. More strength lets the groups "
+        "that are answered worst count more.",
         prepare=_iterated,
         strengths=(0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
         searches_blends=True,
@@ -213,6 +218,8 @@ register(
         title="One step on external samples",
         note="The published single step on external twins; it needs no training samples.",
         group_note="A single step along the slope of the gap between the groups; it needs no training samples.",
+        worst_note="A single step along the slope of how far the group that is served worst lags behind; it needs no "
+        "training samples.",
         prepare=partial(_single_step, _external),
         strengths=SHARES,
         needs=frozenset({"curvature"}),

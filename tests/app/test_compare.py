@@ -72,7 +72,7 @@ def test_two_variants_are_compared_with_each_other(page):
     biases = [cache.audit(REVIEW, recipe(s)).attributes[0].bias.value for s in (0.1, 3.0)]
     assert biases == pytest.approx(
         [
-            getattr(cache.side_by_side(REVIEW, *sides("Variant 1", "Variant 2"), AIM).bias, end).value
+            getattr(cache.side_by_side(REVIEW, *sides("Variant 1", "Variant 2"), "colour").bias, end).value
             for end in ("before", "after")
         ]
     )
@@ -160,7 +160,7 @@ def test_another_model_is_judged_on_the_same_people(monkeypatch):
     """The same network opened under another id gives the same answers: nothing changes."""
     original = opened.open_model
     monkeypatch.setattr(opened, "open_model", lambda data, model: original(data, BUNDLED))  # noqa: ARG005
-    found = cache.side_by_side(REVIEW, Side(BUNDLED), Side("e" * 32), AIM)
+    found = cache.side_by_side(REVIEW, Side(BUNDLED), Side("e" * 32), "colour")
     assert found.verdict == "unchanged"
     assert compare.headline(found, ("The original model", "Model: x"), "digit") == (
         "The original model and Model: x give all 450 held-out digits the same answers."

@@ -225,7 +225,7 @@ def test_validation_people_do_not_judge_what_may_have_learned_from_them(monkeypa
     monkeypatch.setenv("FMD_HOME", str(tmp_path))
     monkeypatch.setattr(opened, "open_model", lambda data, _model: original(data, "bundled"))
     made = Retrained(replace(REVIEW, beside="c" * 32), Aim(("colour",)), "learn-on", "x", 0.01)
-    for name, value in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ())):
+    for name, value in (("attribute", "colour"), ("fix_aim", made.aim), ("trained_here", ())):
         monkeypatch.setattr(learned_runs.state, name, lambda value=value: value)
     past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
     monkeypatch.setattr(learned_runs.state, "history", lambda: past)
@@ -368,7 +368,7 @@ def test_after_a_restart_the_history_knows_the_network(monkeypatch):
     """Nobody remembers what was trained here: the network is found by the variant that was kept."""
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.5)
     past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
-    for name, found in (("attribute", "colour"), ("aim", made.aim), ("trained_here", ()), ("history", past)):
+    for name, found in (("attribute", "colour"), ("fix_aim", made.aim), ("trained_here", ()), ("history", past)):
         monkeypatch.setattr(learned_runs.state, name, lambda found=found: found)
     monkeypatch.setattr(learned_runs.cache, "learned", lambda _review: ())
     (run,) = learned_runs.runs(REVIEW)
@@ -472,7 +472,7 @@ def test_a_network_that_was_not_applied_is_listed_after_a_restart(monkeypatch):
     found = keep_thresholds(cache.study(REVIEW), "paper", "groups", 0.02, "thresholds moved")
     for name, value in (
         ("attribute", "paper"),
-        ("aim", Aim(("paper",))),
+        ("fix_aim", Aim(("paper",))),
         ("trained_here", ()),
         ("history", History()),
     ):

@@ -155,6 +155,7 @@ HOSTILE = {
     "against": ["hat=red", "colour=mauve", "colour", "=&=", "%00=1"],
     "k": ["0", "-5", "x", "10000001", "1.5"],
     "for": ["best group", "<b>"],
+    "improve": ["best group", "twins", "WORST GROUP"],
     "kind": ["Harm"],
     "also": ["hat", "paper,,", "colour;paper"],
     "how": ["rm -rf", "iterated "],

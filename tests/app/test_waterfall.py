@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import cache
-from app.record.review import Aim, Review, WorstGroup
+from app.record.review import Aim, Review
 from app.record.variants import Retrained
 from app.samples import waterfall as section
 from app.view_models import blame, charts, waterfall
@@ -154,13 +154,13 @@ def test_every_question_names_its_people():
         assert "set aside to decide the fix" in said
         assert measure == "counterfactual" or data.attribute("paper").levels[0] in said
     group = SimpleNamespace(who="blond men", accuracy=Estimate(0.19, 0.1, 0.35, 36))
-    said = blame.sentence(data, WorstGroup("male"), 13, group)
+    said = blame.sentence(data, Aim(("male",), "worst group"), 13, group)
     assert said == (
         "Harmful means here: it teaches the model to miss blond men, who are served worst: it is right for 19.0 % of "
-        "36 test digits (10.0 to 35.0). Scored by the loss of 13 other blond men, set aside to decide the fix. They "
-        "are few: check these scores, below, before you rely on them."
+        "36 external and validation digits (10.0 to 35.0). Scored by the loss of 13 of them, set aside to decide the "
+        "fix. They are few: check these scores, below, before you rely on them."
     )
-    assert "They are few" not in blame.sentence(data, WorstGroup("male"), 30, group)
+    assert "They are few" not in blame.sentence(data, Aim(("male",), "worst group"), 30, group)
 
 
 def test_the_bias_under_review_comes_first_and_once():
@@ -201,7 +201,7 @@ def test_the_page_asks_marks_and_leads_on(open_page):
     assert test.query_params["for"] == "predictive equality"
 
     test.selectbox(key="harmful_for").set_value("worst group").run()
-    assert "No group of digit and colour has 30 held-out digits" in text(test)
+    assert "No two groups of digit and colour have 10 digits each of those who choose" in text(test)
     test.selectbox(key="harmful_for").set_value("").run()
     assert "Scored by 200 pairs of twins set aside to decide the fix" in text(test)
 

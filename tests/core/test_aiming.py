@@ -227,7 +227,12 @@ def test_groups_that_are_watched_are_told_with_their_number():
 def test_between_groups_every_measure_is_a_road_and_between_twins_only_twins(tiny):
     group, twins = Goal.of(findings()[2][0]), Goal(Family.TWINS, ("mark",), 0.1)
     ways = tiny.study.ways(replace(group, attributes=("mark",)), ["iterated"], ["last layer"])
-    assert [way.aim.measure for way in ways] == ["equal opportunity", "counterfactual", "demographic parity"]
+    assert [way.aim.measure for way in ways] == [
+        "equal opportunity",
+        "counterfactual",
+        "demographic parity",
+        "worst group",
+    ]
     assert [way.aim for way in tiny.study.ways(twins, ["iterated"], ["last layer"])] == [Aim(("mark",))]
 
 

@@ -459,9 +459,9 @@ def test_whoever_is_served_worst_has_enough_people(tiny):
     right = tiny.head.probabilities(people.features).argmax(axis=1) == people.labels
     common = tiny.dataset.attribute("shade").codes[people.rows] == 0
     rates = [right[common & (people.labels == k)].mean() for k in range(3)]  # too few have the rare shade
-    worst = worst_served(tiny.head, tiny.dataset, people, "shade")
+    worst = worst_served(tiny.head, tiny.dataset, people, "shade", 30)
     assert worst.accuracy.value == pytest.approx(min(rates))
     assert (worst.label, worst.level) == (tiny.dataset.target.levels[int(np.argmin(rates))], "common")
     few = people.subset(np.arange(20))
-    with pytest.raises(DataError, match="has 30 held-out images"):
-        worst_served(tiny.head, tiny.dataset, few, "mark")
+    with pytest.raises(DataError, match="have 30 images each of those who choose"):
+        worst_served(tiny.head, tiny.dataset, few, "mark", 30)

@@ -6,10 +6,11 @@ import pytest
 import fmd_core as fmd
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.measure.bias_functions import MEASURES
-from fmd_core.study.aim import Aim, WorstGroup
+from fmd_core.study.aim import Aim
 from fmd_core.unlearn.baselines import worst_group
+from fmd_core.unlearn.deeper.answers import joined
 
-QUESTIONS = [*(Aim(("mark",), measure) for measure in MEASURES), WorstGroup("shade")]
+QUESTIONS = [*(Aim(("mark",), measure) for measure in MEASURES), Aim(("shade",), "worst group")]
 
 
 def true_slopes(tiny, taught, share=0.01):
@@ -48,16 +49,21 @@ def test_the_check_leaves_out_and_refits_for_what_is_asked(tiny, asked):
     assert found.in_order("measured")
 
 
-def test_the_worst_group_is_that_of_test_people_and_named(tiny):
-    people = tiny.features["test"]
+def test_the_worst_group_is_that_of_those_who_choose_and_named(tiny):
+    people = joined([tiny.features["external"], tiny.features["validation"]])
     right = tiny.head.probabilities(people.features).argmax(axis=1) == people.labels
-    worst = worst_group(right, people.labels, tiny.dataset.attribute("shade").codes[people.rows], least=30)
-    scores = tiny.study.scores(WorstGroup("shade"))
-    assert scores.people == f"shade common with shape {tiny.dataset.target.levels[worst.label]}"
+    worst = worst_group(right, people.labels, tiny.dataset.attribute("shade").codes[people.rows], least=10)
+    scores = tiny.study.scores(Aim(("shade",), "worst group"))
+    shade = tiny.dataset.attribute("shade").levels[worst.level]
+    assert scores.people == f"shade {shade} with shape {tiny.dataset.target.levels[worst.label]}"
     assert f"lowers the loss of {scores.people} by" in repr(scores)
-    assert scores.bias == pytest.approx(tiny.study.taught("external", WorstGroup("shade")).value(tiny.head))
+    assert scores.bias == pytest.approx(
+        tiny.study.taught("external", Aim(("shade",), "worst group")).value(tiny.head)
+    )
 
 
 def test_who_is_served_worst_by_groups_of_a_few_cannot_be_said(demo):
-    with pytest.raises(fmd.DataError, match="No group of digit and colour has 30 held-out digits"):
-        demo.study.scores(WorstGroup("colour"))
+    with pytest.raises(
+        fmd.DataError, match="No two groups of digit and colour have 10 digits each of those who choose"
+    ):
+        demo.study.scores(Aim(("colour",), "worst group"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fmd_core as fmd
-from fmd_core.study.aim import Aim, WorstGroup
+from fmd_core.study.aim import Aim
 from fmd_core.unlearn.baselines import refits_on_pairs
 
 KINDS = ["without the top", "without all harmful", "refit on twins"]
@@ -50,7 +50,7 @@ def test_another_number_of_samples_costs_one_refit(tiny):
 
 
 def test_every_question_has_a_bridge_of_its_own(tiny):
-    by_worst = tiny.study.bridge(WorstGroup("shade"), k=10)
+    by_worst = tiny.study.bridge(Aim(("shade",), "worst group"), k=10)
     assert by_worst[0].comparison.attribute == "shade"
     assert by_worst[0].comparison.gap is None
     gap = tiny.study.bridge(Aim(("mark",), "predictive equality"), k=10)[0].comparison

@@ -182,6 +182,10 @@ def test_what_should_improve_is_named_and_stands_in_the_document(hiring, tmp_pat
     )  # fmt: skip
     chosen = told["chosen"]
     assert chosen["improve"] == improve
+    assert (chosen["group"] is not None) == (improve == "worst group")
+    assert (
+        improve != "worst group" or f"lag of {chosen['group']}" in told["headline"] or not chosen["strength"]
+    )
     assert chosen["judged_by"] in (["validation"], ["validation", "external"])
     assert chosen["change"] == "whole network"
     assert {"parity_gap", "opportunity_gap"} <= set(told["before"])

@@ -10,6 +10,7 @@ work       jobs, networks that were trained on, files that were opened
 
 from app.session.state.choices import (
     DEFAULT_K,
+    IMPROVES,
     NETWORK,
     ORIGINAL_STOP,
     RANKED,
@@ -18,8 +19,10 @@ from app.session.state.choices import (
     aim_at,
     attribute,
     depth,
+    fix_aim,
     go_to,
     harmful_count,
+    improves,
     is_going,
     joint_aim,
     let_slider,
@@ -93,6 +96,7 @@ from app.session.state.written import (
 
 __all__ = [
     "DEFAULT_K",
+    "IMPROVES",
     "NETWORK",
     "ORIGINAL_STOP",
     "RANKED",
@@ -115,11 +119,13 @@ __all__ = [
     "decision",
     "depth",
     "exclude",
+    "fix_aim",
     "forget_job",
     "go_to",
     "harmful_count",
     "has_left",
     "history",
+    "improves",
     "include",
     "is_going",
     "jobs",

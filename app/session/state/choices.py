@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from app.record.review import Aim, Asked, WorstGroup
+from app.record.review import Aim
 from app.record.variants import Sweep
 from app.session import memory
 from app.session.state.reviews import review
@@ -13,13 +13,14 @@ from fmd_core.figures import strength_label
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
-    from fmd_core.measure.bias_functions import Measure
+    from fmd_core.measure.bias_functions import Blame, Measure
     from fmd_core.study.suggestion import Way
 
 
 DEFAULT_K = 100  # harmful samples to unlearn
 NETWORK = "network_on_stage"  # which network that learned on the Fix page's slider leads to
 RANKED = 50  # harmful samples that are listed
+IMPROVES = "improves"  # what should improve where that is another thing than what counts as bias
 STOP = "stop_"  # the beginning of the key of every strength
 ORIGINAL_STOP = strength_label(0)  # where every slider of strengths begins; an address leaves it out
 
@@ -40,17 +41,26 @@ def aim() -> Aim:
     return Aim((attribute(),), measure())
 
 
-def question() -> Asked:
+def question() -> Aim:
     """What training samples are asked about: the bias under review, unless the Harmful page asks another question."""
     found = memory.value("harmful_for", "")
-    if found == WorstGroup.measure:
-        return WorstGroup(attribute())
     return Aim((attribute(),), found) if found else aim()
 
 
+def improves() -> Blame:
+    """What should improve: what counts as bias, unless whoever is served worst was chosen on the Fix page."""
+    found: Blame = memory.value(IMPROVES, "") or measure()
+    return found
+
+
+def fix_aim() -> Aim:
+    """What a fix is for, by the attribute under review."""
+    return Aim((attribute(),), improves())
+
+
 def joint_aim() -> Aim:
-    """The bias to take out: with the attributes that were added on the Unlearn page."""
-    return Aim((attribute(), *(a for a in memory.value("also", ()) if a != attribute())), measure())
+    """The same with the attributes that were added on the Unlearn page."""
+    return Aim((attribute(), *(a for a in memory.value("also", ()) if a != attribute())), improves())
 
 
 def depth() -> str:
@@ -73,7 +83,10 @@ def harmful_count() -> int:
 def aim_at(wanted: Aim) -> None:
     """Aim at another bias from the next drawing of the page on."""
     memory.put_later("attribute", wanted.attribute)
-    memory.put_later("measure", wanted.measure)
+    is_worst = wanted.measure == "worst group"
+    memory.put_later(IMPROVES, wanted.measure if is_worst else "")
+    if not is_worst:
+        memory.put_later("measure", wanted.measure)
     memory.put_later("also", list(wanted.attributes[1:]))
 
 

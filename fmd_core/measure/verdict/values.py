@@ -77,6 +77,7 @@ _FAMILIES = {
     "demographic parity": Family.SELECTION,
     "equal opportunity": Family.EQUAL_TRUTH,
     "predictive equality": Family.EQUAL_TRUTH,
+    "worst group": Family.SERVICE,
 }
 
 

@@ -15,6 +15,8 @@ def bias_name(found: Comparison | InfluenceScores, called: str = "") -> str:
     name = called or (found.called if isinstance(found, Comparison) else "") or found.attribute
     if isinstance(found, InfluenceScores) and found.people:
         return f"loss of {found.people}"
+    if isinstance(found, Comparison) and found.measure == "worst group":
+        return f"lag of {found.judged.who}"
     if found.measure != "counterfactual":
         return f"{found.measure} gap by {name}"
     beyond = isinstance(found, Comparison) and found.excess is not None

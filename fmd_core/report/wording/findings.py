@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from fmd_core.figures import count, counted, in_hundred, percent, points, with_capital
 from fmd_core.intervals import Estimate
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.bias_report import AttributeBias
 from fmd_core.measure.scan import Finding
 
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
-SUBJECTS: dict[Measure, str] = {
+SUBJECTS: dict[Blame, str] = {
     "counterfactual": "{}",
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
     "predictive equality": "the predictive equality gap by {}",
+    "worst group": "the lag of whoever is served worst by {}",
 }
 
-AMONG: dict[Measure, str] = {
+AMONG: dict[Blame, str] = {
     "demographic parity": "",
     "equal opportunity": " among those who truly belong to it",
     "predictive equality": " among those who do not belong to it",
@@ -58,6 +59,8 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
     if found.value is None or found.low is None or found.high is None:
         return problem_sentence(with_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
+    if finding.measure == "worst group":
+        return _lag_sentence(finding, found.value, interval)
     if finding.measure != "counterfactual":
         among = AMONG[finding.measure]
         more = "more" if finding.audit.favours(finding.measure) else "less"
@@ -73,6 +76,16 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         f"{sentence}."
         if flips.value is None
         else f"{sentence}; for {in_hundred(flips.value)} it flips the decision."
+    )
+
+
+def _lag_sentence(finding: Finding, lag: float, interval: str) -> str:
+    """How far whoever is served worst lags, of how many groups."""
+    groups = [group for group in finding.audit.groups if group.accuracy.value is not None]
+    looked = f", adjusted for looking at {counted(len(groups), 'group')}" if len(groups) > 1 else ""
+    return (
+        f"The model is right for {points(lag)} points fewer of {groups[0].who} than of everybody else "
+        f"{interval.removesuffix(')')}{looked})."
     )
 
 

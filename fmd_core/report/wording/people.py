@@ -102,6 +102,7 @@ def who_pays(comparison: Comparison, others: Sequence[Change] = ()) -> str:
         if other.is_beyond_chance and (other.difference.value or 0) > 0
     ]
     what = "bias" if comparison.gap is None else f"{comparison.measure} gap"
+    what = "lag of the worst group" if comparison.measure == "worst group" else what
     if not risen:
         return losers_sentence(comparison)
     (first, size), *more = risen

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fmd_core.figures import count, counted, percent, points
-from fmd_core.measure.bias_functions import Measure
+from fmd_core.measure.bias_functions import Blame
 from fmd_core.method import Strategy, find_strategy
 from fmd_core.unlearn.guarded_path import UnlearningPath
 from fmd_core.unlearn.strategies import UnlearningResult
 
 
-def strategy_note(strategy: str | Strategy, measure: Measure) -> str:
+def strategy_note(strategy: str | Strategy, measure: Blame) -> str:
     """What a strategy does, in a sentence or two."""
     found = find_strategy(strategy)
+    if measure == "worst group":
+        return found.worst_note or found.note
     return found.note if measure == "counterfactual" else found.group_note or found.note
 
 

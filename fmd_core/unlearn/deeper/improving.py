@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fmd_core.data import AttributeDataset
 from fmd_core.errors import DataError
 from fmd_core.figures import points
+from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.unlearn.deeper.answers import Figures, Gap, GroupRate
 from fmd_core.unlearn.deeper.training import Improve, why_only_groups
@@ -112,15 +113,13 @@ def improvements(dataset: AttributeDataset, attribute: str) -> tuple[Improvement
 
 
 def in_the_data_s_words(
-    improve: Improve, dataset: AttributeDataset, attribute: str, worst: GroupRate | None = None
+    improve: Improve, dataset: AttributeDataset, attribute: str, worst: ServedGroup | None = None
 ) -> str:
     """Whom an aim is about, as the data call them: 'blond hair recognised as often in every male'."""
     target, column = dataset.target, dataset.attribute(attribute)
     called = attribute_name(dataset, attribute)
     if improve == "worst group":
-        return (
-            "" if worst is None else f"{worst.called(dataset, attribute)}, {points(worst.value)} % right now"
-        )
+        return "" if worst is None else f"{worst.who}, {points(worst.accuracy.value or 0.0)} % right now"
     groups = [GroupRate(k, a, 0.0, 0) for k in range(len(target.levels)) for a in range(len(column.levels))]
     named = [group.called(dataset, attribute) for group in groups]
     two = len(target.levels) == 2

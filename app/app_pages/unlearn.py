@@ -120,7 +120,7 @@ def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.Cur
     """What validation people say of every strength."""
     named = unlearn.axes(path, aim.measure)
     axis = trade_off.choose_axis(named)
-    curve = unlearn.build_curve(path, choice, axis, named[axis])
+    curve = unlearn.build_curve(path, choice, cache.dataset(state.review()).unit, axis, named[axis])
     trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure), slider=stage.SLIDER)
     return curve
 

@@ -29,7 +29,8 @@ def draw(review: Review, asked: Asked, samples: Sequence[training_sample.Sample]
         if sample is None:
             _introduce(review, attribute, samples[0], training_sample.explain(samples[0], called))
             st.caption(
-                "Select any sample to see where the model looks in it, and to mark, note or exclude it."
+                f"Select any {cache.dataset(review).unit} to see where the model looks in it, and to mark, note or "
+                "exclude it."
             )
             return
         with st.spinner("Fitting again without it"):
@@ -104,7 +105,7 @@ def _portrait(review: Review, shown: Shown, note: str) -> gallery.Picture:
 
 def _pair(key: int, pictures: list[gallery.Picture]) -> None:
     gallery.show(
-        [gallery.Tile(key, tuple(pictures))], key="sample_and_twin", label="Sample and twin", size="pair"
+        [gallery.Tile(key, tuple(pictures))], key="sample_and_twin", label="Beside its twin", size="pair"
     )
 
 

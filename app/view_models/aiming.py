@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Measure
-from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.sentences import attribute_name, limit_words
-from fmd_core.measure.verdict.values import Family, Finding, Outcome
+from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.measure.verdict.values import Finding, Outcome
 from fmd_core.report import wording
+from fmd_core.report.aiming import became, became_sentence
 from fmd_core.study.aim import Aim, aim_of, includes
 
 AIMED: dict[Measure, str] = {
@@ -19,11 +18,7 @@ AIMED: dict[Measure, str] = {
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
     "predictive equality": "a false answer is given equally often, by {}",
 }
-REACHED = {
-    Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",
-    Outcome.WITHIN: "That is within its limit of {}.",
-    Outcome.UNKNOWN: "Whether that is within its limit of {} cannot be said with so many people.",
-}
+FARTHER = "“Every road” and “Deeper”, below, may lead farther."
 
 
 def aim_behind(verdict: Verdict) -> Aim | None:
@@ -73,16 +68,10 @@ def concerned(
 ) -> str:
     """Whom a change was for, before and after, on the people of a comparison; '' where that is no group, because
     twins are what it was for, or nobody can say."""
-    if finding is None or finding.family is Family.TWINS or comparison.verdict == "unchanged":
+    if finding is None or comparison.verdict == "unchanged":
         return ""
-    goal = Goal.of(finding, references)
-    before, after = (
-        goal.measured(
-            data, Answered(comparison.rows, comparison.truth, predicted, data.weights, data.persons)
-        )
-        for predicted in (comparison.predicted_before, comparison.predicted_after)
-    )
-    if before is None or after is None:
+    found = became(finding, data, comparison, references)
+    if found is None:
         return ""
-    reached = REACHED[after.outcome].format(limit_words(after))
-    return f"What it was for, before: {before.sentence} Now: {after.sentence} {reached}"
+    farther = f" {FARTHER}" if found[1].outcome is Outcome.BEYOND else ""
+    return f"What it was for. {became_sentence(*found)}{farther}"

@@ -23,7 +23,7 @@ SURENESS = (
 NOBODY_LARGE = (
     f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
 )
-ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
+ON_TEST = "On {} of the held-out test part, who had no part in it, beside simpler fixes:"
 
 
 def stop_label(share: float) -> str:
@@ -112,7 +112,7 @@ def _choosers(path: DeeperPath, data: AttributeDataset, judged_by: Sequence[Spli
     least = path.least
     of = " and ".join(judged_by)
     said = (
-        f"{figures.counted(path.people, data.unit)} of the {of} samples choose, and the curve is theirs; the "
+        f"{figures.counted(path.people, data.unit)} of the {of} part choose, and the curve is theirs; the "
         f"smallest group of one class and attribute value has {figures.count(least)} of them."
     )
     if len(judged_by) > 1:

@@ -93,7 +93,7 @@ def _doubt(data: AttributeDataset, doubts: LabelDoubts, p: int) -> str:
 def leader(data: AttributeDataset, attribute: str, first: Sample) -> str:
     """'is a red 3', 'is 10689, of the blond women', 'is 81 (none of them, fine)'."""
     if first.unit in NAMED_BY_CLASS:
-        return f"is a {first.name}"
+        return f"is {figures.with_article(first.name)}"
     if not data.phrases.get(attribute):
         return f"is {first.row} ({first.name})"
     group = group_name(data, [Member(data.target.name, first.label), Member(attribute, first.level)])

@@ -98,10 +98,11 @@ def axes(path: UnlearningPath, measure: Measure) -> dict[Axis, str]:
 
 
 def build_curve(
-    path: UnlearningPath, choice: PathPoint, axis: Axis = "bias", name: str = "Bias"
+    path: UnlearningPath, choice: PathPoint, unit: str, axis: Axis = "bias", name: str = "Bias"
 ) -> CurveView:
-    """`choice` is the point of `path` that the slider stands on; `axis` is what bias, flips or the worst group
-    there is, by `name`."""
+    """`choice` is the point of `path` that the slider stands on; `unit` what each of those who judge is
+    called, and `axis` what bias, flips or the worst group there is, by `name`."""
+    many = figures.many(unit)
     refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
     strength = _strength_name(path)
     if path.step_share < 1:
@@ -114,15 +115,15 @@ def build_curve(
         stops={name: _point(p, axis) for name, p in stops(path).items()},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
-            f"What {figures.count(path.people)} validation samples say, who guard the choice; the cards above are of "
-            "test samples, who judge it."
+            f"What {figures.count(path.people)} validation {many} say, who guard the choice; the cards above are of "
+            f"test {many}, who judge it."
         ),
         summary=(
             f"From {_told(path.original, axis, name)} and accuracy {figures.percent(path.original.accuracy)} at "
             f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "
-            f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
+            f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation {many}."
         ),
-        reason=f"Our suggestion: {suggestion_reason(path)}",
+        reason=f"Our suggestion: {suggestion_reason(path, unit)}",
         warning=refused,
     )
 

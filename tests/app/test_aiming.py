@@ -82,7 +82,7 @@ def test_flips_and_the_worst_group_stand_beside_the_bias(open_page):
     columns = next(t.value.columns for t in test.run().table if "Guard" in t.value.columns)
     assert columns.tolist() == ["Strength", "Bias, points", "Flips, points", "Accuracy, %", "Guard"]
     path = cache.path(REVIEW, Aim(("colour",)), "iterated", 0, 0.01)
-    flips = words.build_curve(path, path.points[3], "decided", "Flips")
+    flips = words.build_curve(path, path.points[3], "digit", "decided", "Flips")
     assert [p.bias for p in flips.full] == pytest.approx([100 * p.decided for p in path.points])
     assert flips.axis == "flips, points"
     assert flips.summary.startswith(f"From flips {100 * path.original.decided:.1f} and accuracy")
@@ -92,7 +92,7 @@ def test_who_is_served_worst_lies_across_with_its_number(open_page):
     aim = Aim(("paper",))
     path = cache.path(REVIEW, aim, "iterated", 0, 0.01)
     assert words.axes(path, "counterfactual")["worst"] == "Worst group"
-    curve = words.build_curve(path, path.original, "worst", "Worst group")
+    curve = words.build_curve(path, path.original, "digit", "worst", "Worst group")
     worst = path.original.worst
     assert curve.stops[words.stop_name(path.original)].bias == pytest.approx(100 * (1 - worst.accuracy))
     assert f"({worst.name}, n = {worst.n})" in curve.summary
@@ -115,10 +115,12 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
 
     told = aiming.concerned(finding, data, Changed, {})
     assert told.startswith(
-        "What it was for, before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
+        "What it was for. Before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
     )
     assert "Now: Blond men are recognised 69 % of the time (53 to 82, n = 36), blond women 78 %." in told
-    assert told.endswith("cannot be said with so many people.")
+    assert told.endswith(
+        "Asked alone, whether that is within its limit of 10 points cannot be said with so many people."
+    )
     assert aiming.concerned(None, data, Changed, {}) == ""
 
 

@@ -36,6 +36,17 @@ def test_page_opens_without_an_error(open_page, page):
     assert not test.exception
     assert not test.error
     assert len(test.title) == 1
+    told = [
+        *test.title,
+        *test.header,
+        *test.subheader,
+        *test.markdown,
+        *test.caption,
+        *test.info,
+        *test.warning,
+    ]
+    said = " ".join([*(words(each.value) for each in told), *(button.label for button in test.button)])
+    assert "sample" not in said.replace("sample report", "").lower()  # they are digits
 
 
 def test_start_names_splits_model_and_measured_accuracy(open_page):

@@ -285,12 +285,12 @@ def path():
 
 class TestCurve:
     def test_a_refused_choice_is_warned_of(self, path):
-        warning = unlearn.build_curve(path, path.points[2]).warning
-        assert warning == "The guard refuses this: accuracy falls, on validation samples."
-        assert unlearn.build_curve(path, path.points[1]).warning == ""
+        warning = unlearn.build_curve(path, path.points[2], "digit").warning
+        assert warning == "The guard refuses this: accuracy falls, on the validation part."
+        assert unlearn.build_curve(path, path.points[1], "digit").warning == ""
 
     def test_a_shortened_step_is_said(self, path):
-        view = unlearn.build_curve(replace(path, step_share=0.004), path.points[1])
+        view = unlearn.build_curve(replace(path, step_share=0.004), path.points[1], "digit")
         assert view.warning.startswith("Strength 1 is 0.4 % of the published step")
 
     def test_table_says_what_the_guard_says(self, path):

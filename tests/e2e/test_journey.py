@@ -90,7 +90,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert bias_shown(page) < original / 2
     assert comes_to_rest_on(ring, strengths.nth(1))
     for tab, role, name in (
-        ("Did it really work?", "cell", "Refit without 90 random samples"),
+        ("Did it really work?", "cell", "Refit without 90 at random"),
         ("Who pays?", "heading", "People who share two properties"),
         ("Mixed-up answers", "figure", "Before: "),
         ("Before and after", "cell", "Accuracy"),

@@ -71,23 +71,21 @@ def conversation() -> None:
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
-        elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
+        elsewhere, would_stay = unlearn.standing_on_original(state.history()) if is_original else "", ""
+        behind, references = (aimed.finding(aim), data), aimed.verdict().references
         if is_original and not elsewhere:
             leads = path.suggested is not path.original
-            suggested = chosen.recipe(path.suggested)
-            there = (
-                BeforeAfter(data, cache.comparison(review, suggested, aim.attribute)).headline
-                if leads
-                else ""
-            )
-            elsewhere = unlearn.would_be(there)
-        was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
+            suggested = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+            elsewhere = unlearn.would_be(BeforeAfter(data, suggested).headline if leads else "")
+            would_stay = aiming.would_stay(*behind, suggested, references, limit) if leads else ""
+        was_for = aiming.concerned(*behind, comparison, references)
         said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
-        components.header(
-            "Fix · preview, against the original model",
-            elsewhere or result.headline,
-            aimed.sentence(aim) if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
-        )
+        head = elsewhere or result.headline
+        if comparison.verdict == "unchanged":
+            said = aimed.sentence(aim), would_stay
+            if missed := aiming.missed(aimed.verdict(), aim):
+                head, said = missed, (head, *said)
+        components.header("Fix · preview, against the original model", head, " ".join(filter(None, said)))
         aimed.propose(aim)
     with offered:
         stage.target(limit)

@@ -108,7 +108,7 @@ def found(review: Review) -> tuple[str | tuple[tuple[str, str], ...], str, str]:
     )
     said = (
         known.doubt, training.majority_sentence(known.right),
-        training.least_sentence(known.right, known.least, known.too_few), known.judged_by,
+        training.least_sentence(known.right, known.least, known.too_few, cache.dataset(review).unit), known.judged_by,
     )  # fmt: skip
     return head, " ".join(filter(None, said)), name.rstrip(".")
 

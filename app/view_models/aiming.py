@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Measure
-from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.measure.verdict.rules import ALONE
+from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome
 from fmd_core.report import wording
 from fmd_core.report.aiming import became, became_sentence
@@ -18,6 +19,11 @@ AIMED: dict[Measure, str] = {
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
     "predictive equality": "a false answer is given equally often, by {}",
 }
+WITH_SUGGESTION = {
+    Outcome.BEYOND: f"With our suggestion that stays, asked {ALONE}, beyond its limit of {{}}.",
+    Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
+}
+"""What has to be said of a suggestion before it is applied, by what became of that which it is for."""
 FARTHER = "“Every road” and “Deeper”, below, may lead farther."
 
 
@@ -46,6 +52,11 @@ def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
     )
 
 
+def missed(verdict: Verdict, aim: Aim) -> str:
+    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is aimed at."""
+    return "" if better_aim(verdict, aim) is None else f"Not aimed at here: {verdict.headline}"
+
+
 def aim_words(data: AttributeDataset, aim: Aim) -> str:
     """'twins by sex are answered alike'."""
     return AIMED[aim.measure].format(figures.listed([attribute_name(data, name) for name in aim.attributes]))
@@ -61,6 +72,21 @@ def still_beyond(comparison: Comparison, threshold: float) -> str:
         return ""
     points = figures.counted(round(100 * threshold), "point")
     return f"{figures.percent(flips)} of decisions still flip, beyond the limit of {points}."
+
+
+def would_stay(
+    finding: Finding | None,
+    data: AttributeDataset,
+    suggested: Comparison,
+    references: Mapping[str, str],
+    threshold: float,
+) -> str:
+    """That our suggestion does not bring what it is for within its limit, by its comparison; '' where it does."""
+    found = None if finding is None else became(finding, data, suggested, references)
+    if found is None:
+        said = still_beyond(suggested, threshold)
+        return f"With our suggestion: {figures.without_capital(said)}" if said else ""
+    return WITH_SUGGESTION.get(found[1].outcome, "").format(limit_words(found[1]))
 
 
 def concerned(

@@ -382,6 +382,12 @@ TERMS: tuple[Term, ...] = (
         _baselines,
     ),
     Term(
+        "Sample",
+        "One of the things that the data are made of: a picture, a record or a text. Where the data have a word of "
+        "their own, such as face or digit, screens and reports use that.",
+        "It is not a part drawn from a whole, as in statistics.",
+    ),
+    Term(
         "Seed",
         "The number that chance starts from. The same seed gives the same result again.",
         "It is not a setting to tune: a result that holds for one seed only does not hold.",

@@ -9,7 +9,7 @@ from fmd_core.data import AttributeDataset
 from fmd_core.measure import changes
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.slopes import Slope, choose_slopes
-from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.measure.verdict.sentences import attribute_name, level_name
 from fmd_core.measure.verdict.values import Family, Finding, Gap, Outcome, Verdict, WarningKind
 from fmd_core.report import wording
 from fmd_core.report.aiming import became, became_sentence
@@ -135,12 +135,6 @@ def _refusals(evidence: Evidence) -> list[str]:
 
 
 def _twin(dataset: AttributeDataset, example: TwinExample) -> summary.Twin:
-    levels = dataset.attribute(example.attribute).levels
-
-    def who(code: int) -> str:
-        phrase = dataset.phrases.get(example.attribute, {}).get(levels[code], "")
-        return phrase if phrase and "{}" not in phrase else levels[code]
-
     def answer(said: Answer) -> summary.TwinAnswer:
         return summary.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
 
@@ -153,7 +147,7 @@ def _twin(dataset: AttributeDataset, example: TwinExample) -> summary.Twin:
         sides=[
             summary.TwinSide(
                 row=side.row,
-                level=who(side.code),
+                level=level_name(dataset, example.attribute, side.code),
                 before=answer(side.before),
                 after=None if side.after is None else answer(side.after),
                 values=values,

@@ -47,7 +47,9 @@ def test_what_is_worst_is_aimed_at_with_one_click(open_page):
     ]  # colour, twins: that is the worst
     test.selectbox(key="measure").set_value("equal opportunity").run()
     test.selectbox(key="attribute").set_value("paper").run()
+    assert test.title[0].value.startswith("Not aimed at here: Changing only the colour moves the answer by")
     test = press(test, "Aim at that instead")
+    assert test.title[0].value.startswith("Nothing has changed yet.")
     assert (test.selectbox(key="attribute").value, test.selectbox(key="measure").value) == (
         "colour", "counterfactual",
     )  # fmt: skip
@@ -122,6 +124,20 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
         "Asked alone, whether that is within its limit of 10 points cannot be said with so many people."
     )
     assert aiming.concerned(None, data, Changed, {}) == ""
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
+        "Whether our suggestion brings that within its limit of 10 points cannot be said with so many people."
+    )
+    Changed.predicted_after = answered.predicted
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
+        "With our suggestion that stays, asked alone, beyond its limit of 10 points."
+    )
+    Changed.predicted_after = answered.labels  # everybody right
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == ""
+
+
+def test_what_our_suggestion_leaves_is_said_before_it_is_applied(open_page):
+    told = " ".join(h.proto.body for h in open_page("unlearn").get("html"))
+    assert "With our suggestion: the bias is still beyond the limit of 10 points." in told
 
 
 @pytest.fixture

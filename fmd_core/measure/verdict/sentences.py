@@ -88,6 +88,13 @@ def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
     return dataset.phrases.get(attribute, {}).get("", attribute)
 
 
+def level_name(dataset: AttributeDataset, attribute: str, code: int) -> str:
+    """What who has a level is called by themselves, 'women'; the level where its phrase says more about others."""
+    level = dataset.attribute(attribute).levels[code]
+    phrase = dataset.phrases.get(attribute, {}).get(level, "")
+    return phrase if phrase and "{}" not in phrase else level
+
+
 def _twins(dataset: AttributeDataset, finding: Finding) -> str:
     attribute = attribute_name(dataset, finding.attribute)
     ends = _twins_ends(finding)

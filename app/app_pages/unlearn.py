@@ -22,6 +22,7 @@ from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
 from fmd_core import FMDError, PathPoint, UnlearningPath
+from fmd_core.measure.verdict.sentences import attribute_name
 
 require_sweep()
 
@@ -80,13 +81,13 @@ def conversation() -> None:
             would_stay = aiming.would_stay(*behind, suggested, references, limit) if leads else ""
         was_for = aiming.concerned(*behind, comparison, references)
         said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
-        head = elsewhere or result.headline
+        head, missed = elsewhere or result.headline, ""
         if comparison.verdict == "unchanged":
             said = aimed.sentence(aim), would_stay
             if missed := aiming.missed(aimed.verdict(), aim):
                 head, said = missed, (head, *said)
         components.header("Fix · preview, against the original model", head, " ".join(filter(None, said)))
-        aimed.propose(aim)
+        aimed.propose(aim, is_told=bool(missed))
     with offered:
         stage.target(limit)
         first = st.container()
@@ -96,7 +97,8 @@ def conversation() -> None:
             st.warning(components.plain(warning))
         shortcut = None if standing else suggestion(path, choice, recipe)
         history_panel.draw(variant, refused=bool(refusal), shortcut=shortcut, is_original=is_original)
-        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit)
+        called = attribute_name(data, aim.attribute)
+        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit, called)
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)

@@ -41,14 +41,16 @@ def better_aim(verdict: Verdict, aim: Aim) -> Aim | None:
     return None if better is None or includes(aim, better) else better
 
 
-def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
-    """Why to aim at something else; '' where `aim` is what the worst finding asks for."""
+def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim, *, is_told: bool = False) -> str:
+    """Why to aim at something else; '' where `aim` is what the worst finding asks for. `is_told`: the worst finding is
+    the head of the page."""
     better = better_aim(verdict, aim)
     if better is None:
         return ""
+    worst = "" if is_told else f" What is worst is something else: {verdict.headline}"
     return (
-        f"Here the aim is that {aim_words(data, aim)}. What is worst is something else: {verdict.headline} "
-        f"The aim that goes with it: {aim_words(data, better)}."
+        f"Here the aim is that {aim_words(data, aim)}.{worst} "
+        f"The aim that goes with {'the worst' if is_told else 'it'}: {aim_words(data, better)}."
     )
 
 

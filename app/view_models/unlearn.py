@@ -185,19 +185,19 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, ...]:
     return stop_name(point), *across, figures.points(point.accuracy), verdict
 
 
-def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float) -> str:
-    """What to say of an attribute that the original model does not decide by; else empty. Where anything else is not
-    within its limit, a small figure of one kind is no all-clear, and the verdict is said with it."""
+def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float, called: str) -> str:
+    """What to say of an attribute, as the data call it, that the original model does not decide by; else empty. Where
+    anything else is not within its limit, a small figure of one kind is no all-clear, and the verdict is said too."""
     scanned = scan(audit, threshold, aim.measure)
     found = next((f for f in scanned if f.attribute == aim.attribute), None)
     if found is None or found.verdict != "within the limit":
         return ""
     if verdict.outcome is Outcome.WITHIN:
         return (
-            f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
+            f"{wording.attribute_headline(found, called)} There is little to take out: what improves below comes "
             "from refitting the last layer."
         )
-    small = f"{wording.attribute_headline(found)} {wording.attribute_sentence(found)}"
+    small = f"{wording.attribute_headline(found, called)} {wording.attribute_sentence(found, called)}"
     if verdict.outcome is Outcome.UNKNOWN:
         return f"{small} That is no all-clear. {verdict.headline}"
     return f"{small} That is no all-clear: something else is beyond its limit."

@@ -47,9 +47,9 @@ def test_what_is_worst_is_aimed_at_with_one_click(open_page):
     ]  # colour, twins: that is the worst
     test.selectbox(key="measure").set_value("equal opportunity").run()
     test.selectbox(key="attribute").set_value("paper").run()
-    assert test.title[0].value.startswith("Not aimed at here: Changing only the colour moves the answer by")
+    assert titles(test).startswith("Not aimed at here: Changing only the colour moves the answer by")
     test = press(test, "Aim at that instead")
-    assert test.title[0].value.startswith("Nothing has changed yet.")
+    assert titles(test).startswith("Nothing has changed yet.")
     assert (test.selectbox(key="attribute").value, test.selectbox(key="measure").value) == (
         "colour", "counterfactual",
     )  # fmt: skip

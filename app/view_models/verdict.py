@@ -9,7 +9,7 @@ import pandas as pd
 
 from app.view_models import criteria
 from fmd_core import AttributeDataset, Estimate, Verdict, figures
-from fmd_core.measure.verdict.rules import ALONE, among, is_beyond_alone_only
+from fmd_core.measure.verdict.rules import ALONE, is_beyond_alone_only
 from fmd_core.measure.verdict.sentences import Role, alone_sentence, figures_in_sentence, short_sentence
 from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, Ratio, WarningKind
 
@@ -119,7 +119,7 @@ def _findings(data: AttributeDataset, verdict: Verdict) -> Findings:
     questions = len(verdict.findings)
     summary = (
         f"Beyond the limit: {figures.count(len(beyond))} of "
-        f"{figures.counted(questions, 'comparison')}, each asked {among(questions)}; for "
+        f"{figures.counted(questions, 'comparison')}, all asked at once; for "
         f"{figures.count(unknown)} it cannot be said{_alone(verdict)}. The worst come first, at most {MOST_ROWS} in "
         "the table."
     )
@@ -144,7 +144,7 @@ def _alone(verdict: Verdict) -> str:
     """How many of those of whom nobody can say it would be beyond, were each asked alone; '' where none is."""
     alone = sum(is_beyond_alone_only(f) for f in verdict.findings)
     return (
-        f" (asked {ALONE}, as on the Fix page, {figures.count(alone)} of them would be beyond)"
+        f" (asked {ALONE}, as on the Fix page, {figures.count(alone)} would be beyond)"
         if alone
         else ""
     )

@@ -350,7 +350,7 @@ def test_each_attribute_keeps_its_own_strength(open_page):
     assert "little to take out" not in said
     proposed = next(m.value for m in test.markdown if m.value.startswith("Here the aim is"))
     assert "twins by paper are answered alike" in proposed
-    assert "The aim that goes with the worst: twins by colour are answered alike" in proposed
+    assert "The aim that goes with the worst: twins by colour are answered alike" in words(proposed)
     test.selectbox(key="attribute").set_value("colour").run()
     assert "the colour bias falls" in titles(test).lower()
 

@@ -180,6 +180,12 @@ class TestTwins:
         assert (view.twins[0].favoured.answer, view.twins[0].other.answer) == ("cat", "dog")
         assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("grey", "brown")
 
+    def test_who_has_a_name_is_called_by_it(self, data, pairs):
+        named = replace(data, phrases={"colour": {"": "coat", "grey": "wolves", "brown": "brown {}"}})
+        view = twins.build(named, HEAD, pairs, order=twins.ORDERS[0], only_flips=False, most=1)
+        assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("wolves", "brown")
+        assert view.lead.startswith("Each pair is one image drawn twice; only the coat differs.")
+
     def test_of_two_real_people_the_headline_says_what_twins_who_share_the_level_do(self, data, pairs):
         view = twins.build(
             data,

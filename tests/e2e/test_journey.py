@@ -50,7 +50,7 @@ def bias_shown(page) -> float:
 def test_a_stranger_debiases_a_model(visit, tmp_path):
     visitor = visit().open()
     page, sidebar = visitor.page, visitor.page.get_by_test_id("stSidebar")
-    assert images_painted(page, "Training samples: Coloured digits") == 10
+    assert images_painted(page, "From training: Coloured digits") == 10
     expect(page.get_by_text("% of 450 held-out test digits")).to_be_visible(timeout=90_000)
 
     visitor.act(
@@ -290,7 +290,7 @@ def test_headers_and_foreign_hosts(server):
 def test_the_faces_show_whom_the_model_looks_at(visit):
     visitor = visit().open()
     page = visitor.page
-    assert images_painted(page, "Training samples: Synthetic faces") == 10
+    assert images_painted(page, "From training: Synthetic faces") == 10
     visitor.act(lambda: page.get_by_role("button", name="Find the bias").nth(1).click())
     finding = page.get_by_role(
         "heading", name="Changing only the presentation moves the answer by 15.9 points"

@@ -21,7 +21,7 @@ from app.unlearning.unlearn_controls import choose_strength, choose_way, require
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import FMDError, PathPoint, UnlearningPath
+from fmd_core import FMDError, PathPoint, UnlearningPath, figures
 from fmd_core.measure.verdict.sentences import attribute_name
 
 require_sweep()
@@ -102,7 +102,7 @@ def conversation() -> None:
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)
-    with st.expander("Our suggestion, and why: what validation people say"):
+    with st.expander(f"Our suggestion, and why: what validation {figures.many(data.unit)} say"):
         st.caption(components.plain(reason), help=glossary.tip("Our suggestion", "Guard"))
     roads.draw(recipe)
     deeper.draw(recipe.tolerance)

@@ -164,7 +164,7 @@ class TestWords:
         assert "408 digits of the validation and external part choose" in view.choosers
         assert "Nobody among them judges a network that learned from them." in view.choosers
         assert view.choosers.endswith(
-            "Fewer than 10 decide nothing: before and after on test people says more."
+            "Fewer than 10 decide nothing: before and after on test digits says more."
         )
 
     def test_the_name_by_which_other_places_point_here(self):

@@ -75,18 +75,21 @@ def conversation() -> None:
         elsewhere, would_stay = unlearn.standing_on_original(state.history()) if is_original else "", ""
         behind, references = (aimed.finding(aim), data), aimed.verdict().references
         if is_original and not elsewhere:
-            leads = path.suggested is not path.original
-            suggested = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
-            elsewhere = unlearn.would_be(BeforeAfter(data, suggested).headline if leads else "")
-            would_stay = aiming.would_stay(*behind, suggested, references, limit) if leads else ""
-        was_for = aiming.concerned(*behind, comparison, references)
-        said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
+            elsewhere = unlearn.would_be("")
+            if path.suggested is not path.original:
+                suggested = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+                elsewhere = unlearn.would_be(BeforeAfter(data, suggested).headline)
+                would_stay = aiming.would_stay(*behind, suggested, references, limit)
         head, missed = elsewhere or result.headline, ""
         if comparison.verdict == "unchanged":
-            said = aimed.sentence(aim), would_stay
-            if missed := aiming.missed(aimed.verdict(), aim):
-                head, said = missed, (head, *said)
-        components.header("Fix · preview, against the original model", head, " ".join(filter(None, said)))
+            missed = aiming.missed(aimed.verdict(), aim)
+            said = [head if missed else "", aimed.sentence(aim), would_stay]
+        else:
+            was_for = aiming.concerned(*behind, comparison, references)
+            said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
+        components.header(
+            "Fix · preview, against the original model", missed or head, " ".join(filter(None, said))
+        )
         aimed.propose(aim, is_told=bool(missed))
     with offered:
         stage.target(limit)

@@ -143,11 +143,7 @@ def _findings(data: AttributeDataset, verdict: Verdict) -> Findings:
 def _alone(verdict: Verdict) -> str:
     """How many of those of whom nobody can say it would be beyond, were each asked alone; '' where none is."""
     alone = sum(is_beyond_alone_only(f) for f in verdict.findings)
-    return (
-        f" (asked {ALONE}, as on the Fix page, {figures.count(alone)} would be beyond)"
-        if alone
-        else ""
-    )
+    return f" (asked {ALONE}, as on the Fix page, {figures.count(alone)} would be beyond)" if alone else ""
 
 
 def _rule(finding: Finding, questions: int) -> str:

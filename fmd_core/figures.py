@@ -19,6 +19,23 @@ def many(unit: str) -> str:
     return {"person": "people"}.get(unit, f"{unit}s")
 
 
+_SOUNDS_OPEN = re.compile(
+    r"[aeio]|8|1[18]\b|un(?!i[^dmn]|anim)|u[lmps]|u(?:gly|rb|rd|rg|zb)|hour|honest|honou?r|heir",
+    re.IGNORECASE,
+)
+_SOUNDS_SHUT = re.compile(r"eu|ewe|one\b|once\b|us\b|usa\b|us[aeu]", re.IGNORECASE)
+
+
+def takes_an(words: str) -> bool:
+    """Whether "an" stands before these words: 'hour' and 'uncle', but not 'European' or 'user'."""
+    return bool(_SOUNDS_OPEN.match(words)) and not _SOUNDS_SHUT.match(words)
+
+
+def with_article(words: str) -> str:
+    """The same behind "a" or "an": 'a red 3', 'an orange 1'."""
+    return f"{'an' if takes_an(words) else 'a'} {words}"
+
+
 def counted(number: float, unit: str) -> str:
     """A number with its unit: '1 point', '2.5 points', '12,500 people'."""
     text = count(number) if isinstance(number, int) else f"{number:g}"

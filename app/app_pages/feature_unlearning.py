@@ -48,7 +48,9 @@ def account(variant: Erasure | Retrained, names: tuple[str, ...], trained: Train
     """What is forgotten, what it costs, and who pays."""
     with st.spinner("Asking fresh readers" if names else "Asking both models with and without the pattern"):
         found = cache.forgetting(variant, names)
-        view = feature_unlearning.build(found if trained is None else with_reliance(found, trained))
+        view = feature_unlearning.build(
+            found if trained is None else with_reliance(found, trained), cache.dataset(state.review()).unit
+        )
     aim, point = variant.aim, cache.point(variant)
     comparison = cache.comparison(REVIEW, variant, aim.attribute)
     result = BeforeAfter(

@@ -13,8 +13,8 @@ from fmd_core import DataError, FMDError, figures, scan
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.scan import Finding
 
-KICKER = "Harmful samples · the original model"
 REVIEW = state.review()
+KICKER = f"Harmful {figures.many(cache.dataset(REVIEW).unit)} · the original model"
 ASKED = state.question()
 attribute = state.attribute()
 try:

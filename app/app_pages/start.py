@@ -40,7 +40,7 @@ def card(reference: str, *, first: bool) -> None:
             for row, label in zip(view.rows, view.labels, strict=True)
         ]
         if tiles:
-            gallery.show(tiles, key=f"card_{reference}", label=f"Training samples: {view.title}", size="five")
+            gallery.show(tiles, key=f"card_{reference}", label=f"From training: {view.title}", size="five")
         if st.button(
             "Find the bias",
             type="primary" if first else "secondary",
@@ -88,7 +88,9 @@ def under_review() -> None:
         )
     with right:
         st.subheader("Who plays which part", anchor=False, help=glossary.tip("Four parts of the data"))
-        st.table(view.splits, border="horizontal", hide_index=True, alt="Samples in each part of the data")
+        st.table(
+            view.splits, border="horizontal", hide_index=True, alt="How many are in each part of the data"
+        )
         st.caption("Nobody is in two parts.")
     if view.notes:
         with st.expander("What was left out or changed"):

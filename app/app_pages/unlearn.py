@@ -27,7 +27,8 @@ from app.unlearning.unlearn_controls import (
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import FMDError, PathPoint, UnlearningPath
+from fmd_core import FMDError, PathPoint, UnlearningPath, figures
+from fmd_core.measure.verdict.sentences import attribute_name
 
 try:
     require_sweep()
@@ -86,24 +87,25 @@ def conversation() -> None:
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
-        elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
+        elsewhere, would_stay = unlearn.standing_on_original(state.history()) if is_original else "", ""
+        behind, references = (aimed.finding(aim), data), aimed.verdict().references
         if is_original and not elsewhere:
-            leads = path.suggested is not path.original
-            suggested = chosen.recipe(path.suggested)
-            there = (
-                BeforeAfter(data, cache.comparison(review, suggested, aim.attribute)).headline
-                if leads
-                else ""
-            )
-            elsewhere = unlearn.would_be(there)
-        was_for = aiming.concerned(aimed.finding(aim), data, comparison, aimed.verdict().references)
-        said = was_for or aiming.still_beyond(comparison, limit), result.who_pays
+            elsewhere = unlearn.would_be("")
+            if path.suggested is not path.original:
+                suggested = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+                elsewhere = unlearn.would_be(BeforeAfter(data, suggested).headline)
+                would_stay = aiming.would_stay(*behind, suggested, references, limit)
+        head, missed = elsewhere or result.headline, ""
+        if comparison.verdict == "unchanged":
+            missed = aiming.missed(aimed.verdict(), aim)
+            said = [head if missed else "", aimed.sentence(aim), would_stay]
+        else:
+            was_for = aiming.concerned(*behind, comparison, references)
+            said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
         components.header(
-            "Fix · preview, against the original model",
-            elsewhere or result.headline,
-            aimed.sentence(aim) if comparison.verdict == "unchanged" else " ".join(filter(None, said)),
+            "Fix · preview, against the original model", missed or head, " ".join(filter(None, said))
         )
-        aimed.propose(aim)
+        aimed.propose(aim, is_told=bool(missed))
     with offered:
         stage.target(limit)
         first = st.container()
@@ -113,11 +115,12 @@ def conversation() -> None:
             st.warning(components.plain(warning))
         shortcut = None if standing else suggestion(path, choice, recipe)
         history_panel.draw(variant, refused=bool(refusal), shortcut=shortcut, is_original=is_original)
-        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit)
+        called = attribute_name(data, aim.attribute)
+        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit, called)
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)
-    with st.expander("Our suggestion, and why: what validation people say"):
+    with st.expander(f"Our suggestion, and why: what validation {figures.many(data.unit)} say"):
         st.caption(components.plain(reason), help=glossary.tip("Our suggestion", "Guard"))
     roads.draw(recipe)
     deeper.draw(recipe.tolerance)
@@ -135,7 +138,7 @@ def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.Cur
     """What validation people say of every strength."""
     named = unlearn.axes(path, aim.measure)
     axis = trade_off.choose_axis(named)
-    curve = unlearn.build_curve(path, choice, axis, named[axis])
+    curve = unlearn.build_curve(path, choice, cache.dataset(state.review()).unit, axis, named[axis])
     trade_off.draw(curve, lambda: unlearn.curve_table(path, aim.measure), slider=stage.SLIDER)
     return curve
 

@@ -84,7 +84,7 @@ def _aim(attributes: tuple[str, ...]) -> DeltaGenerator:
         MEASURES,
         format_func=MEASURE_NAMES.__getitem__,
         key="measure",
-        help="It chooses what unlearning aims at and what samples are scored by; no finding is hidden by it.\n\n"
+        help="It chooses what unlearning aims at and by what those who taught it are scored. It hides no finding.\n\n"
         + glossary.tip(
             "Counterfactual bias", "Demographic parity", "Equal opportunity", "Predictive equality"
         ),

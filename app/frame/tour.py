@@ -42,7 +42,7 @@ STOPS = (
     Stop(
         "harmful",
         "Who taught it that",
-        "These are the training samples that taught it, the most harmful first: digits in the ink that nearly all of "
+        "These are the training digits that taught it, the most harmful first: digits in the ink that nearly all of "
         "their class wore. Each has a score, and you can check any score by fitting the model again without it.",
     ),
     Stop(

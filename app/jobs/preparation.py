@@ -18,6 +18,7 @@ from app.serving import warmup
 from app.session import memory, state
 from app.view_models import training
 from app.widgets import components, skeleton
+from fmd_core import figures
 
 PATIENCE_SECONDS = 1.0  # work that is done sooner needs no panel
 PLACE = "preparation"
@@ -42,13 +43,14 @@ def require(review: Review) -> None:
         if cache.is_warm(review):
             st.rerun()
     data, small = cache.dataset(review), not cache.are_answered(review)
+    one = data.unit
     _have_done(
         f"prepare {review.data} {review.model} {review.depth} {review.beside}",
         _title(review, data.name),
-        "Reading every sample with the model, then its twins"
+        f"Reading every {one} with the model, then its twins"
         + (", then training the judges" if small else ""),
         lambda told: cache.warm(review, told),
-        "Every sample is read once by the model; the result is kept, so the next time is quick."
+        f"Every {one} is read once by the model; the result is kept, so the next time is quick."
         + (f" {JUDGES}" if small else ""),
         size=Size(f"prepare {cache.classifier(cache.plain(review)).title} {review.depth}", _n_read(review)),
         early=lambda: _early(review),
@@ -94,12 +96,13 @@ def require_scores(review: Review, asked: Aim) -> None:
     if cache.are_scored(review, asked):
         return
 
+    one = cache.dataset(review).unit
     _have_done(
         f"score {review} {asked}",
-        f"Scoring every training sample by what it does to {asked.topic}",
-        "Scoring every training sample",
+        f"Scoring every training {one} by what it does to {asked.topic}",
+        f"Scoring every training {one}",
         lambda told: cache.scores(review, asked, told),
-        "Every sample is scored once; then the gallery is quick.",
+        f"Every {one} is scored once; then the gallery is quick.",
         failure_is_told=True,
         size=_learned(review, "score"),
     )
@@ -117,12 +120,13 @@ def require_label_doubts(review: Review) -> None:
     if cache.are_labels_doubted(review):
         return
 
+    many = figures.many(cache.dataset(review).unit)
     _have_done(
         f"doubt labels {review}",
-        "Looking for training samples that look mislabelled",
-        "Asking five fits about samples that they never saw",
+        f"Looking for training {many} that look mislabelled",
+        f"Asking five fits about {many} that they never saw",
         lambda told: cache.label_doubts(review, told),
-        "The last layer is fitted five times, each time without a fifth of the samples; then the marks are there.",
+        f"The last layer is fitted five times, each time without a fifth of the {many}; then the marks are there.",
         failure_is_told=True,
         size=_learned(review, "doubt labels"),
     )
@@ -154,7 +158,7 @@ def require_forgetting(variant: Erasure | Retrained, attributes: tuple[str, ...]
         f"judge {variant} {attributes}",
         f"Asking fresh readers what they can still tell of {' and '.join(attributes)}"
         if attributes
-        else "Asking both models about every held-out sample",
+        else f"Asking both models about every held-out {cache.dataset(variant.review).unit}",
         "Training fresh readers",
         lambda told: cache.forgetting(variant, attributes, told),
         "Readers are trained afresh on the features before and after: only they say what is forgotten.",

@@ -17,7 +17,7 @@ from app.record.review import ANOTHER_SYSTEM, BUNDLED, NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models, training
 from app.widgets import components
-from fmd_core import ModelError
+from fmd_core import ModelError, figures
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
 from fmd_core.models.sentence_encoder import INSTALL, NAME, is_installed
@@ -108,7 +108,7 @@ def found(review: Review) -> tuple[str | tuple[tuple[str, str], ...], str, str]:
     )
     said = (
         known.doubt, training.majority_sentence(known.right),
-        training.least_sentence(known.right, known.least, known.too_few), known.judged_by,
+        training.least_sentence(known.right, known.least, known.too_few, cache.dataset(review).unit), known.judged_by,
     )  # fmt: skip
     return head, " ".join(filter(None, said)), name.rstrip(".")
 
@@ -207,7 +207,7 @@ def _start_training(review: Review, asked: training.Asked, seed: int, pretrained
         progress(0.95 * step.share, models.step_words(step))
 
     def work(progress: Progress) -> models.Made:
-        progress(0, "Reading the first samples")
+        progress(0, f"Reading the first {figures.many(data.unit)}")
         model = fmd.train_classifier(
             data, architecture=asked.network, epochs=epochs, seed=seed, pretrained=pretrained,
             progress=lambda step: told(step, progress),
@@ -226,8 +226,12 @@ def _start_training(review: Review, asked: training.Asked, seed: int, pretrained
 
 def _kept(data: str, model: fmd.Classifier, progress: Progress) -> models.Made:
     """Keep a trained model, and ask it about the held-out samples: how often it is right is said when it is opened."""
-    made = models.Made(data, keep_model(cache.open_data(data), model))
-    cache.features(Review(data, made.model), "test", lambda share: progress(share, "Asking held-out samples"))
+    opened = cache.open_data(data)
+    made, asking = (
+        models.Made(data, keep_model(opened, model)),
+        f"Asking held-out {figures.many(opened.unit)}",
+    )
+    cache.features(Review(data, made.model), "test", lambda share: progress(share, asking))
     return made
 
 

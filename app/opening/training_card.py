@@ -14,7 +14,7 @@ from app.record.review import Review
 from app.view_models import models, training
 from app.view_models.training import Asked
 from app.widgets import components, gallery, portraits
-from fmd_core import AttributeDataset
+from fmd_core import AttributeDataset, figures
 from fmd_core.figures import with_capital
 from fmd_core.kinds import find_kind
 from fmd_core.models.architectures import ARCHITECTURES
@@ -55,12 +55,18 @@ def _samples(review: Review, view: training.Plan) -> None:
     """Samples with the class that each is called; nothing for tables, whose records say little in a row."""
     if not find_kind(cache.dataset(review).source.kind).has_pictures:
         return
-    name = cache.dataset(review).target.name
+    data = cache.dataset(review)
+    name = data.target.name
     tiles = [
         gallery.Tile(row, (portraits.picture(review, row, f"{name}: {label}", label, side=96),))
         for row, label in zip(view.rows, view.labels, strict=True)
     ]
-    gallery.show(tiles, key="training_samples", label=f"Training samples and their {name}", size="ten")
+    gallery.show(
+        tiles,
+        key="training_samples",
+        label=f"Training {figures.many(data.unit)} and their {name}",
+        size="ten",
+    )
 
 
 def _time(review: Review, asked: Asked, size: Size, may_time: bool) -> None:

@@ -20,6 +20,7 @@ from app.record.review import NO_MODEL, Review
 from app.session import state
 from app.view_models import glossary, models
 from app.widgets import components
+from fmd_core import figures
 from fmd_core.kinds import find_kind
 from fmd_core.models.adopting import adopt
 from fmd_core.models.architectures import ARCHITECTURES
@@ -159,10 +160,10 @@ def _opened(review: Review, name: str, path: Path | None, opener: Opener, progre
     data, out = cache.dataset(review), path.with_name("opened.safetensors")
     progress(0.02, "Looking at the file, then opening it in a process of its own")
     passport = replace(opener(path, out), file_name=name)
-    progress(0.6, "Trying it on training samples and on labelled people")
+    progress(0.6, f"Trying it on labelled {figures.many(data.unit)}")
     adopted = adopt(
         fmd.load_classifier(out), data, classes=passport.classes, is_ours=passport.is_ours, store=cache.store(),
-        progress=lambda share: progress(0.6 + 0.35 * share, "Asking labelled people"),
+        progress=lambda share: progress(0.6 + 0.35 * share, f"Asking labelled {figures.many(data.unit)}"),
     )  # fmt: skip
     model = replace(adopted.classifier, name=name)
     progress(0.95, "Keeping the model")

@@ -117,7 +117,7 @@ def describe(variant: Variant | None) -> str:
     if variant is None:
         return "the original model"
     if isinstance(variant, Exclusion):
-        return f"{variant.aim.words}: fitted again without {_samples(variant.k)} that the reviewer excluded"
+        return f"{variant.aim.words}: fitted again without the {variant.k:,} that the reviewer excluded"
     if isinstance(variant, Erasure):
         return f"{' and '.join(variant.attributes)} erased from the features, {variant.form}"
     if isinstance(variant, Retrained):
@@ -128,7 +128,3 @@ def describe(variant: Variant | None) -> str:
     made = wording.setting(variant.strategy, variant.strength, variant.k, variant.blend)
     depth = "" if variant.review.depth == LAST_LAYER else f", {variant.review.depth}"
     return f"{variant.aim.words}: {made}{depth}"
-
-
-def _samples(n: int) -> str:
-    return f"{n:,} training sample{'s' if n != 1 else ''}"

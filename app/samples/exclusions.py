@@ -30,7 +30,7 @@ def draw(review: Review) -> None:
             state.apply(variant, cache.point(variant).refusal)
             st.rerun()
         if st.button("Let all count again", key="include_all"):
-            state.include(rows)
+            state.include(rows, cache.dataset(review).unit)
             st.rerun()
 
 

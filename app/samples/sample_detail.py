@@ -14,7 +14,7 @@ from app.view_models import training_sample, twins
 from app.view_models.where_it_looks import Shown
 from app.widgets import components, gallery, portraits
 from fmd_core.data import Split
-from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.measure.verdict.sentences import attribute_name, level_name
 
 LARGE = 256
 
@@ -29,7 +29,8 @@ def draw(review: Review, asked: Aim, samples: Sequence[training_sample.Sample], 
         if sample is None:
             _introduce(review, attribute, samples[0], training_sample.explain(samples[0], called))
             st.caption(
-                "Select any sample to see where the model looks in it, and to mark, note or exclude it."
+                f"Select any {cache.dataset(review).unit} to see where the model looks in it, and to mark, note or "
+                "exclude it."
             )
             return
         with st.spinner("Fitting again without it"):
@@ -104,24 +105,23 @@ def _portrait(review: Review, shown: Shown, note: str) -> gallery.Picture:
 
 def _pair(key: int, pictures: list[gallery.Picture]) -> None:
     gallery.show(
-        [gallery.Tile(key, tuple(pictures))], key="sample_and_twin", label="Sample and twin", size="pair"
+        [gallery.Tile(key, tuple(pictures))], key="sample_and_twin", label="Beside its twin", size="pair"
     )
 
 
 def _twin(review: Review, attribute: str, sample: training_sample.Sample) -> tuple[Shown, str] | None:
     """The same sample with another level, or the real person who is most like it, and a line under it."""
     data = cache.dataset(review)
-    levels = data.attribute(attribute).levels
     if data.pair_method != "matched":
         code = int(cache.counterparts(review.data, "train", attribute)[sample.position])
         if code == int(data.attribute(attribute).codes[sample.row]):
             return None  # a text that names nobody
-        twin = Shown(sample.row, f"its twin, {levels[code]}", attribute, code)
+        twin = Shown(sample.row, f"its twin, {level_name(data, attribute, code)}", attribute, code)
         return twin, twin.name
     pairs = cache.pairs(review, "train", attribute)
     found = np.flatnonzero(pairs.rows == sample.row)
     if not len(found):
         return None
-    level = levels[int(pairs.counterpart_codes[found[0]])]
+    level = level_name(data, attribute, int(pairs.counterpart_codes[found[0]]))
     twin = Shown(int(pairs.counterparts.rows[found[0]]), f"most like it, {level}")
     return twin, f"{twin.name}, distance {pairs.distance[found[0]]:.2f}"

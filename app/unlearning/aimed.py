@@ -50,14 +50,17 @@ def goal_of(found: Finding) -> Goal:
     return Goal.of(found, verdict().references)
 
 
-def propose(aim: Aim) -> None:
-    """A sentence and a button where something else is worst than what is aimed at."""
+def propose(aim: Aim, *, is_told: bool) -> None:
+    """A sentence and a button where something else is worst than what is aimed at; `is_told` where the page is headed
+    by it."""
     found = verdict()
     better = aiming.better_aim(found, aim)
     if better is None or aiming.is_of_same_people(found.worst, goal(aim)):
         return
     with st.container(border=True):
-        st.write(components.plain(aiming.proposal(found, cache.dataset(state.review()), aim)))
+        st.write(
+            components.plain(aiming.proposal(found, cache.dataset(state.review()), aim, is_told=is_told))
+        )
         if st.button("Aim at that instead", key="aim_instead"):
             state.aim_at(better)
             st.rerun()

@@ -86,6 +86,7 @@ def _begin(
 ) -> None:
     access.require_change()
     original = cache.classifier(variant.review).name
+    reading = f"Reading every {cache.dataset(variant.review).unit}"
     review, key = variant.review, f"forget {variant.review.data} {variant.review.model} {variant.what}"
 
     def work(progress: Progress) -> Trained:
@@ -97,7 +98,7 @@ def _begin(
             progress(0.1 + 0.85 * step.share, words.step_words(step))
 
         try:
-            found = forget(told, lambda share: progress(0.1 * share, "Reading every sample"))
+            found = forget(told, lambda share: progress(0.1 * share, reading))
             progress(0.97, "Keeping the model")
             name = f"{original or found.classifier.architecture}, {variant.what}"  # tells it from other trainings
             changed = keep_model(cache.dataset(review), replace(found.classifier, name=name))

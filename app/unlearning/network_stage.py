@@ -73,7 +73,9 @@ class Standing:
         data, aim = cache.dataset(self.run.variant.review), self.run.variant.aim
         attribute, named = aim.attribute, said.axes(self.path, aim.measure)
         axis = trade_off.choose_axis(named)
-        view = said.build_curve(self.path, self.point, axis, named[axis], self.run.judged_by, aim.measure)
+        view = said.build_curve(
+            self.path, self.point, data.unit, axis, named[axis], self.run.judged_by, aim.measure
+        )
         trade_off.draw(
             view, lambda: words.points_table(self.path, data, attribute), slider=stage.SLIDER, large=said.WAY
         )

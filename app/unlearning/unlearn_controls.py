@@ -16,6 +16,7 @@ from app.unlearning import aimed
 from app.unlearning.history_panel import Shortcut
 from app.view_models import blame, glossary, unlearn
 from app.widgets import components
+from fmd_core import figures
 from fmd_core.data import PairMethod
 from fmd_core.method import Strategy, default_strategy, find_strategy, strategies
 from fmd_core.models.depth import find_depth
@@ -135,7 +136,7 @@ def _choose_depth(review: Review) -> None:
 
 def _choose_k() -> None:
     st.number_input(
-        "Harmful samples to unlearn (K)",
+        f"Harmful {figures.many(cache.dataset(state.review()).unit)} to unlearn (K)",
         min_value=0,
         value=state.DEFAULT_K,
         step=10,

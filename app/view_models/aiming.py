@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Blame
-from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.rules import ALONE
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
+from fmd_core.report.aiming import became, became_sentence
 from fmd_core.study.aim import Aim, aim_of, includes
 
 AIMED: dict[Blame, str] = {
@@ -20,11 +21,12 @@ AIMED: dict[Blame, str] = {
     "predictive equality": "a false answer is given equally often, by {}",
     "worst group": "whoever is served worst, by {}, is answered right more often",
 }
-REACHED = {
-    Outcome.BEYOND: "That is still beyond its limit of {}; “Every road” and “Deeper”, below, may lead farther.",
-    Outcome.WITHIN: "That is within its limit of {}.",
-    Outcome.UNKNOWN: "Whether that is within its limit of {} cannot be said with so many people.",
+WITH_SUGGESTION = {
+    Outcome.BEYOND: f"With our suggestion that stays, asked {ALONE}, beyond its limit of {{}}.",
+    Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
 }
+"""What has to be said of a suggestion before it is applied, by what became of that which it is for."""
+FARTHER = "“Every road” and “Deeper”, below, may lead farther."
 
 
 def aim_behind(verdict: Verdict) -> Aim | None:
@@ -52,15 +54,22 @@ def is_of_same_people(worst: Finding | None, goal: Goal | None) -> bool:
     return is_truth and group == {worst.answer} and shared == {member.level for member in worst.members[0]}
 
 
-def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim) -> str:
-    """Why to aim at something else; '' where `aim` is what the worst finding asks for."""
+def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim, *, is_told: bool = False) -> str:
+    """Why to aim at something else; '' where `aim` is what the worst finding asks for. `is_told`: the worst finding is
+    the head of the page."""
     better = better_aim(verdict, aim)
     if better is None:
         return ""
+    worst = "" if is_told else f" What is worst is something else: {verdict.headline}"
     return (
-        f"Here the aim is that {aim_words(data, aim)}. What is worst is something else: {verdict.headline} "
-        f"The aim that goes with it: {aim_words(data, better)}."
+        f"Here the aim is that {aim_words(data, aim)}.{worst} "
+        f"The aim that goes with {'the worst' if is_told else 'it'}: {aim_words(data, better)}."
     )
+
+
+def missed(verdict: Verdict, aim: Aim) -> str:
+    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is aimed at."""
+    return "" if better_aim(verdict, aim) is None else f"Not aimed at here: {verdict.headline}"
 
 
 def aim_words(data: AttributeDataset, aim: Aim) -> str:
@@ -80,21 +89,30 @@ def still_beyond(comparison: Comparison, threshold: float) -> str:
     return f"{figures.percent(flips)} of decisions still flip, beyond the limit of {points}."
 
 
+def would_stay(
+    finding: Finding | None,
+    data: AttributeDataset,
+    suggested: Comparison,
+    references: Mapping[str, str],
+    threshold: float,
+) -> str:
+    """That our suggestion does not bring what it is for within its limit, by its comparison; '' where it does."""
+    found = None if finding is None else became(finding, data, suggested, references)
+    if found is None:
+        said = still_beyond(suggested, threshold)
+        return f"With our suggestion: {figures.without_capital(said)}" if said else ""
+    return WITH_SUGGESTION.get(found[1].outcome, "").format(limit_words(found[1]))
+
+
 def concerned(
     finding: Finding | None, data: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
 ) -> str:
     """Whom a change was for, before and after, on the people of a comparison; '' where that is no group, because
     twins are what it was for, or nobody can say."""
-    if finding is None or finding.family is Family.TWINS or comparison.verdict == "unchanged":
+    if finding is None or comparison.verdict == "unchanged":
         return ""
-    goal = Goal.of(finding, references)
-    before, after = (
-        goal.measured(
-            data, Answered(comparison.rows, comparison.truth, predicted, data.weights, data.persons)
-        )
-        for predicted in (comparison.predicted_before, comparison.predicted_after)
-    )
-    if before is None or after is None:
+    found = became(finding, data, comparison, references)
+    if found is None:
         return ""
-    reached = REACHED[after.outcome].format(limit_words(after))
-    return f"What it was for, before: {before.sentence} Now: {after.sentence} {reached}"
+    farther = f" {FARTHER}" if found[1].outcome is Outcome.BEYOND else ""
+    return f"What it was for. {became_sentence(*found)}{farther}"

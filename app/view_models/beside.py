@@ -17,7 +17,7 @@ from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Train beside it"
 LEAD = (
-    "Published methods train the same network on the same training and external samples from the beginning, and are "
+    "Published methods train the same network on the training and the external part from the beginning, and are "
     "judged in the same way. The model under review is not changed; what comes of it is kept on this machine and "
     "stands among the networks above, where it can be mixed in and put in force."
 )
@@ -48,8 +48,8 @@ def cost(data: AttributeDataset, time: str) -> str:
     """What the chosen methods read and about how long that takes, `time` in words."""
     teachers = len(data.rows("train")) + len(data.rows("external"))
     return (
-        f"{figures.counted(teachers, data.unit)} of the training and external samples teach each of them. About {time} "
-        "for all that is chosen, by a few steps that were measured on this machine. It can be stopped; what is "
+        f"{figures.counted(teachers, data.unit)} of the training and the external part teach each of them. About "
+        f"{time} for all that is chosen, by a few steps that were measured on this machine. It can be stopped; what is "
         "finished by then is kept."
     )
 
@@ -114,6 +114,6 @@ def build(
         axis,
         tuple(spot(deeper.stop_label(share), of) for share, of in way),
         spots,
-        f"In percent of held-out test samples, {what}, and overall accuracy in brackets: {said}.",
+        f"In percent of held-out test {figures.many(data.unit)}, {what}, and overall accuracy in brackets: {said}.",
         deeper.fixes_table(way[0][1], others, data, attribute),
     )

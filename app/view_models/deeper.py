@@ -23,7 +23,7 @@ SURENESS = (
 NOBODY_LARGE = (
     f"Who is served worst cannot be said: no group of one class and attribute value has {MIN_PEOPLE} {{}}."
 )
-ON_TEST = "On {} of the held-out test samples, who had no part in it, beside simpler fixes:"
+ON_TEST = "On {} of the held-out test part, who had no part in it, beside simpler fixes:"
 
 
 def stop_label(share: float) -> str:
@@ -110,19 +110,19 @@ def suggestion(path: DeeperPath, improve: Improve) -> str:
 
 def _choosers(path: DeeperPath, data: AttributeDataset, judged_by: Sequence[Split]) -> str:
     least = path.least
-    of = " and ".join(judged_by)
+    of, many = " and ".join(judged_by), figures.many(data.unit)
     said = (
-        f"{figures.counted(path.people, data.unit)} of the {of} samples choose, and the curve is theirs; the "
+        f"{figures.counted(path.people, data.unit)} of the {of} part choose, and the curve is theirs; the "
         f"smallest group of one class and attribute value has {figures.count(least)} of them."
     )
     if len(judged_by) > 1:
         said += " Nobody among them judges a network that learned from them."
     if least < COUNTED:
-        return f"{said} Fewer than {COUNTED} decide nothing: before and after on test people says more."
+        return f"{said} Fewer than {COUNTED} decide nothing: before and after on test {many} says more."
     if least < MIN_PEOPLE:
         return (
             f"{said} A choice by so few says little about them, and they are not called the worst group: before and "
-            "after on test people says more."
+            f"after on test {many} says more."
         )
     return said
 

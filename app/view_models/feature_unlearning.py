@@ -22,7 +22,7 @@ FORMS: dict[Form, str] = {
     "plain": "Altogether (plain LEACE)",
 }
 FORM_NOTES: dict[Form, str] = {
-    "within class": "What is erased is what tells the attribute among people of one class. What the class itself "
+    "within class": "What is erased is what tells the attribute inside each class. What the class itself "
     "gives away stays, for without it the task is lost.",
     "plain": "No linear reader can tell the attribute any more, not even through the class. Where the two go together "
     "the task goes with it.",
@@ -68,8 +68,8 @@ def question(way: str, names: Sequence[str]) -> tuple[str, str]:
     )
 
 
-def build(found: Forgetting) -> ForgettingView:
-    """What fresh readers tell before and after, and what the task lost."""
+def build(found: Forgetting, unit: str) -> ForgettingView:
+    """What fresh readers tell before and after, and what the task lost; a `unit` is what teaches them."""
     headline, *others = forgetting_sentences(found)
     return ForgettingView(
         headline=headline,
@@ -78,7 +78,7 @@ def build(found: Forgetting) -> ForgettingView:
         before=tuple(r.before.estimate for r in found.readings),
         after=tuple(r.after.estimate for r in found.readings),
         chances=tuple(r.after.chance for r in found.readings),
-        summary=_readers_summary(found),
+        summary=_readers_summary(found, unit),
         table=_readers_table(found),
         classes=pd.DataFrame(
             [
@@ -97,12 +97,12 @@ def build(found: Forgetting) -> ForgettingView:
     )
 
 
-def _readers_summary(found: Forgetting) -> str:
+def _readers_summary(found: Forgetting, unit: str) -> str:
     if not found.readings:
         return ""
     first = found.readings[0].after
     return (
-        f"Readers that were trained afresh on {figures.count(first.taught)} people and judged on "
+        f"Readers that were trained afresh on {figures.counted(first.taught, unit)} and judged on "
         f"{figures.count(first.n)} others, before and after; every level counts the same. The mark is what "
         "guessing gets. Only they say what is forgotten, never the method itself."
         + (f" Erasing took {found.seconds:.1f} s." if found.seconds else "")

@@ -65,8 +65,10 @@ TERMS: tuple[Term, ...] = (
         "Adjusted for looking at many",
         "Who looks at twenty groups will find one that stands out by luck alone. The bar is raised so far that what "
         "still stands out is unlikely to be luck.",
-        "It is not a correction of the figure itself, only of how readily we call it a finding.",
-        ("adjusted p", "multiple testing", "Benjamini Hochberg", "false discovery"),
+        "It is not a correction of the figure itself, only of how readily we call it a finding. Find asks many "
+        "questions at once and raises the bar; Fix asks one alone. So Fix may say “beyond” where Find says “cannot be "
+        "said”, and never the other way round.",
+        ("asked alone", "adjusted p", "multiple testing", "Benjamini Hochberg", "false discovery"),
     ),
     Term(
         "Calibrated bias",
@@ -378,6 +380,12 @@ TERMS: tuple[Term, ...] = (
         "It is not a new training of the whole network; the layers below stay.",
         ("retrain", "deep feature reweighting"),
         _baselines,
+    ),
+    Term(
+        "Sample",
+        "One of the things that the data are made of: a picture, a record or a text. Where the data have a word of "
+        "their own, such as face or digit, screens and reports use that.",
+        "It is not a part drawn from a whole, as in statistics.",
     ),
     Term(
         "Seed",

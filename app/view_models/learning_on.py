@@ -57,7 +57,7 @@ def cost(data: AttributeDataset, change: Change, improve: Improve, time: str, *,
     steps = DeeperSettings(change, improve).steps[-1]
     turns = f" {IN_TURNS}" if in_turns else ""
     return (
-        f"{figures.counted(teachers, data.unit)} of the training and external samples teach it, in "
+        f"{figures.counted(teachers, data.unit)} of the training and the external part teach it, in "
         f"{figures.count(steps)} steps of {BATCH} each. About {time}, by a few steps that were measured on this "
         f"machine. It can be stopped.{turns}"
     )
@@ -91,7 +91,7 @@ def named(found: Learned) -> str:
     method = METHODS[found.method]
     how = f"after {figures.counted(found.steps, 'epoch')}"
     if not method.cost:
-        how = f"without {figures.counted(found.steps, 'training sample')}"
+        how = f"without {figures.count(found.steps)} who taught it"
     return f"{found.attribute}: trained beside it, {method.title}, {how}"
 
 

@@ -48,8 +48,9 @@ def links(step: Step) -> tuple[tuple[str, str], ...]:
 STEPS = (
     Step(
         "Share the data out in four",
-        "Every sample plays exactly one part. One part taught the model, one decides the fix, one guards it and one "
-        "judges it. Whoever helps to decide a fix cannot be the one to say that it worked.",
+        "Every sample, as a picture, a record or a text is called here, plays exactly one part. One part taught the "
+        "model, one decides the fix, one guards it and one judges it. Whoever helps to decide a fix cannot be the one "
+        "to say that it worked.",
         "parts",
         ("Four parts of the data", "Held-out people", "Protected attribute"),
         (),

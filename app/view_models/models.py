@@ -77,8 +77,8 @@ def caution(data: AttributeDataset, offered: Sequence[Shelved]) -> str:
     if not strange:
         return ""
     return (
-        f"Not known to have been trained on exactly this data, so that samples held out here may have taught the "
-        f"model: {listed(strange)}."
+        f"Not known to have been trained on exactly this data, so that {figures.many(data.unit)} held out here may "
+        f"have taught the model: {listed(strange)}."
     )
 
 
@@ -110,6 +110,6 @@ def passport_rows(passport: Passport) -> list[dict[str, str]]:
         "Layers": f"{len(passport.layers)} tables of numbers{last}",
         "Names of the layers": f"all began with '{prefix}', which was taken off" if prefix else "as expected",
         "What can be done": "; ".join(ABILITIES[name] for name in passport.can),
-        "Scores of harmful samples": SCORES[passport.is_ours],
+        "Scores of who taught it": SCORES[passport.is_ours],
     }
     return [{"": name, "Passport": value} for name, value in rows.items()]

@@ -80,14 +80,15 @@ def axes(path: DeeperPath, measure: Blame) -> dict[Axis, str]:
 def build_curve(
     path: DeeperPath,
     shown: DeeperPoint,
+    unit: str,
     axis: Axis,
     name: str,
     judged_by: Sequence[Split],
     measure: Blame = "counterfactual",
 ) -> CurveView:
-    """`shown` is the point that the slider stands on."""
+    """`shown` is the point that the slider stands on; `unit` what each of those who choose is called."""
     ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
-    of = " and ".join(judged_by)
+    of, many = " and ".join(judged_by), figures.many(unit)
     unit = " % wrong" if axis == "worst" else ""  # what lies across; tables have the share that is right
     told = [f"{name.lower()} {_across(p.figures, axis, measure):.1f}{unit}" for p in ends]
     right = [figures.percent(p.figures.accuracy) for p in ends]
@@ -98,12 +99,12 @@ def build_curve(
         stops={words.stop_label(p.share): _point(p, axis, measure) for p in path.points},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
-            f"What {figures.count(path.people)} {of} samples say, who choose; the cards beside are of test samples, "
+            f"What {figures.count(path.people)} {of} {many} say, who choose; the cards beside are of test {many}, "
             "who judge it."
         ),
         summary=(
             f"From {told[0]} and accuracy {right[0]} for the original to {told[1]} and {right[1]} for the network, "
-            f"on {figures.count(path.people)} {of} samples."
+            f"on {figures.count(path.people)} {of} {many}."
         ),
         reason="",
         warning=wording.guard_refusal(shown.refusal) if shown.refusal else "",

@@ -117,8 +117,8 @@ def _of_twins(data: AttributeDataset, flips: Finding | None) -> Share | None:
 
 
 def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: CounterfactualPairs) -> Two | None:
-    """A pair that shows a finding: the most alike, or where they are one sample a typical one, whose answer changes as
-    much as half of them do; None where no pair shows it."""
+    """A pair that shows a finding: the most alike, or where they are one sample a clear and typical one, whose answer
+    changes about as much as half of them do; None where no pair shows it."""
     probabilities = [head.probabilities(side.features) for side in (pairs.favoured, pairs.other)]
     said = [p.argmax(axis=1) for p in probabilities]
     codes = pairs.favoured_codes, pairs.other_codes
@@ -138,8 +138,12 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
     if not found:
         return None
     typical = float(np.median([moved[i] for i, _ in found]))
-    i, worse = min(
-        found, key=lambda one: (float(pairs.distance[one[0]]), abs(float(moved[one[0]]) - typical), one)
+    i, worse = (
+        _clearest(pairs, found, moved)
+        if pairs.method == "generated"
+        else min(
+            found, key=lambda one: (float(pairs.distance[one[0]]), abs(float(moved[one[0]]) - typical), one)
+        )
     )
     sides = (pairs.favoured, pairs.other)
     levels = data.attribute(pairs.attribute).levels
@@ -150,6 +154,21 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
         for s in (worse, 1 - worse)
     )  # fmt: skip
     return first, second
+
+
+def _clearest(pairs: CounterfactualPairs, found: Sequence[tuple[int, int]], moved: Array) -> tuple[int, int]:
+    """Of pictures that are drawn twice, (pair, worse side) of the one that is most like others of its class to the
+    model, so that whoever looks sees what it is, among those whose answer changes about as much as half of them do."""
+    low, high = np.quantile([moved[i] for i, _ in found], (0.25, 0.75))
+
+    def unlike(one: tuple[int, int]) -> float:
+        i, worse = one
+        own = (pairs.favoured, pairs.other)[1 - worse].features
+        usual = own[pairs.labels == pairs.labels[i]].mean(axis=0)
+        size = float(np.linalg.norm(own[i]) * np.linalg.norm(usual))
+        return -float(own[i] @ usual) / size if size else 0.0
+
+    return min((one for one in found if low <= moved[one[0]] <= high), key=lambda one: (unlike(one), one))
 
 
 def _is_worse(data: AttributeDataset, finding: Finding, labels: Array, said: Array) -> Array:

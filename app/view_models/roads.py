@@ -13,7 +13,7 @@ from app.view_models.learning_on import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
 from fmd_core.measure.bias_functions import Blame
-from fmd_core.measure.verdict.goal import smaller_group
+from fmd_core.measure.verdict.rules import smaller_group
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome
 from fmd_core.method import find_strategy

@@ -19,7 +19,7 @@ HEADLINES: dict[Verdict, str] = {
 }
 RULE = (
     "Relied on: leaving out the harmful lowers the bias, and leaving out the helpful raises it, more than any random "
-    "draw, on held-out samples too; both predictions are within a quarter of the truth or 0.1 points; and 9 of 10 "
+    "draw, on who was held out too; both predictions are within a quarter of the truth or 0.1 points; and 9 of 10 "
     "planted signs are right. Not to be relied on: that order fails, or the signs could be guesses. Rough: between."
 )
 HEADINGS = [
@@ -51,7 +51,7 @@ class ScoreCheckView:
 
 NEEDS_ONE_LAYER = (
     "These scores are predictions for the last two layers. They cannot be checked here: two fits of two layers differ "
-    "by more than the samples that were left out."
+    "by more than what was left out."
 )
 
 
@@ -60,7 +60,7 @@ def invitation(k: int, unit: str) -> str:
     return (
         f"Scores are predictions. To see what is true, we fit the model's last layer again without the {k} most "
         f"harmful {figures.many(unit)}, without {k} random ones ({DRAWS} draws) and without the {k} most helpful, "
-        f"and then with each of {PLANTS} external samples planted in the training data."
+        f"and then with each of {PLANTS} external {figures.many(unit)} planted in the training data."
     )
 
 
@@ -84,6 +84,7 @@ def build(check: ScoreCheck, unit: str) -> ScoreCheckView:
         measured, predicted = group.mean(f"measured{people}"), group.mean(f"predicted{people}")
         return f"{points(measured)} {blame.unit(check.people)} (predicted {points(predicted)})"
 
+    many = figures.many(unit)
     return ScoreCheckView(
         headline=HEADLINES[check.verdict],
         reason=_reason(check, unit),
@@ -100,54 +101,54 @@ def build(check: ScoreCheck, unit: str) -> ScoreCheckView:
             columns=HEADINGS,
         ),
         held_out=(
-            f"On held-out {figures.many(unit)}, which the scores do not know: {pair(harmful, '_held_out')} without the "
+            f"On held-out {many}, which the scores do not know: {pair(harmful, '_held_out')} without the "
             f"harmful, {pair(helpful, '_held_out')} without the helpful. The single scores add up to "
-            f"{points(harmful.mean('added_up'))} and {points(helpful.mean('added_up'))}: effects of samples that go "
+            f"{points(harmful.mean('added_up'))} and {points(helpful.mean('added_up'))}: effects of {many} that go "
             "together do not simply add up."
         ),
         planted=_planted(check, unit),
         axis=f"change of {blame.subject(check.people)}, {blame.unit(check.people)}",
-        caution=_caution(check),
+        caution=_caution(check, unit),
     )
 
 
 def _reason(check: ScoreCheck, unit: str) -> str:
-    what = blame.subject(check.people)
+    what, many = blame.subject(check.people), figures.many(unit)
     if not check.in_order("measured"):
         return (
-            f"Leaving out the samples ranked first does not move {what} as predicted, or no more than leaving out "
+            f"Leaving out the {many} ranked first does not move {what} as predicted, or no more than leaving out "
             "random ones does."
         )
     if not check.planted.beats_chance:
         moves = f"{figures.with_capital(what)} does not move"
-        return f"{moves} the way the scores of planted samples say more often than by guessing."
+        return f"{moves} the way the scores of planted {many} say more often than by guessing."
     if check.verdict == "can be relied on":
-        return "Leaving out the samples ranked first does what was predicted, in kind and in size."
+        return f"Leaving out the {many} ranked first does what was predicted, in kind and in size."
     if not check.in_order("measured_held_out"):
-        people = figures.many(unit)
-        return f"They hold on the {people} that they were made from, but not on held-out {people}."
+        return f"They hold on the {many} that they were made from, but not on held-out {many}."
     off = [g.kind for g in (check.groups[0], check.groups[2]) if not g.is_close]
     if off:
         return f"Who is harmful and who is helpful holds, but how much is predicted poorly ({' and '.join(off)})."
-    return f"The ranking holds, but some planted samples move {what} the other way."
+    return f"The ranking holds, but some planted {many} move {what} the other way."
 
 
 def _planted(check: ScoreCheck, unit: str) -> str:
     test = check.planted
+    many = figures.many(unit)
     chance = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
     return (
-        f"Then {test.n} external samples were planted in the training data, one at a time: {test.right} of {test.n} "
-        f"signs right, that is, {blame.subject(check.people)} moved the way the sample's score says (on held-out "
-        f"{figures.many(unit)} {test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
+        f"Then {test.n} external {many} were planted in the training data, one at a time: {test.right} of {test.n} "
+        f"signs right, that is, {blame.subject(check.people)} moved the way the score says (on held-out "
+        f"{many} {test.right_held_out} of {test.n}). Guessing gets {test.n / 2:g} ({chance})."
     )
 
 
-def _caution(check: ScoreCheck) -> str:
+def _caution(check: ScoreCheck, unit: str) -> str:
     if check.converged:
         return ""
     return (
-        f"This model's last layer is not the best fit of its own loss: fitting it again with all samples moves it by "
-        f"{100 * check.head_distance:.0f} % of its length and {blame.subject(check.people)} from "
+        f"This model's last layer is not the best fit of its own loss: fitting it again with all {figures.many(unit)} "
+        f"moves it by {100 * check.head_distance:.0f} % of its length and {blame.subject(check.people)} from "
         f"{figures.points(check.bias)} to {figures.points(check.bias_refitted)} points. Effects are measured from "
         "there; scores are those of the model as it was given."
     )

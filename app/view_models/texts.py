@@ -114,7 +114,7 @@ def case_map(data: AttributeDataset, head: Head, people: FeatureSet, attribute: 
     )
     ends = ", ".join(f"{figures.percent(values[0, one], 0)} for {names[one]}" for one in (most, least))
     return CaseMap(
-        f"How sure the model is that a {kinds[0]} is {answer}: {ends}.{few}",
+        f"How sure the model is that {figures.with_article(kinds[0])} is {answer}: {ends}.{few}",
         names, kinds, values, counts,
         f"Mean probability of '{answer}' by group and kind of sentence, among {figures.count(len(people))} test "
         f"{unit}; the same sentences for every group. {kinds[0].capitalize()}: {ends}.",

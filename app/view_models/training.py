@@ -104,16 +104,17 @@ def right_headline(
     return *overall, *of_whom
 
 
-def least_sentence(right: Accuracy, least: Group | None, too_few: int) -> str:
+def least_sentence(right: Accuracy, least: Group | None, too_few: int, unit: str) -> str:
     """How sure the lower figure is, and whether there are groups of which nothing is known."""
-    few = f"{figures.counted(too_few, 'other')} with too few people could be lower" if too_few else ""
+    many = figures.many(unit)
+    few = f"{figures.counted(too_few, 'other')} with too few {many} could be lower" if too_few else ""
     if least is None:
-        return "No class and no group has enough people to tell for whom it is right less often."
+        return f"No class and no group has enough {many} to tell for whom it is right less often."
     if not _is_lower(least, right):
-        said = "No class and no group with enough people to tell is lower"
+        said = f"No class and no group with enough {many} to tell is lower"
         return f"{said}; {few}." if few else f"{said}."
     low = f"{least.name} {rate_figure(least.accuracy)}, n = {figures.count(least.n)}"
-    told = f"Of all classes and groups with enough people the lowest: {low}"
+    told = f"Of all classes and groups with enough {many} the lowest: {low}"
     return f"{told}; {few}." if few else f"{told}."
 
 

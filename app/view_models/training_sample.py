@@ -9,7 +9,7 @@ import numpy as np
 from app.view_models import blame
 from fmd_core import AttributeDataset, InfluenceScores, figures
 from fmd_core.influence.label_doubts import LabelDoubts
-from fmd_core.measure.verdict.sentences import group_name
+from fmd_core.measure.verdict.sentences import group_name, level_name
 from fmd_core.measure.verdict.values import Member
 
 LOOKS_WRONG = "Looks mislabelled?"
@@ -26,6 +26,7 @@ class Sample:
     row: int  # in the data set
     label: str
     level: str
+    who: str  # what people with the level are called: 'women', or the level itself
     aligned: bool  # its level goes with the pattern of its class
     effect: float  # predicted change of B on removal, share
     unit: str = "image"  # what a sample is called
@@ -35,8 +36,8 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """In words: 'red 3' for a digit, 'masculine, dark' for a person."""
-        return f"{self.level} {self.label}" if self.unit in NAMED_BY_CLASS else f"{self.level}, {self.label}"
+        """In words: 'red 3' for a digit, 'women, blond hair' for a face."""
+        return f"{self.who} {self.label}" if self.unit in NAMED_BY_CLASS else f"{self.who}, {self.label}"
 
     @property
     def effect_text(self) -> str:
@@ -66,6 +67,7 @@ def sample_at(
         row=row,
         label=data.target.levels[data.target.codes[row]],
         level=column.levels[column.codes[row]],
+        who=level_name(data, scores.attribute, int(column.codes[row])),
         aligned=bool(aligned[p]),
         effect=float(scores.removal_effect[p]),
         unit=data.unit,
@@ -93,7 +95,7 @@ def _doubt(data: AttributeDataset, doubts: LabelDoubts, p: int) -> str:
 def leader(data: AttributeDataset, attribute: str, first: Sample) -> str:
     """'is a red 3', 'is 10689, of the blond women', 'is 81 (none of them, fine)'."""
     if first.unit in NAMED_BY_CLASS:
-        return f"is a {first.name}"
+        return f"is {figures.with_article(first.name)}"
     if not data.phrases.get(attribute):
         return f"is {first.row} ({first.name})"
     group = group_name(data, [Member(data.target.name, first.label), Member(attribute, first.level)])

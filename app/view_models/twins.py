@@ -10,7 +10,7 @@ import pandas as pd
 from fmd_core import AttributeDataset, CounterfactualPairs, Head, figures
 from fmd_core.data import Array, Split
 from fmd_core.measure.bias_functions import pair_differences, pair_flips
-from fmd_core.measure.verdict.sentences import attribute_name
+from fmd_core.measure.verdict.sentences import attribute_name, level_name
 
 PARTS: dict[Split, str] = {
     "test": "Test: they judge",
@@ -26,7 +26,7 @@ class TwinSide:
 
     row: int  # of the sample shown: the person's own, or a real person's who was matched
     code: int
-    level: str
+    level: str  # its people by name
     answer: str
     confidence: float  # probability of the true class
 
@@ -80,12 +80,13 @@ def build(
         order, np.arange(len(pairs))
     )
     chosen = _varied(pairs, [int(i) for i in ranked if flips[i] or not only_flips])[:most]
-    levels, classes = data.attribute(pairs.attribute).levels, data.target.levels
+    names = {int(code): level_name(data, pairs.attribute, int(code)) for code in np.unique(_codes(pairs))}
+    classes = data.target.levels
 
     def side(i: int, which: int, codes: np.ndarray) -> TwinSide:
         row = int((pairs.favoured, pairs.other)[which].rows[i])
         confidence = float(probabilities[which][i, pairs.labels[i]])
-        return TwinSide(row, int(codes[i]), levels[codes[i]], classes[answers[which][i]], confidence)
+        return TwinSide(row, int(codes[i]), names[int(codes[i])], classes[answers[which][i]], confidence)
 
     twins = tuple(
         Twin(
@@ -141,6 +142,11 @@ def _headline(
     return f"{said}; of those who share the {attribute_name(data, pairs.attribute)} {alike} do."
 
 
+def _codes(pairs: CounterfactualPairs) -> Array:
+    """The levels of either side, in one row."""
+    return np.concatenate([pairs.favoured_codes, pairs.other_codes])
+
+
 def _varied(pairs: CounterfactualPairs, ranked: list[int]) -> list[int]:
     """The same pairs, those that show somebody again last: a rare person is the twin of many."""
     seen: set[int] = set()
@@ -155,17 +161,18 @@ def _varied(pairs: CounterfactualPairs, ranked: list[int]) -> list[int]:
 
 def _how(data: AttributeDataset, pairs: CounterfactualPairs) -> str:
     """How these twins were made, in one sentence."""
+    name = attribute_name(data, pairs.attribute)
     if pairs.method == "generated":
-        return f"Each pair is one {data.unit} drawn twice; only the {pairs.attribute} differs."
+        return f"Each pair is one {data.unit} drawn twice; only the {name} differs."
     if pairs.method == "flipped":
-        return f"Each pair is one {data.unit} with only the {pairs.attribute} changed in the record."
+        return f"Each pair is one {data.unit} with only the {name} changed in the record."
     if pairs.method == "swapped":
         return (
-            f"Each pair is one {data.unit} as it is, and with only the {pairs.attribute} changed: by the same "
+            f"Each pair is one {data.unit} as it is, and with only the {name} changed: by the same "
             "template, or by swapped terms."
         )
     return (
         f"Each pair is two real {figures.many(data.unit)} of one class: the most alike that the model knows, but for "
-        f"{pairs.attribute}. They differ in more than that; half of the pairs are closer than "
+        f"the {name}. They differ in more than that; half of the pairs are closer than "
         f"{float(np.median(pairs.distance)):.2f}, where 1 is the distance of two strangers."
     )

@@ -100,10 +100,11 @@ def axes(path: UnlearningPath, measure: Blame) -> dict[Axis, str]:
 
 
 def build_curve(
-    path: UnlearningPath, choice: PathPoint, axis: Axis = "bias", name: str = "Bias"
+    path: UnlearningPath, choice: PathPoint, unit: str, axis: Axis = "bias", name: str = "Bias"
 ) -> CurveView:
-    """`choice` is the point of `path` that the slider stands on; `axis` is what bias, flips or the worst group
-    there is, by `name`."""
+    """`choice` is the point of `path` that the slider stands on; `unit` what each of those who judge is
+    called, and `axis` what bias, flips or the worst group there is, by `name`."""
+    many = figures.many(unit)
     refused = wording.guard_refusal(choice.refusal) if choice.refusal else ""
     strength = _strength_name(path)
     if path.step_share < 1:
@@ -116,15 +117,15 @@ def build_curve(
         stops={name: _point(p, axis) for name, p in stops(path).items()},
         axis=f"{name.lower()} answered wrong, %" if axis == "worst" else f"{name.lower()}, points",
         judges=(
-            f"What {figures.count(path.people)} validation samples say, who guard the choice; the cards above are of "
-            "test samples, who judge it."
+            f"What {figures.count(path.people)} validation {many} say, who guard the choice; the cards above are of "
+            f"test {many}, who judge it."
         ),
         summary=(
             f"From {_told(path.original, axis, name)} and accuracy {figures.percent(path.original.accuracy)} at "
             f"{strength} 0 to {_told(path.points[-1], axis)} and {figures.percent(path.points[-1].accuracy)} "
-            f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation samples."
+            f"at {strength} {path.points[-1].result.strength:g}, on {figures.count(path.people)} validation {many}."
         ),
-        reason=f"Our suggestion: {suggestion_reason(path)}",
+        reason=f"Our suggestion: {suggestion_reason(path, unit)}",
         warning=refused,
     )
 
@@ -186,10 +187,10 @@ def _row(point: PathPoint, path: UnlearningPath) -> tuple[str, ...]:
     return stop_name(point), *across, figures.points(point.accuracy), verdict
 
 
-def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float) -> str:
-    """What to say of an attribute that the original model does not decide by; else empty. Where anything else is not
-    within its limit, a small figure of one kind is no all-clear, and the verdict is said with it. Of the worst group
-    held-out people say it at the top of the page, of the group that was named."""
+def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float, called: str) -> str:
+    """What to say of an attribute, as the data call it, that the original model does not decide by; else empty. Where
+    anything else is not within its limit, a small figure of one kind is no all-clear, and the verdict is said too. Of
+    the worst group held-out people say it at the top of the page, of the group that was named."""
     if aim.measure == "worst group":
         return ""
     scanned = scan(audit, threshold, aim.measure)
@@ -198,10 +199,10 @@ def within_limit(audit: BiasReport, verdict: Verdict, aim: Aim, threshold: float
         return ""
     if verdict.outcome is Outcome.WITHIN:
         return (
-            f"{wording.attribute_headline(found)} There is little to take out: what improves below comes "
+            f"{wording.attribute_headline(found, called)} There is little to take out: what improves below comes "
             "from refitting the last layer."
         )
-    small = f"{wording.attribute_headline(found)} {wording.attribute_sentence(found)}"
+    small = f"{wording.attribute_headline(found, called)} {wording.attribute_sentence(found, called)}"
     if verdict.outcome is Outcome.UNKNOWN:
         return f"{small} That is no all-clear. {verdict.headline}"
     return f"{small} That is no all-clear: something else is beyond its limit."

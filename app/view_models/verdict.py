@@ -9,7 +9,8 @@ import pandas as pd
 
 from app.view_models import criteria
 from fmd_core import AttributeDataset, Estimate, Verdict, figures
-from fmd_core.measure.verdict.sentences import Role, figures_in_sentence, short_sentence
+from fmd_core.measure.verdict.rules import ALONE, is_beyond_alone_only
+from fmd_core.measure.verdict.sentences import Role, alone_sentence, figures_in_sentence, short_sentence
 from fmd_core.measure.verdict.values import Family, Finding, Group, Measure, Outcome, Rate, Ratio, WarningKind
 
 MOST_SHOWN = 6
@@ -115,17 +116,20 @@ def _findings(data: AttributeDataset, verdict: Verdict) -> Findings:
     shown, listed = verdict.findings[:MOST_SHOWN], verdict.findings[:MOST_ROWS]
     beyond = [f for f in verdict.findings if f.outcome is Outcome.BEYOND]
     unknown = sum(f.outcome is Outcome.UNKNOWN for f in verdict.findings)
+    questions = len(verdict.findings)
     summary = (
         f"Beyond the limit: {figures.count(len(beyond))} of "
-        f"{figures.counted(len(verdict.findings), 'comparison')}, adjusted for looking at all; for "
-        f"{figures.count(unknown)} it cannot be said. The worst come first, at most {MOST_ROWS} in the table."
+        f"{figures.counted(questions, 'comparison')}, all asked at once; for "
+        f"{figures.count(unknown)} it cannot be said{_alone(verdict)}. The worst come first, at most {MOST_ROWS} in "
+        "the table."
     )
     return Findings(
         rows=tuple(
             Line(
                 short_sentence(data, f), f.outcome, f.value, f.low, f.high, f.limit,
                 f"{figures.points(f.value)} points", WORDS[f.outcome],
-                f"{f.sentence} Difference {figures.figure(Estimate(f.value, f.low, f.high, f.n))} points.",
+                f"{f.sentence} Difference {figures.figure(Estimate(f.value, f.low, f.high, f.n))} points."
+                f"{_rule(f, questions)}",
             )
             for f in shown
         ),
@@ -134,6 +138,17 @@ def _findings(data: AttributeDataset, verdict: Verdict) -> Findings:
             pd.DataFrame([_row(name, f) for name, f in zip(_labels(listed), listed, strict=True)])
         ),
     )  # fmt: skip
+
+
+def _alone(verdict: Verdict) -> str:
+    """How many of those of whom nobody can say it would be beyond, were each asked alone; '' where none is."""
+    alone = sum(is_beyond_alone_only(f) for f in verdict.findings)
+    return f" (asked {ALONE}, as on the Fix page, {figures.count(alone)} would be beyond)" if alone else ""
+
+
+def _rule(finding: Finding, questions: int) -> str:
+    said = alone_sentence(finding, questions)
+    return f" {said}" if said else ""
 
 
 def _headline(verdict: Verdict) -> tuple[tuple[str, Role], ...]:

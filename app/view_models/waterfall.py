@@ -13,7 +13,7 @@ from fmd_core import Change, Comparison, Estimate, figures
 from fmd_core.report import wording
 from fmd_core.study.bridging import Stop, StopKind
 
-TITLE = "What helps: leaving samples out, or unlearning"
+TITLE = "What helps: leaving some out, or unlearning"
 ORIGINAL = "Original model"
 Figure = Literal["bias", "worst", "accuracy"]
 FIGURES: dict[Figure, str] = {"bias": "Bias", "worst": "Worst group", "accuracy": "Accuracy"}

@@ -10,7 +10,9 @@ _JS = """
 export default function ({ parentElement }) {
   const [button, said, field] = ['button', '[role=status]', 'input'].map((tag) => parentElement.querySelector(tag));
   button.onclick = async () => {
-    const address = location.href;
+    const view = new URL(location.href);
+    view.searchParams.delete('job');  // whoever opens it does not wait for our work
+    const address = view.href;
     field.hidden = true;
     try {
       await navigator.clipboard.writeText(address);

@@ -7,8 +7,8 @@ import streamlit as st
 from app.widgets import components
 
 WHY = (
-    "Without its model there are no twins, no training samples and nothing to unlearn. Train or open a model for these "
-    "data on the Model page to go on."
+    "Without its model there are no twins, nobody who taught it and nothing to unlearn. Train or open a model for "
+    "these data on the Model page to go on."
 )
 
 

@@ -336,6 +336,7 @@ def leak_note(frame: pd.DataFrame, split: Array, unit: str) -> list[str]:
     if not twice:
         return []
     return [
-        f"{twice:,} of {int(test.sum()):,} test samples ({twice / test.sum():.1%}) are equal to a {unit} in training "
-        "or in the fix in every column: a leak, unless they are different ones. The test may look better than it is."
+        f"{twice:,} of {int(test.sum()):,} test {figures.many(unit)} ({twice / test.sum():.1%}) are equal to "
+        f"{figures.with_article(unit)} in training or in the fix in every column: a leak, unless "
+        "they are different ones. The test may look better than it is."
     ]

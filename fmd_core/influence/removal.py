@@ -31,7 +31,7 @@ from fmd_core.method import Method, register
 AnyHead = TypeVar("AnyHead", bound=Head)
 EXCLUSION = Method(
     name="exclusion",
-    title="Fit again without samples that the reviewer excluded",
+    title="Fit again without those that the reviewer excluded",
     leaves_out_excluded=True,
 )
 register(EXCLUSION)

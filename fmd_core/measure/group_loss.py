@@ -40,7 +40,7 @@ class GroupLoss:
     def __post_init__(self) -> None:
         if not len(self.people):
             raise DataError(
-                f"There are no {self.called} among these samples, so nobody can say who taught the model to fail "
+                f"There are no {self.called} among these, so nobody can say who taught the model to fail "
                 "them; choose another question."
             )
 

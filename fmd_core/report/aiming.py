@@ -1,33 +1,70 @@
-"""Why a setting is suggested that aims at a limit, in words."""
+"""Why a setting is suggested that aims at a limit, and what became of that which it was for, in words."""
 
 from __future__ import annotations
 
-from fmd_core.figures import counted, percent
-from fmd_core.measure.verdict.goal import is_tested
+from collections.abc import Mapping
+
+from fmd_core.data import AttributeDataset
+from fmd_core.figures import counted, many, percent
+from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.verdict.answered import Answered
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.rules import ALONE, is_tested
 from fmd_core.measure.verdict.sentences import limit_words
-from fmd_core.measure.verdict.values import Finding
+from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
 from fmd_core.unlearn.aiming import is_within, refused_within
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
 
 FARTHER = "“Every road” and “Deeper: let the network learn on”, below, may lead farther."
 
+REACHED = {
+    Outcome.BEYOND: f"Asked {ALONE}, that is still beyond its limit of {{}}.",
+    Outcome.WITHIN: f"Asked {ALONE}, that is within its limit of {{}}.",
+    Outcome.UNKNOWN: f"Asked {ALONE}, whether that is within its limit of {{}} cannot be said with so many people.",
+}
 
-def suggestion_reason(path: UnlearningPath) -> str:
-    """Why a path suggests what it suggests; where something is aimed at, the points hold it (`PathPoint.found`)."""
+
+def became(
+    finding: Finding, dataset: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
+) -> tuple[Finding, Finding] | None:
+    """The groups that a change was for, before and after, on the people of a comparison; `finding` is what they were
+    found with, with the `references` by attribute. None where nobody can say, and for
+    twins, whose change is told in every comparison."""
+    if finding.family is Family.TWINS:
+        return None
+    goal = Goal.of(finding, references)
+    before, after = (
+        goal.measured(
+            dataset, Answered(comparison.rows, comparison.truth, predicted, dataset.weights, dataset.persons)
+        )
+        for predicted in (comparison.predicted_before, comparison.predicted_after)
+    )
+    return None if before is None or after is None else (before, after)
+
+
+def became_sentence(before: Finding, after: Finding) -> str:
+    """What became of that which a change was for, asked alone."""
+    reached = REACHED[after.outcome].format(limit_words(after))
+    return f"Before: {before.sentence} Now: {after.sentence} {reached}"
+
+
+def suggestion_reason(path: UnlearningPath, unit: str) -> str:
+    """Why a path suggests what it suggests; where something is aimed at, the points hold it (`PathPoint.found`). `unit`
+    is what each of those who judge it is called."""
     best, start = path.suggested, path.original
     if start.found is None or best.found is None:
-        return wording.suggestion_reason(path)
-    return f"{_choice(path, start.found, best.found)} {wording.guard_rule(path)}"
+        return wording.suggestion_reason(path, unit)
+    return f"{_choice(path, start.found, best.found, unit)} {wording.guard_rule(path, unit)}"
 
 
-def _choice(path: UnlearningPath, was: Finding, now: Finding) -> str:
+def _choice(path: UnlearningPath, was: Finding, now: Finding, unit: str) -> str:
     best, start = path.suggested, path.original
     limit = f"its limit of {limit_words(was)}"
     if is_within(start):
         return (
             f"to leave the model as it is, as far as this is concerned, which lies within {limit} on validation "
-            f"people: {was.sentence}"
+            f"{many(unit)}: {was.sentence}"
         )
     if best is start:
         return (

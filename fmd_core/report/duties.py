@@ -96,7 +96,7 @@ TWINS = {
     "flipped": "Twins have one entry of the record changed: what goes with it in life was left as it was.",
     "swapped": "Twins have a term swapped for another, or are said by the same template: what goes with it in life was "
     "left as it was. Placebo twins, with a neutral word swapped, say what any such change does.",
-    "matched": "Twins are two real samples, which differ in more than the attribute; placebo twins say by how much.",
+    "matched": "Twins are two real {}, which differ in more than the attribute; placebo twins say by how much.",
 }
 
 
@@ -109,7 +109,7 @@ def caveats(evidence: Evidence) -> list[str]:
         "like those. Where and on whom the model is used, they may differ.",
         f"Only {figures.listed(list(data.attributes))} could be looked at. Of properties that are not in the data "
         "nothing is known.",
-        TWINS[data.pair_method],
+        TWINS[data.pair_method].format(units),
         "How the data were collected and labelled, whether the people in them agreed, and whether the true classes "
         "are themselves fair, cannot be seen from the data.",
         "Security against attacks on the model was not looked at.",

@@ -16,7 +16,7 @@ from fmd_core.influence.scores import InfluenceScores
 from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.comparison import Comparison
-from fmd_core.measure.verdict.values import Verdict
+from fmd_core.measure.verdict.values import Finding, Verdict
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.report.twin import TwinExample
@@ -185,6 +185,9 @@ class Evidence:
     """The worst of everything that was measured of the original; None where that was not asked."""
     verdict_after: Verdict | None = None
     """The same of the variant in force."""
+    was_for: Finding | None = None
+    """What the variant was to bring within its limit: the worst finding that its aim takes out; None where there is
+    none."""
     twin: TwinExample | None = None
     """One pair of held-out twins with what is answered both; None where there are none."""
     forgetting: Forgetting | None = None

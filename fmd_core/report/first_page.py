@@ -9,9 +9,10 @@ from fmd_core.data import AttributeDataset
 from fmd_core.measure import changes
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.slopes import Slope, choose_slopes
-from fmd_core.measure.verdict.sentences import attribute_name
-from fmd_core.measure.verdict.values import Family, Gap, Verdict, WarningKind
+from fmd_core.measure.verdict.sentences import attribute_name, level_name
+from fmd_core.measure.verdict.values import Family, Finding, Gap, Outcome, Verdict, WarningKind
 from fmd_core.report import wording
+from fmd_core.report.aiming import became, became_sentence
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.fields import Change
 from fmd_core.report.schema import summary
@@ -26,6 +27,9 @@ FAMILIES = {
 }
 SAID_BELOW = {WarningKind.TOO_FEW, WarningKind.NOT_READ}
 """Warnings that say the same as what was not tested."""
+SAME = "That is the worst still."
+NOTHING_ELSE = "Nothing else could be said to be beyond its limit"
+OF_OTHERS = "; of {} more it cannot be said"
 MOST_NAMED = 3  # groups that gained, that lost, and reasons for not testing
 
 
@@ -35,11 +39,13 @@ def first_page(evidence: Evidence) -> summary.FirstPage:
     changed = comparison is not None and comparison.verdict != "unchanged"
     warnings = () if evidence.verdict is None else evidence.verdict.warnings
     slopes = choose_slopes(comparison) if comparison and changed else None
+    ends = _became(evidence, comparison) if comparison and changed else None
     return summary.FirstPage(
         warnings=[one.sentence for one in warnings if one.kind not in SAID_BELOW],
         people=wording.people_sentence(comparison, evidence.dataset.unit) if comparison and changed else "",
         calibrated=wording.calibrated_sentence(comparison) if comparison else "",
-        remains="" if evidence.verdict_after is None else evidence.verdict_after.headline,
+        became="" if ends is None else became_sentence(*ends),
+        remains=_remains(evidence.verdict_after, None if ends is None else evidence.was_for),
         gained=_moved(comparison, comparison.gainers) if comparison and changed else [],
         lost=_moved(comparison, comparison.losers) if comparison and changed else [],
         not_tested=not_tested(evidence.dataset, evidence.verdict),
@@ -47,6 +53,38 @@ def first_page(evidence: Evidence) -> summary.FirstPage:
         twin=None if evidence.twin is None else _twin(evidence.dataset, evidence.twin),
         slopes=[] if slopes is None else [_slope(line) for line in slopes.lines],
         slopes_summary="" if slopes is None else slopes.summary,
+    )
+
+
+def _became(evidence: Evidence, comparison: Comparison) -> tuple[Finding, Finding] | None:
+    """The groups that the change in force was for, before and after; None where it was for none, or nobody can say."""
+    was_for, verdict = evidence.was_for, evidence.verdict
+    if was_for is None or verdict is None or evidence.forgotten:
+        return None
+    return became(was_for, evidence.dataset, comparison, verdict.references)
+
+
+def _remains(after: Verdict | None, was_for: Finding | None) -> str:
+    """What is worst now; where that is what the change `was_for`, of which was spoken before, what comes next."""
+    if after is None or after.worst is None:
+        return "" if after is None else after.headline
+    if was_for is None or after.outcome is not Outcome.BEYOND or not _is_same(after.worst, was_for):
+        return after.headline
+    rest = [one for one in after.findings if not _is_same(one, was_for)]
+    beyond = [one for one in rest if one.outcome is Outcome.BEYOND]
+    unknown = sum(one.outcome is Outcome.UNKNOWN for one in rest)
+    others = OF_OTHERS.format(figures.count(unknown)) if unknown else ""
+    return f"{SAME} {f'Then: {beyond[0].sentence}' if beyond else f'{NOTHING_ELSE}{others}.'}"
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Whether two findings answer one question, whichever group is the worse."""
+    groups = set(one.members) == set(other.members)
+    return (one.family, one.attributes, one.answer, groups) == (
+        other.family,
+        other.attributes,
+        other.answer,
+        True,
     )
 
 
@@ -97,12 +135,6 @@ def _refusals(evidence: Evidence) -> list[str]:
 
 
 def _twin(dataset: AttributeDataset, example: TwinExample) -> summary.Twin:
-    levels = dataset.attribute(example.attribute).levels
-
-    def who(code: int) -> str:
-        phrase = dataset.phrases.get(example.attribute, {}).get(levels[code], "")
-        return phrase if phrase and "{}" not in phrase else levels[code]
-
     def answer(said: Answer) -> summary.TwinAnswer:
         return summary.TwinAnswer(said.answer, min(max(said.sure, 0.0), 1.0))
 
@@ -115,7 +147,7 @@ def _twin(dataset: AttributeDataset, example: TwinExample) -> summary.Twin:
         sides=[
             summary.TwinSide(
                 row=side.row,
-                level=who(side.code),
+                level=level_name(dataset, example.attribute, side.code),
                 before=answer(side.before),
                 after=None if side.after is None else answer(side.after),
                 values=values,

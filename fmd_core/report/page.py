@@ -99,6 +99,7 @@ def _template() -> Template:
     environment.filters |= {
         "points": figures.points,
         "many": figures.many,
+        "with_article": figures.with_article,
         "percent": figures.percent,
         "effects": _effects,
         "along": _along,

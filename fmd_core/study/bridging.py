@@ -28,7 +28,7 @@ from fmd_core.unlearn.baselines import BaselineInputs, find_baseline, group_code
 
 StopKind = Literal["everybody again", "without the top", "without all harmful", "refit on twins"]
 TWO_LAYERS = (
-    "The model is open two layers deep, and two fits of two layers differ by more than the samples that are left out; "
+    "The model is open two layers deep, and two fits of two layers differ by more than what is left out; "
     "change the last layer only to see what leaving them out does."
 )
 

@@ -107,7 +107,7 @@ def retrain(
     )  # fmt: skip
     networks = chosen.train(trainer)
     if not networks:
-        raise DataError("No training sample hurts the groups that are served worst, so none was left out.")
+        raise DataError("Nobody in training hurts the groups that are served worst, so none was left out.")
     seconds = time.perf_counter() - begun
     choosers, original = asked(study, "validation", attribute)
     judges, before = asked(study, "test", attribute)

@@ -14,7 +14,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
 from fmd_core.report.twin import TwinExample, twin_example
 from fmd_core.report.writing import render_report
-from fmd_core.study.aim import Aim, as_aim
+from fmd_core.study.aim import Aim, as_aim, finding_of
 from fmd_core.study.bridging import Bridging
 from fmd_core.study.memory import DictMemory, Key, Memory
 from fmd_core.study.people import About
@@ -163,6 +163,7 @@ class Study(Bridging):
             verdict_after=None
             if made is None
             else self.verdict(made, favourable=favourable, references=references, limits=limits),
+            was_for=None if made is None else finding_of(verdict.findings, aim, verdict.classes),
             twin=was._twin(verdict.attribute or aim.attribute)
             if made is None
             else self._twin(aim.attribute, made),

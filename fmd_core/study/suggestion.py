@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmd_core.figures import count, percent, points
-from fmd_core.measure.verdict.goal import Goal, smaller_group
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.rules import smaller_group
 from fmd_core.measure.verdict.values import Finding
 from fmd_core.models.depth import DEPTHS
 from fmd_core.showing import Row, one_line, table

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.measure.comparison import LOSS_TOLERANCE
 from fmd_core.measure.verdict.answered import Answered, classes_of, levels_of
-from fmd_core.measure.verdict.goal import lacking
+from fmd_core.measure.verdict.rules import lacking
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Outcome
 

@@ -68,9 +68,9 @@ register(
     Strategy(
         name=NAME,
         title="Learn from external samples, keep the training",
-        note="Refits the layers that may change on the training samples and external twins together, for twins that "
-        "cover only part of the samples. More strength makes it answer both twins alike.",
-        group_note="Refits the layers that may change on the training samples and external samples together. More "
+        note="Refits the layers that may change on the training part and external twins together, for where only "
+        "part of the data has a twin. More strength makes it answer both twins alike.",
+        group_note="Refits the layers that may change on the training and the external part together. More "
         "strength makes it answer both groups alike on average.",
         worst_note="Refits the layers that may change on training and external samples, with the damping of the "
         "training. More strength lets the groups that are answered worst count more.",

@@ -130,7 +130,7 @@ register_baseline(
     Baseline(
         name="without harmful",
         title="Refit without the {n} most harmful",
-        note="The last layer is fitted again without the training samples that the scores call most harmful.",
+        note="The last layer is fitted again without those in training that the scores call most harmful.",
         fit=_without_harmful,
         needs=frozenset({"scores"}),
     )
@@ -138,8 +138,8 @@ register_baseline(
 register_baseline(
     Baseline(
         name="without random",
-        title="Refit without {n} random samples",
-        note="The last layer is fitted again without as many training samples drawn at random.",
+        title="Refit without {n} at random",
+        note="The last layer is fitted again without as many of the training, drawn at random.",
         fit=_without_random,
     )
 )

@@ -173,10 +173,10 @@ register(
         title="Learn from external samples",
         note="Refits the layers that may change on external twins. Even the smallest strength refits; more strength "
         "makes it answer both twins alike.",
-        group_note="Refits the layers that may change on external samples. Even the smallest strength refits; more "
+        group_note="Refits the layers that may change on the external part. Even the smallest strength refits; more "
         "strength makes it answer both groups alike on average.",
-        worst_note="Refits the layers that may change on training and external samples. More strength lets the groups "
-        "that are answered worst count more.",
+        worst_note="Refits the layers that may change on the training and the external part. More strength lets the "
+        "groups that are answered worst count more.",
         prepare=_iterated,
         strengths=(0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0, 30.0),
         searches_blends=True,
@@ -191,7 +191,7 @@ register(
     Strategy(
         name="paper-remove",
         title="Forget harmful samples",
-        note="The published single step that takes the K most harmful training samples out.",
+        note="The published single step that takes the K most harmful out of the training.",
         prepare=partial(_single_step, _removed),
         strengths=SHARES,
         needs=frozenset({"curvature", "scores"}),
@@ -203,7 +203,7 @@ register(
     Strategy(
         name="paper-replace",
         title="Swap harmful samples for twins",
-        note="The published single step that puts its twin in each of the K most harmful samples' place.",
+        note="The published single step that puts its twin in the place of each of the K most harmful.",
         prepare=partial(_single_step, _replaced),
         strengths=SHARES,
         needs=frozenset({"curvature", "scores", "training twins"}),
@@ -216,10 +216,10 @@ register(
     Strategy(
         name="paper-external",
         title="One step on external samples",
-        note="The published single step on external twins; it needs no training samples.",
-        group_note="A single step along the slope of the gap between the groups; it needs no training samples.",
-        worst_note="A single step along the slope of how far the group that is served worst lags behind; it needs no "
-        "training samples.",
+        note="The published single step on external twins; it needs nothing of the training.",
+        group_note="A single step along the slope of the gap between the groups; it needs nothing of the training.",
+        worst_note="A single step along the slope of how far the group that is served worst lags behind; it needs "
+        "nothing of the training.",
         prepare=partial(_single_step, _external),
         strengths=SHARES,
         needs=frozenset({"curvature"}),

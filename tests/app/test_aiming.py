@@ -47,7 +47,9 @@ def test_what_is_worst_is_aimed_at_with_one_click(open_page):
     ]  # colour, twins: that is the worst
     test.selectbox(key="measure").set_value("equal opportunity").run()
     test.selectbox(key="attribute").set_value("paper").run()
+    assert titles(test).startswith("Not aimed at here: Changing only the colour moves the answer by")
     test = press(test, "Aim at that instead")
+    assert titles(test).startswith("Nothing has changed yet.")
     assert (test.selectbox(key="attribute").value, test.selectbox(key="measure").value) == (
         "colour", "counterfactual",
     )  # fmt: skip
@@ -82,7 +84,7 @@ def test_flips_and_the_worst_group_stand_beside_the_bias(open_page):
     columns = next(t.value.columns for t in test.run().table if "Guard" in t.value.columns)
     assert columns.tolist() == ["Strength", "Bias, points", "Flips, points", "Accuracy, %", "Guard"]
     path = cache.path(REVIEW, Aim(("colour",)), "iterated", 0, 0.01)
-    flips = words.build_curve(path, path.points[3], "decided", "Flips")
+    flips = words.build_curve(path, path.points[3], "digit", "decided", "Flips")
     assert [p.bias for p in flips.full] == pytest.approx([100 * p.decided for p in path.points])
     assert flips.axis == "flips, points"
     assert flips.summary.startswith(f"From flips {100 * path.original.decided:.1f} and accuracy")
@@ -92,7 +94,7 @@ def test_who_is_served_worst_lies_across_with_its_number(open_page):
     aim = Aim(("paper",))
     path = cache.path(REVIEW, aim, "iterated", 0, 0.01)
     assert words.axes(path, "counterfactual")["worst"] == "Worst group"
-    curve = words.build_curve(path, path.original, "worst", "Worst group")
+    curve = words.build_curve(path, path.original, "digit", "worst", "Worst group")
     worst = path.original.worst
     assert curve.stops[words.stop_name(path.original)].bias == pytest.approx(100 * (1 - worst.accuracy))
     assert f"({worst.name}, n = {worst.n})" in curve.summary
@@ -115,11 +117,27 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
 
     told = aiming.concerned(finding, data, Changed, {})
     assert told.startswith(
-        "What it was for, before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
+        "What it was for. Before: Blond men are recognised 19 % of the time (10 to 35, n = 36)"
     )
     assert "Now: Blond men are recognised 69 % of the time (53 to 82, n = 36), blond women 78 %." in told
-    assert told.endswith("cannot be said with so many people.")
+    assert told.endswith(
+        "Asked alone, whether that is within its limit of 10 points cannot be said with so many people."
+    )
     assert aiming.concerned(None, data, Changed, {}) == ""
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
+        "Whether our suggestion brings that within its limit of 10 points cannot be said with so many people."
+    )
+    Changed.predicted_after = answered.predicted
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
+        "With our suggestion that stays, asked alone, beyond its limit of 10 points."
+    )
+    Changed.predicted_after = answered.labels  # everybody right
+    assert aiming.would_stay(finding, data, Changed, {}, 0.1) == ""
+
+
+def test_what_our_suggestion_leaves_is_said_before_it_is_applied(open_page):
+    told = " ".join(h.proto.body for h in open_page("unlearn").get("html"))
+    assert "With our suggestion: the bias is still beyond the limit of 10 points." in told
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_which_models_may_know_the_held_out_samples_is_a_sentence():
     )
     assert models.caution(data, [own]) == models.caution(data, []) == ""
     assert models.caution(data, [own, other, unknown]) == (
-        "Not known to have been trained on exactly this data, so that samples held out here may have taught the "
+        "Not known to have been trained on exactly this data, so that digits held out here may have taught the "
         "model: 'B', 'C'."
     )
 
@@ -310,11 +310,11 @@ def test_our_own_weights_open_with_a_passport(open_page):
     test.run()
     assert [t.value for t in test.title] == ["ours.safetensors"]
     rows = {row[""]: row["Passport"] for row in models.passport_rows(made.passport)}
-    assert rows["Scores of harmful samples"].startswith("as good as")
+    assert rows["Scores of who taught it"].startswith("as good as")
     assert rows["Layers"].endswith("the last from 64 features to 10 answers")
     foreign = replace(made.passport, is_ours=False)
     told = {row[""]: row["Passport"] for row in models.passport_rows(foreign)}
-    assert told["Scores of harmful samples"].startswith("approximations")
+    assert told["Scores of who taught it"].startswith("approximations")
 
 
 def test_a_job_in_the_address_opens_the_data_whose_model_it_makes_and_no_other_job_does(monkeypatch):

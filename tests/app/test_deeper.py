@@ -53,7 +53,7 @@ class TestWords:
     def test_the_smallest_group_is_counted_and_a_handful_says_little(self):
         view, path = self.path()
         assert path.least == 20
-        assert "420 digits of the validation samples choose, and the curve is theirs" in view.choosers
+        assert "420 digits of the validation part choose, and the curve is theirs" in view.choosers
         assert "has 20 of them. A choice by so few says little" in view.choosers
         assert "says little" not in self.path(rare=40)[0].choosers
 
@@ -137,7 +137,7 @@ class TestWords:
         data = cache.dataset(REVIEW)
         told = learning_on.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
-            "1,100 digits of the training and external samples teach it, in 600 steps of 128 each."
+            "1,100 digits of the training and the external part teach it, in 600 steps of 128 each."
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
 
@@ -161,10 +161,10 @@ class TestWords:
         tests = path.points[0].figures, path.points[-1].figures
         both = "validation", "external"
         view = words.build(data, "colour", path, 1.0, tests, (), "groups", both)
-        assert "408 digits of the validation and external samples choose" in view.choosers
+        assert "408 digits of the validation and external part choose" in view.choosers
         assert "Nobody among them judges a network that learned from them." in view.choosers
         assert view.choosers.endswith(
-            "Fewer than 10 decide nothing: before and after on test people says more."
+            "Fewer than 10 decide nothing: before and after on test digits says more."
         )
 
     def test_the_name_by_which_other_places_point_here(self):
@@ -184,7 +184,9 @@ class TestCurve:
     def curve(self, measure, improve="groups"):
         _, path = TestWords().path(improve=improve)
         (axis, name), *_ = network_stage.axes(path, measure).items()
-        return path, network_stage.build_curve(path, path.points[-1], axis, name, ("validation",), measure)
+        return path, network_stage.build_curve(
+            path, path.points[-1], "digit", axis, name, ("validation",), measure
+        )
 
     def test_a_gap_is_not_called_the_bias_between_twins(self):
         path, curve = self.curve("demographic parity")
@@ -200,7 +202,7 @@ class TestCurve:
             (axis, name), *_ = network_stage.axes(with_twins, measure).items()
             assert (axis, name) == ("decided", "Gap in answers")
             across = network_stage.build_curve(
-                with_twins, path.points[-1], axis, name, ("validation",), measure
+                with_twins, path.points[-1], "digit", axis, name, ("validation",), measure
             )
             assert across.full[0].bias == pytest.approx(100 * gap.value)  # not the flips of their twins
 
@@ -368,7 +370,12 @@ def test_after_a_restart_the_history_knows_the_network(monkeypatch):
     """Nobody remembers what was trained here: the network is found by the variant that was kept."""
     made = Retrained(replace(REVIEW, beside="e" * 32), Aim(("colour",)), "learn-on", "x", 0.01, share=0.5)
     past = History().apply(made, datetime(2026, 1, 1, tzinfo=UTC))
-    for name, found in (("attribute", "colour"), ("fix_aim", made.aim), ("trained_here", ()), ("history", past)):
+    for name, found in (
+        ("attribute", "colour"),
+        ("fix_aim", made.aim),
+        ("trained_here", ()),
+        ("history", past),
+    ):
         monkeypatch.setattr(learned_runs.state, name, lambda found=found: found)
     monkeypatch.setattr(learned_runs.cache, "learned", lambda _review: ())
     (run,) = learned_runs.runs(REVIEW)

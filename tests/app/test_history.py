@@ -134,4 +134,4 @@ class TestNames:
 
 def test_an_exclusion_is_described():
     without = Exclusion(Review(), Aim(("colour",)), (4,), 0.01)
-    assert describe(without) == "colour: fitted again without 1 training sample that the reviewer excluded"
+    assert describe(without) == "colour: fitted again without the 1 that the reviewer excluded"

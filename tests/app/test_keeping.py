@@ -173,23 +173,23 @@ def test_every_step_of_a_full_disk_is_logged_with_the_next_that_can_be_saved(fir
     from fmd_core import Decision
 
     if not first:
-        state.say(1, Remark(True))
+        state.say(1, Remark(True), "digit")
     with monkeypatch.context() as full:
         full.setattr(ReviewStore, "save", full_disk)
         full.setattr(ReviewStore, "create", full_disk)
-        state.say(2, Remark(True))
-        state.say(3, Remark(True))
+        state.say(2, Remark(True), "digit")
+        state.say(3, Remark(True), "digit")
         assert (state.unsaved(), state.not_kept().startswith("The disk is full")) == (2, True)
         trail = keeping.trail(state.place(), state.unsaved())
         assert not trail.is_intact
         assert "2 steps stand in no log" in trail.sentence or "No step of this review" in trail.sentence
-    state.say(4, Remark(True))
+    state.say(4, Remark(True), "digit")
     assert (state.unsaved(), state.not_kept()) == (0, "")
     trail = gather(REVIEW, Decision()).trail
     assert trail.is_intact
     told = [line.detail for line in trail.lines[1:]]
     rows = [2, 3, 4] if first else [1, 2, 3, 4]
-    assert [detail.split(":")[0] for detail in told] == [f"training sample {row}" for row in rows]
+    assert [detail.split(":")[0] for detail in told] == [f"training digit {row}" for row in rows]
     assert ["could not be written" in detail for detail in told] == [row in (2, 3) for row in rows]
     assert keeping.open_kept(state.place().id).journal == state.journal()
 
@@ -210,7 +210,7 @@ def test_the_first_step_and_its_review_are_kept_together_or_not_at_all(monkeypat
     assert keeping.listed() == []  # opens the database
     with monkeypatch.context() as full:
         full.setattr(Connection, "execute", third_fails)
-        state.say(2, Remark(True))
+        state.say(2, Remark(True), "digit")
     assert (keeping.listed(), state.unsaved()) == ([], 1)
     state.save_again()
     assert [listed.title for listed in keeping.listed()] == ["colored_digits"]
@@ -226,7 +226,7 @@ def test_a_detail_of_any_length_is_logged():
 @pytest.mark.usefixtures("alone")
 def test_a_review_knows_the_data_and_the_model_that_it_began_with():
     state.know_contents({"data": "a" * 64, "model": "b" * 64})
-    state.say(2, Remark(True))
+    state.say(2, Remark(True), "digit")
     opened = keeping.open_kept(state.place().id)
     assert opened.contents == {"data": "a" * 64, "model": "b" * 64}
     for known, changed in (
@@ -237,11 +237,11 @@ def test_a_review_knows_the_data_and_the_model_that_it_began_with():
         state.adopt(opened)
         state.know_contents(known)
         assert state.changed_since_begun() == changed
-    state.say(3, Remark(True))  # what was begun with stays, and so does the warning
+    state.say(3, Remark(True), "digit")  # what was begun with stays, and so does the warning
     assert keeping.open_kept(state.place().id).contents == opened.contents
     assert state.changed_since_begun() == ("data", "model")
     state.start_anew()
-    state.say(3, Remark(True))
+    state.say(3, Remark(True), "digit")
     assert keeping.open_kept(state.place().id).contents == {"data": "c" * 64, "model": "d" * 64}
 
 
@@ -271,13 +271,13 @@ def test_marks_notes_and_decisions_are_kept(monkeypatch):
     from fmd_core import Decision
 
     monkeypatch.setattr(memory.st, "session_state", {})
-    state.say(5, Remark(True, "odd"))
+    state.say(5, Remark(True, "odd"), "digit")
     state.decide(Decision("reject", "B"), "ab" * 32)
     place = state.place()
     opened = keeping.open_kept(place.id)
     assert opened.journal == state.journal()
     assert [line.detail for line in keeping.trail(place).lines[1:]] == [
-        "training sample 5: marked, note: odd", "reject, by B, about head abababababababab",
+        "training digit 5: marked, note: odd", "reject, by B, about head abababababababab",
     ]  # fmt: skip
 
 
@@ -329,7 +329,7 @@ def test_what_was_wrong_with_one_review_is_not_said_of_another(monkeypatch):
         assert (state.behind(), state.not_kept()) == ("", "")
         state.open_review(REVIEW)
     memory.put("unsaved", {})
-    state.say(3, Remark(True))
+    state.say(3, Remark(True), "digit")
     memory.put("behind", "Another tab was faster.")
     state.adopt(keeping.open_kept(state.place().id))
     assert state.behind() == ""

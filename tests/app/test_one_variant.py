@@ -111,7 +111,7 @@ def assert_shown(test, recipe):
     assert titles(test).replace("\\", "") == expected.headline
     assert [card.value for card in test.metric] == [card.value for card in expected.cards]
     path = cache.path(recipe.review, recipe.aim, recipe.strategy, recipe.k, recipe.tolerance)
-    curve = words.build_curve(path, cache.point(recipe))
+    curve = words.build_curve(path, cache.point(recipe), "digit")
     assert any(curve.summary == caption.help.replace("\\", "") for caption in test.caption)
 
 

@@ -52,6 +52,13 @@ def test_twins_are_one_sample_whose_answer_flips_from_right_to_wrong(digits):
     assert second.answer == truth != first.answer
     assert [answer(digits, finding, shown) for shown in (first, second)] == [first.answer, second.answer]
     assert view.together.hundred == 62
+    pairs = cache.pairs(REVIEW, "test", "colour")
+    place = int(np.flatnonzero(pairs.rows == first.row)[0])
+    own = pairs.favoured.features[pairs.labels == pairs.labels[place]]
+    usual = own.mean(axis=0) / np.linalg.norm(own.mean(axis=0))
+    alike = (own / np.linalg.norm(own, axis=1, keepdims=True)) @ usual
+    mine = pairs.favoured.features[place] / np.linalg.norm(pairs.favoured.features[place])
+    assert mine @ usual > np.quantile(alike, 0.75)  # one that looks as its class does
     assert view.together.who == "of digits get another answer when only the colour changes"
 
 

@@ -93,7 +93,7 @@ def test_the_fit_without_them_is_the_exact_refit():
     found = cache.point(Exclusion(REVIEW, AIM, rows, 0.01))
     np.testing.assert_allclose(found.result.head.theta, wanted.theta, atol=1e-6)
     assert found.bias < cache.path(REVIEW, AIM, "iterated", 0, 0.01).original.bias
-    assert found.result.what.endswith("without 5 training samples that the reviewer excluded")
+    assert found.result.what.endswith("without the 5 that the reviewer excluded")
 
 
 def test_excluding_a_whole_class_is_one_sentence_and_can_be_taken_back(open_page):

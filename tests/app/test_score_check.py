@@ -63,15 +63,15 @@ def test_small_changes_get_more_decimals(scale, shown):
 def test_held_out_people_and_the_sum_of_scores_are_said():
     assert score_check.build(made(), "digit").held_out == (
         "On held-out digits, which the scores do not know: −1.6 points (predicted −1.4) without the harmful, +2.5 "
-        "points (predicted +2.2) without the helpful. The single scores add up to −1.6 and +2.5: effects of samples "
+        "points (predicted +2.2) without the helpful. The single scores add up to −1.6 and +2.5: effects of digits "
         "that go together do not simply add up."
     )
 
 
 def test_the_planted_sign_test_is_one_sentence_and_its_chance():
     assert score_check.build(made(), "digit").planted == (
-        "Then 20 external samples were planted in the training data, one at a time: 19 of 20 signs right, that is, "
-        "the bias moved the way the sample's score says (on held-out digits 17 of 20). Guessing gets 10 (p < 0.001)."
+        "Then 20 external digits were planted in the training data, one at a time: 19 of 20 signs right, that is, "
+        "the bias moved the way the score says (on held-out digits 17 of 20). Guessing gets 10 (p < 0.001)."
     )
     assert "12 of 20 signs right" in score_check.build(made(right=12, p_value=0.2517), "digit").planted
     assert "(p = 0.252)" in score_check.build(made(right=12, p_value=0.2517), "digit").planted
@@ -81,7 +81,7 @@ def test_the_planted_sign_test_is_one_sentence_and_its_chance():
     ("found", "headline", "reason"),
     [
         (made(), "can be relied on", "in kind and in size"),
-        (made(right=17), "rough", "some planted samples move the bias the other way"),
+        (made(right=17), "rough", "some planted digits move the bias the other way"),
         (made(0.03), "not to be relied on", "does not move the bias as predicted"),
         (made(right=12, p_value=0.25), "not to be relied on", "more often than by guessing"),
     ],

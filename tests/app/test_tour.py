@@ -17,6 +17,10 @@ def test_the_tour_leads_through_a_review_and_applies_nothing(open_page):
         assert not test.exception
         assert f"**{stop.title}**" in said(test)
         assert f"{number} of {len(tour.STOPS)}" in said(test)
+        in_address = (
+            {"strength"} if number > len(tour.STOPS) - 2 else set()
+        )  # the view, and nothing of the tour
+        assert set(test.query_params) == in_address
         if stop.page == "unlearn":
             slider = test.select_slider[0]
             assert slider.value.startswith("0 ") != stop.suggests

@@ -73,7 +73,7 @@ def headed(cells, classes=("other", "blond")):
     answered = fmd.Answered(np.arange(len(rows)), truth, said)
     right, (least, few) = accuracy_of(data, answered), least_right(data, answered)
     head = training.right_headline(right, least, "face", is_doubted=False)
-    return "".join(piece for piece, _ in head), training.least_sentence(right, least, few)
+    return "".join(piece for piece, _ in head), training.least_sentence(right, least, few, "person")
 
 
 def test_who_is_too_few_to_tell_is_said_beside_who_is_least_often_right():

@@ -94,7 +94,7 @@ def test_answers_find_the_pictures_that_they_belong_to(sent):
 def test_a_move_of_the_slider_sends_neither_answers_nor_pictures_nor_the_ring_again(sent, path):
     for point in path.points[:3]:
         drawing.twins(path, at(point))
-        trade_off.draw(unlearn.build_curve(path, point), dict, slider=drawing.SLIDER)
+        trade_off.draw(unlearn.build_curve(path, point, "digit"), dict, slider=drawing.SLIDER)
     for kind, data in sent.items():
         assert data[0] == data[1] == data[2], kind
     assert list(sent["said"][0]["stops"]) == list(sent["ring"][0]["places"]) == list(unlearn.stops(path))

@@ -90,7 +90,7 @@ def test_no_two_lines_say_the_same():
 @pytest.mark.parametrize("attribute", ["paper"])
 def test_a_small_figure_is_no_all_clear_while_another_finding_is_beyond_the_limit(attribute):
     found = cache.verdict(REVIEW, None)
-    said = unlearn.within_limit(cache.audit(REVIEW, None), found, Aim((attribute,)), 0.1)
+    said = unlearn.within_limit(cache.audit(REVIEW, None), found, Aim((attribute,)), 0.1, attribute)
     assert found.outcome is Outcome.BEYOND
     assert "That is no all-clear" in said
     assert "little to take out" not in said

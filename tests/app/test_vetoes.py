@@ -148,7 +148,7 @@ def test_leaving_a_pair_out_stands_in_the_history(monkeypatch):
     state.veto("colour", 7, "external")
     assert state.review().vetoed("colour") == (7,)
     assert [(e.action, e.note) for e in state.history().log] == [
-        ("left a pair out", "colour, pair 7 of the external samples")
+        ("left a pair out", "colour, pair 7 of the external part")
     ]
 
 

@@ -180,6 +180,12 @@ class TestTwins:
         assert (view.twins[0].favoured.answer, view.twins[0].other.answer) == ("cat", "dog")
         assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("grey", "brown")
 
+    def test_who_has_a_name_is_called_by_it(self, data, pairs):
+        named = replace(data, phrases={"colour": {"": "coat", "grey": "wolves", "brown": "brown {}"}})
+        view = twins.build(named, HEAD, pairs, order=twins.ORDERS[0], only_flips=False, most=1)
+        assert (view.twins[0].favoured.level, view.twins[0].other.level) == ("wolves", "brown")
+        assert view.lead.startswith("Each pair is one image drawn twice; only the coat differs.")
+
     def test_of_two_real_people_the_headline_says_what_twins_who_share_the_level_do(self, data, pairs):
         view = twins.build(
             data,
@@ -285,12 +291,12 @@ def path():
 
 class TestCurve:
     def test_a_refused_choice_is_warned_of(self, path):
-        warning = unlearn.build_curve(path, path.points[2]).warning
-        assert warning == "The guard refuses this: accuracy falls, on validation samples."
-        assert unlearn.build_curve(path, path.points[1]).warning == ""
+        warning = unlearn.build_curve(path, path.points[2], "digit").warning
+        assert warning == "The guard refuses this: accuracy falls, on the validation part."
+        assert unlearn.build_curve(path, path.points[1], "digit").warning == ""
 
     def test_a_shortened_step_is_said(self, path):
-        view = unlearn.build_curve(replace(path, step_share=0.004), path.points[1])
+        view = unlearn.build_curve(replace(path, step_share=0.004), path.points[1], "digit")
         assert view.warning.startswith("Strength 1 is 0.4 % of the published step")
 
     def test_table_says_what_the_guard_says(self, path):

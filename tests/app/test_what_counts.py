@@ -96,7 +96,7 @@ def test_the_proof_holds_the_variant_against_simpler_fixes(open_page):
     assert table["Fix"].tolist() == [
         "This variant",
         "Refit without the 90 most harmful",
-        "Refit without 90 random samples",
+        "Refit without 90 at random",
         "Plain refit on 200 twins",
         "Only the thresholds moved",
     ]
@@ -237,7 +237,7 @@ def test_scores_that_take_long_are_a_job_that_can_be_stopped(open_page, monkeypa
     monkeypatch.setattr(cache, "scores", slow)
     training = REGISTRY.start("long", "Somebody trains", lambda _: go_on.wait(60))
     test = open_page("harmful")
-    assert titles(test).startswith("Scoring every training sample")
+    assert titles(test).startswith("Scoring every training digit")
     job = REGISTRY.find(test.session_state["job_preparation"])
     assert job.state == "running"  # and not waiting until the training ends
     assert training.state == "running"

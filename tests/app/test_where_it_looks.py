@@ -241,7 +241,7 @@ def test_names_from_files_are_not_read_as_markup(open_page, monkeypatch):
 
 
 def test_why_a_sample_counts_names_its_unit():
-    sample = training_sample.Sample(1, 0, 5, "high", "f", aligned=False, effect=-0.01, unit="person")
+    sample = training_sample.Sample(1, 0, 5, "high", "f", "f", aligned=False, effect=-0.01, unit="person")
     assert (
         training_sample.explain(sample, "sex", 0.0)
         .sentences[1]

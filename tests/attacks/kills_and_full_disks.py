@@ -95,7 +95,7 @@ def steps(tell: Callable[[str], None]) -> None:
     """Steps of a review, one after the other, as the pages take them."""
     memory.st.session_state = {"attribute": "colour"}  # type: ignore[assignment]
     for row in range(400):
-        state.say(row, Remark(True, "x" * 2_000))
+        state.say(row, Remark(True, "x" * 2_000), "digit")
         place = state.place()
         if place and not state.unsaved():
             tell(f"{place.id} {place.version}")
@@ -459,13 +459,13 @@ def _few_steps(tell: Callable[[str], None]) -> None:
     memory.st.session_state = {"attribute": "colour"}  # type: ignore[assignment]
     home = Path(os.environ["FMD_HOME"])
     for row in range(12):
-        state.say(row, Remark(True, "x" * 1_500))
+        state.say(row, Remark(True, "x" * 1_500), "digit")
     if state.unsaved():
         tell(f"unsaved {state.unsaved()}: {state.not_kept()}")
         trail = keeping.trail(state.place(), state.unsaved())
         must(trail is not None and not trail.is_intact, "unlogged steps, and the log reads intact")
     (home / "filler").unlink()
-    state.say(100, Remark(True))
+    state.say(100, Remark(True), "digit")
     must(not state.unsaved(), f"with room: {state.not_kept()}")
     tell("end")
 

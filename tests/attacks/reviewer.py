@@ -64,10 +64,10 @@ def take_a_step(luck, turn):
             state.undo,
             state.redo,
             state.back_to_original,
-            lambda: state.exclude([row, row + 1]),
-            lambda: state.include(state.history().now.excluded[:1]),
+            lambda: state.exclude([row, row + 1], "digit"),
+            lambda: state.include(state.history().now.excluded[:1], "digit"),
             lambda: state.veto("colour", row, "test"),
-            lambda: state.say(row, Remark(marked=True, note=f"note {turn}")),
+            lambda: state.say(row, Remark(marked=True, note=f"note {turn}"), "digit"),
             lambda: state.decide(Decision(luck.choice(sorted(DECISIONS)), "Ann", notes=f"{turn}"), "f" * 32),
         ]
     )()

@@ -7,8 +7,9 @@ import pytest
 
 import fmd_core as fmd
 from fmd_core.measure.verdict.answered import Answered
-from fmd_core.measure.verdict.goal import Goal, lacking, smaller_group
+from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.judging import give_verdict
+from fmd_core.measure.verdict.rules import lacking, smaller_group
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Measure, Member, Outcome
 from fmd_core.report.aiming import suggestion_reason
@@ -197,18 +198,18 @@ def path(*points):
 
 
 def test_the_reason_names_who_it_is_for_and_whether_the_limit_is_reached():
-    reached = suggestion_reason(path(point(0.3, 0.09)))
+    reached = suggestion_reason(path(point(0.3, 0.09)), "face")
     assert reached.startswith(
         "the cheapest strength that brings this within its limit of 10 points: Blond men are"
     )
     near = suggestion_reason(
-        path(point(0.3, 0.3), point(1, 0.05, accuracy=0.8, refusal="accuracy falls by 10.0 points"))
+        path(point(0.3, 0.3), point(1, 0.05, accuracy=0.8, refusal="accuracy falls by 10.0 points")), "face"
     )
     assert near.startswith(
         "no strength here brings this surely within its limit of 10 points; the nearest gives:"
     )
     assert "The guard refuses 1 setting that would be within it" in near
-    assert suggestion_reason(path(point(0.3, 0.6))).startswith(
+    assert suggestion_reason(path(point(0.3, 0.6)), "face").startswith(
         "to leave the model as it is. No strength here"
     )
 

@@ -450,7 +450,7 @@ def test_the_loss_of_a_group_is_the_mean_over_its_members_and_has_a_slope(tiny):
 def test_the_loss_of_nobody_is_refused_in_words(tiny):
     people = tiny.features["external"]
     stars = people.subset(people.labels == 2)
-    with pytest.raises(DataError, match="There are no dot round among these samples"):
+    with pytest.raises(DataError, match="There are no dot round among these"):
         GroupLoss.of(tiny.dataset, stars, "mark", a_group("round", "dot"))
 
 

@@ -155,7 +155,7 @@ def test_aims_are_named_in_the_data_s_words():
     assert "twins" not in {aim.name for aim in improvements(replace(data, pair_method="matched"), "colour")}
     phrases = {data.target.name: {"0": "round {}"}, "colour": {"red": "red ones", "": "paint"}}
     named = replace(data, phrases=phrases)
-    assert in_the_data_s_words("twins", named, "colour") == "the same sample with another paint"
+    assert in_the_data_s_words("twins", named, "colour") == "the same digit with another paint"
     assert " get each answer equally often" in in_the_data_s_words("parity", named, "colour")
     assert in_the_data_s_words("worst group", named, "colour") == ""
 

@@ -12,7 +12,7 @@ from msgspec import structs
 
 import fmd_core as fmd
 from fmd_core.measure.bias_functions import pair_differences
-from fmd_core.measure.verdict.values import WarningKind
+from fmd_core.measure.verdict.values import Family, Outcome, WarningKind
 from fmd_core.report import slope_chart
 from fmd_core.report.differing import differing
 from fmd_core.report.first_page import not_tested
@@ -52,6 +52,31 @@ def test_it_says_everything_in_its_order(after):
     assert after.verdict_after.headline in text
 
 
+def test_what_became_of_whom_the_fix_was_for_comes_before_what_remains(after):
+    now = after.verdict_after
+    page = fmd.build_report(after).first_page
+    assert (page.became, page.remains) == ("", now.headline)  # of twins the line above says it
+    group = after.verdict.of(Family.SELECTION)[0]
+    page = fmd.build_report(replace(after, was_for=group)).first_page
+    assert page.became.startswith(f"Before: {group.sentence} Now: ")
+    assert "Asked alone, " in page.became
+    assert page.remains == now.headline
+    text = opening(fmd.render_report(replace(after, was_for=group)))
+    assert text.index("What it was for.") < text.index("What remains:")
+    still = now.of(Family.SELECTION)[0]
+    found = (replace(still, outcome=Outcome.BEYOND), now.worst, *now.findings[1:])
+    worse = replace(after, was_for=still, verdict_after=replace(now, findings=found))
+    assert (
+        fmd.build_report(worse).first_page.remains == f"That is the worst still. Then: {now.worst.sentence}"
+    )
+    last = replace(worse, verdict_after=replace(now, findings=found[:1]))
+    assert fmd.build_report(last).first_page.remains == (
+        "That is the worst still. Nothing else could be said to be beyond its limit."
+    )
+    forgetting = fmd.build_report(replace(after, was_for=group, forgotten=("colour",))).first_page
+    assert (forgetting.became, forgetting.remains) == ("", now.headline)
+
+
 @pytest.mark.parametrize(
     ("decision", "told"),
     [
@@ -73,7 +98,7 @@ def test_nothing_changed_is_told_by_what_is_next_worst(before):
     assert text.count(before.verdict.headline) == 1
     assert "One pair of twins" in text
     assert before.verdict.findings[2].sentence in text
-    for missing in ("Who gained", "What remains", "answer after"):
+    for missing in ("Who gained", "What it was for", "What remains", "answer after"):
         assert missing not in text
 
 

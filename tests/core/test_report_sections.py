@@ -166,7 +166,7 @@ def test_simpler_fixes_stand_beside_the_variant(after):
     told = told_by(after)["measured"]["rivals"]
     assert [r["title"] for r in told] == [
         "Refit without the 30 most harmful",
-        "Refit without 30 random samples",
+        "Refit without 30 at random",
         "Plain refit on 200 twins",
         "Only the thresholds moved",
     ]
@@ -270,7 +270,7 @@ def test_the_page_speaks_of_what_is_usual_for_a_class_and_says_what_that_is(befo
             r"the glossary calls that the pattern|What is the pattern", "", text
         )
         assert "Right, usual for the class, % Right, unusual for the class, %" in text
-        assert "Usual for a class is the value that stands out most among its training samples" in text
+        assert "Usual for a class is the value that stands out most among its training digits" in text
 
 
 def test_the_page_calls_the_network_as_the_screens_do(before):
@@ -288,7 +288,7 @@ def test_a_network_that_is_not_known_here_keeps_its_name(before):
 def test_samples_without_pictures_can_be_told_apart(before):
     report = fmd.build_report(replace(before, dataset=replace(before.dataset, shareable=False)))
     first = report.taught_by.most_harmful[0]
-    assert f"{first.shows['colour']} sample {first.row} " in words(fmd.render_page(report))
+    assert f"{first.shows['colour']} digit {first.row} " in words(fmd.render_page(report))
 
 
 def test_one_point_and_one_attribute_are_not_plural(before, after):
@@ -335,10 +335,10 @@ def test_what_was_said_of_samples_is_in_the_report(demo, before):
     html = page(found)
     assert NAUGHTY not in html
     assert NAUGHTY in words(html)
-    assert f'alt="Training sample {rows[1]}"' in html
+    assert f'alt="Training digit {rows[1]}"' in html
     assert "the model in force still learned from it" in words(html)
     assert "the model in force still learned from it" not in words(page(replace(before, remarks=said[:1])))
-    assert "What the reviewer said of single samples" not in words(page(before))
+    assert "What the reviewer said of single digits" not in words(page(before))
 
 
 def test_labels_that_look_wrong_are_in_the_report_where_somebody_looked(before):
@@ -353,9 +353,9 @@ def test_labels_that_look_wrong_are_in_the_report_where_somebody_looked(before):
     assert [told["first"][0][name] for name in ("row", "label", "likelier")] == [129, 0, 3]
     assert [one["own"] for one in told["first"]] == sorted(one["own"] for one in told["first"])
     text = words(page(replace(before, doubted=found)))
-    assert f"{found.n} of 30 training samples look mislabelled" in text
+    assert f"{found.n} of 30 training digits look mislabelled" in text
     nobody = replace(found, likelier=np.full(n, -1), other=np.zeros(n))
-    assert "None of 30 training samples looks mislabelled." in words(page(replace(before, doubted=nobody)))
+    assert "None of 30 training digits looks mislabelled." in words(page(replace(before, doubted=nobody)))
     assert "look mislabelled" not in words(page(before))
     assert told_by(before)["taught_by"]["doubted"] is None
 
@@ -369,18 +369,18 @@ def test_what_was_tried_beside_unlearning_is_in_the_report(after):
     assert told[0]["judged"]["after"]["value"] == after.comparison.judged.after.value
     assert told[1]["judged"] is None
     text = words(page(replace(after, remedies=tried)))
-    assert "What helps: leaving samples out, or unlearning" in text
+    assert "What helps: leaving some out, or unlearning" in text
     assert "Without the 50 most harmful" in text
     assert "There are too few twins" in text
-    assert "What helps: leaving samples out" not in words(page(after))
+    assert "What helps: leaving some out" not in words(page(after))
 
 
 def test_a_variant_without_a_strength_is_told_in_its_own_words(after):
-    what = "colour: fitted again without 3 training samples that the reviewer excluded"
+    what = "colour: fitted again without the 3 that the reviewer excluded"
     result = replace(after.point.result, strategy="exclusion", strength=1.0, k=3, what=what)
     text = words(page(replace(after, point=replace(after.point, result=result))))
     assert f"In force: {what}." in text
-    assert "Fit again without samples that the reviewer excluded" in text
+    assert "Fit again without those that the reviewer excluded" in text
     assert "not used by this strategy" not in text
     assert "not used by this strategy" in words(page(after))
 

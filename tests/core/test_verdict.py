@@ -14,7 +14,8 @@ from fmd_core.measure.verdict import values as v
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.favourable import suggest_favourable
 from fmd_core.measure.verdict.judging import give_verdict
-from fmd_core.measure.verdict.sentences import criteria_sentences
+from fmd_core.measure.verdict.rules import is_beyond_alone_only, outcome_alone
+from fmd_core.measure.verdict.sentences import alone_sentence, criteria_sentences, limit_words
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Judges, Limits, Measure, Outcome, WarningKind
 
@@ -550,6 +551,30 @@ def test_false_alarms_are_rare_and_nothing_is_cleared_that_is_not():
         misses += give_verdict(dataset, answered, None).outcome is Outcome.WITHIN
     assert alarms <= 5
     assert misses == 0
+
+
+def test_asked_alone_and_among_many_never_contradict_each_other():
+    """Fix asks one question alone, Find many at once: Find can only say less, and says so."""
+    alone_only = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        labels, predicted, sex = even(n=500, seed=seed)
+        predicted = np.where((sex == 0) & (labels == 1) & (rng.random(500) < 0.2), 0, predicted)
+        dataset, answered = people(labels, predicted, sex=sex, race=rng.integers(0, 3, 500))
+        verdict = give_verdict(dataset, answered, None)
+        for found in verdict.findings:
+            alone = outcome_alone(found)
+            assert found.outcome in (alone, Outcome.UNKNOWN)
+            assert alone is found.outcome or alone is Outcome.BEYOND
+            told = alone_sentence(found, len(verdict.findings))
+            assert bool(told) == is_beyond_alone_only(found) == (alone is not found.outcome)
+            alone_only += bool(told)
+        if verdict.outcome is Outcome.UNKNOWN and is_beyond_alone_only(verdict.worst):
+            assert verdict.headline == (
+                f"Cannot be said. {verdict.worst.sentence} Asked alone, that is beyond its limit of "
+                f"{limit_words(verdict.worst)}; among {len(verdict.findings)} questions it may be chance."
+            )
+    assert alone_only > 10
 
 
 def test_a_table_says_which_columns_are_not_read():

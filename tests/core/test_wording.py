@@ -79,6 +79,13 @@ def test_points_have_one_digit_and_no_negative_zero(value, text):
     assert figures.points(value) == text
 
 
+def test_a_name_has_its_article():
+    for name in ("orange 1", "elderly man", "hour", "8", "18", "uncle", "unidentified man", "Irish man"):
+        assert figures.with_article(name) == f"an {name}"
+    for name in ("red 3", "blond woman", "European", "union", "user", "one-eyed man", "US citizen", "180"):
+        assert figures.with_article(name) == f"a {name}"
+
+
 def test_more_digits_on_request():
     assert figures.points(-0.01234, digits=3) == f"{MINUS}1.234"
 
@@ -155,7 +162,7 @@ def test_a_moment_is_told_in_utc():
 
 def test_a_refusal_is_one_sentence():
     assert wording.guard_refusal("accuracy falls") == (
-        "The guard refuses this: accuracy falls, on validation samples."
+        "The guard refuses this: accuracy falls, on the validation part."
     )
 
 
@@ -450,7 +457,7 @@ def path(*points, suggested):
 
 
 RULE = (
-    "On 247 validation samples accuracy may fall by at most 1 point overall, no class by more than 5 or "
+    "On 247 validation digits accuracy may fall by at most 1 point overall, no class by more than 5 or "
     "be given up, "
     "and the bias may not rise."
 )
@@ -475,19 +482,19 @@ TRADE = (
     ],
 )
 def test_the_reason_for_a_suggestion(refused, opening):
-    found = wording.suggestion_reason(path(START, BETTER, *[REFUSED] * refused, suggested=1))
+    found = wording.suggestion_reason(path(START, BETTER, *[REFUSED] * refused, suggested=1), "digit")
     assert found == f"{RULE} {opening} {TRADE}"
 
 
 def test_more_than_one_point_is_plural():
     wider = replace(path(START, BETTER, suggested=1), tolerance=0.02, people=16_281)
-    assert wording.suggestion_reason(wider).startswith(
-        "On 16,281 validation samples accuracy may fall by at most 2 points overall"
+    assert wording.suggestion_reason(wider, "digit").startswith(
+        "On 16,281 validation digits accuracy may fall by at most 2 points overall"
     )
 
 
 def test_the_reason_to_leave_the_model_alone():
-    assert wording.suggestion_reason(path(START, replace(REFUSED), suggested=0)) == (
+    assert wording.suggestion_reason(path(START, replace(REFUSED), suggested=0), "digit") == (
         f"{RULE} No strength is allowed and better, so we suggest to leave the model as it is. "
         "Another way to unlearn, more layers or feature unlearning may do better."
     )

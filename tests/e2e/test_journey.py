@@ -50,7 +50,7 @@ def bias_shown(page) -> float:
 def test_a_stranger_debiases_a_model(visit, tmp_path):
     visitor = visit().open()
     page, sidebar = visitor.page, visitor.page.get_by_test_id("stSidebar")
-    assert images_painted(page, "Training samples: Coloured digits") == 10
+    assert images_painted(page, "From training: Coloured digits") == 10
     expect(page.get_by_text("% of 450 held-out test digits")).to_be_visible(timeout=90_000)
 
     visitor.act(
@@ -90,7 +90,7 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     assert bias_shown(page) < original / 2
     assert comes_to_rest_on(ring, strengths.nth(1))
     for tab, role, name in (
-        ("Did it really work?", "cell", "Refit without 90 random samples"),
+        ("Did it really work?", "cell", "Refit without 90 at random"),
         ("Who pays?", "heading", "People who share two properties"),
         ("Mixed-up answers", "figure", "Before: "),
         ("Before and after", "cell", "Accuracy"),
@@ -290,7 +290,7 @@ def test_headers_and_foreign_hosts(server):
 def test_the_faces_show_whom_the_model_looks_at(visit):
     visitor = visit().open()
     page = visitor.page
-    assert images_painted(page, "Training samples: Synthetic faces") == 10
+    assert images_painted(page, "From training: Synthetic faces") == 10
     visitor.act(lambda: page.get_by_role("button", name="Find the bias").nth(1).click())
     finding = page.get_by_role(
         "heading", name="Changing only the presentation moves the answer by 15.9 points"

@@ -42,6 +42,10 @@ def test_a_link_is_copied_or_laid_out(visit):
     copy.click()
     expect(page.get_by_text("Copied. It opens this view.")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.evaluate("history.replaceState(null, '', '?k=20&job=ours')")  # while work of this visitor goes on
+    copy.click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => text.endsWith('/find_bias?k=20'))")
+    page.evaluate("history.replaceState(null, '', location.pathname)")
     page.get_by_role("button", name="Copy figure: The worst finding").click()
     expect(page.get_by_text("Copied.", exact=True)).to_be_visible()
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as without https

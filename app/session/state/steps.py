@@ -12,6 +12,7 @@ from app.record.journal import Remark
 from app.record.variants import Variant, describe
 from app.session.state.reviews import history, journal
 from app.session.state.written import write
+from fmd_core.figures import many
 
 if TYPE_CHECKING:
     from fmd_core.report.evidence import Decision
@@ -54,7 +55,7 @@ def veto(attribute: str, row: int, split: str) -> None:
     """Leave a pair out of everything, and say so in the history."""
     now = history().now
     after = replace(now, vetoes=tuple(sorted({*now.vetoes, (attribute, row)})))
-    _do("left a pair out", f"{attribute}, pair {row} of the {split} samples", after)
+    _do("left a pair out", f"{attribute}, pair {row} of the {split} part", after)
 
 
 def take_back(attribute: str, row: int) -> None:
@@ -64,19 +65,19 @@ def take_back(attribute: str, row: int) -> None:
     _do("took a pair back", f"{attribute}, pair {row}", after)
 
 
-def exclude(rows: Iterable[int]) -> None:
-    """Say that the model should not have learned from these training samples."""
+def exclude(rows: Iterable[int], unit: str) -> None:
+    """Say that the model should not have learned from these training samples, each called a `unit`."""
     now = history().now
     if new := sorted(set(rows) - set(now.excluded)):
-        _do("excluded", _named(new), replace(now, excluded=tuple(sorted((*now.excluded, *new)))))
+        _do("excluded", _named(new, unit), replace(now, excluded=tuple(sorted((*now.excluded, *new)))))
 
 
-def include(rows: Iterable[int]) -> None:
+def include(rows: Iterable[int], unit: str) -> None:
     """Let training samples that were excluded count again."""
     now, gone = history().now, set(rows)
     _do(
         "took back",
-        _named(sorted(gone)),
+        _named(sorted(gone), unit),
         replace(now, excluded=tuple(r for r in now.excluded if r not in gone)),
     )
 
@@ -86,12 +87,12 @@ def remark(row: int) -> Remark:
     return journal().remark(row)
 
 
-def say(row: int, remark: Remark) -> None:
-    """Keep what the reviewer says of a training sample."""
+def say(row: int, remark: Remark, unit: str) -> None:
+    """Keep what the reviewer says of a training sample, which is called a `unit`."""
     told = ", ".join(
         [*(["marked"] if remark.marked else []), *([f"note: {remark.note}"] if remark.note else [])]
     )
-    write(journal().remarked(row, remark), "said", f"training sample {row}: {told or 'nothing any more'}")
+    write(journal().remarked(row, remark), "said", f"training {unit} {row}: {told or 'nothing any more'}")
 
 
 def decide(decision: Decision, head: str) -> None:
@@ -119,9 +120,9 @@ def _do(action: str, note: str, after: Decided) -> None:
     _remember(history().done(action, after, _now(), note))
 
 
-def _named(rows: list[int]) -> str:
+def _named(rows: list[int], unit: str) -> str:
     shown = ", ".join(map(str, rows[:NAMED_ROWS])) + (", …" if len(rows) > NAMED_ROWS else "")
-    return f"training sample{'s' if len(rows) > 1 else ''} {shown}" + (
+    return f"training {unit if len(rows) == 1 else many(unit)} {shown}" + (
         f" ({len(rows)})" if len(rows) > 1 else ""
     )
 

@@ -17,9 +17,9 @@ from types import MappingProxyType
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
-from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.verdict.answered import Answered, People, levels_of
 from fmd_core.measure.verdict.differences import Question, Side, difference, shortfall
+from fmd_core.measure.verdict.rules import outcome_alone
 from fmd_core.measure.verdict.sentences import finding_sentence, group_names
 from fmd_core.measure.verdict.twins import TwinAnswers, both_findings
 from fmd_core.measure.verdict.values import Family, Finding, Limits, Measure, Member, Outcome
@@ -73,7 +73,10 @@ class Goal:
                 replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
             ]
         # a smaller difference of fewer people may lie beyond the limit where the largest does not
-        worst = max(judged, key=lambda finding: (finding.outcome is not Outcome.WITHIN, finding.value))
+        # and of equal ones those who were named first are meant
+        worst = max(
+            judged, key=lambda f: (f.outcome is not Outcome.WITHIN, f.value, f.members == self.members)
+        )
         told = replace(worst, groups=group_names(dataset, worst))
         return replace(told, sentence=finding_sentence(dataset, told))
 
@@ -135,33 +138,3 @@ def _people(dataset: AttributeDataset, answered: Answered, member: Member) -> Pe
         return People((member,), answered.labels == dataset.target.levels.index(member.level))
     column = dataset.attribute(member.column)
     return People((member,), column.codes[answered.rows] == column.levels.index(member.level))
-
-
-def lacking(finding: Finding) -> float:
-    """How far the far end of the interval lies beyond its limit, in shares; 0 or less where it does not. A ratio
-    counts by what its low end lacks to its limit, in shares of the better group's people."""
-    by_difference = finding.high - finding.limit
-    if finding.ratio is None or finding.better is None:
-        return by_difference
-    return max(by_difference, (finding.ratio.limit - finding.ratio.low) * finding.better.value)
-
-
-def smaller_group(finding: Finding) -> int:
-    """How many people the smaller of the groups has; of twins how many pairs there are."""
-    sides = [rate.n for rate in (finding.worse, finding.better) if rate is not None]
-    return min(sides, default=finding.n)
-
-
-def is_tested(finding: Finding) -> bool:
-    """Whether there are enough people on either side to say anything."""
-    sides = [rate for rate in (finding.worse, finding.better) if rate is not None]
-    return all(rate.is_enough for rate in sides) if sides else finding.n >= MIN_PEOPLE
-
-
-def outcome_alone(finding: Finding) -> Outcome:
-    """What may be said of a finding that was looked for alone."""
-    if not is_tested(finding):
-        return Outcome.UNKNOWN
-    if finding.beyond > 0:
-        return Outcome.BEYOND
-    return Outcome.WITHIN if lacking(finding) <= 0 else Outcome.UNKNOWN

@@ -25,6 +25,7 @@ from fmd_core.measure.verdict.equal_truth import measure_equal_truth
 from fmd_core.measure.verdict.favourable import chosen_favourable, suggest_favourable
 from fmd_core.measure.verdict.groups import group_table
 from fmd_core.measure.verdict.model_warnings import accuracy_of, model_warnings
+from fmd_core.measure.verdict.rules import outcome_among
 from fmd_core.measure.verdict.selection import measure_selection
 from fmd_core.measure.verdict.service import measure_service
 from fmd_core.measure.verdict.twins import TwinAnswers, measure_twins
@@ -42,7 +43,6 @@ from fmd_core.measure.verdict.values import (
     WarningKind,
 )
 
-ERROR_RATE = 0.05 / len(Family)
 NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 ANOTHER_SYSTEM = "these are another system's answers, and it cannot be asked about anybody else"
 
@@ -217,19 +217,9 @@ def _judged(measured: Measured) -> list[Finding]:
     p_values = np.array([finding.p for finding in measured.findings] + measured.other_p)
     corrected = adjusted(p_values)
     return [
-        replace(finding, adjusted_p=float(p), outcome=_outcome(finding, float(p)))
+        replace(finding, adjusted_p=float(p), outcome=outcome_among(finding, float(p)))
         for finding, p in zip(measured.findings, corrected, strict=False)
     ]
-
-
-def _outcome(finding: Finding, adjusted_p: float) -> Outcome:
-    """Beyond, within or unknown, of one finding."""
-    ratio = finding.ratio
-    outside = finding.low > finding.limit or (ratio is not None and ratio.high < ratio.limit)
-    if outside and adjusted_p <= ERROR_RATE:
-        return Outcome.BEYOND
-    inside = finding.high <= finding.limit and (ratio is None or ratio.low >= ratio.limit)
-    return Outcome.WITHIN if inside else Outcome.UNKNOWN
 
 
 def _check_references(dataset: AttributeDataset, references: Mapping[str, str]) -> None:

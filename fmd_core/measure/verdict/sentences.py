@@ -13,6 +13,7 @@ from typing import Literal
 from fmd_core import figures
 from fmd_core.data import AttributeDataset
 from fmd_core.measure.verdict.favourable import says_little
+from fmd_core.measure.verdict.rules import ALONE, among, is_beyond_alone_only
 from fmd_core.measure.verdict.values import (
     Accuracy,
     Family,
@@ -85,6 +86,13 @@ def _spared(dataset: AttributeDataset, finding: Finding, favourable: Favourable 
 def attribute_name(dataset: AttributeDataset, attribute: str) -> str:
     """What an attribute is called in a sentence: its phrase under "", 'sex' for CelebA's 'male'."""
     return dataset.phrases.get(attribute, {}).get("", attribute)
+
+
+def level_name(dataset: AttributeDataset, attribute: str, code: int) -> str:
+    """What who has a level is called by themselves, 'women'; the level where its phrase says more about others."""
+    level = dataset.attribute(attribute).levels[code]
+    phrase = dataset.phrases.get(attribute, {}).get(level, "")
+    return phrase if phrase and "{}" not in phrase else level
 
 
 def _twins(dataset: AttributeDataset, finding: Finding) -> str:
@@ -242,6 +250,8 @@ def why_unknown(findings: Sequence[Finding], not_tested: Sequence[NotTested]) ->
     if not findings:
         first = missing[0].why if missing else "there are no groups to compare"
         return f"Cannot be said: nothing could be tested ({first})."
+    if open_ and is_beyond_alone_only(open_[0]):
+        return f"Cannot be said. {open_[0].sentence} {alone_sentence(open_[0], len(findings))}"
     if open_:
         rest = len(open_) - 1
         more = f" So could {figures.count(rest)} other{'s' if rest > 1 else ''}." if rest else ""
@@ -254,6 +264,14 @@ def why_unknown(findings: Sequence[Finding], not_tested: Sequence[NotTested]) ->
         f"Cannot be said: what was tested is within the limit, but {first_missing.family.value} by "
         f"{first_missing.attribute} was not tested ({first_missing.why})."
     )
+
+
+def alone_sentence(finding: Finding, questions: int) -> str:
+    """Why a finding cannot be said to be beyond its limit among so many `questions`, though it is when it is asked
+    alone, as on the Fix page; '' of every other."""
+    if not is_beyond_alone_only(finding):
+        return ""
+    return f"Asked {ALONE}, that is beyond its limit of {limit_words(finding)}; {among(questions)} it may be chance."
 
 
 def second_sentence(findings: Sequence[Finding], not_tested: Sequence[NotTested]) -> str:

@@ -65,3 +65,6 @@ class FirstPage(Part, frozen=True):
     """Who gains and who pays, worst first; with its summary empty where nothing was changed, and in reports from
     before."""
     slopes_summary: Text = ""
+    became: Text = ""
+    """What became of the finding that the change was for; '' where nothing was changed or nobody can say, and in
+    reports from before."""

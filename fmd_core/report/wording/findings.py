@@ -25,9 +25,9 @@ AMONG: dict[Blame, str] = {
 """Whose probability a gap between groups compares."""
 
 
-def attribute_headline(finding: Finding) -> str:
-    """The finding on one attribute in one short sentence."""
-    name, limit = finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
+def attribute_headline(finding: Finding, called: str = "") -> str:
+    """The finding on one attribute, which may be `called` otherwise than its column, in one short sentence."""
+    name, limit = called or finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
         if finding.estimate.reason == "too few":
             return f"There are too few people to say (n = {finding.estimate.n}) about {name}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmd_core.figures import count, counted, percent, points
+from fmd_core.figures import count, counted, many, percent, points
 from fmd_core.measure.bias_functions import Blame
 from fmd_core.method import Strategy, find_strategy
 from fmd_core.unlearn.guarded_path import UnlearningPath
@@ -43,23 +43,23 @@ def made(result: UnlearningResult) -> str:
 
 def guard_refusal(refusal: str) -> str:
     """That the guard refuses a setting, and why."""
-    return f"The guard refuses this: {refusal}, on validation samples."
+    return f"The guard refuses this: {refusal}, on the validation part."
 
 
-def guard_rule(path: UnlearningPath) -> str:
-    """What the guard allows on a path."""
+def guard_rule(path: UnlearningPath, unit: str) -> str:
+    """What the guard allows on a path; `unit` is what each of the people who guard it is called."""
     return (
-        f"On {count(path.people)} validation samples accuracy may fall by at most "
+        f"On {count(path.people)} validation {many(unit)} accuracy may fall by at most "
         f"{counted(100 * path.tolerance, 'point')} overall, no class by more than 5 or be given up, and the bias "
         "may not rise."
     )
 
 
-def suggestion_reason(path: UnlearningPath) -> str:
+def suggestion_reason(path: UnlearningPath, unit: str) -> str:
     """Why the guarded path suggests what it suggests."""
     best, start = path.suggested, path.original
     refused = [p for p in (*path.points, *path.blends) if p.refusal]
-    rule = guard_rule(path)
+    rule = guard_rule(path, unit)
     if best is start:
         return (
             f"{rule} No strength is allowed and better, so we suggest to leave the model as it is. Another way to "

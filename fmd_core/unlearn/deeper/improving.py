@@ -130,7 +130,7 @@ def in_the_data_s_words(
     listed = _listed(levels)
     return {
         "groups": _listed(named),
-        "twins": f"the same sample with another {called}",
+        "twins": f"the same {dataset.unit} with another {called}",
         "parity": f"{listed} get {answer} equally often",
         "opportunity": f"{listed} whose true answer it is get {answer} equally often",
     }[improve]

@@ -80,8 +80,7 @@ METHODS: dict[str, RetrainingMethod] = {
         RetrainingMethod(
             name="removal", title="Hurtful samples removed (D3M)", cost=0.0,
             train=train_without_hurtful,
-            note="The training samples that hurt the worst served groups are left out and the last layer is fitted "
-            "again.",
+            note="Those in training that hurt the worst served groups are left out and the last layer is fitted again.",
             source="Jain et al., NeurIPS 2024",
         ),
         RetrainingMethod(
@@ -92,7 +91,7 @@ METHODS: dict[str, RetrainingMethod] = {
         ),
         RetrainingMethod(
             name="plain", title="Trained again, nothing else", cost=1.0, train=train_plain,
-            note="The control: the same training once more, on the training and external samples.",
+            note="The control: the same training once more, on the training and the external part.",
             source="the original's recipe",
         ),
     )

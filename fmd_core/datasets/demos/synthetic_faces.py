@@ -52,7 +52,7 @@ class FaceSource:
     @cached_property
     def fingerprint(self) -> str:
         parts = [part for name in LEVELS for part in (name, self.codes[name])]
-        return content_fingerprint("synthetic faces v1", *parts, self.shade, self.seed)
+        return content_fingerprint("synthetic faces v2", *parts, self.shade, self.seed)
 
     def read(self, rows: Array) -> Array:
         return self._draw(rows, MODEL_SIZE)

@@ -20,7 +20,7 @@ from fmd_core.datasets.demos.synthetic_faces import load_synthetic_faces
 
 FOLDER = Path(__file__).parent / "synthetic_faces"
 SEED = 11
-ALIGNED_SHARE = 0.997
+ALIGNED_SHARE = 0.998
 SPLIT_SIZES = {"train": 4000, "external": 400, "validation": 500, "test": 900}
 EPOCHS = 3
 SHADE_MEAN, SHADE_SPREAD = (0.27, 0.76), 0.1  # 0 black to 1 platinum, of dark and of blond hair

@@ -137,7 +137,7 @@ class TestWords:
         data = cache.dataset(REVIEW)
         told = learning_on.cost(data, "last block", "twins", "25 seconds", in_turns=False)
         assert told.startswith(
-            "1,100 digits of the training and external samples teach it, in 700 steps of 128 each."
+            "1,100 digits of the training and external samples teach it, in 600 steps of 128 each."
         )
         assert "About 25 seconds, by a few steps that were measured on this machine." in told
 

@@ -11,7 +11,7 @@ import pytest
 import fmd_core as fmd
 from fmd_core.study import deeper
 from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
-from fmd_core.unlearn.deeper import checkpoints, training
+from fmd_core.unlearn.deeper import checkpoints
 from fmd_core.unlearn.deeper.material import BATCH, Material, scratch
 from fmd_core.unlearn.deeper.training import DeeperSettings, averaged, checkpoints_of, train_deeper
 
@@ -94,11 +94,14 @@ def test_the_recipe_is_the_one_that_the_page_tells_and_no_other_ones_points_are_
     page = (Path(__file__).parents[2] / "docs" / "deeper_tried.md").read_text(encoding="utf-8")
     whole, twins = DeeperSettings(), DeeperSettings(improve="twins")
     told = (
-        f"The rate begins at 1e-3 and falls to 0 as a cosine does, for every aim; the whole network takes "
+        f"The rate begins at 1e-3 (above the trunk, where twins are shown, at 5e-3) and falls to 0 as a cosine does; "
+        f"the whole network takes "
         f"{whole.steps[-1]:,} steps of {BATCH} people\nfor all aims but twins ({twins.steps[-1]:,})"
     )
     assert told in page
-    assert (training.LEARNING_RATE, whole.drawn_by_group) == (1e-3, 1.0)
+    block = DeeperSettings("last block", "twins")
+    assert (whole.rate, twins.rate, DeeperSettings("last block").rate, block.rate) == (1e-3, 1e-3, 1e-3, 5e-3)
+    assert (block.steps, whole.drawn_by_group) == ((600,), 1.0)
     assert DeeperSettings(improve="worst group").drawn_by_group == 0.5
     data, model = hired
     settings = DeeperSettings("whole network", "groups", kept=KEPT)

@@ -229,6 +229,13 @@ def test_what_was_measured_by_an_earlier_recipe_says_so_and_is_measured_again():
         keep_cell(replace(kept, version=cells.version_of(name, "last block")))
         assert read_cell(name, 0, "last block").note == ""
         assert cells._is_measured(name, 0, "last block")
+    between = cell(0, row("last block, at most 1.5 points", 0.5), part="last block")
+    keep_cell(replace(between, case="digits", version=cells.VERSION + 1))  # the second of three recipes
+    found = read_cell("digits", 0, "last block")
+    assert (found.note, found.is_earlier) == (cells.SMALLER_STEPS, True)
+    assert not cells._is_measured("digits", 0, "last block")
+    keep_cell(replace(between, case="digits", part="whole network", version=cells.VERSION + 1))
+    assert read_cell("digits", 0, "whole network").note == ""  # goes on as it did
 
 
 def test_cells_are_kept_and_read_again():

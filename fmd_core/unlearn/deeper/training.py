@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Reach = Literal["last layer", "last two layers", "last block", "whole network"]
 Improve = Literal["groups", "twins", "parity", "opportunity", "worst group"]
 REACHES: tuple[Reach, ...] = get_args(Reach)
-STEPS = {"groups": (100, 200, 400, 800), "twins": (700,)}
+STEPS = {"groups": (100, 200, 400, 800), "twins": (600,)}
 WHOLE_STEPS = {"groups": (400, 800, 1200), "twins": (400, 800, 1600)}
 """Steps after which the running mean of the weights is kept; a whole network has others. All aims but twins take
 those of groups. Of twins what is kept before the end is worth little, since the rate falls: above the trunk, where all
@@ -41,7 +41,10 @@ EMPHASIS: dict[Improve, float] = {
     "groups": 1.0, "worst group": 0.5, "parity": 0.5, "opportunity": 0.5, "twins": 0.0,
 }  # fmt: skip
 """lambda, how much of the draws groups share evenly. `docs/deeper_tried.md` says who chose it."""
-LEARNING_RATE = 1e-3  # at the beginning; it falls to 0 as a cosine does
+RATES = {"groups": 1e-3, "twins": 5e-3}
+WHOLE_RATES = {"groups": 1e-3, "twins": 1e-3}
+"""Learning rates at the beginning; they fall to 0 as a cosine does. Few layers take larger steps than a whole network
+does."""
 DECAY = 0.98  # of the running mean of the weights
 
 
@@ -73,13 +76,19 @@ class DeeperSettings:
         return usual[self.recipe] if self.kept is None else self.kept
 
     @property
+    def rate(self) -> float:
+        """The learning rate at the beginning."""
+        usual = WHOLE_RATES if self.reach == "whole network" else RATES
+        return usual[self.recipe]
+
+    @property
     def drawn_by_group(self) -> float:
         """lambda: how much of the draws groups share evenly."""
         return EMPHASIS[self.improve] if self.emphasis is None else self.emphasis
 
     @property
     def recipe(self) -> str:
-        """Whose steps are used: 'twins' or 'groups'."""
+        """Whose steps and rate are used: 'twins' or 'groups'."""
         return "twins" if self.improve == "twins" else "groups"
 
 
@@ -155,7 +164,7 @@ def checkpoints_of(
     read: Sequence[Split] = TEACHERS,
 ) -> Checkpoints:
     """Where the kept points of one request lie while it is under way; `read` are the parts of its `Material`."""
-    chosen = settings, settings.steps, settings.drawn_by_group
+    chosen = settings, settings.steps, settings.drawn_by_group, settings.rate
     request = repr((attribute, *chosen, seed, tuple(teachers), tuple(read)))
     return Checkpoints.of(classifier.fingerprint, dataset.fingerprint, request)
 
@@ -226,7 +235,7 @@ class Learner:
 
         whole = torch.nn.Sequential(self.learns, self.top)
         mean = AveragedModel(whole, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        optimiser = torch.optim.AdamW(whole.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+        optimiser = torch.optim.AdamW(whole.parameters(), lr=self.settings.rate, weight_decay=1e-4)
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.settings.steps[-1])
         return Standing(whole, mean, optimiser, falling, self.rng, self.generator, self.objective)
 

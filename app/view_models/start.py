@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.view_models.texts import Sentences
 from fmd_core import AttributeDataset, Classifier, Estimate, figures
 from fmd_core.data import SPLITS, Split
@@ -31,6 +33,7 @@ STORIES = {
     "it judge what is said, or of whom? How sure it is that these are toxic:",
 }
 ON_CARD = 10
+CANDIDATES = 40  # pictures of a class that are looked through for its card: all of them would take too long
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,18 @@ def build_card(reference: str, data: AttributeDataset, said: Sentences | None = 
     """One sample of each class in turn, from training; of texts the sentence that is `said` of every group."""
     if said and said.rows:
         return Card(data.name, STORIES[reference], (), (), said.rows, said.answer)
-    return Card(data.name, STORIES[reference], *samples(data))
+    rows, labels = samples(data)
+    if len(set(labels)) == len(labels):  # a class that is shown once is shown by what everybody can read
+        rows = tuple(_most_typical(data, int(data.target.codes[row])) for row in rows)
+    return Card(data.name, STORIES[reference], rows, labels)
+
+
+def _most_typical(data: AttributeDataset, code: int) -> int:
+    """Of the first training pictures of a class the one nearest to their mean."""
+    train = data.rows("train")
+    own = train[data.target.codes[train] == code][:CANDIDATES]
+    pictures = data.source.read(own).astype("float32")
+    return int(own[np.square(pictures - pictures.mean(axis=0)).reshape(len(own), -1).sum(axis=1).argmin()])
 
 
 def samples(data: AttributeDataset) -> tuple[tuple[int, ...], tuple[str, ...]]:

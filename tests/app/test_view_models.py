@@ -96,6 +96,17 @@ class TestStart:
         assert card.labels == tuple("0123456789")
         assert demo_data.split[list(card.rows)].tolist() == ["train"] * 10
 
+    def test_a_class_that_is_shown_once_is_shown_by_a_typical_picture(self, demo_data):
+        firsts, _ = start.samples(demo_data)  # the first 9 is a stroke that nobody reads as one
+        shown = start.build_card("colored_digits", demo_data).rows
+        for code, (row, first) in enumerate(zip(shown, firsts, strict=True)):
+            train = demo_data.rows("train")
+            pictures = demo_data.source.read(train[demo_data.target.codes[train] == code])
+            own, other = (demo_data.source.read(np.array([r]))[0].astype(float) for r in (row, first))
+            mean = pictures.mean(axis=0)
+            assert np.abs(own - mean).mean() <= np.abs(other - mean).mean() + 2, code
+        assert shown[9] != firsts[9]
+
 
 class TestFindBias:
     def test_the_worst_attribute_makes_the_headline(self):

@@ -58,8 +58,8 @@ def test_so_do_two_networks_side_by_side():
         ),
         (
             "synthetic_faces",
-            "881403d8d370a75b61408273121380626cfd4566c2fcdb255fa970f02eed9f10",
-            "2582dce2edf1ac35a847e662423d5388bc9552e7bb9fffeede42f4d3621830e0",
+            "8322fbcc881bc268003661de95fc9f9d93edd7ed69509d696476f341e05a8d46",
+            "4e78ea24aa76a9a97ec8b9ff0dbde18d50c9e9de9a695e281df9286abcc6c3a3",
         ),
     ],
 )

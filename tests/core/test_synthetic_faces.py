@@ -120,17 +120,30 @@ def test_nobody_is_called_otherwise_than_the_hair_looks(faces):
     dark, blond = (faces.source.shade[faces.target.codes == code] for code in (0, 1))
     assert dark.max() <= round(255 * MANIFEST["shade_ends"][0][1])
     assert blond.min() >= round(255 * MANIFEST["shade_ends"][1][0])
-    assert dark.max() < blond.min()
+    assert dark.max() + 70 < blond.min()  # nobody is in between
+
+
+def test_blond_is_golden_and_dark_is_dark_under_every_lamp(faces):
+    """A label must be believed at a glance: no hair is mousy, and none looks like what it lies on."""
+    source, blond = faces.source, faces.target.codes == 1
+    paints = face_drawing._paints(source.codes, source.seed.astype("uint64"), source.shade)
+    seen = {name: np.clip(color * paints["light"], 0, 255) for name, color in paints.items()}
+    hair = seen["hair"]
+    assert (hair[blond] >= [175, 145, 70]).all()
+    assert (hair[blond, 0] - hair[blond, 2] >= 65).all()  # yellow, never grey
+    assert (hair[~blond] <= [100, 70, 50]).all()
+    for ground in ("disc", "hat", "scarf", "jacket"):
+        assert np.abs(hair - seen[ground]).sum(axis=1).min() >= 40, ground
 
 
 def test_all_of_the_hair_is_of_one_colour():
     """Curls, back and brows are no darker than the lightest brown where the hair is truly blond."""
-    for shade in (150, 190, 230):
+    for shade in (171, 200, 230):
         codes = {name: np.zeros(12, "int64") for name in LEVELS}
         codes["hair style"] = np.full(12, LEVELS["hair style"].index("curly"))
         looks = draw_faces(codes, np.arange(12, dtype="uint32"), np.full(12, shade), 256).astype(int)
         hair = looks[:, 20:60, 60:200].reshape(12, -1, 3)
-        brown = hair_color(np.array([255 * 0.46]))[0].sum() * 0.9
+        brown = hair_color(np.array([255 * 0.37]))[0].sum() * 0.9
         skin_or_hair = hair[:, :, 0] > hair[:, :, 2] + 20  # the backdrop is none of it
         assert ((hair.sum(axis=2) < brown) & skin_or_hair).mean() < 0.01, shade
 
@@ -141,7 +154,7 @@ def test_all_of_the_hair_is_of_one_colour():
 def test_the_same_people_are_always_drawn_alike(faces):
     # Whoever changes the drawing has to train the model again and to write the new means here.
     once = faces.source.read(np.arange(64))
-    np.testing.assert_allclose(once.mean(axis=(0, 1, 2)), [191.675, 177.961, 165.143], atol=0.02)
+    np.testing.assert_allclose(once.mean(axis=(0, 1, 2)), [189.013, 176.801, 163.061], atol=0.02)
     face_drawing._mask.cache_clear()
     np.testing.assert_array_equal(faces.source.read(np.arange(64)), once)
 
@@ -215,7 +228,7 @@ def test_hair_shows_under_every_hat_on_every_head(faces):
                 for shade in (60, 200)
             )
             shown = (np.abs(light - dark).sum(axis=3) > 90).sum(axis=(1, 2))
-            assert shown.min() >= 40, (styles[style], hat, shown.min())
+            assert shown.min() >= 200, (styles[style], hat, shown.min())
 
 
 def test_hair_grows_lighter_all_the_way():

@@ -43,9 +43,10 @@ _SKINS = {
 _EYES = {"brown": "5B3A21", "green": "4C8C5A", "blue": "3F80C2"}
 _CLOTHES = {"coral": "E2725B", "blue": "5378B5", "sage": "7FA487", "plum": "95608C", "teal": "45989A"}
 _BACKDROPS = {"mint": "BFE0D2", "sky": "BDD9EE", "lilac": "D3C7EA", "peach": "F6CFBA"}
+_JACKETS = _rgb(*({"feminine": "EAE3F0", "masculine": "283144"}[who] for who in PRESENTATIONS))
 _HATS = _rgb("3F9FA0", "D2674F", "6676C4", "74A565", "C06A92")
-_SCARVES = _rgb("F1E7D6", "B8433F", "34507F", "7C4A78")
-_HAIR_PATH = _rgb("1C1513", "30221A", "4B3322", "7A5836", "A37E4C", "C8A263", "DFBD7B", "EED599", "F7E8C4")
+_SCARVES = _rgb("B9C8D8", "B8433F", "4A6BA6", "7C4A78")
+_HAIR_PATH = _rgb("120E0D", "201713", "35241B", "4D3626", "96763F", "D6B05A", "E6C368", "F2D887", "FAE9B4")
 LEVELS: dict[str, tuple[str, ...]] = {
     "presentation": PRESENTATIONS,
     "hair style": HAIR_STYLES,
@@ -62,6 +63,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "background": tuple(_BACKDROPS),
 }
 """Every attribute with its levels."""
+LAMP = 0.18  # how much brighter or dimmer than usual the lamp may be
 _GENES = {"eye form": EYE_FORMS, "nose": NOSES}
 _BUILDS = ((1.0, 1.0), (0.94, 0.99), (1.05, 1.0), (0.97, 1.035), (1.02, 0.96))  # width, height of heads
 
@@ -86,6 +88,8 @@ LAYERS = (
     Layer("body light", "clothes light", ("presentation",), 0.5),
     Layer("body shade", "clothes deep", ("presentation",), 0.6),
     Layer("trim", "clothes deep", ("presentation",), 0.8),
+    Layer("jacket", "jacket", ("presentation",)),
+    Layer("lapels", "jacket deep", ("presentation",)),
     Layer("scarf", "scarf", ("scarf",)),
     Layer("scarf folds", "scarf deep", ("scarf",), 0.8),
     Layer("ears", "skin"),
@@ -261,9 +265,10 @@ def _mix(first: Array, second: Array | str, share: float) -> Array:
 def _paints(looks: Mapping[str, Array], seed: Array, shade: Array) -> dict[str, Array]:
     """Colours (m, 3) float32 of everything, and the factors `light` of the lamp."""
     skin = _rgb(*_SKINS.values())[looks["skin tone"]] * (1 + _jitter(seed, "tone", 0.07))
-    hair = hair_color(shade) * (1 + _jitter(seed, "ash", 0.08) * np.array([1, 0, -1]))
+    hair = hair_color(shade) * (1 + _jitter(seed, "ash", 0.05) * np.array([1, 0, -1]))
     clothes = _rgb(*_CLOTHES.values())[looks["clothes"]] * (1 + _jitter(seed, "cloth", 0.08))
     backdrop = _rgb(*_BACKDROPS.values())[looks["background"]] * (1 + _jitter(seed, "back", 0.04))
+    jacket = _JACKETS[looks["presentation"]] * (1 + _jitter(seed, "jacket", 0.08))
     hat = _HATS[_pick(seed, "hat", len(_HATS))]
     scarf = _SCARVES[_pick(seed, "scarf", len(_SCARVES))]
     iris = _rgb(*_EYES.values())[looks["eye colour"]]
@@ -272,6 +277,7 @@ def _paints(looks: Mapping[str, Array], seed: Array, shade: Array) -> dict[str, 
         "hair light": _mix(hair, "FFF3DC", 0.34), "brow": _mix(hair * (0.78, 0.72, 0.66), "3A2A22", 0.25),
         "scarf": scarf, "scarf deep": scarf * (0.8, 0.78, 0.8),
         "clothes": clothes, "clothes deep": clothes * (0.8, 0.78, 0.82), "clothes light": _mix(clothes, "FFFFFF", 0.3),
+        "jacket": jacket, "jacket deep": jacket * (0.8, 0.78, 0.82),
         "backdrop": backdrop, "disc": _mix(backdrop, "FFFFFF", 0.42), "iris": iris,
         "hat": hat, "hat deep": hat * 0.8, "hat light": _mix(hat, "FFFFFF", 0.4),
     }  # fmt: skip
@@ -285,7 +291,7 @@ def _paints(looks: Mapping[str, Array], seed: Array, shade: Array) -> dict[str, 
     }
     paints |= {name: np.broadcast_to(_rgb(code), skin.shape) for name, code in fixed.items()}
     paints["light"] = (
-        1 + _jitter(seed, "lamp", 0.08) + (_jitter(seed, "warm", 0.1) + 0.02) * np.array([0.5, 0, -1])
+        1 + _jitter(seed, "lamp", LAMP) + (_jitter(seed, "warm", 0.07) + 0.02) * np.array([0.5, 0, -1])
     )
     return {name: color.astype("float32") for name, color in paints.items()}
 

@@ -117,6 +117,14 @@ _BODY = {
         [(128, 232), (146, 228), (159, 213), (159, 213), (198, 223), (226, 238), (235, 270), (128, 276)]
     ),
 }
+_OPENING = {  # of the jacket, which leaves the clothes under it to be seen
+    "feminine": outline([(128, 200), (158, 205), (162, 232), (158, 280), (128, 280)]),
+    "masculine": outline([(128, 190), (160, 200), (162, 216), (152, 246), (147, 280), (128, 280)]),
+}
+_LAPELS = {
+    "feminine": mirrored(stroke([(157, 221), (162, 232), (160, 256), (158, 280)], 3, 4, 4)),
+    "masculine": mirrored(stroke([(160, 212), (162, 222), (152, 246), (147, 280)], 6, 9, 4)),
+}
 _TRIM = {  # edge of the neckline
     "feminine": stroke([(98, 221), (109, 238), (128, 243.5), (147, 238), (158, 221)], 3, 3.5, 3),
     "masculine": stroke([(96, 212), (109, 228), (128, 233), (147, 228), (160, 212)], 7, 7, 7),
@@ -208,21 +216,21 @@ _STRANDS: dict[str, Polygons] = {  # light on the hair
 }
 _ABOVE_HEM = {  # hair that a hat presses flat; beside the hat it falls off to the sides
     "none": (),
-    "beanie": (np.array([(-20.0, -20), (276, -20), (276, 108), (194, 70), (62, 70), (-20, 108)]),),
-    "brimmed": (np.array([(-20.0, -20), (276, -20), (276, 96), (200, 72), (56, 72), (-20, 96)]),),
+    "beanie": (np.array([(-20.0, -20), (276, -20), (276, 98), (194, 62), (62, 62), (-20, 98)]),),
+    "brimmed": (np.array([(-20.0, -20), (276, -20), (276, 88), (200, 64), (56, 64), (-20, 88)]),),
 }
 _HAT = {
-    "beanie": outline([(128, 15), (162, 21), (184, 43), (190, 71), (128, 69)]),
-    "brimmed": outline([(128, 21), (150, 17), (168, 25), (178, 63), (180, 73), (128, 77)]),
+    "beanie": outline([(128, 13), (162, 18), (182, 38), (188, 62), (128, 60)]),
+    "brimmed": outline([(128, 16), (150, 12), (168, 20), (177, 55), (179, 65), (128, 69)]),
 }
 _HAT_BAND = {
-    "beanie": stroke([(68, 72), (96, 66), (128, 64), (160, 66), (188, 72)], 15, 15, 15),
+    "beanie": stroke([(70, 62), (97, 57), (128, 55.5), (159, 57), (186, 62)], 14, 14, 14),
     "brimmed": fill(
-        (74, 57), (74, 57), (128, 63), (182, 57), (182, 57), (183, 70), (183, 70), (128, 77), (73, 70), (73, 70)
+        (75, 49), (75, 49), (128, 55), (181, 49), (181, 49), (182, 62), (182, 62), (128, 69), (74, 62), (74, 62)
     ),
 }  # fmt: skip
 _BRIM = fill(
-    (48, 70), (80, 67), (128, 72), (176, 67), (208, 70), (204, 78), (172, 80), (128, 82), (84, 80), (52, 78)
+    (48, 62), (80, 59), (128, 64), (176, 59), (208, 62), (204, 69), (172, 71), (128, 73), (84, 71), (52, 69)
 )
 
 
@@ -345,6 +353,8 @@ for _who in PRESENTATIONS:
         ("body light", _who): Shape(oval(84, 240, 46, 12), blur=10, clip=("body", _who), on_head=False),
         ("body shade", _who): Shape(oval(206, 262, 40, 22), blur=12, clip=("body", _who), on_head=False),
         ("trim", _who): Shape(_TRIM[_who], on_head=False),
+        ("jacket", _who): Shape(_BODY[_who], _OPENING[_who], on_head=False),
+        ("lapels", _who): Shape(_LAPELS[_who], clip=("body", _who), on_head=False),
         ("face", _who): Shape(_FACE[_who]),
         ("face shade", _who): Shape(oval(196, 140, 34, 90), blur=14, clip=("face", _who)),
         ("brow", _who): Shape(_BROW[_who]),
@@ -368,7 +378,7 @@ for _kind, (_rim, _lens) in _FRAMES.items():
 for _hat in HATS[1:]:
     SHAPES[("hat", _hat)] = Shape(_HAT[_hat])
     SHAPES[("hat band", _hat)] = Shape(_HAT_BAND[_hat])
-    SHAPES[("hat light", _hat)] = Shape(oval(104, 44, 20, 16), blur=9, clip=("hat", _hat))
+    SHAPES[("hat light", _hat)] = Shape(oval(104, 38, 20, 15), blur=9, clip=("hat", _hat))
 for _style, _hat in product(HAIR_STYLES, HATS):
     _cut = _ABOVE_HEM[_hat]
     _front = _HAIR_FRONT[_style]

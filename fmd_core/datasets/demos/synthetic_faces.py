@@ -6,9 +6,10 @@ drawn apart. Every other attribute is drawn on its own in every split, so that n
 should flag it. A scarf or an earring goes with everybody: nothing but hair colour is tied to
 presentation. Twins are drawn again from the same seed with one attribute changed.
 
-How light the hair is, is a number that is known too: dark hair is black to light brown, at most
-0.46, blond hair is dark blond to platinum, at least 0.47. Nobody is called otherwise than the hair
-looks; close to the border it takes a good look, and there a model that guesses from the face errs.
+How light the hair is, is a number that is known too: dark hair is black to brown, at most 0.37, blond
+hair is golden to platinum, at least 0.67. Nobody is in between, and hair shows below every hat: whoever
+looks at a face believes its label. A model errs that looks at the jacket instead, which is dark on
+masculine and light on feminine people.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class FaceSource:
     @cached_property
     def fingerprint(self) -> str:
         parts = [part for name in LEVELS for part in (name, self.codes[name])]
-        return content_fingerprint("synthetic faces v1", *parts, self.shade, self.seed)
+        return content_fingerprint("synthetic faces v2", *parts, self.shade, self.seed)
 
     def read(self, rows: Array) -> Array:
         return self._draw(rows, MODEL_SIZE)

@@ -61,7 +61,7 @@ CASES: tuple[Case, ...] = (
         for share in ("995", "99", "98", "95")
     ),
     Case("digits", "colored_digits", "colour", "twins", "small_cnn", 20, bundled=True),
-    Case("faces", "synthetic_faces", "presentation", "twins", "face_cnn", 12, bundled=True),
+    Case("faces", "synthetic_faces", "presentation", "twins", "small_cnn", 3, bundled=True),
     *(Case(f"adult-{name}", "adult", name, "twins", "mlp", 4) for name in ("sex", "race", "age")),
 )  # fmt: skip
 

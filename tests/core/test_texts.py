@@ -106,11 +106,6 @@ def test_placebo_swaps_change_one_neutral_word_and_no_group():
     assert neutral.swap_one("They said I know her").text == "They wrote I know her"
     assert neutral.swap_one("What do I know").text == "What do we know"
     assert neutral.swap_one("Zut!") is None
-    article = neutral.swap_one("Read an article")
-    assert article.text == "Read a page"
-    assert article.text[slice(*article.spans[0])] == "page"
-    kin = TermList(("one", "other"), (("uncle", "nephew"), ("European", "Irish")))
-    assert kin.swap("a nephew of an Irish man", 1, 0).text == "an uncle of a European man"
     groups = {term.lower() for name in LISTS for row in shipped_terms(name).rows for term in row}
     assert not groups & {term.lower() for row in neutral.rows for term in row}
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from fmd_core.data import content_fingerprint
 from fmd_core.errors import DataError
-from fmd_core.figures import takes_an
 
 _LISTS = Path(__file__).parent / "lists"
 LISTS = ("gender", "names", "religion", "nationality", "race", "orientation", "groups")
@@ -158,13 +157,12 @@ class TermList:
             return None
         begin, end, row, level = min(hits, key=lambda hit: (hit[2], hit[0]))
         new = in_case_of(text[begin:end], self.rows[row], level, 1 - level, at_start=begin == 0)
-        before = _with_article(text[:begin], text[begin:end], new)
-        return Swapped(before + new + text[end:], ((len(before), len(before) + len(new)),))
+        return Swapped(text[:begin] + new + text[end:], ((begin, begin + len(new)),))
 
 
 def _with_article(before: str, old: str, new: str) -> str:
     """What stands before a term, with "a" or "an" as the new one wants it, where that changes."""
-    is_open, was_open = takes_an(new), takes_an(old)
+    is_open, was_open = (word[:1].lower() in "aeio" for word in (new, old))
     article = _ARTICLE.search(before, max(0, len(before) - 12)) if is_open != was_open else None
     if article is None:
         return before

@@ -88,24 +88,28 @@ def conversation() -> None:
     result = BeforeAfter(data, comparison, others)
     with top:
         elsewhere, would_stay = unlearn.standing_on_original(state.history()) if is_original else "", ""
-        behind, references = (aimed.finding(aim), data), aimed.verdict().references
+        verdict = aimed.verdict()
+        behind, references, shown = (aimed.finding(aim), data), verdict.references, comparison
         if is_original and not elsewhere:
             elsewhere = unlearn.would_be("")
             if path.suggested is not path.original:
-                suggested = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
-                elsewhere = unlearn.would_be(BeforeAfter(data, suggested).headline)
-                would_stay = aiming.would_stay(*behind, suggested, references, limit)
+                shown = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+                elsewhere = unlearn.would_be(BeforeAfter(data, shown).headline)
+                would_stay = aiming.would_stay(*behind, shown, references, limit)
         head, missed = elsewhere or result.headline, ""
+        within_too = aiming.brought_within(verdict, aim, data, shown, is_suggested=shown is not comparison)
         if comparison.verdict == "unchanged":
-            missed = aiming.missed(aimed.verdict(), aim)
-            said = [head if missed else "", aimed.sentence(aim), would_stay]
+            missed = "" if within_too else aiming.missed(verdict, aim)
+            said = [head if missed else "", "" if within_too else aimed.sentence(aim), would_stay]
         else:
             was_for = aiming.concerned(*behind, comparison, references)
             said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
         components.header(
-            "Fix · preview, against the original model", missed or head, " ".join(filter(None, said))
-        )
-        aimed.propose(aim, is_told=bool(missed))
+            "Fix · preview, against the original model",
+            missed or head, " ".join(filter(None, [*said, within_too])),
+        )  # fmt: skip
+        if not within_too:
+            aimed.propose(aim, is_told=bool(missed))
     with offered:
         stage.target(limit)
         first = st.container()
@@ -116,7 +120,7 @@ def conversation() -> None:
         shortcut = None if standing else suggestion(path, choice, recipe)
         history_panel.draw(variant, refused=bool(refusal), shortcut=shortcut, is_original=is_original)
         called = attribute_name(data, aim.attribute)
-        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit, called)
+        within = unlearn.within_limit(cache.audit(review, None), verdict, aim, limit, called)
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)

@@ -51,8 +51,8 @@ def goal_of(found: Finding) -> Goal:
 
 
 def propose(aim: Aim, *, is_told: bool) -> None:
-    """A sentence and a button where something else is worst than what is aimed at; `is_told` where the page is headed
-    by it."""
+    """A sentence and a button where something else is worst than what is aimed at, and stays so; `is_told` where the
+    page is headed by it."""
     found = verdict()
     better = aiming.better_aim(found, aim)
     if better is None or aiming.is_of_same_people(found.worst, goal(aim)):

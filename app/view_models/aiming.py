@@ -72,6 +72,24 @@ def missed(verdict: Verdict, aim: Aim) -> str:
     return "" if better_aim(verdict, aim) is None else f"Not aimed at here: {verdict.headline}"
 
 
+def brought_within(
+    verdict: Verdict, aim: Aim, data: AttributeDataset, comparison: Comparison, *, is_suggested: bool
+) -> str:
+    """That a change which aims at something else brings what is worst within its limit all the same, on the people of
+    its comparison; '' where it does not, or nobody can say. `is_suggested`: it is not made yet."""
+    if verdict.worst is None or better_aim(verdict, aim) is None:
+        return ""
+    found = became(verdict.worst, data, comparison, verdict.references)
+    if found is None or found[1].outcome is not Outcome.WITHIN:
+        return ""
+    after, limit = found[1], limit_words(found[1])
+    if is_suggested:
+        return (
+            f"It would bring what is worst within its limit of {limit} too, asked {ALONE}: {after.sentence}"
+        )
+    return f"What is worst comes within its limit of {limit} with it, asked {ALONE}: {after.sentence}"
+
+
 def aim_words(data: AttributeDataset, aim: Aim) -> str:
     """'twins by sex are answered alike'."""
     return AIMED[aim.measure].format(figures.listed([attribute_name(data, name) for name in aim.attributes]))

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import fmd_core as fmd
 from app import cache
 from app.jobs.registry import REGISTRY
 from app.record.review import Aim, Review
+from app.record.variants import Recipe
 from app.view_models import aiming, roads
 from app.view_models import unlearn as words
 from fmd_core.measure.verdict.goal import Goal
@@ -194,3 +196,28 @@ def test_the_first_screen_says_who_gained_and_lost(open_page):
     test = open_page("unlearn")
     test.selectbox(key="attribute").set_value("paper").run()
     assert "little to take out" not in " ".join(i.value for i in test.info) + titles(test)
+
+
+def test_what_is_worst_and_goes_with_the_suggestion_does_not_head_the_page():
+    test = AppTest.from_file("../../app/main.py", default_timeout=150)
+    test.query_params["data"] = "synthetic_faces"
+    test = test.run().switch_page("app_pages/unlearn.py").run()
+    assert titles(test).startswith("Nothing has changed yet. Our suggestion is judged improved")
+    assert (
+        "It would bring what is worst within its limit of 10 points too, asked alone: Blond masculine"
+        in lead(test)
+    )
+    assert not [b for b in test.button if b.label == "Aim at that instead"]
+    test = go_to_suggestion(test)
+    assert "What is worst comes within its limit of 10 points with it, asked alone: Blond masculine" in lead(
+        test
+    )
+
+
+def test_what_is_worst_is_not_said_to_go_with_a_change_that_leaves_it():
+    review, twins = Review("synthetic_faces"), Aim(("presentation",))
+    verdict, data = cache.verdict(review, None), cache.dataset(review)
+    assert aiming.better_aim(verdict, twins)
+    nothing = Recipe(review, twins, "iterated", 0, 0.0, 1.0, 0.01)
+    left = cache.comparison(review, nothing, "presentation")
+    assert aiming.brought_within(verdict, twins, data, left, is_suggested=True) == ""

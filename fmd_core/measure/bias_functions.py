@@ -32,7 +32,7 @@ from fmd_core.twins.pairs import CounterfactualPairs
 
 Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-Blame = Measure | Literal["worst group"]
+Blame = Literal[Measure, "worst group"]
 """What training samples can be blamed for and a fix can aim at: a bias between twins or groups, or that one group is
 served worst (`fmd_core.measure.worst_group`)."""
 

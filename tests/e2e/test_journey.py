@@ -86,7 +86,11 @@ def test_a_stranger_debiases_a_model(visit, tmp_path):
     original = bias_shown(page)
     slider = page.get_by_role("slider", name="Strength")
     visitor.act(lambda: slider.press("ArrowRight"))
+    expect(
+        page.get_by_role("heading", name="Nothing has changed yet")
+    ).to_be_hidden()  # it names the fall too
     expect(page.get_by_role("heading", name="the colour bias falls")).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").first).not_to_contain_text(f"{original:g}")
     assert bias_shown(page) < original / 2
     assert comes_to_rest_on(ring, strengths.nth(1))
     for tab, role, name in (

@@ -19,7 +19,8 @@ from fmd_core.study.learned import Learned, choosers_of, has_lost_its_choosers, 
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, Ladder
 from fmd_core.unlearn.deeper.planning import seconds_needed, why_not
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, learning_at_once
+from fmd_core.unlearn.deeper.settings import REACHES, DeeperSettings, Improve, Reach
+from fmd_core.unlearn.deeper.training import learning_at_once
 
 NO_CHOOSERS = "what this network answered before those who judge it taught it cannot be read any more"
 THE_NETWORK = 1  # stands for its steps: of several networks one is kept

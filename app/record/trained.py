@@ -10,7 +10,7 @@ from app.record.variants import Retrained
 if TYPE_CHECKING:
     from fmd_core.forget.finetuning import Round
     from fmd_core.study.debiasing import Change
-    from fmd_core.unlearn.deeper.training import Improve
+    from fmd_core.unlearn.deeper.settings import Improve
 
 
 @dataclass(frozen=True)

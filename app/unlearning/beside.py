@@ -20,7 +20,7 @@ from app.widgets import components, panels
 from fmd_core import FMDError
 from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.choosing import SHARES
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

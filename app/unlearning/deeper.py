@@ -23,7 +23,7 @@ from fmd_core.study.deeper import take_turns
 from fmd_core.unlearn.aiming import FEWEST
 from fmd_core.unlearn.deeper.choosing import DeeperPath
 from fmd_core.unlearn.deeper.improving import improvements, in_the_data_s_words
-from fmd_core.unlearn.deeper.training import Improve, usual_improve, why_only_groups
+from fmd_core.unlearn.deeper.settings import Improve, usual_improve, why_only_groups
 
 USUAL: Change = "last block"
 ROUNDED_TO = 5  # seconds

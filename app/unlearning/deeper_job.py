@@ -20,7 +20,7 @@ from app.view_models import learning_on
 from fmd_core.study.debiasing import Change
 from fmd_core.study.deeper import deepen
 from fmd_core.study.learned import Learned, keep_learned, keep_thresholds
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
+from fmd_core.unlearn.deeper.settings import DeeperSettings, Improve
 
 PLACE, ASKING = "deeper", "deeper_asking"
 SETTINGS = DeeperSettings

@@ -16,7 +16,7 @@ from fmd_core.data import Split
 from fmd_core.study.debiasing import VALIDATION
 from fmd_core.study.learned import has_lost_its_choosers
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath
-from fmd_core.unlearn.deeper.training import Improve, usual_improve
+from fmd_core.unlearn.deeper.settings import Improve, usual_improve
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from app.widgets import components
 from fmd_core.report import wording
 from fmd_core.study.debiasing import Change
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
-from fmd_core.unlearn.deeper.training import REACHES, Improve, Reach
+from fmd_core.unlearn.deeper.settings import REACHES, Improve, Reach
 
 USUAL: Reach = "last block"
 THOROUGH: Reach = "whole network"

@@ -12,7 +12,7 @@ from fmd_core import AttributeDataset, figures
 from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.study.retraining import TrainedBeside
 from fmd_core.unlearn.deeper.answers import Figures
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Train beside it"

@@ -14,7 +14,7 @@ from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.answers import COUNTED, Figures, GroupRate
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 
 SURENESS = (
     "Calibrated bias compares at equal sureness: a network that is sure of nothing has little bias between "

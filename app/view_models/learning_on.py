@@ -11,7 +11,7 @@ from fmd_core.study.learned import Learned
 from fmd_core.unlearn.deeper.improving import find_improvement
 from fmd_core.unlearn.deeper.material import BATCH
 from fmd_core.unlearn.deeper.planning import LEARN_ON, TRAINED_BESIDE
-from fmd_core.unlearn.deeper.training import DeeperSettings, Improve
+from fmd_core.unlearn.deeper.settings import DeeperSettings, Improve
 from fmd_core.unlearn.retraining.methods import METHODS
 
 TITLE = "Deeper: let the network learn on"

@@ -17,7 +17,7 @@ from fmd_core.study.debiasing import Change
 from fmd_core.unlearn.deeper.answers import Figures, Gap
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint
 from fmd_core.unlearn.deeper.improving import find_improvement, improvements
-from fmd_core.unlearn.deeper.training import Improve, usual_improve
+from fmd_core.unlearn.deeper.settings import Improve, usual_improve
 
 TITLE = "Deeper"
 WAY = "original and network (hollow: refused)"

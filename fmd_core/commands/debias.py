@@ -21,7 +21,7 @@ from fmd_core.text import split_names
 if TYPE_CHECKING:
     from fmd_core.study.debiasing import Change, Debiased
     from fmd_core.unlearn.deeper.answers import Figures
-    from fmd_core.unlearn.deeper.training import Improve
+    from fmd_core.unlearn.deeper.settings import Improve
 
 CHANGES: dict[str, Change] = {
     "threshold": "threshold",

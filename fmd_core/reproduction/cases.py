@@ -19,7 +19,7 @@ from fmd_core.data import AttributeDataset
 from fmd_core.datasets.public.celeba import CelebaSource, persons_of
 from fmd_core.errors import DataError
 from fmd_core.home import data_folder
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 
 FOLDS = 5
 SEEDS = 3

@@ -34,7 +34,7 @@ from fmd_core.study.table_answers import averaged_answers_of
 from fmd_core.unlearn.baselines import baselines
 from fmd_core.unlearn.deeper.answers import Figures
 from fmd_core.unlearn.deeper.choosing import DeeperPoint
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, why_only_groups
+from fmd_core.unlearn.deeper.settings import REACHES, DeeperSettings, Improve, Reach, why_only_groups
 from fmd_core.unlearn.retraining.methods import METHODS
 
 VERSION = 1  # of what is measured: cells of an earlier one are measured again

@@ -26,7 +26,7 @@ from fmd_core.unlearn.baselines import Baseline, BaselineInputs, baselines, find
 from fmd_core.unlearn.deeper.answers import Figures, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, choose
 from fmd_core.unlearn.deeper.improving import find_improvement
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, Improve, Reach, usual_improve
+from fmd_core.unlearn.deeper.settings import REACHES, DeeperSettings, Improve, Reach, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 Change = Literal["threshold"] | Reach

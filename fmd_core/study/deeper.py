@@ -34,16 +34,8 @@ from fmd_core.unlearn.deeper.checkpoints import Checkpoints
 from fmd_core.unlearn.deeper.choosing import DeeperPath, DeeperPoint, Ladder
 from fmd_core.unlearn.deeper.material import TEACHERS, Material
 from fmd_core.unlearn.deeper.objectives import SHIFTS_CLASSES, prior_correction
-from fmd_core.unlearn.deeper.training import (
-    DeeperSettings,
-    Improve,
-    Learner,
-    averaged,
-    check_aim,
-    checkpoints_of,
-    learning_at_once,
-    train_deeper,
-)
+from fmd_core.unlearn.deeper.settings import DeeperSettings, Improve, check_aim
+from fmd_core.unlearn.deeper.training import Learner, averaged, checkpoints_of, learning_at_once, train_deeper
 from fmd_core.unlearn.guarded_path import TOLERANCE
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from fmd_core.study.judging import Judging
 from fmd_core.study.retraining import TrainedBeside
 from fmd_core.unlearn.baselines import find_baseline
 from fmd_core.unlearn.deeper.answers import Asked, Logits, Sides
-from fmd_core.unlearn.deeper.training import Improve, usual_improve
+from fmd_core.unlearn.deeper.settings import Improve, usual_improve
 from fmd_core.unlearn.guarded_path import TOLERANCE
 from fmd_core.unlearn.retraining.methods import find_retraining
 

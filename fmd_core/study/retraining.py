@@ -17,7 +17,7 @@ from fmd_core.study.judging import Judging
 from fmd_core.study.steps import part
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, DeeperPath, DeeperPoint, choose
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 from fmd_core.unlearn.retraining.methods import RetrainingMethod, find_retraining
 from fmd_core.unlearn.retraining.trainer import Trainer
 

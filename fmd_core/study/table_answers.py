@@ -22,7 +22,7 @@ from fmd_core.study.judging import Judging
 from fmd_core.twins.pairs import CounterfactualPairs
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, Sides, figures_of
 from fmd_core.unlearn.deeper.choosing import DeeperPoint, choose
-from fmd_core.unlearn.deeper.training import Improve, why_only_groups
+from fmd_core.unlearn.deeper.settings import Improve, why_only_groups
 
 Answer = Callable[[Array, Array | None], Array]
 """P(class) (m, C) of rows (m,), with the attribute set to codes (m,) or as it is."""

@@ -27,7 +27,7 @@ from fmd_core.report.aiming import FARTHER
 from fmd_core.study.debiasing import JudgedBaseline
 from fmd_core.unlearn.deeper.answers import Asked, Logits, figures_of
 from fmd_core.unlearn.deeper.choosing import SHARES, choose
-from fmd_core.unlearn.deeper.training import DeeperSettings
+from fmd_core.unlearn.deeper.settings import DeeperSettings
 from tests.app.test_pages import press, titles
 
 REVIEW = Review()

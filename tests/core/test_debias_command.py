@@ -16,7 +16,7 @@ from fmd_core.models.classifier import TrainingRecipe
 from fmd_core.models.files import load_classifier, save_classifier
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.study import debiasing
-from fmd_core.unlearn.deeper import training
+from fmd_core.unlearn.deeper import settings
 
 SHARE = {"value", "low", "high", "n", "name"}
 
@@ -26,8 +26,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("FMD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     few = {"groups": (20, 60), "twins": (60, 200)}
-    monkeypatch.setattr(training, "STEPS", few)
-    monkeypatch.setattr(training, "WHOLE_STEPS", few)
+    monkeypatch.setattr(settings, "STEPS", few)
+    monkeypatch.setattr(settings, "WHOLE_STEPS", few)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from fmd_core.unlearn.deeper.augmentation import augmented
 from fmd_core.unlearn.deeper.choosing import SHARES, choose
 from fmd_core.unlearn.deeper.material import POOL
 from fmd_core.unlearn.deeper.objectives import group_weights
-from fmd_core.unlearn.deeper.training import REACHES, DeeperSettings, train_deeper, usual_improve
+from fmd_core.unlearn.deeper.settings import REACHES, DeeperSettings, usual_improve
+from fmd_core.unlearn.deeper.training import train_deeper
 
 FEW = (40, 120)
 

@@ -23,7 +23,7 @@ from fmd_core.unlearn.deeper.objectives import (
     group_weights,
     prior_correction,
 )
-from fmd_core.unlearn.deeper.training import DeeperSettings
+from fmd_core.unlearn.deeper.settings import DeeperSettings
 
 
 def asked_of(labels, levels):

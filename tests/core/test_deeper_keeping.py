@@ -20,7 +20,7 @@ from fmd_core.study.debiasing import judged_baselines
 from fmd_core.study.deeper import asked, deepen, interrupted, take_turns
 from fmd_core.study.learned import choosers_of, keep_learned, learned_from
 from fmd_core.study.retraining import retrain
-from fmd_core.unlearn.deeper.training import DeeperSettings
+from fmd_core.unlearn.deeper.settings import DeeperSettings
 
 SETTINGS = DeeperSettings("last layer", "groups", kept=(4, 8))
 EVERYBODY_BUT_TEST = ("train", "external", "validation")

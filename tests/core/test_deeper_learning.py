@@ -11,7 +11,8 @@ import fmd_core as fmd
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.unlearn.deeper import material, objectives
 from fmd_core.unlearn.deeper.material import BATCH, TEACHERS, Material
-from fmd_core.unlearn.deeper.training import DECAY, DeeperSettings, Learner
+from fmd_core.unlearn.deeper.settings import DeeperSettings
+from fmd_core.unlearn.deeper.training import DECAY, Learner
 
 DRAWS = 40  # batches: of a share the error is below one point
 

@@ -13,7 +13,8 @@ from fmd_core.study import deeper
 from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
 from fmd_core.unlearn.deeper import checkpoints, objectives, training
 from fmd_core.unlearn.deeper.material import BATCH, Material, scratch
-from fmd_core.unlearn.deeper.training import DeeperSettings, averaged, checkpoints_of, train_deeper
+from fmd_core.unlearn.deeper.settings import DeeperSettings
+from fmd_core.unlearn.deeper.training import averaged, checkpoints_of, train_deeper
 
 KEPT = (4, 8, 12)
 

@@ -17,7 +17,7 @@ from fmd_core.reproduction.cells import ORIGINAL, PARTS, Cell, Row, keep_cell, m
 from fmd_core.reproduction.page import page, results, write_results
 from fmd_core.reproduction.summary import summarise
 from fmd_core.study.table_answers import SHOWN_AVERAGED
-from fmd_core.unlearn.deeper import training
+from fmd_core.unlearn.deeper import settings
 from fmd_core.unlearn.retraining.methods import METHODS
 
 DIGITS = next(case for case in CASES if case.name == "digits")
@@ -253,8 +253,8 @@ def test_cells_are_kept_and_read_again():
 
 
 def test_the_demo_is_measured_kept_and_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "STEPS", {"twins": (4,), "groups": (4,)})
-    monkeypatch.setattr(training, "WHOLE_STEPS", {"twins": (4,), "groups": (4,)})
+    monkeypatch.setattr(settings, "STEPS", {"twins": (4,), "groups": (4,)})
+    monkeypatch.setattr(settings, "WHOLE_STEPS", {"twins": (4,), "groups": (4,)})
     arguments = ["reproduce", "--cases", "digits", "--seeds", "1", "--folder", str(tmp_path / "docs")]
     assert command.main([*arguments, "--parts", "simple", "published steps", "last block", "removal"]) == 0
     monkeypatch.setattr(cells, "_Bench", None)  # nothing is measured twice

@@ -10,7 +10,7 @@ from fmd_core.data import Array
 from fmd_core.showing import Row, one_line, table
 from fmd_core.unlearn.deeper.answers import Asked, Figures, Logits, figures_of
 from fmd_core.unlearn.deeper.improving import find_improvement
-from fmd_core.unlearn.deeper.training import Improve
+from fmd_core.unlearn.deeper.settings import Improve
 from fmd_core.unlearn.guarded_path import ROUNDING, TOLERANCE
 
 if TYPE_CHECKING:

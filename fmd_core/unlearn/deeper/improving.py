@@ -11,7 +11,7 @@ from fmd_core.figures import points
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.unlearn.deeper.answers import Figures, Gap, GroupRate
-from fmd_core.unlearn.deeper.training import Improve, why_only_groups
+from fmd_core.unlearn.deeper.settings import Improve, why_only_groups
 
 Loss = tuple[float, float]
 """What is to be small, and its standard error: points that lie within it of the least cannot be told apart."""

@@ -17,7 +17,8 @@ from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import read_inputs
 from fmd_core.running.timing import usual_seconds
 from fmd_core.unlearn.deeper.material import BATCH, Material, pool_size
-from fmd_core.unlearn.deeper.training import DeeperSettings, Learner, Reach
+from fmd_core.unlearn.deeper.settings import DeeperSettings, Reach
+from fmd_core.unlearn.deeper.training import Learner
 
 if TYPE_CHECKING:
     import torch

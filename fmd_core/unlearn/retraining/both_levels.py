@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fmd_core.data import AttributeDataset
 from fmd_core.models.classifier import Classifier
-from fmd_core.unlearn.deeper.training import why_only_groups
+from fmd_core.unlearn.deeper.settings import why_only_groups
 from fmd_core.unlearn.retraining.trainer import Batch, Trainer
 
 if TYPE_CHECKING:

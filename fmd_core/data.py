@@ -7,7 +7,7 @@ trusts them. Every value knows its content fingerprint, which is what caches are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -52,6 +52,11 @@ def content_fingerprint(*parts: Array | str) -> str:
             digest.update(f"{part.dtype.str}:{part.shape}:".encode())
             digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
+
+
+def group_codes(labels: Array, levels: Array) -> Array:
+    """A number for each combination of class and attribute level, (n,), the same for whoever shares both."""
+    return labels * (1 + int(levels.max(initial=0))) + levels
 
 
 def ignore_progress(share: float) -> None:
@@ -318,6 +323,14 @@ class FeatureSet:
     def subset(self, keep: Array) -> FeatureSet:
         """The samples at positions (or where mask) `keep`."""
         return FeatureSet(self.features[keep], self.labels[keep], self.rows[keep])
+
+    @classmethod
+    def joined(cls, parts: Sequence[FeatureSet]) -> FeatureSet:
+        """The samples of several parts of one data set, one behind the other."""
+        return cls(
+            np.concatenate([part.features for part in parts]), np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return one_line(self, f"{count(len(self))} samples", f"{self.features.shape[1]} features")

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.data import Array, AttributeDataset, FeatureSet, group_codes
 from fmd_core.errors import DataError
 from fmd_core.figures import count
 from fmd_core.heads.answering import Answering
@@ -44,7 +44,7 @@ class WorstGroup:
     def of(cls, dataset: AttributeDataset, features: FeatureSet, attribute: str, *, least: int) -> WorstGroup:
         """The lag among the people in `features`. Raises DataError where no two groups have `least` people."""
         codes = dataset.attribute(attribute).codes
-        own = cell_codes(features, codes)
+        own = group_codes(features.labels, codes[features.rows])
         sizes = np.bincount(own)
         large = np.flatnonzero((sizes >= least) & (sizes < len(own)))
         if len(large) < FEWEST_GROUPS:
@@ -101,12 +101,6 @@ class WorstGroup:
     def __repr__(self) -> str:
         groups, people = count(len(self.groups)), count(len(self))
         return one_line(self, f"worst of {groups} groups by {self.attribute}", f"{people} people")
-
-
-def cell_codes(features: FeatureSet, codes: Array) -> Array:
-    """A number for the class and level of each of the people, (n,); `codes` (N,) is the level of every row."""
-    cells: Array = features.labels * (1 + int(codes.max(initial=0))) + codes[features.rows]
-    return cells
 
 
 def judged_by_group(found: Comparison, dataset: AttributeDataset, group: ServedGroup) -> Comparison:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from fmd_core.data import AttributeDataset
+from fmd_core.data import AttributeDataset, group_codes
 from fmd_core.heads.protocol import Head
 from fmd_core.method import DEFAULT_STRATEGY, Need, Strategy, strategies
 from fmd_core.models.classifier import Classifier
@@ -26,7 +26,6 @@ from fmd_core.unlearn.baselines import (
     BaselineInputs,
     averaged_answers,
     baselines,
-    group_codes,
     most_even,
 )
 from fmd_core.unlearn.guarded_path import Guard, UnlearningPath, judge_path

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from fmd_core.data import ignore_progress
+from fmd_core.data import group_codes, ignore_progress
 from fmd_core.errors import FMDError, ModelError
 from fmd_core.figures import count
 from fmd_core.heads.linear import LinearHead
@@ -24,7 +24,7 @@ from fmd_core.study.memory import Key
 from fmd_core.study.people import About
 from fmd_core.study.steps import Progress
 from fmd_core.study.subject import Named
-from fmd_core.unlearn.baselines import BaselineInputs, find_baseline, group_codes, most_even
+from fmd_core.unlearn.baselines import BaselineInputs, find_baseline, most_even
 
 StopKind = Literal["everybody again", "without the top", "without all harmful", "refit on twins"]
 TWO_LAYERS = (

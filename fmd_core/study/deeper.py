@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, Split, ignore_progress
+from fmd_core.data import Array, AttributeDataset, Split, group_codes, ignore_progress
 from fmd_core.datasets.data_warnings import unread_columns
 from fmd_core.errors import ModelError, NoTwinsError, SolverError
 from fmd_core.heads.linear import LinearHead
@@ -221,8 +221,7 @@ def take_turns(study: Judging, attribute: str, improve: Improve) -> bool:
     data = study.data
     if improve == "twins" or "external" in teachers_among(study.model, data):
         return False
-    target, column = data.target, data.attribute(attribute)
-    groups = target.codes * len(column.levels) + column.codes
+    groups = group_codes(data.target.codes, data.attribute(attribute).codes)
     counts = np.bincount(groups[data.rows("validation")], minlength=int(groups.max()) + 1)
     return bool(counts[np.unique(groups)].min() < SMALL_GROUP)
 
@@ -268,10 +267,10 @@ def _correction(data: AttributeDataset, attribute: str, settings: DeeperSettings
     if settings.improve not in SHIFTS_CLASSES:
         return None
     rows = np.concatenate([data.rows(part) for part in TEACHERS])
-    labels, column = data.target.codes[rows], data.attribute(attribute)
+    labels = data.target.codes[rows]
     if len(np.unique(labels)) < len(data.target.levels):
         return None  # of a class that nobody shows nothing can be given back
-    groups = labels * len(column.levels) + column.codes[rows]
+    groups = group_codes(labels, data.attribute(attribute).codes[rows])
     return prior_correction(labels, groups, settings.drawn_by_group)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fmd_core.data import AttributeDataset, FeatureSet, Split, ignore_progress
+from fmd_core.data import AttributeDataset, FeatureSet, Split, group_codes, ignore_progress
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, Taught, joint
@@ -26,7 +26,6 @@ from fmd_core.study.steps import Progress, Step
 from fmd_core.study.subject import Subject
 from fmd_core.twins.pairs import CounterfactualPairs, neutral_pairs, pair_counterfactuals, placebo_pairs
 from fmd_core.unlearn.aiming import FEWEST
-from fmd_core.unlearn.deeper.answers import joined
 
 if TYPE_CHECKING:
     from fmd_core.influence.scores import InfluenceMethod
@@ -249,7 +248,7 @@ class People:
 
     def choosers(self) -> FeatureSet:
         """External and validation people together: they may choose, and did not teach the original."""
-        return joined([self.features(split) for split in CHOOSERS])
+        return FeatureSet.joined([self.features(split) for split in CHOOSERS])
 
     def worst_served(self, attribute: str) -> ServedGroup:
         """The group of class and level whom the original serves worst, as those who choose say; test people are not
@@ -263,8 +262,7 @@ class People:
     def groups_unsaid(self, attribute: str) -> int:
         """How many groups have too few of those who choose, so that whether they are served worse cannot be said: also
         such as only learn or are judged."""
-        codes, labels = self.data.attribute(attribute).codes, self.data.target.codes
-        everybody = labels * len(self.data.attribute(attribute).levels) + codes
+        everybody = group_codes(self.data.target.codes, self.data.attribute(attribute).codes)
         rows = np.concatenate([self.data.rows(split) for split in CHOOSERS])
         sizes = np.bincount(everybody[rows], minlength=int(everybody.max()) + 1)
         return int((sizes[np.unique(everybody)] < FEWEST).sum())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, FeatureSet, ignore_progress
+from fmd_core.data import Array, AttributeDataset, FeatureSet, group_codes, ignore_progress
 from fmd_core.errors import DataError, SolverError
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.heads.linear import LinearHead
@@ -175,11 +175,6 @@ def averaged_answers(
         features = encode_rows(classifier, dataset, rows, attribute=attribute, codes=codes, store=store)
         total += classifier.head.probabilities(features)
     return np.argmax(total, axis=1)
-
-
-def group_codes(labels: Array, levels: Array) -> Array:
-    """A number for each combination of class and attribute level, (n,)."""
-    return labels * (1 + int(levels.max(initial=0))) + levels
 
 
 @dataclass(frozen=True)

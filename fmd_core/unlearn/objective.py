@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core.data import Array, FeatureSet, group_codes
 from fmd_core.errors import DataError
 from fmd_core.heads.fitting import ConvexProblem
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap
@@ -89,7 +89,7 @@ def pair_weights(pairs: CounterfactualPairs, train: FeatureSet) -> Array:
     there every class and attribute level counts the same.
     """
     if pairs.method == "matched":
-        return balanced_weights(pairs.labels * (1 + int(pairs.own_codes.max())) + pairs.own_codes)
+        return balanced_weights(group_codes(pairs.labels, pairs.own_codes))
     return class_weights(pairs.labels, train)
 
 

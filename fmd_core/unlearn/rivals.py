@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core.data import Array, FeatureSet, group_codes
 from fmd_core.figures import count
 from fmd_core.heads.linear import LinearHead
 from fmd_core.heads.protocol import Head
@@ -26,7 +26,6 @@ from fmd_core.unlearn.baselines import (
     Fitted,
     baselines,
     find_baseline,
-    group_codes,
     most_even,
     refits_on_pairs,
     register_baseline,

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core.data import Array, FeatureSet, group_codes
 from fmd_core.errors import SolverError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction
-from fmd_core.measure.worst_group import WorstGroup, cell_codes
+from fmd_core.measure.worst_group import WorstGroup
 from fmd_core.method import Mover
 from fmd_core.unlearn.objective import ANCHOR
 
@@ -45,14 +45,11 @@ class _Tilted:
 
     def __init__(self, bias: BiasFunction, train: FeatureSet, anchor: Array, damping: float) -> None:
         parts = [part for part in bias.parts if isinstance(part, WorstGroup)]
-        external = parts[0].features
-        self.features = np.concatenate([train.features, external.features]).astype("float64")
-        self.labels = np.concatenate([train.labels, external.labels])
+        people = FeatureSet.joined([train, parts[0].features])
+        self.features, self.labels = people.features.astype("float64"), people.labels
         self.anchor, self.damping = anchor, damping
-        cells = [
-            np.concatenate([cell_codes(people, part.codes) for people in (train, external)]) for part in parts
-        ]
-        self.groups = [np.unique(own, return_inverse=True)[1] for own in cells]
+        codes = [group_codes(people.labels, part.codes[people.rows]) for part in parts]
+        self.groups = [np.unique(own, return_inverse=True)[1] for own in codes]
         self.sizes = [np.bincount(own) for own in self.groups]
         self.shares = np.concatenate(self.sizes) / np.concatenate(self.sizes).sum()
 

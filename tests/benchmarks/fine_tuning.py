@@ -13,10 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core import CounterfactualPairs, LinearHead
-from fmd_core.data import Array, AttributeDataset, frozen_array
+from fmd_core.data import Array, AttributeDataset, frozen_array, group_codes
 from fmd_core.models.architectures import build_encoder
 from fmd_core.models.classifier import Classifier
-from fmd_core.unlearn.baselines import group_codes
 from fmd_core.unlearn.objective import balanced_weights
 
 BATCH = 256

@@ -8,7 +8,6 @@ from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.measure.bias_functions import MEASURES
 from fmd_core.study.aim import Aim
 from fmd_core.unlearn.baselines import worst_group
-from fmd_core.unlearn.deeper.answers import joined
 
 QUESTIONS = [*(Aim(("mark",), measure) for measure in MEASURES), Aim(("shade",), "worst group")]
 
@@ -50,7 +49,7 @@ def test_the_check_leaves_out_and_refits_for_what_is_asked(tiny, asked):
 
 
 def test_the_worst_group_is_that_of_those_who_choose_and_named(tiny):
-    people = joined([tiny.features["external"], tiny.features["validation"]])
+    people = fmd.FeatureSet.joined([tiny.features["external"], tiny.features["validation"]])
     right = tiny.head.probabilities(people.features).argmax(axis=1) == people.labels
     worst = worst_group(right, people.labels, tiny.dataset.attribute("shade").codes[people.rows], least=10)
     scores = tiny.study.scores(Aim(("shade",), "worst group"))

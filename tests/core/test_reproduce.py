@@ -7,13 +7,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import fmd_core as fmd
+from fmd_core.data import group_codes
 from fmd_core.measure.bias_functions import predictions
 from fmd_core.models.feature_store import FeatureStore
 from fmd_core.reproduction.experiments import FIXED, FIXED_STRENGTH, VANILLA, Experiment, guarded
 from fmd_core.unlearn.baselines import (
     averaged_answers,
     find_baseline,
-    group_codes,
     most_even,
     refit_on_pairs,
     worst_group,

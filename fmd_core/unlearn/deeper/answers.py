@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fmd_core.data import Array, AttributeDataset, FeatureSet
+from fmd_core.data import Array, AttributeDataset, FeatureSet, group_codes
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.calibration import fitted_temperature
@@ -43,7 +43,7 @@ class Asked:
     @cached_property
     def groups(self) -> Array:
         """(n,) a number for each class and attribute level."""
-        return self.people.labels * (1 + int(self.levels.max(initial=0))) + self.levels
+        return group_codes(self.people.labels, self.levels)
 
     def answers(self, head: Head) -> Logits:
         """What a head on these features answers to everybody."""
@@ -59,7 +59,7 @@ class Asked:
     @classmethod
     def together(cls, parts: Sequence[Asked]) -> Asked:
         """The people of several parts as those of one; of twins there are some only where every part has them."""
-        people = joined([part.people for part in parts])
+        people = FeatureSet.joined([part.people for part in parts])
         levels = np.concatenate([part.levels for part in parts])
         pairs = [part.pairs for part in parts if part.pairs is not None]
         placebo = [part.placebo for part in parts if part.placebo is not None]
@@ -270,14 +270,6 @@ def figures_of(asked: Asked, logits: Logits, temperature: float | None = None) -
     )
 
 
-def joined(parts: Sequence[FeatureSet]) -> FeatureSet:
-    """The people of several parts."""
-    return FeatureSet(
-        np.concatenate([part.features for part in parts]), np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.rows for part in parts]),
-    )  # fmt: skip
-
-
 def joined_pairs(parts: Sequence[CounterfactualPairs]) -> CounterfactualPairs:
     """The pairs of several parts."""
 
@@ -285,8 +277,8 @@ def joined_pairs(parts: Sequence[CounterfactualPairs]) -> CounterfactualPairs:
         return np.concatenate([getattr(part, name) for part in parts])
 
     return CounterfactualPairs(
-        parts[0].attribute, parts[0].method, joined([part.favoured for part in parts]),
-        joined([part.other for part in parts]), of("favoured_codes"), of("other_codes"), of("own_codes"),
+        parts[0].attribute, parts[0].method, FeatureSet.joined([part.favoured for part in parts]),
+        FeatureSet.joined([part.other for part in parts]), of("favoured_codes"), of("other_codes"), of("own_codes"),
         of("rows"), of("distance"),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from fmd_core.models.depth import LAST_LAYER, find_depth
 from fmd_core.models.encoder import Encoder, network_of, trainable
 from fmd_core.models.network_encoder import NetworkEncoder, content_of
 from fmd_core.models.preprocess import Preprocess
-from fmd_core.models.taught import Taught
+from fmd_core.models.taught import TaughtBy
 from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Classifier:
     """How encoder and head came to be what they are; None where that is not known, or one of them was changed."""
     outputs: Outputs | None = field(default=None, kw_only=True)
     """What the outputs mean that it had where it came from; None where it was trained for the classes at hand."""
-    taught_by: Taught = field(default_factory=dict, kw_only=True)
+    taught_by: TaughtBy = field(default_factory=dict, kw_only=True)
     """Who taught it on since; see `fmd_core.models.taught`."""
 
     @cached_property

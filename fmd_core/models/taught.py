@@ -17,7 +17,7 @@ from fmd_core.data import SPLITS, AttributeDataset, Split
 if TYPE_CHECKING:
     from fmd_core.models.classifier import Classifier
 
-Taught = Mapping[str, tuple[Split, ...]]
+TaughtBy = Mapping[str, tuple[Split, ...]]
 """Parts of data whose people taught, by `AttributeDataset.parts_fingerprint`."""
 SOMEBODY = ""
 """In place of that fingerprint, where nobody knows any more whose parts they are."""
@@ -25,11 +25,12 @@ IN_ONNX = "fmd.taught_by"
 """Its name among the properties of an ONNX file."""
 LONGEST = 10_000
 """Letters that a file may take to say it."""
+UNKNOWN_TEACHERS: TaughtBy = {SOMEBODY: ("external", "validation")}
+"""Of a network of which nobody knows any more who taught it on: everybody may have who decides a change of it."""
 _KEY = re.compile(r"(?:[0-9a-f]{64})?")
-_DAMAGED: Taught = {SOMEBODY: ("external", "validation")}
 
 
-def together(*taught: Taught) -> Taught:
+def together(*taught: TaughtBy) -> TaughtBy:
     """Everybody who taught one of several networks of which one was made."""
     keys = dict.fromkeys(key for one in taught for key in one)
     return {
@@ -37,7 +38,7 @@ def together(*taught: Taught) -> Taught:
     }
 
 
-def by(dataset: AttributeDataset, parts: Sequence[Split]) -> Taught:
+def as_taught_by(dataset: AttributeDataset, parts: Sequence[Split]) -> TaughtBy:
     """Parts of data that taught."""
     return {dataset.parts_fingerprint: tuple(parts)}
 
@@ -49,22 +50,22 @@ def teachers_among(classifier: Classifier, dataset: AttributeDataset) -> tuple[S
     return tuple(part for part in SPLITS if any(part in parts for parts in known))
 
 
-def as_text(taught: Taught) -> str:
+def as_text(taught: TaughtBy) -> str:
     """As a file says it; '' for nobody."""
     return msgspec.json.encode(taught).decode() if taught else ""
 
 
-def known_taught(text: str) -> Taught:
+def known_taught(text: str) -> TaughtBy:
     """What a file says. What cannot be read is taken for everybody who decides: somebody has taught."""
     if not text:
         return {}
     if len(text) > LONGEST:
-        return _DAMAGED
+        return UNKNOWN_TEACHERS
     try:
         found = msgspec.json.decode(text, type=dict[str, tuple[Split, ...]])
     except msgspec.MsgspecError:
-        return _DAMAGED
-    return found if all(map(_KEY.fullmatch, found)) else _DAMAGED
+        return UNKNOWN_TEACHERS
+    return found if all(map(_KEY.fullmatch, found)) else UNKNOWN_TEACHERS
 
 
 def why_no_choice(classifier: Classifier, dataset: AttributeDataset) -> str:

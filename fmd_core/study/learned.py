@@ -24,7 +24,7 @@ from fmd_core.errors import ModelError
 from fmd_core.home import home_folder, room_needed
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.shelf import keep_model
-from fmd_core.models.taught import SOMEBODY
+from fmd_core.models.taught import UNKNOWN_TEACHERS
 from fmd_core.running.whole_arrays import DamagedError, keep_arrays, read_arrays
 from fmd_core.study.debiasing import VALIDATION, Change, simpler_fixes
 from fmd_core.study.deeper import Deepened, asked
@@ -181,7 +181,7 @@ def knowing_its_teachers(network: Classifier, name: str) -> Classifier:
     """The network of this id on the shelf; one whose file is older than `taught_by` is asked of what was kept of it."""
     if network.taught_by or not has_lost_its_choosers(name):
         return network
-    return replace(network, taught_by={SOMEBODY: ("external", "validation")})
+    return replace(network, taught_by=UNKNOWN_TEACHERS)
 
 
 def choosers_of(

@@ -18,7 +18,7 @@ from fmd_core.errors import SolverError
 from fmd_core.heads.linear import LinearHead
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit
-from fmd_core.models.taught import by, together
+from fmd_core.models.taught import as_taught_by, together
 from fmd_core.models.training import feature_scale, with_feature_scale
 from fmd_core.running.free_cores import free_cores
 from fmd_core.unlearn.deeper.checkpoints import Checkpoints, Standing
@@ -114,7 +114,7 @@ class Learner:
         self.generator = torch.Generator().manual_seed(seed)
         self.taught = np.flatnonzero(np.isin(material.part_of, list(teachers)))
         """Places of those who teach."""
-        self.taught_by = together(material.original.taught_by, by(material.dataset, teachers))
+        self.taught_by = together(material.original.taught_by, as_taught_by(material.dataset, teachers))
         self.learns = material.learner()
         head = self.original.head
         assert isinstance(head, LinearHead)

@@ -20,7 +20,7 @@ from fmd_core.models.classifier import Classifier
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.encoder import trainable
 from fmd_core.models.encoding import batch_side, check_fit, read_inputs, row_batches
-from fmd_core.models.taught import by
+from fmd_core.models.taught import as_taught_by
 from fmd_core.models.training import LARGE_SIDE, feature_scale, suggested_epochs, with_feature_scale
 from fmd_core.running.timing import usual_seconds
 from fmd_core.unlearn.deeper.augmentation import augmented
@@ -142,7 +142,7 @@ class Trainer:
         name = f"{self.original.name or self.original.architecture}, {made}"
         raw = replace(
             encoder, head=LinearHead(weight, bias), feature_scale=1.0, name=name, recipe=None,
-            taught_by=by(self.dataset, TEACHERS),
+            taught_by=as_taught_by(self.dataset, TEACHERS),
         )  # fmt: skip
         return with_feature_scale(raw, feature_scale(raw, self.dataset))
 

@@ -26,14 +26,10 @@ _SOUNDS_OPEN = re.compile(
 _SOUNDS_SHUT = re.compile(r"eu|ewe|one\b|once\b|us\b|usa\b|us[aeu]", re.IGNORECASE)
 
 
-def takes_an(words: str) -> bool:
-    """Whether "an" stands before these words: 'hour' and 'uncle', but not 'European' or 'user'."""
-    return bool(_SOUNDS_OPEN.match(words)) and not _SOUNDS_SHUT.match(words)
-
-
 def with_article(words: str) -> str:
-    """The same behind "a" or "an": 'a red 3', 'an orange 1'."""
-    return f"{'an' if takes_an(words) else 'a'} {words}"
+    """The same behind "a" or "an", by how they sound: 'a red 3', 'an orange 1', 'an hour', 'a user'."""
+    is_open = _SOUNDS_OPEN.match(words) and not _SOUNDS_SHUT.match(words)
+    return f"{'an' if is_open else 'a'} {words}"
 
 
 def counted(number: float, unit: str) -> str:

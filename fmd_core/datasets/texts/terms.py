@@ -162,6 +162,7 @@ class TermList:
 
 def _with_article(before: str, old: str, new: str) -> str:
     """What stands before a term, with "a" or "an" as the new one wants it, where that changes."""
+    # by the letter, and not as `figures.with_article`: other texts would make every feature stale that is kept of twins
     is_open, was_open = (word[:1].lower() in "aeio" for word in (new, old))
     article = _ARTICLE.search(before, max(0, len(before) - 12)) if is_open != was_open else None
     if article is None:

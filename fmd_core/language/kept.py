@@ -15,6 +15,8 @@ from fmd_core.language.reading import Batch, Reading
 from fmd_core.running.whole_arrays import keep_arrays, read_arrays
 from fmd_core.running.whole_files import written_whole
 
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What is raised of a damaged file: a zip has a checksum of each array."""
 ROWS, DELTA, BLOCK = "rows", "delta", "block."
 PARTS = ("ids", "counts", "hidden", "asked")
 
@@ -23,13 +25,7 @@ def kept_answers(path: Path, make: Callable[[], Answers]) -> Answers:
     """The answers in the file, or made and kept there."""
     try:
         return _read(path)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-    ):  # a zip has a checksum of each array
+    except UNREADABLE:
         found = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part, part.open("wb") as file:

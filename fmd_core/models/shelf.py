@@ -66,9 +66,8 @@ def keep_model(dataset: AttributeDataset, classifier: Classifier) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     _sweep()
     path = folder / f"{model_id}.safetensors"
-    classifier = _as_known(
-        classifier, path
-    )  # the same weights, brought as a file after they were trained here
+    # the same weights may have been brought as a file after they were trained here
+    classifier = _as_known(classifier, path)
     with room_needed(ModelError), written_whole(path) as part:  # two sessions may keep the same model
         save_classifier(classifier, part)
     return model_id

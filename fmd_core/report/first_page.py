@@ -79,13 +79,10 @@ def _remains(after: Verdict | None, was_for: Finding | None) -> str:
 
 def _is_same(one: Finding, other: Finding) -> bool:
     """Whether two findings answer one question, whichever group is the worse."""
-    groups = set(one.members) == set(other.members)
-    return (one.family, one.attributes, one.answer, groups) == (
-        other.family,
-        other.attributes,
-        other.answer,
-        True,
+    asked, before = (
+        (finding.family, finding.attributes, finding.answer, set(finding.members)) for finding in (one, other)
     )
+    return asked == before
 
 
 def _slope(line: Slope) -> summary.Slope:

@@ -92,9 +92,8 @@ class Bridging(Judging):
         return self._counted("bridge", asked, kind, n)
 
     def _stop(self, asked: Aim, kind: StopKind, n: int) -> Stop:
-        aim = (
-            Aim(asked.attributes) if asked.measure == "worst group" else asked
-        )  # twins are refitted and compared
+        # of the worst group twins are refitted and compared all the same
+        aim = Aim(asked.attributes) if asked.measure == "worst group" else asked
         makes: dict[StopKind, Callable[[], tuple[Head, int]]] = {
             "everybody again": lambda: (self.refitted(), 0),
             "without the top": lambda: (self._without_worst(asked, n), n),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.linalg  # noqa: F401  loads scipy's BLAS before its threads are limited
 from threadpoolctl import threadpool_limits
@@ -177,3 +178,13 @@ def demo() -> Problem:
     return Problem(
         fmd.load_dataset("colored_digits"), fmd.load_demo_classifier("colored_digits"), attribute="colour"
     )
+
+
+@pytest.fixture(scope="session")
+def hired() -> tuple[fmd.AttributeDataset, fmd.Classifier]:
+    """A table where few women are hired, so few that those who choose take turns, and its model."""
+    rng, n = np.random.default_rng(0), 900
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], n), "x": rng.normal(size=n)})
+    frame["hired"] = np.where(frame.x + 2 * (frame.sex == "m") + rng.normal(size=n) > 1.5, "yes", "no")
+    data = fmd.table(frame, target="hired", protected=["sex"])
+    return data, fmd.train_classifier(data, architecture="mlp", epochs=1)

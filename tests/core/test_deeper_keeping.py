@@ -33,13 +33,8 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def study():
-    """Of few, so that they take turns."""
-    rng, n = np.random.default_rng(0), 900
-    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], n), "x": rng.normal(size=n)})
-    frame["hired"] = np.where(frame.x + 2 * (frame.sex == "m") + rng.normal(size=n) > 1.5, "yes", "no")
-    data = fmd.table(frame, target="hired", protected=["sex"])
-    return fmd.Study(data, fmd.train_classifier(data, architecture="mlp", epochs=1), aim="sex")
+def study(hired):
+    return fmd.Study(*hired, aim="sex")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -15,16 +14,6 @@ from fmd_core.unlearn.deeper.settings import DeeperSettings
 from fmd_core.unlearn.deeper.training import DECAY, Learner
 
 DRAWS = 40  # batches: of a share the error is below one point
-
-
-@pytest.fixture(scope="module")
-def hired():
-    """A table where few women are hired, and its model."""
-    rng, n = np.random.default_rng(0), 1200
-    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], n), "x": rng.normal(size=n)})
-    frame["hired"] = np.where(frame.x + 2 * (frame.sex == "m") + rng.normal(size=n) > 1.5, "yes", "no")
-    data = fmd.table(frame, target="hired", protected=["sex"])
-    return data, fmd.train_classifier(data, architecture="mlp", epochs=1)
 
 
 def learner(hired, parts=TEACHERS, teachers=TEACHERS, **settings):

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import fmd_core as fmd
@@ -26,15 +25,6 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("FMD_HOME", str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def hired():
-    rng, n = np.random.default_rng(0), 900
-    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], n), "x": rng.normal(size=n)})
-    frame["hired"] = np.where(frame.x + 2 * (frame.sex == "m") + rng.normal(size=n) > 1.5, "yes", "no")
-    data = fmd.table(frame, target="hired", protected=["sex"])
-    return data, fmd.train_classifier(data, architecture="mlp", epochs=1)
 
 
 def request(hired, settings):

@@ -190,17 +190,9 @@ def test_a_cut_that_cannot_be_followed_is_refused(told):
 
 
 @pytest.mark.parametrize(("read", "known"), [(config.read_config, "vit"), (descriptions.read_config, "gpt2")])
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "auto_map",
-        "quantization_config",
-        "custom_pipelines",
-        "trust_remote_code",
-        "adapter_config",
-        "peft_type",
-    ],
-)
+@pytest.mark.parametrize("asked", [
+    "auto_map", "quantization_config", "custom_pipelines", "trust_remote_code", "adapter_config", "peft_type",
+])  # fmt: skip
 def test_code_and_weights_of_another_form_are_never_asked_for(read, known, asked):
     for value in ({"a": "b"}, "x", True, []):
         with pytest.raises(ModelError, match=f"asks for '{asked}'"):

@@ -227,10 +227,8 @@ def _start_training(review: Review, asked: training.Asked, seed: int, pretrained
 def _kept(data: str, model: fmd.Classifier, progress: Progress) -> models.Made:
     """Keep a trained model, and ask it about the held-out samples: how often it is right is said when it is opened."""
     opened = cache.open_data(data)
-    made, asking = (
-        models.Made(data, keep_model(opened, model)),
-        f"Asking held-out {figures.many(opened.unit)}",
-    )
+    made = models.Made(data, keep_model(opened, model))
+    asking = f"Asking held-out {figures.many(opened.unit)}"
     cache.features(Review(data, made.model), "test", lambda share: progress(share, asking))
     return made
 

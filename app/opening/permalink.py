@@ -274,7 +274,9 @@ def _strategies() -> tuple[str, ...]:
 
 
 def _blames() -> tuple[str, ...]:
-    return (*_measures(), "worst group")
+    from fmd_core.measure.bias_functions import BLAMES
+
+    return BLAMES
 
 
 def _depths() -> tuple[str, ...]:

@@ -89,8 +89,8 @@ def build_curve(
     """`shown` is the point that the slider stands on; `unit` what each of those who choose is called."""
     ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
     of, many = " and ".join(judged_by), figures.many(unit)
-    unit = " % wrong" if axis == "worst" else ""  # what lies across; tables have the share that is right
-    told = [f"{name.lower()} {_across(p.figures, axis, measure):.1f}{unit}" for p in ends]
+    wrong = " % wrong" if axis == "worst" else ""  # what lies across; tables have the share that is right
+    told = [f"{name.lower()} {_across(p.figures, axis, measure):.1f}{wrong}" for p in ends]
     right = [figures.percent(p.figures.accuracy) for p in ends]
     return CurveView(
         full=tuple(_point(p, axis, measure) for p in ends),

@@ -105,12 +105,8 @@ def _named(comparison: Comparison) -> list[tuple[str, str]]:
     group = set(comparison.judged.properties)
     cell = next((cell for cell in comparison.cells if set(cell.properties) == group), None)
     if cell is None or cell.after.value is None:
-        return [
-            (
-                "For",
-                f"{comparison.judged.who}: cannot be said, n = {figures.count(comparison.judged.after.n)}",
-            )
-        ]
+        judged = comparison.judged
+        return [("For", f"{judged.who}: cannot be said, n = {figures.count(judged.after.n)}")]
     return [("For", f"{cell.who} {slopes.moved(cell)} % right, n = {figures.count(cell.after.n)}")]
 
 

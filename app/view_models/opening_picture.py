@@ -137,14 +137,8 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
         found += [(i, worse) for i in map(int, np.flatnonzero(shows))]
     if not found:
         return None
-    typical = float(np.median([moved[i] for i, _ in found]))
-    i, worse = (
-        _clearest(pairs, found, moved)
-        if pairs.method == "generated"
-        else min(
-            found, key=lambda one: (float(pairs.distance[one[0]]), abs(float(moved[one[0]]) - typical), one)
-        )
-    )
+    choose = _clearest if pairs.method == "generated" else _most_alike
+    i, worse = choose(pairs, found, moved)
     sides = (pairs.favoured, pairs.other)
     levels = data.attribute(pairs.attribute).levels
     first, second = (
@@ -154,6 +148,17 @@ def _twins(data: AttributeDataset, finding: Finding, head: Head, pairs: Counterf
         for s in (worse, 1 - worse)
     )  # fmt: skip
     return first, second
+
+
+def _most_alike(
+    pairs: CounterfactualPairs, found: Sequence[tuple[int, int]], moved: Array
+) -> tuple[int, int]:
+    """(pair, worse side) of the two who are most like each other; of equals the one whose answer changes about as much
+    as half of them do."""
+    typical = float(np.median([moved[i] for i, _ in found]))
+    return min(
+        found, key=lambda one: (float(pairs.distance[one[0]]), abs(float(moved[one[0]]) - typical), one)
+    )
 
 
 def _clearest(pairs: CounterfactualPairs, found: Sequence[tuple[int, int]], moved: Array) -> tuple[int, int]:

@@ -35,6 +35,7 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 Blame = Literal[Measure, "worst group"]
 """What training samples can be blamed for and a fix can aim at: a bias between twins or groups, or that one group is
 served worst (`fmd_core.measure.worst_group`)."""
+BLAMES: tuple[Blame, ...] = get_args(Blame)
 
 
 class Taught(Protocol):

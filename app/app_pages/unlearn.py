@@ -5,6 +5,7 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
+from app.record.variants import Recipe
 from app.session import state
 from app.unlearning import (
     aimed,
@@ -18,6 +19,7 @@ from app.unlearning import (
     trade_off,
 )
 from app.unlearning.unlearn_controls import (
+    Chosen,
     choose_strength,
     choose_way,
     choose_what_improves,
@@ -27,7 +29,7 @@ from app.unlearning.unlearn_controls import (
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import FMDError, PathPoint, UnlearningPath, figures
+from fmd_core import Comparison, FMDError, PathPoint, UnlearningPath, figures
 from fmd_core.measure.verdict.sentences import attribute_name
 
 try:
@@ -87,29 +89,7 @@ def conversation() -> None:
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
-        elsewhere, would_stay = unlearn.standing_on_original(state.history()) if is_original else "", ""
-        verdict = aimed.verdict()
-        behind, references, shown = (aimed.finding(aim), data), verdict.references, comparison
-        if is_original and not elsewhere:
-            elsewhere = unlearn.would_be("")
-            if path.suggested is not path.original:
-                shown = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
-                elsewhere = unlearn.would_be(BeforeAfter(data, shown).headline)
-                would_stay = aiming.would_stay(*behind, shown, references, limit)
-        head, missed = elsewhere or result.headline, ""
-        within_too = aiming.brought_within(verdict, aim, data, shown, is_suggested=shown is not comparison)
-        if comparison.verdict == "unchanged":
-            missed = "" if within_too else aiming.missed(verdict, aim)
-            said = [head if missed else "", "" if within_too else aimed.sentence(aim), would_stay]
-        else:
-            was_for = aiming.concerned(*behind, comparison, references)
-            said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
-        components.header(
-            "Fix · preview, against the original model",
-            missed or head, " ".join(filter(None, [*said, within_too])),
-        )  # fmt: skip
-        if not within_too:
-            aimed.propose(aim, is_told=bool(missed))
+        draw_head(chosen, recipe, comparison, result, is_original=is_original)
     with offered:
         stage.target(limit)
         first = st.container()
@@ -120,7 +100,7 @@ def conversation() -> None:
         shortcut = None if standing else suggestion(path, choice, recipe)
         history_panel.draw(variant, refused=bool(refusal), shortcut=shortcut, is_original=is_original)
         called = attribute_name(data, aim.attribute)
-        within = unlearn.within_limit(cache.audit(review, None), verdict, aim, limit, called)
+        within = unlearn.within_limit(cache.audit(review, None), aimed.verdict(), aim, limit, called)
         if within:
             st.info(components.plain(within))
     panels.cards(result.cards)
@@ -136,6 +116,37 @@ def conversation() -> None:
     permalink.write()
     with deep:  # last: what a network would take is measured once
         network_stage.offer(state.review(), aim, recipe.tolerance, limit, run if standing else None)
+
+
+def draw_head(
+    chosen: Chosen, recipe: Recipe, comparison: Comparison, result: BeforeAfter, *, is_original: bool
+) -> None:
+    """What this does and whom it is for; and what is worst, where that is something else and stays so."""
+    path, review, aim = chosen.path, recipe.review, recipe.aim
+    data, verdict, finding = cache.dataset(review), aimed.verdict(), aimed.finding(aim)
+    limit = state.limits().of_aim(aim.measure)
+    shown, would_stay, missed = comparison, "", ""
+    elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
+    if is_original and not elsewhere:
+        elsewhere = unlearn.would_be("")
+        if path.suggested is not path.original:
+            shown = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+            elsewhere = unlearn.would_be(BeforeAfter(data, shown).headline)
+            would_stay = aiming.would_stay(finding, data, shown, verdict.references, limit)
+    head = elsewhere or result.headline
+    within_too = aiming.brought_within(verdict, aim, data, shown, is_suggested=shown is not comparison)
+    if comparison.verdict == "unchanged":
+        missed = "" if within_too else aiming.missed(verdict, aim)
+        said = [head if missed else "", "" if within_too else aimed.sentence(aim), would_stay]
+    else:
+        was_for = aiming.concerned(finding, data, comparison, verdict.references)
+        said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
+    components.header(
+        "Fix · preview, against the original model",
+        missed or head, " ".join(filter(None, [*said, within_too])),
+    )  # fmt: skip
+    if not within_too:
+        aimed.propose(aim, is_told=bool(missed))
 
 
 def draw_curve(path: UnlearningPath, choice: PathPoint, aim: Aim) -> unlearn.CurveView:

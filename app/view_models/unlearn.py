@@ -70,7 +70,7 @@ def standing_on_original(history: History) -> str:
 
 def would_be(judged: str) -> str:
     """What to say while nothing has changed: how our suggestion is judged, in the sentence that would stand there;
-    '' where it is to leave the model as it is."""
+    `judged` is '' where it is to leave the model as it is."""
     if not judged:
         return (
             "Nothing has changed yet. Of what the last layer can do, our suggestion is to leave it as it is."

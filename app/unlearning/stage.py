@@ -68,6 +68,8 @@ def cards(path: fmd.UnlearningPath, variant: Recipe, limit: float, *, is_shown: 
         )
     else:
         st.caption(components.plain(unlearn.chosen_by(path, cache.dataset(review).unit)))
+    if other := unlearn.counted_in(variant.aim.measure):
+        st.caption(other)
     reaches = False
     for offer in offers.offers(path):
         made = offer.point.result

@@ -48,7 +48,7 @@ class Chosen:
 
 def choose_what_improves(review: Review) -> None:
     """What a fix is for: what counts as bias, or whoever is served worst, with who that is."""
-    named = blame.improvements(state.measure())
+    named = blame.IMPROVEMENTS
     memory.keep_within(state.IMPROVES, tuple(named))
     st.selectbox(
         "What should improve", tuple(named), format_func=named.__getitem__, key=state.IMPROVES,

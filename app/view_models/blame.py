@@ -19,6 +19,8 @@ MEASURE_NAMES: dict[Measure, str] = {
 }
 WORST = "Whoever is served worst"
 AS_CHOSEN = "What counts as bias"
+IMPROVEMENTS = {"": AS_CHOSEN, "worst group": WORST}
+"""What a fix can be for, by its name in the session: '' is the bias under review, which the sidebar names."""
 SET_ASIDE = "set aside to decide the fix"
 MOST_LEVELS = 4  # groups that a sentence names
 
@@ -27,11 +29,6 @@ def options(under_review: Measure) -> dict[str, str]:
     """What can be asked, by its name in the session: '' is the bias under review, which comes first."""
     others: dict[str, str] = {name: MEASURE_NAMES[name] for name in MEASURES if name != under_review}
     return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", **others, "worst group": WORST}
-
-
-def improvements(under_review: Measure) -> dict[str, str]:
-    """What a fix can be for, by its name in the session: '' is the bias under review."""
-    return {"": f"{AS_CHOSEN}: {MEASURE_NAMES[under_review].lower()}", "worst group": WORST}
 
 
 def subject(people: str) -> str:

@@ -87,6 +87,13 @@ def chosen_by(path: UnlearningPath, unit: str) -> str:
     )
 
 
+def counted_in(measure: Blame) -> str:
+    """Why the points on the cards are not those of a gap that heads the page; '' where both count the same."""
+    if measure in ("counterfactual", "worst group"):
+        return ""
+    return "The cards count answers; the gap that heads the page is one of probabilities, so that the two differ."
+
+
 def axes(path: UnlearningPath, measure: Blame) -> dict[Axis, str]:
     """What may stand along the curve, and what it is called; the worst group where any has enough people."""
     if measure == "worst group":

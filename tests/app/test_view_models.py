@@ -458,3 +458,10 @@ def test_report_steps_carry_the_head_that_was_in_force():
         ("apply", "colour", 0.5),
         ("undo", "", 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("measure", "differs"), [("counterfactual", False), ("worst group", False), ("equal opportunity", True)]
+)
+def test_points_of_answers_and_of_probabilities_are_told_apart(measure, differs):
+    assert bool(unlearn.counted_in(measure)) == differs

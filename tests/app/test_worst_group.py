@@ -68,10 +68,6 @@ def test_a_card_names_whom_it_is_for_and_how_many_they_are():
 def test_the_network_below_improves_the_same_group():
     data = cache.dataset(REVIEW)
     assert network_stage.improve_for(data, AIM) == "worst group"
-    assert blame.improvements("counterfactual") == {
-        "": "What counts as bias: twins answered differently",
-        "worst group": "Whoever is served worst",
-    }
     assert "too few of them; of those it cannot be said" in blame.served_worst(
         data, "paper", cache.worst_served(REVIEW, "paper"), 3
     )

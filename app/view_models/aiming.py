@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.rules import ALONE
+from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
@@ -26,6 +26,7 @@ WITH_SUGGESTION = {
     Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
 }
 """What has to be said of a suggestion before it is applied, by what became of that which it is for."""
+FORBIDDEN = "Whether our suggestion brings that within its limit of {} cannot be said. {}"
 FARTHER = "“Every road” and “Deeper”, below, may lead farther."
 
 
@@ -119,7 +120,10 @@ def would_stay(
     if found is None:
         said = still_beyond(suggested, threshold)
         return f"With our suggestion: {figures.without_capital(said)}" if said else ""
-    return WITH_SUGGESTION.get(found[1].outcome, "").format(limit_words(found[1]))
+    after = found[1]
+    if is_forbidden_within(after):
+        return FORBIDDEN.format(limit_words(after), after.sentence)
+    return WITH_SUGGESTION.get(after.outcome, "").format(limit_words(after))
 
 
 def concerned(

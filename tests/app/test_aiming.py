@@ -133,6 +133,13 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
     assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
         "With our suggestion that stays, asked alone, beyond its limit of 10 points."
     )
+    Changed.predicted_after = 0 * answered.labels  # one answer for everybody treats all groups alike
+    for told in (
+        aiming.concerned(finding, data, Changed, {}),
+        aiming.would_stay(finding, data, Changed, {}, 0.1),
+    ):
+        assert "The model answers 'other' for everybody" in told
+        assert "within its limit of 10 points cannot be said." in told
     Changed.predicted_after = answered.labels  # everybody right
     assert aiming.would_stay(finding, data, Changed, {}, 0.1) == ""
 

@@ -81,7 +81,7 @@ def brought_within(
     if verdict.worst is None or better_aim(verdict, aim) is None:
         return ""
     found = became(verdict.worst, data, comparison, verdict.references)
-    if found is None or found[1].outcome is not Outcome.WITHIN:
+    if comparison.verdict == "unchanged" or found is None or found[1].outcome is not Outcome.WITHIN:
         return ""
     after, limit = found[1], limit_words(found[1])
     if is_suggested:
@@ -89,6 +89,24 @@ def brought_within(
             f"It would bring what is worst within its limit of {limit} too, asked {ALONE}: {after.sentence}"
         )
     return f"What is worst comes within its limit of {limit} with it, asked {ALONE}: {after.sentence}"
+
+
+def is_brought_within(
+    finding: Finding | None, data: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
+) -> bool:
+    """Whether groups that a change is for come within their limit by it, on the people of its comparison."""
+    if finding is None or comparison.verdict == "unchanged":
+        return False
+    found = became(finding, data, comparison, references)
+    return found is not None and found[1].outcome is Outcome.WITHIN
+
+
+def worst_then(after: Verdict, *, is_suggested: bool) -> str:
+    """What is beyond its limit with a change that brings something else within its own, by the verdict on it; '' where
+    nothing is. `is_suggested`: it is not made yet."""
+    if after.outcome is not Outcome.BEYOND:
+        return ""
+    return f"With {'our suggestion' if is_suggested else 'it'} this is worst, and beyond its limit: {after.headline}"
 
 
 def aim_words(data: AttributeDataset, aim: Aim) -> str:

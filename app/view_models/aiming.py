@@ -81,7 +81,7 @@ def brought_within(
     if verdict.worst is None or better_aim(verdict, aim) is None:
         return ""
     found = became(verdict.worst, data, comparison, verdict.references)
-    if comparison.verdict == "unchanged" or found is None or found[1].outcome is not Outcome.WITHIN:
+    if found is None or not _is_brought_within(*found):
         return ""
     after, limit = found[1], limit_words(found[1])
     if is_suggested:
@@ -95,10 +95,13 @@ def is_brought_within(
     finding: Finding | None, data: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
 ) -> bool:
     """Whether groups that a change is for come within their limit by it, on the people of its comparison."""
-    if finding is None or comparison.verdict == "unchanged":
-        return False
-    found = became(finding, data, comparison, references)
-    return found is not None and found[1].outcome is Outcome.WITHIN
+    found = None if finding is None else became(finding, data, comparison, references)
+    return found is not None and _is_brought_within(*found)
+
+
+def _is_brought_within(before: Finding, after: Finding) -> bool:
+    """What those people say was within its limit before, whoever else judged the model, no change has brought there."""
+    return after.outcome is Outcome.WITHIN and before.outcome is not Outcome.WITHIN
 
 
 def worst_then(after: Verdict, *, is_suggested: bool) -> str:

@@ -164,7 +164,7 @@ def test_what_is_beyond_its_limit_once_the_worst_is_within_is_said():
         "With our suggestion this is worst, and beyond its limit: 'blond' is the answer for 4 % of men"
     )
     assert aiming.worst_then(replace(after, outcome=Outcome.UNKNOWN), is_suggested=False) == ""
-    Changed.verdict = "unchanged"  # other people may have judged what is worst
+    Changed.predicted_before = answered.labels  # other people may have judged what is worst
     assert aiming.brought_within(verdict, aim, data, Changed, is_suggested=False) == ""
     assert not aiming.is_brought_within(verdict.worst, data, Changed, {})
 

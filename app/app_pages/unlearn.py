@@ -137,7 +137,7 @@ def draw_head(
     head = elsewhere or result.headline
     within_too = aiming.brought_within(verdict, aim, data, shown, is_suggested=shown is not comparison)
     if comparison.verdict == "unchanged":
-        missed = "" if within_too else aiming.missed(verdict, aim)
+        missed = "" if within_too else aiming.missed(verdict, aim, aimed.goal(aim))
         said = [head if missed else "", "" if within_too else aimed.sentence(aim), would_stay]
     else:
         was_for = aiming.concerned(finding, data, comparison, verdict.references)

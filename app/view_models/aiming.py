@@ -68,9 +68,12 @@ def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim, *, is_told: boo
     )
 
 
-def missed(verdict: Verdict, aim: Aim) -> str:
-    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is aimed at."""
-    return "" if better_aim(verdict, aim) is None else f"Not aimed at here: {verdict.headline}"
+def missed(verdict: Verdict, aim: Aim, goal: Goal | None) -> str:
+    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is, or where `goal`, what
+    the aim has to bring within its limit, is about those very people."""
+    if better_aim(verdict, aim) is None or is_of_same_people(verdict.worst, goal):
+        return ""
+    return f"Not aimed at here: {verdict.headline}"
 
 
 def brought_within(

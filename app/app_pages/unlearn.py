@@ -5,7 +5,7 @@ import streamlit as st
 from app import cache
 from app.opening import permalink
 from app.record.review import Aim
-from app.record.variants import Recipe
+from app.record.variants import Recipe, Variant
 from app.session import state
 from app.unlearning import (
     aimed,
@@ -29,7 +29,7 @@ from app.unlearning.unlearn_controls import (
 from app.view_models import aiming, glossary, unlearn
 from app.view_models.before_after import BeforeAfter
 from app.widgets import components, panels
-from fmd_core import Comparison, FMDError, PathPoint, UnlearningPath, figures
+from fmd_core import FMDError, PathPoint, UnlearningPath, figures
 from fmd_core.measure.verdict.sentences import attribute_name
 
 try:
@@ -89,7 +89,7 @@ def conversation() -> None:
     others = cache.other_biases(review, variant, aim.attribute)
     result = BeforeAfter(data, comparison, others)
     with top:
-        draw_head(chosen, recipe, comparison, result, is_original=is_original)
+        draw_head(chosen, recipe, variant, result, is_original=is_original)
     with offered:
         stage.target(limit)
         first = st.container()
@@ -119,31 +119,36 @@ def conversation() -> None:
 
 
 def draw_head(
-    chosen: Chosen, recipe: Recipe, comparison: Comparison, result: BeforeAfter, *, is_original: bool
+    chosen: Chosen, recipe: Recipe, variant: Variant, result: BeforeAfter, *, is_original: bool
 ) -> None:
     """What this does and whom it is for; and what is worst, where that is something else and stays so."""
     path, review, aim = chosen.path, recipe.review, recipe.aim
     data, verdict, finding = cache.dataset(review), aimed.verdict(), aimed.finding(aim)
-    limit = state.limits().of_aim(aim.measure)
-    shown, would_stay, missed = comparison, "", ""
+    limit, comparison = state.limits().of_aim(aim.measure), result.comparison
+    shown, made, would_stay, missed = comparison, variant, "", ""
     elsewhere = unlearn.standing_on_original(state.history()) if is_original else ""
     if is_original and not elsewhere:
         elsewhere = unlearn.would_be("")
         if path.suggested is not path.original:
-            shown = cache.comparison(review, chosen.recipe(path.suggested), aim.attribute)
+            made = chosen.recipe(path.suggested)
+            shown = cache.comparison(review, made, aim.attribute)
             elsewhere = unlearn.would_be(BeforeAfter(data, shown).headline)
             would_stay = aiming.would_stay(finding, data, shown, verdict.references, limit)
     head = elsewhere or result.headline
     within_too = aiming.brought_within(verdict, aim, data, shown, is_suggested=shown is not comparison)
     if comparison.verdict == "unchanged":
-        missed = "" if within_too else aiming.missed(verdict, aim)
+        missed = "" if within_too else aiming.missed(verdict, aim, aimed.goal(aim))
         said = [head if missed else "", "" if within_too else aimed.sentence(aim), would_stay]
     else:
         was_for = aiming.concerned(finding, data, comparison, verdict.references)
         said = [was_for or aiming.still_beyond(comparison, limit), result.who_pays]
+    then = ""
+    if within_too or (not missed and aiming.is_brought_within(finding, data, shown, verdict.references)):
+        after = cache.verdict(review, made, state.criteria())
+        then = aiming.worst_then(after, is_suggested=shown is not comparison)
     components.header(
         "Fix · preview, against the original model",
-        missed or head, " ".join(filter(None, [*said, within_too])),
+        missed or head, " ".join(filter(None, [*said, within_too, then])),
     )  # fmt: skip
     if not within_too:
         aimed.propose(aim, is_told=bool(missed))

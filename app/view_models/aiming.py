@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
 from fmd_core.measure.bias_functions import Blame
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.rules import ALONE
+from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
@@ -26,6 +26,7 @@ WITH_SUGGESTION = {
     Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
 }
 """What has to be said of a suggestion before it is applied, by what became of that which it is for."""
+FORBIDDEN = "Whether our suggestion brings that within its limit of {} cannot be said. {}"
 FARTHER = "“Every road” and “Deeper”, below, may lead farther."
 
 
@@ -67,9 +68,12 @@ def proposal(verdict: Verdict, data: AttributeDataset, aim: Aim, *, is_told: boo
     )
 
 
-def missed(verdict: Verdict, aim: Aim) -> str:
-    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is aimed at."""
-    return "" if better_aim(verdict, aim) is None else f"Not aimed at here: {verdict.headline}"
+def missed(verdict: Verdict, aim: Aim, goal: Goal | None) -> str:
+    """What is worst and not aimed at, to be read first while nothing has changed; '' where it is, or where `goal`, what
+    the aim has to bring within its limit, is about those very people."""
+    if better_aim(verdict, aim) is None or is_of_same_people(verdict.worst, goal):
+        return ""
+    return f"Not aimed at here: {verdict.headline}"
 
 
 def brought_within(
@@ -80,7 +84,7 @@ def brought_within(
     if verdict.worst is None or better_aim(verdict, aim) is None:
         return ""
     found = became(verdict.worst, data, comparison, verdict.references)
-    if found is None or found[1].outcome is not Outcome.WITHIN:
+    if found is None or not _is_brought_within(*found):
         return ""
     after, limit = found[1], limit_words(found[1])
     if is_suggested:
@@ -88,6 +92,27 @@ def brought_within(
             f"It would bring what is worst within its limit of {limit} too, asked {ALONE}: {after.sentence}"
         )
     return f"What is worst comes within its limit of {limit} with it, asked {ALONE}: {after.sentence}"
+
+
+def is_brought_within(
+    finding: Finding | None, data: AttributeDataset, comparison: Comparison, references: Mapping[str, str]
+) -> bool:
+    """Whether groups that a change is for come within their limit by it, on the people of its comparison."""
+    found = None if finding is None else became(finding, data, comparison, references)
+    return found is not None and _is_brought_within(*found)
+
+
+def _is_brought_within(before: Finding, after: Finding) -> bool:
+    """What those people say was within its limit before, whoever else judged the model, no change has brought there."""
+    return after.outcome is Outcome.WITHIN and before.outcome is not Outcome.WITHIN
+
+
+def worst_then(after: Verdict, *, is_suggested: bool) -> str:
+    """What is beyond its limit with a change that brings something else within its own, by the verdict on it; '' where
+    nothing is. `is_suggested`: it is not made yet."""
+    if after.outcome is not Outcome.BEYOND:
+        return ""
+    return f"With {'our suggestion' if is_suggested else 'it'} this is worst, and beyond its limit: {after.headline}"
 
 
 def aim_words(data: AttributeDataset, aim: Aim) -> str:
@@ -119,7 +144,10 @@ def would_stay(
     if found is None:
         said = still_beyond(suggested, threshold)
         return f"With our suggestion: {figures.without_capital(said)}" if said else ""
-    return WITH_SUGGESTION.get(found[1].outcome, "").format(limit_words(found[1]))
+    after = found[1]
+    if is_forbidden_within(after):
+        return FORBIDDEN.format(limit_words(after), after.sentence)
+    return WITH_SUGGESTION.get(after.outcome, "").format(limit_words(after))
 
 
 def concerned(

@@ -142,7 +142,7 @@ class Comparison:
         """What the change did to people.
 
         Improved: the bias fell beyond its interval, calibrated too (else the answers became flatter, not fairer), and
-        of twins the flipped decisions; and nobody pays (`has_costs`), which could be said. Worse: the bias rose,
+        with it what `is_decisive`; and nobody pays (`has_costs`), which could be said. Worse: the bias rose,
         or somebody pays for a bias that cannot be said to have changed, and no group gained. Mixed is what is both.
         A figure that cannot be said, or nothing beyond chance, is no evidence.
         """
@@ -153,11 +153,23 @@ class Comparison:
             return "no evidence"
         rose = self.is_calibrated_worse if self.is_flatter else self.judged.rose
         if self.judged.fell and not self.is_flatter:
-            decisive = self.measure != "counterfactual" or self.flips.fell
-            return "improved" if decisive and self.can_say_who_pays and not self.has_costs else "mixed"
+            return (
+                "improved" if self.is_decisive and self.can_say_who_pays and not self.has_costs else "mixed"
+            )
         if rose or self.has_costs:
             return "mixed" if any(c.rose for c in (*self.groups, *self.intersections)) else "worse"
         return "no evidence"
+
+    @property
+    def is_decisive(self) -> bool:
+        """Whether a bias that fell is seen in what people are told: of twins fewer decisions flip beyond chance, and of
+        the worst group its own people are right more often, where a lag also falls when everybody else loses."""
+        if self.measure == "counterfactual":
+            return self.flips.fell
+        if self.measure == "worst group":
+            group = set(self.judged.properties)
+            return any(cell.rose for cell in self.cells if set(cell.properties) == group)
+        return True
 
     @property
     def payers(self) -> tuple[Change, ...]:

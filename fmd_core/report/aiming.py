@@ -9,7 +9,7 @@ from fmd_core.figures import counted, many, percent
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.rules import ALONE, is_tested
+from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within, is_tested
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
 from fmd_core.report import wording
@@ -23,6 +23,7 @@ REACHED = {
     Outcome.WITHIN: f"Asked {ALONE}, that is within its limit of {{}}.",
     Outcome.UNKNOWN: f"Asked {ALONE}, whether that is within its limit of {{}} cannot be said with so many people.",
 }
+FORBIDDEN = f"Asked {ALONE}, whether that is within its limit of {{}} cannot be said."
 
 
 def became(
@@ -45,7 +46,8 @@ def became(
 
 def became_sentence(before: Finding, after: Finding) -> str:
     """What became of that which a change was for, asked alone."""
-    reached = REACHED[after.outcome].format(limit_words(after))
+    said = FORBIDDEN if is_forbidden_within(after) else REACHED[after.outcome]
+    reached = said.format(limit_words(after))
     return f"Before: {before.sentence} Now: {after.sentence} {reached}"
 
 

@@ -133,8 +133,58 @@ def test_whom_the_fix_was_for_is_said_before_and_after():
     assert aiming.would_stay(finding, data, Changed, {}, 0.1) == (
         "With our suggestion that stays, asked alone, beyond its limit of 10 points."
     )
+    Changed.predicted_after = 0 * answered.labels  # one answer for everybody treats all groups alike
+    for told in (
+        aiming.concerned(finding, data, Changed, {}),
+        aiming.would_stay(finding, data, Changed, {}, 0.1),
+    ):
+        assert "The model answers 'other' for everybody" in told
+        assert "within its limit of 10 points cannot be said." in told
     Changed.predicted_after = answered.labels  # everybody right
     assert aiming.would_stay(finding, data, Changed, {}, 0.1) == ""
+
+
+def test_what_is_beyond_its_limit_once_the_worst_is_within_is_said():
+    data, answered = people({cell: 10 * count for cell, count in BLOND.items()})
+    verdict = fmd.give_verdict(data, answered, None, favourable="blond")
+    right = replace(answered, predicted=answered.labels)
+    after = fmd.give_verdict(data, right, None, favourable="blond")
+
+    class Changed:
+        rows, truth, verdict = answered.rows, answered.labels, "improved"
+        predicted_before, predicted_after = answered.predicted, answered.labels
+
+    aim = Aim(("sex",), "predictive equality")
+    told = aiming.brought_within(verdict, aim, data, Changed, is_suggested=True)
+    assert told.startswith(
+        "It would bring what is worst within its limit of 10 points too, asked alone: Blond"
+    )
+    assert aiming.is_brought_within(verdict.worst, data, Changed, {})
+    assert aiming.worst_then(after, is_suggested=True).startswith(
+        "With our suggestion this is worst, and beyond its limit: 'blond' is the answer for 4 % of men"
+    )
+    assert aiming.worst_then(replace(after, outcome=Outcome.UNKNOWN), is_suggested=False) == ""
+    Changed.predicted_before = answered.labels  # other people may have judged what is worst
+    assert aiming.brought_within(verdict, aim, data, Changed, is_suggested=False) == ""
+    assert not aiming.is_brought_within(verdict.worst, data, Changed, {})
+
+
+def test_the_page_asks_the_whole_verdict_before_it_calls_the_worst_within(monkeypatch):
+    asked = cache.verdict
+
+    def beyond_then(review, variant, criteria=None):
+        found = asked(review, variant, criteria)
+        headline = "Someone else is worst." if variant else found.headline
+        return replace(found, outcome=Outcome.BEYOND, headline=headline)
+
+    monkeypatch.setattr(cache, "verdict", beyond_then)
+    test = AppTest.from_file("../../app/main.py", default_timeout=150)
+    test.query_params["data"] = "synthetic_faces"
+    test = test.run().switch_page("app_pages/unlearn.py").run()
+    assert "With our suggestion this is worst, and beyond its limit: Someone else is worst." in lead(test)
+    assert "With it this is worst, and beyond its limit: Someone else is worst." in lead(
+        go_to_suggestion(test)
+    )
 
 
 def test_what_our_suggestion_leaves_is_said_before_it_is_applied(open_page):

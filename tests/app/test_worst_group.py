@@ -84,6 +84,10 @@ def test_nothing_else_is_worst_where_the_finding_is_of_the_very_group():
     assert not aiming.is_of_same_people(replace(finding, answer="dark"), goal)
     assert not aiming.is_of_same_people(replace(finding, members=finding.members[::-1]), goal)
     assert not aiming.is_of_same_people(None, goal)
+    verdict = replace(cache.verdict(REVIEW, None), findings=(finding,))
+    aim = Aim(("sex",), "worst group")
+    assert aiming.missed(verdict, aim, goal) == ""
+    assert aiming.missed(verdict, aim, None).startswith("Not aimed at here: ")
 
 
 def test_of_colours_nobody_can_be_named():

@@ -111,6 +111,17 @@ def asked_of_three(cells):
     return goal.measured(data, Answered(np.arange(len(rows)), truth, said))
 
 
+def test_one_answer_for_everybody_is_never_within():
+    data, answered = people({cell: 10 * n for cell, n in CELLS.items()})
+    goal = Goal.of(give_verdict(data, answered, None, favourable="blond").worst)
+    silent = Answered(answered.rows, answered.labels, np.zeros_like(answered.predicted))
+    for asked in (goal, replace(goal, family=Family.SELECTION)):
+        found = asked.measured(data, silent)
+        assert found.value == 0
+        assert found.outcome is Outcome.UNKNOWN
+        assert "The model answers 'other' for everybody" in found.sentence
+
+
 def test_whom_a_goal_is_about_must_be_there():
     assert asked_of_three({}) is None
     assert asked_of_three({(2, 0, 0): 40}) is None

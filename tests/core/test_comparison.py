@@ -387,6 +387,10 @@ def test_whoever_is_served_worst_must_not_be_served_worse(improved):
         "Served worst within one class before: square, dot, right 20.0 % to 40.0 % (n = 100). "
         "And now: star, dash, right 90.0 % to 10.0 % (n = 100)."
     )
+    unknown = Estimate.unknown(15)
+    few = replace(better[0], before=unknown, after=unknown, difference=unknown)
+    said = worst_group_sentence(replace(improved, cells=(*worse, few)))
+    assert said.endswith("(n = 100). Of 1 group there are too few to say.")
 
 
 def test_fewer_flips_are_needed_of_twins_only(improved):

@@ -111,6 +111,25 @@ def test_held_out_people_are_asked_about_the_group_that_was_named():
     assert judged.judged.name == "lag"
     assert wording.bias_name(judged) == "lag of form new with hired yes"
     assert judged.verdict in ("improved", "mixed")
+    assert judged.is_decisive
+
+
+def test_a_lag_that_falls_because_everybody_else_loses_is_no_improvement():
+    data, them = people(times=20)
+    before = them.labels.copy()
+    worst = np.flatnonzero((them.labels == 1) & is_new(data, them))
+    before[worst[:100]] = 0
+    after = before.copy()
+    after[worst[:2]] = 1
+    after[np.flatnonzero(them.labels == 0)[:6]] = 1  # so that whether accuracy falls cannot be said
+    group = next(g for g in served_groups(data, "form", them, before == them.labels, 10) if g.level == "new")
+    judged = judged_by_group(comparison(data, them, before, after), data, group)
+    assert judged.judged.fell
+    assert not judged.has_costs
+    assert judged.verdict == "mixed"
+    assert "no evidence that form new with hired yes are right more often" in wording.comparison_headline(
+        judged
+    )
 
 
 def test_what_fewer_than_30_of_the_group_show_cannot_be_said():

@@ -19,6 +19,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.measure.verdict.answered import Answered, People, levels_of
 from fmd_core.measure.verdict.differences import Question, Side, difference, shortfall
+from fmd_core.measure.verdict.model_warnings import model_warnings
 from fmd_core.measure.verdict.rules import outcome_alone
 from fmd_core.measure.verdict.sentences import finding_sentence, group_names
 from fmd_core.measure.verdict.twins import TwinAnswers, both_findings
@@ -60,7 +61,8 @@ class Goal:
         """The same question asked of some people, with an outcome of its own; None where nobody can say.
 
         `twins` are those people's twins by the attribute, for a goal between twins. An interval counts as it is:
-        one question is asked, so there is nothing to adjust for. Of fewer than 30 people nothing is within.
+        one question is asked, so there is nothing to adjust for. Of fewer than 30 people nothing is within, nor is it
+        by answers of which the verdict forbids to say so; then the sentence says why.
         """
         found = list(
             self._twins(answered, twins) if self.family is Family.TWINS else self._groups(dataset, answered)
@@ -72,13 +74,19 @@ class Goal:
             judged = [
                 replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
             ]
+        within = any(f.outcome is Outcome.WITHIN for f in judged)
+        doubts = [w.sentence for w in model_warnings(dataset, answered) if w.forbids_within] if within else []
+        if doubts:  # one answer for everybody treats all groups alike
+            judged = [
+                replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
+            ]
         # a smaller difference of fewer people may lie beyond the limit where the largest does not
         # and of equal ones those who were named first are meant
         worst = max(
             judged, key=lambda f: (f.outcome is not Outcome.WITHIN, f.value, f.members == self.members)
         )
         told = replace(worst, groups=group_names(dataset, worst))
-        return replace(told, sentence=finding_sentence(dataset, told))
+        return replace(told, sentence=" ".join([finding_sentence(dataset, told), *doubts]))
 
     def _twins(self, answered: Answered, twins: TwinAnswers | None) -> tuple[Finding, ...]:
         if twins is None or not len(twins.rows):

@@ -37,6 +37,11 @@ def is_beyond_alone_only(finding: Finding) -> bool:
     return finding.outcome is Outcome.UNKNOWN and outcome_alone(finding) is Outcome.BEYOND
 
 
+def is_forbidden_within(finding: Finding) -> bool:
+    """Whether a finding would be within its limit by its figures, and something else forbids to say so."""
+    return finding.outcome is Outcome.UNKNOWN and outcome_alone(finding) is Outcome.WITHIN
+
+
 def among(questions: int) -> str:
     """By which rule it is judged whether something is beyond its limit: 'among 24 questions'."""
     return ALONE if questions == 1 else f"among {count(questions)} questions"

@@ -58,6 +58,8 @@ def doubts(comparison: Comparison) -> tuple[str, ...]:
         found.append("whoever is served worst is served worse than before")
     if comparison.measure == "counterfactual" and comparison.judged.fell and not comparison.flips.fell:
         found.append("there is no evidence that fewer decisions flip")
+    if comparison.measure == "worst group" and comparison.judged.fell and not comparison.is_decisive:
+        found.append(f"there is no evidence that {comparison.judged.called} are right more often")
     if not comparison.can_say_who_pays:
         found.append("there are not enough people to say who pays")
     return tuple(found)

@@ -23,13 +23,16 @@ def people_sentence(comparison: Comparison, unit: str) -> str:
 
 
 def worst_group_sentence(comparison: Comparison) -> str:
-    """Who was served worst, before and after, and who is now; '' where no group has enough people."""
+    """Who was served worst, before and after, and who is now, and of how many groups nobody can say; '' where no group
+    has enough people."""
     was, now = comparison.worst_before, comparison.worst_after
     if was is None or now is None or was.after.value is None:
         return ""
     same = was.group == now.group
     said = f"Served worst within one class {'before and after' if same else 'before'}: {_cell(was)}."
-    return said if same else f"{said} And now: {_cell(now)}."
+    told = said if same else f"{said} And now: {_cell(now)}."
+    few = sum(cell.after.value is None for cell in comparison.cells)
+    return f"{told} Of {counted(few, 'group')} there are too few to say." if few else told
 
 
 def _cell(cell: Change) -> str:

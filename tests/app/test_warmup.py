@@ -121,6 +121,21 @@ def test_loading_goes_on_when_a_page_takes_long(monkeypatch):
         warmup.give_way(0.5)
 
 
+def test_scipy_is_told_before_anything_else_is_loaded(monkeypatch):
+    told = []
+
+    def somebody_comes(_seconds):
+        assert told == ["scipy"]
+        told.append("a page")
+        raise RuntimeError("the rest is not asked here")
+
+    monkeypatch.setattr(warmup, "_tell_scipy", lambda: told.append("scipy"))
+    monkeypatch.setattr(warmup, "_first_page", SimpleNamespace(wait=somebody_comes))
+    monkeypatch.setattr(warmup, "_ending", threading.Event())
+    warmup._load()
+    assert told == ["scipy", "a page"]
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_failure_is_told_unless_the_server_ends(monkeypatch, caplog, ends):
     def fail(_seconds):

@@ -1,5 +1,6 @@
 """What learned on and is kept: nothing of it is lost, a damaged file is not believed, and who taught it is known."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -143,7 +144,8 @@ def test_weights_that_come_back_without_a_word_are_known_again(study, in_turns):
 
 def test_a_file_that_cannot_say_who_taught_it_was_taught_by_those_who_decide(study):
     assert known_taught("") == {}
-    for text in ("{", '{"x": ["validation"]}', '{"": ["somebody"]}', "[1]"):
+    long = json.dumps({f"{number:064x}": ["train"] for number in range(200)})
+    for text in ("{", '{"x": ["validation"]}', '{"": ["somebody"]}', "[1]", long):
         assert teachers_among(replace(study.model, taught_by=known_taught(text)), study.data) == (
             "external", "validation",
         )  # fmt: skip

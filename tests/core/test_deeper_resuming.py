@@ -13,7 +13,7 @@ from fmd_core.study.deeper import IN_TURNS, deepen, interrupted, take_turns
 from fmd_core.unlearn.deeper import checkpoints, objectives, training
 from fmd_core.unlearn.deeper.material import BATCH, Material, scratch
 from fmd_core.unlearn.deeper.settings import DeeperSettings
-from fmd_core.unlearn.deeper.training import averaged, checkpoints_of, train_deeper
+from fmd_core.unlearn.deeper.training import Learner, averaged, checkpoints_of, train_deeper
 
 KEPT = (4, 8, 12)
 
@@ -109,6 +109,14 @@ def test_the_recipe_is_the_one_that_the_page_tells_and_no_other_ones_points_are_
     taken = []
     train_deeper(model, data, "sex", settings, kept=now, progress=taken.append)
     assert len(taken) >= KEPT[-1]
+
+
+@pytest.mark.parametrize(("reach", "improve"), [("last block", "twins"), ("whole network", "groups")])
+def test_learning_begins_at_the_rate_of_reach_and_aim(hired, reach, improve):
+    data, model = hired
+    settings = DeeperSettings(reach, improve)
+    (group,) = Learner(Material(model, data, "sex", reach), settings).standing().optimiser.param_groups
+    assert group["lr"] == settings.rate == (5e-3 if improve == "twins" else 1e-3)
 
 
 def test_what_nobody_came_back_for_goes(hired):

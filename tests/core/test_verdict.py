@@ -577,6 +577,16 @@ def test_asked_alone_and_among_many_never_contradict_each_other():
     assert alone_only > 10
 
 
+def test_what_too_few_were_asked_about_is_never_within_its_limit():
+    dataset, answered = people(*even(n=2_000, seed=1)[:2], sex=even(n=2_000, seed=1)[2])
+    within = next(f for f in give_verdict(dataset, answered, None).findings if f.outcome is Outcome.WITHIN)
+    assert outcome_alone(within) is Outcome.WITHIN
+    few = replace(within.worse, n=29, effective=29.0)
+    assert outcome_alone(replace(within, worse=few)) is Outcome.UNKNOWN
+    assert outcome_alone(replace(within, better=few)) is Outcome.UNKNOWN
+    assert outcome_alone(replace(within, worse=None, better=None, n=29)) is Outcome.UNKNOWN
+
+
 def test_a_table_says_which_columns_are_not_read():
     from fmd_core.measure.verdict.warnings import unread_columns
 

@@ -57,10 +57,10 @@ def propose(aim: Aim, *, is_told: bool) -> None:
     better = aiming.better_aim(found, aim)
     if better is None or aiming.is_of_same_people(found.worst, goal(aim)):
         return
-    with st.container(border=True):
-        st.write(
-            components.plain(aiming.proposal(found, cache.dataset(state.review()), aim, is_told=is_told))
-        )
-        if st.button("Aim at that instead", key="aim_instead"):
+    said = aiming.proposal(found, cache.dataset(state.review()), aim, is_told=is_told)
+    with st.container(border=True, key="proposal"):
+        told, instead = st.columns([5, 1], vertical_alignment="center")
+        told.write(components.plain(said))
+        if instead.button("Aim at that instead", key="aim_instead", width="stretch"):
             state.aim_at(better)
             st.rerun()

@@ -21,6 +21,7 @@ AIMED: dict[Blame, str] = {
     "predictive equality": "a false answer is given equally often, by {}",
     "worst group": "whoever is served worst, by {}, is answered right more often",
 }
+BIAS_STAYS = "The bias would stay beyond the limit of {}."
 WITH_SUGGESTION = {
     Outcome.BEYOND: f"With our suggestion that stays, asked {ALONE}, beyond its limit of {{}}.",
     Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
@@ -120,16 +121,20 @@ def aim_words(data: AttributeDataset, aim: Aim) -> str:
     return AIMED[aim.measure].format(figures.listed([attribute_name(data, name) for name in aim.attributes]))
 
 
-def still_beyond(comparison: Comparison, threshold: float) -> str:
-    """A sentence where the bias, or of twins who are drawn the flipped decisions, stay beyond the limit, a share."""
+def still_beyond(comparison: Comparison, threshold: float, *, is_suggested: bool = False) -> str:
+    """A sentence where the bias, or of twins who are drawn the flipped decisions, stay beyond the limit, a share.
+    `is_suggested`: the change is not made yet."""
+    points = figures.counted(round(100 * threshold), "point")
     said = wording.still_beyond(comparison.judged, threshold)
+    if said and is_suggested:
+        return BIAS_STAYS.format(points)
     flips = comparison.flips.after.value
     if said or comparison.measure != "counterfactual" or comparison.excess is not None:
         return said
     if flips is None or flips <= threshold:
         return ""
-    points = figures.counted(round(100 * threshold), "point")
-    return f"{figures.percent(flips)} of decisions still flip, beyond the limit of {points}."
+    would = "would still" if is_suggested else "still"
+    return f"{figures.percent(flips)} of decisions {would} flip, beyond the limit of {points}."
 
 
 def would_stay(
@@ -142,8 +147,7 @@ def would_stay(
     """That our suggestion does not bring what it is for within its limit, by its comparison; '' where it does."""
     found = None if finding is None else became(finding, data, suggested, references)
     if found is None:
-        said = still_beyond(suggested, threshold)
-        return f"With our suggestion: {figures.without_capital(said)}" if said else ""
+        return still_beyond(suggested, threshold, is_suggested=True)
     after = found[1]
     if is_forbidden_within(after):
         return FORBIDDEN.format(limit_words(after), after.sentence)

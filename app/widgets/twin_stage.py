@@ -18,6 +18,7 @@ from app.widgets import portraits
 from app.widgets.following import FOLLOW_JS
 
 SIDE = 64  # pixels of a picture
+SHORT = 9  # letters of an answer that stand below one of two pictures; longer ones lie below both
 
 _JS = """
 export default function ({ data, parentElement }) {
@@ -53,6 +54,7 @@ export default function ({ data, parentElement }) {
   }
   const stage = ((window.fmdStages ??= {})[data.signature] ??= {});
   stage.tell = () => {
+    root.classList.toggle('stacked', !!stage.isLong);
     (stage.said ?? []).forEach(([favoured, other], at) => {
       const item = root.children[at];
       item.classList.toggle('differs', favoured !== other);
@@ -61,7 +63,7 @@ export default function ({ data, parentElement }) {
         const says = item.children[which].querySelector('.says');
         if (says.textContent !== answer) says.textContent = answer;
         says.classList.toggle('wrong', answer !== stage.truths[at]);
-        says.classList.toggle('long', answer.length > 9);
+        says.hidden = stage.isLong && which === 1 && favoured === other;
       });
     });
   };
@@ -76,6 +78,7 @@ export default function ({ data, parentElement }) {
   const [summary, kind] = parentElement.querySelectorAll('.told *');
   kind.textContent = data.kind;
   stage.truths = data.truths;
+  stage.isLong = data.long;
   return follow(parentElement, data.slider, (stop) => {
     const now = data.stops[stop];
     if (!now) return false;
@@ -99,7 +102,7 @@ _CSS = """
 .twin.differs { border-color: #d9730d; box-shadow: inset 0 0 0 1px #d9730d;
   background: light-dark(#fff6ec, #231c18); }
 .stage.words { grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); }
-.stage.words .level { min-height: 36px; }
+.stage.words .level { min-height: 24px; }
 .side { min-width: 0; text-align: center; }
 .side img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 5px; }
 .level { display: grid; place-items: center; min-height: 34px; font-size: 12px; overflow-wrap: break-word;
@@ -108,7 +111,14 @@ _CSS = """
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow-wrap: anywhere; }
 .says.wrong { color: light-dark(#a34f00, #f5a65b); text-decoration: underline; text-underline-offset: 2px; }
 .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.says.long { font-size: 11px; line-height: 1.2; -webkit-line-clamp: 3; overflow-wrap: normal; }
+.says[hidden] { display: none; }
+.stacked .twin { grid-template-rows: auto 14px 14px; row-gap: 1px; }
+.stacked .side { display: contents; }
+.stacked .says { grid-column: 1 / -1; order: 1; align-self: center; text-align: center; margin: 0; font-size: 11px;
+  line-height: 14px; overflow-wrap: normal; }
+.stacked .differs .says { -webkit-line-clamp: 1; text-align: start; }
+.stacked .differs .side:nth-child(2) .says { text-align: end; }
+.stacked .twin:not(.differs) .says { grid-row: 2 / span 2; }
 @media (prefers-reduced-motion: reduce) { .twin { transition: none; } }
 @media (max-width: 640px) { .stage { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 """
@@ -196,6 +206,8 @@ def show(review: Review, attribute: str, view: StageView, *, key: str, slider: s
     signature = sha256(repr((review.data, attribute, who)).encode()).hexdigest()[:16]
     said = {"stops": {stop: asdict(answers) for stop, answers in view.stops.items()}, "slider": slider}
     said |= {"truths": [twin.truth for twin in view.twins], "kind": kind, "signature": signature}
+    answers = (answer for stop in view.stops.values() for both in stop.said for answer in both)
+    said["long"] = max(map(len, answers)) > SHORT
     with st.container(gap=None):
         _said(key=f"{key}_said", data=said)
         _component(key=key, data={"twins": shown, "label": label, "signature": signature})

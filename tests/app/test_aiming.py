@@ -189,7 +189,7 @@ def test_the_page_asks_the_whole_verdict_before_it_calls_the_worst_within(monkey
 
 def test_what_our_suggestion_leaves_is_said_before_it_is_applied(open_page):
     told = " ".join(h.proto.body for h in open_page("unlearn").get("html"))
-    assert "With our suggestion: the bias is still beyond the limit of 10 points." in told
+    assert "The bias would stay beyond the limit of 10 points." in told
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from app.unlearning import trade_off
-from app.widgets import paired_bars
+from app.widgets import paired_bars, twin_stage
 
 SLIDER = "<div class='st-key-how_far'><input type='range' aria-valuetext='0'></div>"
 RING = "<div id='{}'><div class='fmd-ring' hidden></div></div>"
@@ -87,3 +87,46 @@ def test_bars_that_were_drawn_anew_stay_so_when_the_window_is_resized(page):
       return [...says, place.querySelector('svg').getAttribute('aria-label')];
     }""")
     assert told == ["before", "now", "now"]
+
+
+LONG, OTHER = "not blond hair", "blond hair"
+
+
+@pytest.mark.browser
+def test_long_answers_of_twins_are_read_whole_once_where_they_agree_and_never_move_the_rows(chromium):
+    page = chromium.new_page()
+    page.set_content(
+        "<div id='said'><p class='told'><strong></strong> <span></span></p></div>"
+        "<div id='seen' style='width:90px'><ul class='stage'></ul></div>" + SLIDER
+    )
+    page.add_style_tag(content=twin_stage._CSS)
+    for name, script in (("said", twin_stage._SAID_JS), ("seen", twin_stage._JS)):
+        page.add_script_tag(content=script.replace("export default", f"window.{name} ="))
+    told = page.evaluate(
+        """async ([same, other]) => {
+          const sides = [{ src: '', alt: 'male' }, { src: '', alt: 'female' }];
+          const stops = { 0: { summary: '', said: [[same, same]] }, 1: { summary: '', said: [[other, same]] } };
+          const place = (id) => document.getElementById(id);
+          window.said({ parentElement: place('said'),
+            data: { stops, slider: 'how_far', truths: [other], kind: '', signature: 's', long: true } });
+          window.seen({ parentElement: place('seen'), data: { twins: [{ sides }], label: '', signature: 's' } });
+          const look = async (stop) => {
+            document.querySelector('input').setAttribute('aria-valuetext', stop);
+            await new Promise((done) => setTimeout(done, 50));
+            const captions = [...document.querySelectorAll('.says')].filter((one) => one.offsetHeight);
+            return { text: captions.map((one) => one.textContent), wrong: captions.map((one) => one.matches('.wrong')),
+              cut: captions.some((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight),
+              high: document.querySelector('.twin').offsetHeight };
+          };
+          return [await look('0'), await look('1'), await look('0')];
+        }""",
+        [LONG, OTHER],
+    )
+    page.close()
+    agree, differ, again = told
+    assert (agree["text"], agree["wrong"]) == ([LONG], [True])
+    assert (differ["text"], differ["wrong"]) == ([OTHER, LONG], [False, True])
+    assert again == agree
+    assert agree["high"] == differ["high"]
+    assert not agree["cut"]
+    assert not differ["cut"]

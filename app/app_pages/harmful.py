@@ -70,7 +70,7 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
             key="harmful_k",
             persist_state="session",
             width=250,  # room for "Press Enter to apply" beside the number
-            help=glossary.tip("K"),
+            help=f"{glossary.tip('K')} From 1 to {most:,}, all training {MANY}.",
         )
         shown = st.selectbox(
             "Show", list(harmful.SHOWN), format_func=harmful.SHOWN.__getitem__, key="harmful_shown",
@@ -78,7 +78,6 @@ def choose(most: int) -> tuple[harmful.Kind, str | None, int, harmful.Shown]:
         )  # fmt: skip
     if not 1 <= k <= most:
         raise DataError(f"{k:,} is not possible: choose between 1 and the {most:,} training {MANY}.")
-    st.caption(f"How many to list: from 1 to {most:,}, all training {MANY}.")
     return kind, label, k, shown
 
 
@@ -97,10 +96,12 @@ DOUBTS = doubts()
 def ranking() -> None:
     """Everything that K, kind and class change."""
     top = st.container()
-    blame.choose()
+    asked, meant = st.columns([2, 3], vertical_alignment="bottom", gap="medium")
+    with asked:
+        blame.choose()
     if state.question() != ASKED:
         st.rerun()  # another ranking: scores are made before the page is drawn
-    st.caption(components.plain(MEANT))
+    meant.caption(components.plain(MEANT))
     try:
         kind, label, k, shown = choose(len(scores.rows))
     except DataError:  # the sentence stands below; the page keeps its question

@@ -23,7 +23,6 @@ def choose() -> None:
         key=KEY,
         persist_state="session",
         help=glossary.tip("Harmful sample", "Loss of a group"),
-        width=420,
     )
 
 

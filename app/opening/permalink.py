@@ -273,10 +273,10 @@ def _strategies() -> tuple[str, ...]:
     return tuple(strategy.name for strategy in strategies())
 
 
-def _blames() -> tuple[str, ...]:
-    from fmd_core.measure.bias_functions import BLAMES
+def _fairness_measures() -> tuple[str, ...]:
+    from fmd_core.measure.bias_functions import FAIRNESS_MEASURES
 
-    return BLAMES
+    return FAIRNESS_MEASURES
 
 
 def _depths() -> tuple[str, ...]:
@@ -319,7 +319,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "good": Setting("favourable", "", _one_of(_classes)),
     "against": Setting("references", "", _references),
-    "for": Setting("harmful_for", "", _one_of(_blames)),
+    "for": Setting("harmful_for", "", _one_of(_fairness_measures)),
     "kind": Setting("harmful_kind", "Harmful", _one_of(lambda: ("Harmful", "Helpful"))),
     "k": Setting("harmful_k", 50, _whole(1, 10_000_000)),
     "improve": Setting(state.IMPROVES, "", _one_of(lambda: ("worst group",))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
@@ -14,7 +14,7 @@ from fmd_core.report import wording
 from fmd_core.report.aiming import became, became_sentence
 from fmd_core.study.aim import Aim, aim_of, includes
 
-AIMED: dict[Blame, str] = {
+AIMED: dict[FairnessMeasure, str] = {
     "counterfactual": "twins by {} are answered alike",
     "demographic parity": "an answer is given equally often, by {}",
     "equal opportunity": "people with equal truth are recognised equally often, by {}",

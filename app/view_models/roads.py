@@ -12,7 +12,7 @@ from app.view_models.aiming import aim_words
 from app.view_models.learning_on import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.verdict.rules import smaller_group
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome
@@ -26,7 +26,7 @@ REACHED = {
     Outcome.UNKNOWN: "cannot be said",
     Outcome.BEYOND: "beyond the limit",
 }
-AIMS: dict[Blame, str] = {
+AIMS: dict[FairnessMeasure, str] = {
     "counterfactual": "twins alike",
     "demographic parity": "answers alike",
     "equal opportunity": "equal truth alike",

@@ -26,7 +26,7 @@ from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count, in_points
 from fmd_core.heads.curvature import Curvature
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.bias_functions import Blame, Taught
+from fmd_core.measure.bias_functions import FairnessMeasure, Taught
 from fmd_core.measure.group_loss import GroupLoss
 from fmd_core.running import distributed
 from fmd_core.showing import one_line
@@ -47,7 +47,7 @@ class InfluenceScores:
     rows: Array  # (n,) row of each training sample in its data set
     bias: float  # B on the people that the scores refer to
     method: InfluenceMethod = "first-order"
-    measure: Blame = "counterfactual"
+    measure: FairnessMeasure = "counterfactual"
     people: str = ""
     """Whose loss it is where one group's is scored, in the data's own words: 'blond men'; else ''."""
 

@@ -32,10 +32,10 @@ from fmd_core.twins.pairs import CounterfactualPairs
 
 Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-Blame = Literal[Measure, "worst group"]
-"""What training samples can be blamed for and a fix can aim at: a bias between twins or groups, or that one group is
+FairnessMeasure = Literal[Measure, "worst group"]
+"""What training samples are asked about and a fix can aim at: a bias between twins or groups, or that one group is
 served worst (`fmd_core.measure.worst_group`)."""
-BLAMES: tuple[Blame, ...] = get_args(Blame)
+FAIRNESS_MEASURES: tuple[FairnessMeasure, ...] = get_args(FairnessMeasure)
 
 
 class Taught(Protocol):
@@ -46,7 +46,7 @@ class Taught(Protocol):
         """The protected attribute, or several by name."""
 
     @property
-    def measure(self) -> Blame: ...
+    def measure(self) -> FairnessMeasure: ...
     @property
     def plants(self) -> tuple[FeatureSet, ...]:
         """Samples that should teach it and samples that should speak against it, in turn."""
@@ -278,7 +278,7 @@ class JointBias:
         return " and ".join(part.attribute for part in self.parts)
 
     @property
-    def measure(self) -> Blame:
+    def measure(self) -> FairnessMeasure:
         return self.parts[0].measure
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.figures import count, points
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.changes import Change, losers_first
 from fmd_core.showing import figure_in_points, one_line, table
 
@@ -50,7 +50,7 @@ class Comparison:
     """The same as `groups` for those who share two properties, where there are enough people."""
     cells: tuple[Change, ...] = ()
     """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
-    measure: Blame = "counterfactual"
+    measure: FairnessMeasure = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
     calibrated: Change | None = None

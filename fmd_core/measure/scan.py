@@ -17,7 +17,7 @@ from scipy.special import ndtr
 from fmd_core.data import Array
 from fmd_core.figures import points
 from fmd_core.intervals import NORMAL_95, Estimate
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.bias_report import AttributeBias, BiasReport
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
@@ -30,7 +30,7 @@ class Finding:
     """What the scan says of one attribute."""
 
     audit: AttributeBias
-    measure: Blame
+    measure: FairnessMeasure
     threshold: float
     verdict: ScanVerdict
     adjusted_p: float | None
@@ -66,7 +66,7 @@ class Finding:
         return named | figure | {"threshold": self.threshold, "adjusted_p": self.adjusted_p}
 
 
-def scan(report: BiasReport, threshold: float, measure: Blame = "counterfactual") -> Results[Finding]:
+def scan(report: BiasReport, threshold: float, measure: FairnessMeasure = "counterfactual") -> Results[Finding]:
     """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last.
 
     p-values are adjusted for looking at all attributes (Benjamini and Hochberg 1995); a finding of too few people

@@ -13,7 +13,7 @@ from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.answering import Answering, Rays
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import BLAMES, Blame, predictions
+from fmd_core.measure.bias_functions import FAIRNESS_MEASURES, FairnessMeasure, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
@@ -200,11 +200,11 @@ class Fixing(Teaching):
         """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
         (the finding itself, and between groups also twins, the other gap and the worst group) and by strategy."""
         own = aim_of(goal, self.data.target.levels)
-        others: tuple[Blame, ...] = ()
+        others: tuple[FairnessMeasure, ...] = ()
         if goal.family is not Family.TWINS:
             # only one of both gaps among people of one truth is about the finding
             unrelated = "equal opportunity" if own.measure == "predictive equality" else "predictive equality"
-            others = tuple(measure for measure in BLAMES if measure != unrelated)
+            others = tuple(measure for measure in FAIRNESS_MEASURES if measure != unrelated)
         aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]

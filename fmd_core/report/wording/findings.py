@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fmd_core.figures import count, counted, in_hundred, percent, points, with_capital
 from fmd_core.intervals import Estimate
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.bias_report import AttributeBias
 from fmd_core.measure.scan import Finding
 
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
-SUBJECTS: dict[Blame, str] = {
+SUBJECTS: dict[FairnessMeasure, str] = {
     "counterfactual": "{}",
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
@@ -17,7 +17,7 @@ SUBJECTS: dict[Blame, str] = {
     "worst group": "the lag of whoever is served worst by {}",
 }
 
-AMONG: dict[Blame, str] = {
+AMONG: dict[FairnessMeasure, str] = {
     "demographic parity": "",
     "equal opportunity": " among those who truly belong to it",
     "predictive equality": " among those who do not belong to it",

@@ -98,6 +98,16 @@ def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:
     return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
 
 
+def distances_beside_placebo(
+    head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs
+) -> tuple[Array, Array, Array]:
+    """Of those who have twins and placebo twins: row in the data set, and how far apart the answers to their twins lie
+    and those to their placebo twins, (m,) each. So what matching costs is taken off by person."""
+    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
+    distance, floor = (np.abs(pair_differences(head, some)) for some in (pairs, placebo))
+    return rows, distance[own], floor[other]
+
+
 def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
     """B in [0, 1]: 0 when changing only the attribute never changes the answer, 1 when it decides it.
 

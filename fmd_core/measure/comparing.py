@@ -12,7 +12,14 @@ from fmd_core.errors import DataError
 from fmd_core.heads.answering import Told
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
-from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
+from fmd_core.measure.bias_functions import (
+    GroupGap,
+    Measure,
+    distances_beside_placebo,
+    pair_differences,
+    pair_flips,
+    predictions,
+)
 from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
@@ -278,18 +285,16 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
 
 def _excess(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
-    first = ends[0]
-    assert first.placebo is not None
-    rows, own, other = np.intersect1d(first.pairs.rows, first.placebo.rows, return_indices=True)
-    both, place = _places(first.features.rows, rows)
+    people = ends[0].features
 
-    def beyond(end: Judged) -> Array:
-        assert end.placebo is not None
-        placebo = np.abs(pair_differences(end.head, end.placebo))[other]
-        gap: Array = np.abs(pair_differences(end.head, end.pairs))[own] - placebo
-        return _spread_out(gap, place, len(first.features))
+    def beyond(end: Judged) -> tuple[Array, Array]:
+        assert end.placebo is not None, "asked only where both have placebo twins"
+        rows, distance, floor = distances_beside_placebo(end.head, end.pairs, end.placebo)
+        both, place = _places(people.rows, rows)
+        return both, _spread_out(distance - floor, place, len(people))
 
-    return "excess over placebo", both, beyond(first), beyond(ends[1])
+    (both, was), (_, now) = map(beyond, ends)
+    return "excess over placebo", both, was, now
 
 
 def _spread_out(values: Array, place: Array, n: int) -> Array:

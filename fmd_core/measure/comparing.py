@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
-from fmd_core.errors import DataError
 from fmd_core.heads.answering import Told
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
@@ -20,7 +19,7 @@ from fmd_core.measure.bias_functions import (
     pair_flips,
     predictions,
 )
-from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people
+from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people, places_among
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
@@ -274,10 +273,7 @@ def _gaps_or_why(
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:
     """Which of `people` (n,) are among `some` (m,), as a mask (n,), and where each of `some` stands."""
-    order = np.argsort(people, kind="stable")
-    place = order[np.minimum(np.searchsorted(people, some, sorter=order), len(people) - 1)]
-    if not np.array_equal(people[place], some):
-        raise DataError("The counterfactual pairs hold people who are not among the features.")
+    place = places_among(people, some)
     paired = np.zeros(len(people), dtype=bool)
     paired[place] = True
     return paired, place

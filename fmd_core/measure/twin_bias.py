@@ -12,6 +12,7 @@ from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering, Recorded
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
 from fmd_core.measure.bias_functions import distances_beside_placebo, pair_differences
+from fmd_core.measure.candidates import places_among
 from fmd_core.measure.changes import Change
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -87,9 +88,5 @@ def _distances(
 
 def _in_order(people: FeatureSet, rows: Array, values: Array) -> tuple[Array, Array]:
     """Both in the order of the people, among whom they must be."""
-    sorter = np.argsort(people.rows, kind="stable")
-    place = sorter[np.minimum(np.searchsorted(people.rows, rows, sorter=sorter), len(sorter) - 1)]
-    if not np.array_equal(people.rows[place], rows):
-        raise DataError("The counterfactual pairs hold people who are not among the features.")
-    order = np.argsort(place, kind="stable")
+    order = np.argsort(places_among(people.rows, rows), kind="stable")
     return rows[order], values[order]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core.data import AttributeDataset
-from fmd_core.forget.forgetting import Forgetting, forgetting_sentences
+from fmd_core.forget.forgetting import Forgetting
+from fmd_core.forget.forgetting_words import forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
 from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome

@@ -222,7 +222,9 @@ def _list(ids: tuple[str, ...]) -> None:
         return
     st.html("<div style='font-size:.87rem;font-weight:600'>Work in the background</div>")
     for job in shown:
-        _line(f"{job.title}: {job_words.state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
+        _line(
+            f"{job.title}: {job_words.state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}"
+        )
         if job.live:
             st.progress(job.share)
         elif _stays(job) and st.button("Dismiss", key=f"dismiss_{job.id}", type="tertiary"):

@@ -66,7 +66,9 @@ class Finding:
         return named | figure | {"threshold": self.threshold, "adjusted_p": self.adjusted_p}
 
 
-def scan(report: BiasReport, threshold: float, measure: FairnessMeasure = "counterfactual") -> Results[Finding]:
+def scan(
+    report: BiasReport, threshold: float, measure: FairnessMeasure = "counterfactual"
+) -> Results[Finding]:
     """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last.
 
     p-values are adjusted for looking at all attributes (Benjamini and Hochberg 1995); a finding of too few people

@@ -18,7 +18,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.measure.verdict.answered import Answered, People, levels_of
-from fmd_core.measure.verdict.differences import Question, Side, difference, shortfall
+from fmd_core.measure.verdict.differences import Question, Side, against_everybody_else, difference, shortfall
 from fmd_core.measure.verdict.model_warnings import model_warnings
 from fmd_core.measure.verdict.rules import outcome_alone
 from fmd_core.measure.verdict.sentences import finding_sentence, group_names
@@ -122,11 +122,11 @@ class Goal:
         among = np.ones(len(answered), dtype=bool)
         if self.answer:
             among = answered.labels == dataset.target.levels.index(self.answer)
-        inside = answered.rate(answered.right, group.mask & among)
-        outside = answered.rate(answered.right, ~group.mask & among)
-        if inside is not None and outside is not None:
-            question = Question(self.family, self._measure, self.attributes, self.limit, self.answer)
-            yield shortfall(question, Side(group, inside), Side(People((), among & ~group.mask), outside))
+        sides = against_everybody_else(answered, group, among)
+        if sides is not None:
+            yield shortfall(
+                Question(self.family, self._measure, self.attributes, self.limit, self.answer), *sides
+            )
 
     @property
     def _measure(self) -> Measure:

@@ -16,6 +16,9 @@ from scipy.linalg import eigh
 
 from fmd_core.data import Array
 
+ALL_VECTORS = "evd"
+"""LAPACK's divide and conquer: of all eigenvectors at once the quickest."""
+
 
 def weighted_square(x: Array, weights: Array) -> Array:
     """X' diag(weights) X (d, d) for weights >= 0: one matrix times its own transpose, which BLAS
@@ -41,8 +44,8 @@ class KroneckerCurvature:
     @cached_property
     def _parts(self) -> tuple[Array, Array, Array]:
         """Eigenvectors of both factors, and the square roots of the eigenvalues of the whole (k, d)."""
-        inner_values, inner_vectors = eigh(self.inner)
-        square_values, square_vectors = eigh(self.square)
+        inner_values, inner_vectors = eigh(self.inner, driver=ALL_VECTORS)
+        square_values, square_vectors = eigh(self.square, driver=ALL_VECTORS)
         values = np.outer(np.maximum(inner_values, 0), np.maximum(square_values, 0)) + self.damping
         return inner_vectors, square_vectors, np.sqrt(values)
 

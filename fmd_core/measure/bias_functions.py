@@ -27,6 +27,7 @@ from fmd_core.errors import DataError
 from fmd_core.figures import count
 from fmd_core.heads.answering import Answering
 from fmd_core.heads.protocol import Head
+from fmd_core.heads.softmax import most_likely
 from fmd_core.showing import one_line
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -90,7 +91,7 @@ def pair_differences(head: Answering, pairs: CounterfactualPairs) -> Array:
 
 def predictions(head: Answering, features: Array) -> Array:
     """Most likely class of each sample, (n,)."""
-    return np.argmax(head.probabilities(features), axis=1)
+    return most_likely(head.probabilities(features))
 
 
 def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:

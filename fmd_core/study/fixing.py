@@ -148,7 +148,8 @@ class Fixing(Teaching):
 
         def make() -> Mapping[Setting, Finding | None]:
             results = self.solutions(aim, strategy, k)
-            asked, rays = self._asked(goal, "validation"), Rays(results[0].head)
+            whole = [result.head for result in results if result.blend == 1]
+            asked, rays = self._asked(goal, "validation"), Rays(results[0].head, whole)
             return {(r.strength, r.blend): asked(rays.told(r.head, r.blend)) for r in results}
 
         return self.memory.recall(self._counted("found", aim, strategy, k, goal), make)

@@ -6,7 +6,7 @@ thirteen models, only the guarded path never harmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -211,7 +211,7 @@ def judge_path(results: tuple[UnlearningResult, ...], guard: Guard) -> Unlearnin
     >>> fmd.judge_path(results, strict).original
     PathPoint(paper-external, strength 0, bias 67.0, accuracy 38.1 %, admitted)
     """
-    judge = _Judge(results[0].head, guard)
+    judge = _Judge(results[0].head, guard, [result.head for result in results if result.blend == 1])
     points = [judge.point(result) for result in results]
     admitted = [point for point in points if not point.refusal]
     start = points[0].accuracy
@@ -262,12 +262,12 @@ def _blend(original: Head, solution: Head, share: float) -> Head:
 class _Judge:
     """Applies the guard's rules, remembering what the original does."""
 
-    def __init__(self, head: Head, guard: Guard) -> None:
-        self.guard, self.rays, labels = guard, Rays(head), guard.features.labels
-        self.labels = np.unique(labels)
-        self.classes = [labels == c for c in self.labels]
+    def __init__(self, head: Head, guard: Guard, path: Sequence[Head] = ()) -> None:
+        self.guard, self.rays, labels = guard, Rays(head, path), guard.features.labels
+        self.labels, self.class_of, self.sizes = np.unique(labels, return_inverse=True, return_counts=True)
         answers = self._answers(self.rays.original)
         self.answers, self.before = answers, answers == labels
+        self.right_by_class = self._by_class(self.before)
         self.answered = np.intersect1d(answers, labels)
         self.biases = self._biases(self.rays.original)
 
@@ -277,12 +277,18 @@ class _Judge:
     def _biases(self, head: Answering) -> Array:
         return np.array([part.value(head) for part in self.guard.bias.parts])
 
+    def _by_class(self, right: Array) -> Array:
+        """Share of each class that is answered right, (K,)."""
+        found = np.bincount(self.class_of[right], minlength=len(self.sizes)) / self.sizes
+        return np.asarray(found)
+
     def point(self, result: UnlearningResult) -> PathPoint:
         told = self.rays.told(result.head, result.blend)
         answers, biases = self._answers(told), self._biases(told)
-        right, died = answers == self.guard.features.labels, np.setdiff1d(self.answered, answers)
+        given = np.flatnonzero(np.bincount(answers))
+        right, died = answers == self.guard.features.labels, np.setdiff1d(self.answered, given)
         lost = float(self.before.mean() - right.mean())
-        by_class = [float(self.before[c].mean() - right[c].mean()) for c in self.classes]
+        by_class = self.right_by_class - self._by_class(right)
         return PathPoint(
             result=result,
             accuracy=float(right.mean()),
@@ -297,7 +303,7 @@ class _Judge:
     def _name(self, label: int) -> str:
         return self.guard.classes[label] if self.guard.classes else f"class {label}"
 
-    def _refusal(self, lost: float, by_class: list[float], biases: Array, died: Array) -> str:
+    def _refusal(self, lost: float, by_class: Array, biases: Array, died: Array) -> str:
         allowed, worst = self.guard.tolerance, int(np.argmax(by_class))
         if lost > allowed + ROUNDING:
             return f"accuracy falls by {100 * lost:.1f} points, more than the {100 * allowed:g} allowed"

@@ -50,6 +50,8 @@ class Comparison:
     """The same as `groups` for those who share two properties, where there are enough people."""
     cells: tuple[Change, ...] = ()
     """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
+    own: Change | None = None
+    """How often those are right whose lag is judged, where that is the measure; None where nobody can say."""
     measure: Blame = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
@@ -167,8 +169,7 @@ class Comparison:
         if self.measure == "counterfactual":
             return self.flips.fell
         if self.measure == "worst group":
-            group = set(self.judged.properties)
-            return any(cell.rose for cell in self.cells if set(cell.properties) == group)
+            return self.own is not None and self.own.rose
         return True
 
     @property

@@ -89,6 +89,8 @@ def moved(start: PathPoint, best: PathPoint) -> str:
 
 def doubt(finding: Finding) -> str:
     """A sentence where it is the number of people that keeps a finding from being within its limit; else ''."""
+    if is_forbidden_within(finding):
+        return ""
     if not is_tested(finding):
         return " With fewer than 30 people in a group nothing is sure; more people would tell."
     if finding.value <= finding.limit and finding.ratio is None:

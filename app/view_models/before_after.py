@@ -79,7 +79,9 @@ class BeforeAfter:
         if data.persons is not None:
             told += ", also where several are of one person, so that intervals are too narrow then"
         whom = "persons" if data.weights is None else "the people that it stands for"
-        own = " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
+        own = (
+            " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
+        )
         return f"{told}; the verdict on Find bias counts {whom}.{own}"
 
     @property

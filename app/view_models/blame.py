@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from fmd_core import AttributeDataset, InfluenceScores, figures
 from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE
@@ -102,9 +100,7 @@ def _worst(data: AttributeDataset, group: ServedGroup, n: int, parts: Sequence[S
 def people_behind(data: AttributeDataset, taught: Taught) -> int:
     """By how many pairs or people samples are scored: where the loss of a group is what they are scored by, and the
     data know whose each row is, rows of one person are one."""
-    if data.persons is None or not isinstance(taught, GroupLoss):
-        return len(taught)
-    return len(np.unique(data.persons[taught.people.rows]))
+    return data.n_people(taught.people.rows) if isinstance(taught, GroupLoss) else len(taught)
 
 
 def served_worst(
@@ -130,9 +126,7 @@ def served_worst(
         told.append(f"{others} right as often; this one is meant.")
     if unsaid:
         few = figures.counted(unsaid, "group")
-        told.append(
-            f"{few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said."
-        )
+        told.append(f"{few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said.")
     return " ".join(told)
 
 
@@ -146,6 +140,7 @@ def _who_chose(data: AttributeDataset, group: ServedGroup, parts: Sequence[Split
 def _is_plain(data: AttributeDataset) -> bool:
     """Whether every row is one person of its own, who counts as much as any other."""
     return data.persons is None and data.weights is None
+
 
 def _groups(data: AttributeDataset, attribute: str) -> str:
     """'men and women', or where there are many 'all groups by race'."""

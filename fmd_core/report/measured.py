@@ -96,7 +96,7 @@ def _share(sum_of_weights: float) -> float:
 
 
 def _ends(evidence: Evidence, comparison: Comparison) -> tuple[str, str]:
-    """Before and after in a sentence each. Where it is for the worst group, of the one that those who choose have named:
+    """Before and after in a sentence each. For the worst group, of the one that those who choose have named:
     whom test people find the worst may be another one, and another one afterwards."""
     if comparison.measure == "worst group":
         lag = comparison.judged

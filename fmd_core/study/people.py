@@ -38,8 +38,8 @@ About = str | Sequence[str] | Aim | None
 CHOOSERS: tuple[Split, ...] = ("external", "validation")
 """Who may say which group is served worst: test people decide nothing."""
 NOBODY_CHOOSES = (
-    "External and validation people taught this model when it learned on, so nobody is left to say who is served worst: "
-    "begin from the model that it was made from."
+    "External and validation people taught this model when it learned on, so nobody is left to say who is served "
+    "worst: begin from the model that it was made from."
 )
 
 

@@ -133,7 +133,9 @@ def test_who_said_it_and_how_they_are_counted_is_told():
     persons = replace(data, persons=np.arange(len(data)) // 2)
     weighed = replace(persons, weights=np.ones(len(data)))
     n = group.accuracy.n
-    assert f"of {n} external and validation digits, who choose." in blame.served_worst(data, "paper", group, 0)
+    assert f"of {n} external and validation digits, who choose." in blame.served_worst(
+        data, "paper", group, 0
+    )
     assert f"of {n} validation people, counted by their weights, who choose." in blame.served_worst(
         weighed, "paper", group, 0, parts=("validation",)
     )
@@ -155,7 +157,7 @@ def test_who_said_it_and_how_they_are_counted_is_told():
     [
         ({}, ""),
         ({"weights": np.ones(1800)}, "each row once; the verdict on Find bias counts the people that it stands for."),
-        ({"persons": np.arange(1800)}, "so that intervals are too narrow then; the verdict on Find bias counts persons."),
+        ({"persons": np.arange(1800)}, "too narrow then; the verdict on Find bias counts persons."),
     ],
 )  # fmt: skip
 def test_how_before_and_after_count_rows_is_said(more, said):

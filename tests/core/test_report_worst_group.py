@@ -68,7 +68,7 @@ def test_every_setting_is_named_and_nothing_is_called_a_bias_of_twins(evidence, 
     assert f"lower the loss of {evidence.comparison.judged.who} most" in text
 
 
-def test_a_report_that_was_saved_opens_with_the_same_words(evidence, report):
+def test_a_report_that_was_saved_opens_with_the_same_words(report):
     saved = fmd.read_report(report_json(report).encode()).report
     assert saved.settings.measure == saved.found.measure == "worst group"
     assert saved.first_page.became == report.first_page.became

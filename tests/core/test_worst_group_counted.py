@@ -1,5 +1,5 @@
-"""The worst group where rows have weights, where people have several rows, and where some of those who choose taught the
-model: figures known by hand."""
+"""The worst group where rows have weights, people several rows, or some of those who choose taught the model: figures
+known by hand."""
 
 from dataclasses import replace
 
@@ -9,14 +9,17 @@ import pytest
 import fmd_core as fmd
 from fmd_core.data import FeatureSet
 from fmd_core.heads.answering import Recorded
+from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import wilson_interval
 from fmd_core.measure.group_loss import by_service
 from fmd_core.measure.served_groups import people_of
-from fmd_core.measure.verdict.values import Outcome
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Family, Member, Outcome
 from fmd_core.measure.worst_group import WorstGroup, judged_by_group
 from fmd_core.report import wording
 from fmd_core.report.aiming import doubt, suggestion_reason
 from fmd_core.study.aim import Aim
+from fmd_core.unlearn.aiming import watched_groups
 from tests.core.test_worst_group import Nothing, comparison, rates
 
 CELLS = [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -24,14 +27,19 @@ ANSWERS = Recorded(slice(0, 2))
 
 
 def crowd(right, n=20, weights=None, persons=None):
-    """`n` rows of each class and form, of whom the first so many in `right` are answered right."""
+    """`n` test rows of each class and form, of whom the first so many in `right` are answered right; as many train."""
     labels, codes = (np.repeat([cell[place] for cell in CELLS], n) for place in range(2))
     answers = np.where(np.concatenate([np.arange(n) < k for k in right]), labels, 1 - labels)
     data = fmd.AttributeDataset(
-        "Known", fmd.Column("hired", labels, ("no", "yes")), {"form": fmd.Column("form", codes, ("old", "new"))},
-        np.full(len(labels), "test"), Nothing(), weights=weights, persons=persons,
+        "Known", fmd.Column("hired", twice(labels), ("no", "yes")),
+        {"form": fmd.Column("form", twice(codes), ("old", "new"))}, np.repeat(["test", "train"], 4 * n), Nothing(),
+        weights=twice(weights), persons=twice(persons),
     )  # fmt: skip
     return data, FeatureSet(np.eye(2)[answers], labels, np.arange(len(labels)))
+
+
+def twice(values):
+    return None if values is None else np.tile(values, 2)
 
 
 def named(data, them, least=10):
@@ -50,7 +58,9 @@ def test_weights_say_who_is_served_worst_as_in_the_verdict():
     assert named(replace(data, weights=None), them)[0].level == "old"
     weights[:10] = 1000.0
     weights[0] = 1e9  # one person outweighs all of the group
-    assert "old" not in {g.level for g in named(replace(data, weights=weights), them) if g.label == "no"}
+    assert "old" not in {
+        g.level for g in named(replace(data, weights=twice(weights)), them) if g.label == "no"
+    }
 
 
 def test_a_group_of_many_rows_of_few_people_is_not_named():
@@ -73,7 +83,8 @@ def test_an_improvement_is_counted_by_people_not_by_rows(helped, verdict):
     after = np.where(np.arange(4 * n) < helped * times, 0, before)
     found = comparison(data, them, before, after)
     by_rows, by_people = (
-        judged_by_group(found, each, named(each, them)[0]) for each in (data, replace(data, persons=persons))
+        judged_by_group(found, each, named(each, them)[0])
+        for each in (data, replace(data, persons=twice(persons)))
     )
     assert by_rows.verdict == "improved"
     assert by_people.verdict == verdict
@@ -124,9 +135,7 @@ def test_groups_that_are_served_alike_are_counted(tiny):
 def taught(tiny, *parts):
     """The tiny model as one whose file says that these parts taught it on."""
     known = {tiny.dataset.parts_fingerprint: ("train", *parts)}
-    return fmd.Study(
-        tiny.dataset, replace(tiny.classifier, taught_by=known), influence_method="first-order"
-    )
+    return fmd.Study(tiny.dataset, replace(tiny.classifier, taught_by=known), influence_method="first-order")
 
 
 @pytest.mark.parametrize(("teacher", "left"), [("external", "validation"), ("validation", "external")])
@@ -146,22 +155,30 @@ def test_who_taught_the_model_does_not_say_whom_it_serves_worst(tiny, teacher, l
 
 def test_where_all_of_them_taught_it_nobody_is_named_and_nothing_is_tried(tiny):
     study, aim = taught(tiny, "external", "validation"), Aim(("mark",), "worst group")
-    for ask in (study.worst_served, lambda name: study.scores(aim), lambda name: study.path(aim)):
+    for ask, about in ((study.worst_served, "mark"), (study.scores, aim), (study.path, aim)):
         with pytest.raises(fmd.DataError, match="nobody is left to say who is served worst"):
-            ask("mark")
+            ask(about)
     assert study.groups_unsaid("mark") == 9
-    road = study.road(study.ways(tiny.study.worst_group_goal("mark", 0.1))[0], tiny.study.worst_group_goal("mark", 0.1))
+    goal = tiny.study.worst_group_goal("mark", 0.1)
+    road = study.road(study.ways(goal, ["iterated"], ["last layer"])[0], goal)
     assert "nobody is left" in road.why_not
 
 
 def test_whom_the_model_learned_from_are_within_no_limit(tiny):
     """Else the page suggests to leave it as it is, within its limit on the very people who taught it."""
-    aim, goal = Aim(("shade",), "worst group"), tiny.study.worst_group_goal("shade", 1.0)
-    assert tiny.study.reached(goal, "validation").outcome is Outcome.WITHIN
-    study = taught(tiny, "validation")
+    aim, large = Aim(("shade",), "worst group"), (Member("shape", "square"), Member("shade", "common"))
+    goal = Goal(Family.SERVICE, ("shade",), 1.0, members=(large, ()))
+    people = tiny.features["external"]  # a head that answers; that of the tiny model guesses by the mark
+    weights = np.full(len(people), 1 / len(people))
+    head = fit_head(tiny.head, ConvexProblem(people.features, people.labels, weights, 1e-2))
+    able = replace(tiny, classifier=replace(tiny.classifier, head=head))
+    assert able.study.reached(goal, "validation").outcome is Outcome.WITHIN
+    study = taught(able, "validation")
     found = study.reached(goal, "validation")
     assert found.outcome is Outcome.UNKNOWN
-    assert found.sentence.endswith("Validation people taught this model, so they cannot judge a change of it.")
+    assert found.sentence.endswith(
+        "Validation people taught this model, so they cannot judge a change of it."
+    )
     assert doubt(found) == ""
     path = study.path(aim, goal=goal)
     assert path.suggested is path.original
@@ -202,3 +219,10 @@ def test_of_many_classes_the_group_that_is_named_is_judged(demo):
     assert (worst.accuracy.value, worst.accuracy.n) == pytest.approx(found[label, paper])
     judged = demo.study.comparison(demo.study.path(aim).suggested, aim).judged
     assert set(judged.properties) == {("digit", worst.label), ("paper", worst.level)}
+
+
+def test_of_a_group_that_is_watched_people_are_counted_and_not_rows():
+    persons = np.r_[np.repeat(np.arange(4), 5), 10 + np.repeat(np.arange(10), 2), 20 + np.arange(40)]
+    data, them = crowd((0, 15, 18, 18), persons=persons)
+    assert [group.n for group in watched_groups(data, them, ["form"])] == [20, 10, 20]
+    assert [g.n for g in watched_groups(replace(data, persons=None), them, ["form"])] == [20] * 4

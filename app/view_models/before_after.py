@@ -77,8 +77,8 @@ class BeforeAfter:
         if data.weights is None and data.persons is None:
             return ""
         if data.persons is not None:
-            told += ", also where several are of one person, so that intervals are too narrow then"
-        whom = "persons" if data.weights is None else "the people that it stands for"
+            told += ", also where several belong together, so that intervals are too narrow then"
+        whom = "those as one" if data.weights is None else "the people that it stands for"
         own = (
             " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
         )

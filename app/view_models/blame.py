@@ -131,10 +131,11 @@ def served_worst(
 
 
 def _who_chose(data: AttributeDataset, group: ServedGroup, parts: Sequence[Split]) -> str:
-    """'36 external and validation digits'."""
-    unit = figures.many(data.unit) if data.persons is None else "people"
-    weighed = "" if data.weights is None else ", counted by their weights"
-    return f"{figures.count(group.accuracy.n)} {figures.listed(list(parts))} {unit}{weighed}"
+    """'36 external and validation digits', and how they are counted where that is not one by one."""
+    once = "" if data.persons is None else ", those that belong together counted once"
+    weighed = "" if data.weights is None else ", by their weights"
+    who = f"{figures.listed(list(parts))} {figures.many(data.unit)}"
+    return f"{figures.count(group.accuracy.n)} {who}{once}{weighed}"
 
 
 def _is_plain(data: AttributeDataset) -> bool:

@@ -136,14 +136,15 @@ def test_who_said_it_and_how_they_are_counted_is_told():
     assert f"of {n} external and validation digits, who choose." in blame.served_worst(
         data, "paper", group, 0
     )
-    assert f"of {n} validation people, counted by their weights, who choose." in blame.served_worst(
-        weighed, "paper", group, 0, parts=("validation",)
+    assert (
+        f"of {n} validation digits, those that belong together counted once, by their weights, who choose."
+        in blame.served_worst(weighed, "paper", group, 0, parts=("validation",))
     )
     assert "Another group is right as often; this one is meant." in blame.served_worst(
         data, "paper", group, 0, alike=1
     )
     said = blame.sentence(persons, AIM, 20, group)
-    assert f"of {n} external and validation people (" in said
+    assert f"of {n} external and validation digits, those that belong together counted once (" in said
     assert "Scored by the loss of 20 of them, with each row counted once, set aside" in said
     only = blame.sentence(data, AIM, 20, group, ("validation",))
     assert "Scored by the loss of 20 external people of that group, set aside" in only
@@ -157,7 +158,7 @@ def test_who_said_it_and_how_they_are_counted_is_told():
     [
         ({}, ""),
         ({"weights": np.ones(1800)}, "each row once; the verdict on Find bias counts the people that it stands for."),
-        ({"persons": np.arange(1800)}, "too narrow then; the verdict on Find bias counts persons."),
+        ({"persons": np.arange(1800)}, "too narrow then; the verdict on Find bias counts those as one."),
     ],
 )  # fmt: skip
 def test_how_before_and_after_count_rows_is_said(more, said):

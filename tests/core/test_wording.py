@@ -143,7 +143,8 @@ def test_what_is_still_beyond_the_limit_is_said(after, said):
     found = comparison(moved, HELD)
     assert wording.still_beyond(found, 0.1) == said
     lag = replace(found, gap=moved, measure="worst group")
-    assert wording.still_beyond(lag, 0.1) == said.replace("bias", "lag")
+    assert wording.still_beyond(lag, 0.1) == ""  # its interval reaches the limit
+    assert wording.still_beyond(lag, 0.09) == (said and "The lag is still beyond the limit of 9 points.")
 
 
 @pytest.mark.parametrize(

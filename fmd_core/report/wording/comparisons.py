@@ -101,9 +101,11 @@ def calibrated_sentence(comparison: Comparison) -> str:
 
 
 def still_beyond(comparison: Comparison, threshold: float) -> str:
-    """A sentence if what is judged stays beyond the limit, a share, after the change; else ''."""
-    judged, what = comparison.judged, "lag" if comparison.measure == "worst group" else "bias"
-    if judged.after.value is None or judged.after.value <= threshold:
+    """A sentence if what is judged stays beyond the limit, a share, after the change; else ''. Of a lag, which is asked
+    as a question too, only where its whole interval does."""
+    after, is_lag = comparison.judged.after, comparison.measure == "worst group"
+    least, what = (after.low, "lag") if is_lag else (after.value, "bias")
+    if least is None or least <= threshold:
         return ""
     return f"The {what} is still beyond the limit of {counted(round(100 * threshold), 'point')}."
 

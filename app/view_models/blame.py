@@ -87,7 +87,7 @@ def sentence(
 
 def _worst(data: AttributeDataset, group: ServedGroup, n: int, parts: Sequence[Split]) -> str:
     once = "" if _is_plain(data) else " with each row counted once,"
-    whose = "of them" if "external" in parts else "external people of that group"
+    whose = "of them" if "external" in parts else f"external {figures.many(data.unit)} of that group"
     told = (
         f"Harmful means here: it teaches the model to miss {group.who}, who are served worst: it is right for "
         f"{figures.percent(group.accuracy.value or 0)} of {_who_chose(data, group, parts)} "

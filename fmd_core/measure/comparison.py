@@ -149,7 +149,10 @@ class Comparison:
         A figure that cannot be said, or nothing beyond chance, is no evidence.
         """
         difference = self.judged.difference
-        if difference.value == 0 and len(self.changed) == 0:
+        moved = {change.difference.value for change in (self.judged, self.bias)}
+        if (
+            len(self.changed) == 0 and moved <= {0, None} and moved != {None}
+        ):  # of few people nobody knows a lag
             return "unchanged"
         if difference.value is None:
             return "no evidence"

@@ -68,6 +68,8 @@ def _choice(path: UnlearningPath, was: Finding, now: Finding, unit: str) -> str:
             f"to leave the model as it is, as far as this is concerned, which lies within {limit} on validation "
             f"{many(unit)}: {was.sentence}"
         )
+    if best is start and (why := _refused_alike(path)):
+        return f"to leave the model as it is: the guard refuses every strength, because {why}. {was.sentence}"
     if best is start:
         return (
             f"to leave the model as it is. No strength here that is allowed brings this nearer to {limit}: "
@@ -80,6 +82,12 @@ def _choice(path: UnlearningPath, was: Finding, now: Finding, unit: str) -> str:
         f"no strength here brings this surely within {limit}; the nearest gives: {now.sentence} Before: {was.sentence} "
         f"{cost}{doubt(now)}{refused(path)} {FARTHER}"
     )
+
+
+def _refused_alike(path: UnlearningPath) -> str:
+    """Why the guard refuses every setting, where it is one and the same reason; else ''."""
+    reasons = {point.refusal for point in (*path.points[1:], *path.blends)}
+    return reasons.pop() if len(reasons) == 1 else ""
 
 
 def moved(start: PathPoint, best: PathPoint) -> str:

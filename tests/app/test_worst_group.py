@@ -10,9 +10,9 @@ from app import cache
 from app.record import journal_json
 from app.record.review import Review
 from app.record.variants import Recipe, describe
-from app.view_models import aiming, blame, network_stage, offers
+from app.view_models import aiming, blame, network_stage, offers, proof
 from app.view_models.before_after import BeforeAfter
-from fmd_core import FMDError
+from fmd_core import Estimate, FMDError
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Family, Member
 from fmd_core.report import wording
@@ -147,7 +147,7 @@ def test_who_said_it_and_how_they_are_counted_is_told():
     assert f"of {n} external and validation digits, those that belong together counted once (" in said
     assert "Scored by the loss of 20 of them, with each row counted once, set aside" in said
     only = blame.sentence(data, AIM, 20, group, ("validation",))
-    assert "Scored by the loss of 20 external people of that group, set aside" in only
+    assert "Scored by the loss of 20 external digits of that group, set aside" in only
     taught = cache.taught(REVIEW, AIM)
     assert blame.people_behind(data, taught) == len(taught)
     assert blame.people_behind(persons, taught) == len(np.unique(taught.people.rows // 2))
@@ -173,3 +173,13 @@ def test_how_before_and_after_count_rows_is_said(more, said):
     lag = BeforeAfter(data, found)
     assert lag.labels[0] == "Lag"
     assert lag.counted == (told and f"{told} So does the lag of whoever is served worst.")
+
+
+def test_of_few_people_a_change_is_not_called_chance():
+    best = cache.path(REVIEW, AIM, "iterated", 0, 0.01).suggested.result
+    made = Recipe(REVIEW, AIM, "iterated", 0, best.strength, best.blend, 0.01)
+    found = cache.comparison(REVIEW, made, "paper")
+    unknown = replace(found.judged, **dict.fromkeys(("before", "after", "difference"), Estimate.unknown(19)))
+    assert proof.verdict(replace(found, gap=unknown)) == (
+        "Whether it worked cannot be said: not enough people to say (n = 19)."
+    )

@@ -185,7 +185,8 @@ def test_whom_the_model_learned_from_are_within_no_limit(tiny):
     assert all(point.refusal for point in path.points[1:])
     reason = suggestion_reason(path, "image")
     assert "lies within" not in reason
-    assert "Validation people taught this model" in reason
+    assert "the guard refuses every strength, because validation people taught this model" in reason
+    assert "may lead farther" not in reason  # nobody is left to choose there either
     suggestion = study.try_roads(goal, study.ways(goal, ["iterated"], ["last layer"]))
     assert not suggestion.is_reached
     assert study.reached(goal, "test").outcome is Outcome.WITHIN
@@ -226,3 +227,14 @@ def test_of_a_group_that_is_watched_people_are_counted_and_not_rows():
     data, them = crowd((0, 15, 18, 18), persons=persons)
     assert [group.n for group in watched_groups(data, them, ["form"])] == [20, 10, 20]
     assert [g.n for g in watched_groups(replace(data, persons=None), them, ["form"])] == [20] * 4
+
+
+def test_what_was_not_touched_is_unchanged_also_where_few_people_know_the_lag():
+    data, them = crowd((0, 20, 20, 20))
+    before = np.where(np.arange(80) < 20, 1, them.labels)
+    found = judged_by_group(comparison(data, them, before, before), data, named(data, them)[0])
+    assert found.judged.difference.value is None
+    assert found.verdict == "unchanged"
+    assert wording.comparison_headline(found).startswith("Nothing has changed")
+    moved = replace(found.bias, difference=replace(found.bias.difference, value=-0.01))
+    assert replace(found, bias=moved).verdict == "no evidence"  # probabilities moved, and no answer did

@@ -21,7 +21,7 @@ AIMED: dict[FairnessMeasure, str] = {
     "predictive equality": "a false answer is given equally often, by {}",
     "worst group": "whoever is served worst, by {}, is answered right more often",
 }
-BIAS_STAYS = "The bias would stay beyond the limit of {}."
+STAYS = "The {} would stay beyond the limit of {}."
 WITH_SUGGESTION = {
     Outcome.BEYOND: f"With our suggestion that stays, asked {ALONE}, beyond its limit of {{}}.",
     Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
@@ -125,9 +125,9 @@ def still_beyond(comparison: Comparison, threshold: float, *, is_suggested: bool
     """A sentence where the bias, or of twins who are drawn the flipped decisions, stay beyond the limit, a share.
     `is_suggested`: the change is not made yet."""
     points = figures.counted(round(100 * threshold), "point")
-    said = wording.still_beyond(comparison.judged, threshold)
+    said = wording.still_beyond(comparison, threshold)
     if said and is_suggested:
-        return BIAS_STAYS.format(points)
+        return STAYS.format("lag" if comparison.measure == "worst group" else "bias", points)
     flips = comparison.flips.after.value
     if said or comparison.measure != "counterfactual" or comparison.excess is not None:
         return said

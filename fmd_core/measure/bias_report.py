@@ -58,6 +58,11 @@ class AttributeBias:
     worst_lag: Estimate | None = None
     """How much less often the worst of the `groups` is right than everybody else."""
 
+    @property
+    def n_unsaid(self) -> int:
+        """Of how many of the groups there are too few people to say how well they are served."""
+        return sum(group.accuracy.value is None for group in self.groups)
+
     def by(self, measure: FairnessMeasure) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
         if measure == "counterfactual":

@@ -210,7 +210,7 @@ def show(review: Review, attribute: str, view: StageView, *, key: str, slider: s
     }
     said |= {"truths": [twin.truth for twin in view.twins], "kind": kind, "signature": signature}
     answers = (answer for stop in view.stops.values() for both in stop.said for answer in both)
-    said["long"] = max(map(len, answers)) > SHORT
+    said["long"] = max(map(len, answers), default=0) > SHORT
     with st.container(gap=None):
         _said(key=f"{key}_said", data=said)
         _component(key=key, data={"twins": shown, "label": label, "signature": signature})

@@ -123,13 +123,14 @@ def lag_change(found: Comparison, dataset: AttributeDataset, attribute: str, gro
     """
     shared = ((dataset.target.name, group.label), (attribute, group.level))
     values = _by_person(found, dataset, attribute, group)
-    (n, is_enough), (others, are_enough) = map(_people, values.T[:2])
+    too_few = [few for few in map(_too_few, values.T[:2]) if few is not None]
+    n = int((values[:, 0] > 0).sum())
 
     def lag(before: Estimate, after: Estimate, moved: Estimate) -> Change:
         return Change("lag", "", before, after, moved, properties=shared, called=group.who)
 
-    if not (is_enough and are_enough):
-        unknown = Estimate.unknown(min(n, others))
+    if too_few:
+        unknown = min(too_few, key=lambda few: few.n)
         return lag(unknown, unknown, unknown)
     (was, now), draws = _lags(values.mean(axis=0)[None])[0], _lags(bootstrap_means(values))
     return lag(
@@ -156,10 +157,17 @@ def _by_person(found: Comparison, dataset: AttributeDataset, attribute: str, gro
     return np.stack([np.bincount(whose, column) for column in values.T], axis=1)
 
 
-def _people(counts: Array) -> tuple[int, bool]:
-    """How many people have a count above 0, and whether they are enough to say anything, as in the verdict."""
-    n = int((counts > 0).sum())
-    return n, n >= MIN_PEOPLE and counts.sum() ** 2 >= MIN_PEOPLE * (counts**2).sum()
+def _too_few(counts: Array) -> Estimate | None:
+    """An estimate that says how few count above 0, as in the verdict; None where they are enough to say anything."""
+    n, square = int((counts > 0).sum()), (counts**2).sum()
+    if n < MIN_PEOPLE:
+        return Estimate.unknown(n)
+    effective = round(counts.sum() ** 2 / square, 6)
+    if effective >= MIN_PEOPLE:
+        return None
+    return Estimate.unknown(
+        n, f"not enough people to say (n = {n}, as good as {effective:.0f} who count alike)"
+    )
 
 
 def _lags(means: Array) -> Array:
@@ -172,11 +180,10 @@ def _lags(means: Array) -> Array:
 def _counted(own: Change, values: Array) -> Change:
     """How often a group is right, before and after, by its people: McNemar's test of those who came to be right in more
     of what counts for them against those in less."""
-    n, is_enough = _people(values[:, 0])
-    if not is_enough:
-        unknown = Estimate.unknown(n)
+    if (unknown := _too_few(values[:, 0])) is not None:
         return replace(own, before=unknown, after=unknown, difference=unknown, p_value=None)
     inside = values[values[:, 0] > 0]
+    n = len(inside)
     ends, draws = (
         means[:, 2:4] / np.maximum(means[:, :1], np.finfo("float64").tiny)
         for means in (inside.mean(axis=0)[None], bootstrap_means(inside))

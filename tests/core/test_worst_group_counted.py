@@ -238,3 +238,14 @@ def test_what_was_not_touched_is_unchanged_also_where_few_people_know_the_lag():
     assert wording.comparison_headline(found).startswith("Nothing has changed")
     moved = replace(found.bias, difference=replace(found.bias.difference, value=-0.01))
     assert replace(found, bias=moved).verdict == "no evidence"  # probabilities moved, and no answer did
+
+
+def test_of_people_whose_weights_are_uneven_it_is_said_as_how_many_they_count():
+    n = 40
+    weights = np.r_[np.full(2, 50.0), np.ones(4 * n - 2)]
+    data, them = crowd((0, n, n, n), n=n, weights=weights)
+    worst = named(replace(data, weights=None), them)[0]
+    before = np.where(np.arange(4 * n) < n, 1, them.labels)
+    found = judged_by_group(comparison(data, them, before, them.labels), data, worst)
+    assert found.judged.after.problem == found.own.after.problem
+    assert found.judged.after.problem == "not enough people to say (n = 40, as good as 4 who count alike)"

@@ -145,18 +145,13 @@ class _Rows:
         own, turned = (v.reshape(width, -1).astype(dtype) for v in (head.theta, direction))
         is_first, total = self._probabilities is None, np.zeros((width, head.n_features + 1))
         answers = np.empty((head.n_classes, n), dtype) if self._probabilities is None else self._probabilities
-        changes, both = np.empty((width, n), dtype), np.concatenate([own, turned])
+        changes = np.empty((width, n), dtype)
         for start in range(0, n, BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             x = self.features[part]
-            if is_first and width > 1:  # in the product that reads the features anyway
-                scored = _scores(x, both)
-                answers[:, part], change = softmax(contrasts.T @ scored[:width], axis=0), scored[width:]
-            else:
-                if is_first:
-                    answers[:, part] = softmax(contrasts.T @ _scores(x, own), axis=0)
-                change = _scores(x, turned)
-            changes[:, part] = change
+            if is_first:  # in the pass that reads the features anyway
+                answers[:, part] = softmax(contrasts.T @ _scores(x, own), axis=0)
+            changes[:, part] = change = _scores(x, turned)
             bent = self._bent(answers[:, part], change, self.weights[part], contrasts)
             total[:, :-1] += bent[0] @ x if width == 1 else bent @ x
             total[:, -1] += bent.sum(axis=1)

@@ -4,7 +4,8 @@ from .datasets.table_frame import table
 from .errors import DataError, FMDError, ModelError, SolverError
 from .explain.attributions import Explanation, explain
 from .forget.erasure import Erased, Erasure, erase
-from .forget.forgetting import Forgetting, Seen, forgetting_sentence, judge_forgetting
+from .forget.forgetting import Forgetting, Seen, judge_forgetting
+from .forget.forgetting_words import forgetting_sentence
 from .forget.probes import ProbeResult, probe
 from .heads.curvature import Curvature, fit_curvature
 from .heads.linear import LinearHead

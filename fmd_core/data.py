@@ -242,6 +242,10 @@ class AttributeDataset:
             raise DataError(f"The data set '{self.name}' has no samples in its '{split}' split.")
         return found
 
+    def n_people(self, rows: Array) -> int:
+        """How many people stand behind some `rows` (m,)."""
+        return len(rows) if self.persons is None else len(np.unique(self.persons[rows]))
+
     def attribute(self, name: str) -> Column:
         """A protected attribute by name."""
         if name not in self.attributes:

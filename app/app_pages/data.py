@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_words
 from app.opening import answers_form, data_forms, import_form, import_job, pictures_form
 from app.record.review import Review
 from app.session import state
@@ -55,7 +55,7 @@ importing = import_job.under_way()
 if importing is None:
     under_review()
 else:
-    components.header("Data", *job_panel.heading(importing, "What came in is shown here."))
+    components.header("Data", *job_words.heading(importing, "What came in is shown here."))
     import_job.follow()
 components.fragment(answers_form.draw)()
 st.subheader("Other data, or your own", anchor=False)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_words
 from app.opening import class_order_form, model_forms, weights_form
 from app.session import state
 from app.widgets import components
@@ -29,7 +29,7 @@ if making is None:
     components.header(named, said, right or f"{ANSWERS}{UNCHANGED}")
 else:
     components.header(
-        f"Model · for {data.name}", *job_panel.heading(making, "The model is opened once it is there.")
+        f"Model · for {data.name}", *job_words.heading(making, "The model is opened once it is there.")
     )
     model_forms.follow(REVIEW)
 if data.notes:

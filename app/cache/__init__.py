@@ -42,6 +42,7 @@ from app.cache.fixes import (
 from app.cache.influences import (
     are_labels_doubted,
     are_scored,
+    as_badly_served,
     bridge,
     groups_unsaid,
     is_bridged,
@@ -52,6 +53,7 @@ from app.cache.influences import (
     score_check,
     scores,
     taught,
+    who_choose,
     worst_served,
 )
 from app.cache.judgements import (
@@ -112,6 +114,7 @@ __all__ = [
     "are_read",
     "are_scored",
     "are_tried",
+    "as_badly_served",
     "audit",
     "both",
     "bridge",
@@ -194,6 +197,7 @@ __all__ = [
     "warm_path",
     "warm_scores",
     "ways",
+    "who_choose",
     "worst_group_goal",
     "worst_served",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fmd_core as fmd
 from app.cache.opened import study
 from app.record.review import Aim, Review
-from fmd_core.data import ignore_progress
+from fmd_core.data import Split, ignore_progress
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.measure.bias_functions import Taught
 from fmd_core.measure.served_groups import ServedGroup
@@ -65,6 +65,16 @@ def worst_served(review: Review, attribute: str) -> ServedGroup | None:
         return study(review).worst_served(attribute)
     except fmd.DataError:
         return None
+
+
+def as_badly_served(review: Review, attribute: str) -> int:
+    """How many other groups are served as badly as that one."""
+    return study(review).as_badly_served(attribute)
+
+
+def who_choose(review: Review) -> tuple[Split, ...]:
+    """The parts of the data whose people say which group it is."""
+    return study(review).who_choose()
 
 
 def groups_unsaid(review: Review, attribute: str) -> int:

@@ -10,20 +10,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from html import escape
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.jobs import job_words
 from app.jobs.durations import Size
 from app.jobs.job import Job, Progress
 from app.jobs.registry import REGISTRY
 from app.session import access, state
 from app.widgets import components
-from fmd_core import FMDError, figures
+from fmd_core import FMDError
 
-MOST_NAMED = 3  # works before one's own that are named
 PANEL_SECONDS, LIST_SECONDS = 0.5, 2.0  # between two looks; every look costs the server a small rerun
 LISTED_FOR = timedelta(seconds=20)  # after its end; who is on another page sees that it is done
 BEGIN_AGAIN = "Nothing of it was kept; begin it again on its page, unless the page does so by itself."
@@ -106,7 +105,7 @@ def _somewhere_else(job_id: str) -> None:
             st.rerun()
         else:
             begun = datetime.fromisoformat(note.begun)
-            _line(f"{note.title}: {ELSEWHERE.format(duration_words(datetime.now(UTC) - begun))}")
+            _line(f"{note.title}: {ELSEWHERE.format(job_words.duration_words(datetime.now(UTC) - begun))}")
 
     st.fragment(poll, run_every=LIST_SECONDS)()
 
@@ -134,101 +133,6 @@ def _until_off_the_list() -> float | None:
 def _stays(job: Job) -> bool:
     """Whether a job is listed until the visitor has seen how it ended: nothing came of it that they wanted."""
     return job.state == "failed" or job.ended_with_server
-
-
-def state_words(job: Job) -> str:
-    """Where a job stands, in words."""
-    if job.stopping:
-        return "Stopping"
-    if job.state == "running":
-        return ", ".join(filter(None, [f"{100 * job.share:.0f} % done", time_left_words(job.seconds_left)]))
-    if job.ended_with_server:
-        return "Stopped when the server ended"
-    took = duration_words(job.finished - job.started) if job.finished and job.started else ""
-    return {
-        "waiting": "Waiting until other work is done",
-        "finished": f"Finished in {took}" if took else "Finished",
-        "stopped": f"Stopped after {took}" if took else "Stopped before it began",
-        "failed": f"Failed after {took}" if took else "Failed",
-    }[job.state]
-
-
-def heading(job: Job, then: str) -> tuple[str, str]:
-    """Headline and lead of a page whose work goes on; `then` is a sentence on what will be there."""
-    said = f"{job.title} waits for its turn." if REGISTRY.ahead(job) else f"{job.title}."
-    return said, f"You may go on elsewhere; the sidebar says how far it is. {then}"
-
-
-def queue_words(job: Job) -> str:
-    """Whose work comes before this one's and how long that takes; nothing of one that runs. Another visitor's work
-    has no name here: its title may name their data."""
-    ahead, own = REGISTRY.ahead(job), state.jobs()
-    if not ahead:
-        return ""
-    named = [
-        f"your own \u201c{other.title}\u201d" if other.id in own else "somebody else's work"
-        for other in ahead
-    ]
-    shown = [*named[:MOST_NAMED], *([f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else [])]
-    left = [other.seconds_left for other in ahead]
-    known = [seconds for seconds in left if seconds is not None]
-    until = "" if len(known) < len(left) else f" ({time_left_words(sum(known))})"
-    return f"Before it: {figures.listed(shown)}{until}."
-
-
-def since_words(job: Job) -> str:
-    """Since when it runs, by the clock of who looks."""
-    if job.state != "running" or job.started is None:
-        return ""
-    try:
-        zone = ZoneInfo(st.context.timezone or "")
-    except (ValueError, KeyError, OSError):  # the browser did not say, or this machine does not know it
-        return f"for {duration_words(datetime.now(UTC) - job.started)}"
-    return (
-        f"since {job.started.astimezone(zone):%H:%M}, for {duration_words(datetime.now(UTC) - job.started)}"
-    )
-
-
-def expected_words(job: Job) -> str:
-    """How long a job that waits will take once it runs; nothing where this machine did nothing like it yet."""
-    if job.state != "waiting" or job.expected is None:
-        return ""
-    return f"takes {about_words(job.expected)} once it runs"
-
-
-def about_words(seconds: float) -> str:
-    """About how long something takes in all."""
-    return "a few seconds" if seconds < 10 else f"about {_rounded(seconds)}"
-
-
-def time_left_words(seconds: float | None) -> str:
-    """About how long something still takes; nothing when nobody can say."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return "a few seconds left"
-    return f"about {_rounded(seconds)} left"
-
-
-def duration_words(took: timedelta) -> str:
-    """How long something took."""
-    seconds = took.total_seconds()
-    if seconds < 1:
-        return "less than a second"
-    return _count(round(seconds), "second") if seconds < 59.5 else _rounded(seconds)
-
-
-def _rounded(seconds: float) -> str:
-    """A time as a person says it: tens of seconds, minutes, half hours."""
-    if seconds < 55:
-        return _count(round(seconds, -1), "second")
-    if seconds < 59.5 * 60:
-        return _count(max(1, round(seconds / 60)), "minute")
-    return _count(round(seconds / 1800) / 2, "hour")
-
-
-def _count(number: float, unit: str) -> str:
-    return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def _known(ids: tuple[str, ...]) -> list[Job]:
@@ -267,9 +171,9 @@ def _panel(ids: tuple[str, ...], also: Callable[[Job], None] | None = None) -> N
                 components.show_problem(FMDError(job.error))
             elif job.live:
                 st.progress(job.share)
-            parts = [state_words(job), since_words(job), expected_words(job), job.message if job.live else ""]
-            _line(" · ".join(filter(None, parts)))
-            if waits := queue_words(job):
+            said = (job_words.state_words(job), job_words.since_words(job), job_words.expected_words(job))
+            _line(" · ".join(filter(None, (*said, job.message if job.live else ""))))
+            if waits := job_words.queue_words(job):
                 _line(waits)
             if also:
                 also(job)
@@ -318,7 +222,9 @@ def _list(ids: tuple[str, ...]) -> None:
         return
     st.html("<div style='font-size:.87rem;font-weight:600'>Work in the background</div>")
     for job in shown:
-        _line(f"{job.title}: {state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}")
+        _line(
+            f"{job.title}: {job_words.state_words(job)}{f'. {BEGIN_AGAIN}' if job.ended_with_server else ''}"
+        )
         if job.live:
             st.progress(job.share)
         elif _stays(job) and st.button("Dismiss", key=f"dismiss_{job.id}", type="tertiary"):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_panel, job_words
 from app.jobs.durations import Size
 from app.jobs.job import Progress
 from app.jobs.registry import REGISTRY
@@ -200,7 +200,7 @@ def _have_done(
         return
     state.show_job(PLACE, job.id)
     job_panel.follow(job)
-    components.header("One moment", job_panel.heading(job, "")[0])
+    components.header("One moment", job_words.heading(job, "")[0])
     job_panel.draw(job.id, also=early and (lambda _: early()))
     st.caption(note)
     skeleton.draw()

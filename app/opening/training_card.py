@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_panel, job_words
 from app.jobs.durations import DURATIONS, Size
 from app.jobs.job import Job, Progress
 from app.jobs.registry import REGISTRY
@@ -74,7 +74,7 @@ def _time(review: Review, asked: Asked, size: Size, may_time: bool) -> None:
     drawn and while no other work runs, which would slow them down."""
     known = DURATIONS.expect(size)
     if known is not None:
-        st.markdown(f"**{with_capital(job_panel.about_words(known))} on this machine**, by its pace so far.")
+        st.markdown(f"**{with_capital(job_words.about_words(known))} on this machine**, by its pace so far.")
         return
     if not may_time:
         st.write("This machine has trained nothing like it yet: how long it takes is said once it runs.")

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fmd_core.study.aim import Aim
 
 __all__ = ["ANOTHER_SYSTEM", "BUNDLED", "NO_MODEL", "Aim", "Review"]
-
-if TYPE_CHECKING:
-    pass
 
 NO_MODEL, BUNDLED = "", "bundled"  # no model is chosen; the one that ships with a demo
 ANOTHER_SYSTEM = "another_system"  # nor is one needed: the data bring what another system answered

@@ -29,4 +29,6 @@ def choose() -> None:
 def sentence(review: Review, asked: Aim) -> str:
     """Who is meant, and by whom samples are scored."""
     group = cache.worst_served(review, asked.attribute) if asked.measure == "worst group" else None
-    return blame.sentence(cache.dataset(review), asked, len(cache.taught(review, asked)), group)
+    data = cache.dataset(review)
+    n = blame.people_behind(data, cache.taught(review, asked))
+    return blame.sentence(data, asked, n, group, cache.who_choose(review))

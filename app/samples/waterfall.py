@@ -28,7 +28,17 @@ def draw(review: Review, asked: Aim, k: int) -> None:
         return
     if fixes is not None:
         learned = _learned(review, asked)
-        _result([*fixes, *learned], cache.dataset(review).unit, has_learned=bool(learned))
+        unit, about = cache.dataset(review).unit, _about(review, asked)
+        _result([*fixes, *learned], unit, about, has_learned=bool(learned))
+
+
+def _about(review: Review, asked: Aim) -> waterfall.About | None:
+    """The group that samples are asked about, which those who choose have named; None for another question."""
+    group = cache.worst_served(review, asked.attribute) if asked.measure == "worst group" else None
+    if group is None:
+        return None
+    target = cache.dataset(review).target.name
+    return waterfall.About(group.who, ((target, group.label), (asked.attribute, group.level)))
 
 
 def _fixes(review: Review, asked: Aim, k: int) -> list[waterfall.Fix] | None:
@@ -80,7 +90,9 @@ def _learned(review: Review, asked: Aim) -> list[waterfall.Fix]:
     return fixes
 
 
-def _result(fixes: list[waterfall.Fix], unit: str, *, has_learned: bool) -> None:
+def _result(
+    fixes: list[waterfall.Fix], unit: str, about: waterfall.About | None, *, has_learned: bool
+) -> None:
     if all(fix.comparison is None for fix in fixes):
         for fix in fixes:
             st.info(components.plain(f"{fix.label}: {fix.why_not}"))
@@ -89,7 +101,7 @@ def _result(fixes: list[waterfall.Fix], unit: str, *, has_learned: bool) -> None
         "Figure", list(waterfall.FIGURES), format_func=waterfall.FIGURES.__getitem__, default="bias", required=True,
         key="waterfall_figure", persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
-    view = waterfall.build(fixes, shown, unit)
+    view = waterfall.build(fixes, shown, unit, about)
     if view.lesson:
         st.write(f"**{components.plain(view.lesson)}**")
     if view.steps:

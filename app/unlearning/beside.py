@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_panel, job_words
 from app.jobs.job import Progress
 from app.jobs.registry import REGISTRY
 from app.record.review import Review
@@ -71,7 +71,7 @@ def _begin(review: Review, attribute: str, options: Sequence[str], closed: str) 
     with st.spinner("Measuring how long a few steps take"):
         seconds = cache.seconds_of_methods(review, attribute)
     whole = sum(seconds[name] for name in chosen)
-    time = job_panel.duration_words(
+    time = job_words.duration_words(
         timedelta(seconds=max(ROUNDED_TO, ROUNDED_TO * round(whole / ROUNDED_TO)))
     )
     st.caption(components.plain(words.cost(cache.dataset(review), time)))

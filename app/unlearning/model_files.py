@@ -13,7 +13,8 @@ from fmd_core.errors import ModelError
 from fmd_core.models.depth import LAST_LAYER
 from fmd_core.models.files import save_classifier
 from fmd_core.models.mixture import mixed_network
-from fmd_core.models.onnx_door.opening import onnx_encoder, whole_file
+from fmd_core.models.onnx_door.encoder import onnx_encoder
+from fmd_core.models.onnx_door.opening import whole_file
 from fmd_core.models.onnx_export import save_onnx
 from fmd_core.models.shelf import model_file
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import streamlit as st
 
 from app import cache
-from app.jobs import job_panel
+from app.jobs import job_words
 from app.record.review import Aim, Review
 from app.record.variants import Retrained, Variant
 from app.session import memory
@@ -193,6 +193,6 @@ def _choose_change(
 
 def time_words(seconds: float) -> str:
     """A time as it is said: no more exact than it is known."""
-    return job_panel.duration_words(
+    return job_words.duration_words(
         timedelta(seconds=max(ROUNDED_TO, ROUNDED_TO * round(seconds / ROUNDED_TO)))
     )

@@ -55,9 +55,12 @@ def choose_what_improves(review: Review) -> None:
         persist_state="session", help=glossary.tip("Worst group"),
     )  # fmt: skip
     if state.improves() == "worst group":
+        attribute = state.attribute()
+        group = cache.worst_served(review, attribute)
         told = blame.served_worst(
-            cache.dataset(review), state.attribute(), cache.worst_served(review, state.attribute()),
-            cache.groups_unsaid(review, state.attribute()),
+            cache.dataset(review), attribute, group, cache.groups_unsaid(review, attribute),
+            alike=0 if group is None else cache.as_badly_served(review, attribute),
+            parts=cache.who_choose(review),
         )  # fmt: skip
         st.caption(components.plain(told))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmd_core import AttributeDataset, Comparison, Verdict, figures
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within
 from fmd_core.measure.verdict.sentences import attribute_name, limit_words
@@ -14,14 +14,14 @@ from fmd_core.report import wording
 from fmd_core.report.aiming import became, became_sentence
 from fmd_core.study.aim import Aim, aim_of, includes
 
-AIMED: dict[Blame, str] = {
+AIMED: dict[FairnessMeasure, str] = {
     "counterfactual": "twins by {} are answered alike",
     "demographic parity": "an answer is given equally often, by {}",
     "equal opportunity": "people with equal truth are recognised equally often, by {}",
     "predictive equality": "a false answer is given equally often, by {}",
     "worst group": "whoever is served worst, by {}, is answered right more often",
 }
-BIAS_STAYS = "The bias would stay beyond the limit of {}."
+STAYS = "The {} would stay beyond the limit of {}."
 WITH_SUGGESTION = {
     Outcome.BEYOND: f"With our suggestion that stays, asked {ALONE}, beyond its limit of {{}}.",
     Outcome.UNKNOWN: "Whether our suggestion brings that within its limit of {} cannot be said with so many people.",
@@ -125,9 +125,9 @@ def still_beyond(comparison: Comparison, threshold: float, *, is_suggested: bool
     """A sentence where the bias, or of twins who are drawn the flipped decisions, stay beyond the limit, a share.
     `is_suggested`: the change is not made yet."""
     points = figures.counted(round(100 * threshold), "point")
-    said = wording.still_beyond(comparison.judged, threshold)
+    said = wording.still_beyond(comparison, threshold)
     if said and is_suggested:
-        return BIAS_STAYS.format(points)
+        return STAYS.format("lag" if comparison.measure == "worst group" else "bias", points)
     flips = comparison.flips.after.value
     if said or comparison.measure != "counterfactual" or comparison.excess is not None:
         return said

@@ -71,10 +71,18 @@ class BeforeAfter:
 
     @property
     def counted(self) -> str:
-        """How rows are counted where the data give weights; '' where each stands for one person anyway."""
-        if self.data.weights is None:
+        """How rows are counted where the data give weights or say whose each row is; '' where each stands for one
+        person anyway."""
+        data, told = self.data, "Before and after count each row once"
+        if data.weights is None and data.persons is None:
             return ""
-        return "Before and after count each row once; the verdict on Find bias counts the people that it stands for."
+        if data.persons is not None:
+            told += ", also where several belong together, so that intervals are too narrow then"
+        whom = "those as one" if data.weights is None else "the people that it stands for"
+        own = (
+            " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
+        )
+        return f"{told}; the verdict on Find bias counts {whom}.{own}"
 
     @property
     def verdict(self) -> str:
@@ -218,7 +226,7 @@ def spoken(name: str) -> str:
 
 def _judged_label(comparison: Comparison) -> str:
     if comparison.gap is not None:
-        return "Gap"
+        return "Lag" if comparison.measure == "worst group" else "Gap"
     return "Bias" if comparison.excess is None else "Bias beyond placebo"
 
 

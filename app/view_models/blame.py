@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fmd_core import AttributeDataset, InfluenceScores, figures
+from fmd_core.data import Split
 from fmd_core.intervals import MIN_PEOPLE
-from fmd_core.measure.bias_functions import MEASURES, Measure
+from fmd_core.measure.bias_functions import MEASURES, Measure, Taught
+from fmd_core.measure.group_loss import GroupLoss
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.report import wording
 from fmd_core.study.aim import Aim
+from fmd_core.study.people import CHOOSERS
 
 MEASURE_NAMES: dict[Measure, str] = {
     "counterfactual": "Twins answered differently",
@@ -52,12 +57,18 @@ def headline(scores: InfluenceScores, what: str, called: str, unit: str, *, is_h
     return f"{leads} {does} the {wording.bias_name(scores, called)} {what}."
 
 
-def sentence(data: AttributeDataset, asked: Aim, n: int, group: ServedGroup | None = None) -> str:
+def sentence(
+    data: AttributeDataset,
+    asked: Aim,
+    n: int,
+    group: ServedGroup | None = None,
+    parts: Sequence[Split] = CHOOSERS,
+) -> str:
     """What harmful means here and by whom samples are scored, `n` external people or pairs; `group` are those who are
-    served worst, where they are asked about."""
+    served worst, where they are asked about, by the word of people of some `parts`."""
     if asked.measure == "worst group":
         assert group is not None, "the question is about them"
-        return _worst(group, n, data.unit)
+        return _worst(data, group, n, parts)
     who, classes = _groups(data, asked.attribute), data.target.levels
     name, people = attribute_name(data, asked.attribute), f"{figures.count(n)} {figures.many(data.unit)}"
     two = len(classes) == 2
@@ -74,35 +85,62 @@ def sentence(data: AttributeDataset, asked: Aim, n: int, group: ServedGroup | No
     return f"Harmful means here: it teaches the model {teaches}. Scored by {by} {SET_ASIDE}."
 
 
-def _worst(group: ServedGroup, n: int, unit: str) -> str:
-    rate = group.accuracy
+def _worst(data: AttributeDataset, group: ServedGroup, n: int, parts: Sequence[Split]) -> str:
+    once = "" if _is_plain(data) else " with each row counted once,"
+    whose = "of them" if "external" in parts else f"external {figures.many(data.unit)} of that group"
     told = (
         f"Harmful means here: it teaches the model to miss {group.who}, who are served worst: it is right for "
-        f"{figures.percent(rate.value or 0)} of {figures.count(rate.n)} external and validation {figures.many(unit)} "
-        f"({figures.interval(rate)}). Scored by the loss of {figures.count(n)} of them, {SET_ASIDE}."
+        f"{figures.percent(group.accuracy.value or 0)} of {_who_chose(data, group, parts)} "
+        f"({figures.interval(group.accuracy)}). Scored by the loss of {figures.count(n)} {whose},{once} {SET_ASIDE}."
     )
     few = " They are few: check these scores, below, before you rely on them."
     return told + (few if n < MIN_PEOPLE else "")
 
 
-def served_worst(data: AttributeDataset, attribute: str, group: ServedGroup | None, unsaid: int) -> str:
-    """Who is meant by whoever is served worst, by whose word, and of how many groups nobody can say; '' where nobody
-    can be named."""
+def people_behind(data: AttributeDataset, taught: Taught) -> int:
+    """By how many pairs or people samples are scored: where the loss of a group is what they are scored by, and the
+    data know whose each row is, rows of one person are one."""
+    return data.n_people(taught.people.rows) if isinstance(taught, GroupLoss) else len(taught)
+
+
+def served_worst(
+    data: AttributeDataset,
+    attribute: str,
+    group: ServedGroup | None,
+    unsaid: int,
+    *,
+    alike: int = 0,
+    parts: Sequence[Split] = CHOOSERS,
+) -> str:
+    """Who is meant by whoever is served worst, by the word of people of some `parts`, how many other groups are served
+    `alike`, and of how many groups nobody can say; '' where nobody can be named."""
     if group is None:
         return ""
-    rate = group.accuracy
-    few = figures.counted(unsaid, "group")
-    told = (
+    rate, many = group.accuracy, figures.many(data.unit)
+    told = [
         f"By {attribute_name(data, attribute)} that is {group.who}: right for {figures.percent(rate.value or 0)} "
-        f"({figures.interval(rate)}) of {figures.count(rate.n)} external and validation {figures.many(data.unit)}, who "
-        f"choose. Test {figures.many(data.unit)} have no say in it."
-    )
-    more = (
-        f" {few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said."
-        if unsaid
-        else ""
-    )
-    return told + more
+        f"({figures.interval(rate)}) of {_who_chose(data, group, parts)}, who choose. Test {many} have no say in it."
+    ]
+    if alike:
+        others = "Another group is" if alike == 1 else f"{figures.count(alike)} other groups are"
+        told.append(f"{others} right as often; this one is meant.")
+    if unsaid:
+        few = figures.counted(unsaid, "group")
+        told.append(f"{few} {'has' if unsaid == 1 else 'have'} too few of them; of those it cannot be said.")
+    return " ".join(told)
+
+
+def _who_chose(data: AttributeDataset, group: ServedGroup, parts: Sequence[Split]) -> str:
+    """'36 external and validation digits', and how they are counted where that is not one by one."""
+    once = "" if data.persons is None else ", those that belong together counted once"
+    weighed = "" if data.weights is None else ", by their weights"
+    who = f"{figures.listed(list(parts))} {figures.many(data.unit)}"
+    return f"{figures.count(group.accuracy.n)} {who}{once}{weighed}"
+
+
+def _is_plain(data: AttributeDataset) -> bool:
+    """Whether every row is one person of its own, who counts as much as any other."""
+    return data.persons is None and data.weights is None
 
 
 def _groups(data: AttributeDataset, attribute: str) -> str:

@@ -13,7 +13,7 @@ from fmd_core.forget.adversarial import Variant as Pressure
 from fmd_core.forget.channels import PATTERN
 from fmd_core.forget.erasure import ERASURE, Form
 from fmd_core.forget.finetuning import ForgettingStep, Round
-from fmd_core.forget.forgetting import forgetting_sentences
+from fmd_core.forget.forgetting_words import forgetting_sentences
 
 WAYS = {method.name: method.short for method in (ERASURE, ADVERSARY, PATTERN)}
 """How to forget, by the name of the method, and what the button says."""

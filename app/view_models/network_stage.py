@@ -11,7 +11,7 @@ from app.view_models.charts import CurvePoint
 from app.view_models.unlearn import Axis, CurveView
 from fmd_core import AttributeDataset, figures
 from fmd_core.data import Split
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.report import wording
 from fmd_core.study.debiasing import Change
 from fmd_core.unlearn.deeper.answers import Figures, Gap
@@ -26,7 +26,7 @@ STAYS = (
     "A network learned on, and those who choose would leave the model as it is: nothing on the way is allowed "
     "and better."
 )
-AIMS: dict[Blame, Improve] = {
+AIMS: dict[FairnessMeasure, Improve] = {
     "demographic parity": "parity", "equal opportunity": "opportunity", "worst group": "worst group",
 }  # fmt: skip
 """What improves where twins are not what it is about."""
@@ -55,14 +55,14 @@ def how(changed: str, share: float) -> str:
     return what if share == 1 else f"{what}, {100 * share:g} % of the way"
 
 
-GAPS: dict[Blame, Callable[[Figures], Gap | None]] = {
+GAPS: dict[FairnessMeasure, Callable[[Figures], Gap | None]] = {
     "demographic parity": lambda of: of.parity,
     "equal opportunity": lambda of: of.opportunity,
 }
 """The gap between groups that those who choose see, where one is what is taken out."""
 
 
-def axes(path: DeeperPath, measure: Blame) -> dict[Axis, str]:
+def axes(path: DeeperPath, measure: FairnessMeasure) -> dict[Axis, str]:
     """What may stand along the curve, by what is taken out: twins only where it is theirs, and the groups counted alike
     where nobody has twins."""
     if measure == "worst group" and path.original.figures.decisive is not None:
@@ -84,7 +84,7 @@ def build_curve(
     axis: Axis,
     name: str,
     judged_by: Sequence[Split],
-    measure: Blame = "counterfactual",
+    measure: FairnessMeasure = "counterfactual",
 ) -> CurveView:
     """`shown` is the point that the slider stands on; `unit` what each of those who choose is called."""
     ends, between = (path.points[0], path.points[-1]), path.points[1:-1]
@@ -111,7 +111,7 @@ def build_curve(
     )
 
 
-def _point(point: DeeperPoint, axis: Axis, measure: Blame) -> CurvePoint:
+def _point(point: DeeperPoint, axis: Axis, measure: FairnessMeasure) -> CurvePoint:
     """To the left is better on every axis."""
     of = point.figures
     return CurvePoint(
@@ -119,7 +119,7 @@ def _point(point: DeeperPoint, axis: Axis, measure: Blame) -> CurvePoint:
     )
 
 
-def _across(of: Figures, axis: Axis, measure: Blame) -> float:
+def _across(of: Figures, axis: Axis, measure: FairnessMeasure) -> float:
     """In points or percent."""
     gap = GAPS[measure](of) if measure in GAPS else None
     decided = of.flips if measure == "counterfactual" else None if gap is None else gap.value

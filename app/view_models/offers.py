@@ -102,12 +102,10 @@ def _named(comparison: Comparison) -> list[tuple[str, str]]:
     """Whom it is for and how many of them are right, where it is for the group that is served worst."""
     if comparison.measure != "worst group":
         return []
-    group = set(comparison.judged.properties)
-    cell = next((cell for cell in comparison.cells if set(cell.properties) == group), None)
-    if cell is None or cell.after.value is None:
-        judged = comparison.judged
+    own, judged = comparison.own, comparison.judged
+    if own is None or own.after.value is None:
         return [("For", f"{judged.who}: cannot be said, n = {figures.count(judged.after.n)}")]
-    return [("For", f"{cell.who} {slopes.moved(cell)} % right, n = {figures.count(cell.after.n)}")]
+    return [("For", f"{own.who} {slopes.moved(own)} % right, n = {figures.count(own.after.n)}")]
 
 
 def _who(found: slopes.Slopes, role: slopes.Role) -> str:

@@ -36,7 +36,9 @@ class ProofView:
 def verdict(comparison: Comparison) -> str:
     """What changed on held-out people, and whether chance would do as much."""
     difference = comparison.judged.difference
-    size = "?" if difference.value is None else figures.points(abs(difference.value))
+    if difference.value is None:
+        return wording.comparison_headline(comparison)
+    size = figures.points(abs(difference.value))
     clause = wording.accuracy_clause(comparison.accuracy, "overall accuracy")
     accuracy = f", and {clause} too" if comparison.accuracy.is_beyond_chance else f"; {clause}"
     told = (
@@ -48,7 +50,7 @@ def verdict(comparison: Comparison) -> str:
         bias=wording.bias_name(comparison),
         size=size,
         accuracy=accuracy,
-        moves="rises" if (difference.value or 0) > 0 else "falls",
+        moves="rises" if difference.value > 0 else "falls",
         doubts="".join(f"; {doubt}" for doubt in wording.doubts(comparison)),
     )
 

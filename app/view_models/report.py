@@ -72,7 +72,7 @@ def _headline(evidence: fmd.Evidence) -> str:
 def _still(evidence: fmd.Evidence) -> str:
     if evidence.comparison is None:
         return ""
-    found = wording.still_beyond(evidence.comparison.judged, evidence.threshold)
+    found = wording.still_beyond(evidence.comparison, evidence.threshold)
     return f"{found} " if found else ""
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import fmd_core as fmd
 from app.view_models.report import VERDICTS
 from fmd_core import figures
-from fmd_core.forget.forgetting import READERS
+from fmd_core.forget.forgetting_words import READERS
 from fmd_core.forget.probes import Kind
 from fmd_core.kinds import find_kind
 from fmd_core.report.fields import Figure

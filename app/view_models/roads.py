@@ -12,8 +12,8 @@ from app.view_models.aiming import aim_words
 from app.view_models.learning_on import TITLE as DEEPER
 from app.view_models.unlearn import served, stop_label, stop_name
 from fmd_core import AttributeDataset, Estimate, PathPoint, figures
-from fmd_core.measure.bias_functions import Blame
-from fmd_core.measure.verdict.rules import smaller_group
+from fmd_core.measure.bias_functions import FairnessMeasure
+from fmd_core.measure.verdict.rules import is_forbidden_within, smaller_group
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Finding, Outcome
 from fmd_core.method import find_strategy
@@ -26,7 +26,7 @@ REACHED = {
     Outcome.UNKNOWN: "cannot be said",
     Outcome.BEYOND: "beyond the limit",
 }
-AIMS: dict[Blame, str] = {
+AIMS: dict[FairnessMeasure, str] = {
     "counterfactual": "twins alike",
     "demographic parity": "answers alike",
     "equal opportunity": "equal truth alike",
@@ -130,7 +130,7 @@ def _elsewhere(suggestion: Suggestion, data: AttributeDataset, untried: Sequence
             f"Within the limit would be {_road_name(road.way, data, point)}, which the guard refuses: {point.refusal}. "
             "Allowing that is yours to decide."
         )
-    elif not untried:
+    elif not untried and not is_forbidden_within(nearest):
         said.append(
             f"No setting would be within the limit, whatever the guard allowed: “{DEEPER}” below, feature unlearning, "
             "training again, or more people of the groups concerned may do more."

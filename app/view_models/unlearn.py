@@ -12,7 +12,7 @@ from app.record.review import Aim
 from app.record.variants import Recipe, Variant, describe
 from app.view_models.charts import CurvePoint
 from fmd_core import BiasReport, PathPoint, UnlearningPath, Verdict, figures, find_strategy, scan
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report import wording
 from fmd_core.report.aiming import suggestion_reason
@@ -87,14 +87,14 @@ def chosen_by(path: UnlearningPath, unit: str) -> str:
     )
 
 
-def counted_in(measure: Blame) -> str:
+def counted_in(measure: FairnessMeasure) -> str:
     """Why the points on the cards are not those of a gap that heads the page; '' where both count the same."""
     if measure in ("counterfactual", "worst group"):
         return ""
     return "The cards count answers; the gap that heads the page is one of probabilities, so that the two differ."
 
 
-def axes(path: UnlearningPath, measure: Blame) -> dict[Axis, str]:
+def axes(path: UnlearningPath, measure: FairnessMeasure) -> dict[Axis, str]:
     """What may stand along the curve, and what it is called; the worst group where any has enough people."""
     if measure == "worst group":
         return {"worst": "Worst group", "decided": "Lag in answers", "bias": "Lag"}
@@ -146,7 +146,7 @@ def _told(point: PathPoint, axis: Axis, name: str = "") -> str:
     return f"{lead}{figures.percent(1 - worst.accuracy)} wrong ({worst.name}, n = {figures.count(worst.n)})"
 
 
-def curve_table(path: UnlearningPath, measure: Blame = "counterfactual") -> pd.DataFrame:
+def curve_table(path: UnlearningPath, measure: FairnessMeasure = "counterfactual") -> pd.DataFrame:
     """The curve as a table."""
     points = [*path.points, *([path.suggested] if path.suggested in path.blends else [])]
     rows = [_row(point, path) for point in points]

@@ -33,6 +33,14 @@ LEARN_ON = "Let it learn on, on the Fix page"
 REMOVALS = ("without the top", "without all harmful")
 
 
+@dataclass(frozen=True)
+class About:
+    """A group that samples were asked about, by name, and what its people share: (column, level) each."""
+
+    who: str
+    properties: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Fix:
     """A fix by name, with what it does to held-out people; `comparison` is None where it cannot be made."""
@@ -70,8 +78,9 @@ def learned(what: str, share: float, found: Comparison) -> Fix:
     return Fix(f"Deeper: {what}{far}", found)
 
 
-def build(fixes: Sequence[Fix], shown: Figure, unit: str) -> WaterfallView:
-    """The picture of one figure, and the rest in words, of a `unit` each. At least one fix was made."""
+def build(fixes: Sequence[Fix], shown: Figure, unit: str, about: About | None = None) -> WaterfallView:
+    """The picture of one figure, and the rest in words, of a `unit` each. At least one fix was made. The words are
+    about the group that samples were asked `about`, else about whoever is served worst."""
     made = [(fix.label, fix.comparison) for fix in fixes if fix.comparison is not None]
     first = made[0][1]
     changes = [(label, _change(found, shown)) for label, found in made]
@@ -84,9 +93,9 @@ def build(fixes: Sequence[Fix], shown: Figure, unit: str) -> WaterfallView:
             "accuracy": "right, %",
         }[shown],
         unit="" if shown == "bias" else " %",
-        summary=_summary(made, unit),
+        summary=_summary(made, unit, about),
         table=_table(made),
-        lesson=_lesson(fixes, unit),
+        lesson=_lesson(fixes, unit, about),
         missing=tuple(
             f"{fix.label} cannot be made: {fix.why_not}" for fix in fixes if fix.comparison is None
         ),
@@ -147,9 +156,17 @@ def _table(made: Sequence[tuple[str, Comparison]]) -> pd.DataFrame:
     return table.loc[:, (table != "").any()]  # where no group has enough people none is served worst
 
 
-def _summary(made: Sequence[tuple[str, Comparison]], unit: str) -> str:
+def _own(found: Comparison, about: About | None) -> Change | None:
+    """Whom the words are about; None where too few of them are among those who judge."""
+    if about is None:
+        return found.worst_before
+    cell = next((cell for cell in found.cells if set(cell.properties) == set(about.properties)), None)
+    return None if cell is None or cell.difference.value is None else cell
+
+
+def _summary(made: Sequence[tuple[str, Comparison]], unit: str, about: About | None) -> str:
     first = made[0][1]
-    was = first.worst_before
+    was = _own(first, about)
     if first.judged.before.value is None:
         return f"{wording.bias_name(first).capitalize()}: {first.judged.before.problem}."
     start = f"On {figures.count(len(first.rows))} held-out {figures.many(unit)} the {wording.bias_name(first)} is "
@@ -157,20 +174,20 @@ def _summary(made: Sequence[tuple[str, Comparison]], unit: str) -> str:
     start += f"{figures.percent(first.accuracy.before.value or 0)}"
     if was is not None:
         start += f" and for {figures.percent(was.before.value or 0)} of {was.who}"
-    parts = [_part(label, found) for label, found in made]
+    parts = [_part(label, found, about) for label, found in made]
     return f"{start}; {'; '.join(parts)}. Every fix starts from the original model."
 
 
-def _part(label: str, found: Comparison) -> str:
-    bias, accuracy, own = found.judged.after.value, found.accuracy.after.value, found.worst_before
+def _part(label: str, found: Comparison, about: About | None) -> str:
+    bias, accuracy, own = found.judged.after.value, found.accuracy.after.value, _own(found, about)
     said = f"{figures.without_capital(label)}: "
     said += "bias unknown" if bias is None else f"{figures.points(bias)} points"
     said += f", {figures.percent(accuracy or 0)}"
     return said if own is None else f"{said}, {figures.percent(own.after.value or 0)}"
 
 
-def _lesson(fixes: Sequence[Fix], unit: str) -> str:
-    """Said of whoever was served worst, by the largest removal that could be made; of the bias where no group has
+def _lesson(fixes: Sequence[Fix], unit: str, about: About | None) -> str:
+    """Said of whom it is about, by the largest removal that could be made; of the bias where no group has
     enough people."""
     removals = [fix for fix in fixes if fix.is_removal and fix.comparison is not None]
     if not removals:
@@ -178,12 +195,14 @@ def _lesson(fixes: Sequence[Fix], unit: str) -> str:
     most = removals[-1]
     found = most.comparison
     assert found is not None, "left out above"
-    own = found.worst_before
+    own = _own(found, about)
     if own is None:
-        return (
-            f"No group has enough people to say whether removing {figures.many(unit)} helps whoever is served worst; "
-            "only the bias and accuracy can be told."
+        few = (
+            "No group has enough people" if about is None else f"There are too few test {figures.many(unit)}"
         )
+        whom = "whoever is served worst" if about is None else about.who
+        asked = f"to say whether removing {figures.many(unit)} helps {whom}"
+        return f"{few} {asked}; only the bias and accuracy can be told."
     ends = f"{figures.percent(own.before.value or 0)} to {figures.percent(own.after.value or 0)}"
     who = f"{own.who} ({ends}, n = {figures.count(own.before.n)})"
     label = figures.without_capital(most.label)

@@ -204,10 +204,13 @@ def show(review: Review, attribute: str, view: StageView, *, key: str, slider: s
         (twin.truth, *(side.row for side in twin.sides), *(s.code for s in twin.sides)) for twin in view.twins
     ]
     signature = sha256(repr((review.data, attribute, who)).encode()).hexdigest()[:16]
-    said = {"stops": {stop: asdict(answers) for stop, answers in view.stops.items()}, "slider": slider}
+    said: dict[str, object] = {
+        "stops": {stop: asdict(answers) for stop, answers in view.stops.items()},
+        "slider": slider,
+    }
     said |= {"truths": [twin.truth for twin in view.twins], "kind": kind, "signature": signature}
     answers = (answer for stop in view.stops.values() for both in stop.said for answer in both)
-    said["long"] = max(map(len, answers)) > SHORT
+    said["long"] = max(map(len, answers), default=0) > SHORT
     with st.container(gap=None):
         _said(key=f"{key}_said", data=said)
         _component(key=key, data={"twins": shown, "label": label, "signature": signature})

@@ -182,9 +182,28 @@ def text_of(found: Debiased, dataset: AttributeDataset) -> str:
     was, now = before.worst, after.worst
     told = [f"{g.called(dataset, found.attribute)} ({figures.percent(g.value)} of {g.n})" for g in (was, now)]
     if was.n >= MIN_PEOPLE:
-        lines += ["", f"Served worst before: {told[0]}; after: {told[1]}."]
+        few = _few(before)
+        unsaid = f" Of {figures.counted(few, 'group')} there are too few to say." if few else ""
+        lines += ["", f"Served worst before: {told[0]}; after: {told[1]}.{unsaid}"]
     lines += ["", f"Now: {found.verdict.headline}"]
     return "\n".join(lines)
+
+
+def _worst(of: Figures) -> str:
+    """How often the worst group is right, of how many groups where some are too small; one answer for everybody serves
+    nobody, whatever it is right for."""
+    if len(of.answered) == 1:
+        return ", one answer for everybody"
+    if of.worst.n < MIN_PEOPLE:
+        return ""
+    few = _few(of)
+    among = f" (of {len(of.groups) - few} large enough, {few} too small)" if few else ""
+    return f", worst group {100 * of.worst.value:.1f} %{among}"
+
+
+def _few(of: Figures) -> int:
+    """Groups with too few people to say anything."""
+    return sum(group.n < MIN_PEOPLE for group in of.groups)
 
 
 def _line(name: str, of: Figures) -> str:
@@ -193,5 +212,4 @@ def _line(name: str, of: Figures) -> str:
         if of.bias is None or of.calibrated is None or of.flips is None
         else f", bias {100 * of.bias:.1f} points (calibrated {100 * of.calibrated:.1f}), flips {100 * of.flips:.1f} %"
     )
-    worst = f", worst group {100 * of.worst.value:.1f} %" if of.worst.n >= MIN_PEOPLE else ""
-    return f"{name:<20} right {100 * of.accuracy:.1f} %, every group alike {100 * of.balanced:.1f} %{worst}{bias}"
+    return f"{name:<20} right {100 * of.accuracy:.1f} %, every group alike {100 * of.balanced:.1f} %{_worst(of)}{bias}"

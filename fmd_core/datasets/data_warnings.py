@@ -13,8 +13,8 @@ import numpy as np
 from fmd_core import figures
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.datasets.own.sniffing_columns import number_text
-from fmd_core.datasets.table_checks import Leak, joint_leak, target_leaks
 from fmd_core.datasets.table_encoding import Numbers, TableSource
+from fmd_core.datasets.table_leaks import Leak, joint_leak, target_leaks
 
 if TYPE_CHECKING:
     import pandas as pd

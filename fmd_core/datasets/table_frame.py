@@ -13,9 +13,10 @@ from fmd_core.data import SPLITS, Array, AttributeDataset, content_fingerprint
 from fmd_core.datasets.own.answers import Grouping, complete_split, suggest_grouping, suggest_split_values
 from fmd_core.datasets.own.sniffing import first_ten, listed
 from fmd_core.datasets.own.sniffing_columns import LEVELS_SHOWN, ColumnProfile, are_few
-from fmd_core.datasets.table_checks import attribute_notes, giveaways, leak_note, number_notes
+from fmd_core.datasets.table_checks import giveaways
 from fmd_core.datasets.table_dataset import AlsoChange, level_text, make_table_dataset, target_column
 from fmd_core.datasets.table_encoding import MISSING, Binned, Numbers, TableColumn, TableSource, ages, thirds
+from fmd_core.datasets.table_notes import attribute_notes, leak_note, number_notes
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:

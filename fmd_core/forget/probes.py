@@ -89,9 +89,6 @@ def probe(
 ) -> ProbeResult:
     """Fit fresh readers of the levels `train_z` (n,) to `train_x` (n, d) and judge them on test people.
 
-    `seeds` start the MLP's weights. Strata (n,) are what may be known anyway. Raises DataError where there are
-    too few people of a level, or no stratum shows two levels.
-
     Parameters
     ----------
     train_x, train_z
@@ -101,14 +98,14 @@ def probe(
     kind
         'linear' or 'mlp', a network with one hidden layer.
     seeds
-        One reader for each; a linear one has only one answer.
+        One reader for each, which start its weights; a linear one has only one answer.
     train_strata, test_strata
         What may be known anyway (n,), such as the target class.
 
     Raises
     ------
     DataError
-        Where there are too few people of a level, or no stratum shows two levels.
+        For an unknown kind, no seed, too few people of a level, and where no stratum shows two levels.
 
     Examples
     --------

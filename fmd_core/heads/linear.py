@@ -1,4 +1,4 @@
-"""The last layer, what unlearning changes unless more is opened (see mlp_head and deepening).
+"""The last layer, what unlearning changes unless more is opened (see `fmd_core.models.depth`).
 
 A softmax head has one weight row per class, but adding the same vector to every row changes
 no prediction. So parameters are handled in contrast coordinates: theta = C [W b], shape

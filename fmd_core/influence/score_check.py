@@ -45,7 +45,8 @@ CONVERGED = 1e-3  # a head that a refit moves by more of its length had not conv
 
 @dataclass(frozen=True)
 class Effect:
-    """Change of B, as a share, when one group is left out; below 0: the bias falls."""
+    """Change of B, a share, or of the loss of those who are served worst, in nats, when one group is left out; below 0:
+    it falls."""
 
     added_up: float  # sum of the samples' scores
     predicted: float  # one Newton step with the curvature of the kept samples
@@ -142,7 +143,7 @@ class ScoreCheck:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each group that was left out: its `kind`, the `draw` (random groups have several), and the
-        change of the bias by the names of `Effect`. Shares; below 0: the bias falls."""
+        change by the names and in the units of `Effect`."""
         return table(
             {"kind": group.kind, "draw": number} | vars(effect)
             for group in self.groups
@@ -166,9 +167,6 @@ def check_scores(
 ) -> ScoreCheck:
     """Check `scores`, which are those of `head` and `bias`, by 3 + `draws` + `plants` exact refits.
 
-    `held_out` is the same bias on people who had no part in anything. `damping` is that of the scores.
-    `progress` is told after every refit and may raise to stop.
-
     Parameters
     ----------
     head, train, bias, scores
@@ -178,13 +176,13 @@ def check_scores(
     k
         Samples to leave out at a time, at most half of all.
     damping
-        Weight decay of the fits, lambda.
+        Weight decay of the fits, lambda: that of the scores.
     draws, plants
         How many random groups, and how many planted samples.
     seed
         Draws both.
     progress
-        Is told the share that is done after every refit.
+        Is told the share that is done after every refit, and may raise to stop.
 
     Raises
     ------
@@ -268,11 +266,7 @@ def planted_samples(bias: Taught, m: int, rng: np.random.Generator) -> FeatureSe
         side.subset(rng.choice(len(side), min(share, len(side)), replace=False))
         for side, share in zip(sides, shares, strict=True)
     ]
-    return FeatureSet(
-        np.concatenate([part.features for part in chosen]),
-        np.concatenate([part.labels for part in chosen]),
-        np.concatenate([part.rows for part in chosen]),
-    )
+    return FeatureSet.joined(chosen)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from fmd_core.errors import DataError, SolverError
 from fmd_core.figures import count, in_points
 from fmd_core.heads.curvature import Curvature
 from fmd_core.heads.protocol import Head
-from fmd_core.measure.bias_functions import Blame, Taught
+from fmd_core.measure.bias_functions import FairnessMeasure, Taught
 from fmd_core.measure.group_loss import GroupLoss
 from fmd_core.running import distributed
 from fmd_core.showing import one_line
@@ -39,15 +39,16 @@ InfluenceMethod = Literal["first-order", "leave-one-out"]
 
 @dataclass(frozen=True, eq=False)
 class InfluenceScores:
-    """What removing each training sample would do to the bias."""
+    """What removing each training sample would do to the bias, or to the loss of those who are served worst."""
 
     attribute: str
     removal_effect: Array
-    """(n,) predicted change of B, in probability; below 0: removing lowers B, so harmful."""
+    """(n,) predicted change of B, a share, or of the loss of those who are served worst, in nats; below 0: removing
+    lowers it, so harmful."""
     rows: Array  # (n,) row of each training sample in its data set
-    bias: float  # B on the people that the scores refer to
+    bias: float  # B, or that loss, of the people whom the scores refer to
     method: InfluenceMethod = "first-order"
-    measure: Blame = "counterfactual"
+    measure: FairnessMeasure = "counterfactual"
     people: str = ""
     """Whose loss it is where one group's is scored, in the data's own words: 'blond men'; else ''."""
 
@@ -85,8 +86,8 @@ class InfluenceScores:
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each training sample, the most harmful first: its `position` among the training samples, its
-        `row` in the data set, and `removal_effect`, the predicted change of the bias when it is left out (a share;
-        below 0: the bias falls, so it is harmful)."""
+        `row` in the data set, and `removal_effect`, what leaving it out is predicted to change (in the units
+        of that field; below 0: harmful)."""
         import pandas as pd
 
         order = np.argsort(self.removal_effect, kind="stable")
@@ -127,8 +128,8 @@ def bias_influence(
     Returns
     -------
     InfluenceScores
-        The predicted change of the bias, a share, when a sample is left out; below 0: the bias falls, so the sample
-        is harmful.
+        The predicted change of the bias, a share, or of a `GroupLoss`, in nats, when a sample is left out; below 0: it
+        falls, so the sample is harmful.
 
     Raises
     ------

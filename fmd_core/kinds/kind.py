@@ -25,7 +25,7 @@ EPOCHS = 12  # passes over a training split that cost seconds
 
 
 class Preparation(Protocol):
-    """What is done to a sample before a network reads it; see `fmd_core.models.Preprocess`."""
+    """What is done to a sample before a network reads it; see `fmd_core.models.preprocess.Preprocess`."""
 
     @property
     def size(self) -> int | None:

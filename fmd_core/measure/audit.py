@@ -26,6 +26,7 @@ from fmd_core.intervals import (
 from fmd_core.measure.bias_functions import (
     MEASURES,
     GroupGap,
+    distances_beside_placebo,
     pair_differences,
     pair_flips,
     predictions,
@@ -180,7 +181,5 @@ def _gap_estimate(head: Answering, gap: GroupGap | Estimate, draws: Tables) -> t
 
 def _beyond_placebo(head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs) -> Array:
     """The placebo's distance and the excess over it, of the people who have both twins, (n, 2)."""
-    _, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
-    gap = np.abs(pair_differences(head, pairs))[own]
-    floor = np.abs(pair_differences(head, placebo))[other]
-    return np.column_stack([floor, gap - floor])
+    _, distance, floor = distances_beside_placebo(head, pairs, placebo)
+    return np.column_stack([floor, distance - floor])

@@ -33,10 +33,10 @@ from fmd_core.twins.pairs import CounterfactualPairs
 
 Measure = Literal["counterfactual", "demographic parity", "equal opportunity", "predictive equality"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-Blame = Literal[Measure, "worst group"]
-"""What training samples can be blamed for and a fix can aim at: a bias between twins or groups, or that one group is
+FairnessMeasure = Literal[Measure, "worst group"]
+"""What training samples are asked about and a fix can aim at: a bias between twins or groups, or that one group is
 served worst (`fmd_core.measure.worst_group`)."""
-BLAMES: tuple[Blame, ...] = get_args(Blame)
+FAIRNESS_MEASURES: tuple[FairnessMeasure, ...] = get_args(FairnessMeasure)
 
 
 class Taught(Protocol):
@@ -47,7 +47,7 @@ class Taught(Protocol):
         """The protected attribute, or several by name."""
 
     @property
-    def measure(self) -> Blame: ...
+    def measure(self) -> FairnessMeasure: ...
     @property
     def plants(self) -> tuple[FeatureSet, ...]:
         """Samples that should teach it and samples that should speak against it, in turn."""
@@ -97,6 +97,16 @@ def predictions(head: Answering, features: Array) -> Array:
 def pair_flips(head: Answering, pairs: CounterfactualPairs) -> Array:
     """Whether the answer differs between the two sides, (m,) bool."""
     return predictions(head, pairs.favoured.features) != predictions(head, pairs.other.features)
+
+
+def distances_beside_placebo(
+    head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs
+) -> tuple[Array, Array, Array]:
+    """Of those who have twins and placebo twins: row in the data set, and how far apart the answers to their twins lie
+    and those to their placebo twins, (m,) each. So what matching costs is taken off by person."""
+    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
+    distance, floor = (np.abs(pair_differences(head, some)) for some in (pairs, placebo))
+    return rows, distance[own], floor[other]
 
 
 def counterfactual_bias(head: Answering, pairs: CounterfactualPairs) -> float:
@@ -279,7 +289,7 @@ class JointBias:
         return " and ".join(part.attribute for part in self.parts)
 
     @property
-    def measure(self) -> Blame:
+    def measure(self) -> FairnessMeasure:
         return self.parts[0].measure
 
     @property

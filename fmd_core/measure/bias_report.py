@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fmd_core.figures import count
 from fmd_core.intervals import Estimate
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.group_metrics import GroupMetrics
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line, table
@@ -58,7 +58,12 @@ class AttributeBias:
     worst_lag: Estimate | None = None
     """How much less often the worst of the `groups` is right than everybody else."""
 
-    def by(self, measure: Blame) -> Estimate:
+    @property
+    def n_unsaid(self) -> int:
+        """Of how many of the groups there are too few people to say how well they are served."""
+        return sum(group.accuracy.value is None for group in self.groups)
+
+    def by(self, measure: FairnessMeasure) -> Estimate:
         """The figure that a verdict rests on: of twins the excess where there is a placebo, else B."""
         if measure == "counterfactual":
             return self.bias if self.excess is None else self.excess
@@ -70,7 +75,7 @@ class AttributeBias:
         }
         return gaps[measure] or Estimate.unknown(0, "not measured")
 
-    def favours(self, measure: Blame) -> bool:
+    def favours(self, measure: FairnessMeasure) -> bool:
         """Whether a gap between groups favours those who go with the pattern."""
         favours = {
             "demographic parity": self.parity_favours,

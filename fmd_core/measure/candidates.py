@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fmd_core.data import FeatureSet
+from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.figures import count
 from fmd_core.heads.answering import Answering
@@ -70,3 +70,13 @@ def check_same_people(before: Judged, after: Judged) -> None:
     ]
     if not all(same) or (before.placebo is None) != (after.placebo is None):
         raise DataError("The two models were not judged on the same people and twins; pair them alike.")
+
+
+def places_among(people: Array, some: Array) -> Array:
+    """Where each of `some` (m,) stands among `people` (n,), both by their rows in the data set, (m,). Raises DataError
+    where somebody is missing."""
+    order = np.argsort(people, kind="stable")
+    place: Array = order[np.minimum(np.searchsorted(people, some, sorter=order), len(people) - 1)]
+    if not np.array_equal(people[place], some):
+        raise DataError("The counterfactual pairs hold people who are not among the features.")
+    return place

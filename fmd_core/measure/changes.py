@@ -93,7 +93,7 @@ def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[C
     enough = people >= MIN_PEOPLE
     p_values = np.ones(len(groups))
     if enough.any():
-        p_values[enough] = adjusted(_mcnemar(gained, lost)[enough])
+        p_values[enough] = adjusted(mcnemar(gained, lost)[enough])
 
     def change(j: int) -> Change:
         name, n, shared = groups[j][0], int(people[j]), groups[j][2]
@@ -107,7 +107,7 @@ def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[C
     return [change(j) for j in range(len(groups))]
 
 
-def _mcnemar(gained: Array, lost: Array) -> Array:
+def mcnemar(gained: Array, lost: Array) -> Array:
     """Two-sided exact p-value that as many would gain as lose, (m,)."""
     p_values: Array = np.minimum(1, 2 * bdtr(np.minimum(gained, lost), gained + lost, 0.5))
     return p_values
@@ -137,7 +137,7 @@ def _of_rates(change: Change, before: Array, after: Array) -> Change:
     """The same of rates: Wilson's intervals, as everywhere else, and McNemar's test."""
     gained, lost = (np.array([side.sum()]) for side in (after & ~before, before & ~after))
     was, now = (rate_estimate(int(side.sum()), len(side)) for side in (before, after))
-    return replace(change, before=was, after=now, p_value=float(_mcnemar(gained, lost)[0]))
+    return replace(change, before=was, after=now, p_value=float(mcnemar(gained, lost)[0]))
 
 
 def losers_first(change: Change) -> tuple[bool, int, float]:

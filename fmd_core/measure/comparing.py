@@ -8,12 +8,18 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
-from fmd_core.errors import DataError
 from fmd_core.heads.answering import Told
 from fmd_core.heads.protocol import Head
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
-from fmd_core.measure.bias_functions import GroupGap, Measure, pair_differences, pair_flips, predictions
-from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people
+from fmd_core.measure.bias_functions import (
+    GroupGap,
+    Measure,
+    distances_beside_placebo,
+    pair_differences,
+    pair_flips,
+    predictions,
+)
+from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, check_same_people, places_among
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
@@ -267,10 +273,7 @@ def _gaps_or_why(
 
 def _places(people: Array, some: Array) -> tuple[Array, Array]:
     """Which of `people` (n,) are among `some` (m,), as a mask (n,), and where each of `some` stands."""
-    order = np.argsort(people, kind="stable")
-    place = order[np.minimum(np.searchsorted(people, some, sorter=order), len(people) - 1)]
-    if not np.array_equal(people[place], some):
-        raise DataError("The counterfactual pairs hold people who are not among the features.")
+    place = places_among(people, some)
     paired = np.zeros(len(people), dtype=bool)
     paired[place] = True
     return paired, place
@@ -278,18 +281,16 @@ def _places(people: Array, some: Array) -> tuple[Array, Array]:
 
 def _excess(ends: tuple[Judged, Judged]) -> tuple[str, Array, Array, Array]:
     """B beyond the placebo's, before and after, on the people who have both twins."""
-    first = ends[0]
-    assert first.placebo is not None
-    rows, own, other = np.intersect1d(first.pairs.rows, first.placebo.rows, return_indices=True)
-    both, place = _places(first.features.rows, rows)
+    people = ends[0].features
 
-    def beyond(end: Judged) -> Array:
-        assert end.placebo is not None
-        placebo = np.abs(pair_differences(end.head, end.placebo))[other]
-        gap: Array = np.abs(pair_differences(end.head, end.pairs))[own] - placebo
-        return _spread_out(gap, place, len(first.features))
+    def beyond(end: Judged) -> tuple[Array, Array]:
+        assert end.placebo is not None, "asked only where both have placebo twins"
+        rows, distance, floor = distances_beside_placebo(end.head, end.pairs, end.placebo)
+        both, place = _places(people.rows, rows)
+        return both, _spread_out(distance - floor, place, len(people))
 
-    return "excess over placebo", both, beyond(first), beyond(ends[1])
+    (both, was), (_, now) = map(beyond, ends)
+    return "excess over placebo", both, was, now
 
 
 def _spread_out(values: Array, place: Array, n: int) -> Array:

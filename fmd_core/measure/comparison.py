@@ -10,7 +10,7 @@ import numpy as np
 
 from fmd_core.data import Array
 from fmd_core.figures import count, points
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.changes import Change, losers_first
 from fmd_core.showing import figure_in_points, one_line, table
 
@@ -50,7 +50,9 @@ class Comparison:
     """The same as `groups` for those who share two properties, where there are enough people."""
     cells: tuple[Change, ...] = ()
     """Accuracy of every class x level of the attribute, in their order: whom a fix is for."""
-    measure: Blame = "counterfactual"
+    own: Change | None = None
+    """How often those are right whose lag is judged, where that is the measure; None where nobody can say."""
+    measure: FairnessMeasure = "counterfactual"
     called: str = ""
     """The attribute as a sentence calls it, 'sex' for CelebA's 'male'; '' where nobody said."""
     calibrated: Change | None = None
@@ -147,7 +149,10 @@ class Comparison:
         A figure that cannot be said, or nothing beyond chance, is no evidence.
         """
         difference = self.judged.difference
-        if difference.value == 0 and len(self.changed) == 0:
+        moved = {change.difference.value for change in (self.judged, self.bias)}
+        if (
+            len(self.changed) == 0 and moved <= {0, None} and moved != {None}
+        ):  # of few people nobody knows a lag
             return "unchanged"
         if difference.value is None:
             return "no evidence"
@@ -167,8 +172,7 @@ class Comparison:
         if self.measure == "counterfactual":
             return self.flips.fell
         if self.measure == "worst group":
-            group = set(self.judged.properties)
-            return any(cell.rose for cell in self.cells if set(cell.properties) == group)
+            return self.own is not None and self.own.rose
         return True
 
     @property

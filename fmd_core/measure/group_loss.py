@@ -72,17 +72,18 @@ class GroupLoss:
         return one_line(self, self.called, f"{count(len(self))} people")
 
 
-def worst_served(
+def by_service(
     head: Head, dataset: AttributeDataset, features: FeatureSet, attribute: str, least: int
-) -> ServedGroup:
-    """The group of class and level that `head` answers right least often, of those with at least `least` people.
-    Raises DataError where no two groups have as many: of one group nobody can say that it is the worst."""
+) -> tuple[ServedGroup, ...]:
+    """The groups of class and level with at least `least` people, whom `head` answers right least often first. They
+    count as in the verdict: by the weights of the data, and rows of one person as one. Raises DataError where no two
+    groups have as many: of one group nobody can say that it is the worst."""
     right = predictions(head, features.features) == features.labels
-    groups = served_groups(dataset, attribute, features, right, least)
-    large = [group for group in groups if group.accuracy.value is not None]
+    groups = served_groups(dataset, attribute, features, right, least, is_weighed=True)
+    large = tuple(group for group in groups if group.accuracy.value is not None)
     if len(large) < FEWEST_GROUPS:
         raise DataError(nobody_large(dataset, attribute, least))
-    return large[0]
+    return large
 
 
 def nobody_large(dataset: AttributeDataset, attribute: str, least: int) -> str:

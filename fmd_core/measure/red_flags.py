@@ -20,8 +20,8 @@ from fmd_core.heads.protocol import Head
 from fmd_core.intervals import Estimate, rate_difference, rate_estimate
 from fmd_core.measure.bias_functions import predictions
 from fmd_core.measure.scan import adjusted
+from fmd_core.measure.verdict.answered import Answered, People, levels_of
 from fmd_core.measure.verdict.sentences import group_name
-from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
 ServiceVerdict = Literal["served worse", "served better", "within chance", "cannot be said"]
@@ -89,40 +89,34 @@ def red_flags(head: Head, dataset: AttributeDataset, people: FeatureSet) -> Resu
     0  colour: pink  served worse      0.12
     1  colour: gold  served worse      0.15
     """
-    right = predictions(head, people.features) == people.labels
-    groups = [(members, mask) for members, mask in _groups(dataset, people) if mask.any()]
-    measured = [_measure(right, mask) for _, mask in groups]
+    answered = Answered(people.rows, people.labels, predictions(head, people.features))
+    groups = [group for group in _groups(dataset, answered) if group.mask.any()]
+    right = answered.right
+    measured = [_measure(right, group.mask) for group in groups]
     known = np.array([p is not None for _, _, p in measured])
     p_values = np.full(len(groups), np.nan)
     if known.any():
         p_values[known] = adjusted(np.array([p for _, _, p in measured if p is not None]))
     found = [
         RedFlag(
-            tuple(member.column for member in members),
-            ", ".join(f"{member.column}: {member.level}" for member in members),
+            tuple(member.column for member in group.members),
+            ", ".join(f"{member.column}: {member.level}" for member in group.members),
             accuracy,
             gap,
             float(p) if k else None,
-            group_name(dataset, members),
+            group_name(dataset, group.members),
         )
-        for (members, _), (accuracy, gap, _), p, k in zip(groups, measured, p_values, known, strict=True)
+        for group, (accuracy, gap, _), p, k in zip(groups, measured, p_values, known, strict=True)
     ]
     return Results(sorted(found, key=lambda f: (f.gap.value is None, not f.is_flag, f.gap.value or 0.0)))
 
 
-def _groups(dataset: AttributeDataset, people: FeatureSet) -> Iterator[tuple[tuple[Member, ...], Array]]:
-    levels = {
-        column.name: [
-            (Member(column.name, level), column.codes[people.rows] == code)
-            for code, level in enumerate(column.levels)
-        ]
-        for column in dataset.attributes.values()
-    }
-    for found in levels.values():
-        yield from (((member,), mask) for member, mask in found)
+def _groups(dataset: AttributeDataset, answered: Answered) -> Iterator[People]:
+    levels = [levels_of(dataset, answered, name) for name in dataset.attributes]
+    for found in levels:
+        yield from found
     for first, second in combinations(levels, 2):
-        for (a, in_a), (b, in_b) in product(levels[first], levels[second]):
-            yield (a, b), in_a & in_b
+        yield from (one & other for one, other in product(first, second))
 
 
 def _measure(right: Array, mask: Array) -> tuple[Estimate, Estimate, float | None]:

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 from fmd_core.data import Array
 from fmd_core.figures import points
 from fmd_core.intervals import NORMAL_95, Estimate
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.bias_report import AttributeBias, BiasReport
 from fmd_core.showing import Results, Row, figure_columns, figure_in_points, one_line
 
@@ -30,7 +30,7 @@ class Finding:
     """What the scan says of one attribute."""
 
     audit: AttributeBias
-    measure: Blame
+    measure: FairnessMeasure
     threshold: float
     verdict: ScanVerdict
     adjusted_p: float | None
@@ -43,7 +43,7 @@ class Finding:
     @property
     def words(self) -> str:
         """The verdict, or why there is none."""
-        return self.estimate.problem if self.verdict == "cannot be said" else self.verdict
+        return (self.estimate.problem or self.verdict) if self.verdict == "cannot be said" else self.verdict
 
     @property
     def estimate(self) -> Estimate:
@@ -66,7 +66,9 @@ class Finding:
         return named | figure | {"threshold": self.threshold, "adjusted_p": self.adjusted_p}
 
 
-def scan(report: BiasReport, threshold: float, measure: Blame = "counterfactual") -> Results[Finding]:
+def scan(
+    report: BiasReport, threshold: float, measure: FairnessMeasure = "counterfactual"
+) -> Results[Finding]:
     """Every attribute against the limit `threshold` (a share), worst first, unmeasurable last.
 
     p-values are adjusted for looking at all attributes (Benjamini and Hochberg 1995); a finding of too few people
@@ -93,7 +95,7 @@ def scan(report: BiasReport, threshold: float, measure: Blame = "counterfactual"
             audit,
             measure,
             threshold,
-            _verdict(estimate, threshold, above[i], below[i]),
+            _of_all(audit, measure, _verdict(estimate, threshold, above[i], below[i])),
             float(above[i]) if known[i] else None,
         )
         for i, (audit, estimate) in enumerate(zip(audits, estimates, strict=True))
@@ -117,6 +119,12 @@ def _score(estimate: Estimate, threshold: float) -> float:
     away = (estimate.value or 0.0) - threshold
     error = ((estimate.high or 0.0) - (estimate.low or 0.0)) / (2 * NORMAL_95)
     return away / error if error > 0 else float(np.sign(away)) * np.inf if away else 0.0
+
+
+def _of_all(audit: AttributeBias, measure: FairnessMeasure, verdict: ScanVerdict) -> ScanVerdict:
+    """That nobody lags is not said where groups are too small to be looked at: one of them may be the worst."""
+    is_open = measure == "worst group" and audit.n_unsaid > 0 and verdict == "within the limit"
+    return "cannot be said" if is_open else verdict
 
 
 def _verdict(estimate: Estimate, threshold: float, above: float, below: float) -> ScanVerdict:

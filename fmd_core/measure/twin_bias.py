@@ -11,7 +11,8 @@ from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering, Recorded
 from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
-from fmd_core.measure.bias_functions import pair_differences
+from fmd_core.measure.bias_functions import distances_beside_placebo, pair_differences
+from fmd_core.measure.candidates import places_among
 from fmd_core.measure.changes import Change
 from fmd_core.twins.pairs import CounterfactualPairs
 
@@ -79,19 +80,13 @@ def _distances(
     head: Answering, pairs: CounterfactualPairs, placebo: CounterfactualPairs | None
 ) -> tuple[str, Array, Array]:
     """What it is called, and of each person who has both twins the row and the distance, (m,)."""
-    distance = np.abs(pair_differences(head, pairs))
     if placebo is None:
-        return "counterfactual bias", pairs.rows, distance.astype("float64")
-    rows, own, other = np.intersect1d(pairs.rows, placebo.rows, return_indices=True)
-    floor = np.abs(pair_differences(head, placebo))
-    return "excess over placebo", rows, (distance[own] - floor[other]).astype("float64")
+        return "counterfactual bias", pairs.rows, np.abs(pair_differences(head, pairs)).astype("float64")
+    rows, distance, floor = distances_beside_placebo(head, pairs, placebo)
+    return "excess over placebo", rows, (distance - floor).astype("float64")
 
 
 def _in_order(people: FeatureSet, rows: Array, values: Array) -> tuple[Array, Array]:
     """Both in the order of the people, among whom they must be."""
-    sorter = np.argsort(people.rows, kind="stable")
-    place = sorter[np.minimum(np.searchsorted(people.rows, rows, sorter=sorter), len(sorter) - 1)]
-    if not np.array_equal(people.rows[place], rows):
-        raise DataError("The counterfactual pairs hold people who are not among the features.")
-    order = np.argsort(place, kind="stable")
+    order = np.argsort(places_among(people.rows, rows), kind="stable")
     return rows[order], values[order]

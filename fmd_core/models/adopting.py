@@ -16,7 +16,7 @@ from fmd_core.models import skops_file
 from fmd_core.models.class_order import Outputs, Reason, checked, in_order, read_outputs
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.encoding import check_fit, extract_features
-from fmd_core.models.onnx_door.opening import fitted_to
+from fmd_core.models.onnx_door.columns import fitted_to
 from fmd_core.models.training import feature_scale, with_feature_scale
 
 if TYPE_CHECKING:

@@ -68,6 +68,8 @@ def _choice(path: UnlearningPath, was: Finding, now: Finding, unit: str) -> str:
             f"to leave the model as it is, as far as this is concerned, which lies within {limit} on validation "
             f"{many(unit)}: {was.sentence}"
         )
+    if best is start and (why := _refused_alike(path)):
+        return f"to leave the model as it is: the guard refuses every strength, because {why}. {was.sentence}"
     if best is start:
         return (
             f"to leave the model as it is. No strength here that is allowed brings this nearer to {limit}: "
@@ -82,6 +84,12 @@ def _choice(path: UnlearningPath, was: Finding, now: Finding, unit: str) -> str:
     )
 
 
+def _refused_alike(path: UnlearningPath) -> str:
+    """Why the guard refuses every setting, where it is one and the same reason; else ''."""
+    reasons = {point.refusal for point in (*path.points[1:], *path.blends)}
+    return reasons.pop() if len(reasons) == 1 else ""
+
+
 def moved(start: PathPoint, best: PathPoint) -> str:
     """'from 92.8 % to 92.0 %'."""
     return f"from {percent(start.accuracy)} to {percent(best.accuracy)}"
@@ -89,6 +97,8 @@ def moved(start: PathPoint, best: PathPoint) -> str:
 
 def doubt(finding: Finding) -> str:
     """A sentence where it is the number of people that keeps a finding from being within its limit; else ''."""
+    if is_forbidden_within(finding):
+        return ""
     if not is_tested(finding):
         return " With fewer than 30 people in a group nothing is sure; more people would tell."
     if finding.value <= finding.limit and finding.ratio is None:

@@ -13,7 +13,7 @@ from fmd_core.forget.forgetting import Forgetting
 from fmd_core.influence.label_doubts import LabelDoubts
 from fmd_core.influence.score_check import ScoreCheck
 from fmd_core.influence.scores import InfluenceScores
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.comparison import Comparison
 from fmd_core.measure.verdict.values import Finding, Verdict
@@ -159,7 +159,7 @@ class Evidence:
     """Accuracy that the guard allows to be lost, as a share."""
     comparison: Comparison | None = None
     audit_after: BiasReport | None = None
-    measure: Blame = "counterfactual"
+    measure: FairnessMeasure = "counterfactual"
     attributes: tuple[str, ...] = ()
     """What is taken out at once; the attribute of the scores if nothing is said."""
     depth: str = LAST_LAYER

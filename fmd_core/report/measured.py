@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from fmd_core.data import AttributeDataset
-from fmd_core.forget.forgetting import Forgetting, forgetting_sentences
+from fmd_core.forget.forgetting import Forgetting
+from fmd_core.forget.forgetting_words import forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
 from fmd_core.measure.bias_report import BiasReport
 from fmd_core.measure.changed_answers import OUTCOMES, changed_examples, outcome
@@ -29,13 +30,13 @@ def measured(evidence: Evidence, comparison: Comparison) -> held_out.Measured:
     """Before and after, who pays, what simpler fixes did, and whose answer changed."""
     after, changed = evidence.audit_after, _changed(evidence.dataset, comparison)
     labels = evidence.dataset.target.codes[comparison.rows]
-    was, now = _before_and_after(evidence, comparison)
-    still = wording.still_beyond(comparison.judged, evidence.threshold)
+    was, now = _ends(evidence, comparison)
+    still = wording.still_beyond(comparison, evidence.threshold)
     return held_out.Measured(
         attribute=comparison.attribute,
         headline=wording.comparison_headline(comparison),
-        sentence_before=wording.attribute_sentence(was, comparison.called),
-        sentence_after=f"{wording.attribute_sentence(now, comparison.called)} {still}".rstrip(),
+        sentence_before=was,
+        sentence_after=f"{now} {still}".rstrip(),
         verdict=comparison.verdict,
         who_pays=f"{wording.people_sentence(comparison, evidence.dataset.unit)} "
         f"{wording.losers_sentence(comparison)}",
@@ -93,6 +94,19 @@ def _probe(result: ProbeResult) -> held_out.Probe:
 def _share(sum_of_weights: float) -> float:
     """A share that rounding took beyond 1, or below 0, at its end."""
     return min(max(sum_of_weights, 0.0), 1.0)
+
+
+def _ends(evidence: Evidence, comparison: Comparison) -> tuple[str, str]:
+    """Before and after in a sentence each. For the worst group, of the one that those who choose have named:
+    whom test people find the worst may be another one, and another one afterwards."""
+    if comparison.measure == "worst group":
+        lag = comparison.judged
+        return wording.lag_sentence(lag.before, lag.who), wording.lag_sentence(lag.after, lag.who)
+    was, now = (
+        wording.attribute_sentence(found, comparison.called)
+        for found in _before_and_after(evidence, comparison)
+    )
+    return was, now
 
 
 def _before_and_after(evidence: Evidence, comparison: Comparison) -> tuple[Finding, Finding]:

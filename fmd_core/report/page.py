@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, Template, select_autoescape
 
 from fmd_core import figures
 from fmd_core.errors import ModelError
-from fmd_core.forget.forgetting import READERS
+from fmd_core.forget.forgetting_words import READERS
 from fmd_core.kinds import find_kind
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.method import Method, Strategy, find_method

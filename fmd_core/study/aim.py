@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fmd_core.showing import one_line
 
 if TYPE_CHECKING:
-    from fmd_core.measure.bias_functions import Blame, Measure
+    from fmd_core.measure.bias_functions import FairnessMeasure, Measure
     from fmd_core.measure.verdict.goal import Goal
     from fmd_core.measure.verdict.values import Finding
 
@@ -20,7 +20,7 @@ class Aim:
     that whoever is served worst, of all groups of a class and a level, is served worse than everybody else."""
 
     attributes: tuple[str, ...]
-    measure: Blame = "counterfactual"
+    measure: FairnessMeasure = "counterfactual"
 
     @property
     def attribute(self) -> str:

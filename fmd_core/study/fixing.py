@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from fmd_core.data import Split, ignore_progress
 from fmd_core.errors import FMDError, NoTwinsError
+from fmd_core.figures import with_capital
 from fmd_core.forget.erasure import Erased, Form, erase
 from fmd_core.heads.answering import Answering, Rays
 from fmd_core.heads.protocol import Head
 from fmd_core.influence.removal import EXCLUSION, refit_without
-from fmd_core.measure.bias_functions import BLAMES, Blame, predictions
+from fmd_core.measure.bias_functions import FAIRNESS_MEASURES, FairnessMeasure, predictions
 from fmd_core.measure.verdict.answered import Answered
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.twins import TwinAnswers
-from fmd_core.measure.verdict.values import Family, Finding, Member
+from fmd_core.measure.verdict.values import Family, Finding, Member, Outcome
 from fmd_core.method import DEFAULT_STRATEGY, Strategy, find_strategy
 from fmd_core.method import strategies as every_strategy
 from fmd_core.models.taught import why_no_judge
@@ -173,9 +175,19 @@ class Fixing(Teaching):
         return Goal(Family.SERVICE, (attribute,), limit, members=(members, ()))
 
     def _asked(self, goal: Goal, split: Split) -> Callable[[Answering], Finding | None]:
-        """The question of a goal about one part of the data, to be asked of heads."""
-        twins_of = self._twins_asked(goal, split)
-        return lambda head: goal.measured(self.data, self._answered(split, head), twins_of(head))
+        """The question of a goal about one part of the data, to be asked of heads. Those who taught the model call
+        nothing within its limit: they are answered better than others."""
+        twins_of, taught = self._twins_asked(goal, split), why_no_judge(self.original.model, self.data, split)
+
+        def asked(head: Answering) -> Finding | None:
+            found = goal.measured(self.data, self._answered(split, head), twins_of(head))
+            if not taught or found is None or found.outcome is not Outcome.WITHIN:
+                return found
+            return replace(
+                found, outcome=Outcome.UNKNOWN, sentence=f"{found.sentence} {with_capital(taught)}."
+            )
+
+        return asked
 
     def _twins_asked(self, goal: Goal, split: Split) -> Callable[[Answering], TwinAnswers | None]:
         """What heads answer to the twins of a goal between twins; None where there are none."""
@@ -201,11 +213,11 @@ class Fixing(Teaching):
         """Every way that might bring a finding within its limit, the cheapest first: by depth, by what is aimed at
         (the finding itself, and between groups also twins, the other gap and the worst group) and by strategy."""
         own = aim_of(goal, self.data.target.levels)
-        others: tuple[Blame, ...] = ()
+        others: tuple[FairnessMeasure, ...] = ()
         if goal.family is not Family.TWINS:
             # only one of both gaps among people of one truth is about the finding
             unrelated = "equal opportunity" if own.measure == "predictive equality" else "predictive equality"
-            others = tuple(measure for measure in BLAMES if measure != unrelated)
+            others = tuple(measure for measure in FAIRNESS_MEASURES if measure != unrelated)
         aims = dict.fromkeys((own, *(Aim(own.attributes, measure) for measure in others)))
         names = [find_strategy(strategy).name for strategy in strategies or every_strategy()]
         opened = depths or [depth.name for depth in self.depths()]

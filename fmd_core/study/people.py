@@ -12,14 +12,15 @@ from fmd_core.data import AttributeDataset, FeatureSet, Split, group_codes, igno
 from fmd_core.errors import DataError, ModelError, NoTwinsError
 from fmd_core.heads.protocol import Head
 from fmd_core.measure.bias_functions import BiasFunction, CounterfactualBias, GroupGap, Taught, joint
-from fmd_core.measure.group_loss import GroupLoss, worst_served
-from fmd_core.measure.served_groups import ServedGroup
+from fmd_core.measure.group_loss import GroupLoss, by_service
+from fmd_core.measure.served_groups import ServedGroup, people_of
 from fmd_core.measure.verdict.told_twice import told_twice
 from fmd_core.measure.worst_group import WorstGroup
 from fmd_core.models.classifier import Classifier
 from fmd_core.models.deepening import depths_of
 from fmd_core.models.depth import LAST_LAYER, Depth
 from fmd_core.models.encoding import extract_features
+from fmd_core.models.taught import teachers_among
 from fmd_core.study.aim import Aim, as_aim
 from fmd_core.study.memory import Key, Memory
 from fmd_core.study.steps import Progress, Step
@@ -35,7 +36,11 @@ GROWTH_PAIRS = 1.5  # `counterparts` are as large as one side
 About = str | Sequence[str] | Aim | None
 """An attribute, several, or an aim; None is the aim of the study."""
 CHOOSERS: tuple[Split, ...] = ("external", "validation")
-"""Who say which group is served worst: the original learned from neither, and test people decide nothing."""
+"""Who may say which group is served worst: test people decide nothing."""
+NOBODY_CHOOSES = (
+    "External and validation people taught this model when it learned on, so nobody is left to say who is served "
+    "worst: begin from the model that it was made from."
+)
 
 
 class People:
@@ -224,8 +229,11 @@ class People:
     # --- bias
 
     def bias(self, split: Split, about: About = None, *, beyond_placebo: bool = False) -> BiasFunction:
-        """What is to be taken out, measured on one part of the data; only who guards takes the placebo off."""
+        """What is to be taken out, measured on one part of the data; only who guards takes the placebo off. Raises
+        DataError where nobody can say it, and NoTwinsError."""
         aim = self.aim(about)
+        if aim.measure == "worst group":
+            self._left_to_choose()
 
         def part(attribute: str) -> BiasFunction:
             if aim.measure == "worst group":
@@ -246,26 +254,48 @@ class People:
 
     # --- whoever is served worst
 
+    def who_choose(self) -> tuple[Split, ...]:
+        """The parts of CHOOSERS whose people did not teach the original: those answer for who is served worst."""
+        taught = teachers_among(self.original.model, self.data)
+        return tuple(part for part in CHOOSERS if part not in taught)
+
     def choosers(self) -> FeatureSet:
-        """External and validation people together: they may choose, and did not teach the original."""
-        return FeatureSet.joined([self.features(split) for split in CHOOSERS])
+        """Their people together. Raises DataError where nobody is left."""
+        return FeatureSet.joined([self.features(split) for split in self._left_to_choose()])
+
+    def _left_to_choose(self) -> tuple[Split, ...]:
+        if parts := self.who_choose():
+            return parts
+        raise DataError(NOBODY_CHOOSES)
 
     def worst_served(self, attribute: str) -> ServedGroup:
         """The group of class and level whom the original serves worst, as those who choose say; test people are not
-        asked. Raises DataError where no group has 10 of them."""
+        asked. Raises DataError where no group has 10 of them, and where nobody can choose."""
+        return self._served(attribute)[0]
+
+    def as_badly_served(self, attribute: str) -> int:
+        """How many other groups those who choose find served as badly as that one, to the last digit."""
+        first, *rest = self._served(attribute)
+        return sum(group.accuracy.value == first.accuracy.value for group in rest)
+
+    def _served(self, attribute: str) -> tuple[ServedGroup, ...]:
         was = self.original
         return self.memory.recall(
             was._key("worst served", attribute),
-            lambda: worst_served(was.head, was.data, was.choosers(), attribute, FEWEST),
+            lambda: by_service(was.head, was.data, was.choosers(), attribute, FEWEST),
         )
 
     def groups_unsaid(self, attribute: str) -> int:
         """How many groups have too few of those who choose, so that whether they are served worse cannot be said: also
         such as only learn or are judged."""
-        everybody = group_codes(self.data.target.codes, self.data.attribute(attribute).codes)
-        rows = np.concatenate([self.data.rows(split) for split in CHOOSERS])
-        sizes = np.bincount(everybody[rows], minlength=int(everybody.max()) + 1)
-        return int((sizes[np.unique(everybody)] < FEWEST).sum())
+
+        def make() -> int:
+            everybody = group_codes(self.data.target.codes, self.data.attribute(attribute).codes)
+            rows = np.flatnonzero(np.isin(self.data.split, self.who_choose()))
+            people = people_of(self.data, rows, everybody[rows], int(everybody.max()) + 1)
+            return int((people[np.unique(everybody)] < FEWEST).sum())
+
+        return self.memory.recall(self.original._key("groups unsaid", attribute), make)
 
     # --- what training samples are blamed for
 
@@ -282,7 +312,7 @@ class People:
         """What `taught` reads, in steps."""
         aim = self.aim(about)
         if aim.measure == "worst group":
-            return [partial(self.features, part) for part in dict.fromkeys((*CHOOSERS, split))]
+            return [partial(self.features, part) for part in dict.fromkeys((*self.who_choose(), split))]
         return self.measured_on(split, aim)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fmd_core.data import AttributeDataset, ignore_progress
 from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.measure.verdict.goal import Goal
-from fmd_core.measure.verdict.values import Finding, Limits
+from fmd_core.measure.verdict.values import Finding, Limits, Verdict
 from fmd_core.method import Strategy
 from fmd_core.models.classifier import Classifier
 from fmd_core.report.evidence import Evidence
@@ -163,7 +163,7 @@ class Study(Bridging):
             verdict_after=None
             if made is None
             else self.verdict(made, favourable=favourable, references=references, limits=limits),
-            was_for=None if made is None else finding_of(verdict.findings, aim, verdict.classes),
+            was_for=None if made is None else was._meant(aim, verdict),
             twin=was._twin(verdict.attribute or aim.attribute)
             if made is None
             else self._twin(aim.attribute, made),
@@ -171,6 +171,14 @@ class Study(Bridging):
             no_rivals=no_rivals,
             checks=was.known_score_checks(scored),
         )
+
+    def _meant(self, aim: Aim, verdict: Verdict) -> Finding | None:
+        """What an aim has to bring within its limit: the worst finding that it takes out; of the worst group what test
+        people say of the one that those who choose have named."""
+        if aim.measure != "worst group":
+            return finding_of(verdict.findings, aim, verdict.classes)
+        goal = self.worst_group_goal(aim.attribute, verdict.limits.of_aim(aim.measure))
+        return self.reached(goal, "test")
 
     def _twin(self, attribute: str, change: Change | None = None) -> TwinExample | None:
         """The held-out pair that the original answers most differently; None where there are no twins."""

@@ -31,7 +31,7 @@ from fmd_core.errors import DataError, NoTwinsError
 from fmd_core.figures import count
 from fmd_core.heads.protocol import Head
 from fmd_core.models.classifier import Classifier
-from fmd_core.models.encoding import encode_rows
+from fmd_core.models.encoding import encode_rows, extract_features
 from fmd_core.showing import one_line
 from fmd_core.twins.matching import NOBODY, all_but_the_answer, nearest_partners
 
@@ -247,7 +247,7 @@ def pair_counterfactuals(
             f"'{attribute}' has one value only ({column.levels[0]}), so there is nothing to change; "
             "choose an attribute with at least two."
         )
-    people = features or _everyone(dataset, classifier, rows, store, progress)
+    people = features or extract_features(classifier, dataset, split=split, store=store, progress=progress)
     if chosen == "matched":
         return _match(dataset, people, attribute, classifier.head, same=False)
     favoured, other = _levels_to_show(dataset, rows, attribute, seed)
@@ -350,17 +350,6 @@ def placebo_pairs(
     """Pairs matched in the same way among `people`, but with the same attribute level on both sides:
     their bias is what matching alone costs."""
     return _match(dataset, people, attribute, head, same=True)
-
-
-def _everyone(
-    dataset: AttributeDataset,
-    classifier: Classifier,
-    rows: Array,
-    store: FeatureStore | None,
-    progress: Callable[[float], None],
-) -> FeatureSet:
-    encoded = encode_rows(classifier, dataset, rows, store=store, progress=progress)
-    return FeatureSet(encoded, dataset.target.codes[rows], rows)
 
 
 def _match(

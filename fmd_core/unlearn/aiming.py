@@ -37,7 +37,8 @@ class Watched:
     """Some validation people whose accuracy is watched, by name."""
 
     name: str
-    members: Array  # (n,) bool, of the validation people
+    members: Array  # (n,) bool, of the validation samples
+    n: int  # people: several samples of one person are one
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,16 @@ def watched_groups(
         for level in levels_of(dataset, everyone, attribute)
         for of_class in classes_of(dataset, everyone)
     ]
-    large = [cell for cell in cells if cell.mask.sum() >= FEWEST]
-    return tuple(Watched(group_name(dataset, cell.members), cell.mask) for cell in large)
+    found = (
+        Watched(group_name(dataset, cell.members), cell.mask, dataset.n_people(people.rows[cell.mask]))
+        for cell in cells
+    )
+    return tuple(group for group in found if group.n >= FEWEST)
 
 
 def worst_served(groups: Sequence[Watched], right: Array) -> Served | None:
     """Which of the groups is right least often, by `right` (n,) bool; None where nobody is watched."""
-    found = [Served(g.name, float(right[g.members].mean()), int(g.members.sum())) for g in groups]
+    found = [Served(g.name, float(right[g.members].mean()), g.n) for g in groups]
     return min(found, key=lambda served: served.accuracy, default=None)
 
 

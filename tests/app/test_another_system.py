@@ -118,9 +118,11 @@ def test_from_the_import_to_find_bias_and_back_from_a_model(open_page):
     assert test.session_state["review"] == review
 
     second = AppTest.from_file("../../app/main.py", default_timeout=150)
-    for name, value in address.items():
+    for name, value in {**address, "improve": "worst group"}.items():
         second.query_params[name] = value
-    second.run().switch_page("app_pages/find_bias.py").run()
+    second.run().switch_page("app_pages/unlearn.py").run()
+    assert [title.value for title in second.title] == ["Another system answers here."]
+    second.switch_page("app_pages/find_bias.py").run()
     assert not second.warning
     assert [words(title.value) for title in second.title] == [wide.headline]
     imports.delete_import(job.result.id)

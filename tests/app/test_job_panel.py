@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs import job_panel
+from app.jobs import job_panel, job_words
 from app.jobs.job import Job
 from app.jobs.notes import JobNotes
 from app.jobs.registry import REGISTRY
@@ -366,16 +366,16 @@ def test_a_job_that_waits_says_whose_work_comes_before_it(gate, monkeypatch):
     assert "Before it: somebody else&#x27;s work and your own “Training” (about 3 minutes left)." in said
     assert "photographs" not in said  # whose data it is about is theirs to tell
     assert "takes about 5 minutes once it runs" in said
-    assert job_panel.heading(later, "Then.")[0] == "Training later waits for its turn."
+    assert job_words.heading(later, "Then.")[0] == "Training later waits for its turn."
 
 
 def test_a_running_job_says_since_when_by_the_clock_of_who_looks(gate, monkeypatch):
     job = running(gate, "since when")
-    assert job_panel.since_words(job).startswith("for ")
+    assert job_words.since_words(job).startswith("for ")
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.timezone", "Asia/Kolkata")
     at = job.started.astimezone(ZoneInfo("Asia/Kolkata"))
-    assert job_panel.since_words(job).startswith(f"since {at:%H:%M}, for ")
-    assert job_panel.heading(job, "Then.")[0] == "Reading photographs."
+    assert job_words.since_words(job).startswith(f"since {at:%H:%M}, for ")
+    assert job_words.heading(job, "Then.")[0] == "Reading photographs."
 
 
 def test_what_is_known_early_is_drawn_in_the_panel(gate):
@@ -414,7 +414,7 @@ def early(job_id):
     ],
 )
 def test_time_left_in_words(seconds, words):
-    assert job_panel.time_left_words(seconds) == words
+    assert job_words.time_left_words(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -429,4 +429,4 @@ def test_time_left_in_words(seconds, words):
     ],
 )
 def test_duration_in_words(seconds, words):
-    assert job_panel.duration_words(timedelta(seconds=seconds)) == words
+    assert job_words.duration_words(timedelta(seconds=seconds)) == words

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.opening import permalink
+from app.opening import address_settings
 from app.record.history import History
 from app.record.journal import Journal
 from app.record.journal_json import dump, load
@@ -46,7 +46,7 @@ def test_it_can_be_chosen_tried_and_applied(open_page, own):
 
 
 def test_the_address_the_search_and_the_method_page_know_it(own):
-    assert own.name in permalink._strategies()
+    assert own.name in address_settings._strategies()
     step = next(step for step in method.STEPS if step.lists_strategies)
     assert [f.latex for f in step.all_formulas] == [s.formula for s in strategies()]
     assert [term.name for term in glossary.find(own.name)] == ["Unlearning"]

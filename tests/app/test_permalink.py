@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import cache
-from app.opening import permalink
+from app.opening import address_settings, permalink
 from app.record.criteria import Criteria
 from app.record.review import Review
 from app.session import memory, state
@@ -243,13 +243,13 @@ def test_other_names_are_left_alone(open_page):
 )
 def test_a_comma_in_the_name_of_an_attribute_does_not_part_it(names, monkeypatch):
     monkeypatch.setattr(
-        permalink,
-        "_attributes",
+        address_settings,
+        "attributes",
         lambda: ("income, yearly", "sex", "50% rule", "100%2C", "a,b,c", "%", ",", "plain"),
     )
-    assert not names or permalink._several(permalink._joined(names)) == names
+    assert not names or address_settings._several(address_settings.joined(names)) == names
 
 
 def test_an_address_from_before_still_names_its_attributes(monkeypatch):
-    monkeypatch.setattr(permalink, "_attributes", lambda: ("50% rule", "sex"))
-    assert permalink._several("50% rule,sex") == ["50% rule", "sex"]
+    monkeypatch.setattr(address_settings, "attributes", lambda: ("50% rule", "sex"))
+    assert address_settings._several("50% rule,sex") == ["50% rule", "sex"]

@@ -134,6 +134,28 @@ def test_groups_of_a_few_are_no_groups():
     assert "Served worst: right, %" not in view.table
 
 
+def test_where_samples_were_asked_about_a_group_the_words_are_about_that_one():
+    """Whom test people find the worst is not said to be helped in place of whom those who choose have named."""
+    women = (("hair", "blond"), ("sex", "women"))
+    asked = waterfall.About("blond women", women)
+    tried = fixes(p_value=0.001, men=0.5)
+    for fix in tried:
+        fix.comparison.cells[1] = replace(fix.comparison.cells[1], properties=women)
+    view = waterfall.build(tried, "bias", "person", asked)
+    assert view.lesson.startswith(
+        "Removing explains, it does not cure groups: without all 400 harmful, there is no evidence that more of blond "
+        "women (90.0 % to 90.0 %, n = 100) are answered right."
+    )
+    assert "and for 90.0 % of blond women; " in view.summary
+    few = Estimate.unknown(12)
+    for fix in tried:
+        fix.comparison.cells[1] = replace(fix.comparison.cells[1], before=few, after=few, difference=few)
+    assert waterfall.build(tried, "bias", "person", asked).lesson == (
+        "There are too few test people to say whether removing people helps blond women; only the bias and accuracy "
+        "can be told."
+    )
+
+
 def test_a_network_that_learned_on_says_how_far_it_is_taken():
     assert waterfall.learned("sex: last block", 1.0, compared()).label == "Deeper: sex: last block"
     assert (

@@ -1,19 +1,24 @@
 """The Fix page for whoever is served worst: choosing it, what cards and history say, and where nobody can say."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app import cache
+from app.record import journal_json
 from app.record.review import Review
 from app.record.variants import Recipe, describe
-from app.view_models import aiming, blame, network_stage, offers
-from fmd_core import FMDError
+from app.view_models import aiming, blame, network_stage, offers, proof
+from app.view_models.before_after import BeforeAfter
+from fmd_core import Estimate, FMDError
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Family, Member
 from fmd_core.report import wording
 from fmd_core.study.aim import Aim
 from tests.app.test_pages import press, titles
+from tests.app.test_permalink import address, visit
 
 REVIEW, AIM = Review(), Aim(("paper",), "worst group")
 
@@ -95,3 +100,86 @@ def test_of_colours_nobody_can_be_named():
     assert cache.worst_group_goal(REVIEW, "colour", 0.1) is None
     with pytest.raises(FMDError, match="cannot be said"):
         cache.path(REVIEW, Aim(("colour",), "worst group"), "iterated", 0, 0.01)
+
+
+def journal_of(test):
+    return test.session_state["journals"][REVIEW.data, REVIEW.model]
+
+
+def test_undo_redo_the_report_and_another_browser_keep_whom_it_was_for():
+    first = visit("unlearn", attribute="paper", improve="worst group")
+    assert not first.warning
+    group = cache.worst_served(REVIEW, "paper")
+    assert f"By paper that is {group.who}: right for" in text(first)
+    first.button(key="show_recommended").click().run()
+    made = journal_of(press(first, "Apply this")).history.current
+    assert made.aim == AIM
+    there = visit("unlearn", **address(first))
+    assert not there.warning
+    assert titles(there) == titles(first)
+    first.switch_page("app_pages/report.py").run()
+    assert not first.exception
+    assert titles(first) == wording.comparison_headline(cache.comparison(REVIEW, made, "paper"))
+    first.switch_page("app_pages/unlearn.py").run()
+    assert journal_of(press(first, "Undo")).history.current is None
+    first.selectbox(key="improves").set_value("").run()  # what is meant now is another thing
+    assert journal_of(press(first, "Redo")).history.current == made
+    journal = journal_of(first)
+    assert journal_json.load(json.loads(json.dumps(journal_json.dump(journal)))) == journal
+
+
+def test_who_said_it_and_how_they_are_counted_is_told():
+    data, group = cache.dataset(REVIEW), cache.worst_served(REVIEW, "paper")
+    persons = replace(data, persons=np.arange(len(data)) // 2)
+    weighed = replace(persons, weights=np.ones(len(data)))
+    n = group.accuracy.n
+    assert f"of {n} external and validation digits, who choose." in blame.served_worst(
+        data, "paper", group, 0
+    )
+    assert (
+        f"of {n} validation digits, those that belong together counted once, by their weights, who choose."
+        in blame.served_worst(weighed, "paper", group, 0, parts=("validation",))
+    )
+    assert "Another group is right as often; this one is meant." in blame.served_worst(
+        data, "paper", group, 0, alike=1
+    )
+    said = blame.sentence(persons, AIM, 20, group)
+    assert f"of {n} external and validation digits, those that belong together counted once (" in said
+    assert "Scored by the loss of 20 of them, with each row counted once, set aside" in said
+    only = blame.sentence(data, AIM, 20, group, ("validation",))
+    assert "Scored by the loss of 20 external digits of that group, set aside" in only
+    taught = cache.taught(REVIEW, AIM)
+    assert blame.people_behind(data, taught) == len(taught)
+    assert blame.people_behind(persons, taught) == len(np.unique(taught.people.rows // 2))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, ""),
+        ({"weights": np.ones(1800)}, "each row once; the verdict on Find bias counts the people that it stands for."),
+        ({"persons": np.arange(1800)}, "too narrow then; the verdict on Find bias counts those as one."),
+    ],
+)  # fmt: skip
+def test_how_before_and_after_count_rows_is_said(more, said):
+    path = cache.path(REVIEW, AIM, "iterated", 0, 0.01).suggested.result
+    made = Recipe(REVIEW, AIM, "iterated", 0, path.strength, path.blend, 0.01)
+    found = cache.comparison(REVIEW, made, "paper")
+    data = cache.dataset(REVIEW)
+    data = replace(data, **{name: np.resize(values, len(data)) for name, values in more.items()})
+    told = BeforeAfter(data, replace(found, measure="counterfactual", gap=None)).counted
+    assert told.endswith(said)
+    assert bool(told) == bool(more)
+    lag = BeforeAfter(data, found)
+    assert lag.labels[0] == "Lag"
+    assert lag.counted == (told and f"{told} So does the lag of whoever is served worst.")
+
+
+def test_of_few_people_a_change_is_not_called_chance():
+    best = cache.path(REVIEW, AIM, "iterated", 0, 0.01).suggested.result
+    made = Recipe(REVIEW, AIM, "iterated", 0, best.strength, best.blend, 0.01)
+    found = cache.comparison(REVIEW, made, "paper")
+    unknown = replace(found.judged, **dict.fromkeys(("before", "after", "difference"), Estimate.unknown(19)))
+    assert proof.verdict(replace(found, gap=unknown)) == (
+        "Whether it worked cannot be said: not enough people to say (n = 19)."
+    )

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from streamlit.testing.v1 import AppTest
 
 from app import cache, server
-from app.jobs import job_panel, preparation
+from app.jobs import job_panel, job_words, preparation
 from app.jobs.job import ENDED_EARLY, NO_MEMORY, UNEXPECTED
 from app.jobs.registry import REGISTRY, JobRegistry
 from app.opening import uploads
@@ -430,8 +430,8 @@ def test_row_23_a_clock_that_jumps_stops_nothing(monkeypatch, jump):
     job = registry.start("a", "A", lambda progress: progress(0.5) or 1)
     assert job.wait(5)
     assert job.state == "finished"
-    assert job_panel.state_words(job).startswith("Finished")
-    assert "-" not in job_panel.state_words(job)
+    assert job_words.state_words(job).startswith("Finished")
+    assert "-" not in job_words.state_words(job)
 
 
 # --- 24: libraries that end the process or say nothing

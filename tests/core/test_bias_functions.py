@@ -28,7 +28,7 @@ from fmd_core import (
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import Estimate
 from fmd_core.measure.bias_functions import MEASURES, joint
-from fmd_core.measure.group_loss import GroupLoss, worst_served
+from fmd_core.measure.group_loss import GroupLoss, by_service
 from fmd_core.measure.served_groups import ServedGroup
 from fmd_core.method import strategies
 from fmd_core.twins.pairs import placebo_pairs
@@ -459,9 +459,9 @@ def test_whoever_is_served_worst_has_enough_people(tiny):
     right = tiny.head.probabilities(people.features).argmax(axis=1) == people.labels
     common = tiny.dataset.attribute("shade").codes[people.rows] == 0
     rates = [right[common & (people.labels == k)].mean() for k in range(3)]  # too few have the rare shade
-    worst = worst_served(tiny.head, tiny.dataset, people, "shade", 30)
+    worst = by_service(tiny.head, tiny.dataset, people, "shade", 30)[0]
     assert worst.accuracy.value == pytest.approx(min(rates))
     assert (worst.label, worst.level) == (tiny.dataset.target.levels[int(np.argmin(rates))], "common")
     few = people.subset(np.arange(20))
     with pytest.raises(DataError, match="have 30 images each of those who choose"):
-        worst_served(tiny.head, tiny.dataset, few, "mark", 30)
+        by_service(tiny.head, tiny.dataset, few, "mark", 30)

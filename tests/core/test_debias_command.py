@@ -10,13 +10,14 @@ import pytest
 from fmd_core import __main__ as command
 from fmd_core.commands.audit_data import AuditData
 from fmd_core.commands.audit_model import Brought, open_model
-from fmd_core.commands.debias import CHANGES
+from fmd_core.commands.debias import CHANGES, _line
 from fmd_core.datasets.families import load_dataset
 from fmd_core.models.classifier import TrainingRecipe
 from fmd_core.models.files import load_classifier, save_classifier
 from fmd_core.models.shelf import load_demo_classifier
 from fmd_core.study import debiasing
 from fmd_core.unlearn.deeper import settings
+from fmd_core.unlearn.deeper.answers import Figures, GroupRate
 
 SHARE = {"value", "low", "high", "n", "name"}
 
@@ -195,3 +196,13 @@ def test_what_should_improve_is_named_and_stands_in_the_document(hiring, tmp_pat
 
 def test_every_change_of_the_library_has_a_word():
     assert tuple(CHANGES.values()) == debiasing.CHANGES
+
+
+def test_a_worst_group_is_told_with_how_many_are_too_small_and_one_answer_serves_nobody():
+    groups = tuple(GroupRate(*group) for group in ((0, 0, 1.0, 200), (0, 1, 1.0, 150), (1, 0, 0.0, 12)))
+    one = Figures(0.97, 0.67, groups, frozenset({0}), None, None, 0.0, None, 1.0)
+    assert _line("always no", one).endswith("every group alike 67.0 %, one answer for everybody")
+    both = replace(one, answered=frozenset({0, 1}))
+    assert _line("after", both).endswith("worst group 100.0 % (of 2 large enough, 1 too small)")
+    assert _line("after", replace(both, groups=groups[:2])).endswith("worst group 100.0 %")
+    assert "worst group" not in _line("after", replace(both, groups=groups[2:]))

@@ -18,8 +18,8 @@ from fmd_core.unlearn.deeper.improving import find_improvement, improvements, in
 from fmd_core.unlearn.deeper.objectives import (
     Batch,
     Gap,
+    GroupDRO,
     Opportunity,
-    WorstGroup,
     group_weights,
     prior_correction,
 )
@@ -77,7 +77,7 @@ def test_levels_that_are_answered_alike_cost_nothing():
 
 
 def test_a_group_that_is_answered_badly_comes_to_count_more():
-    objective = WorstGroup(4, 2)
+    objective = GroupDRO(4, 2)
     bad = batch([0.1, 0.1, 0.9, 0.1], [0, 0, 1, 1], [0, 1, 0, 1])
     first = float(objective(bad))
     for _ in range(40):

@@ -8,14 +8,8 @@ import pytest
 
 from fmd_core import AttributeDataset, Column, DataError, FeatureSet, LinearHead, MLPHead, ModelError, compare
 from fmd_core.forget.erasure import erase
-from fmd_core.forget.forgetting import (
-    Forgetting,
-    Reading,
-    Seen,
-    forgetting_sentence,
-    is_read,
-    judge_forgetting,
-)
+from fmd_core.forget.forgetting import Forgetting, Reading, Seen, judge_forgetting
+from fmd_core.forget.forgetting_words import forgetting_sentence, is_read
 from fmd_core.forget.probes import ProbeResult, probe
 from fmd_core.heads.fitting import ConvexProblem, fit_head
 from fmd_core.intervals import Estimate

@@ -11,7 +11,8 @@ import pytest
 import fmd_core as fmd
 from app.view_models import report_comparison
 from fmd_core import figures
-from fmd_core.forget.forgetting import Forgetting, Reading, forgetting_sentences
+from fmd_core.forget.forgetting import Forgetting, Reading
+from fmd_core.forget.forgetting_words import forgetting_sentences
 from fmd_core.forget.probes import ProbeResult
 from fmd_core.measure.changes import Change
 from fmd_core.report.reading import read_report

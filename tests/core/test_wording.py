@@ -139,7 +139,12 @@ def test_one_is_not_a_plural(number, text):
     ],
 )
 def test_what_is_still_beyond_the_limit_is_said(after, said):
-    assert wording.still_beyond(Change("bias", "", Estimate(0.6, 0.5, 0.7, 450), after, after), 0.1) == said
+    moved = Change("bias", "", Estimate(0.6, 0.5, 0.7, 450), after, after)
+    found = comparison(moved, HELD)
+    assert wording.still_beyond(found, 0.1) == said
+    lag = replace(found, gap=moved, measure="worst group")
+    assert wording.still_beyond(lag, 0.1) == ""  # its interval reaches the limit
+    assert wording.still_beyond(lag, 0.09) == (said and "The lag is still beyond the limit of 9 points.")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from fmd_core.figures import strength_label
 from fmd_core.method import DEFAULT_STRATEGY, find_strategy
 
 if TYPE_CHECKING:
-    from fmd_core.measure.bias_functions import Blame, Measure
+    from fmd_core.measure.bias_functions import FairnessMeasure, Measure
     from fmd_core.study.suggestion import Way
 
 
@@ -47,9 +47,9 @@ def question() -> Aim:
     return Aim((attribute(),), found) if found else aim()
 
 
-def improves() -> Blame:
+def improves() -> FairnessMeasure:
     """What should improve: what counts as bias, unless whoever is served worst was chosen on the Fix page."""
-    found: Blame = memory.value(IMPROVES, "") or measure()
+    found: FairnessMeasure = memory.value(IMPROVES, "") or measure()
     return found
 
 

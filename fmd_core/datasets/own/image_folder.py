@@ -32,8 +32,8 @@ from fmd_core.datasets.own.sheet_checks import with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, count
 from fmd_core.datasets.own.table import check_answers
 from fmd_core.datasets.pictures import Depth, ImageCheck, check_images, read_fitted, read_square, read_whole
-from fmd_core.datasets.table_checks import attribute_notes
 from fmd_core.datasets.table_dataset import protected_column, target_column
+from fmd_core.datasets.table_notes import attribute_notes
 from fmd_core.errors import DataError
 from fmd_core.text import short_name
 

@@ -28,9 +28,10 @@ from fmd_core.datasets.own.cut_points import with_cut
 from fmd_core.datasets.own.sheet_checks import check_sheet, with_one_spelling
 from fmd_core.datasets.own.sniffing import Sheet, first_ten, listed, read_table
 from fmd_core.datasets.own.table_rows import persons_of, without_unknown
-from fmd_core.datasets.table_checks import Giveaway, attribute_notes, giveaways, leak_note, number_notes
+from fmd_core.datasets.table_checks import Giveaway, giveaways
 from fmd_core.datasets.table_dataset import MAX_CLASSES, AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import MISSING, Binned, TableSource, ages, thirds
+from fmd_core.datasets.table_notes import attribute_notes, leak_note, number_notes
 from fmd_core.errors import DataError
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ import numpy as np
 
 from fmd_core.data import SPLITS, Array, AttributeDataset
 from fmd_core.datasets.phrases import AGES, RACES, SEXES
-from fmd_core.datasets.table_checks import leak_note
 from fmd_core.datasets.table_dataset import AlsoChange, make_table_dataset
 from fmd_core.datasets.table_encoding import AGE_LABELS, ages
+from fmd_core.datasets.table_notes import leak_note
 from fmd_core.errors import DataError
 from fmd_core.running.whole_files import written_whole
 

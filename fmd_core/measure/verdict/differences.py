@@ -9,8 +9,9 @@ from itertools import combinations
 import numpy as np
 from scipy.special import ndtr
 
+from fmd_core.data import Array
 from fmd_core.intervals import MIN_PEOPLE, NORMAL_95, rate_difference, rate_ratio
-from fmd_core.measure.verdict.answered import People
+from fmd_core.measure.verdict.answered import Answered, People
 from fmd_core.measure.verdict.values import Family, Finding, Gap, Measure, NotTested, Rate, Ratio
 
 
@@ -104,6 +105,15 @@ def difference(question: Question, first: Side, second: Side) -> Finding:
     """The finding that one group's rate is lower than the other's, whichever it is."""
     worse, better = (first, second) if first.rate.value <= second.rate.value else (second, first)
     return shortfall(question, worse, better)
+
+
+def against_everybody_else(answered: Answered, group: People, among: Array) -> tuple[Side, Side] | None:
+    """A group and the others `among` whom it is compared, (n,) bool, with how often the answers to either are right;
+    None where one side is nobody."""
+    others = People((), among & ~group.mask)
+    inside = answered.rate(answered.right, group.mask & among)
+    outside = answered.rate(answered.right, others.mask)
+    return None if inside is None or outside is None else (Side(group, inside), Side(others, outside))
 
 
 def shortfall(question: Question, worse: Side, better: Side) -> Finding:

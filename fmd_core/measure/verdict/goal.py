@@ -8,7 +8,7 @@ the worst has not helped. Those that are not within their limit come first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
@@ -18,7 +18,7 @@ import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.measure.verdict.answered import Answered, People, levels_of
-from fmd_core.measure.verdict.differences import Question, Side, difference, shortfall
+from fmd_core.measure.verdict.differences import Question, Side, against_everybody_else, difference, shortfall
 from fmd_core.measure.verdict.model_warnings import model_warnings
 from fmd_core.measure.verdict.rules import outcome_alone
 from fmd_core.measure.verdict.sentences import finding_sentence, group_names
@@ -71,15 +71,11 @@ class Goal:
             return None
         judged = [replace(finding, outcome=outcome_alone(finding)) for finding in found]
         if self.family is Family.TWINS and twins is not None and twins.show_too_little:
-            judged = [
-                replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
-            ]
+            judged = _without_within(judged)
         within = any(f.outcome is Outcome.WITHIN for f in judged)
         doubts = [w.sentence for w in model_warnings(dataset, answered) if w.forbids_within] if within else []
         if doubts:  # one answer for everybody treats all groups alike
-            judged = [
-                replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in judged
-            ]
+            judged = _without_within(judged)
         # a smaller difference of fewer people may lie beyond the limit where the largest does not
         # and of equal ones those who were named first are meant
         worst = max(
@@ -126,11 +122,11 @@ class Goal:
         among = np.ones(len(answered), dtype=bool)
         if self.answer:
             among = answered.labels == dataset.target.levels.index(self.answer)
-        inside = answered.rate(answered.right, group.mask & among)
-        outside = answered.rate(answered.right, ~group.mask & among)
-        if inside is not None and outside is not None:
-            question = Question(self.family, self._measure, self.attributes, self.limit, self.answer)
-            yield shortfall(question, Side(group, inside), Side(People((), among & ~group.mask), outside))
+        sides = against_everybody_else(answered, group, among)
+        if sides is not None:
+            yield shortfall(
+                Question(self.family, self._measure, self.attributes, self.limit, self.answer), *sides
+            )
 
     @property
     def _measure(self) -> Measure:
@@ -139,6 +135,11 @@ class Goal:
             Family.EQUAL_TRUTH: Measure.HIT_RATE,
             Family.SERVICE: Measure.ACCURACY,
         }[self.family]
+
+
+def _without_within(findings: Sequence[Finding]) -> list[Finding]:
+    """The same, but that nobody can say of any that it is within its limit."""
+    return [replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.WITHIN else f for f in findings]
 
 
 def _people(dataset: AttributeDataset, answered: Answered, member: Member) -> People:

@@ -15,7 +15,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.verdict.answered import Answered, People, classes_of, levels_of
-from fmd_core.measure.verdict.differences import Measured, Question, Side, shortfall
+from fmd_core.measure.verdict.differences import Measured, Question, against_everybody_else, shortfall
 from fmd_core.measure.verdict.values import Family, Gap, Limits, Measure, NotTested
 
 
@@ -25,18 +25,16 @@ def measure_service(dataset: AttributeDataset, answered: Answered, limits: Limit
     few: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     tested: set[tuple[str, ...]] = set()
     for attributes, group, among, answer in _groups(dataset, answered):
-        inside = answered.rate(answered.right, group.mask)
-        outside = answered.rate(answered.right, among & ~group.mask)
-        if inside is None or outside is None:
-            continue  # nobody, or everybody
-        if not (inside.is_enough and outside.is_enough):
-            small = inside if not inside.is_enough else outside
+        sides = against_everybody_else(answered, group, among)
+        if sides is None:
+            continue
+        small = next((side.rate for side in sides if not side.rate.is_enough), None)
+        if small is not None:
             few[attributes].append(f"{', '.join(member.level for member in group.members)} (n = {small.n})")
             continue
         tested.add(attributes)
-        others = People((), among & ~group.mask)
         question = Question(Family.SERVICE, Measure.ACCURACY, attributes, limits.service, answer)
-        finding = shortfall(question, Side(group, inside), Side(others, outside))
+        finding = shortfall(question, *sides)
         if finding.value >= 0 or finding.high > limits.service:  # who is surely served as well is no finding
             measured.findings.append(finding)
         else:

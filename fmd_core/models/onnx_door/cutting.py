@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 Link = Literal["scores", "softmax", "log-softmax", "sigmoid"]
+LINK_OF: dict[str, Link] = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
 AS_GIVEN = (
     "Bring its answers instead: a column of answers or probabilities in the table of your data is reviewed as another "
     "system's (groups, selection, equal truth and the report; no twins, no training samples, no unlearning)."
@@ -84,8 +85,6 @@ def find_cut(model: ModelProto) -> Cut:
 
 
 def _with_names(cut: Cut, named: tuple[str, ...]) -> Cut:
-    from dataclasses import replace
-
     n = 2 if len(cut.weight) == 1 else len(cut.weight)
     return replace(cut, classes=named) if len(named) == n and not cut.classes else cut
 
@@ -131,7 +130,8 @@ class _Walk:
 
     def trace(self, name: str) -> Cut:
         """The linear layer behind an output."""
-        answers, link, pair = name, "scores", False
+        answers, pair = name, False
+        link: Link = "scores"
         classes: tuple[str, ...] = ()
         for _ in range(MAX_STEPS):
             node = self.node(name)
@@ -142,15 +142,15 @@ class _Walk:
             kind = node.op_type
             if kind == "ZipMap":
                 classes, answers = _labels_of(node), node.input[0]
-            elif kind in ("Softmax", "LogSoftmax", "Sigmoid"):
+            elif kind in LINK_OF:
                 if link != "scores":
                     raise _not_linear(f"{kind} under another {link}")
-                link = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}[kind]
+                link = LINK_OF[kind]
             elif kind == "Concat" and (one := self._one_of_pair(node)):
                 pair, name = True, one
                 continue
             elif kind not in PASSED:
-                return self._layer(name, answers, _link(link), pair, classes)
+                return self._layer(name, answers, link, pair, classes)
             name = node.input[0]
         raise _not_linear("a long row of steps without a layer")
 
@@ -215,16 +215,6 @@ class _Walk:
                 raise _not_linear("a bias that hangs on the input")
             bias = bias.astype("float64") * beta
         return out.astype("float64") * alpha, bias
-
-
-def _link(link: str) -> Link:
-    found: dict[str, Link] = {
-        "scores": "scores",
-        "softmax": "softmax",
-        "log-softmax": "log-softmax",
-        "sigmoid": "sigmoid",
-    }
-    return found[link]
 
 
 def _folded(node: NodeProto, inputs: list[Array]) -> Array | None:

@@ -20,6 +20,8 @@ from fmd_core.text import short_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fmd_core.models.classifier import Classifier
+
 Layout = Literal["NCHW", "NHWC"]
 STORED_AS = "onnx"
 FILE, SPEC = "onnx", "spec"
@@ -170,6 +172,11 @@ def restore(settings: Mapping[str, str], arrays: Mapping[str, Array], preprocess
         raise ModelError(
             "The file does not say how its ONNX network is read; open the ONNX file again."
         ) from error
+
+
+def onnx_encoder(classifier: Classifier) -> OnnxEncoder | None:
+    """The classifier's encoder where it is an ONNX file."""
+    return classifier.own_encoder if isinstance(classifier.own_encoder, OnnxEncoder) else None
 
 
 def _values(frame: pd.DataFrame, feed: Feed) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.verdict.values import Outcome
 from fmd_core.report.fields import Count, Figure, Least, Many, Number, Part, Share, Some, Text
 
@@ -83,7 +83,7 @@ class Found(Part, frozen=True):
     threshold: Share
     accuracy: Figure
     worst_served: Text
-    measure: Blame
+    measure: FairnessMeasure
     attributes: Least[Attribute]
     outcome: Text | None = None
     """Of everything that was measured; with its two sentences None in reports from before."""

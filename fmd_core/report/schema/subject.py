@@ -6,7 +6,7 @@ import datetime
 from typing import ClassVar
 
 from fmd_core.data import PairMethod
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.report.evidence import DecisionVerdict
 from fmd_core.report.fields import Count, Least, Lines, Number, Part, Share, Some, Text
 
@@ -59,7 +59,7 @@ class Setting(Part, frozen=True):
 class Settings(Setting, frozen=True):
     """Everything that was chosen; what belongs to a variant is None with the original in force."""
 
-    measure: Blame
+    measure: FairnessMeasure
     attributes: Least[Text]
     limit: Share
     most_unlike: Number | None

@@ -14,7 +14,12 @@ from fmd_core.report.wording.comparisons import (
     doubts,
     still_beyond,
 )
-from fmd_core.report.wording.findings import attribute_headline, attribute_sentence, worst_served_sentence
+from fmd_core.report.wording.findings import (
+    attribute_headline,
+    attribute_sentence,
+    lag_sentence,
+    worst_served_sentence,
+)
 from fmd_core.report.wording.people import (
     gainers_sentence,
     losers_sentence,
@@ -42,6 +47,7 @@ __all__ = [
     "gainers_sentence",
     "guard_refusal",
     "guard_rule",
+    "lag_sentence",
     "losers_sentence",
     "made",
     "moved_groups",

@@ -100,11 +100,14 @@ def calibrated_sentence(comparison: Comparison) -> str:
     return f"Calibrated, with both models as sure as they are right, the {bias_name(comparison)} {does} {ends}.{told}"
 
 
-def still_beyond(judged: Change, threshold: float) -> str:
-    """A sentence if what is `judged` stays beyond the limit, a share, after the change; else ''."""
-    if judged.after.value is None or judged.after.value <= threshold:
+def still_beyond(comparison: Comparison, threshold: float) -> str:
+    """A sentence if what is judged stays beyond the limit, a share, after the change; else ''. Of a lag, which is asked
+    as a question too, only where its whole interval does."""
+    after, is_lag = comparison.judged.after, comparison.measure == "worst group"
+    least, what = (after.low, "lag") if is_lag else (after.value, "bias")
+    if least is None or least <= threshold:
         return ""
-    return f"The bias is still beyond the limit of {counted(round(100 * threshold), 'point')}."
+    return f"The {what} is still beyond the limit of {counted(round(100 * threshold), 'point')}."
 
 
 def accuracy_clause(accuracy: Change, name: str = "accuracy") -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fmd_core.figures import count, counted, in_hundred, percent, points, with_capital
 from fmd_core.intervals import Estimate
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.measure.bias_report import AttributeBias
 from fmd_core.measure.scan import Finding
 
 DECIDES = 0.2  # from 20 points on an attribute is said to decide the answer
-SUBJECTS: dict[Blame, str] = {
+SUBJECTS: dict[FairnessMeasure, str] = {
     "counterfactual": "{}",
     "demographic parity": "the demographic parity gap by {}",
     "equal opportunity": "the equal opportunity gap by {}",
@@ -17,7 +17,7 @@ SUBJECTS: dict[Blame, str] = {
     "worst group": "the lag of whoever is served worst by {}",
 }
 
-AMONG: dict[Blame, str] = {
+AMONG: dict[FairnessMeasure, str] = {
     "demographic parity": "",
     "equal opportunity": " among those who truly belong to it",
     "predictive equality": " among those who do not belong to it",
@@ -29,6 +29,10 @@ def attribute_headline(finding: Finding, called: str = "") -> str:
     """The finding on one attribute, which may be `called` otherwise than its column, in one short sentence."""
     name, limit = called or finding.attribute, f"the limit of {counted(100 * finding.threshold, 'point')}"
     if finding.verdict == "cannot be said":
+        if finding.estimate.value is not None:
+            few = counted(finding.audit.n_unsaid, "group")
+            what = SUBJECTS[finding.measure].format(name)
+            return f"Whether {what} stays within {limit} cannot be said: of {few} there are too few."
         if finding.estimate.reason == "too few":
             return f"There are too few people to say (n = {finding.estimate.n}) about {name}."
         return problem_sentence(with_capital(name), finding.estimate)
@@ -60,7 +64,7 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
         return problem_sentence(with_capital(name), found)
     interval = f"(95 % interval {points(found.low)} to {points(found.high)}, n = {count(found.n)})"
     if finding.measure == "worst group":
-        return _lag_sentence(finding, found.value, interval)
+        return _worst_lag_sentence(finding)
     if finding.measure != "counterfactual":
         among = AMONG[finding.measure]
         more = "more" if finding.audit.favours(finding.measure) else "less"
@@ -79,14 +83,22 @@ def attribute_sentence(finding: Finding, called: str = "") -> str:
     )
 
 
-def _lag_sentence(finding: Finding, lag: float, interval: str) -> str:
-    """How far whoever is served worst lags, of how many groups."""
+def lag_sentence(lag: Estimate, who: str, looked: str = "") -> str:
+    """How far one group lags behind everybody else, with interval and number of people; `looked` says at how many
+    groups somebody looked for it."""
+    if lag.value is None or lag.low is None or lag.high is None:
+        return problem_sentence(f"How far {who} lag behind everybody else", lag)
+    interval = f"95 % interval {points(lag.low)} to {points(lag.high)}, n = {count(lag.n)}{looked}"
+    return f"The model is right for {points(lag.value)} points fewer of {who} than of everybody else ({interval})."
+
+
+def _worst_lag_sentence(finding: Finding) -> str:
+    """The same of whoever is served worst, and of how many groups nobody can say."""
     groups = [group for group in finding.audit.groups if group.accuracy.value is not None]
     looked = f", adjusted for looking at {counted(len(groups), 'group')}" if len(groups) > 1 else ""
-    return (
-        f"The model is right for {points(lag)} points fewer of {groups[0].who} than of everybody else "
-        f"{interval.removesuffix(')')}{looked})."
-    )
+    few = finding.audit.n_unsaid
+    unsaid = f" Of {counted(few, 'group')} there are too few to say." if few else ""
+    return lag_sentence(finding.estimate, groups[0].who, looked) + unsaid
 
 
 def _matched_sentence(name: str, audit: AttributeBias, excess: Estimate, placebo: Estimate) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fmd_core.figures import count, counted, many, percent, points
-from fmd_core.measure.bias_functions import Blame
+from fmd_core.measure.bias_functions import FairnessMeasure
 from fmd_core.method import Strategy, find_strategy
 from fmd_core.unlearn.guarded_path import UnlearningPath
 from fmd_core.unlearn.strategies import UnlearningResult
 
 
-def strategy_note(strategy: str | Strategy, measure: Blame) -> str:
+def strategy_note(strategy: str | Strategy, measure: FairnessMeasure) -> str:
     """What a strategy does, in a sentence or two."""
     found = find_strategy(strategy)
     if measure == "worst group":

@@ -76,8 +76,8 @@ class GroupObjective:
         return torch.nn.functional.cross_entropy(batch.answers, batch.truth)
 
 
-class WorstGroup(GroupObjective):
-    """Groups that are answered badly come to count more."""
+class GroupDRO(GroupObjective):
+    """Groups that are answered badly come to count more: group distributionally robust optimisation."""
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Cross-entropy, weighted by how badly each group has been answered so far."""
@@ -127,7 +127,7 @@ class Opportunity(Gap):
 
 GROUP_OBJECTIVES: dict[str, type[GroupObjective]] = {
     "groups": GroupObjective,
-    "worst group": WorstGroup,
+    "worst group": GroupDRO,
     "parity": Gap,
     "opportunity": Opportunity,
 }

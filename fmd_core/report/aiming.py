@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fmd_core.data import AttributeDataset
 from fmd_core.figures import counted, many, percent
@@ -12,6 +13,7 @@ from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.rules import ALONE, is_forbidden_within, is_tested
 from fmd_core.measure.verdict.sentences import limit_words
 from fmd_core.measure.verdict.values import Family, Finding, Outcome
+from fmd_core.measure.verdict.warnings import too_good
 from fmd_core.report import wording
 from fmd_core.unlearn.aiming import is_within, refused_within
 from fmd_core.unlearn.guarded_path import PathPoint, UnlearningPath
@@ -36,12 +38,23 @@ def became(
         return None
     goal = Goal.of(finding, references)
     before, after = (
-        goal.measured(
-            dataset, Answered(comparison.rows, comparison.truth, predicted, dataset.weights, dataset.persons)
+        _measured(
+            goal,
+            dataset,
+            Answered(comparison.rows, comparison.truth, predicted, dataset.weights, dataset.persons),
         )
         for predicted in (comparison.predicted_before, comparison.predicted_after)
     )
     return None if before is None or after is None else (before, after)
+
+
+def _measured(goal: Goal, dataset: AttributeDataset, answered: Answered) -> Finding | None:
+    """The question of a goal; a model that is too good to be true is within no limit, as in the verdict."""
+    found = goal.measured(dataset, answered)
+    if found is None or found.outcome is not Outcome.WITHIN or not (doubts := too_good(dataset, answered)):
+        return found
+    told = " ".join([found.sentence, *(doubt.sentence for doubt in doubts)])
+    return replace(found, outcome=Outcome.UNKNOWN, sentence=told)
 
 
 def became_sentence(before: Finding, after: Finding) -> str:

@@ -14,7 +14,7 @@ from app.view_models import aiming, roads
 from app.view_models import unlearn as words
 from fmd_core.measure.verdict.goal import Goal
 from fmd_core.measure.verdict.values import Outcome
-from fmd_core.study.suggestion import Way
+from fmd_core.study.suggestion import Suggestion, Way
 from tests.app.test_pages import go_to_suggestion, lead, press, titles
 from tests.app.test_verdict_view import BLOND, people
 
@@ -190,6 +190,14 @@ def test_the_page_asks_the_whole_verdict_before_it_calls_the_worst_within(monkey
 def test_what_our_suggestion_leaves_is_said_before_it_is_applied(open_page):
     told = " ".join(h.proto.body for h in open_page("unlearn").get("html"))
     assert "The bias would stay beyond the limit of 10 points." in told
+
+
+def test_of_what_nobody_may_call_within_it_is_not_said_that_every_road_misses_it():
+    worst = cache.verdict(REVIEW, None).worst
+    before = replace(worst, value=0.01, low=0.0, high=0.02, outcome=Outcome.UNKNOWN)
+    view = roads.build(Suggestion(Goal.of(worst), before, ()), cache.dataset(REVIEW))
+    assert view.headline.startswith("No road that is allowed brings this nearer")
+    assert not any("No setting would" in note or "its interval is not" in note for note in view.notes)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The suggestion aims at the limit: the finding asked of validation people, the order of settings, every road."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fmd_core as fmd
@@ -12,7 +14,7 @@ from fmd_core.measure.verdict.judging import give_verdict
 from fmd_core.measure.verdict.rules import lacking, smaller_group
 from fmd_core.measure.verdict.twins import TwinAnswers
 from fmd_core.measure.verdict.values import Family, Measure, Member, Outcome
-from fmd_core.report.aiming import suggestion_reason
+from fmd_core.report.aiming import became, became_sentence, suggestion_reason
 from fmd_core.study.aim import Aim, aim_of, finding_of
 from fmd_core.study.suggestion import Road, Suggestion, Way
 from fmd_core.unlearn.aiming import Served, cheapest, rank, watched_groups
@@ -341,3 +343,26 @@ def test_a_study_opens_deeper_by_name(demo):
     assert deep.original.model is demo.classifier
     with pytest.raises(fmd.ModelError, match="Unknown depth 'deepest'"):
         _ = demo.study.at("deepest").model
+
+
+def test_a_table_s_model_that_is_too_good_brings_nobody_within_a_limit():
+    n = 600
+    sex, hired = np.tile(["f", "m"], n // 2), np.repeat(["no", "yes"], n // 2)
+    data = fmd.table(
+        pd.DataFrame({"sex": sex, "x": np.arange(n) / n, "hired": hired}), target="hired", protected=["sex"]
+    )
+    rows = np.arange(n)
+    truth, women = data.target.codes, data.attribute("sex").codes == 0
+    missed = np.where(women & (rows % 4 == 0), 1 - truth, truth)
+    goal = Goal(Family.SERVICE, ("sex",), 0.1, members=((Member("sex", "f"),), ()))
+    finding = goal.measured(data, Answered(rows, truth, missed))
+
+    def after(predicted):
+        changed = SimpleNamespace(rows=rows, truth=truth, predicted_before=missed, predicted_after=predicted)
+        return became(finding, data, changed, {})[1]
+
+    assert after(np.where(rows % 20 < 2, 1 - truth, truth)).outcome is Outcome.WITHIN
+    found = after(truth)
+    assert found.outcome is Outcome.UNKNOWN
+    assert "some columns seem to hold the answer together" in found.sentence
+    assert "whether that is within its limit of 10 points cannot be said." in became_sentence(finding, found)

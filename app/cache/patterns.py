@@ -52,7 +52,8 @@ def reliance(review: Review, layer: str, n_groups: int | None, group: int, chang
     groups, rows = channel_groups(review, layer, n_groups), data.rows("test")
     models = original, opened.open_model(review.data, changed)
     told = [pattern_reliance(m, data, groups, group, rows, found_by=original) for m in models]
-    (found,) = mean_changes([("reliance", np.ones(len(rows), dtype=bool), told[0], told[1])])
+    row = ("reliance", np.ones(len(rows), dtype=bool), told[0], told[1])
+    (found,) = mean_changes([row], persons=data.whose(rows))
     return found
 
 

@@ -71,14 +71,10 @@ class BeforeAfter:
 
     @property
     def counted(self) -> str:
-        """How rows are counted where the data give weights or say whose each row is; '' where each stands for one
-        person anyway."""
-        data, told = self.data, "Before and after count each row once"
-        if data.weights is None and data.persons is None:
+        """How rows are counted where the data give weights; '' where each stands for one person anyway."""
+        if self.data.weights is None:
             return ""
-        if data.persons is not None:
-            told += ", also where several belong together, so that intervals are too narrow then"
-        whom = "those as one" if data.weights is None else "the people that it stands for"
+        told, whom = "Before and after count each row once", "the people that it stands for"
         own = (
             " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
         )

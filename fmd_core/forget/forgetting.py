@@ -173,7 +173,8 @@ def judge_forgetting(
         for kind in kinds
     ]
     right = [predictions(seen.head, seen.judges.features) == seen.judges.labels for seen in (before, after)]
-    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool), ())], *right)[0]
+    persons = dataset.whose(before.judges.rows)
+    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool), ())], *right, persons=persons)[0]
     comparisons = [
         compare_candidates(_candidate(before, name), _candidate(after, name), dataset)
         for name in dict.fromkeys(attributes)
@@ -196,7 +197,7 @@ def _class_changes(
     ]
     return tuple(
         replace(change, name="hit rate", called=group_name(dataset, (Member(target.name, change.group),)))
-        for change in rate_changes(groups, before, after)
+        for change in rate_changes(groups, before, after, persons=dataset.whose(judges.rows))
     )
 
 

@@ -13,9 +13,11 @@ from fmd_core.figures import count, points
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
+    by_person,
     mean_estimates,
     paired_rate_differences,
     rate_estimate,
+    wilson_interval,
 )
 from fmd_core.measure.scan import adjusted
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
@@ -84,16 +86,34 @@ class Change:
         return row | {"p_value": self.p_value}
 
 
-def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[Change]:
-    """Accuracy of each group, with p-values adjusted for all of them."""
+def rate_changes(
+    groups: Sequence[Group], before: Array, after: Array, *, persons: Array | None = None
+) -> list[Change]:
+    """Accuracy of each group, with p-values adjusted for all of them, of whom is right (n,) bool `before` and `after`.
+
+    Where `persons` (n,) say whose each row is, rows of one person are one piece of evidence together: intervals are
+    those of the effective number of people (Kish 1965), as in the verdict, and McNemar's test is about persons who came
+    to be right in more of their rows against those in fewer.
+    """
     masks = np.stack([mask for _, mask, _ in groups], axis=1).astype("float32")  # (n, m)
     sums = np.stack([before, after, after & ~before, before & ~after, np.ones_like(before)]) @ masks
-    was, now, gained, lost, people = np.rint(sums).astype(int)
-    value, low, high = paired_rate_differences(gained, lost, people)
-    enough = people >= MIN_PEOPLE
+    was, now, gained, lost, rows = np.rint(sums).astype(int)
+    people, effective, up, down = rows, rows.astype("float64"), gained, lost
+    if persons is not None:
+        people, effective, up, down = _of_persons(masks, after.astype("float32") - before, persons)
+    share = effective / np.maximum(rows, 1)
+    value, low, high = paired_rate_differences(share * gained, share * lost, effective)
+    enough = np.minimum(people, np.round(effective, 6)) >= MIN_PEOPLE
     p_values = np.ones(len(groups))
     if enough.any():
-        p_values[enough] = adjusted(mcnemar(gained, lost)[enough])
+        p_values[enough] = adjusted(mcnemar(up, down)[enough])
+
+    def end(right: int, j: int) -> Estimate:
+        if persons is None:
+            return rate_estimate(right, int(people[j]))
+        rate = right / int(rows[j])
+        ends = wilson_interval(rate, effective[j])
+        return Estimate(rate, float(ends[0]), float(ends[1]), int(people[j]))
 
     def change(j: int) -> Change:
         name, n, shared = groups[j][0], int(people[j]), groups[j][2]
@@ -101,10 +121,24 @@ def rate_changes(groups: Sequence[Group], before: Array, after: Array) -> list[C
             unknown = Estimate.unknown(n)
             return Change("accuracy", name, unknown, unknown, unknown, properties=shared)
         moved = Estimate(float(value[j]), float(low[j]), float(high[j]), n)
-        ends = rate_estimate(int(was[j]), n), rate_estimate(int(now[j]), n)
+        ends = end(int(was[j]), j), end(int(now[j]), j)
         return Change("accuracy", name, *ends, moved, float(p_values[j]), shared)
 
     return [change(j) for j in range(len(groups))]
+
+
+def _of_persons(masks: Array, moved: Array, persons: Array) -> tuple[Array, Array, Array, Array]:
+    """Of every group (n, m): how many persons, the effective number of them, and how many gain and lose by what `moved`
+    (n,), (m,) each."""
+    sizes, _ = by_person(masks, persons)
+    net, _ = by_person(masks * moved[:, None], persons)
+    square = np.maximum((sizes**2).sum(axis=0), np.finfo("float64").tiny)
+    return (
+        (sizes > 0).sum(axis=0),
+        sizes.sum(axis=0) ** 2 / square,
+        (net > 0).sum(axis=0),
+        (net < 0).sum(axis=0),
+    )
 
 
 def mcnemar(gained: Array, lost: Array) -> Array:
@@ -113,9 +147,12 @@ def mcnemar(gained: Array, lost: Array) -> Array:
     return p_values
 
 
-def mean_changes(rows: list[tuple[str, Array, Array, Array]]) -> list[Change]:
+def mean_changes(
+    rows: list[tuple[str, Array, Array, Array]], *, persons: Array | None = None
+) -> list[Change]:
     """Changes (name, members (n,), before (n,), after (n,)). Those of the same members come from one bootstrap, of the
-    members alone: so each end has the very interval that the figure of one model has."""
+    members alone: so each end has the very interval that the figure of one model has. Where `persons` (n,) say whose
+    each row is, persons are drawn and counted."""
     found: list[Change | None] = [None] * len(rows)
     alike: dict[bytes, list[int]] = {}
     for place, (_, members, _, _) in enumerate(rows):
@@ -124,17 +161,21 @@ def mean_changes(rows: list[tuple[str, Array, Array, Array]]) -> list[Change]:
         members = rows[places[0]][1]
         sides = [(rows[place][2][members], rows[place][3][members]) for place in places]
         ends = np.stack([side for both in sides for side in both], axis=1).astype("float64")
-        told = mean_estimates(np.hstack([ends, ends[:, 1::2] - ends[:, 0::2]]))
+        whose = None if persons is None else persons[members]
+        told = mean_estimates(np.hstack([ends, ends[:, 1::2] - ends[:, 0::2]]), persons=whose)
         for number, place in enumerate(places):
             was, now, moved = told[2 * number], told[2 * number + 1], told[2 * len(places) + number]
             change = Change(rows[place][0], "", was, now, moved)
             is_rate = rows[place][2].dtype == bool and moved.value is not None
-            found[place] = _of_rates(change, *sides[number]) if is_rate else change
+            found[place] = _of_rates(change, *sides[number], whose) if is_rate else change
     return [change for change in found if change is not None]
 
 
-def _of_rates(change: Change, before: Array, after: Array) -> Change:
+def _of_rates(change: Change, before: Array, after: Array, persons: Array | None) -> Change:
     """The same of rates: Wilson's intervals, as everywhere else, and McNemar's test."""
+    if persons is not None:
+        everyone: Group = ("", np.ones(len(before), dtype=bool), ())
+        return replace(rate_changes([everyone], before, after, persons=persons)[0], name=change.name)
     gained, lost = (np.array([side.sum()]) for side in (after & ~before, before & ~after))
     was, now = (rate_estimate(int(side.sum()), len(side)) for side in (before, after))
     return replace(change, before=was, after=now, p_value=float(mcnemar(gained, lost)[0]))

@@ -34,11 +34,13 @@ def group_changes(
         if group[1].sum() >= MIN_PEOPLE
     ]
     name = attribute_name(dataset, attribute)
-    changes = rate_changes([*kinds, *singles], *right)
+    persons = dataset.whose(features.rows)
+    changes = rate_changes([*kinds, *singles], *right, persons=persons)
     for place, words in enumerate(USUAL):
         changes[place] = replace(changes[place], called=words.format(name))
     # a family of their own: hundreds of small groups should not hide what happens to a large one
-    return changes[: len(kinds)], changes[len(kinds) :], rate_changes(crossed, *right) if crossed else []
+    pairs = rate_changes(crossed, *right, persons=persons) if crossed else []
+    return changes[: len(kinds)], changes[len(kinds) :], pairs
 
 
 def _levels(column: Column, features: FeatureSet) -> list[Group]:

@@ -23,7 +23,7 @@ from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, c
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
-from fmd_core.measure.gap_draws import gap_drawn, gap_or_why, gap_table
+from fmd_core.measure.gap_draws import gap_drawn, gap_or_why, gap_people, gap_table
 from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -97,10 +97,9 @@ def compare_candidates(
     right = [p == features.labels for p in predicted]
     flips = [_spread_out(pair_flips(end.head, end.pairs), place, len(features)) for end in ends]
     everyone = np.ones(len(features), dtype=bool)
-    changes = mean_changes(
-        [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
-        + ([] if before.placebo is None else [_excess(ends)])
-    )
+    persons = dataset.whose(features.rows)
+    rows = [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
+    changes = mean_changes(rows if before.placebo is None else [*rows, _excess(ends)], persons=persons)
     gap = None if measure == "counterfactual" else _gap_changes([ends], dataset, measure)[0]
     kinds, groups, crossed = group_changes(dataset, features, pairs.attribute, right)
     return Comparison(
@@ -112,7 +111,9 @@ def compare_candidates(
         conflicting_accuracy=kinds[1],
         groups=called(dataset, sorted((*kinds, *groups), key=losers_first)),
         intersections=called(dataset, sorted(crossed, key=losers_first)),
-        cells=called(dataset, rate_changes(cells(dataset, features, pairs.attribute), *right)),
+        cells=called(
+            dataset, rate_changes(cells(dataset, features, pairs.attribute), *right, persons=persons)
+        ),
         excess=changes[3] if before.placebo is not None else None,
         gap=gap,
         calibrated=_calibrated(ends, dataset, measure),
@@ -167,7 +168,8 @@ def bias_changes(
     [Change(counterfactual bias of colour: 64.1 to 14.1, −50.0 points (...), n = 450)]
     """
     if measure == "counterfactual":
-        return twin_bias_changes(*(twin_biases(Told(head), features, twins) for head in (before, after)))
+        known = (twin_biases(Told(head), features, twins, dataset.persons) for head in (before, after))
+        return twin_bias_changes(*known)
     was, now = Told(before), Told(after)  # all attributes ask the same people
     both = [
         (AnsweringCandidate(was, features, *given), AnsweringCandidate(now, features, *given))
@@ -200,7 +202,8 @@ def candidate_biases(
     if measure != "counterfactual":
         found = _gap_changes(both, dataset, measure)
     else:
-        found = mean_changes([_twins_row((was, now)) for was, now in both])
+        persons = dataset.whose(both[0][0].features.rows)
+        found = mean_changes([_twins_row((was, now)) for was, now in both], persons=persons)
     names = [was.pairs.attribute for was, _ in both]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
@@ -232,7 +235,12 @@ def _calibrated(
         return Change("calibrated bias", "", unknown, unknown, unknown)
     even = ends[0].calibrated(), ends[1].calibrated()
     is_gap = measure != "counterfactual"
-    found = _gap_changes([even], dataset, measure)[0] if is_gap else mean_changes([_twins_row(even)])[0]
+    persons = dataset.whose(even[0].features.rows)
+    found = (
+        _gap_changes([even], dataset, measure)[0]
+        if is_gap
+        else mean_changes([_twins_row(even)], persons=persons)[0]
+    )
     return replace(found, name=f"calibrated {found.name}")
 
 
@@ -243,7 +251,10 @@ def _gap_changes(
     name, asked = f"{measure} gap", [_gaps_or_why(ends, dataset, measure) for ends in both]
     known = [gaps if isinstance(gaps, Estimate) else list(zip(ends, gaps, strict=True))
              for ends, gaps in zip(both, asked, strict=True)]  # fmt: skip
-    tables = [gap_table(end.head, gap) for sides in known if isinstance(sides, list) for end, gap in sides]
+    tables = [
+        gap_table(end.head, gap, dataset.whose(gap.features.rows))
+        for sides in known if isinstance(sides, list) for end, gap in sides
+    ]  # fmt: skip
     draws = iter(joint_bootstrap_means(tables))
 
     def change(sides: list[tuple[Judged, GroupGap]] | Estimate) -> Change:
@@ -253,7 +264,7 @@ def _gap_changes(
         # the same people are drawn for both: the difference is a paired one
         raw = [gap_drawn(next(draws)) for _ in sides]
         own = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]
-        n = sides[0][1].n_counted
+        n = gap_people(dataset, sides[0][1])
         was, now = (estimate_from_draws(abs(s), d, n) for s, d in zip(signed, own, strict=True))
         moved = estimate_from_draws(abs(signed[1]) - abs(signed[0]), own[1] - own[0], n)
         return Change(name, "", was, now, moved)

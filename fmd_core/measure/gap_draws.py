@@ -7,7 +7,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering
-from fmd_core.intervals import MIN_PEOPLE, Estimate
+from fmd_core.intervals import MIN_PEOPLE, Estimate, by_person
 from fmd_core.measure.bias_functions import GroupGap, Measure
 
 
@@ -19,17 +19,24 @@ def gap_or_why(
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
         return Estimate.refused(str(error))
-    people = min(int(side.any(axis=1).sum()) for side in gap.sides)
+    people = min(dataset.n_people(features.rows[side.any(axis=1)]) for side in gap.sides)
     return Estimate.unknown(people) if people < MIN_PEOPLE else gap
 
 
-def gap_table(head: Answering, gap: GroupGap) -> Array:
+def gap_people(dataset: AttributeDataset, gap: GroupGap) -> int:
+    """How many people count on either side."""
+    usual, others = gap.sides
+    return dataset.n_people(gap.features.rows[(usual | others).any(axis=1)])
+
+
+def gap_table(head: Answering, gap: GroupGap, persons: Array | None = None) -> Array:
     """Whose means make the signed gap, (n, 4): how many of each person's answers count on the usual and on the other
-    side, and their probabilities on either."""
+    side, and their probabilities on either. Rows are added up where `persons` (n,) say whose each is."""
     given = head.probabilities(gap.features.features)
     sizes = [side.sum(axis=1) for side in gap.sides]
     sums = [(given * side).sum(axis=1) for side in gap.sides]
-    return np.stack([*sizes, *sums], axis=1).astype("float64")
+    table = np.stack([*sizes, *sums], axis=1).astype("float64")
+    return table if persons is None else by_person(table, persons)[0]
 
 
 def gap_drawn(draws: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from fmd_core.data import Array, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering, Recorded
-from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
+from fmd_core.intervals import MIN_PEOPLE, Estimate, by_person, estimate_from_draws, joint_bootstrap_means
 from fmd_core.measure.bias_functions import distances_beside_placebo, pair_differences
 from fmd_core.measure.candidates import places_among
 from fmd_core.measure.changes import Change
@@ -30,22 +30,35 @@ class TwinBias:
     values: Array  # (m,) distance, less that of placebo twins where there are some
     draws: Array
     """(DRAWS,) means of `values` in resamples of the people, the same resamples for every head; (0,) of too few."""
+    people: int
+    """Persons behind the rows."""
 
 
-def twin_biases(head: Answering, people: FeatureSet, twins: Sequence[Twins]) -> list[TwinBias]:
-    """The bias of one head by each attribute; everybody who has twins must be among `people`."""
+def twin_biases(
+    head: Answering, people: FeatureSet, twins: Sequence[Twins], persons: Array | None = None
+) -> list[TwinBias]:
+    """The bias of one head by each attribute; everybody who has twins must be among `people`. `persons` are of every
+    row of the data set, where people occur several times: then they are drawn and counted, not rows."""
     given = [_distances(head, *some) for some in twins]
     ordered = [(name, *_in_order(people, rows, values)) for name, rows, values in given]
-    enough = [place for place, (_, rows, _) in enumerate(ordered) if len(rows) >= MIN_PEOPLE]
-    means = joint_bootstrap_means([ordered[place][2][:, None] for place in enough])
-    draws = {place: of[:, 0] for place, of in zip(enough, means, strict=True)}
+    tables = [_by_person(rows, values, persons) for _, rows, values in ordered]
+    enough = [place for place, table in enumerate(tables) if len(table) >= MIN_PEOPLE]
+    means = joint_bootstrap_means([tables[place] for place in enough])
+    draws = {place: of[:, 0] / of[:, 1:].prod(axis=1) for place, of in zip(enough, means, strict=True)}
     return [
-        TwinBias(pairs.attribute, *ordered[place], draws.get(place, np.empty(0)))
+        TwinBias(pairs.attribute, *ordered[place], draws.get(place, np.empty(0)), len(tables[place]))
         for place, (pairs, _) in enumerate(twins)
     ]
 
 
-def twin_biases_among(head: Answering, people: FeatureSet, twins: Sequence[Twins]) -> list[TwinBias]:
+def _by_person(rows: Array, values: Array, persons: Array | None) -> Array:
+    """What is drawn: the values (m, 1), or of every person their sum and the number of rows (p, 2)."""
+    return values[:, None] if persons is None else np.column_stack(by_person(values[:, None], persons[rows]))
+
+
+def twin_biases_among(
+    head: Answering, people: FeatureSet, twins: Sequence[Twins], persons: Array | None = None
+) -> list[TwinBias]:
     """The same of matched twins: every side is one of the `people`, whose answers are looked up, not computed again.
     Raises DataError where somebody is missing."""
     answers = head.probabilities(people.features)
@@ -54,7 +67,7 @@ def twin_biases_among(head: Answering, people: FeatureSet, twins: Sequence[Twins
         (pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded))
         for pairs, placebo in twins
     ]
-    return twin_biases(Recorded(slice(0, answers.shape[1])), recorded, seen)
+    return twin_biases(Recorded(slice(0, answers.shape[1])), recorded, seen, persons)
 
 
 def twin_bias_changes(before: Sequence[TwinBias], after: Sequence[TwinBias]) -> list[Change]:
@@ -65,7 +78,7 @@ def twin_bias_changes(before: Sequence[TwinBias], after: Sequence[TwinBias]) -> 
 def _change(was: TwinBias, now: TwinBias) -> Change:
     if was.attribute != now.attribute or not np.array_equal(was.rows, now.rows):
         raise DataError("The two models were not judged on the same people and twins; pair them alike.")
-    n = len(was.rows)
+    n = was.people
     if n < MIN_PEOPLE:
         unknown = Estimate.unknown(n)
         return Change(was.name, was.attribute, unknown, unknown, unknown)

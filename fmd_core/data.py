@@ -242,10 +242,6 @@ class AttributeDataset:
             raise DataError(f"The data set '{self.name}' has no samples in its '{split}' split.")
         return found
 
-    def whose(self, rows: Array) -> Array | None:
-        """Codes of the persons whose `rows` (m,) they are, (m,); None where each is a person of its own."""
-        return None if self.persons is None else self.persons[rows]
-
     def n_people(self, rows: Array) -> int:
         """How many people stand behind some `rows` (m,)."""
         return len(rows) if self.persons is None else len(np.unique(self.persons[rows]))

@@ -123,39 +123,17 @@ def rate_ratio(first: Bounded, second: Bounded) -> Bounded:
     return a / b, max(0.0, end(a_low, b_high, -1)), end(a_high, b_low, 1)
 
 
-def mean_estimates(
-    values: Array, draws: Array | None = None, *, persons: Array | None = None
-) -> list[Estimate]:
+def mean_estimates(values: Array, draws: Array | None = None) -> list[Estimate]:
     """Mean of every column of `values` (n people, m) with its bootstrap interval; `draws` are their means in resamples
-    (DRAWS, m), where they are known. Where `persons` (n,) say whose each row is, persons are drawn and counted."""
-    n = len(values) if persons is None else len(np.unique(persons))
+    (DRAWS, m), where they are known."""
+    n = len(values)
     if n < MIN_PEOPLE:
         return [Estimate.unknown(n)] * values.shape[1]
-    known = drawn_means(values, persons) if draws is None else draws
+    known = bootstrap_means(values) if draws is None else draws
     return [
         estimate_from_draws(float(mean), draw, n)
         for mean, draw in zip(values.mean(axis=0), known.T, strict=True)
     ]
-
-
-def by_person(values: Array, persons: Array) -> tuple[Array, Array]:
-    """Sums of the columns of `values` (n, m) over the rows of each of p persons, (p, m), and how many rows those are,
-    (p,); `persons` (n,) says whose each row is."""
-    _, whose, sizes = np.unique(persons, return_inverse=True, return_counts=True)
-    sums = np.empty((len(sizes), values.shape[1]))
-    for column, found in zip(values.T, sums.T, strict=True):
-        found[:] = np.bincount(whose, column, len(sizes))
-    return sums, sizes.astype("float64")
-
-
-def drawn_means(values: Array, persons: Array | None) -> Array:
-    """Means of the columns of `values` (n, m) in resamples (DRAWS, m), of rows or of the `persons` (n,) whose rows they
-    are: then a mean is a ratio of two sums."""
-    if persons is None:
-        return bootstrap_means(values)
-    drawn = bootstrap_means(np.column_stack(by_person(values, persons)))
-    found: Array = drawn[:, :-1] / drawn[:, -1:]
-    return found
 
 
 def paired_rate_differences(gained: Array, lost: Array, n: Array) -> tuple[Array, Array, Array]:

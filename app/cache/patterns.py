@@ -11,6 +11,7 @@ from fmd_core.forget.channels import ChannelGroups, convolution_layers, heat_map
 from fmd_core.forget.channels import channel_groups as group_channels
 from fmd_core.imaging import data_uri
 from fmd_core.measure.changes import Change, mean_changes
+from fmd_core.measure.counting import Counting
 
 
 @kept()
@@ -53,7 +54,7 @@ def reliance(review: Review, layer: str, n_groups: int | None, group: int, chang
     models = original, opened.open_model(review.data, changed)
     told = [pattern_reliance(m, data, groups, group, rows, found_by=original) for m in models]
     row = ("reliance", np.ones(len(rows), dtype=bool), told[0], told[1])
-    (found,) = mean_changes([row], persons=data.whose(rows))
+    (found,) = mean_changes([row], counting=Counting.of(data, rows))
     return found
 
 

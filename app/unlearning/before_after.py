@@ -31,8 +31,6 @@ def draw(
         ("Whose answer changed", lambda: _changed(review, result)),
     )
     st.space("small")
-    if result.counted:
-        st.caption(result.counted)
     tabs = st.tabs(
         [components.plain(label) for label, _ in sections], key=f"evidence_{page}", on_change="rerun"
     )

@@ -70,17 +70,6 @@ class BeforeAfter:
         return wording.comparison_headline(self.comparison)
 
     @property
-    def counted(self) -> str:
-        """How rows are counted where the data give weights; '' where each stands for one person anyway."""
-        if self.data.weights is None:
-            return ""
-        told, whom = "Before and after count each row once", "the people that it stands for"
-        own = (
-            " So does the lag of whoever is served worst." if self.comparison.measure == "worst group" else ""
-        )
-        return f"{told}; the verdict on Find bias counts {whom}.{own}"
-
-    @property
     def verdict(self) -> str:
         """The same against what chance does."""
         return proof.verdict(self.comparison)

@@ -25,6 +25,7 @@ from fmd_core.measure.candidates import Candidate
 from fmd_core.measure.changes import Change, rate_changes
 from fmd_core.measure.comparing import compare_candidates
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.counting import Counting
 from fmd_core.measure.verdict.sentences import group_name
 from fmd_core.measure.verdict.values import Member
 from fmd_core.showing import Row, one_line, table
@@ -173,8 +174,8 @@ def judge_forgetting(
         for kind in kinds
     ]
     right = [predictions(seen.head, seen.judges.features) == seen.judges.labels for seen in (before, after)]
-    persons = dataset.whose(before.judges.rows)
-    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool), ())], *right, persons=persons)[0]
+    counting = Counting.of(dataset, before.judges.rows)
+    everyone = rate_changes([("", np.ones(len(before.judges), dtype=bool), ())], *right, counting=counting)[0]
     comparisons = [
         compare_candidates(_candidate(before, name), _candidate(after, name), dataset)
         for name in dict.fromkeys(attributes)
@@ -197,7 +198,7 @@ def _class_changes(
     ]
     return tuple(
         replace(change, name="hit rate", called=group_name(dataset, (Member(target.name, change.group),)))
-        for change in rate_changes(groups, before, after, persons=dataset.whose(judges.rows))
+        for change in rate_changes(groups, before, after, counting=Counting.of(dataset, judges.rows))
     )
 
 

@@ -13,16 +13,16 @@ from fmd_core.figures import count, points
 from fmd_core.intervals import (
     MIN_PEOPLE,
     Estimate,
-    by_person,
-    mean_estimates,
     paired_rate_differences,
     rate_estimate,
     wilson_interval,
 )
+from fmd_core.measure.counting import Counting, counted_means, effective_number, too_few
 from fmd_core.measure.scan import adjusted
 from fmd_core.showing import Row, figure_columns, figure_in_points, one_line
 
 SIGNIFICANCE = 0.05
+ROUNDING = 1e-9  # of what a person counts
 Group = tuple[str, Array, tuple[tuple[str, str], ...]]
 """Some people: a name, their mask (n,), and the (column, level) that they share."""
 
@@ -87,57 +87,71 @@ class Change:
 
 
 def rate_changes(
-    groups: Sequence[Group], before: Array, after: Array, *, persons: Array | None = None
+    groups: Sequence[Group], before: Array, after: Array, *, counting: Counting | None = None
 ) -> list[Change]:
     """Accuracy of each group, with p-values adjusted for all of them, of whom is right (n,) bool `before` and `after`.
 
-    Where `persons` (n,) say whose each row is, rows of one person are one piece of evidence together: intervals are
-    those of the effective number of people (Kish 1965), as in the verdict, and McNemar's test is about persons who came
-    to be right in more of their rows against those in fewer.
+    Where rows are not people who count alike, intervals are those of the effective number of people, as in the verdict,
+    and McNemar's test is about persons who came to be right in more of what counts against those in less.
     """
     masks = np.stack([mask for _, mask, _ in groups], axis=1).astype("float32")  # (n, m)
-    sums = np.stack([before, after, after & ~before, before & ~after, np.ones_like(before)]) @ masks
-    was, now, gained, lost, rows = np.rint(sums).astype(int)
-    people, effective, up, down = rows, rows.astype("float64"), gained, lost
-    if persons is not None:
-        people, effective, up, down = _of_persons(masks, after.astype("float32") - before, persons)
-    share = effective / np.maximum(rows, 1)
-    value, low, high = paired_rate_differences(share * gained, share * lost, effective)
-    enough = np.minimum(people, np.round(effective, 6)) >= MIN_PEOPLE
+    sides = np.stack([before, after, after & ~before, before & ~after])
+    told = _of_rows(masks, sides) if counting is None else _of_persons(masks, sides, counting)
+    value, low, high = paired_rate_differences(told.gained, told.lost, told.effective)
+    enough = np.minimum(told.people, told.effective) >= MIN_PEOPLE
     p_values = np.ones(len(groups))
     if enough.any():
-        p_values[enough] = adjusted(mcnemar(up, down)[enough])
+        p_values[enough] = adjusted(mcnemar(told.up, told.down)[enough])
 
-    def end(right: int, j: int) -> Estimate:
-        if persons is None:
-            return rate_estimate(right, int(people[j]))
-        rate = right / int(rows[j])
-        ends = wilson_interval(rate, effective[j])
-        return Estimate(rate, float(ends[0]), float(ends[1]), int(people[j]))
+    def end(share: float, j: int) -> Estimate:
+        ends = wilson_interval(share, told.effective[j])
+        return Estimate(share, float(ends[0]), float(ends[1]), int(told.people[j]))
 
     def change(j: int) -> Change:
-        name, n, shared = groups[j][0], int(people[j]), groups[j][2]
+        name, n, shared = groups[j][0], int(told.people[j]), groups[j][2]
         if not enough[j]:
-            unknown = Estimate.unknown(n)
+            unknown = Estimate.unknown(n) if told.sizes is None else too_few(told.sizes[:, j])
+            assert unknown is not None, "as `enough` says"
             return Change("accuracy", name, unknown, unknown, unknown, properties=shared)
         moved = Estimate(float(value[j]), float(low[j]), float(high[j]), n)
-        ends = end(int(was[j]), j), end(int(now[j]), j)
+        ends = end(float(told.was[j]), j), end(float(told.now[j]), j)
         return Change("accuracy", name, *ends, moved, float(p_values[j]), shared)
 
     return [change(j) for j in range(len(groups))]
 
 
-def _of_persons(masks: Array, moved: Array, persons: Array) -> tuple[Array, Array, Array, Array]:
-    """Of every group (n, m): how many persons, the effective number of them, and how many gain and lose by what `moved`
-    (n,), (m,) each."""
-    sizes, _ = by_person(masks, persons)
-    net, _ = by_person(masks * moved[:, None], persons)
-    square = np.maximum((sizes**2).sum(axis=0), np.finfo("float64").tiny)
-    return (
-        (sizes > 0).sum(axis=0),
-        sizes.sum(axis=0) ** 2 / square,
-        (net > 0).sum(axis=0),
-        (net < 0).sum(axis=0),
+@dataclass(frozen=True)
+class _Told:
+    """What is known of m groups, (m,) each."""
+
+    people: Array
+    effective: Array  # as how many who count alike they are
+    was: Array  # share that is right before
+    now: Array
+    gained: Array  # of the effective number, as many as came to be right
+    lost: Array
+    up: Array  # persons
+    down: Array
+    sizes: Array | None = None  # how much each of p persons counts in each, (p, m), where they are not rows
+
+
+def _of_rows(masks: Array, sides: Array) -> _Told:
+    """Where each of n rows is a person who counts once: of `masks` (n, m), by `sides` (4, n)."""
+    people = np.rint(masks.sum(axis=0, dtype="float64")).astype(int)
+    was, now, gained, lost = np.rint(sides @ masks).astype(int)
+    size = np.maximum(people, 1)
+    return _Told(people, people, was / size, now / size, gained, lost, gained, lost)
+
+
+def _of_persons(masks: Array, sides: Array, counting: Counting) -> _Told:
+    """The same by what rows count and whose they are."""
+    sizes = counting.summed(masks)
+    total, effective = sizes.sum(axis=0), effective_number(sizes)
+    was, now, gained, lost = (counting.weights * sides) @ masks / np.maximum(total, np.finfo("float64").tiny)
+    net = counting.summed(masks * (sides[1].astype("float64") - sides[0])[:, None])
+    up, down = ((sign * net > ROUNDING).sum(axis=0) for sign in (1, -1))
+    return _Told(
+        (sizes > 0).sum(axis=0), effective, was, now, effective * gained, effective * lost, up, down, sizes
     )
 
 
@@ -148,11 +162,10 @@ def mcnemar(gained: Array, lost: Array) -> Array:
 
 
 def mean_changes(
-    rows: list[tuple[str, Array, Array, Array]], *, persons: Array | None = None
+    rows: list[tuple[str, Array, Array, Array]], *, counting: Counting | None = None
 ) -> list[Change]:
     """Changes (name, members (n,), before (n,), after (n,)). Those of the same members come from one bootstrap, of the
-    members alone: so each end has the very interval that the figure of one model has. Where `persons` (n,) say whose
-    each row is, persons are drawn and counted."""
+    members alone: so each end has the very interval that the figure of one model has."""
     found: list[Change | None] = [None] * len(rows)
     alike: dict[bytes, list[int]] = {}
     for place, (_, members, _, _) in enumerate(rows):
@@ -161,21 +174,21 @@ def mean_changes(
         members = rows[places[0]][1]
         sides = [(rows[place][2][members], rows[place][3][members]) for place in places]
         ends = np.stack([side for both in sides for side in both], axis=1).astype("float64")
-        whose = None if persons is None else persons[members]
-        told = mean_estimates(np.hstack([ends, ends[:, 1::2] - ends[:, 0::2]]), persons=whose)
+        own = None if counting is None else counting.among(members)
+        told = counted_means(np.hstack([ends, ends[:, 1::2] - ends[:, 0::2]]), own)
         for number, place in enumerate(places):
             was, now, moved = told[2 * number], told[2 * number + 1], told[2 * len(places) + number]
             change = Change(rows[place][0], "", was, now, moved)
             is_rate = rows[place][2].dtype == bool and moved.value is not None
-            found[place] = _of_rates(change, *sides[number], whose) if is_rate else change
+            found[place] = _of_rates(change, *sides[number], own) if is_rate else change
     return [change for change in found if change is not None]
 
 
-def _of_rates(change: Change, before: Array, after: Array, persons: Array | None) -> Change:
+def _of_rates(change: Change, before: Array, after: Array, counting: Counting | None) -> Change:
     """The same of rates: Wilson's intervals, as everywhere else, and McNemar's test."""
-    if persons is not None:
+    if counting is not None:
         everyone: Group = ("", np.ones(len(before), dtype=bool), ())
-        return replace(rate_changes([everyone], before, after, persons=persons)[0], name=change.name)
+        return replace(rate_changes([everyone], before, after, counting=counting)[0], name=change.name)
     gained, lost = (np.array([side.sum()]) for side in (after & ~before, before & ~after))
     was, now = (rate_estimate(int(side.sum()), len(side)) for side in (before, after))
     return replace(change, before=was, after=now, p_value=float(mcnemar(gained, lost)[0]))

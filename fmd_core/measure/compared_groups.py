@@ -9,6 +9,7 @@ from itertools import combinations, product
 from fmd_core.data import Array, AttributeDataset, Column, FeatureSet
 from fmd_core.intervals import MIN_PEOPLE
 from fmd_core.measure.changes import Change, Group, rate_changes
+from fmd_core.measure.counting import Counting
 from fmd_core.measure.verdict.sentences import attribute_name, group_name
 from fmd_core.measure.verdict.values import Member
 
@@ -34,12 +35,12 @@ def group_changes(
         if group[1].sum() >= MIN_PEOPLE
     ]
     name = attribute_name(dataset, attribute)
-    persons = dataset.whose(features.rows)
-    changes = rate_changes([*kinds, *singles], *right, persons=persons)
+    counting = Counting.of(dataset, features.rows)
+    changes = rate_changes([*kinds, *singles], *right, counting=counting)
     for place, words in enumerate(USUAL):
         changes[place] = replace(changes[place], called=words.format(name))
     # a family of their own: hundreds of small groups should not hide what happens to a large one
-    pairs = rate_changes(crossed, *right, persons=persons) if crossed else []
+    pairs = rate_changes(crossed, *right, counting=counting) if crossed else []
     return changes[: len(kinds)], changes[len(kinds) :], pairs
 
 

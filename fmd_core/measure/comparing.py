@@ -23,7 +23,8 @@ from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, c
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
-from fmd_core.measure.gap_draws import gap_drawn, gap_or_why, gap_people, gap_table
+from fmd_core.measure.counting import Counting
+from fmd_core.measure.gap_draws import gap_drawn, gap_measured, gap_or_why, gap_people, gap_table
 from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases
 from fmd_core.measure.verdict.sentences import attribute_name
 from fmd_core.twins.pairs import CounterfactualPairs
@@ -97,9 +98,9 @@ def compare_candidates(
     right = [p == features.labels for p in predicted]
     flips = [_spread_out(pair_flips(end.head, end.pairs), place, len(features)) for end in ends]
     everyone = np.ones(len(features), dtype=bool)
-    persons = dataset.whose(features.rows)
+    counting = Counting.of(dataset, features.rows)
     rows = [_distance_row(ends), ("flips", paired, *flips), ("accuracy", everyone, *right)]
-    changes = mean_changes(rows if before.placebo is None else [*rows, _excess(ends)], persons=persons)
+    changes = mean_changes(rows if before.placebo is None else [*rows, _excess(ends)], counting=counting)
     gap = None if measure == "counterfactual" else _gap_changes([ends], dataset, measure)[0]
     kinds, groups, crossed = group_changes(dataset, features, pairs.attribute, right)
     return Comparison(
@@ -112,7 +113,7 @@ def compare_candidates(
         groups=called(dataset, sorted((*kinds, *groups), key=losers_first)),
         intersections=called(dataset, sorted(crossed, key=losers_first)),
         cells=called(
-            dataset, rate_changes(cells(dataset, features, pairs.attribute), *right, persons=persons)
+            dataset, rate_changes(cells(dataset, features, pairs.attribute), *right, counting=counting)
         ),
         excess=changes[3] if before.placebo is not None else None,
         gap=gap,
@@ -168,7 +169,7 @@ def bias_changes(
     [Change(counterfactual bias of colour: 64.1 to 14.1, −50.0 points (...), n = 450)]
     """
     if measure == "counterfactual":
-        known = (twin_biases(Told(head), features, twins, dataset.persons) for head in (before, after))
+        known = (twin_biases(Told(head), features, twins, dataset) for head in (before, after))
         return twin_bias_changes(*known)
     was, now = Told(before), Told(after)  # all attributes ask the same people
     both = [
@@ -202,8 +203,8 @@ def candidate_biases(
     if measure != "counterfactual":
         found = _gap_changes(both, dataset, measure)
     else:
-        persons = dataset.whose(both[0][0].features.rows)
-        found = mean_changes([_twins_row((was, now)) for was, now in both], persons=persons)
+        counting = Counting.of(dataset, both[0][0].features.rows)
+        found = mean_changes([_twins_row((was, now)) for was, now in both], counting=counting)
     names = [was.pairs.attribute for was, _ in both]
     return [replace(change, group=name) for change, name in zip(found, names, strict=True)]
 
@@ -234,13 +235,12 @@ def _calibrated(
         unknown = Estimate.unknown(few)
         return Change("calibrated bias", "", unknown, unknown, unknown)
     even = ends[0].calibrated(), ends[1].calibrated()
-    is_gap = measure != "counterfactual"
-    persons = dataset.whose(even[0].features.rows)
+    counting = Counting.of(dataset, even[0].features.rows)
     found = (
-        _gap_changes([even], dataset, measure)[0]
-        if is_gap
-        else mean_changes([_twins_row(even)], persons=persons)[0]
-    )
+        _gap_changes([even], dataset, measure)
+        if measure != "counterfactual"
+        else mean_changes([_twins_row(even)], counting=counting)
+    )[0]
     return replace(found, name=f"calibrated {found.name}")
 
 
@@ -252,15 +252,14 @@ def _gap_changes(
     known = [gaps if isinstance(gaps, Estimate) else list(zip(ends, gaps, strict=True))
              for ends, gaps in zip(both, asked, strict=True)]  # fmt: skip
     tables = [
-        gap_table(end.head, gap, dataset.whose(gap.features.rows))
-        for sides in known if isinstance(sides, list) for end, gap in sides
-    ]  # fmt: skip
+        gap_table(end.head, gap, dataset) for sides in known if isinstance(sides, list) for end, gap in sides
+    ]
     draws = iter(joint_bootstrap_means(tables))
 
     def change(sides: list[tuple[Judged, GroupGap]] | Estimate) -> Change:
         if isinstance(sides, Estimate):
             return Change(name, "", sides, sides, sides)
-        signed = [gap.signed(end.head) for end, gap in sides]
+        signed = [gap_measured(end.head, gap, dataset) for end, gap in sides]
         # the same people are drawn for both: the difference is a paired one
         raw = [gap_drawn(next(draws)) for _ in sides]
         own = [(np.sign(s) or 1.0) * d for s, d in zip(signed, raw, strict=True)]

@@ -7,8 +7,9 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering
-from fmd_core.intervals import MIN_PEOPLE, Estimate, by_person
+from fmd_core.intervals import MIN_PEOPLE, Estimate
 from fmd_core.measure.bias_functions import GroupGap, Measure
+from fmd_core.measure.counting import Counting, too_few
 
 
 def gap_or_why(
@@ -19,8 +20,8 @@ def gap_or_why(
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
         return Estimate.refused(str(error))
-    people = min(dataset.n_people(features.rows[side.any(axis=1)]) for side in gap.sides)
-    return Estimate.unknown(people) if people < MIN_PEOPLE else gap
+    few = [_too_few(dataset, gap, np.asarray(side.any(axis=1))) for side in gap.sides]
+    return min((told for told in few if told is not None), key=lambda told: told.n, default=gap)
 
 
 def gap_people(dataset: AttributeDataset, gap: GroupGap) -> int:
@@ -29,14 +30,31 @@ def gap_people(dataset: AttributeDataset, gap: GroupGap) -> int:
     return dataset.n_people(gap.features.rows[(usual | others).any(axis=1)])
 
 
-def gap_table(head: Answering, gap: GroupGap, persons: Array | None = None) -> Array:
+def _too_few(dataset: AttributeDataset, gap: GroupGap, some: Array) -> Estimate | None:
+    """What is said where the people of some rows, by a mask (n,), are too few; None where they are enough."""
+    counting, n = Counting.of(dataset, gap.features.rows[some]), int(some.sum())
+    if counting is not None:
+        return too_few(counting.sizes)
+    return Estimate.unknown(n) if n < MIN_PEOPLE else None
+
+
+def gap_table(head: Answering, gap: GroupGap, dataset: AttributeDataset | None = None) -> Array:
     """Whose means make the signed gap, (n, 4): how many of each person's answers count on the usual and on the other
-    side, and their probabilities on either. Rows are added up where `persons` (n,) say whose each is."""
+    side, and their probabilities on either. By the data, where they are given, as much as rows count there, and those
+    of one person together."""
     given = head.probabilities(gap.features.features)
     sizes = [side.sum(axis=1) for side in gap.sides]
     sums = [(given * side).sum(axis=1) for side in gap.sides]
     table = np.stack([*sizes, *sums], axis=1).astype("float64")
-    return table if persons is None else by_person(table, persons)[0]
+    counting = None if dataset is None else Counting.of(dataset, gap.features.rows)
+    return table if counting is None else counting.summed(table)
+
+
+def gap_measured(head: Answering, gap: GroupGap, dataset: AttributeDataset) -> float:
+    """The signed gap itself, of rows that count as the data say."""
+    if Counting.of(dataset, gap.features.rows) is None:
+        return gap.signed(head)
+    return float(gap_drawn(gap_table(head, gap, dataset).mean(axis=0)[None])[0])
 
 
 def gap_drawn(draws: Array) -> Array:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fmd_core.data import Array, FeatureSet
+from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering, Recorded
-from fmd_core.intervals import MIN_PEOPLE, Estimate, by_person, estimate_from_draws, joint_bootstrap_means
+from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
 from fmd_core.measure.bias_functions import distances_beside_placebo, pair_differences
 from fmd_core.measure.candidates import places_among
 from fmd_core.measure.changes import Change
+from fmd_core.measure.counting import Counting, ratios_drawn, too_few
 from fmd_core.twins.pairs import CounterfactualPairs
 
 Twins = tuple[CounterfactualPairs, CounterfactualPairs | None]
@@ -30,34 +31,48 @@ class TwinBias:
     values: Array  # (m,) distance, less that of placebo twins where there are some
     draws: Array
     """(DRAWS,) means of `values` in resamples of the people, the same resamples for every head; (0,) of too few."""
-    people: int
-    """Persons behind the rows."""
+    counting: Counting | None = None
+    """How much each row counts and whose it is, where they are not people who count alike."""
 
 
 def twin_biases(
-    head: Answering, people: FeatureSet, twins: Sequence[Twins], persons: Array | None = None
+    head: Answering, people: FeatureSet, twins: Sequence[Twins], dataset: AttributeDataset
 ) -> list[TwinBias]:
-    """The bias of one head by each attribute; everybody who has twins must be among `people`. `persons` are of every
-    row of the data set, where people occur several times: then they are drawn and counted, not rows."""
+    """The bias of one head by each attribute; everybody who has twins must be among `people`."""
     given = [_distances(head, *some) for some in twins]
     ordered = [(name, *_in_order(people, rows, values)) for name, rows, values in given]
-    tables = [_by_person(rows, values, persons) for _, rows, values in ordered]
-    enough = [place for place, table in enumerate(tables) if len(table) >= MIN_PEOPLE]
-    means = joint_bootstrap_means([tables[place] for place in enough])
-    draws = {place: of[:, 0] / of[:, 1:].prod(axis=1) for place, of in zip(enough, means, strict=True)}
+    countings = [Counting.of(dataset, rows) for _, rows, _ in ordered]
+    drawn = [_drawn(values, counting) for (_, _, values), counting in zip(ordered, countings, strict=True)]
+    enough = [place for place, counting in enumerate(countings) if _few(ordered[place][1], counting) is None]
+    means = joint_bootstrap_means([drawn[place] for place in enough])
+    draws = {place: _means(of) for place, of in zip(enough, means, strict=True)}
     return [
-        TwinBias(pairs.attribute, *ordered[place], draws.get(place, np.empty(0)), len(tables[place]))
+        TwinBias(pairs.attribute, *ordered[place], draws.get(place, np.empty(0)), countings[place])
         for place, (pairs, _) in enumerate(twins)
     ]
 
 
-def _by_person(rows: Array, values: Array, persons: Array | None) -> Array:
-    """What is drawn: the values (m, 1), or of every person their sum and the number of rows (p, 2)."""
-    return values[:, None] if persons is None else np.column_stack(by_person(values[:, None], persons[rows]))
+def _few(rows: Array, counting: Counting | None) -> Estimate | None:
+    """What is said of too few; None where they are enough."""
+    if counting is not None:
+        return too_few(counting.sizes)
+    return Estimate.unknown(len(rows)) if len(rows) < MIN_PEOPLE else None
+
+
+def _drawn(values: Array, counting: Counting | None) -> Array:
+    """What is resampled: the values (m, 1), or of every person what counts of them and how much counts (p, 2)."""
+    if counting is None:
+        return values[:, None]
+    return np.column_stack([counting.summed(values[:, None]), counting.sizes])
+
+
+def _means(draws: Array) -> Array:
+    """The means of `values` in resamples, (m,), of those of `_drawn`."""
+    return draws[:, 0] if draws.shape[1] == 1 else ratios_drawn(draws)[:, 0]
 
 
 def twin_biases_among(
-    head: Answering, people: FeatureSet, twins: Sequence[Twins], persons: Array | None = None
+    head: Answering, people: FeatureSet, twins: Sequence[Twins], dataset: AttributeDataset
 ) -> list[TwinBias]:
     """The same of matched twins: every side is one of the `people`, whose answers are looked up, not computed again.
     Raises DataError where somebody is missing."""
@@ -67,7 +82,7 @@ def twin_biases_among(
         (pairs.seen_in(recorded), None if placebo is None else placebo.seen_in(recorded))
         for pairs, placebo in twins
     ]
-    return twin_biases(Recorded(slice(0, answers.shape[1])), recorded, seen, persons)
+    return twin_biases(Recorded(slice(0, answers.shape[1])), recorded, seen, dataset)
 
 
 def twin_bias_changes(before: Sequence[TwinBias], after: Sequence[TwinBias]) -> list[Change]:
@@ -78,15 +93,22 @@ def twin_bias_changes(before: Sequence[TwinBias], after: Sequence[TwinBias]) -> 
 def _change(was: TwinBias, now: TwinBias) -> Change:
     if was.attribute != now.attribute or not np.array_equal(was.rows, now.rows):
         raise DataError("The two models were not judged on the same people and twins; pair them alike.")
-    n = was.people
-    if n < MIN_PEOPLE:
-        unknown = Estimate.unknown(n)
-        return Change(was.name, was.attribute, unknown, unknown, unknown)
+    if (few := _few(was.rows, was.counting)) is not None:
+        return Change(was.name, was.attribute, few, few, few)
     moved = now.values - was.values
+    weights, n = None, len(was.rows)
+    if was.counting is not None:
+        weights, n = was.counting.weights, int((was.counting.sizes > 0).sum())
     # a mean of differences is the difference of the means: nobody who moved must not leave what rounding does
     draws = now.draws - was.draws if moved.any() else np.zeros_like(was.draws)
-    before, after = (estimate_from_draws(float(end.values.mean()), end.draws, n) for end in (was, now))
-    return Change(was.name, was.attribute, before, after, estimate_from_draws(float(moved.mean()), draws, n))
+    before, after = (estimate_from_draws(_mean(end.values, weights), end.draws, n) for end in (was, now))
+    return Change(
+        was.name, was.attribute, before, after, estimate_from_draws(_mean(moved, weights), draws, n)
+    )
+
+
+def _mean(values: Array, weights: Array | None) -> float:
+    return float(values.mean() if weights is None else np.average(values, weights=weights))
 
 
 def _distances(

@@ -19,10 +19,11 @@ from fmd_core.errors import DataError
 from fmd_core.figures import count
 from fmd_core.heads.answering import Answering
 from fmd_core.heads.protocol import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+from fmd_core.intervals import Estimate, bootstrap_means, estimate_from_draws
 from fmd_core.measure.bias_functions import BiasFunction, predictions
-from fmd_core.measure.changes import Change, mcnemar
+from fmd_core.measure.changes import Change
 from fmd_core.measure.comparison import Comparison
+from fmd_core.measure.counting import Counting, too_few
 from fmd_core.measure.group_loss import FEWEST_GROUPS, nobody_large
 from fmd_core.measure.served_groups import ServedGroup, people_of
 from fmd_core.showing import one_line
@@ -109,8 +110,6 @@ def judged_by_group(found: Comparison, dataset: AttributeDataset, group: ServedG
     people are right more often."""
     lag = lag_change(found, dataset, found.attribute, group)
     own = next((cell for cell in found.cells if set(cell.properties) == set(lag.properties)), None)
-    if own is not None and (dataset.weights is not None or dataset.persons is not None):
-        own = _counted(own, _by_person(found, dataset, found.attribute, group))
     return replace(found, gap=lag, measure="worst group", calibrated=None, own=own)
 
 
@@ -123,14 +122,14 @@ def lag_change(found: Comparison, dataset: AttributeDataset, attribute: str, gro
     """
     shared = ((dataset.target.name, group.label), (attribute, group.level))
     values = _by_person(found, dataset, attribute, group)
-    too_few = [few for few in map(_too_few, values.T[:2]) if few is not None]
+    few = [told for told in map(too_few, values.T[:2]) if told is not None]
     n = int((values[:, 0] > 0).sum())
 
     def lag(before: Estimate, after: Estimate, moved: Estimate) -> Change:
         return Change("lag", "", before, after, moved, properties=shared, called=group.who)
 
-    if too_few:
-        unknown = min(too_few, key=lambda few: few.n)
+    if few:
+        unknown = min(few, key=lambda told: told.n)
         return lag(unknown, unknown, unknown)
     (was, now), draws = _lags(values.mean(axis=0)[None])[0], _lags(bootstrap_means(values))
     return lag(
@@ -148,26 +147,8 @@ def _by_person(found: Comparison, dataset: AttributeDataset, attribute: str, gro
     inside = shows & (found.truth == dataset.target.levels.index(group.label))
     right = np.stack([found.predicted_before == found.truth, found.predicted_after == found.truth], axis=1)
     table = np.column_stack([inside, ~inside, right * inside[:, None], right * ~inside[:, None]])
-    values = table.astype("float64")
-    if dataset.weights is not None:
-        values *= dataset.weights[found.rows][:, None]
-    if dataset.persons is None:
-        return values
-    _, whose = np.unique(dataset.persons[found.rows], return_inverse=True)
-    return np.stack([np.bincount(whose, column) for column in values.T], axis=1)
-
-
-def _too_few(counts: Array) -> Estimate | None:
-    """An estimate that says how few count above 0, as in the verdict; None where they are enough to say anything."""
-    n, square = int((counts > 0).sum()), (counts**2).sum()
-    if n < MIN_PEOPLE:
-        return Estimate.unknown(n)
-    effective = round(counts.sum() ** 2 / square, 6)
-    if effective >= MIN_PEOPLE:
-        return None
-    return Estimate.unknown(
-        n, f"not enough people to say (n = {n}, as good as {effective:.0f} who count alike)"
-    )
+    counting = Counting.of(dataset, found.rows)
+    return table.astype("float64") if counting is None else counting.summed(table)
 
 
 def _lags(means: Array) -> Array:
@@ -175,25 +156,3 @@ def _lags(means: Array) -> Array:
     sizes = np.maximum(means[:, :2], np.finfo("float64").tiny)  # a group that a resample misses says 0
     behind: Array = means[:, 4:] / sizes[:, 1:] - means[:, 2:4] / sizes[:, :1]
     return behind
-
-
-def _counted(own: Change, values: Array) -> Change:
-    """How often a group is right, before and after, by its people: McNemar's test of those who came to be right in more
-    of what counts for them against those in less."""
-    if (unknown := _too_few(values[:, 0])) is not None:
-        return replace(own, before=unknown, after=unknown, difference=unknown, p_value=None)
-    inside = values[values[:, 0] > 0]
-    n = len(inside)
-    ends, draws = (
-        means[:, 2:4] / np.maximum(means[:, :1], np.finfo("float64").tiny)
-        for means in (inside.mean(axis=0)[None], bootstrap_means(inside))
-    )
-    was, now = ends[0]
-    gained, lost = (np.array([(sign * (inside[:, 3] - inside[:, 2]) > 0).sum()]) for sign in (1, -1))
-    return replace(
-        own,
-        before=estimate_from_draws(float(was), draws[:, 0], n),
-        after=estimate_from_draws(float(now), draws[:, 1], n),
-        difference=estimate_from_draws(float(now - was), draws[:, 1] - draws[:, 0], n),
-        p_value=float(mcnemar(gained, lost)[0]),
-    )

@@ -114,7 +114,7 @@ class Judging(Answering):
         twins = [(self.pairs("test", name), self.placebo("test", name)) for name in names]
         # matched twins are these people: their answers are looked up
         measure = twin_biases_among if self.data.pair_method == "matched" else twin_biases
-        return measure(head, self.features("test"), twins, self.data.persons)
+        return measure(head, self.features("test"), twins, self.data)
 
     def candidate(
         self, attribute: str, change: Change | None = None, *, twins_of: Self | None = None

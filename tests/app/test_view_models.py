@@ -347,11 +347,6 @@ def comparison():
 
 
 class TestResult:
-    def test_of_weighted_rows_it_says_that_each_counts_once(self, data, comparison):
-        assert BeforeAfter(data, comparison).counted == ""
-        weighted = replace(data, weights=np.ones(len(data)))
-        assert "count each row once" in BeforeAfter(weighted, comparison).counted
-
     def test_cards_show_after_and_the_change(self, data, comparison):
         card = BeforeAfter(data, comparison).cards[0]
         assert (card.label, card.value, card.delta, card.judgement, card.rose) == (

@@ -176,8 +176,8 @@ def audited(name: str, row: Sizes) -> Callable[[], object]:
     if name == MEASURES[3]:
         return lambda: audit_bias(head, dataset, people, twins)
     if name == MEASURES[4]:
-        known = twin_biases(Told(head), people, given)
-        return lambda: twin_bias_changes(known, twin_biases(Told(after), people, given))
+        known = twin_biases(Told(head), people, given, dataset)
+        return lambda: twin_bias_changes(known, twin_biases(Told(after), people, given, dataset))
     return lambda: bias_changes(head, after, dataset, people, given, "demographic parity")
 
 

@@ -1,4 +1,4 @@
-"""Before and after where one person has several rows: those are one piece of evidence together."""
+"""Before and after where one person has several rows, or rows count unequally: as in the verdict."""
 
 from dataclasses import replace
 
@@ -7,10 +7,16 @@ import pytest
 from scipy.stats import binomtest
 
 import fmd_core as fmd
-from fmd_core.intervals import by_person, mean_estimates, rate_estimate
+from fmd_core.intervals import wilson_interval
+from fmd_core.measure import comparing
+from fmd_core.measure.bias_functions import pair_differences, predictions
 from fmd_core.measure.changes import mean_changes, rate_changes
+from fmd_core.measure.counting import Counting, counted_means
+from fmd_core.measure.verdict import twins as of_verdict
+from fmd_core.measure.verdict.answered import Answered, rate_of
 
 N = 60
+ONES = np.ones(N)
 
 
 @pytest.fixture
@@ -21,8 +27,8 @@ def answers():
     return before, before ^ (rng.random(N) < 0.3)
 
 
-def everybody(n):
-    return [("", np.ones(n, dtype=bool), ())]
+def overall(before, after, counting=None):
+    return rate_changes([("", np.ones(len(before), dtype=bool), ())], before, after, counting=counting)[0]
 
 
 def figures(estimate):
@@ -35,76 +41,118 @@ def same(found, wanted):
     assert found.p_value == pytest.approx(wanted.p_value)
 
 
-def test_persons_with_a_row_each_are_rows(answers):
-    same(
-        rate_changes(everybody(N), *answers, persons=np.arange(N)[::-1])[0],
-        rate_changes(everybody(N), *answers)[0],
-    )
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_persons_with_a_row_each_who_count_alike_are_rows(answers, weight):
+    counting = Counting(weight * ONES, np.arange(N)[::-1])
+    same(overall(*answers, counting), overall(*answers))
     row = ("bias", np.ones(N, dtype=bool), *(side.astype(float) for side in answers))
-    found, wanted = mean_changes([row], persons=np.arange(N))[0], mean_changes([row])[0]
+    found, wanted = (
+        mean_changes([row], counting=Counting(weight * ONES, np.arange(N)))[0],
+        mean_changes([row])[0],
+    )
     assert figures(found.difference) == pytest.approx(figures(wanted.difference))
 
 
 def test_the_same_rows_again_add_no_evidence(answers):
     """Everybody ten times over: as many people, and the very figures."""
-    often, persons = [np.tile(side, 10) for side in answers], np.tile(np.arange(N), 10)
-    same(rate_changes(everybody(10 * N), *often, persons=persons)[0], rate_changes(everybody(N), *answers)[0])
-    rng = np.random.default_rng(1)
-    values = rng.random((N, 2))
-    found = mean_estimates(np.tile(values, (10, 1)), persons=persons)
-    for one, wanted in zip(found, mean_estimates(values), strict=True):
+    counting = Counting(np.ones(10 * N), np.tile(np.arange(N), 10))
+    same(overall(*(np.tile(side, 10) for side in answers), counting), overall(*answers))
+    values = np.random.default_rng(1).random((N, 2))
+    found = counted_means(np.tile(values, (10, 1)), counting)
+    for one, wanted in zip(found, counted_means(values, None), strict=True):
         assert figures(one) == pytest.approx(figures(wanted))
 
 
 def test_ten_people_with_many_rows_are_ten_people(answers):
-    persons = np.repeat(np.arange(10), N // 10)
-    change = rate_changes(everybody(N), *answers, persons=persons)[0]
-    assert change.difference.value is None
-    assert change.difference.n == 10
-    assert mean_estimates(np.random.default_rng(0).random((N, 1)), persons=persons)[0].value is None
+    counting = Counting(ONES, np.repeat(np.arange(10), N // 10))
+    for estimate in (overall(*answers, counting).difference, *counted_means(ONES[:, None], counting)):
+        assert (estimate.value, estimate.n) == (None, 10)
 
 
-def test_one_with_most_of_the_rows_is_not_many():
-    """100 people, one of whom has 500 of 599 rows: as good as two who count alike."""
-    persons = np.concatenate([np.arange(99), np.full(500, 99)])
-    before = np.zeros(599, dtype=bool)
-    change = rate_changes(everybody(599), before, ~before, persons=persons)[0]
+@pytest.mark.parametrize("by", ["rows", "weights"])
+def test_one_who_counts_most_is_not_many(by):
+    """100 people, one of whom has 500 of 599 rows, or of what counts: as good as one who counts alone."""
+    if by == "rows":
+        counting = Counting(np.ones(599), np.concatenate([np.arange(99), np.full(500, 99)]))
+    else:
+        counting = Counting(np.concatenate([np.ones(99), [500.0]]), np.arange(100))
+    before = np.zeros(len(counting.weights), dtype=bool)
+    change = overall(before, ~before, counting)
     assert change.difference.value is None
     assert not change.rose
+    (mean,) = counted_means(np.ones((len(before), 1)), counting)
+    assert mean.value is None
+    assert mean.problem == "not enough people to say (n = 100, as good as 1 who count alike)"
+
+
+def test_who_counts_nothing_is_nobody(answers):
+    weights = (np.arange(N) < 20).astype(float)
+    assert overall(*answers, Counting(weights, np.arange(N))).difference.n == 20
 
 
 def test_mcnemar_asks_persons_and_intervals_their_effective_number():
     rng = np.random.default_rng(2)
-    persons = rng.integers(0, 80, 400)
+    persons, weights = rng.integers(0, 80, 400), rng.uniform(0.5, 2, 400)
     before = rng.random(400) < 0.5
     after = before | (rng.random(400) < 0.15)
-    change = rate_changes(everybody(400), before, after, persons=persons)[0]
-    gained = by_person((after.astype(float) - before)[:, None], persons)[0][:, 0]
-    up, down = int((gained > 0).sum()), int((gained < 0).sum())
+    after[:30] = ~after[:30]
+    change = overall(before, after, Counting(weights, persons))
+    net = np.bincount(persons, weights * (after.astype(float) - before))
+    up, down = int((net > 0).sum()), int((net < 0).sum())
     assert change.p_value == pytest.approx(binomtest(up, up + down).pvalue)
-    sizes = np.bincount(persons)
-    effective = 400**2 / (sizes**2).sum()
-    whole = rate_estimate(round(before.mean() * 1e6), 1_000_000)
-    assert change.before.value == pytest.approx(before.mean())
-    reach, ideal = change.before.high - change.before.low, whole.high - whole.low
-    assert reach / ideal == pytest.approx(np.sqrt(1e6 / effective), rel=0.03)
-    assert change.difference.n == len(sizes[sizes > 0])
+    wanted = rate_of(before, np.arange(400), weights, persons)
+    assert figures(change.before) == pytest.approx((wanted.value, wanted.low, wanted.high, wanted.n))
+    share = np.average(after, weights=weights)
+    low, high = wilson_interval(share, wanted.effective)
+    assert figures(change.after)[:3] == pytest.approx((share, float(low), float(high)))
+    assert change.difference.value == pytest.approx(share - wanted.value)
+
+
+@pytest.fixture
+def counted(tiny):
+    """Test people in which some persons have two or three rows, which count unequally."""
+    rng, n = np.random.default_rng(3), len(tiny.dataset)
+    return replace(tiny.dataset, persons=rng.integers(0, 2 * n, n), weights=rng.uniform(0.8, 1.2, n))
+
+
+@pytest.fixture
+def repaired(tiny):
+    return fmd.unlearn(tiny.head, tiny.inputs, strength=0.1).head
+
+
+def test_the_figure_before_is_that_of_the_verdict(tiny, counted, repaired):
+    people, pairs = tiny.features["test"], tiny.pairs["test"]
+    found = fmd.compare(tiny.head, repaired, counted, people, pairs)
+    for head, end in ((tiny.head, found.bias.before), (repaired, found.bias.after)):
+        order = np.argsort([list(people.rows).index(row) for row in pairs.rows])
+        values = np.abs(pair_differences(head, pairs)).astype(float)[order]
+        said = predictions(head, people.features)
+        answered = Answered(people.rows, people.labels, said, counted.weights, counted.persons)
+        assert figures(end)[:3] == pytest.approx(of_verdict._mean(answered, pairs.rows[order], values))
+        right = said == people.labels
+        wanted = rate_of(right, people.rows, counted.weights, counted.persons)
+        shown = found.accuracy.before if head is tiny.head else found.accuracy.after
+        assert figures(shown) == pytest.approx((wanted.value, wanted.low, wanted.high, wanted.n))
+    others = comparing.bias_changes(tiny.head, repaired, counted, people, [(pairs, None)])
+    same(others[0], replace(found.bias, group=tiny.attribute))
 
 
 @pytest.mark.parametrize("measure", ["counterfactual", "demographic parity", "equal opportunity"])
-def test_a_comparison_draws_and_counts_persons(tiny, measure):
-    data, people = tiny.dataset, tiny.features["test"]
-    repaired = fmd.unlearn(tiny.head, tiny.inputs, strength=0.1).head
+def test_a_comparison_draws_and_counts_persons(tiny, counted, repaired, measure):
+    data, people, pairs = tiny.dataset, tiny.features["test"], tiny.pairs["test"]
 
-    def compared(dataset, features, pairs):
-        return fmd.compare(tiny.head, repaired, dataset, features, pairs, None, measure)
+    def compared(dataset):
+        return fmd.compare(tiny.head, repaired, dataset, people, pairs, None, measure)
 
-    alone = compared(data, people, tiny.pairs["test"])
-    own = compared(replace(data, persons=np.arange(len(data))), people, tiny.pairs["test"])
+    alone, n = compared(data), len(data)
+    own = compared(replace(data, persons=np.arange(n), weights=np.full(n, 3.0)))
     assert figures(own.judged.difference) == pytest.approx(figures(alone.judged.difference))
-    few = replace(data, persons=np.arange(len(data)) % 5)
-    told = compared(few, people, tiny.pairs["test"])
-    assert told.judged.difference.value is None
-    assert told.accuracy.difference.value is None
-    assert told.verdict not in ("improved", "mixed", "worse")
-    assert not [change for change in (*told.groups, *told.cells) if change.difference.value is not None]
+    assert own.verdict == alone.verdict in ("improved", "mixed")
+    wide = compared(counted).judged.difference
+    assert wide.value is not None
+    assert wide.n < alone.judged.difference.n  # persons, not rows
+    few = compared(replace(data, persons=np.arange(n) % 5))
+    assert few.judged.difference.value is None
+    assert few.accuracy.difference.value is None
+    assert few.verdict not in ("improved", "mixed", "worse")
+    assert not [change for change in (*few.groups, *few.cells) if change.difference.value is not None]

@@ -467,7 +467,7 @@ def test_answers_of_matched_twins_are_looked_up_as_they_are_computed(tiny, monke
     expected = bias_changes(*heads, tiny.dataset, people, twins)
     asked, answers = [], LinearHead.probabilities
     monkeypatch.setattr(LinearHead, "probabilities", lambda head, x: asked.append(len(x)) or answers(head, x))
-    found = twin_bias_changes(*(twin_biases_among(head, people, twins) for head in heads))
+    found = twin_bias_changes(*(twin_biases_among(head, people, twins, tiny.dataset) for head in heads))
     assert asked == [len(people)] * 2  # each head once, whatever there is to compare
     for looked_up, computed in zip(found, expected, strict=True):
         assert looked_up.group == computed.group
@@ -479,7 +479,7 @@ def test_in_whatever_order_twins_come_and_of_few_nothing_is_said(tiny):
     given = tiny.head, tiny.path.suggested.result.head, tiny.dataset, people
     mixed = pairs.subset(np.random.default_rng(0).permutation(len(pairs)))
     same_change(*(bias_changes(*given, [(some, None)])[0] for some in (mixed, pairs)))
-    (measured,) = twin_biases(tiny.head, people, [(mixed, None)])
+    (measured,) = twin_biases(tiny.head, people, [(mixed, None)], tiny.dataset)
     distance = dict(zip(pairs.rows, np.abs(pair_differences(tiny.head, pairs)), strict=True))
     assert measured.values.tolist() == [distance[row] for row in measured.rows]
     few = bias_changes(*given, [(mixed.subset(slice(0, 29)), None)])[0]
@@ -490,7 +490,7 @@ def test_in_whatever_order_twins_come_and_of_few_nothing_is_said(tiny):
 def test_nobody_is_looked_up_who_is_not_there(tiny):
     pairs, some = tiny.pairs_of("test", method="matched"), tiny.features["test"].subset(np.arange(20))
     with pytest.raises(DataError, match="not among those"):
-        twin_biases_among(tiny.head, some, [(pairs, None)])
+        twin_biases_among(tiny.head, some, [(pairs, None)], tiny.dataset)
 
 
 def test_an_attribute_without_two_groups_has_no_gap_but_the_others_have(tiny):

@@ -81,9 +81,8 @@ def test_an_improvement_is_counted_by_people_not_by_rows(helped, verdict):
     data, them = crowd((0, n, n, n), n=n)
     before = np.where(np.arange(4 * n) < n, 1, them.labels)
     after = np.where(np.arange(4 * n) < helped * times, 0, before)
-    found = comparison(data, them, before, after)
     by_rows, by_people = (
-        judged_by_group(found, each, named(each, them)[0])
+        judged_by_group(comparison(each, them, before, after), each, named(each, them)[0])
         for each in (data, replace(data, persons=twice(persons)))
     )
     assert by_rows.verdict == "improved"

@@ -14,6 +14,9 @@ from fmd_core.measure.changes import mean_changes, rate_changes
 from fmd_core.measure.counting import Counting, counted_means
 from fmd_core.measure.verdict import twins as of_verdict
 from fmd_core.measure.verdict.answered import Answered, rate_of
+from fmd_core.measure.verdict.goal import Goal
+from fmd_core.measure.verdict.values import Family, Limits, Outcome
+from tests.core.test_verdict import people as crowd
 
 N = 60
 ONES = np.ones(N)
@@ -156,3 +159,23 @@ def test_a_comparison_draws_and_counts_persons(tiny, counted, repaired, measure)
     assert few.accuracy.difference.value is None
     assert few.verdict not in ("improved", "mixed", "worse")
     assert not [change for change in (*few.groups, *few.cells) if change.difference.value is not None]
+
+
+@pytest.mark.parametrize("by", ["persons", "weights"])
+def test_twins_of_few_people_with_many_rows_are_within_no_limit(by):
+    """Five people with a hundred rows each, and five who count nearly everything."""
+    n, rng = 500, np.random.default_rng(4)
+    labels, sex = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    counting = {"persons": np.arange(n) % 5}
+    if by == "weights":
+        counting = {"weights": np.where(np.arange(n) < 5, 1e6, 1.0)}
+    said = np.where(rng.random(n) < 0.8, labels, 1 - labels)
+    data, each = crowd(labels, said, sex=sex)
+    answered = replace(each, **counting)
+    alike = of_verdict.TwinAnswers("sex", np.arange(n), 0.001 * rng.random(n), np.zeros(n, bool))
+    goal = Goal(Family.TWINS, ("sex",), 0.1)
+    assert goal.measured(data, answered, alike).outcome is Outcome.UNKNOWN
+    assert goal.measured(data, each, alike).outcome is Outcome.WITHIN
+    measured = of_verdict.measure_twins(data, answered, [alike], (), Limits())
+    assert not measured.findings
+    assert [told.why for told in measured.not_tested] == ["fewer than 30 people have a twin (n = 5)"]

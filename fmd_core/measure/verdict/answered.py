@@ -98,6 +98,17 @@ def rate_of(happened: Array, rows: Array, weights: Array | None, persons: Array 
     return Rate(share, float(low), float(high), people, effective)
 
 
+def people_behind(answered: Answered, rows: Array) -> int:
+    """How many people stand behind some `rows` (m,) of the data; as how many who count alike they are (Kish 1965) where
+    that is too few."""
+    if answered.weights is None and answered.persons is None:
+        return len(rows)
+    whole = rate_of(np.ones(len(rows), dtype=bool), rows, answered.weights, answered.persons)
+    if whole is None:
+        return 0
+    return whole.n if whole.is_enough else int(min(whole.n, round(whole.effective, 6)))
+
+
 @dataclass(frozen=True, eq=False)
 class People:
     """A group: what its people share, and who they are."""

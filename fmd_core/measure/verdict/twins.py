@@ -13,7 +13,7 @@ from fmd_core.figures import count
 from fmd_core.heads.answering import Answering
 from fmd_core.intervals import MIN_PEOPLE, bootstrap_means
 from fmd_core.measure.bias_functions import pair_differences, pair_flips
-from fmd_core.measure.verdict.answered import Answered, rate_of
+from fmd_core.measure.verdict.answered import Answered, people_behind, rate_of
 from fmd_core.measure.verdict.differences import Measured, above_limit
 from fmd_core.measure.verdict.values import Family, Finding, Gap, Limits, Measure, NotTested, Rate
 from fmd_core.showing import one_line
@@ -106,8 +106,8 @@ def measure_twins(
 
 
 def _measure_one(measured: Measured, answered: Answered, twins: TwinAnswers, limits: Limits) -> None:
-    if len(twins.rows) < MIN_PEOPLE:
-        why = f"fewer than {MIN_PEOPLE} people have a twin (n = {len(twins.rows)})"
+    if (n := people_behind(answered, twins.rows)) < MIN_PEOPLE:
+        why = f"fewer than {MIN_PEOPLE} people have a twin (n = {n})"
         measured.not_tested.append(NotTested(Family.TWINS, twins.attribute, Gap.TOO_FEW, why))
         return
     if twins.placebo_gaps is None and not twins.gaps.any():
@@ -150,7 +150,7 @@ def _finding(
         value,
         low,
         high,
-        len(twins.rows),
+        people_behind(answered, twins.rows),
         limit,
         p=above_limit(value, low, limit),
     )

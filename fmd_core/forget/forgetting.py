@@ -211,7 +211,10 @@ def _read(seen: Seen, dataset: AttributeDataset, name: str, kind: Kind, seeds: S
     codes = dataset.attribute(name).codes
     sides = [(people.features, codes[people.rows]) for people in (seen.teachers, seen.judges)]
     strata = seen.teachers.labels, seen.judges.labels
-    return probe(*sides[0], *sides[1], kind=kind, seeds=seeds, train_strata=strata[0], test_strata=strata[1])
+    return probe(
+        *sides[0], *sides[1], kind=kind, seeds=seeds, train_strata=strata[0], test_strata=strata[1],
+        test_persons=None if dataset.persons is None else dataset.persons[seen.judges.rows],
+    )  # fmt: skip
 
 
 def _candidate(seen: Seen, name: str) -> Candidate:

@@ -24,6 +24,7 @@ from fmd_core.data import Array, frozen_array
 from fmd_core.errors import DataError
 from fmd_core.figures import count, percent, points
 from fmd_core.intervals import MIN_PEOPLE, Estimate, bootstrap_means, estimate_from_draws
+from fmd_core.measure.counting import Counting
 from fmd_core.showing import one_line
 
 Kind = Literal["linear", "mlp"]
@@ -86,6 +87,7 @@ def probe(
     seeds: Sequence[int] = (0, 1, 2),
     train_strata: Array | None = None,
     test_strata: Array | None = None,
+    test_persons: Array | None = None,
 ) -> ProbeResult:
     """Fit fresh readers of the levels `train_z` (n,) to `train_x` (n, d) and judge them on test people.
 
@@ -101,6 +103,8 @@ def probe(
         One reader for each, which start its weights; a linear one has only one answer.
     train_strata, test_strata
         What may be known anyway (n,), such as the target class.
+    test_persons
+        Whose each row is that judges (n,), where people have several: then the interval is one over people.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def probe(
     if not seeds:
         raise DataError("A probe needs at least one seed.")
     teachers = _People.of(train_x, train_z, train_strata, "teach")
-    judges = _People.of(test_x, test_z, test_strata, "judge")
+    judges = _People.of(test_x, test_z, test_strata, "judge", test_persons)
     if not np.array_equal(np.unique(teachers.z), np.unique(judges.z)):
         raise DataError(
             "A probe needs people of every level both to teach and to judge it; take more people."
@@ -134,7 +138,7 @@ def probe(
         told.append((reader.classes_[np.argmax(chances := reader.predict_proba(seen), axis=1)], chances))
     right = np.stack([answer == judges.z for answer, _ in told])
     weights = judges.weights / judges.weights.sum()
-    low, high = _interval(weights, right.mean(axis=0))
+    low, high = _interval(weights, right.mean(axis=0), judges.persons)
     return ProbeResult(
         kind=kind,
         accuracy=float(weights @ right.mean(axis=0)),
@@ -142,7 +146,7 @@ def probe(
         majority=float(np.bincount(judges.z).max() / len(judges.z)),
         auc=float(np.mean([_auc(judges, chances) for _, chances in told])),
         interval=(low, high),
-        n=len(judges.z),
+        n=len(np.unique(judges.persons)),
         taught=len(teachers.z),
         by_seed=tuple(float(r @ weights) for r in right),
     )
@@ -156,9 +160,11 @@ class _People:
     z: Array  # (n,)
     weights: Array  # (n,)
     guess: Array  # (n,) how often somebody who knows only the stratum is right
+    persons: Array  # (n,) codes of whose each row is
 
     @classmethod
-    def of(cls, x: Array, z: Array, strata: Array | None, role: str) -> _People:
+    def of(cls, x: Array, z: Array, strata: Array | None, role: str, persons: Array | None = None) -> _People:
+        persons = np.arange(len(z)) if persons is None else np.asarray(persons)
         strata = np.zeros(len(z), dtype="int64") if strata is None else np.asarray(strata)
         if x.ndim != 2 or not len(x) == len(z) == len(strata):
             raise DataError(
@@ -169,9 +175,9 @@ class _People:
         kept = np.sort(np.random.default_rng(CAP_SEED).permutation(len(z))[:PROBE_CAP])
         weights, guess = _even(z[kept], strata[kept])
         kept, weights, guess = kept[weights > 0], weights[weights > 0], guess[weights > 0]
-        if len(kept) < MIN_PEOPLE:
+        if (n := len(np.unique(persons[kept]))) < MIN_PEOPLE:
             raise DataError(
-                f"At least {MIN_PEOPLE} people must {role} the probe who differ in the attribute, got {len(kept)}."
+                f"At least {MIN_PEOPLE} people must {role} the probe who differ in the attribute, got {n}."
             )
         counts = np.unique(z[kept], return_counts=True)[1]
         if counts.min() < LEAST_OF_A_LEVEL:
@@ -179,7 +185,7 @@ class _People:
                 f"Only {counts.min()} people with one of the values {role} the probe; it needs {LEAST_OF_A_LEVEL}. "
                 "Leave that value out, or put it together with another, when you open the data."
             )
-        return cls(x[kept].astype("float64"), frozen_array(z[kept], "int64"), weights, guess)
+        return cls(x[kept].astype("float64"), frozen_array(z[kept], "int64"), weights, guess, persons[kept])
 
 
 def _even(z: Array, strata: Array) -> tuple[Array, Array]:
@@ -243,7 +249,10 @@ def _auc(judges: _People, chances: Array) -> float:
     return float(np.mean(given))
 
 
-def _interval(weights: Array, right: Array) -> tuple[float, float]:
-    draws = bootstrap_means(np.stack([weights, weights * right], axis=1))
-    found = estimate_from_draws(0.0, draws[:, 1] / draws[:, 0], len(right))
+def _interval(weights: Array, right: Array, persons: Array) -> tuple[float, float]:
+    table = np.stack([weights, weights * right], axis=1)
+    if len(np.unique(persons)) < len(persons):
+        table = Counting(np.ones(len(persons)), persons).summed(table)
+    draws = bootstrap_means(table)
+    found = estimate_from_draws(0.0, draws[:, 1] / draws[:, 0], len(table))
     return found.low or 0.0, found.high or 0.0

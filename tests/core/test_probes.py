@@ -44,6 +44,21 @@ def test_what_is_there_is_read(kind):
     assert (found.kind, found.n, found.taught) == (kind, 600, 600)
 
 
+def test_the_same_people_again_make_no_interval_narrower():
+    teachers, (x, z) = people(0, shift=1.0), people(1, n=90, shift=1.0)
+    often, persons = (np.repeat(x, 9, axis=0), np.repeat(z, 9)), np.repeat(np.arange(90), 9)
+    alone, found = (
+        probe(*teachers, x, z, kind="linear"),
+        probe(*teachers, *often, kind="linear", test_persons=persons),
+    )
+    assert (found.n, found.accuracy) == (90, pytest.approx(alone.accuracy))
+    assert found.interval == pytest.approx(alone.interval)
+    with pytest.raises(
+        DataError, match="At least 30 people must judge the probe who differ in the attribute, got 20"
+    ):
+        probe(*teachers, *often, kind="linear", test_persons=persons % 20)
+
+
 def test_only_a_network_reads_spreads():
     sides = (*spread_only(0), *spread_only(1))
     assert abs(probe(*sides, kind="linear").margin) < 0.05

@@ -110,8 +110,7 @@ def rate_changes(
     def change(j: int) -> Change:
         name, n, shared = groups[j][0], int(told.people[j]), groups[j][2]
         if not enough[j]:
-            unknown = Estimate.unknown(n) if told.sizes is None else too_few(told.sizes[:, j])
-            assert unknown is not None, "as `enough` says"
+            unknown = (told.few and told.few[j]) or Estimate.unknown(n)
             return Change("accuracy", name, unknown, unknown, unknown, properties=shared)
         moved = Estimate(float(value[j]), float(low[j]), float(high[j]), n)
         ends = end(float(told.was[j]), j), end(float(told.now[j]), j)
@@ -132,7 +131,9 @@ class _Told:
     lost: Array
     up: Array  # persons
     down: Array
-    sizes: Array | None = None  # how much each of p persons counts in each, (p, m), where they are not rows
+    few: Sequence[Estimate | None] | None = (
+        None  # what is said of too few, where it is not the number of rows
+    )
 
 
 def _of_rows(masks: Array, sides: Array) -> _Told:
@@ -144,15 +145,17 @@ def _of_rows(masks: Array, sides: Array) -> _Told:
 
 
 def _of_persons(masks: Array, sides: Array, counting: Counting) -> _Told:
-    """The same by what rows count and whose they are."""
-    sizes = counting.summed(masks)
-    total, effective = sizes.sum(axis=0), effective_number(sizes)
-    was, now, gained, lost = (counting.weights * sides) @ masks / np.maximum(total, np.finfo("float64").tiny)
-    net = counting.summed(masks * (sides[1].astype("float64") - sides[0])[:, None])
-    up, down = ((sign * net > ROUNDING).sum(axis=0) for sign in (1, -1))
-    return _Told(
-        (sizes > 0).sum(axis=0), effective, was, now, effective * gained, effective * lost, up, down, sizes
-    )
+    """The same by what rows count and whose they are, one group after the other: they may be many."""
+    moved, told, few = sides[1].astype("float64") - sides[0], [], []
+    for mask in masks.T:
+        sizes, net = counting.added(mask), counting.added(mask * moved)
+        weights, effective = counting.weights * mask, effective_number(sizes)
+        was, now, gained, lost = sides @ weights / max(float(weights.sum()), np.finfo("float64").tiny)
+        up, down = (net > ROUNDING).sum(), (net < -ROUNDING).sum()
+        told.append(((sizes > 0).sum(), effective, was, now, effective * gained, effective * lost, up, down))
+        few.append(too_few(sizes))
+    people, size, was, now, gained, lost, up, down = np.array(told).T
+    return _Told(people, size, was, now, gained, lost, up.astype(int), down.astype(int), few)
 
 
 def mcnemar(gained: Array, lost: Array) -> Array:

@@ -32,27 +32,36 @@ class Counting:
         """That of some of the rows, by a mask (n,) or their places."""
         return Counting(self.weights[some], self.persons[some])
 
+    @cached_property
+    def whose(self) -> tuple[Array, int]:
+        """The person of each row, (n,) from 0 on, and how many persons there are."""
+        found, place = np.unique(self.persons, return_inverse=True)
+        return place, len(found)
+
+    def added(self, values: Array) -> Array:
+        """What counts of some `values` (n,), added up for each of p persons, (p,) float64."""
+        place, n_persons = self.whose
+        return np.asarray(np.bincount(place, self.weights * values, n_persons))
+
     def summed(self, values: Array) -> Array:
-        """What counts of the columns of `values` (n, m), added up for each of p persons, (p, m) float64."""
-        _, whose = np.unique(self.persons, return_inverse=True)
-        n_persons = int(whose.max(initial=-1)) + 1
-        return np.stack([np.bincount(whose, self.weights * column, n_persons) for column in values.T], axis=1)
+        """The same of the columns of `values` (n, m), (p, m)."""
+        return np.stack([self.added(column) for column in values.T], axis=1)
 
     @cached_property
     def sizes(self) -> Array:
         """How much each person counts, (p,)."""
-        return np.asarray(self.summed(np.ones((len(self.weights), 1)))[:, 0])
+        return self.added(np.ones(len(self.weights)))
 
 
-def effective_number(sizes: Array) -> Array:
-    """As how many who count alike p persons are who count as much as `sizes` (p, m) say, (m,) (Kish 1965)."""
-    square = np.maximum((sizes**2).sum(axis=0), np.finfo("float64").tiny)
-    return np.asarray(np.round(sizes.sum(axis=0) ** 2 / square, 6))  # ten tenths are one
+def effective_number(sizes: Array) -> float:
+    """As how many who count alike persons are who count as much as `sizes` (p,) say (Kish 1965)."""
+    square = max(float((sizes**2).sum()), np.finfo("float64").tiny)
+    return round(float(sizes.sum()) ** 2 / square, 6)  # ten tenths are one
 
 
 def too_few(sizes: Array) -> Estimate | None:
     """An estimate that says how few persons count above 0, by how much each does (p,); None where they are enough."""
-    n, effective = int((sizes > 0).sum()), float(effective_number(sizes))
+    n, effective = int((sizes > 0).sum()), effective_number(sizes)
     if n < MIN_PEOPLE:
         return Estimate.unknown(n)
     if effective >= MIN_PEOPLE:

@@ -15,13 +15,14 @@ from fmd_core.errors import DataError
 from fmd_core.figures import with_capital
 from fmd_core.reproduction.aims import outcomes
 from fmd_core.reproduction.cases import Case
-from fmd_core.reproduction.cells import PARTS, Cell
+from fmd_core.reproduction.cells import PARTS, Cell, Row
 from fmd_core.reproduction.summary import cells_of, summarise
 from fmd_core.reproduction.trained_models import this_machine
 from fmd_core.unlearn.retraining.methods import METHODS
 
 JSON, MARKDOWN = "results.json", "results.md"
-SCHEMA = "fmd-results-2"
+DIGITS = 6  # of shares of groups
+SCHEMA = "fmd-results-3"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 NOTHING = "–"
 HEADINGS = (
@@ -75,6 +76,7 @@ def results(cases: Sequence[Case], seeds: int, skipped: Sequence[str] = ()) -> d
 def _case(case: Case, cells: Sequence[Cell], seeds: int) -> dict[str, Any]:
     summaries = list(summarise(case, cells))
     measured = {(cell.part, cell.run) for cell in cells}
+    people = list(dict.fromkeys(_people(row) for cell in cells for row in cell.rows))
     missing = {part: [run for run in case.runs(seeds) if (part, run) not in measured] for part in PARTS}
     return {
         **asdict(case),
@@ -91,10 +93,24 @@ def _case(case: Case, cells: Sequence[Cell], seeds: int) -> dict[str, Any]:
             for note in dict.fromkeys(cell.note for cell in cells if cell.note)
         },
         "not_run": {part: runs for part, runs in missing.items() if runs},
+        "people": [[list(group) for group in groups] for groups in people],
         "cells": [
-            {"run": cell.run, "part": cell.part, "rows": [asdict(row) for row in cell.rows]} for cell in cells
+            {"run": cell.run, "part": cell.part, "rows": [_written(row, people) for row in cell.rows]}
+            for cell in cells
         ],
     }
+
+
+def _people(row: Row) -> tuple[tuple[str, int], ...]:
+    """The groups that a row tells of: name and people."""
+    return tuple((name, n) for name, _, n in row.groups)
+
+
+def _written(row: Row, people: Sequence[tuple[tuple[str, int], ...]]) -> dict[str, Any]:
+    """A row, whose groups are named once for all rows of the same people: `people` is their place, `groups` the shares
+    that are answered right, in that order."""
+    shares = [round(share, DIGITS) for _, share, _ in row.groups]
+    return {**asdict(row), "people": people.index(_people(row)), "groups": shares}
 
 
 def write_results(content: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:

@@ -278,6 +278,12 @@ def test_the_demo_is_measured_kept_and_written(tmp_path, monkeypatch):
     assert "**missed**: Coloured digits: digit by colour: at least 0.87" in text
     assert sum(line.startswith("| ") for line in text.splitlines()) == 2 + len(treatments)
     assert {one["part"] for one in written["cells"]} == {"simple", "published steps", "last block", "removal"}
+    row = next(one for one in written["cells"] if one["part"] == "simple")["rows"][0]
+    groups = case["people"][row["people"]]
+    assert len(row["groups"]) == len(groups) > 2
+    assert sum(share * n for share, (_, n) in zip(row["groups"], groups, strict=True)) / sum(
+        n for _, n in groups
+    ) == pytest.approx(row["accuracy"], abs=1e-5)
 
 
 def test_the_page_is_made_of_the_numbers_alone():

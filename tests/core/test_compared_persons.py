@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 import fmd_core as fmd
 from fmd_core.intervals import wilson_interval
 from fmd_core.measure import comparing
-from fmd_core.measure.bias_functions import pair_differences, predictions
+from fmd_core.measure.bias_functions import GroupGap, pair_differences, predictions
 from fmd_core.measure.changes import mean_changes, rate_changes
 from fmd_core.measure.counting import Counting, counted_means
 from fmd_core.measure.verdict import twins as of_verdict
@@ -159,6 +159,38 @@ def test_a_comparison_draws_and_counts_persons(tiny, counted, repaired, measure)
     assert few.accuracy.difference.value is None
     assert few.verdict not in ("improved", "mixed", "worse")
     assert not [change for change in (*few.groups, *few.cells) if change.difference.value is not None]
+
+
+def test_gaps_are_those_of_weighted_people(tiny, counted, repaired):
+    people, pairs = tiny.features["test"], tiny.pairs["test"]
+    found = fmd.compare(tiny.head, repaired, counted, people, pairs, None, "demographic parity")
+    gap = GroupGap.of(counted, people, tiny.attribute, "demographic parity")
+    for head, end in ((tiny.head, found.gap.before), (repaired, found.gap.after)):
+        given, weights = head.probabilities(people.features), counted.weights[people.rows][:, None]
+        usual, others = ((given * side * weights).sum() / (side * weights).sum() for side in gap.sides)
+        assert end.value == pytest.approx(abs(usual - others))
+        assert end.value != pytest.approx(abs(gap.signed(head)))
+        assert end.n == counted.n_people(people.rows)
+
+
+def test_every_figure_beside_it_counts_people(tiny, counted, repaired):
+    """Calibrated bias, two models with features of their own, other attributes, and what can still be read."""
+    people, pairs = tiny.features["test"], tiny.pairs["test"]
+    n = counted.n_people(pairs.rows)
+    assert n < len(pairs)
+    ends = [
+        fmd.Candidate(head, people, pairs, None, tiny.features["validation"])
+        for head in (tiny.head, repaired)
+    ]
+    assert fmd.compare_candidates(*ends, counted).calibrated.difference.n == n
+    assert fmd.candidate_biases([tuple(ends)], counted)[0].difference.n == n
+    study = fmd.Study(counted, tiny.classifier, aim=tiny.attribute)
+    for change in study.other_biases(study.path().suggested):
+        assert change.difference.n == counted.n_people(study.pairs("test", change.group).rows)
+    told = study.forgetting(study.erased([tiny.attribute]), [tiny.attribute])
+    assert {reading.after.n for reading in told.readings} == {counted.n_people(people.rows)}
+    each = [counted.n_people(people.rows[people.labels == label]) for label in range(len(told.classes))]
+    assert [change.difference.n for change in told.classes] == each
 
 
 @pytest.mark.parametrize("by", ["persons", "weights"])

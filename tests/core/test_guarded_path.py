@@ -236,3 +236,28 @@ def test_a_smaller_bias_with_as_many_flips_earns_nothing(tiny, monkeypatch):
 def test_the_original_wins_a_tie(tiny, monkeypatch):
     monkeypatch.setattr(_Judge, "point", lambda _self, result: PathPoint(result, 0.5, 0.3, 0.3, ""))
     assert path_of(tiny).suggested.result.head is tiny.head
+
+
+def test_a_class_that_is_never_answered_any_more_is_refused():
+    """Four of a hundred are recognised: too few to count as a loss of the class, and all that it had."""
+    shown = np.repeat([0, 1, 0, 2], [500, 500, 96, 4])
+    x, labels = np.eye(3, dtype="float32")[shown], np.repeat([0, 1, 2], [500, 500, 100])
+    people = fmd.FeatureSet(x, labels, np.arange(len(x)))
+    codes = np.zeros(len(x), "int64")
+    bias = fmd.CounterfactualBias(
+        fmd.CounterfactualPairs("a", "flipped", people, people, codes, codes, codes)
+    )
+    before, surer = (fmd.LinearHead(size * np.eye(3), np.zeros(3)) for size in (4, 5))
+    given_up = 4 * np.eye(3)
+    given_up[:, 2] = [4, 0, 0]
+    guard = fmd.Guard(people, bias, classes=("cat", "dog", "owl"))
+    kept, lost = (
+        fmd.judge(before, fmd.UnlearningResult(head, "iterated", 1.0, 0), guard)
+        for head in (surer, fmd.LinearHead(given_up, np.zeros(3)))
+    )
+    assert kept.refusal == ""
+    assert lost.refusal == "owl is never answered any more"
+    back = fmd.judge(
+        fmd.LinearHead(given_up, np.zeros(3)), fmd.UnlearningResult(before, "iterated", 1.0, 0), guard
+    )
+    assert back.refusal == ""  # a class that is answered again

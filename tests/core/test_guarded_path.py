@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import fmd_core as fmd
 from fmd_core import (
     CounterfactualBias,
     Guard,

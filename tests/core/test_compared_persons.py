@@ -244,3 +244,20 @@ def test_twins_of_few_people_with_many_rows_are_within_no_limit(by):
     measured = of_verdict.measure_twins(data, answered, [alike], (), Limits())
     assert not measured.findings
     assert [told.why for told in measured.not_tested] == ["fewer than 30 people have a twin (n = 5)"]
+
+
+def test_a_few_validation_people_with_many_rows_do_not_say_how_sure_a_model_may_be(tiny, repaired):
+    """Five of them: that answers only became flatter cannot be ruled out, so nothing has improved."""
+    data, people, guard = tiny.dataset, tiny.features["test"], tiny.features["validation"]
+    persons = np.arange(len(data))
+    persons[guard.rows] = guard.rows[np.arange(len(guard)) % 5]
+
+    def compared(dataset):
+        return fmd.compare(tiny.head, repaired, dataset, people, tiny.pairs["test"], validation=guard)
+
+    assert compared(data).is_calibrated_better
+    found = compared(replace(data, persons=persons))
+    assert found.judged.fell
+    assert (found.calibrated.difference.value, found.calibrated.difference.n) == (None, 5)
+    assert found.is_flatter
+    assert found.verdict != "improved"

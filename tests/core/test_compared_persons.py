@@ -261,3 +261,14 @@ def test_a_few_validation_people_with_many_rows_do_not_say_how_sure_a_model_may_
     assert (found.calibrated.difference.value, found.calibrated.difference.n) == (None, 5)
     assert found.is_flatter
     assert found.verdict != "improved"
+
+
+def test_twins_of_people_who_all_count_nothing_say_nothing(tiny):
+    data, people, pairs = tiny.dataset, tiny.features["test"], tiny.pairs["test"]
+    weights = np.ones(len(data))
+    weights[pairs.rows] = 0
+    goal, said = Goal(Family.TWINS, (tiny.attribute,), 0.1), predictions(tiny.head, people.features)
+    twins = of_verdict.TwinAnswers.of(tiny.head, pairs)
+    answered = Answered(people.rows, people.labels, said, data.weights, data.persons)
+    assert goal.measured(data, answered, twins) is not None
+    assert goal.measured(data, replace(answered, weights=weights), twins) is None

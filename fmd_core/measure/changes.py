@@ -155,7 +155,8 @@ def _of_persons(masks: Array, sides: Array, counting: Counting) -> _Told:
         up, down = _sides(np.where(np.abs(net) > ROUNDING * sizes, net, 0.0))
         told.append(((sizes > 0).sum(), effective, was, now, effective * gained, effective * lost, up, down))
         few.append(too_few(sizes))
-    return _Told(*np.array(told).T, few=few)
+    people, size, was, now, gained, lost, up, down = np.array(told).T
+    return _Told(people, size, was, now, gained, lost, up, down, few)
 
 
 def _sides(net: Array) -> tuple[float, float]:

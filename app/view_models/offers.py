@@ -8,6 +8,7 @@ from typing import Literal
 from app.view_models import unlearn
 from fmd_core import Comparison, PathPoint, UnlearningPath, figures
 from fmd_core.measure import slopes
+from fmd_core.measure.changes import Change
 from fmd_core.measure.verdict.values import Finding, Outcome
 
 Reach = Literal["reaches", "stays within", "misses", "cannot be said", "refused"]
@@ -86,8 +87,8 @@ def card(
     found = slopes.choose_slopes(comparison)
     rows = [
         *_named(comparison),
-        ("Right", f"{slopes.moved(accuracy)} %"),
-        ("Flips", f"{slopes.moved(flips)} %"),
+        ("Right", _rate(accuracy)),
+        ("Flips", _rate(flips)),
         ("Gains", _who(found, "gains")),
         ("Pays", _who(found, "pays")),
         ("Changes", how),
@@ -96,6 +97,13 @@ def card(
     return Card(
         offer.title, offer.stop, " → ".join(known), _reach(offer, before, after), by_ratio, tuple(rows)
     )
+
+
+def _rate(change: Change) -> str:
+    """Before and after; of too few people nobody can say either, which is not 0."""
+    if change.difference.value is None:
+        return f"cannot be said, n = {figures.count(change.difference.n)}"
+    return f"{slopes.moved(change)} %"
 
 
 def _named(comparison: Comparison) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import bdtr
+from scipy.special import betainc
 
 from fmd_core.data import Array
 from fmd_core.figures import count, points
@@ -92,7 +92,8 @@ def rate_changes(
     """Accuracy of each group, with p-values adjusted for all of them, of whom is right (n,) bool `before` and `after`.
 
     Where rows are not people who count alike, intervals are those of the effective number of people, as in the verdict,
-    and McNemar's test is about persons who came to be right in more of what counts against those in less.
+    and McNemar's test is about the effective number of persons who changed sides, shared out by what counts on either
+    side: so it never speaks against the figure itself.
     """
     masks = np.stack([mask for _, mask, _ in groups], axis=1).astype("float32")  # (n, m)
     sides = np.stack([before, after, after & ~before, before & ~after])
@@ -129,7 +130,7 @@ class _Told:
     now: Array
     gained: Array  # of the effective number, as many as came to be right
     lost: Array
-    up: Array  # persons
+    up: Array  # of those who changed sides, as if they counted alike
     down: Array
     few: Sequence[Estimate | None] | None = (
         None  # what is said of too few, where it is not the number of rows
@@ -151,17 +152,26 @@ def _of_persons(masks: Array, sides: Array, counting: Counting) -> _Told:
         sizes, net = counting.added(mask), counting.added(mask * moved)
         weights, effective = counting.weights * mask, effective_number(sizes)
         was, now, gained, lost = sides @ weights / max(float(weights.sum()), np.finfo("float64").tiny)
-        up, down = (net > ROUNDING).sum(), (net < -ROUNDING).sum()
+        up, down = _sides(np.where(np.abs(net) > ROUNDING * sizes, net, 0.0))
         told.append(((sizes > 0).sum(), effective, was, now, effective * gained, effective * lost, up, down))
         few.append(too_few(sizes))
     people, size, was, now, gained, lost, up, down = np.array(told).T
-    return _Told(people, size, was, now, gained, lost, up.astype(int), down.astype(int), few)
+    return _Told(people, size, was, now, gained, lost, up, down, few)
+
+
+def _sides(net: Array) -> tuple[float, float]:
+    """How many persons who count alike came to be right and how many to be wrong, by what that counts of each (p,)."""
+    total = max(float(np.abs(net).sum()), np.finfo("float64").tiny)
+    effective = effective_number(np.abs(net))
+    return effective * float(net[net > 0].sum()) / total, -effective * float(net[net < 0].sum()) / total
 
 
 def mcnemar(gained: Array, lost: Array) -> Array:
-    """Two-sided exact p-value that as many would gain as lose, (m,)."""
-    p_values: Array = np.minimum(1, 2 * bdtr(np.minimum(gained, lost), gained + lost, 0.5))
-    return p_values
+    """Two-sided exact p-value that as many would gain as lose, (m,); numbers need not be whole."""
+    fewer, more = np.minimum(gained, lost), np.maximum(gained, lost)
+    # the binomial distribution's tail, which the incomplete beta function continues between whole numbers
+    tail = np.where(more > 0, betainc(np.maximum(more, np.finfo("float64").tiny), fewer + 1.0, 0.5), 1.0)
+    return np.asarray(np.minimum(1, 2 * tail))
 
 
 def mean_changes(

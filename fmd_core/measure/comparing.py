@@ -10,7 +10,7 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet, frozen_array
 from fmd_core.heads.answering import Told
 from fmd_core.heads.protocol import Head
-from fmd_core.intervals import MIN_PEOPLE, Estimate, estimate_from_draws, joint_bootstrap_means
+from fmd_core.intervals import Estimate, estimate_from_draws, joint_bootstrap_means
 from fmd_core.measure.bias_functions import (
     GroupGap,
     Measure,
@@ -23,7 +23,7 @@ from fmd_core.measure.candidates import AnsweringCandidate, Candidate, Judged, c
 from fmd_core.measure.changes import Change, losers_first, mean_changes, rate_changes
 from fmd_core.measure.compared_groups import called, cells, group_changes
 from fmd_core.measure.comparison import Comparison
-from fmd_core.measure.counting import Counting
+from fmd_core.measure.counting import Counting, few_people
 from fmd_core.measure.gap_draws import gap_drawn, gap_measured, gap_or_why, gap_people, gap_table
 from fmd_core.measure.twin_bias import twin_bias_changes, twin_biases
 from fmd_core.measure.verdict.sentences import attribute_name
@@ -231,8 +231,9 @@ def _calibrated(
     guards = [end.validation for end in ends]
     if any(people is None for people in guards):
         return None
-    if (few := min(len(people) for people in guards if people is not None)) < MIN_PEOPLE:
-        unknown = Estimate.unknown(few)
+    told = [few_people(dataset, people.rows) for people in guards if people is not None]
+    if few := [unknown for unknown in told if unknown is not None]:
+        unknown = min(few, key=lambda one: one.n)
         return Change("calibrated bias", "", unknown, unknown, unknown)
     even = ends[0].calibrated(), ends[1].calibrated()
     counting = Counting.of(dataset, even[0].features.rows)

@@ -71,6 +71,13 @@ def too_few(sizes: Array) -> Estimate | None:
     )
 
 
+def few_people(dataset: AttributeDataset, rows: Array) -> Estimate | None:
+    """The same of who stands behind some `rows` (m,) of the data, each a person who counts once where nothing else is
+    known."""
+    counting = Counting.of(dataset, rows)
+    return too_few(np.ones(len(rows)) if counting is None else counting.sizes)
+
+
 def counted_means(values: Array, counting: Counting | None) -> list[Estimate]:
     """Mean of every column of `values` (n, m) with its bootstrap interval over persons: of unequal ones a ratio of two
     sums."""

@@ -7,9 +7,9 @@ import numpy as np
 from fmd_core.data import Array, AttributeDataset, FeatureSet
 from fmd_core.errors import DataError
 from fmd_core.heads.answering import Answering
-from fmd_core.intervals import MIN_PEOPLE, Estimate
+from fmd_core.intervals import Estimate
 from fmd_core.measure.bias_functions import GroupGap, Measure
-from fmd_core.measure.counting import Counting, too_few
+from fmd_core.measure.counting import Counting, few_people
 
 
 def gap_or_why(
@@ -20,7 +20,7 @@ def gap_or_why(
         gap = GroupGap.of(dataset, features, attribute, measure)
     except DataError as error:  # nobody of one group: this attribute has no figure, the others may have
         return Estimate.refused(str(error))
-    few = [_too_few(dataset, gap, np.asarray(side.any(axis=1))) for side in gap.sides]
+    few = [few_people(dataset, gap.features.rows[side.any(axis=1)]) for side in gap.sides]
     return min((told for told in few if told is not None), key=lambda told: told.n, default=gap)
 
 
@@ -28,14 +28,6 @@ def gap_people(dataset: AttributeDataset, gap: GroupGap) -> int:
     """How many people count on either side."""
     usual, others = gap.sides
     return dataset.n_people(gap.features.rows[(usual | others).any(axis=1)])
-
-
-def _too_few(dataset: AttributeDataset, gap: GroupGap, some: Array) -> Estimate | None:
-    """What is said where the people of some rows, by a mask (n,), are too few; None where they are enough."""
-    counting, n = Counting.of(dataset, gap.features.rows[some]), int(some.sum())
-    if counting is not None:
-        return too_few(counting.sizes)
-    return Estimate.unknown(n) if n < MIN_PEOPLE else None
 
 
 def gap_table(head: Answering, gap: GroupGap, dataset: AttributeDataset | None = None) -> Array:

@@ -42,6 +42,16 @@ def test_where_no_group_has_enough_people_it_cannot_be_said_who_pays():
     assert rows["Pays"] == rows["Gains"] == "cannot be said: no group has enough people"
 
 
+def test_flips_and_accuracy_of_too_few_people_are_not_nothing():
+    nobody, found = Estimate.unknown(12), comparison()
+    flips, accuracy = (
+        replace(change, before=nobody, after=nobody, difference=nobody, p_value=None)
+        for change in (found.flips, found.accuracy)
+    )
+    rows = card(replace(found, flips=flips, accuracy=accuracy))
+    assert rows["Flips"] == rows["Right"] == "cannot be said, n = 12"
+
+
 def test_a_target_that_held_before_is_not_called_reached():
     found = next(f for f in cache.verdict(REVIEW, None).findings if f.measure is Measure.BIAS)
 

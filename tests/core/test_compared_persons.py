@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import betainc as betai
 from scipy.stats import binomtest
 
 import fmd_core as fmd
@@ -93,7 +94,7 @@ def test_who_counts_nothing_is_nobody(answers):
     assert overall(*answers, Counting(weights, np.arange(N))).difference.n == 20
 
 
-def test_mcnemar_asks_persons_and_intervals_their_effective_number():
+def test_mcnemar_and_intervals_ask_the_effective_number_of_persons():
     rng = np.random.default_rng(2)
     persons, weights = rng.integers(0, 80, 400), rng.uniform(0.5, 2, 400)
     before = rng.random(400) < 0.5
@@ -101,14 +102,46 @@ def test_mcnemar_asks_persons_and_intervals_their_effective_number():
     after[:30] = ~after[:30]
     change = overall(before, after, Counting(weights, persons))
     net = np.bincount(persons, weights * (after.astype(float) - before))
-    up, down = int((net > 0).sum()), int((net < 0).sum())
-    assert change.p_value == pytest.approx(binomtest(up, up + down).pvalue)
+    size = np.abs(net).sum() ** 2 / (net**2).sum()
+    up, down = (size * np.maximum(side, 0).sum() / np.abs(net).sum() for side in (net, -net))
+    whole = [binomtest(int(k), int(n)).pvalue for k, n in ((down, up + down), (down + 1, up + down + 1))]
+    assert min(whole) / 2 < change.p_value < max(whole) * 2  # between those of whole numbers, or nearly
+    assert change.p_value == pytest.approx(2 * betai(up, down + 1, 0.5))
     wanted = rate_of(before, np.arange(400), weights, persons)
     assert figures(change.before) == pytest.approx((wanted.value, wanted.low, wanted.high, wanted.n))
     share = np.average(after, weights=weights)
     low, high = wilson_interval(share, wanted.effective)
     assert figures(change.after)[:3] == pytest.approx((share, float(low), float(high)))
     assert change.difference.value == pytest.approx(share - wanted.value)
+
+
+def moved(gained, lost, scale=1.0, n=500):
+    """The change where of n people who count 1 some gain and some lose; of either, how many and how much they count."""
+    (many, much), (few, little) = gained, lost
+    weights, before = np.ones(n), np.ones(n, dtype=bool)
+    weights[:many], weights[many : many + few] = much, little
+    before[:many], after = False, np.ones(n, dtype=bool)
+    after[many : many + few] = False
+    return overall(before, after, Counting(scale * weights, np.arange(n)))
+
+
+def test_a_loss_of_who_counts_much_is_not_made_up_by_as_many_who_count_little():
+    change = moved((10, 1.0), (10, 5.0))
+    assert change.difference.high < 0
+    assert change.fell
+
+
+@pytest.mark.parametrize(("gained", "lost"), [((60, 1.0), (20, 5.0)), ((20, 5.0), (60, 1.0))])
+def test_who_are_many_and_count_little_do_not_prove_the_opposite_of_what_they_did(gained, lost):
+    change = moved(gained, lost)
+    assert not change.fell
+    assert not change.rose
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_weights_in_another_unit_say_the_same(scale):
+    assert moved((0, 1.0), (40, 1.0), scale).fell
+    same(moved((10, 1.0), (40, 1.5), scale), moved((10, 1.0), (40, 1.5)))
 
 
 @pytest.fixture
@@ -211,3 +244,31 @@ def test_twins_of_few_people_with_many_rows_are_within_no_limit(by):
     measured = of_verdict.measure_twins(data, answered, [alike], (), Limits())
     assert not measured.findings
     assert [told.why for told in measured.not_tested] == ["fewer than 30 people have a twin (n = 5)"]
+
+
+def test_a_few_validation_people_with_many_rows_do_not_say_how_sure_a_model_may_be(tiny, repaired):
+    """Five of them: that answers only became flatter cannot be ruled out, so nothing has improved."""
+    data, people, guard = tiny.dataset, tiny.features["test"], tiny.features["validation"]
+    persons = np.arange(len(data))
+    persons[guard.rows] = guard.rows[np.arange(len(guard)) % 5]
+
+    def compared(dataset):
+        return fmd.compare(tiny.head, repaired, dataset, people, tiny.pairs["test"], validation=guard)
+
+    assert compared(data).is_calibrated_better
+    found = compared(replace(data, persons=persons))
+    assert found.judged.fell
+    assert (found.calibrated.difference.value, found.calibrated.difference.n) == (None, 5)
+    assert found.is_flatter
+    assert found.verdict != "improved"
+
+
+def test_twins_of_people_who_all_count_nothing_say_nothing(tiny):
+    data, people, pairs = tiny.dataset, tiny.features["test"], tiny.pairs["test"]
+    weights = np.ones(len(data))
+    weights[pairs.rows] = 0
+    goal, said = Goal(Family.TWINS, (tiny.attribute,), 0.1), predictions(tiny.head, people.features)
+    twins = of_verdict.TwinAnswers.of(tiny.head, pairs)
+    answered = Answered(people.rows, people.labels, said, data.weights, data.persons)
+    assert goal.measured(data, answered, twins) is not None
+    assert goal.measured(data, replace(answered, weights=weights), twins) is None

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fmd_core.data import Array, AttributeDataset
-from fmd_core.measure.verdict.answered import Answered, People, levels_of
+from fmd_core.measure.verdict.answered import Answered, People, levels_of, people_behind
 from fmd_core.measure.verdict.differences import Question, Side, against_everybody_else, difference, shortfall
 from fmd_core.measure.verdict.model_warnings import model_warnings
 from fmd_core.measure.verdict.rules import outcome_alone
@@ -85,7 +85,7 @@ class Goal:
         return replace(told, sentence=" ".join([finding_sentence(dataset, told), *doubts]))
 
     def _twins(self, answered: Answered, twins: TwinAnswers | None) -> tuple[Finding, ...]:
-        if twins is None or not len(twins.rows):
+        if twins is None or not people_behind(answered, twins.rows):
             return ()
         return both_findings(answered, twins, Limits(twins=self.limit))
 

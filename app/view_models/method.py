@@ -140,7 +140,8 @@ STEPS = (
             ),
             Formula(
                 "Whether a group lost more than chance would have it, by McNemar: b people went from right to wrong, c "
-                "from wrong to right.",
+                "from wrong to right. Where people count unequally, b and c are as many as count alike, by what counts "
+                "on either side.",
                 r"p=\min\Bigl(1,\;2\sum_{j=0}^{\min(b,c)}\binom{b+c}{j}\,2^{-(b+c)}\Bigr)",
             ),
             Formula(
